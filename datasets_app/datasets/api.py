@@ -51,7 +51,7 @@ class DatasetIn(serializers.Serializer[object]):
     licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
     config = serializers.CharField(
         required=False, default="", allow_blank=True, max_length=label_config.LIMIT,
-        help_text="Label Studio's labeling configuration, as XML: takes the place of the task, and its classes are published",
+        help_text="Label Studio labeling configuration as XML: overrides the task; its labels are published",
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ class DatasetOut(RowOut[Dataset]):
 
 
 class ProvenanceOut(serializers.Serializer[Provenance]):
-    """Where the texts of a file come from, as whoever brought it says."""
+    """Where the texts of a file come from, from the uploader."""
 
     origin = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
     collected_from = serializers.DateField(required=False, default=None, allow_null=True)
@@ -76,7 +76,9 @@ class ProvenanceOut(serializers.Serializer[Provenance]):
     licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
     consent = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
     synthetic = serializers.BooleanField(required=False, default=False)
-    generator = serializers.CharField(required=False, default="", allow_blank=True, max_length=200, help_text="of synthetic texts")
+    generator = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=200, help_text="program or model that made synthetic texts"
+    )
 
 
 class UploadOut(RowOut[Upload]):
@@ -90,8 +92,8 @@ class UploadOut(RowOut[Upload]):
     label_values = serializers.DictField(child=serializers.CharField(), help_text="what values of the label column become")
     contradicting = serializers.CharField(help_text="what happens to texts with conflicting labels; empty: they block the import")
     report = serializers.DictField()
-    looking = serializers.SerializerMethodField(help_text="whether a job is looking through the file")
-    seen = serializers.SerializerMethodField(help_text="what to send with the acceptance")
+    looking = serializers.SerializerMethodField(help_text="whether a job is checking the file")
+    seen = serializers.SerializerMethodField(help_text="token to send with the acceptance")
     rows_read = serializers.IntegerField()
     rows_new = serializers.IntegerField()
     rows_duplicate = serializers.IntegerField()
@@ -115,7 +117,7 @@ class UploadOut(RowOut[Upload]):
 
 
 class ReadingIn(serializers.Serializer[object]):
-    """How to read the file. Without mapping the columns are proposed anew."""
+    """How to read the file. Without a mapping, the columns are proposed again."""
 
     encoding = serializers.ChoiceField(choices=list(ENCODINGS), required=False, default="")
     parser = serializers.ChoiceField(choices=list(PARSERS), required=False, default="")
@@ -129,7 +131,7 @@ class ReadingIn(serializers.Serializer[object]):
     mapping = serializers.DictField(child=serializers.ChoiceField(choices=[(role.value, role.words) for role in Role]), required=False)
     label_values = serializers.DictField(
         child=serializers.CharField(allow_blank=True, max_length=120), required=False,
-        help_text="value of the label column → name of a class, new or not; empty: no label",
+        help_text="value of the label column → name of a label, existing or new; empty: no label",
     )  # fmt: skip
 
 
@@ -158,7 +160,7 @@ class ItemOut(RowOut[Item]):
         return item.text if self.context["may_read"] else None
 
     def get_metadata(self, item: Item) -> dict[str, Any] | None:
-        """What the file said beside it."""
+        """Other columns of the file."""
         return item.metadata if self.context["may_read"] else None
 
 

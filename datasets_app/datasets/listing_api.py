@@ -32,7 +32,7 @@ FILTERS = [
 class ItemPageOut(serializers.Serializer[object]):
     """Up to 30 items, newest first. before: give it as ?before= to get the next page; null on the last.
 
-    stopped: the page ended early, after two seconds of looking; the next one goes on from there.
+    stopped: the page ended early, after two seconds of looking; the next one continues from there.
     """
 
     results = ItemOut(many=True)

@@ -69,7 +69,7 @@ def receive(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 
 
 @require_POST
-@needs("datasets.upload", Dataset, see="datasets.view")  # first, so that nobody else's body is read at all
+@needs("datasets.upload", Dataset, see="datasets.view")  # first, so the body is only read for those with access
 @csrf_protect
 def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of `receive`, once its size is limited."""
@@ -96,7 +96,7 @@ receive.needs = receive_limited.needs  # type: ignore[attr-defined]
 @require_safe
 @needs("datasets.view", Upload)
 def upload(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One upload: its dry run, its progress, or what came of it."""
+    """One upload: its dry run, progress, or result."""
     return respond(request, "datasets_app/datasets/upload.html", "upload", pages.upload(request.user, uuid))
 
 
@@ -144,7 +144,7 @@ def accept(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Put the upload aside."""
     row = actions.discard_upload(upload_id=uuid, actor=request.user)
-    return done_at(request, reverse("datasets:dataset", args=[row.dataset.uuid]), f"{row.file_name} was discarded")
+    return done_at(request, reverse("datasets:dataset", args=[row.dataset.uuid]), f"{row.file_name} discarded")
 
 
 @require_safe
@@ -189,7 +189,7 @@ def save_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             row = actions.save_slice(dataset_id=uuid, actor=request.user, filters=request.GET.dict(), **form.cleaned_data)
-            return done_at(request, reverse("datasets:slice", args=[row.uuid]), f"The slice {row.name} is saved")
+            return done_at(request, reverse("datasets:slice", args=[row.uuid]), f"Slice {row.name} saved")
     context = pages.dataset(request.user, uuid, request.GET) | {"slice_form": form}
     return respond(request, "datasets_app/datasets/dataset.html", "items", context, status=422)
 
@@ -210,7 +210,7 @@ def change_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             actions.change_slice(slice_id=uuid, actor=request.user, **form.cleaned_data)
-            return done_at(request, reverse("datasets:slice", args=[uuid]), "The slice is changed")
+            return done_at(request, reverse("datasets:slice", args=[uuid]), "Slice saved")
     context = listing.slice_page(request.user, uuid) | {"form": form}
     return respond(request, "datasets_app/datasets/slice.html", "slice", context, status=422)
 
@@ -221,7 +221,7 @@ def delete_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Delete it; the items stay."""
     row = queries.get_slice(request.user, uuid)
     into = actions.delete_slice(slice_id=uuid, actor=request.user)
-    return done_at(request, reverse("datasets:dataset", args=[into.uuid]), f"The slice {row.name} is deleted")
+    return done_at(request, reverse("datasets:dataset", args=[into.uuid]), f"Slice {row.name} deleted")
 
 
 @require_POST

@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class LabelingConfig(AppConfig):
-    """Labels: who needs to say what, who said it, and what was decided."""
+    """Labels: what to annotate, annotations, and resolved labels."""
 
     name = "datasets_app.labeling"
     label = "labeling"
 
     def ready(self) -> None:
-        """Bring labels to imports, the job that fills queues, and the line in the navigation."""
+        """Register labels for imports, the job types, and the navigation entry."""
         from datasets_app.labeling import bindings
 
         bindings.bind()

@@ -1,4 +1,4 @@
-"""What this room brings to the rooms below it when the site starts."""
+"""Registrations of this app with lower apps at startup."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from registry.access import policy
 
 
 def queue_url(job: Job) -> str:
-    """The page of the queue that a job fills, orders, learns for or measures; everybody who sees the job may open it."""
+    """The page of the queue that a job fills, orders, learns for or measures; everyone who sees the job may open it."""
     return find_url("labeling:queue", uuid=job.args["queue"])
 
 

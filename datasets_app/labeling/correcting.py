@@ -16,7 +16,7 @@ PAIRS = 200
 
 
 class Outcome(TextChoices):
-    """What becomes of a row."""
+    """The outcome of a row."""
 
     CHANGED = "changed", "Changed"
     UNCHANGED = "unchanged", "Unchanged"
@@ -29,10 +29,10 @@ class Outcome(TextChoices):
 
 
 class Facts(NamedTuple):
-    """What is known of a row's item. exported: what the decision said that the row names; None where there is no such decision.
+    """The state of a row's item. exported: the label that the row refers to; None where there is no such decision.
 
-    current: what is decided now; None for undecided. digest: of the newest decision, a withdrawal included. own: whether an answer of
-    the person about the item stands. written: whether the newest decision came with this very file.
+    current: what is decided now; None for undecided. digest: of the newest decision, a withdrawal included. own: whether the person has a
+    current annotation of the item. written: whether the newest label is from this file.
     """
 
     exported: Value | None
@@ -50,7 +50,7 @@ def judge(said: Value, decision: str, facts: Facts) -> Outcome:
         return Outcome.REPEATED
     moved = decision != facts.digest
     if moved and said == facts.exported:
-        return Outcome.UNCHANGED  # nobody corrected it; what was decided since stays
+        return Outcome.UNCHANGED  # not corrected; newer labels stay
     if facts.own:
         return Outcome.OWN
     return Outcome.MOVED if moved else Outcome.CHANGED
@@ -65,7 +65,7 @@ def nearest(name: str, known: list[str]) -> str:
 
 @dataclass(slots=True)
 class Sum:
-    """What a whole file comes to. pairs: (old, new) in words. unknown: names that are no class. cases: by outcome, the first ones."""
+    """The totals of a file. pairs: (old, new) in words. unknown: names that are no class. cases: by outcome, the first ones."""
 
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)

@@ -12,7 +12,7 @@ LIMIT = 4_000  # lines that are compared; the rest is left to the reader
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
-    """One line. number: in the newer text, or in the older one where it is gone. sign: "+" new, "-" gone, " " unchanged."""
+    """One line. number: in the newer text, or in the older one if removed. sign: "+" added, "-" removed, " " unchanged."""
 
     number: int
     sign: str
@@ -20,9 +20,9 @@ class DiffLine:
 
 
 def differences(before: str, after: str) -> list[DiffLine] | None:
-    """The lines that came and went, each change with two lines around it; empty where nothing differs.
+    """Added and removed lines, each change with two lines of context; empty where nothing differs.
 
-    None where the texts have more than 4,000 lines together, which nobody waits for.
+    None where the texts have more than 4,000 lines together, which would take too long.
     """
     old, new = before.splitlines(), after.splitlines()
     if len(old) + len(new) > LIMIT:

@@ -38,7 +38,7 @@ def packaged_base() -> BaseFolder | None:
 def vectors(base: BaseFolder, rows: Sequence[tuple[str, str]], tell: Callable[[int], None]) -> NDArray[np.float32]:
     """The vectors (N, H), of length 1, of these texts in their order. rows: (digest of the item, its text).
 
-    tell: called with the number of texts whose vectors are there so far, before and after each call of the engine; it may raise to stop.
+    tell: called with the number of vectors so far, before and after each call of the engine; it may raise to stop.
     Raises NotReady where the engine does not answer, Refused for what it will not do.
     """
     found = np.zeros((len(rows), base.hidden_size), dtype=np.float32)

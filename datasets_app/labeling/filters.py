@@ -1,6 +1,6 @@
-"""The filters of items that labels, answers, suggestions and remarks give.
+"""Item filters by labels, annotations, pre-labels, and comments.
 
-Who answered what is blind: those who settle disagreements or assess people ask about everybody, all others only about their own answers.
+Annotators are blind: adjudicators and those who assess people filter by anyone, all others by their own annotations only.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def decided_words(shown: dict[str, str]) -> str:
 
 # ── Answers ─────────────────────────────────────────────────────────────────
 def answered_fields(dataset: Dataset, viewer: User) -> Fields:
-    """What somebody answered; for most people their own answers alone."""
+    """Filter by annotation; for most people only their own."""
     classes = class_choices(dataset)
     named = {"answered": forms.ChoiceField(label="Annotated as", choices=[ANY, *classes], required=False)} if classes else {}
     if sees_everybody(dataset, viewer):
@@ -117,7 +117,7 @@ def answered_fields(dataset: Dataset, viewer: User) -> Fields:
 
 
 def as_answered(rows: Rows, values: Values, scope: Scope) -> Rows:
-    """By an answer that stands."""
+    """By a current annotation."""
     found: QuerySet[Annotation] = standing_answers() if sees_everybody(scope.dataset, scope.viewer) else said_by(scope.viewer)
     if "answered_by" in values:
         found = found.filter(user__uuid=values["answered_by"])
@@ -127,7 +127,7 @@ def as_answered(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 
 def said_by(viewer: User) -> QuerySet[Annotation]:
-    """All that somebody said and did not take back, to gold too: what is missing among their own answers would tell them what is gold."""
+    """All annotations of a person not undone, of gold items too: gaps would reveal which items are gold."""
     return Annotation.objects.filter(user=viewer, action=Annotation.Action.LABEL, replaced_by__isnull=True)
 
 

@@ -123,7 +123,7 @@ def margins(found: NDArray[np.float64], spec: dict[str, Any]) -> NDArray[np.floa
 
 
 def score(folder: Path, model: Any, asked: Any, spec: dict[str, Any]) -> list[list[int]]:
-    """Write scores.jsonl. Returns the pairs of likeliest classes that stand most often among the least sure: [one, other, rows]."""
+    """Write scores.jsonl. Returns the pairs of likeliest classes most frequent among the least confident: [one, other, rows]."""
     unsure: list[tuple[float, int, int]] = []
     with (folder / "scores.jsonl").open("w", encoding="utf-8") as file:
         for at in range(0, len(asked), PART):

@@ -1,6 +1,6 @@
-"""Numbers that say nothing: a key of a row as people see it where its size would tell how new the row is. Keyed by the site's secret.
+"""Opaque numbers for keys whose size would reveal how new a row is. Keyed by the site's secret.
 
-A slot of gold is made when it is handed out, so that its key is larger than those of its neighbours: shown as it is, it would betray it.
+A slot of gold is made when it is handed out, so its larger key would reveal it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def mask(number: int, kind: str) -> int:
 
 
 def unmask(number: int, kind: str) -> int:
-    """The key behind a masked number; 0, which is nobody's, for what is none."""
+    """The key behind a masked number; 0 for an invalid one."""
     if not 0 <= number < 1 << (2 * BITS):
         return 0
     secret = salted_hmac("labeling.mask", kind, algorithm="sha256").digest()

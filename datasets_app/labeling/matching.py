@@ -92,7 +92,7 @@ def clean_pattern(kind: str, pattern: str) -> str:
 
 @lru_cache(maxsize=512)
 def matcher(kind: str, pattern: str, mode: str) -> Matcher:
-    """The pattern, as `clean_pattern` gave it, ready to be used. Raises Refused, naming the field `pattern`, with what to mend."""
+    """The pattern, as `clean_pattern` gave it, ready to be used. Raises Refused, naming the field `pattern`, with the fix."""
     if not pattern:
         refuse("Enter a pattern." if kind == Kind.REGEX else "Enter words or phrases.", "Enter what a text must contain.")
     return regex(pattern) if kind == Kind.REGEX else words(pattern.split("\n"), mode)
@@ -159,7 +159,7 @@ def words(lines: Sequence[str], mode: str) -> Matcher:
 
 
 def whole(line: str) -> str:
-    """A word or phrase as an expression on folded text; where it begins or ends with a letter, no other letter stands beside it."""
+    """A word or phrase as an expression on folded text; not next to another letter if it starts or ends with one."""
     folded = line.casefold()
     before = r"(?<!\w)" if re.match(r"\w", folded) else ""
     after = r"(?!\w)" if re.search(r"\w\Z", folded) else ""
@@ -184,7 +184,7 @@ class Piece:
 
 
 def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
-    """About 240 characters around the first hit, cut where hits begin and end. Dots stand where text was left out."""
+    """About 240 characters around the first hit, cut where hits begin and end. Omitted text is shown as dots."""
     start = max(0, spans[0][0] - AROUND) if spans else 0
     end = min(len(text), max(start + SHOWN, spans[0][1] + AROUND if spans else 0), start + 4 * SHOWN)
     found: list[Piece] = [Piece("… ", hit=False)] if start else []

@@ -17,8 +17,8 @@ FEW = 20  # decided claims below which a precision says too little
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a rule says of one text. value: None where it doesn't hit. marks: where it was hit; all places where parts are marked, else
-    those that somebody wants to see.
+    """The matches of a labeling function in one text. value: None without a match. marks: match positions; all of them for spans, else
+    those to show.
 
     parts: how many it marks, where parts are marked. count: what it claims of a decided text, its class or each of the parts that it marks;
     right: of these, as decided.
@@ -32,7 +32,7 @@ class Claim:
 
 
 def claim(task: str, find: Matcher, text: str, label: UUID | None, said: Value | None, *, closely: bool = False) -> Claim:
-    """Try a pattern on one text. label: stable id of its class. said: what was decided. closely: where it was hit is wanted too."""
+    """Try a pattern on one text. label: stable id of its class. said: the resolved label. closely: where it was hit is wanted too."""
     kind = type_of(task)
     marks = find.marks(text) if not kind.labels_texts else find.spans(text) if closely else []
     if not marks and (closely or not kind.labels_texts or not find.hits(text)):

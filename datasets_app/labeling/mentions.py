@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 
-# An @ that does not stand inside a word (an e-mail address) or behind a backquote (a name that is quoted), and a user name.
+# An @ outside a word (an e-mail address) and without a backquote before it (a quoted name), and a user name.
 MENTION = re.compile(r"(?<![\w`.+-])@([\w.@+-]+)")
 ENDS = ".-+@"  # a sentence may end with them, and so may a user name
 
@@ -24,7 +24,7 @@ def readings(text: str) -> list[list[str]]:
 
 
 def match(found: Iterable[list[str]], known: Collection[str]) -> tuple[list[str], list[str]]:
-    """The user names that are meant, each once, and the names that mean nobody. known: user names in lower case."""
+    """The mentioned user names, each once, and the unknown names. known: user names in lower case."""
     meant: list[str] = []
     unknown = []
     for options in found:
@@ -42,7 +42,7 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 
 def pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """The text in pieces, each with whether it is a name with its @; what ends a sentence is no part of a name."""
+    """The text in pieces, each with whether it is a name with its @; punctuation at the end of a sentence isn't part of a name."""
     after = 0
     for found in MENTION.finditer(text):
         end = found.start() + len(found[0].rstrip(ENDS))

@@ -23,7 +23,7 @@ STEP = math.log(1.01)  # times are kept to within 1 %
 MOST_PEOPLE = 60  # those with most answers whose agreement in pairs is kept
 CONSENSUS_ITEMS = 5_000  # items, spread over the queue, from whose answers a consensus is estimated; at most twice as many
 CONSENSUS_CELLS = 5_000_000  # people × labels × labels up to which their confusions are estimated
-CONSENSUS_PEOPLE = 3  # fewer people cannot be told apart
+CONSENSUS_PEOPLE = 3  # fewer people can't be distinguished
 SMOOTHING = 0.03  # answers added to what each annotator says of a true label, in equal parts
 MOST_CELLS = 2_000  # pairs of labels that are kept, those mixed up most first
 ALWAYS_SHOWN, ALWAYS_SHARE = 50, 0.98
@@ -35,7 +35,7 @@ ALWAYS_RULE = (
 
 
 class Given(NamedTuple):
-    """One standing answer. value, suggested: as they are compared; suggested is None where nothing was shown. seconds: 0 if unknown."""
+    """One current annotation. value, suggested: as they are compared; suggested is None where nothing was shown. seconds: 0 if unknown."""
 
     item: int
     user: int
@@ -102,7 +102,7 @@ def median(times: Counter[int]) -> float | None:
 
 
 def always_accepts(worker: dict[str, Any]) -> bool:
-    """Whether somebody takes what is suggested, right or wrong: ALWAYS_RULE."""
+    """Whether a person accepts pre-labels regardless of correctness: ALWAYS_RULE."""
     if worker["shown"] < ALWAYS_SHOWN or worker["accepted"] < ALWAYS_SHARE * worker["shown"]:
         return False
     return worker["wrong_shown"] < ALWAYS_WRONG or worker["wrong_taken"] > ALWAYS_TAKEN * worker["wrong_shown"]
@@ -166,9 +166,9 @@ class Measure:
             self.sample, self.every = self.sample[::2], 2 * self.every
 
     def likely_right(self) -> tuple[dict[int, Interval], str]:
-        """How often each person names the label that is likely from everybody's answers, and why it is not told of all others.
+        """Estimated accuracy of each person, and the reason if it isn't measured.
 
-        Of nobody where fewer than three people share 20 items or more: two who differ cannot be told apart; nor for thousands of labels.
+        Of nobody where fewer than three people share 20 items or more: two who differ can't be distinguished; nor for thousands of labels.
         """
         if not self.kind.one_label:
             return {}, "Not measured: for tasks with one label per text only."
@@ -249,7 +249,7 @@ def told(each: Coefficient) -> dict[str, Any]:
 
 
 def told_likely(share: Interval | None, why: str) -> dict[str, Any]:
-    """How often a person is likely right, as JSON. why: it is not told of those of whom it is not."""
+    """Estimated accuracy by person, as JSON. why: the reason if it isn't measured."""
     if share is None:
         return {"likely_right": None, "likely_interval": None, "likely_why": why}
     return {"likely_right": rounded(share.value), "likely_interval": [rounded(share.low), rounded(share.high)], "likely_why": ""}
@@ -262,7 +262,7 @@ def rounded(value: float | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """When a queue is done. left: answers. per_day: of the last 7 days. days: None where it cannot be told, and why then says so."""
+    """When a queue is done. left: answers. per_day: of the last 7 days. days: None if unknown; why has the reason."""
 
     left: int
     per_day: float | None

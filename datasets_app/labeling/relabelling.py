@@ -62,8 +62,8 @@ class Plan:
 def plan(labels: Sequence[LabelSpec], changes: Sequence[Change]) -> Plan:
     """Apply all changes at once. labels: of the present version, each with its stable id. Raises Refused, naming the field `changes`.
 
-    Renamed classes keep their place and identity. The new classes of a split stand where the old one stood, under its heading. A merge
-    leads only into a class that stays, so that it can lead into no circle.
+    Renamed classes keep their place and identity. The new labels of a split take the old one's position and heading. A merge target must
+    stay, so merges can't form a cycle.
     """
     known = {label.stable_id: label for label in labels if label.stable_id}
     check(changes, known)
@@ -107,7 +107,7 @@ def targets(change: Change, label: LabelSpec, names: Mapping[str, str]) -> tuple
 
 
 def check(changes: Sequence[Change], known: Mapping[UUID, LabelSpec]) -> None:
-    """Raises Refused for what makes no sense before anything is applied."""
+    """Raises Refused for invalid changes before anything is applied."""
     if not changes:
         refuse("No change was chosen.")
     if len(changes) > CHANGES_LIMIT:
@@ -139,9 +139,10 @@ def follow(source: UUID, merges: Mapping[UUID, UUID]) -> UUID:
 
 
 def moved(value: Value, *, merged: Mapping[str, str], split: Collection[str], retired: Collection[str]) -> Value | None:
-    """What was decided, after the changes of one version, all by stable id; None where it no longer holds.
+    """The resolved label, after the changes of one version, all by stable id; None where it no longer holds.
 
-    It no longer holds where it names a class that was split, or where it names retired ones alone: nobody said that nothing else fits.
+    It no longer holds where it names a class that was split, or where it names retired ones alone: no one confirmed that no other label
+    fits.
     """
     if not set(split).isdisjoint(labels_of(value)):
         return None

@@ -1,4 +1,4 @@
-"""What labeling does by itself."""
+"""Periodic tasks of labeling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def sweep() -> int:
 
 @shared_task  # type: ignore[untyped-decorator]
 def tell_labels() -> int:
-    """Tell webhooks what was labelled and decided."""
+    """Send labels and annotations to webhooks."""
     return telling.tell_labels(timezone.now())
 
 

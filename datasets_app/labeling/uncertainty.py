@@ -42,7 +42,7 @@ def next_fit_at(before: Before | None) -> int:
 def fit_is_due(before: Before | None, *, answers: int, imported: bool, waiting: bool, now: datetime) -> bool:
     """Whether to learn now; never sooner than three minutes after the last time.
 
-    imported: whether decisions came with a file, so that there is something to learn before anybody answers. waiting: whether a queue
+    imported: whether decisions came with a file, so training can start before any annotation. waiting: whether a queue
     has no order of the last fit yet.
     """
     if before is None:

@@ -34,9 +34,9 @@ MEMBERS = 24
 MARKS = {Status.OPEN: "half", Status.CONFIRMED: "warn", Status.DISMISSED: "stop", Status.GONE: "off"}
 SCAN_MARKS = {ScanState.RUNNING: "live", ScanState.DONE: "ok", ScanState.FAILED: "bad", ScanState.CANCELLED: "stop"}
 ABOUT = {
-    Kind.NEAR_DUPLICATE: "Groups of texts that are nearly the same. Each is near at least one other of its group, not always all of them.",
-    Kind.LABEL_CONFLICT: "Groups of texts that are nearly the same and are decided differently.",
-    Kind.LABEL_ERROR: "Decided labels that a small model, trained on the other texts, finds unlikely. It is often wrong: a person decides.",
+    Kind.NEAR_DUPLICATE: "Groups of nearly identical texts. Each text is similar to at least one other of its group, maybe not to all.",
+    Kind.LABEL_CONFLICT: "Groups of nearly identical texts with different labels.",
+    Kind.LABEL_ERROR: "Labels that a small model, trained on the other texts, finds unlikely. It's often wrong; check each one.",
 }
 
 
@@ -141,10 +141,16 @@ def facts(scan: Scan) -> list[tuple[str, str]]:
         return []
     found = [
         ("Texts", numbers.count(report["rows"])),
-        ("Findings", f"{numbers.count(report['new'])} new, {numbers.count(report['again'])} known, {numbers.count(report['gone'])} gone"),
+        (
+            "Data issues",
+            (
+                f"{numbers.count(report['new'])} new, {numbers.count(report['again'])} known, {numbers.count(report['gone'])} "
+                "no longer found"
+            ),
+        ),
     ]
     if "agreement" in report:
-        found.append(("The model agrees", f"{numbers.percent(report['agreement'], 1)} of the labels, texts it was not trained on"))
+        found.append(("Model agreement", f"{numbers.percent(report['agreement'], 1)} of the labels, on texts it wasn't trained on"))
     if "encoder" in report:
         words = "TF-IDF of words: the package with all-MiniLM-L6-v2 isn't installed, so expect more false alarms"
         found.append(("Features", f"Sentence embeddings ({report['encoder']})" if report["encoder"] else words))
@@ -152,8 +158,8 @@ def facts(scan: Scan) -> list[tuple[str, str]]:
         found.append(("Estimated wrong labels", numbers.percent(report["noise"], 1)))
     if report.get("left_out_rows"):
         names = ", ".join(report["left_out"][:5]) + (" …" if len(report["left_out"]) > 5 else "")
-        told = f"{numbers.count(report['left_out_rows'])} of labels with fewer than {report['folds']} different texts: {names}"
-        found.append(("Left out", told))
+        told = f"{numbers.count(report['left_out_rows'])} with labels that have fewer than {report['folds']} different texts: {names}"
+        found.append(("Excluded", told))
     return found
 
 
@@ -170,17 +176,17 @@ def list_lines(rows: list[Finding]) -> list[Line]:
 
 
 def dataset_steps(dataset: Dataset) -> list[Step]:
-    """Where findings stand."""
+    """Navigation context of data issues."""
     return [
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
         Step("Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
-        Step("Findings", "what is doubtful", at="now"),
-        Step("Snapshots", "frozen versions", find_url("snapshots:dataset", uuid=dataset.uuid), at="next"),
+        Step("Data issues", "found by scans", at="now"),
+        Step("Versions", "immutable, with splits", find_url("snapshots:dataset", uuid=dataset.uuid), at="next"),
     ]
 
 
 def detail(user: User, uuid: UUID) -> Context:
-    """One finding: its text or the texts of its group with their labels, what was said, and what can be said."""
+    """One finding: its texts with their labels, its status, and the available actions."""
     finding = queries.get_finding(user, uuid)
     members = queries.members(finding.group, MEMBERS) if finding.group else []
     keys = [member.item_id for member in members] or [finding.item_id or 0]
@@ -209,8 +215,8 @@ def told(finding: Finding) -> str:
         return ""
     size = numbers.count(finding.group.size)
     if finding.kind == Kind.LABEL_CONFLICT:
-        return f"Of these {size}, {numbers.percent(finding.score, 0)} of the decided ones are outside the most frequent label."
-    return f"These {size} hold together by similarities of {numbers.decimals(finding.score, 2)} or more."
+        return f"{numbers.percent(finding.score, 0)} of the labelled texts among these {size} don't have the most frequent label."
+    return f"These {size} texts are linked by similarities of {numbers.decimals(finding.score, 2)} or more."
 
 
 def item_lines(item: Item) -> list[tuple[Finding, str]]:

@@ -51,7 +51,7 @@ def ranked(dataset: Dataset, kind: str, status: str, after: Place | None = None)
 
 
 def of_item(item: Item) -> list[Finding]:
-    """What was found about an item, on its own or in its groups, newest first; without what is gone."""
+    """What was found about an item, on its own or in its groups, newest first; without those no longer found."""
     about = Q(item=item) | Q(group__in=GroupMember.objects.filter(item=item).values("group"))
     return list(Finding.objects.filter(about, dataset=item.dataset_id).exclude(status=Status.GONE).select_related(*RELATED).order_by("-id"))
 
@@ -103,7 +103,7 @@ def labels_of(items: Iterable[int]) -> dict[int, Label]:
 
 
 def near_texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """(digest of the group, normal digest of the text) of everything in a group of near duplicates that nobody dismissed, by pages."""
+    """(digest of the group, normal digest of the text) of everything in a group of near duplicates not dismissed, by pages."""
     near = Finding.objects.filter(dataset=dataset, kind=Kind.NEAR_DUPLICATE, status__in=[Status.OPEN, Status.CONFIRMED])
     rows = GroupMember.objects.filter(group__in=near.values("group")).order_by("pk")
     after = 0

@@ -82,7 +82,7 @@ def dismiss(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("scanning.judge", Finding, see="scanning.view")
 def reopen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Nobody answers for it any more."""
+    """Reopen a dismissed issue."""
     found = cleaned(JudgeForm(request.POST))
     row = actions.reopen(finding_id=uuid, actor=request.user, seen=found["seen"])
     return redirect_or_refresh(request, reverse("scanning:finding", args=[row.uuid]))
@@ -90,7 +90,7 @@ def reopen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def onward(request: SignedInRequest, row: Finding) -> HttpResponse:
     """To the next open finding, or to the list after the last."""
-    toast(request, f"The finding is {row.get_status_display().lower()}")
+    toast(request, f"Issue {row.get_status_display().lower()}")
     following = pages.after(row)
     here = reverse("scanning:dataset", args=[row.dataset.uuid])
     url = reverse("scanning:finding", args=[following.uuid]) if following else f"{here}?kind={row.kind}"

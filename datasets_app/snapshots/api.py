@@ -48,7 +48,7 @@ class FreezeIn(serializers.Serializer[object]):
         allow_null=True,
         default=None,
         source="slice_id",
-        help_text="whose filters choose what is taken; null for everything",
+        help_text="slice to limit the version to; null for all labelled items",
     )
 
 
@@ -58,8 +58,10 @@ class SnapshotOut(RowOut[Snapshot]):
     seed = serializers.IntegerField()
     shares = serializers.DictField(child=serializers.IntegerField())
     counts = serializers.DictField(
-        help_text="rows, splits, labels; label_protocol: how many rows were decided how, and how far annotators agree on their items, with "
-        "the coefficient, its interval, items and annotators; absent of a snapshot frozen before this was counted"
+        help_text=(
+            "rows, splits, labels; label_protocol: rows by label source, and agreement of annotators on their items, with "
+            "coefficient, interval, items, and annotators; absent from versions created before this was recorded"
+        )
     )
     leakage = serializers.DictField()
     filters_digest = serializers.CharField(help_text="of the slice whose items it holds; empty where it holds every decided item")
@@ -85,9 +87,9 @@ class ExportOut(serializers.Serializer[Export]):
     format = serializers.CharField()
     rows = serializers.IntegerField()
     neutralised = serializers.IntegerField()
-    dropped = serializers.IntegerField(help_text="what the format cannot hold, all reasons together")
+    dropped = serializers.IntegerField(help_text="total of what the format can't represent")
     losses = serializers.ListField(child=serializers.DictField(), help_text="the same by reason: code and count")
-    left_out = serializers.ListField(child=serializers.CharField(), help_text="the same in words")
+    left_out = serializers.ListField(child=serializers.CharField(), help_text="the same as sentences")
     file_name = serializers.CharField()
     sha256 = serializers.CharField(source="blob.digest")
     size = serializers.IntegerField(source="blob.size")

@@ -22,7 +22,7 @@ def label_protocol(schema: LabelSchema, rows: Iterator[ManifestRow], counted: Ca
 
     {"decisions": {how: rows}, "agreement": the coefficient that leads on a queue's page, as `quality.told` gives it with its name in
     words as coefficient, and annotators: whose answers it rests on}. The decisions are those of the rows, whatever was decided since;
-    the answers are those that stand now. counted: called with the number of rows so far.
+    the answers are those that are current. counted: called with the number of rows so far.
     """
     kind, labels = schema.dataset.task_type, ordered_labels(schema)
     places = places_of(schema, labels)

@@ -51,18 +51,18 @@ def deciders(snapshot: Snapshot) -> list[str]:
 
 
 def first_said(found: QuerySet[Decision]) -> datetime | None:
-    """When the first of these decisions was taken, or the first answer given that one of them rests on. What a file says of when its
-    answers were given is left out: anybody could date them back."""
+    """When the first of these decisions was taken, or the first answer given that one of them rests on. Annotation times from files are
+    ignored: they could be backdated.
+    """
     taken = found.aggregate(first=Min("created_at"))["first"]
     answered = found.exclude(queue__in=brought_queues(found)).aggregate(first=Min("annotations__created_at"))["first"]
     return min((at for at in (taken, answered) if at), default=None)
 
 
 def deciders_of(found: QuerySet[Decision]) -> set[str]:
-    """Everyone whose work these decisions are, as uuids: who took them or gave the answers that they rest on, who
-    brought or accepted a file that they came with, who sent suggestions before them, who published a change of classes that moved them, or
-    through which the answers were read. Who is only named in a file is left out: anybody could name anybody there, and so choose who may
-    not approve.
+    """Everyone whose work these decisions are, as uuids: who took them or gave the answers that they rest on, who uploaded or accepted
+    their file, who sent suggestions before them, who published a change of classes that moved them, or
+    through which the answers were read. Names from files are ignored: a file could name anyone to choose who can't approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
     corrected = corrections_of(found)
@@ -81,7 +81,8 @@ def corrections_of(found: QuerySet[Decision]) -> QuerySet[Correction]:
 
 def senders_of(found: QuerySet[Decision]) -> set[str]:
     """Who sent suggestions about the items of these decisions before they were taken, as uuids. Events name the dataset and the model's
-    digest, and what came after a decision doesn't count: nobody undoes an approval by sending more."""
+    digest, and what came after a decision doesn't count: sending more later can't undo an approval.
+    """
     outside = Suggestion.objects.filter(
         source=Suggestion.Source.OUTSIDE, item__decisions__in=found, created_at__lte=F("item__decisions__created_at")
     )
@@ -101,8 +102,9 @@ def brought_queues(rows: QuerySet[Any]) -> list[int]:
 
 def uploaders_of(items: QuerySet[Item]) -> set[str]:
     """Who uploaded and who accepted the files that these items came with, and who changed how they are read, as uuids; by whom a file was
-    accepted before, whose import was cancelled or failed, doesn't count. Texts that the product chose from traffic are nobody's choice: its
-    event says so."""
+    accepted before, whose import was cancelled or failed, doesn't count. Texts selected automatically from traffic are no one's choice, as
+    their event shows.
+    """
     rows = Upload.objects.filter(pk__in=items.order_by().values("upload"))
     by_uuid = {str(uuid): {*people} - {None} for uuid, *people in rows.values_list("uuid", "uploaded_by__uuid", "accepted_by__uuid")}
     found: set[str] = set()
@@ -132,7 +134,8 @@ def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
 
 def dividers(own: Snapshot, before: Snapshot | None) -> list[str]:
     """Who divided the rows of a snapshot, as sorted uuids: who froze it, or one that gave the splits of rows that are new since an earlier
-    one. What the product freezes for a retraining is nobody's division: it goes as the live version's went."""
+    one. Versions created automatically for retraining keep the live version's split and count for no one.
+    """
     rows = Snapshot.objects.filter(pk__in=dividing(own, before))
     froze = {str(uuid): {str(by)} - {"None"} for uuid, by in rows.values_list("uuid", "created_by__uuid")}
     dataset = str(own.dataset.uuid)

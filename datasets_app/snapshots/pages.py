@@ -61,7 +61,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
         "steps": [
             Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
             Step("Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
-            Step("Snapshots", f"{newest.number} frozen" if newest else "none yet", at="now"),
+            Step("Versions", f"latest: {newest.number}" if newest else "none yet", at="now"),
             Step("Runs", "trained on them", at="next"),
         ],
     }  # fmt: skip
@@ -88,13 +88,13 @@ def detail(user: User, uuid: UUID) -> Context:
 
 
 def steps(snapshot: Snapshot) -> list[Step]:
-    """Where the snapshot stands."""
+    """Navigation context of a dataset version."""
     dataset: Dataset = snapshot.dataset
     schema = find_url("labeling:schema_version", uuid=dataset.uuid, version=snapshot.schema.version)
     return [
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
         Step("Labels", f"schema {snapshot.schema.version}", schema),
-        Step("Snapshot", f"version {snapshot.number}", at="now", digest=snapshot.digest),
+        Step("Dataset version", f"version {snapshot.number}", at="now", digest=snapshot.digest),
         Step("Runs", "see all", find_url("trace:snapshot", uuid=snapshot.uuid), at="next"),
     ]
 
@@ -111,15 +111,15 @@ def figures(snapshot: Snapshot) -> list[Figure]:
     return [
         Figure("Rows", numbers.count(total), sub=answered(snapshot)),
         *parts,
-        Figure("Left out", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} undecided"),
-        Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="counted anew after the division"),
+        Figure("Excluded", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} unlabelled"),
+        Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="re-checked after splitting"),
     ]
 
 
 def answered(snapshot: Snapshot) -> str:
     """What its rows hold: 12 classes, or what people gave where there are none."""
     classes = len(snapshot.counts["labels"])
-    return formats_of(snapshot.dataset.task).rows_in_words or f"{numbers.count(classes)} class{'' if classes == 1 else 'es'}"
+    return formats_of(snapshot.dataset.task).rows_in_words or f"{numbers.count(classes)} label{'' if classes == 1 else 's'}"
 
 
 def label_lines(snapshot: Snapshot) -> list[LabelLine]:

@@ -110,7 +110,7 @@ class Newer(NamedTuple):
 def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -> Iterator[Newer]:
     """What a snapshot's manifest has of a split, or in all, and another's lacks, AT_ONCE at a time; all of it where there is no other.
 
-    Raises Refused where an item is gone from the database: whose work it was is not known then.
+    Raises Refused if an item is missing from the database, since its contributors are unknown then.
     """
     other = artifacts.local_copy(before.manifest.digest) if before else nullcontext()
     with artifacts.local_copy(snapshot.manifest.digest) as path, other as known:
@@ -119,7 +119,7 @@ def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -
                 uuids = items[at : at + AT_ONCE]
                 keys = list(Item.objects.filter(uuid__in=uuids).order_by().values_list("pk", flat=True)) if uuids else []
                 if len(keys) < len(uuids):
-                    raise Refused(f"Items of {snapshot} are gone from the database.", next_step="Restore the database from its backup.")
+                    raise Refused(f"Items of {snapshot} are missing from the database.", next_step="Restore the database from its backup.")
                 yield Newer(keys, decisions[at : at + AT_ONCE])
 
 
@@ -134,8 +134,10 @@ def with_items(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[Text
 
 
 def with_values(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[tuple[ManifestRow, ItemParts, Any]]:
-    """Each of these rows of a snapshot with its item and what was decided, its labels by name: the name of its label, or what the value of
-    the task holds; None where that was written and has been erased."""
+    """Each of these rows of a snapshot with its item and the resolved label, its labels by name: the name of its label, or what the value
+    of
+    the task holds; None where that was written and has been erased.
+    """
     kind, found = snapshot.dataset.task_type, with_items(snapshot, rows)
     if not kind.writes_text:
         yield from ((row, item, row.label if kind.one_label else json.loads(row.label)) for row, item in found)
@@ -171,7 +173,7 @@ def learned_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | N
 
 
 def learned_rows_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """A few of the `learned_rows` of a snapshot, by the digest of the item; those that are gone are left out."""
+    """A few of the `learned_rows` of a snapshot, by the digest of the item; missing ones are left out."""
     with artifacts.local_copy(snapshot.manifest.digest) as path:
         rows = manifest.find_all(path, digests) if digests else []
     return {each["id"]: each for each in learned_rows(snapshot, "", rows)}

@@ -86,8 +86,8 @@ def test_a_passage_is_marked_and_what_was_written_to_somebody_is_answered(open_b
     page.keyboard.type("This part.")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#talk li")).to_have_count(2)
-    page.get_by_role("link", name="Answer").first.click()
-    expect(page.locator("#comment-title")).to_have_text("Answer")
+    page.get_by_role("link", name="Reply").first.click()
+    expect(page.locator("#comment-title")).to_have_text("Reply")
     page.keyboard.type("I do.")
     page.keyboard.press("Control+Enter")
 
@@ -108,7 +108,7 @@ def test_a_key_pressed_as_a_dialog_closes_is_heard(opened, queue, ana, ben, ravi
         document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "p", bubbles: true}));
     }""")
 
-    expect(page.locator("h1")).to_have_text("Propose a change of the guideline")
+    expect(page.locator("h1")).to_have_text("Propose guideline change")
 
 
 def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue, ana, ben, ravi):
@@ -126,11 +126,11 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
     expect(page.locator("#comment-dialog")).to_be_hidden()
     page.keyboard.press("p")
     expect(page.locator("input[name=classes]:checked")).to_have_count(2)
-    expect(page.locator("h1")).to_have_text("Propose a change of the guideline")
+    expect(page.locator("h1")).to_have_text("Propose guideline change")
     is_legible(page, "propose")
     page.locator("textarea[name=text]").focus()
     page.keyboard.type("What was charged first decides.")
-    page.get_by_role("button", name="Propose the change").press("Enter")
+    page.get_by_role("button", name="Propose change").press("Enter")
 
     expect(page.locator("#review")).to_be_visible()
     made = GuidelineProposal.objects.get()
@@ -176,12 +176,12 @@ def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia
 
     page.get_by_text("Decline", exact=True).first.click()
     is_legible(page, f"schema-{width}")
-    page.get_by_label("Why not?").first.fill("They may be.")
-    page.get_by_role("button", name="Decline the proposal").first.click()
+    page.get_by_label("Reason").first.fill("They may be.")
+    page.get_by_role("button", name="Decline proposal").first.click()
     expect(page.locator("#proposals li")).to_have_count(1)
-    page.get_by_label("The next version takes it up").check()
+    page.get_by_label("Include in the next version").check()
     page.locator("textarea[name=guideline]").fill("What was charged first decides.")
-    page.get_by_role("button", name="Publish the version").click()
+    page.get_by_role("button", name="Publish version").click()
 
     expect(page.locator("#proposals")).to_have_count(0)
     assert sorted(GuidelineProposal.objects.values_list("state", flat=True)) == ["declined", "taken_up"]
@@ -197,7 +197,7 @@ def test_the_bench_says_by_keys_what_changed_in_the_guideline(open_bench, queue,
     expect(page.locator("#changed")).to_be_visible()
 
     page.keyboard.press("Shift+V")
-    expect(page.locator("#changed")).to_contain_text("You know version 1; the queue has version 2.")
+    expect(page.locator("#changed")).to_contain_text("You've read version 1; the queue uses version 2.")
     shot(page, "bench-changed")
     expect(page.locator("#find")).to_be_focused()
     page.keyboard.press("Shift+V")
@@ -215,11 +215,11 @@ def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_b
     with page.context.expect_page() as opened:
         page.keyboard.press("Shift+P")
     beside = opened.value
-    expect(beside.get_by_role("heading", name="Propose a change of the guideline")).to_be_visible()
+    expect(beside.get_by_role("heading", name="Propose guideline change")).to_be_visible()
     expect(beside.locator(".lede")).to_have_text(TEXT)
     beside.locator("textarea[name=text]").focus()
     beside.keyboard.type("What was charged first decides.")
-    beside.get_by_role("button", name="Propose the change").press("Enter")
+    beside.get_by_role("button", name="Propose change").press("Enter")
     expect(beside.get_by_text("What was charged first decides.")).to_be_visible()
 
     expect(page.locator("#utter")).to_have_text(TEXT)
@@ -228,7 +228,7 @@ def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_b
 
 
 @pytest.mark.parametrize(
-    ("task", "told", "not_told"), [("ranking", "take the last one back", "find a class"), ("generation", "leave the text", "class map")]
+    ("task", "told", "not_told"), [("ranking", "remove the last one", "find a label"), ("generation", "leave the text", "class map")]
 )
 def test_the_list_of_all_keys_tells_those_of_the_task(opened, project, mia, ana, task, told, not_told):
     rows = [{"prompt": "Which?", "responses": ["one", "two", "three"]}] if task == "ranking" else [TEXT]
@@ -239,5 +239,5 @@ def test_the_list_of_all_keys_tells_those_of_the_task(opened, project, mia, ana,
     page.keyboard.press("Shift+?")
 
     expect(page.locator("#keys")).to_contain_text(told)
-    expect(page.locator("#keys")).to_contain_text("propose a change of the guideline")
+    expect(page.locator("#keys")).to_contain_text("propose a guideline change")
     expect(page.locator("#keys")).not_to_contain_text(not_told)

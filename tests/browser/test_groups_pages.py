@@ -24,7 +24,7 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
     expect(page.get_by_text("phone is below the rest: texts with every span right 0.500")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()
     expect(page.get_by_role("heading", name="channel: phone")).to_be_visible()
-    page.get_by_role("checkbox", name="Tick the item").first.check()
+    page.get_by_role("checkbox", name="Select item").first.check()
     page.get_by_role("button", name="Label selected items").click()
 
     page.wait_for_url(lambda url: "/open/" in url and "item=" in url)

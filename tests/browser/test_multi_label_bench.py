@@ -48,7 +48,7 @@ def test_no_class_at_all_needs_a_second_enter(open_bench, queue, ana):
     page = open_bench(ana)
 
     page.keyboard.press("Enter")
-    expect(page.locator("#save-text")).to_have_text("Save without a class")
+    expect(page.locator("#save-text")).to_have_text("Save without labels")
     assert ticked(queue) == []
     page.keyboard.press("Enter")
 

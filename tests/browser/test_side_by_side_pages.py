@@ -29,7 +29,7 @@ def test_people_are_asked_and_choose_by_keys(opened, pair, mia, ana):
     page.get_by_role("button", name="Ask people").click()
     expect(page.get_by_role("heading", name="Run 1 and Run 2, side by side")).to_be_visible()
     run_ok("default")
-    page.get_by_role("button", name="Open the queue").click()
+    page.get_by_role("button", name="Open queue").click()
     expect(page.get_by_text("0 of 10 pairs decided")).to_be_visible()
 
     side = SideBySide.objects.get()

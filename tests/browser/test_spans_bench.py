@@ -13,7 +13,7 @@ from lifecycle.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-TEXTS = ["On Friday Maria Keller paid £1,250.00 to Acme.", "👨🏻‍🚒 firemen drive firetrucks", "Nothing here."]
+TEXTS = ["On Friday Maria Keller paid £1,250.00 to Acme.", "👨🏻‍🚒 firemen drive firetrucks", "No issues match."]
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_suggested_span_is_kept_only_when_it_is_taken(open_bench, queue, ana):
     )
     page = open_bench(ana)
     expect(page.locator("#marked tr")).to_have_count(2)
-    expect(page.locator("#save-text")).to_have_text("Save, nothing to mark")
+    expect(page.locator("#save-text")).to_have_text("Save without spans")
 
     keys(page, "Tab", "Tab", "Enter")  # past Friday, takes Maria Keller
     expect(page.locator("#save-text")).to_have_text("Save 1 span")

@@ -44,9 +44,9 @@ def test_items_are_ticked_in_every_way_and_become_a_queue(opened, dataset, ravi)
     boxes.nth(0).focus()
     page.keyboard.press("Space")
     button.click()
-    expect(page.get_by_label("The item that you ticked")).to_be_checked()
+    expect(page.get_by_label("The selected item")).to_be_checked()
     page.get_by_label("Name").fill("One of them")
-    page.get_by_role("button", name="Open the queue").click()
+    page.get_by_role("button", name="Open queue").click()
     page.wait_for_url("**/labeling/*/")
     assert Queue.objects.get().items_total == 1
 

@@ -37,7 +37,7 @@ def test_a_file_is_chosen_looked_through_and_accepted(desk: Desk, typed: Story, 
     page.get_by_role("link", name="New dataset").first.click()
     page.get_by_label("Project").select_option(label="Support inbox")
     page.get_by_label("Name", exact=True).fill("Support messages")
-    page.get_by_role("button", name="Make dataset").click()
+    page.get_by_role("button", name="Create dataset").click()
     expect(page.get_by_role("heading", name="Support messages")).to_be_visible()
     typed.__dict__["dataset"] = page.url.rstrip("/").rpartition("/")[2]
 
@@ -49,7 +49,7 @@ def test_a_file_is_chosen_looked_through_and_accepted(desk: Desk, typed: Story, 
     look(page, "dry-run", full=True)
 
     page.get_by_role("button", name="Import 400 rows").click()
-    expect(page.get_by_role("heading", name="What came of it")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Result")).to_be_visible(timeout=60_000)
     look(page, "imported")
 
 
@@ -91,7 +91,7 @@ def test_a_disagreement_is_settled(desk: Desk, typed: Story):
 
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Settled as").first).to_be_visible()
+    expect(page.get_by_text("Resolved as").first).to_be_visible()
 
     assert typed.queue_now()["items_disputed"] == before - 1
 

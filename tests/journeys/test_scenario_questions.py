@@ -62,7 +62,7 @@ class Scenario:
         page.get_by_label("Project").select_option(label="Handbook")
         page.get_by_label("Name", exact=True).fill("Questions")
         page.get_by_label("Task").select_option(value="generation")
-        page.get_by_role("button", name="Make dataset").click()
+        page.get_by_role("button", name="Create dataset").click()
         expect(page.get_by_role("heading", name="Questions")).to_be_visible()
         return uuid_of(page)
 
@@ -74,7 +74,7 @@ class Scenario:
         path = write_csv(self.folder / "help-desk.csv", self.known, self.open)
         page.locator('input[type="file"]').set_input_files(path)
         page.get_by_role("button", name="Upload", exact=True).click()
-        expect(page.get_by_role("heading", name="How it is read")).to_be_visible()
+        expect(page.get_by_role("heading", name="Parsing")).to_be_visible()
         for column, role in (("passage", "Context: stands below the text"), ("office", "Group: never on both sides of a split")):
             page.get_by_label(column, exact=True).select_option(label=role)
             expect(page.get_by_role("columnheader", name=f"{column} {role.partition(':')[0]}")).to_be_visible()
@@ -86,7 +86,7 @@ class Scenario:
         assert self.looked_through
         page = self.desk["ana"]
         page.get_by_role("button", name=re.compile("^Import")).click()
-        expect(page.get_by_role("heading", name="What came of it")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("heading", name="Result")).to_be_visible(timeout=60_000)
         return dict(self.api(f"uploads/{self.looked_through}/", "ana"))
 
     # ── Answers ─────────────────────────────────────────────────────────────
@@ -97,7 +97,7 @@ class Scenario:
         page = self.desk["ravi"]
         page.goto(f"/labeling/datasets/{self.dataset}/open/")
         page.get_by_label("Name", exact=True).fill("Open questions")
-        page.get_by_role("button", name="Open the queue").click()
+        page.get_by_role("button", name="Open queue").click()
         expect(page.get_by_role("heading", name="Open questions")).to_be_visible()
         queue = uuid_of(page)
         until(lambda: self.api(f"labeling/queues/{queue}/", "ravi")["slots_total"] == UNANSWERED, "the queue is filled")
@@ -122,7 +122,7 @@ class Scenario:
         page.goto(f"/snapshots/dataset/{self.dataset}/")
         for split, share in SPLITS.items():
             page.get_by_label(split).fill(str(share))
-        page.get_by_role("button", name="Freeze snapshot").click()
+        page.get_by_role("button", name="Create version").click()
         page.get_by_role("link", name="Version 1").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("version 1")
         return dict(self.api(f"snapshots/{uuid_of(page)}/"))
@@ -152,7 +152,7 @@ class Scenario:
         assert self.base
         page = self.desk["mia"]
         page.goto(f"/snapshots/{self.snapshot['uuid']}/")
-        page.get_by_role("link", name="Start a run").click()
+        page.get_by_role("link", name="Start run").click()
         expect(page.get_by_role("heading", name="Settings")).to_be_visible()
         return page
 

@@ -38,7 +38,7 @@ MAX_SECONDS = 3_600.0  # longer means that the person was away
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What an undo took back. slot: the item's slot, in the person's hand again; None where somebody else has it by now."""
+    """What an undo took back. slot: the item's slot, in the person's hand again; None if another person has it now."""
 
     annotation: Annotation
     slot: Slot | None
@@ -61,7 +61,7 @@ def submit(
 
     slot_id, token: as claimed. value: as `Answers.parse` takes it for the dataset's task, its classes named by their uuid in the queue's
     schema or by their stable id. seconds: time on the item. suggestion_id: what was shown first, if anything. shown: the order
-    in which the responses stood on the screen, where there are any. Where the lease is lost, the
+    in which the responses were shown, where there are any. Where the lease is lost, the
     answer fills another open slot of the item, else it is kept as an extra one. A second answer of the same person replaces their first.
     When the item has all its answers it is decided by rule or becomes disputed. An answer to gold is right or wrong and changes nothing of
     the item. Raises PermissionDenied, Refused (no such class or item, no
@@ -90,7 +90,7 @@ def submit(
         mixing.count_answer(queue, annotation, gold, before)
     elif target and (had_all or has_all(slots)):  # nothing follows from some of an item's answers
         settle(queue, item, slots)
-    if target and added:  # last, since everybody who answers in the queue waits for this row
+    if target and added:  # last, since every annotator of the queue waits for this row
         tally(queue, target, 1)
     return annotation
 
@@ -123,9 +123,9 @@ def labels_in(queue: Queue, value: Value) -> dict[str, Label]:
 
 
 def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
-    """What somebody sent about an item, in its canonical form. labels: of the queue's schema, those that value names among them.
+    """A submitted annotation in canonical form. labels: of the queue's schema, those that value names among them.
 
-    Raises Refused for no answer of its task.
+    Raises Refused for an invalid value.
     """
     accepted = accepted_labels(queue.dataset_id, value, labels)
     return queue.dataset.task_type.answers.parse(value, ItemContent(item.text, item.content or {}), accepted)
@@ -149,7 +149,7 @@ def is_settled(item: Item) -> bool:
 
 
 def check_order(item: Item, shown: Sequence[int] | None) -> list[int] | None:
-    """The order of the responses as it was told. Raises Refused for one that is none of theirs."""
+    """The reported order of the responses. Raises Refused for an invalid order."""
     if shown is None:
         return None
     if sorted(shown) != list(range(len((item.content or {}).get("responses", [])))):
@@ -220,7 +220,7 @@ def skip(*, queue_id: UUID, actor: User, slot_id: int, client_key: UUID, reason:
 def undo(*, queue_id: UUID, actor: User, client_key: UUID) -> Undone:
     """Take back this person's newest answer or skip in the queue that still stands, among their last 20; the item is in their hand again.
 
-    A decision by rule that rested on the answer is withdrawn. The same client_key again undoes nothing more. Raises PermissionDenied,
+    An automatic label based on the annotation is withdrawn. The same client_key again undoes nothing more. Raises PermissionDenied,
     Refused (nothing left to undo), or Conflict (a reviewer has settled the item; the queue is closed).
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)

@@ -1,7 +1,7 @@
-"""Answers that come with a project of another labeling tool: each person's own, in a queue that is closed from its beginning.
+"""Annotations imported from another labeling tool, per person, in a queue that's closed from the start.
 
-The items are hidden while their upload is being imported, and so is the queue. Whoever accepted the upload answers for what its answers
-agree on, as for every imported decision.
+The items are hidden while their upload is being imported, and so is the queue. The person who accepted the upload is responsible for its
+unanimous labels, as for every imported label.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LABEL, SKIP = Annotation.Action.LABEL, Annotation.Action.SKIP
 
 
 class Say(NamedTuple):
-    """One answer or skip of somebody about an item. value: None for a skip."""
+    """One person's annotation or skip of an item. value: None for a skip."""
 
     item: Item
     user: User
@@ -122,7 +122,7 @@ def row_of(queue: Queue, say: Say, labels: dict[str, Label], before: Annotation 
 
 
 def fill(queue: Queue, made: Sequence[Annotation], standing: dict[tuple[int, int], Annotation]) -> None:
-    """A filled slot for each first answer of somebody; that of an answer which was replaced holds the newer one."""
+    """A filled slot for each person's first annotation; that of an answer which was replaced holds the newer one."""
     fresh = [row for row in made if (row.item_id, row.user_id) not in standing]
     Slot.objects.bulk_create(
         (Slot(queue=queue, item_id=row.item_id, state=DONE, user_id=row.user_id, annotation=row) for row in fresh), batch_size=500
@@ -133,7 +133,7 @@ def fill(queue: Queue, made: Sequence[Annotation], standing: dict[tuple[int, int
 
 
 def write_skips(queue: Queue, said: Sequence[Say]) -> None:
-    """Skips, each once. A closed slot keeps an item in the queue that nobody answered."""
+    """Skips, each once. A closed slot keeps an item in the queue that no annotations."""
     items = {each.item.pk for each in said}
     there = set(SlotSkip.objects.filter(queue=queue, item_id__in=items).values_list("item_id", "user_id"))
     once = {(each.item.pk, each.user.pk): each for each in said if (each.item.pk, each.user.pk) not in there}
@@ -143,7 +143,7 @@ def write_skips(queue: Queue, said: Sequence[Say]) -> None:
 
 
 def seat_people(queue: Queue, said: Sequence[Say]) -> None:
-    """Everybody's own numbers."""
+    """Per-person counters."""
     sums: dict[User, tuple[int, int, float]] = defaultdict(lambda: (0, 0, 0.0))
     last: dict[User, datetime] = {}
     for each in said:

@@ -50,7 +50,7 @@ REASON = 1_000
 
 
 def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -> tuple[LabelSchema, Plan]:
-    """The present version, and what the next one would be. Raises Refused (what makes no sense) or Conflict (published meanwhile)."""
+    """The present version, and what the next one would be. Raises Refused (invalid changes) or Conflict (published in the meantime)."""
     if not dataset.task_type.has_labels:
         raise Refused("Annotations of this dataset's task have no labels, so there are none to change.")
     latest = latest_schema(dataset)
@@ -69,14 +69,14 @@ def change_classes(
     *, dataset_id: UUID, actor: User, wanted: Sequence[Change], seen: int | None = None, move: Sequence[UUID] = (),
     taking_up: Sequence[UUID] = (),
 ) -> LabelSchema:  # fmt: skip
-    """Publish the version that these changes make of the present one, and have a job move the decisions of classes that went away.
+    """Publish the version that these changes make of the present one, and have a job move resolved labels that use removed labels.
 
     A renamed class keeps its identity. Decisions of a merged class get one for the class it went into, in which a class or an equal span
-    that is then there twice stands once; those of a split class are withdrawn, so that their items are undecided. Where a text has one
+    that is then duplicated is kept once; those of a split class are withdrawn, so that their items are undecided. Where a text has one
     class, a retired one keeps its decisions; where it may have several, the retired class is taken out of them, and one that named no
-    other is withdrawn. Answers never change. seen: the version that the author had before them. move: queues that go to the new version.
-    taking_up: open proposals that the version takes up. Raises PermissionDenied, Refused, or Conflict (somebody published, or answered a
-    proposal, meanwhile).
+    other is withdrawn. Answers never change. seen: the version that the author edited. move: queues that go to the new version.
+    taking_up: open proposals that the version includes. Raises PermissionDenied, Refused, or Conflict (a version was published or a
+    proposal answered in the meantime).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -98,7 +98,7 @@ def change_classes(
 
 @transaction.atomic
 def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
-    """Have what was decided for classes that went away moved again: after a cancel, or where a queue of an older version went on.
+    """Have the resolved label for classes that went away moved again: after a cancel, or where a queue of an older version went on.
 
     Raises PermissionDenied or Refused (nothing to move).
     """
@@ -165,7 +165,7 @@ def move_all(ctx: JobContext, dataset: Dataset) -> None:
 
 
 def settle_again(ctx: JobContext, dispute_id: int) -> None:
-    """Decide an item by rule whose answers agree since classes went away, or bring its dispute up to date."""
+    """Decide an item by rule whose answers agree since labels were removed, or update its dispute."""
     with transaction.atomic():
         ctx.hold()
         rows = Dispute.objects.filter(pk=dispute_id, state=Dispute.State.OPEN).select_related(
@@ -182,7 +182,7 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
         ctx.hold()
         found = list(decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
         items = [item for _, item in found]
-        list(Slot.objects.select_for_update().filter(item_id__in=items).order_by("id").values_list("pk", flat=True))  # nobody decides them
+        list(Slot.objects.select_for_update().filter(item_id__in=items).order_by("id").values_list("pk", flat=True))  # not labelled
         rows = list(decisions_behind(dataset).filter(pk__in=[pk for pk, _ in found]).select_related("item", "label", "by", "queue"))
         made = supersede(dataset, rows, ctx.job.created_by)
         if made:
@@ -215,8 +215,9 @@ def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) ->
 
 
 def follower(row: Decision, known: Mapping[UUID, LabelChange], labels: Mapping[str, Label], actor: User | None) -> Decision:
-    """The decision after one whose classes went away, by the changes of the first version that touches it: what is left of it, or a
-    withdrawal. Whoever published that version answers for it beside those who decided; later versions follow in turn."""
+    """The decision after one whose labels were removed, by the changes of the first version that touches it: what is left of it, or a
+    withdrawal. The publisher of that version is responsible for it too; later versions follow in turn.
+    """
     said = value_of(row)
     merges, splits, retirements = first_changes(said, known)
     value = relabelling.moved(

@@ -85,7 +85,7 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
 
 
 def locked(queue_id: UUID) -> Queue:
-    """The queue, in which nobody else starts or ends a check until the transaction ends."""
+    """The queue, locked against other checks until the transaction ends."""
     return Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "schema").get(uuid=queue_id)
 
 
@@ -109,7 +109,7 @@ def draw(queue: Queue, actor: User, size: int, before: QuerySet[SpotCheck]) -> d
 
 @transaction.atomic
 def drop_check(*, check_id: UUID, actor: User) -> SpotCheck:
-    """End a check without accepting anything; what was decided in it stays. Raises PermissionDenied or Conflict (it has ended)."""
+    """End a check without accepting anything; the resolved label in it stays. Raises PermissionDenied or Conflict (it has ended)."""
     check = open_check(check_id, actor)
     check.state, check.ended_at = State.DROPPED, timezone.now()
     check.save(update_fields=["state", "ended_at"])
@@ -190,7 +190,7 @@ def run_accept(ctx: JobContext) -> None:
 
 
 def accepter(ctx: JobContext, check: SpotCheck) -> User:
-    """Who accepted what a check stands for. Raises Refused where the job names somebody else than the audit log."""
+    """Who accepted the items of a check. Raises Refused if the job and the audit log disagree."""
     actor = ctx.job.created_by
     told = accounts.events_about(check.uuid, {Verb.CHECK_ACCEPTED})
     if actor is None or [event.actor for event in told] != [str(actor.uuid)]:
@@ -218,7 +218,7 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
         answers, before = answers_of[item_id], ends.get(item_id)
         said = value_of(answers[0])
         if contradicts(before, said):
-            settle(queue, row.item, of_item[item_id])  # somebody decided otherwise since: for a reviewer to settle
+            settle(queue, row.item, of_item[item_id])  # labelled differently since: for an adjudicator
             continue
         digest = rules.decision_digest(
             item=row.item.digest, value=said, names={key: each.name for key, each in known.items()}, how=ACCEPTED, by=actor.uuid,

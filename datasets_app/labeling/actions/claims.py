@@ -22,7 +22,7 @@ from registry.access import policy
 from registry.access.models import User
 
 OPEN, LEASED, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.CLOSED
-IF_GOLD = Q(is_gold=True)  # nobody else needs it: it is closed, and stays its person's
+IF_GOLD = Q(is_gold=True)  # not needed by others: it's closed and stays its person's
 FREE: dict[str, Any] = {
     "state": Case(When(IF_GOLD, then=Value(CLOSED.value)), default=Value(OPEN.value)),
     "user": Case(When(IF_GOLD, then=F("user")), default=None),
@@ -64,8 +64,8 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
     """Up to k slots for this person, leased for 15 minutes: those already in their hand first, then the next ones of the queue.
 
     page: a new page shows them, so that an older one that is left gives none of them back.
-    skipped: give out again what this person skipped and nobody has labelled since. Gold stands among the others where the queue
-    mixes it in, as long as something else is left. Returns slots with item and upload.
+    skipped: give out again what this person skipped and not labelled since. Gold is mixed in if the queue does so, as long as something
+    else is left. Returns slots with item and upload.
     Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed, their work held). An empty list: nothing is left.
     """
     queue = policy.get_permitted(actor, Queue, "labeling.annotate", uuid=queue_id)
@@ -123,7 +123,7 @@ def in_hand(queue: Queue, user: User) -> list[Slot]:
 
 
 def renew(slots: list[Slot]) -> None:
-    """Begin the leases that have run for a minute anew; never shorten one."""
+    """Renew leases older than a minute; never shorten one."""
     until = timezone.now() + rules.LEASE
     due = [slot for slot in slots if slot.lease_until is not None and slot.lease_until < until - RENEW_AFTER]
     if due:
@@ -132,7 +132,7 @@ def renew(slots: list[Slot]) -> None:
 
 
 def retoken(slots: list[Slot]) -> None:
-    """Give these leases a token that only the page knows that is being made. Those that somebody is answering keep theirs."""
+    """Give these leases a token that only the page knows that is being made. Leases in use keep theirs."""
     token = uuid4()
     taken = set(unlocked(Slot.objects.filter(pk__in=[slot.pk for slot in slots], state=LEASED))) if slots else set()
     if taken:
@@ -143,9 +143,9 @@ def retoken(slots: list[Slot]) -> None:
 
 
 def unlocked(slots: QuerySet[Slot]) -> QuerySet[Slot, int]:
-    """Keys of those of these slots that nobody has locked; they are locked now.
+    """Keys of those of these slots that aren't locked; they are locked now.
 
-    Whoever answers an item holds its slots and waits for their seat, so that nobody who holds a seat may wait for a slot.
+    Annotating locks slots first, then the seat, so a seat's holder must never wait for a slot.
     """
     return slots.select_for_update(skip_locked=True).values_list("pk", flat=True)
 
@@ -174,7 +174,7 @@ def is_more(queue: Queue, seat: Seat) -> bool:
 
 
 def run_claim(queue: Queue, seat: Seat, limit: int, after: Place, token: UUID, *, skipped: bool = False) -> list[Place]:
-    """One statement that leases up to `limit` slots behind `after` and moves the cursor. Returns where they stand, in order."""
+    """One statement that leases up to `limit` slots behind `after` and moves the cursor. Returns their positions, in order."""
     exists = "EXISTS" if skipped else "NOT EXISTS"
     template = CLAIM[connection.vendor].format(
         take=TAKE, candidates=[CANDIDATES.format(behind=behind, skipped=exists) for behind in BEHIND[connection.vendor]]
@@ -225,13 +225,13 @@ def sweep(queue: Queue | None = None) -> int:
 
 @transaction.atomic
 def close_rest(queue: Queue) -> None:
-    """What came back to a closed queue is asked of nobody and needed no more."""
+    """Slots returned to a closed queue are closed too."""
     if closed := close_open_slots(queue):
         Queue.objects.filter(pk=queue.pk).update(slots_total=F("slots_total") - closed)
 
 
 def close_open_slots(queue: Queue) -> int:
-    """Close what nobody holds. Returns how many. Slots are locked by their keys and before the queue, as whoever answers locks them."""
+    """Close free slots. Returns how many. Locks slots by key and before the queue, as annotating does."""
     slots, closed, after = Slot.objects.filter(queue=queue, state=OPEN), 0, 0
     while keys := list(slots.select_for_update().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):
         closed += Slot.objects.filter(pk__in=keys).update(state=CLOSED, lease_token=None)
@@ -241,7 +241,7 @@ def close_open_slots(queue: Queue) -> int:
 
 @transaction.atomic
 def heartbeat(*, queue_id: UUID, actor: User) -> int:
-    """Begin the leases of this person in the queue anew. Returns how many they hold."""
+    """Renew this person's leases in the queue. Returns how many they hold."""
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     held = in_hand(queue, actor)
@@ -253,8 +253,8 @@ def heartbeat(*, queue_id: UUID, actor: User) -> int:
 def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None, tokens: list[UUID] | None = None) -> int:
     """Give slots back (all of this person in the queue when none are named), so that others get them at once. Returns how many.
 
-    tokens: of the leases as the page got them; a slot that a newer page of this person shows is not given back. They come first again when
-    this person goes on before others took them. What a reviewer returned to this person stays theirs for its day.
+    tokens: of the leases as the page got them; a slot that a newer page of this person shows is not given back. They come first again if
+    this person continues before others take them. What a reviewer returned to this person stays theirs for its day.
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
@@ -280,7 +280,7 @@ def move_back(queue: Queue, user: User, priority: int, slot: int) -> None:
 
 
 def hand_over(slot: Slot, user: User) -> Slot:
-    """Lease a slot to somebody, in the caller's transaction."""
+    """Lease a slot to a person, in the caller's transaction."""
     slot.state, slot.user, slot.annotation = LEASED, user, None
     slot.lease_until, slot.lease_token = timezone.now() + rules.LEASE, uuid4()
     slot.save(update_fields=["state", "user", "annotation", "lease_until", "lease_token"])

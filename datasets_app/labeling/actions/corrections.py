@@ -72,10 +72,10 @@ def enqueue(kind: str, correction: Correction, actor: User) -> Job:
 
 @transaction.atomic
 def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = False) -> Job:
-    """Have the changes of a file written as decisions that this person answers for.
+    """Write the changes of a file as labels under this person's responsibility.
 
-    take_moved: also where the decision moved on since the export. Raises PermissionDenied, Refused (nothing would change), or Conflict
-    (not looked through, accepted already, another file is being written, classes went away since it was brought).
+    take_moved: also overwrite labels changed after the export. Raises PermissionDenied, Refused (nothing would change), or Conflict
+    (not looked through, accepted already, another file is being written, labels were removed since the upload).
     """
     rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob", "brought_by")
     correction = rows.get(uuid=correction_id)
@@ -104,7 +104,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
 
 
 def check_current(correction: Correction) -> None:
-    """Raises Conflict where whoever merged, split or retired classes would choose what a file decides that others looked through."""
+    """Raises Conflict where whoever merged, split or retired classes would change a file that others reviewed."""
     if reading.is_overtaken(correction):
         told = "Labels were merged, split, or retired after this file was checked, so it would now change different items."
         raise Conflict(told, next_step="Discard it, then upload it again.")
@@ -112,9 +112,9 @@ def check_current(correction: Correction) -> None:
 
 @transaction.atomic
 def discard_corrections(*, correction_id: UUID, actor: User) -> Correction:
-    """Put a file aside that waits for acceptance. What it had decided before its writing was cancelled stays. Twice is once.
+    """Discard a file that needs review. Labels written before a cancelled write stay. Safe to repeat.
 
-    Raises PermissionDenied (neither brought it nor leads), or Conflict (being looked through or written, written, or cannot be read).
+    Raises PermissionDenied (neither uploader nor ML lead), or Conflict (being looked through or written, written, or cannot be read).
     """
     rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project")
     correction = rows.get(uuid=correction_id)
@@ -155,7 +155,7 @@ def run_look(ctx: JobContext) -> None:
 
 
 class Seen:
-    """The items of a file so far, up to 200,000; behind that only the writing tells rows that contradict an earlier one."""
+    """The items of a file so far, up to 200,000; beyond that, only writing detects rows that contradict an earlier one."""
 
     LIMIT = 200_000
 
@@ -207,7 +207,7 @@ def add(found: Sum, each: Found, classes: Classes) -> None:
 def run_correct(ctx: JobContext) -> None:
     """The job that writes. Each batch commits with its event and the checkpoint, so it may be cancelled at any time and run again.
 
-    Raises Refused where its row says otherwise than the audit log who accepted it, Conflict where classes went away since it was brought.
+    Raises Refused if its row and the audit log disagree about who accepted it, Conflict where labels were removed since the upload.
     """
     correction = correction_of(ctx)
     if correction.state != State.WRITING:
@@ -246,7 +246,7 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
     classes = reading.classes_of(correction.dataset)
     check_current(correction)  # behind the classes, which were not changed before then
     items = [each.item.pk for each in reading.resolve(correction, batch, actor, classes) if each.item and each.said]
-    for ids in chunks(items):  # nobody answers or decides them meanwhile
+    for ids in chunks(items):  # not annotated or labelled in between
         list(Slot.objects.select_for_update().filter(item_id__in=ids).order_by("id").values_list("pk", flat=True))
     taken = (Outcome.CHANGED, Outcome.MOVED) if correction.take_moved else (Outcome.CHANGED,)
     counts: Counter[str] = Counter((ctx.job.checkpoint or {}).get("counts", {}))
@@ -268,7 +268,7 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
 
 
 def supersede(correction: Correction, actor: User, changed: Sequence[Found], classes: Classes) -> list[Decision]:
-    """The decisions that follow what these rows correct; their items wait for nobody any more, counters of queues follow."""
+    """The decisions that follow what these rows correct; their items are no longer waiting, and queue counters are updated."""
     made = [decision_of(correction, actor, each, classes) for each in changed]
     Decision.objects.bulk_create(made, batch_size=500)
     by_item = {each.item_id: each for each in made}

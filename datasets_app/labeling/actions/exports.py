@@ -1,4 +1,4 @@
-"""Everybody's answers as a file of another labeling tool: asked for, made by a job, kept by digest."""
+"""Export annotations as a file of another labeling tool: requested, created by a job, stored by digest."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def write_doccano(path: Path, found: Iterator[Pair], sheet: Sheet, folder: Path)
         files: dict[str, Any] = {"": stack.enter_context((folder / "all.jsonl").open("w", encoding="utf-8"))}
         for fact, raw in found:
             if fact is None:
-                continue  # in the file of another person: what was said there is an answer here
+                continue  # in another person's file: its entries are annotations here
             for person, line in doccano.lines(fact, raw, sheet):
                 if person not in files and len(files) <= PEOPLE_FILES:
                     names[person] = free_name(person_as_file(person), names)

@@ -85,7 +85,7 @@ def run_fill(ctx: JobContext) -> None:
     done = queue.items_total
     for taken, reached in batches(queue, after):
         ctx.raise_if_cancelled()
-        queue.refresh_from_db(fields=["order"])  # which may be changed meanwhile
+        queue.refresh_from_db(fields=["order"])  # which may be changed in the meantime
         with transaction.atomic():
             make_slots(queue, taken)
             ctx.checkpoint({"after": reached})

@@ -1,4 +1,4 @@
-"""Saying what is known of items, so that answers to them tell how well people label."""
+"""Gold items: items with a known label, which measure annotators' accuracy."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ PER_CLASS = 50
 
 @transaction.atomic
 def make_gold(*, item_id: UUID, actor: User, value: Value, explanation: str = "") -> Gold:
-    """Say what is known of an item; it is then mixed into the queues of its dataset that want gold.
+    """Make an item a gold item; queues of its dataset that use gold then mix it in.
 
-    value: as in `submit`, its classes those of the dataset's newest schema. explanation: why, for people who are told how they did.
-    Another answer or explanation than before takes the place of the old one, and the answers so far are judged by it; the same again
-    changes nothing. Raises PermissionDenied, or Refused (no such item, a task without right and wrong, no answer of the task).
+    value: as in `submit`, its classes those of the dataset's newest schema. explanation: shown with gold results.
+    A different value or explanation replaces the old one, and earlier annotations are re-scored; repeating a call changes nothing. Raises
+    PermissionDenied, or Refused (no such item, a task without gold, an invalid value).
     """
     item = Item.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").filter(uuid=item_id).first()
     if item is None:
@@ -86,7 +86,7 @@ def checked(explanation: str) -> str:
 
 
 def read_known(item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
-    """What somebody says is known, in its canonical form. Raises Refused for no answer of the task."""
+    """The gold value in canonical form. Raises Refused for an invalid value."""
     accepted = accepted_labels(item.dataset_id, value, labels)
     return item.dataset.task_type.answers.parse(value, ItemContent(item.text, item.content or {}), accepted)
 
@@ -123,7 +123,7 @@ def end(gold: Gold, actor: User) -> None:
 
 @transaction.atomic
 def retire_gold(*, item_id: UUID, actor: User) -> Gold | None:
-    """Take gold back: the item is mixed in no more, and from the next measure on its answers count for nobody. None where it was none.
+    """Retire a gold item: it's no longer mixed in, and its annotations don't count from the next measurement. None if it wasn't gold.
 
     Raises PermissionDenied.
     """
@@ -181,7 +181,7 @@ def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool
 
 
 def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int) -> list[tuple[Item, Value]]:
-    """Decided items by chance, so that no class has more gold than `per_class` unless an item brings two; at most 1,000."""
+    """Random labelled items, so that no class has more gold than `per_class` unless an item brings two; at most 1,000."""
     rows = standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
     now = classes_now(dataset.pk)
     decided = [

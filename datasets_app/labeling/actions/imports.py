@@ -1,4 +1,4 @@
-"""Annotations that come with a file: decisions that whoever accepted the file answers for, or suggestions that nobody answered yet."""
+"""Annotations that come with a file: decisions that whoever accepted the file answers for, or suggestions that no annotations yet."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Importer:
             brought.open_closed(upload, self.schema(upload))
 
     def write(self, upload: Upload, rows: Sequence[tuple[Item, Value]]) -> None:
-        """What is said of one batch of new items."""
+        """Annotations of one batch of new items."""
         labels = labels_by_name(self.schema(upload))
         ids = ids_of(labels)
         said = [(item, by_ids(value, ids)) for item, value in rows]
@@ -70,7 +70,7 @@ class Importer:
         Suggestion.objects.bulk_create(suggestions, batch_size=500, ignore_conflicts=True)
 
     def bring(self, upload: Upload, rows: Sequence[tuple[Item, Told]]) -> None:
-        """What people said becomes their answers, or suggestions; what models said, suggestions."""
+        """Import annotations of people as annotations or pre-labels, and predictions as pre-labels."""
         labels = labels_by_name(self.schema(upload))
         stable, ids, made = by_id(labels), ids_of(labels), list[Suggestion]()
         for item, told in rows:
@@ -155,7 +155,7 @@ class Importer:
 
 
 def imported(upload: Upload) -> QuerySet[Decision]:
-    """The decisions that came with an upload, before anybody else could decide its items."""
+    """The decisions that came with an upload, before its items could be labelled otherwise."""
     return Decision.objects.filter(item__upload=upload)
 
 

@@ -93,10 +93,10 @@ class Pool:
 
 
 def run_learn(ctx: JobContext) -> None:
-    """Learn from all labels of a dataset, then order its queues. Safe to run again: it learns anew, and places are written over."""
+    """Train on all labels of a dataset, then order its queues. Safe to repeat: it retrains and overwrites places."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     began = time.monotonic()
-    ctx.checkpoint({})  # of an earlier attempt, whose folder is gone
+    ctx.checkpoint({})  # of an earlier attempt, whose folder no longer exists
     ctx.progress(0, stage="Reading labels")
     answers, taught = learning.answers_given(dataset), learning.lesson(dataset)
     before = learning.last_fit(dataset)
@@ -224,7 +224,7 @@ def suggest_for(ctx: JobContext, fit: Fit, ordered: Sequence[int], scores: dict[
 
 
 def put_in_order(ctx: JobContext, fit: Fit, pool: Pool, ordered: Sequence[int]) -> None:
-    """Write the places of a queue's open slots, in batches; people begin again at the front."""
+    """Write the places of a queue's open slots, in batches; annotators start again at the front."""
     places = {item: place for place, item in enumerate(ordered)}
     for at in range(0, len(pool.slots), BATCH):
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Gold among what people get, and what follows from how they answer it. Nothing tells a person which items it is."""
+"""Mix gold items into queues and act on their results. Annotators can't tell which items are gold."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
 LEASED, CLOSED = Slot.State.LEASED, Slot.State.CLOSED
-Place = tuple[int, int]  # (priority, key of the slot): where a slot stands in its queue
+Place = tuple[int, int]  # (priority, key of the slot): the position of a slot in its queue
 
 
 # ── Handing out ─────────────────────────────────────────────────────────────
 def seed_of(queue: Queue, user: User) -> bytes:
-    """What decides where gold stands among what this person gets; nobody can work it out who does not know the site's secret."""
+    """Seed of the gold positions for this person; unpredictable without the site's secret."""
     return salted_hmac("labeling.gold", f"{queue.uuid}:{user.uuid}", algorithm="sha256").digest()
 
 
@@ -73,7 +73,7 @@ def hand_out(
 
 
 def behind(order: Sequence[Place | Gold], last: Place | None) -> list[tuple[Gold, Place]]:
-    """After which slot each gold item stands: the one before it, or just before the first where there is none."""
+    """The slot after which each gold item is placed: the one before it, or just before the first where there is none."""
     first = next((each for each in order if not isinstance(each, Gold)), None)
     before = last or ((first[0], first[1] - 1) if first else (0, 0))
     found = []
@@ -114,9 +114,9 @@ def skipped_again(queue: Queue, seat: Seat, wanted: int, token: UUID, until: dat
 
 # ── Judging ─────────────────────────────────────────────────────────────────
 def judge_gold(item: Item, value: Value) -> tuple[Gold | None, bool | None]:
-    """What is known of an item, None where that was taken back meanwhile, and whether this answer says it, or said it until then.
+    """What is known of an item, None if it was retired in the meantime, and whether this answer says it, or said it until then.
 
-    An answer that somebody gave to gold is never an ordinary one, whatever became of the gold.
+    An annotation of a gold item never becomes an ordinary one, even if the gold item is retired.
     """
     gold = Gold.objects.filter(item=item).select_related("label").order_by("-id").first()
     if gold is None:
@@ -126,9 +126,9 @@ def judge_gold(item: Item, value: Value) -> tuple[Gold | None, bool | None]:
 
 
 def count_answer(queue: Queue, annotation: Annotation, gold: Gold | None, before: Annotation | None) -> None:
-    """Count an answer to gold for its person and for the item. gold: None where it counts for nobody. before: what it replaces.
+    """Count an answer to gold for its person and for the item. gold: None if it doesn't count. before: what it replaces.
 
-    Where people are told at once how they did, only the first answer to an item counts for them.
+    If gold results are shown immediately, only the first answer to an item counts for them.
     """
     if gold is None or annotation.right is None:
         return
@@ -142,7 +142,7 @@ def count_answer(queue: Queue, annotation: Annotation, gold: Gold | None, before
 
 
 def answered_before(annotation: Annotation) -> bool:
-    """Whether the person said something of the item in this queue before, taken back or not."""
+    """Whether the person annotated the item in this queue before, undone or not."""
     rows = Annotation.objects.filter(queue=annotation.queue_id, user=annotation.user_id, item=annotation.item_id, pk__lt=annotation.pk)
     return rows.filter(action=Annotation.Action.LABEL).exists()
 
@@ -160,7 +160,7 @@ def uncount_answer(queue: Queue, target: Annotation) -> None:
 
 # ── What follows ────────────────────────────────────────────────────────────
 def watch(queue: Queue, user: User) -> None:
-    """Tell the leads once when somebody is surely below the queue's minimum, and hold them if the queue says so."""
+    """Notify leads once when an annotator is significantly below the queue's minimum, and put them on hold if the queue does so."""
     if queue.gold_minimum is None:
         return
     seat = Seat.objects.select_for_update().get(queue=queue, user=user)
@@ -183,9 +183,9 @@ def watch(queue: Queue, user: User) -> None:
 
 @transaction.atomic
 def let_go_on(*, queue_id: UUID, seat_id: int, actor: User) -> Seat:
-    """Let somebody who is below the minimum go on: what they have answered so far is not looked at again, and nothing is held.
+    """Reinstate an annotator below the minimum: annotations so far are no longer evaluated, and the hold ends.
 
-    Raises PermissionDenied, Refused (nobody of this queue) or Conflict (they are not below, and nothing of theirs is held).
+    Raises PermissionDenied, Refused (not an annotator of this queue) or Conflict (they are not below, and not on hold).
     """
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.assess", queue)
@@ -205,8 +205,8 @@ def let_go_on(*, queue_id: UUID, seat_id: int, actor: User) -> Seat:
 def mix_gold(*, queue_id: UUID, actor: User, rate: int, feedback: bool = False, minimum: int | None = None, holds: bool = False) -> Queue:
     """Set how gold is mixed into a queue, from the next item on. The same again changes nothing.
 
-    rate: percent of what a person gets, 0 to 30. feedback: tell them at once how they did. minimum: percent that a person should get
-    right, 1 to 100; None for none. holds: whether who is below gets nothing new until a lead lets them go on.
+    rate: percent of what a person gets, 0 to 30. feedback: show results immediately. minimum: gold accuracy in percent, 1 to 100; None for
+    none. holds: whether annotators below it get no new items until a lead reinstates them.
     Raises PermissionDenied, Refused that names the field, or Conflict (closed).
     """
     list(Seat.objects.select_for_update(of=("self",)).filter(queue__uuid=queue_id).order_by("pk"))  # before the queue, as who answers does

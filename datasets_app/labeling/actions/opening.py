@@ -29,7 +29,7 @@ from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
-CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.BROUGHT]  # an import brings answers
+CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.BROUGHT]  # an import has annotations
 
 
 @transaction.atomic
@@ -111,7 +111,7 @@ def open_queue(
 
 
 def check_queue(queue: Queue) -> None:
-    """Raises Refused, naming the fields, for a new queue that nobody could work in."""
+    """Raises Refused, naming the fields, for a queue that couldn't be worked on."""
     problems = check_order(queue)
     if not queue.name:
         problems["name"] = ["Enter a name."]

@@ -33,7 +33,7 @@ def check_order(queue: Queue) -> dict[str, list[str]]:
 
 
 def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
-    """Where these items stand in the queue's order, the smallest first; equal places are handed out as the items came."""
+    """Positions of these items in the queue's order, smallest first; equal places are handed out as the items came."""
     if queue.order == Queue.Order.RANDOM:
         return {pk: rules.random_place(queue.uuid, pk) for pk in item_ids}
     if queue.order == Queue.Order.UNCERTAIN:
@@ -69,9 +69,9 @@ def enqueue_reorder(queue: Queue, actor: User) -> Job:
 
 
 def run_reorder(ctx: JobContext) -> None:
-    """The job: give every open slot its place, in batches; people begin again at the front. It ends once the queue has another order.
+    """The job: give every open slot its place, in batches; annotators start again at the front. It ends once the queue has another order.
 
-    What somebody holds or has answered stays where it is.
+    Assigned and annotated slots keep their place.
     """
     queue = Queue.objects.select_related("dataset").get(uuid=ctx.args["queue"])
     in_order = Queue.objects.filter(pk=queue.pk, order=ctx.args.get("order", queue.order))
@@ -98,12 +98,12 @@ def run_reorder(ctx: JobContext) -> None:
 def put_in_place(batch: Sequence[tuple[int, int]], places: Mapping[int, int]) -> None:
     """Give those of these slots that are open still their item's place, in the caller's transaction. batch: (slot, item)."""
     slots = Slot.objects.select_for_update(no_key=True).filter(pk__in=[pk for pk, _ in batch], state=OPEN)
-    kept = list(slots.order_by("id"))  # in the order in which everybody locks the slots of an item
+    kept = list(slots.order_by("id"))  # in the lock order of an item's slots
     for slot in kept:
         slot.priority = places[slot.item_id]
     Slot.objects.bulk_update(kept, ["priority"], batch_size=BATCH)
 
 
 def begin_at_the_front(queue: Queue) -> None:
-    """Everybody's next claim looks at the queue's first place again."""
+    """Every annotator's next claim starts at the front of the queue."""
     Seat.objects.filter(queue=queue).update(priority=-(2**62), slot=0)

@@ -1,4 +1,4 @@
-"""Proposals to change the guideline: made by whoever labels, answered by whoever manages labels."""
+"""Proposals to change the guideline: created by annotators, accepted or declined by label managers."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ def decline_proposal(*, proposal_id: UUID, actor: User, answer: str) -> Guidelin
 
 @transaction.atomic
 def withdraw_proposal(*, proposal_id: UUID, actor: User) -> GuidelineProposal:
-    """Take back one's own proposal that nobody has answered; withdrawn already, it stays so.
+    """Withdraw one's own open proposal; repeating the call changes nothing.
 
-    Raises PermissionDenied (somebody else's), or Conflict (answered).
+    Raises PermissionDenied (another person's), or Conflict (answered).
     """
     found = GuidelineProposal.objects.select_for_update(of=("self",)).select_related("dataset__project", "by").get(uuid=proposal_id)
     policy.require(actor, "labeling.annotate", found)
@@ -157,7 +157,7 @@ def hold_proposals(dataset: Dataset, proposal_ids: Iterable[UUID]) -> list[Guide
 
 
 def take_up(schema: LabelSchema, proposals: Sequence[GuidelineProposal], actor: User) -> None:
-    """Note that a version takes up these proposals, and tell who made them; in the transaction that publishes it."""
+    """Mark these proposals as included in a version and notify their authors; in the publishing transaction."""
     dataset = schema.dataset
     for each in proposals:
         each.state, each.taken_up_in, each.answered_by, each.answered_at = State.TAKEN_UP, schema, actor, timezone.now()

@@ -1,4 +1,4 @@
-"""Measuring how good the labels of a queue are: a job that reads every standing answer once, in flat memory."""
+"""Measuring how good the labels of a queue are: a job that reads every current annotation once, in flat memory."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ KIND = "labeling.measure"
 
 @transaction.atomic
 def measure_quality(*, queue_id: UUID, actor: User) -> Job:
-    """Have a queue measured now. While a measure waits or runs, that one is returned.
+    """Start measuring a queue. Returns the queued or running measurement if there is one.
 
-    Raises PermissionDenied or Conflict (nobody has answered yet).
+    Raises PermissionDenied or Conflict (no annotations yet).
     """
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
@@ -76,7 +76,7 @@ def run_measure(ctx: JobContext) -> None:
 
 
 def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: datetime) -> Measure:
-    """Take in every answer that stands, and write down where two people differ."""
+    """Read every current annotation, and record where two people differ."""
     kind = queue.dataset.task_type
     places = places_of(queue.schema, labels)
     found = Measure(now, kind, range(len(labels)) if kind.one_label else ())
@@ -96,7 +96,7 @@ def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: 
 
 
 def count_gold_again(ctx: JobContext, queue: Queue, found: Measure) -> None:
-    """Compare everybody's answers to gold with what is known by now, and put their seats right."""
+    """Compare all gold annotations with the current gold labels, and update their seats."""
     for pk, user in queue.seats.order_by("id").values_list("pk", "user_id"):
         ctx.raise_if_cancelled()
         with transaction.atomic():

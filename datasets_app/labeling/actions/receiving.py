@@ -22,12 +22,12 @@ from registry.ledger.verbs import Verb
 
 @transaction.atomic
 def receive(*, dataset_id: UUID, actor: User, name: str, digest: str, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Keep what a model elsewhere suggests; safe twice. Returns how many rows were kept; whole values that were there are not counted.
+    """Save pre-labels of an external model; safe to repeat. Returns how many rows were kept; whole values that were there are not counted.
 
-    name: of the model, as the bench shows it. digest: sha256, in hex, that tells its versions apart. rows: at most 1,000, each with an
+    name: of the model, as the bench shows it. digest: sha256, in hex, that identifies its version. rows: at most 1,000, each with an
     item's uuid and a score from 0 to 1 or None; and with `label`, the name of a class of the newest version, where texts have classes,
-    else with `value`, as an answer of the task, its classes by their stable ids. Raises PermissionDenied, or Refused (too many, an item
-    that is not there, a row without what it needs). Names and values that are no answer here are left out.
+    else with `value`, as a value of the task with labels by stable id. Raises PermissionDenied, or Refused (too many, an item
+    that is not there, a row without what it needs). Names and values that aren't valid here are skipped.
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)

@@ -40,11 +40,11 @@ def comment(
     *, queue_id: UUID, actor: User, item_id: UUID, text: str, reply_to: UUID | None = None, start: int | None = None,
     end: int | None = None, quote: str | None = None,
 ) -> Comment:  # fmt: skip
-    """Say something about an item, or answer a comment on it. People whom the text mentions by @name are told, and who is answered.
+    """Comment on an item, or reply to a comment. Notifies people mentioned by @name and the author replied to.
 
-    reply_to: a comment that the actor may read; its conversation goes on. start, end: the passage of the text that it is about, in code
-    points; quote: the words there, as the writer saw them. Raises PermissionDenied, Refused (empty, too long, a name that means nobody who
-    may read it, another passage than was seen), or Conflict (the conversation is resolved).
+    reply_to: a comment that the actor may read; its thread continues. start, end: the passage of the text that it is about, in code
+    points; quote: the words there, as the writer saw them. Raises PermissionDenied, Refused (empty, too long, a name without access, a
+    changed passage), or Conflict (the thread is resolved).
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
@@ -60,7 +60,7 @@ def write(
     queue: Queue, item: Item, actor: User, text: str, *, is_flag: bool = False, is_return: bool = False, reply_to: Comment | None = None,
     start: int | None = None, end: int | None = None,
 ) -> Comment:  # fmt: skip
-    """Keep a comment and tell whom it concerns, in the caller's transaction. Raises Refused (a name that means nobody who may read it)."""
+    """Save a comment and notify whom it concerns, in the caller's transaction. Raises Refused (a name without access)."""
     people = mentioned_in(queue, text)
     made = Comment.objects.create(
         item=item, queue=queue, user=actor, text=text, is_flag=is_flag, is_return=is_return, reply_to=reply_to, start=start, end=end
@@ -73,7 +73,7 @@ def write(
 
 
 def mentioned_in(queue: Queue, text: str) -> list[User]:
-    """The people whom a text mentions. Raises Refused that names whoever may not read comments in the queue, known here or not."""
+    """The people whom a text mentions. Raises Refused with the names that can't read comments in the queue, existing or not."""
     found = mentions.readings(text)
     if not found:
         return []
@@ -89,7 +89,7 @@ def mentioned_in(queue: Queue, text: str) -> list[User]:
 
 
 def refused(told: str, hint: str = "") -> Refused:
-    """The refusal of a name, which says what to do where nobody is meant."""
+    """The refusal for an unknown name, with the way to write @ without a mention."""
     return Refused(f"{told} {hint}".strip(), next_step="Put ` before the @ if you aren't mentioning anyone.", fields={"text": [told]})
 
 
@@ -107,7 +107,7 @@ def tell(comment: Comment, actor: User, people: Iterable[User], what: str) -> No
 
 
 def find_root(queue: Queue, item: Item, actor: User, comment_id: UUID) -> Comment:
-    """The first comment of the conversation that an answer goes on with. Raises Refused (not readable) or Conflict (resolved)."""
+    """The first comment of the thread that is replied to. Raises Refused (not readable) or Conflict (resolved)."""
     found = visible_comments(queue, actor).filter(uuid=comment_id, item=item).select_related("reply_to__user", "user").first()
     if found is None:
         raise Refused("Comment not found, or you can't read it yet.", next_step="Reload the page.")
@@ -143,10 +143,10 @@ def check_text(text: str) -> str:
 
 @transaction.atomic
 def resolve_comment(*, queue_id: UUID, actor: User, comment_id: UUID, on: bool = True) -> Comment:
-    """Settle the conversation that a comment belongs to, or open it again. The same again changes nothing. Returns its first comment.
+    """Resolve the thread of a comment, or reopen it. The same again changes nothing. Returns its first comment.
 
-    Raises PermissionDenied for others than who began it and those who manage labels, Refused (no such comment), or Conflict (a flag that
-    was raised again meanwhile).
+    Raises PermissionDenied for anyone but the person who started it and label managers, Refused (no such comment), or Conflict (the item
+    was flagged again in the meantime).
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)

@@ -1,4 +1,4 @@
-"""Settling what annotators do not agree on. Nobody settles an item that they labelled themself."""
+"""Adjudicate disagreements. No one resolves an item that they annotated."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
 
 
 def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, Item, list[Slot], Decision | None]:
-    """The item with its locked slots and the end of its decisions, for somebody who may decide it."""
+    """The item with its locked slots and the end of its decisions, for a person who may resolve it."""
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
     items = Item.objects.select_related("dataset__project").filter(dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
@@ -82,7 +82,7 @@ def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, 
 
 
 def check_four_eyes(item: Item, actor: User) -> None:
-    """Raises Refused for somebody whose own answer about the item stands."""
+    """Raises Refused if the person has a current annotation of the item."""
     if actor.pk in annotators_of([item.pk]):
         raise Refused("You annotated this item yourself, so you can't resolve it.", next_step="Another adjudicator can.")
 
@@ -102,10 +102,10 @@ def open_dispute(queue: Queue, item: Item) -> Dispute | None:
 
 @transaction.atomic
 def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment: str, seen: str = "") -> int:
-    """Ask the people who answered to look again, with a comment for them. Returns how many.
+    """Return an item to its annotators with a comment. Returns how many.
 
-    Their slots need an answer again and wait for them for a day, then for anybody; their first answers stay in the history. A decision
-    that held is withdrawn. Raises PermissionDenied, Refused (no comment, nobody answered), or Conflict (changed since).
+    Their slots reopen, reserved for them for a day, then for any annotator; their first annotations stay in the history. A current label
+    is withdrawn. Raises PermissionDenied, Refused (no comment, no annotations), or Conflict (changed since).
     """
     queue, item, slots, current = look(queue_id, item_id, actor, seen)
     text = check_text(comment)

@@ -32,9 +32,10 @@ def publish_schema(
 ) -> LabelSchema:  # fmt: skip
     """Publish the next version of a dataset's classes and guideline; the present one when nothing differs.
 
-    A class keeps its stable id by name, or by the `stable_id` given with it where it was renamed. seen: the version that the author had
-    before them (0: none). taking_up: open proposals that the version takes up; their proposers are told. Raises PermissionDenied, Refused
-    (names; nothing differs, so nothing is taken up), or Conflict (somebody published, or answered a proposal, meanwhile).
+    A class keeps its stable id by name, or by the `stable_id` given with it where it was renamed. seen: the version that the author edited
+    (0: none). taking_up: open proposals that the version includes; their authors are notified. Raises PermissionDenied, Refused
+    (invalid names; an identical version can't include proposals), or Conflict (a version was published or a proposal answered in the
+    meantime).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -72,7 +73,7 @@ def write_schema(
 ) -> LabelSchema:
     """Write the version after `latest`, in the caller's transaction that holds the dataset's lock; `latest` when nothing differs.
 
-    gone: what became of classes that it lacks; those that are not named there are retired.
+    gone: changes of labels that it lacks; labels without one are retired.
     """
     digest = digest_of({"labels": [label.document() for label in labels], "guideline": guideline})
     if latest and latest.digest == digest:

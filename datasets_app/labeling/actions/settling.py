@@ -33,7 +33,7 @@ BY_REVIEWER = (How.ADJUDICATED, How.ACCEPTED)
 
 
 def lock_item(queue: Queue, item: Item, *, gold_of: User | None = None) -> list[Slot]:
-    """The slots of an item in a queue, locked in the order of their keys, with answers. Whoever changes an item's answers holds it.
+    """The slots of an item in a queue, locked in the order of their keys, with answers. Changes of an item's annotations need this lock.
 
     Slots of gold need no answer and are left out, but for those of the person whose own answer, skip or undo it is about.
     """
@@ -52,9 +52,9 @@ def lock_item_of(queue: Queue, slot_id: int, *, gold_of: User) -> list[Slot]:
 
 
 def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
-    """Bring decision, dispute and counters of an item in line with its slots. Returns a decision that was made by rule.
+    """Update label, dispute, and counters of an item from its slots. Returns the automatic label, if one was made.
 
-    A rule never overrules a person: where an adjudicated or imported decision says something else, the item becomes disputed.
+    An automatic label never overrides a person: if an adjudicated or imported label differs, the item becomes disputed.
     """
     states = [slot.state for slot in slots]
     answers = answers_in(slots) if rules.is_complete(states) else []
@@ -79,7 +79,7 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
 def decide_by_rule(
     queue: Queue, item: Item, answers: list[Annotation], current: Decision | None, dispute: Dispute | None, verdict: rules.Verdict
 ) -> Decision | None:
-    """All needed answers agree: write the decision, unless this queue already said the same, or leave it to a reviewer."""
+    """All needed annotations agree: save the label unless this queue already has it, or leave it to an adjudicator."""
     said = value_of(answers[0])
     held = value_of(current) if current is not None and current.how != How.WITHDRAWN else None
     if held is not None and current is not None and held != said and current.how not in BY_RULE:
@@ -138,7 +138,7 @@ def write_decision(
 
 
 def withdraw_rule(queue: Queue, item: Item, current: Decision | None) -> None:
-    """Take back a decision by rule of this queue whose answers no longer stand."""
+    """Take back a decision by rule of this queue whose annotations are no longer current."""
     if current is None or current.queue_id != queue.pk or current.how not in BY_RULE:
         return
     withdrawn = write_decision(
@@ -149,7 +149,7 @@ def withdraw_rule(queue: Queue, item: Item, current: Decision | None) -> None:
 
 
 def dispute_item(queue: Queue, item: Item, dispute: Dispute | None, verdict: rules.Verdict) -> None:
-    """Open a dispute, or bring the open one up to date."""
+    """Open a dispute, or update the open one."""
     if dispute is not None:
         dispute.pair, dispute.answers = verdict.pair, verdict.answers
         dispute.save(update_fields=["pair", "answers"])

@@ -27,7 +27,7 @@ MOVES = {
 
 
 def pause_queue(*, queue_id: UUID, actor: User) -> Queue:
-    """Nobody gets new items until it is resumed; answers already on a screen still count. Raises PermissionDenied or Conflict."""
+    """Hand out no new items until it's resumed; open items can still be annotated. Raises PermissionDenied or Conflict."""
     return move(queue_id, actor, Queue.State.PAUSED)
 
 
@@ -60,11 +60,11 @@ def move(queue_id: UUID, actor: User, state: Queue.State) -> Queue:
 
 @transaction.atomic
 def change_queue(*, queue_id: UUID, actor: User, order: str, due_on: date | None, people: Collection[User]) -> Queue:
-    """Change the order of what is open, the day until which it should be done, and who alone gets items. The same again changes nothing.
+    """Change the order of open items, the due date, and the assigned annotators. Repeating a call changes nothing.
 
-    order: one of Order; that of the built-in model only where the queue has it. A job puts what is open in a new order; nothing that
-    somebody holds is taken from them, whatever the order and whoever is named. Raises PermissionDenied, Conflict for a queue that is
-    closed, or Refused that names the field (no such order, too few people or one who may not annotate).
+    order: one of Order; that of the built-in model only where the queue has it. A job puts what is open in a new order; items already
+    assigned stay assigned. Raises PermissionDenied, Conflict for a queue that is
+    closed, or Refused that names the field (unknown order, too few people, or one who can't annotate).
     """
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
@@ -111,9 +111,9 @@ def check_people(queue: Queue, people: Collection[User]) -> None:
 
 @transaction.atomic
 def prefer(*, queue_id: UUID, actor: User, source: str) -> Queue:
-    """Have the bench show suggestions of this kind of source first, where it has any; empty for the newest whoever gave them.
+    """Show pre-labels of this type of source first, if there are any; empty for the newest of any source.
 
-    Raises PermissionDenied, or Refused for what is no kind of source.
+    Raises PermissionDenied, or Refused for an unknown type of source.
     """
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)

@@ -40,10 +40,11 @@ MARKS = 20_000  # marked parts after which a batch ends, however few items it ha
 def write_rule(
     *, dataset_id: UUID, actor: User, name: str, label: UUID, kind: str, pattern: str, mode: str = Mode.ANY, changes: UUID | None = None
 ) -> Rule:
-    """Write a rule, or the next version of one; the present version when nothing differs. It suggests nothing until rules are applied.
+    """Create a labeling function or its next version; returns the current version if nothing differs. It makes no pre-labels until
+    functions are applied.
 
-    label: stable id of a class of the newest version. changes: the version that the author had before them. Raises PermissionDenied,
-    Refused that names the field (name taken, no such class, a pattern that cannot be used), or Conflict (changed or retired meanwhile).
+    label: stable id of a class of the newest version. changes: the version that the author edited. Raises PermissionDenied,
+    Refused that names the field (name taken, unknown label, invalid pattern), or Conflict (changed or retired in the meantime).
     """
     dataset = locked(dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -62,7 +63,7 @@ def write_rule(
 
 
 def locked(dataset_id: UUID) -> Dataset:
-    """The dataset, whose rules nobody else changes until the transaction ends."""
+    """The dataset, with its labeling functions locked until the transaction ends."""
     return Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
 
 
@@ -121,9 +122,9 @@ def append(dataset: Dataset, before: Rule | None, actor: User, verb: Verb, *, re
 
 @transaction.atomic
 def retire_rule(*, rule_id: UUID, actor: User) -> Rule:
-    """The rule suggests nothing more, and the bench no longer shows what it suggested; those rows stay. Retiring twice is retiring once.
+    """Retire a labeling function: it makes no more pre-labels and existing ones are hidden but kept. Safe to repeat.
 
-    rule_id: of its newest version. Raises PermissionDenied or Conflict (changed meanwhile).
+    rule_id: of its newest version. Raises PermissionDenied or Conflict (changed in the meantime).
     """
     found = Rule.objects.select_related("dataset").get(uuid=rule_id)
     dataset = locked(found.dataset.uuid)

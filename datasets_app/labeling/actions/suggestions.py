@@ -66,7 +66,7 @@ def suggest_values(
 
 
 def contents(dataset: Dataset, keys: Sequence[int]) -> dict[int, ItemContent]:
-    """Those of these items that the dataset has, by key; empty where labels are of whole texts, which nobody then needs to read."""
+    """Those of these items that the dataset has, by key; empty where labels are of whole texts, which then needn't be read."""
     items = Item.objects.filter(dataset=dataset, pk__in=keys)
     if dataset.task_type.labels_texts:
         return dict.fromkeys(items.values_list("pk", flat=True), ItemContent())
@@ -74,7 +74,7 @@ def contents(dataset: Dataset, keys: Sequence[int]) -> dict[int, ItemContent]:
 
 
 def is_answer(kind: TaskType, value: Value, item: ItemContent, labels: Labels) -> bool:
-    """Whether somebody could give this answer; scores are no part of it."""
+    """Whether this is a valid annotation; scores aren't part of it."""
     try:
         kind.answers.parse(suggestions_of(kind.key).unscored(value), item, labels)
     except BadAnswer:

@@ -1,6 +1,6 @@
-"""What is labelled and decided, told to webhooks: `item.labelled` and `decision.changed`, many in one message.
+"""Labels and annotations, sent to webhooks: `item.labelled` and `decision.changed`, many in one message.
 
-Answers and decisions are append-only, so their own keys are the queue of what is to be told; nothing is written when somebody labels.
+Answers and decisions are append-only, so their keys serve as the queue; labeling writes nothing extra.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ READ, MESSAGE, EACH_TIME = 1_000, 200, 100_000
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One kind of rows. rows: those that are told, with what a message needs. dataset: of a row. event: what is said of it."""
+    """One kind of rows. rows: the rows to send, with what a message needs. dataset: of a row. event: its content."""
 
     word: str
     noun: str
@@ -43,10 +43,9 @@ class Stream:
 
 
 def tell_labels(now: datetime) -> int:
-    """Post what was labelled and decided since the last time to the webhooks that take it. Returns how many rows were told.
-
-    A row is told half a minute after it was written or later, once, in the order of its key; up to 100,000 of each kind a call.
-    What was there before the first webhook wanted it is not told.
+    """Post what was labelled and decided since the last time to the webhooks that take it. Returns how many rows were sent. A row is sent
+    once, at least half a minute after it was written, in key order; up to 100,000 of each kind per call. Rows older than the first webhook
+    aren't sent.
     """
     wanted = [(row.project_id, set(row.wants)) for row in Channel.objects.filter(is_on=True).only("project_id", "wants")]
     told = 0
@@ -64,7 +63,7 @@ def tell_labels(now: datetime) -> int:
 
 @transaction.atomic
 def tell_batch(stream: Stream, projects: set[int], now: datetime) -> tuple[int, int]:
-    """One step of a stream: (rows read, rows told). Its cursor moves in the same transaction in which the messages are written."""
+    """One step of a stream: (rows read, rows sent). Its cursor moves in the same transaction in which the messages are written."""
     Cursor.objects.get_or_create(reader=f"labeling.{stream.word}", defaults={"position": newest(stream)})
     cursor = Cursor.objects.select_for_update().get(reader=f"labeling.{stream.word}")
     if not projects:
@@ -104,7 +103,7 @@ def post(stream: Stream, dataset: Dataset, rows: Sequence[Any], names: Mapping[s
 
 
 def labelled(row: Annotation, names: Mapping[str, str]) -> dict[str, Any]:
-    """An answer, a skip or an undo. Who gave it and what was written are left out: the API tells those who may know."""
+    """An answer, a skip or an undo. Excludes the annotator and the text; the API has them for those with access."""
     return {
         "annotation": str(row.uuid), "action": row.action, "queue": str(row.queue.uuid), **item_of(row),
         "labels": labels(row, names) if row.action == Annotation.Action.LABEL else [],

@@ -53,10 +53,10 @@ class Consensus:
         return {annotator: float(share) for annotator, share in zip(self.annotators, right, strict=True)}
 
     def accuracy_intervals(self, draws: int = DRAWS) -> dict[Hashable, Interval]:
-        """`accuracy` with 95 % intervals that know that the true labels are estimated too.
+        """`accuracy` with 95 % intervals that account for the true labels being estimated.
 
-        The items are drawn again, with their answers, `draws` times (Efron 1979), and each time EM goes on from what was found. The
-        variance says how many answers to items of known label would tell as much, at most as many as were given; Wilson's interval at that
+        The items are drawn again, with their answers, `draws` times (Efron 1979), and EM restarts from the estimate. The variance gives
+        the equivalent number of annotations of items with known labels, at most as many as were given; Wilson's interval at that
         number, with Student's quantile, covers also near 1, where draws hardly differ. Degrees of freedom are answers less free cells of
         a confusion, labels × (labels - 1); who has fewer than 20 is left out. The same answers always give the same intervals.
         """

@@ -15,7 +15,7 @@ Spans = frozenset[Span]
 
 
 def span_f1(units: Iterable[Unit], *, overlap: bool = False) -> float | None:
-    """Micro F1 over all pairs of people and items, from 0 to 1. None where nobody marked anything.
+    """Micro F1 over all pairs of people and items, from 0 to 1. None without any spans.
 
     overlap: a span counts when it shares a character with one of the same label, each matched once; else both ends must be equal.
     """

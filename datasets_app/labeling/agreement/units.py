@@ -1,7 +1,7 @@
 """Answers to the same item, and how often they are equal.
 
-A unit is what people said of one item: a list of (annotator, value). A value is anything that can be compared and hashed: a label, a
-frozenset of labels, a frozenset of spans. A unit with fewer than two answers says nothing and is left out.
+A unit has the annotations of one item: a list of (annotator, value). A value is anything that can be compared and hashed: a label, a
+frozenset of labels, a frozenset of spans. Units with fewer than two annotations are ignored.
 """
 
 from __future__ import annotations

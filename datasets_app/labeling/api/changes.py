@@ -95,7 +95,7 @@ class ChangeClasses(View):
 
     @extend_schema(operation_id="labeling_change_classes", request=ChangesIn, responses={201: SchemaOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Publish the next version; a job moves the decisions of classes that went away."""
+        """Publish the next version; a job moves resolved labels that use removed labels."""
         data = read(ChangesIn, request.data)
         made = change_classes(
             dataset_id=uuid, actor=request.user, wanted=wanted(data), seen=data["seen"], move=data["move"], taking_up=data["taking_up"]

@@ -36,7 +36,7 @@ class ChanceOut(serializers.Serializer[Any]):
 
 
 class CheckOut(serializers.Serializer[SpotCheck]):
-    """A check. waiting: items that waited when the sample was drawn. to_look_at: those of the sample that nobody settled yet."""
+    """A check. waiting: items that waited when the sample was drawn. to_look_at: sampled items not resolved yet."""
 
     uuid = serializers.UUIDField()
     queue = serializers.UUIDField(source="queue.uuid")
@@ -86,7 +86,7 @@ class CheckOut(serializers.Serializer[SpotCheck]):
 
 
 class WaitingOut(serializers.Serializer[Any]):
-    """What people agree on and nobody accepted yet. waiting: items, now. check: the one under way; null without one."""
+    """Agreed items not accepted yet. waiting: items, now. check: the one under way; null without one."""
 
     waiting = serializers.IntegerField()
     check = CheckOut(allow_null=True)

@@ -48,7 +48,7 @@ class CommentOut(serializers.Serializer[Comment]):
 
 
 class CommentLineOut(serializers.Serializer[Line]):
-    """One comment of a conversation. by: who wrote it, or what stands for them where names are hidden."""
+    """One comment of a thread. by: the author, or a pseudonym if names are hidden."""
 
     uuid = serializers.UUIDField(source="comment.uuid")
     by = serializers.SerializerMethodField()
@@ -60,7 +60,7 @@ class CommentLineOut(serializers.Serializer[Line]):
     created_at = serializers.DateTimeField(source="comment.created_at")
 
     def get_by(self, line: Line) -> str:
-        """The user name, or the stand-in."""
+        """The user name, or the pseudonym."""
         return line.who or line.comment.user.username
 
 
@@ -115,7 +115,7 @@ class Comments(View):
 
     @extend_schema(operation_id="labeling_comment", request=CommentIn, responses={201: CommentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Say something about an item, or answer a comment; people are told whom the text mentions by @name."""
+        """Comment on an item, or reply to a comment; notifies people mentioned by @name."""
         data = read(CommentIn, request.data)
         made = remarks.comment(queue_id=uuid, actor=request.user, item_id=data.pop("item"), **data)
         return Response(CommentOut(made).data, status=201)

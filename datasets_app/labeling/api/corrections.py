@@ -25,7 +25,7 @@ CHUNK = 1 << 20
 
 
 class CorrectionOut(serializers.Serializer[Correction]):
-    """A file of corrected labels. report: look, what it would change; written, what came of it; error, what went wrong."""
+    """A file of corrected labels. report: look, the planned changes; written, the result; error, the failure."""
 
     uuid = serializers.UUIDField()
     dataset = serializers.UUIDField(source="dataset.uuid")
@@ -81,7 +81,7 @@ class OneCorrection(View):
 
     @extend_schema(operation_id="labeling_correction", responses=CorrectionOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """What it would change, or what came of it."""
+        """The planned changes, or the result."""
         return Response(CorrectionOut(reading.get_correction(request.user, uuid)).data)
 
 
@@ -105,7 +105,7 @@ class DiscardCorrections(View):
 
     @extend_schema(operation_id="labeling_discard_corrections", request=None, responses=CorrectionOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Discard a file that you brought, or as an ML lead any, while it waits for acceptance."""
+        """Discard a file that you uploaded, or as an ML lead any file, while it needs review."""
         discard_corrections(correction_id=uuid, actor=request.user)
         return Response(CorrectionOut(reading.get_correction(request.user, uuid)).data)
 

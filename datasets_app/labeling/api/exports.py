@@ -1,4 +1,4 @@
-"""Everybody's answers as files of other labeling tools, over REST."""
+"""Annotations as files of other labeling tools, over REST."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class MixIn(serializers.Serializer[Any]):
 
 
 class PersonIn(serializers.Serializer[Any]):
-    """Who may go on."""
+    """The annotator to reinstate."""
 
     user = serializers.UUIDField()
 
@@ -189,7 +189,7 @@ class LetGoOn(View):
 
     @extend_schema(operation_id="labeling_let_go_on", request=PersonIn, responses={204: None})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Let somebody go on: what they have answered so far is not looked at again."""
+        """Reinstate an annotator: annotations so far are no longer evaluated."""
         user = read(PersonIn, request.data)["user"]
         seat = get_queue(request.user, uuid).seats.filter(user__uuid=user).first()
         let_go_on(queue_id=uuid, actor=request.user, seat_id=seat.pk if seat else 0)

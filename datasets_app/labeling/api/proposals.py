@@ -32,7 +32,7 @@ class GuidelineProposalIn(serializers.Serializer[Any]):
 
 
 class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
-    """A proposal and what became of it. version: that it speaks of; taken_up_in: the version that took it up."""
+    """A proposal and its outcome. version: that it refers to; taken_up_in: the version that includes it."""
 
     uuid = serializers.UUIDField()
     text = serializers.CharField()
@@ -74,7 +74,7 @@ class Proposals(View):
         parameters=[OpenApiParameter("state", str, enum=[state for state, _ in STATES]), OpenApiParameter("before", int)],
     )
     def get(self, request: Request, uuid: UUID) -> Response:
-        """All proposals for those who manage labels; your own for everybody else."""
+        """All proposals for those who manage labels; your own for everyone else."""
         dataset = get_dataset(request.user, uuid)
         rows = readable_proposals(dataset, request.user)
         rows = rows.filter(**chosen(request, state=("state", serializers.ChoiceField(choices=STATES))))

@@ -77,7 +77,7 @@ class WorkerOut(serializers.Serializer[Any]):
 
 
 class GoldClassOut(serializers.Serializer[Any]):
-    """How everybody together answers the gold of one class. share: with its interval at every look, over items; null below 20 answers."""
+    """Gold accuracy of one label over all annotators. share: with its confidence sequence over items; null below 20 answers."""
 
     class_id = serializers.UUIDField(source="stable_id")
     name = serializers.CharField()
@@ -119,7 +119,7 @@ class Quality(View):
 
     @extend_schema(operation_id="labeling_measure", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Measure now. While a measure waits or runs, that one is answered. 409 where nobody has answered yet."""
+        """Measure now. Returns the queued or running measurement if there is one. 409 if there are no annotations yet."""
         return Response(JobOut(measure_quality(queue_id=uuid, actor=request.user)).data, status=202)
 
 

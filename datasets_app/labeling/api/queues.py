@@ -63,8 +63,9 @@ class QueueIn(serializers.Serializer[Any]):
 
 
 class QueueOut(serializers.Serializer[Queue]):
-    """A queue and how far it is. Where gold is mixed in, who does not manage it gets counts that tell no single answer: gold is among the
-    answers, and what is decided or disputed is cut to full tens."""
+    """A queue and its progress. With gold items, people who don't manage it get counts that hide single annotations: gold annotations are
+    included, and resolved and disputed items are rounded down to tens.
+    """
 
     uuid = serializers.UUIDField()
     name = serializers.CharField()
@@ -91,7 +92,7 @@ class QueueOut(serializers.Serializer[Queue]):
 
 
 class OneQueueOut(QueueOut):
-    """The same with who alone gets its items; nobody is named where all get them who may annotate."""
+    """The same with its assigned annotators; empty if every annotator gets its items."""
 
     people = serializers.SerializerMethodField()
 
@@ -155,7 +156,7 @@ class Queues(View):
 
 
 class QueueChangeIn(serializers.Serializer[Any]):
-    """What can be changed of an open queue; all three are set. people: empty for everybody who may annotate."""
+    """The settings of an open queue; all three are replaced. people: empty for every annotator."""
 
     order = serializers.ChoiceField(choices=Queue.Order.choices)
     due_on = serializers.DateField(allow_null=True)
@@ -169,7 +170,7 @@ class OneQueue(View):
 
     @extend_schema(operation_id="labeling_change_queue", request=QueueChangeIn, responses=OneQueueOut)
     def put(self, request: Request, uuid: UUID) -> Response:
-        """Change its order, day and people; nothing that somebody holds is taken from them."""
+        """Change its order, due date, and annotators; items already assigned stay assigned."""
         data = read(QueueChangeIn, request.data)
         people = people_named(get_queue(request.user, uuid).dataset, data.pop("people"))
         return Response(OneQueueOut(change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
@@ -187,12 +188,12 @@ class PauseQueue(View):
 
     @extend_schema(operation_id="labeling_pause_queue", request=None, responses=QueueOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Give out nothing new until it is resumed; answers on somebody's screen still count."""
+        """Hand out no new items until it's resumed; open items can still be annotated."""
         return Response(QueueOut(pause_queue(queue_id=uuid, actor=request.user)).data)
 
 
 class ResumeQueue(View):
-    """Queues that go on."""
+    """Queues that continue."""
 
     needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
 
@@ -225,7 +226,7 @@ class Annotators(View):
 
 
 class PreferIn(serializers.Serializer[Any]):
-    """Whose suggestions are shown first. Empty: the newest, whoever gave them."""
+    """The source whose pre-labels are shown first. Empty: the newest of any source."""
 
     source = serializers.ChoiceField(choices=Proposer.choices, allow_blank=True)  # type: ignore[assignment]
 

@@ -21,7 +21,7 @@ PAGE = 30
 
 
 class DecideIn(SaysIn):
-    """A reviewer's decision. A reason is required where nobody gave that answer."""
+    """A reviewer's decision. A reason is required if no annotator gave that value."""
 
     item = serializers.UUIDField()
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)

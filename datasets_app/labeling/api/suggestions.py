@@ -26,7 +26,7 @@ class SuggestedIn(serializers.Serializer[Any]):
 
 
 class SuggestionsIn(serializers.Serializer[Any]):
-    """Up to 1,000 suggestions of one model. digest: sha256, in hex, that tells its versions apart."""
+    """Up to 1,000 suggestions of one model. digest: sha256, in hex, that identifies its version."""
 
     name = serializers.CharField(max_length=120)
     digest = serializers.RegexField(r"^[0-9a-f]{64}$")
@@ -34,7 +34,7 @@ class SuggestionsIn(serializers.Serializer[Any]):
 
 
 class SuggestionsOut(serializers.Serializer[Any]):
-    """How many were kept. The others name a class that is not there, or are no answer of the task."""
+    """How many were saved. The others have an unknown label or an invalid value."""
 
     kept = serializers.IntegerField()
 

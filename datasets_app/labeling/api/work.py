@@ -46,7 +46,7 @@ class WorkOut(serializers.Serializer[Any]):
 
 
 class SaysIn(serializers.Serializer[Any]):
-    """What is said of an item: `label` where the task is one class per text, else `value`, its labels by name, uuid or stable id:
+    """The annotation of an item: `label` for single-label tasks, else `value`, its labels by name, uuid or stable id:
 
     {"labels": [id, …]} or {"spans": [{"start", "end", "label"}, …]}, offsets in Unicode code points, the end exclusive.
     """
@@ -105,7 +105,7 @@ class UndoIn(serializers.Serializer[Any]):
 
 
 class ToldOut(serializers.Serializer[Told]):
-    """How somebody did on an item whose answer is known. known: in words; value: with stable ids."""
+    """The result on a gold item. known: in words; value: with stable ids."""
 
     right = serializers.BooleanField()
     known = serializers.CharField()
@@ -125,7 +125,7 @@ class AnnotationOut(serializers.Serializer[Annotation]):
 
 
 class SubmittedOut(AnnotationOut):
-    """What was kept. gold: how you did, in queues that tell it; null for everything else."""
+    """What was kept. gold: your result, in queues that show it; else null."""
 
     gold = serializers.SerializerMethodField("told")
 

@@ -1,4 +1,4 @@
-"""Writing what was said of items as other labeling tools write it, one module for each tool. Pure.
+"""Write annotations in the formats of other labeling tools, one module per tool. Pure.
 
-An item that came from the same tool goes out as it came, with what was said here besides; every other item is written anew.
+An item imported from the same tool is exported unchanged with annotations added; every other item is written from scratch.
 """

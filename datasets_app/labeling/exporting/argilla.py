@@ -1,4 +1,4 @@
-"""Argilla's records, unflattened: fields, the responses of everybody and one suggestion a question. Records that came flattened stay so."""
+"""Argilla's records, unflattened: fields, all responses and one suggestion per question. Flattened records stay flattened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""doccano's JSONL in a zip: all.jsonl with what is decided, and <person>.jsonl with what each annotator said."""
+"""doccano's JSONL in a zip: all.jsonl with resolved labels, and <person>.jsonl with each person's annotations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fresh(fact: Fact) -> Object:
 
 
 def labels(value: Value | None, sheet: Sheet) -> Object:
-    """What was said, as labels; an empty list for nothing."""
+    """The annotation as labels; an empty list for none."""
     found: list[Any] = [] if value is None else sheet.written(value)
     sheet.drop(EMPTY, int(value is not None and not found))
     return {"label": found}

@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One person's standing answer, or skip (no value). value: its classes by their names. brought: it stands in the item's own file."""
+    """One person's current annotation, or skip (no value). value: its classes by their names. brought: it's from the item's own file."""
 
     key: str
     person: str
@@ -40,7 +40,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The decision that holds. person: who answers for it. by_hand: a reviewer's. of_file: the item's file says so, of nobody's."""
+    """The current label. person: who is responsible. by_hand: adjudicated. of_file: from the item's file, without a person."""
 
     key: str
     value: Value
@@ -52,7 +52,7 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One item and all that was said of it. content: as Item.content. question: as the item's file calls what it answers."""
+    """One item with all its annotations. content: as Item.content. question: its name in the item's file."""
 
     uuid: str
     external_id: str
@@ -93,6 +93,6 @@ class Sheet:
 
 
 def person_as_file(name: str) -> str:
-    """A person's name that can be a file's: word characters, @, dots, plus and minus signs; none that is nobody's."""
+    """A person's name that can be a file's: word characters, @, dots, plus and minus signs; no reserved name."""
     kept = "".join(character if character.isalnum() or character in "@.+-_" else "_" for character in name).strip(".") or "_"
     return f"{kept}_" if WHOLE.fullmatch(kept) else kept

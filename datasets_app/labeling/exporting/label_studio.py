@@ -1,4 +1,4 @@
-"""Label Studio's JSON: a list of tasks, each with the annotations of everybody and the predictions of every source."""
+"""Label Studio's JSON: a list of tasks, each with all annotations and predictions."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def data_of(fact: Fact, sheet: Sheet) -> Object:
 
 
 def told_here(fact: Fact, form: Form, has_raw: bool, sheet: Sheet) -> Iterator[Object]:
-    """What was said here, and what a reviewer decided, as ground truth."""
+    """Annotations made here, with adjudicated labels as ground truth."""
     for said in fact.answers:
         if said.brought and has_raw:
             continue

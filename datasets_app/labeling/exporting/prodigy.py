@@ -44,5 +44,5 @@ def fresh(fact: Fact) -> Object:
 
 
 def example(value: Value | None, sheet: Sheet) -> Object:
-    """What somebody said; None for a skip."""
+    """The annotation; None for a skip."""
     return {"answer": "ignore"} if value is None else {**sheet.written(value), "answer": "accept"}

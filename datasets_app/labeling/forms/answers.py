@@ -15,7 +15,7 @@ class ValueField(forms.JSONField):
     """A value as JSON."""
 
     def to_python(self, value: Any) -> Any:
-        """What the text says. Nesting without end and numbers of thousands of digits are no value."""
+        """Parse JSON. Deep nesting and numbers with thousands of digits are rejected."""
         try:
             return super().to_python(value)
         except (RecursionError, ValueError) as error:
@@ -41,12 +41,12 @@ class SlotForm(forms.Form):
 
 
 class SaysForm(forms.Form):
-    """What somebody says of an item: a whole value as JSON, or what the fields of its task say."""
+    """An annotation: a value as JSON, or the fields of its task."""
 
     value = ValueField(required=False)
 
     def clean(self) -> dict[str, Any]:
-        """What the task's module reads, as `said`; None where nothing was said."""
+        """What the task's module reads, as `said`; None if empty."""
         data = super().clean() or {}
         return {**data, "said": data.get("value") or posted(cast(QueryDict, self.data))}
 
@@ -69,7 +69,7 @@ class AnswerForm(SaysForm, SlotForm):
         return [int(part) for part in told.split(",")] if told else None
 
     def clean(self) -> dict[str, Any]:
-        """Something has to be said."""
+        """Require a value."""
         data = super().clean()
         if not self.errors and data["said"] is None:
             self.add_error("value", "Choose a label.")

@@ -46,7 +46,7 @@ class ChangesForm(forms.Form):
         return [[self[f"{name}_{number}"] for name in ("class", "kind", "into")] for number in range(1, ROWS + 1)]
 
     def typed(self) -> dict[str, Any]:
-        """What was sent, to be shown again; all open queues go along until somebody has looked at them."""
+        """What was sent, to be shown again; all open queues move by default."""
         data = {name: self.data.get(name, "") for name in self.fields if name not in ("move", "taking_up")}
         return data | ({"move": self.cleaned_data["move"]} if self.cleaned_data["looked"] else {})
 

@@ -35,7 +35,7 @@ class MixForm(forms.Form):
     )  # fmt: skip
 
     def clean_gold_rate(self) -> int:
-        """None, where nothing was said."""
+        """None if empty."""
         return int(self.cleaned_data["gold_rate"] or 0)
 
 

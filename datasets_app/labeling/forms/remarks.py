@@ -53,7 +53,7 @@ class WantedForm(forms.Form):
 
 
 class KnownForm(forms.Form):
-    """A version of the guideline that somebody has read."""
+    """A version of the guideline that a person has read."""
 
     version = forms.IntegerField(min_value=1, max_value=2**31 - 1)
 

@@ -52,11 +52,11 @@ class SchemaForm(forms.Form):
             del self.fields["classes"]
 
     def check_dropped(self, schema: LabelSchema | None) -> bool:
-        """Whether the author knows which classes the next version lacks; else it is said beside the classes, and sending again agrees."""
+        """Whether the author confirmed the labels that the next version lacks; else they're listed, and submitting again confirms."""
         kept = {label.name for label in self.cleaned_data.get("classes", [])}
         dropped = [name for name in labels_by_name(schema) if name not in kept] if schema else []
         named = "; ".join(dropped)
-        stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # which the action tells
+        stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # reported by the action
         if not dropped or stale or self.cleaned_data["dropping"] == named:
             return True
         told = (

@@ -15,7 +15,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Annotation(models.Model):
-    """What one person said of one item, once. Never changed: an undo or a second thought is a new row that replaces this one."""
+    """One annotation of an item by one person. Immutable: an undo or a change is a new row that replaces it."""
 
     append_only = True
     deletable_when = IMPORTING
@@ -43,7 +43,7 @@ class Annotation(models.Model):
     right = models.BooleanField(null=True, help_text="of an annotation of a gold item: whether it was correct at the time; null otherwise")
     gold = models.BooleanField(default=False, help_text="whether the source tool marks it as ground truth")
     created_at = models.DateTimeField(default=timezone.now, help_text="when it was given; for imported annotations, as in the file")
-    words = ""  # what was said, as a line; filled by the queries that show it
+    words = ""  # the annotation as a line; filled by the queries that show it
 
     class Meta:
         constraints = [

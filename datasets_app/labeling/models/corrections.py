@@ -12,8 +12,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Correction(models.Model):
-    """A file of corrected labels that somebody brought back: what it would change, and what came of it. The file is kept by digest; whose
-    it is never changes."""
+    """An uploaded file of corrected labels: its planned changes and their result. The file is stored by digest; its owner never changes."""
 
     append_only = True
     changeable = ("state", "report", "take_moved", "accepted_by", "accepted_at", "ended_at")

@@ -69,7 +69,7 @@ class Decision(models.Model):
     )
     digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
     created_at = models.DateTimeField(auto_now_add=True)
-    words = ""  # what was decided, as a line; filled by the queries that show it
+    words = ""  # the resolved label, as a line; filled by the queries that show it
 
     class Meta:
         constraints = [
@@ -117,9 +117,8 @@ class Dispute(models.Model):
 
 
 class Comment(models.Model):
-    """What someone wrote about an item, for the others who work on it. A flag is a comment that asks for a look.
-
-    One that answers another stands in the conversation that the other began; resolved is the conversation, by its first comment.
+    """What someone wrote about an item, for the others who work on it. A flag is a comment that asks for review. A reply belongs to the
+    thread of its first comment, which holds the resolved state.
     """
 
     append_only = True

@@ -12,7 +12,7 @@ from registry.artifacts.models import Blob
 
 
 class Export(models.Model):
-    """A file that was made of everybody's answers, as another labeling tool writes them. The bytes are kept by digest."""
+    """An export of annotations in another tool's format. The bytes are stored by digest."""
 
     append_only = True
     project_path = "dataset__project"
@@ -38,5 +38,5 @@ class Export(models.Model):
 
     @property
     def file_name(self) -> str:
-        """What it is called on somebody's disk."""
+        """Its file name for downloads."""
         return f"{self.dataset.slug}-{self.format}.{ExportFormat(self.format).ending}"

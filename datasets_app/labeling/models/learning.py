@@ -12,7 +12,7 @@ from datasets_app.labeling.models.queues import Queue
 class Fit(models.Model):
     """One fit of a dataset's built-in model: what it learnt from and how good it was. The newest edition orders queues.
 
-    Where there was too little to learn from, the digests are empty and only the counts stand here.
+    Where there was too little to learn from, the digests are empty and only the counts are set.
     """
 
     append_only = True

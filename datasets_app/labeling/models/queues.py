@@ -99,17 +99,17 @@ class Queue(models.Model):
 
     @property
     def mixes_gold(self) -> bool:
-        """Whether some of what people get, or got, are items whose answer is known: then nothing may tell these from others."""
+        """Whether gold items are or were mixed in: then nothing may reveal them."""
         return bool(self.gold_rate or self.gold_done)
 
 
-ARRIVING = Q(source=Queue.Source.BROUGHT) & ~Q(upload__state=UploadState.IMPORTED)  # of an import that goes on: nobody sees it yet
+ARRIVING = Q(source=Queue.Source.BROUGHT) & ~Q(upload__state=UploadState.IMPORTED)  # of an import in progress: still hidden
 
 
 class Slot(models.Model):
-    """One needed judgement: an item of a queue that one more person has to label. Leased while it is on someone's screen.
+    """One needed annotation of an item in a queue. Leased while a person has it open.
 
-    A slot of gold is needed by nobody: it was made for one person, stays theirs, and is closed, never open, while they do not hold it.
+    A gold slot isn't needed: it's created for one person, stays theirs, and is closed, never open, while they don't hold it.
     """
 
     class State(models.IntegerChoices):
@@ -180,7 +180,7 @@ class Seat(models.Model):
 
     @property
     def gold_looked_at(self) -> tuple[int, int]:
-        """(right, answers) to gold since a lead last let them go on."""
+        """(right, answers) to gold since a lead last reinstated them."""
         done = max(0, self.gold_done - self.excused_done)
         return min(done, max(0, self.gold_right - self.excused_right)), done
 

@@ -12,7 +12,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Suggestion(models.Model):
-    """What a model, a rule or an imported file proposes for an item; never counted as anybody's answer.
+    """What a model, a rule or an imported file proposes for an item; never counted as an annotation.
 
     A source names classes one by one, each with its score; spans come as one value, each span with its own "score" where there is one.
     """

@@ -23,7 +23,7 @@ from lifecycle.task_types.values import answers_of
 
 ROWS = 5_000  # answers that are read at a time
 How = Decision.How
-# A decision that rests on one annotator's answer agrees with them whatever they said, so it tells nothing.
+# A label based on one annotation always agrees with it, so it's no evidence.
 TELLING = Q(how__in=[How.UNANIMOUS, How.ADJUDICATED, How.IMPORTED]) | Q(how=How.ACCEPTED, queue__overlap__gt=1)
 FIELDS = (
     "item_id", "user_id", "annotation__label_id", "annotation__value", "annotation__seconds", "annotation__created_at",
@@ -38,7 +38,7 @@ def ordered_labels(schema: LabelSchema) -> list[Label]:
 
 
 def places_of(schema: LabelSchema, labels: list[Label]) -> Places:
-    """The place of every label of every version of the schema, by key and by stable id; a merged one stands where it leads.
+    """The place of every label of every version of the schema, by key and by stable id; a merged label maps to its target.
 
     labels: of this version; those that it dropped otherwise are left out.
     """
@@ -52,7 +52,7 @@ def places_of(schema: LabelSchema, labels: list[Label]) -> Places:
 
 
 def compared(label: int | None, value: Value | None, places: Places) -> Any:
-    """What was said, as it is compared: a place, or a set of parts with places for labels. None: of a dropped label."""
+    """The value for comparison: an index, or a set of parts with indices for labels. None for a removed label."""
     if value is None:
         return places.get(label) if label is not None else None
     answers = answers_of(value)
@@ -74,7 +74,7 @@ def answers_by_item(queue: Queue, places: Places) -> Iterator[list[list[Given]]]
 
 
 def answers_of_items(item_ids: Sequence[int], places: Places) -> Iterator[list[Given]]:
-    """The answers that stand for each of these items, whatever queue asked for them; of who answered in several, the newest."""
+    """The current annotations of each of these items, whatever queue asked for them; of who answered in several, the newest."""
     rows = Slot.objects.filter(item_id__in=item_ids, state=Slot.State.DONE, is_gold=False, annotation__isnull=False)
     found = rows.exclude(queue__in=Queue.objects.filter(ARRIVING)).order_by("item_id", "annotation_id").values_list(*FIELDS)
     for _, group in groupby(found, key=lambda row: row[0]):

@@ -1,4 +1,4 @@
-"""What a bench shows of the items in a person's hand. Blind: nothing of what other annotators said is ever read here."""
+"""What the labeling page shows of a person's items. Blind: never reads other annotators' annotations."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class BenchItem:
     """One item as the page and its script need it. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
 
     slot, suggestion: masked keys.
-    content: the dialogue, or the responses in the order in which this person sees them. proposed: a suggested value. note: what a reviewer
-    who returned it wrote. said: what this person said before, where they took it back or were asked again. talk: open comments that were
+    content: the dialogue, or the responses in the order in which this person sees them. proposed: a suggested value. note: the comment of
+    the reviewer who returned it. said: this person's previous annotation if undone or returned. talk: open comments that were
     written to this person, and their own. Classes are named by their uuid in the queue's schema.
     """
 
@@ -82,7 +82,7 @@ def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
 
 
 def tells_place(queue: Queue) -> bool:
-    """Whether people are told how many have answered an item before them: not where it would tell gold from the rest."""
+    """Whether the number of earlier annotations of an item is shown: not if it would reveal gold items."""
     return queue.overlap > 1 and not queue.mixes_gold
 
 
@@ -93,8 +93,9 @@ def answered(queue: Queue, item_ids: list[int]) -> dict[int, int]:
 
 
 def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: Remarks, done: int) -> BenchItem:
-    """One item of a bench. Where gold is mixed in, what would tell that an item is out of its order is left out of all: its name, its time,
-    how many answers it has."""
+    """One item of a bench. Where gold is mixed in, whatever would reveal an item's position is hidden for all: its name, its time,
+    how many answers it has.
+    """
     item = slot.item
     meta = [numbers.full_moment(item.event_time)] if item.event_time and not queue.mixes_gold else []
     if queue.overlap > 1:
@@ -142,7 +143,7 @@ def ranked_labels(said: Sequence[Suggestion], now: Mapping[str, str]) -> Shown:
     ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], named_together(said))
     best: dict[str, float | None] = {}
     for key, score in ranked.labels:
-        best.setdefault(labels[key], score)  # a class that two rules suggest, or two that were merged into it, stands once
+        best.setdefault(labels[key], score)  # a label suggested twice, or merged from two, is listed once
     return Shown(list(best.items()), ranked.source, ranked.suggestion)
 
 
@@ -159,7 +160,7 @@ def uuids_in(queue: Queue) -> dict[str, str]:
 
 
 def earlier_values(queue: Queue, item_ids: list[int], user: User) -> dict[int, Value]:
-    """The newest thing that this person said of each item in the queue, taken back or not, its classes as they are now."""
+    """This person's newest annotation of each item in the queue, undone or not, with current labels."""
     rows = Annotation.objects.filter(queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL)
     found = {row.item_id: value_of(row) for row in sorted(rows.select_related("label"), key=lambda row: row.pk)}
     names, now = (uuids_in(queue), classes_now(queue.dataset_id)) if found else ({}, ClassesNow())
@@ -225,12 +226,12 @@ def progress(queue: Queue, user: User) -> Progress:
 def last_answer(queue: Queue, user: User) -> Annotation | None:
     """The newest answer of this person in the queue that stands."""
     mine = Annotation.objects.filter(queue=queue, user=user, action=Annotation.Action.LABEL)
-    newest = mine.select_related("item", "label", "replaced_by").order_by("-id")[: rules.UNDO_DEPTH + 1]  # of these, one stands
+    newest = mine.select_related("item", "label", "replaced_by").order_by("-id")[: rules.UNDO_DEPTH + 1]  # one of these is current
     return next((answer for answer in newest if not hasattr(answer, "replaced_by")), None)
 
 
 def skipped_open(queue: Queue, user: User) -> bool:
-    """Whether something that this person skipped still waits for somebody, or for them, as gold does."""
+    """Whether an item this person skipped is still open, or reserved for them as gold is."""
     skipped = SlotSkip.objects.filter(queue=queue, user=user).values("item")
     waits = Q(state=Slot.State.OPEN) | Q(state=Slot.State.CLOSED, is_gold=True, user=user)
     return Slot.objects.filter(waits, queue=queue, item__in=skipped).exists()

@@ -71,8 +71,8 @@ def labels_now(schema: LabelSchema) -> dict[str, Label]:
 
 
 def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) -> Labels:
-    """What a value that somebody gave may name these labels by: name, uuid, stable id, and what older versions call them, also where they
-    were merged. labels: by stable id. A name that looks like an id is none here: it could be that of another label.
+    """The ways a value may refer to these labels: name, uuid, stable id, and what older versions call them, also where they
+    were merged. labels: by stable id. A name that looks like an id isn't accepted: it could be another label's.
     """
     known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
     known |= {label.name: stable for stable, label in labels.items() if not is_uuid(label.name)}
@@ -92,7 +92,7 @@ def with_merged(dataset_id: int, known: dict[str, str]) -> dict[str, str]:
 
 
 def has_several(dataset: Dataset) -> bool:
-    """Whether an answer may name several classes: then one that is retired is taken out of what was decided."""
+    """Whether an answer may name several classes: then one that is retired is taken out of the resolved label."""
     return not dataset.task_type.one_label
 
 

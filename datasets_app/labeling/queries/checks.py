@@ -16,7 +16,7 @@ from lifecycle.statistics.intervals import wilson
 from registry.access import policy
 from registry.access.models import User
 
-SHARES = (0.01, 0.02, 0.04, 0.08)  # of a lot that are wrong, for which it is told how often it is accepted
+SHARES = (0.01, 0.02, 0.04, 0.08)  # of a lot that are wrong, for which the acceptance probability is shown
 SIZES, TOLERATED = (50, 100, 200, 500), (0, 1, 2, 5)  # of samples that may be drawn, and percent of them
 
 
@@ -54,7 +54,7 @@ class Sample:
 
     @property
     def left(self) -> int:
-        """Items that nobody looked at yet."""
+        """Items not reviewed yet."""
         return self.size - self.right - self.wrong
 
     @property
@@ -153,5 +153,5 @@ def check_under_way(queue: Queue) -> SpotCheck | None:
 
 
 def to_look_at(check: SpotCheck) -> list[Sampled]:
-    """The items of the sample that nobody looked at yet, in the order in which they were drawn."""
+    """The items of the sample not reviewed yet, in the order in which they were drawn."""
     return list(in_sample(check).filter(right=None).select_related("item").order_by("id"))

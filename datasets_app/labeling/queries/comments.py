@@ -77,7 +77,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One comment. who: stands for the writer where their name is hidden; empty where it is not."""
+    """One comment. who: pseudonym of the author if names are hidden; else empty."""
 
     comment: Comment
     who: str
@@ -180,7 +180,7 @@ def as_threads(queue: Queue, viewer: User, roots: Sequence[Comment], *, everythi
 
 
 def in_lines(queue: Queue, viewer: User, comments: Sequence[Comment]) -> dict[int, Line]:
-    """The comments with what stands for their writers: letters, as in the review, where who looks settles disagreements."""
+    """The comments with pseudonyms of their authors: letters, as in review, for adjudicators."""
     if not policy.can(viewer, "labeling.decide", queue):
         return {row.pk: Line(row, "", row.user_id == viewer.pk) for row in comments}
     letters = letters_of(queue, {row.item_id for row in comments})
@@ -205,7 +205,7 @@ def letters_of(queue: Queue, item_ids: Iterable[int]) -> dict[tuple[int, int], s
 
 
 def conversations(queue: Queue, item: Item, viewer: User) -> list[Thread]:
-    """What was said about one item, oldest first, as far as the person may read it; in any queue for those who read all."""
+    """The comments on one item that the person may read, oldest first; of any queue for those who read all."""
     everything = sees_all(queue, viewer)
     rows = Comment.objects.filter(reply_to=None) if everything else roots_of(queue, viewer, everything=False)
     rows = rows.filter(item=item).select_related("item", "user", "resolved_by")

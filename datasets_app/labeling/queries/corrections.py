@@ -34,7 +34,7 @@ from registry.access import policy
 from registry.access.models import User
 
 PAGE = 30
-LABELS = ("label", "labels", "spans", "completion")  # as exports call what was decided
+LABELS = ("label", "labels", "spans", "completion")  # as exports call the resolved label
 
 
 class Line(NamedTuple):
@@ -56,7 +56,7 @@ class Classes:
     labels: Mapping[str, Label]
 
     def words(self, value: Value | None) -> str:
-        """What was said, without anybody's text."""
+        """Annotation without its text."""
         if value is None:
             return "undecided"
         if values.type_in(value).has_labels:
@@ -67,7 +67,7 @@ class Classes:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What becomes of a row. current: the newest decision of its item. unknown: the name that is no class."""
+    """The outcome of a row. current: the newest decision of its item. unknown: the name that is no class."""
 
     line: Line
     outcome: Outcome
@@ -91,7 +91,7 @@ def get_correction(user: User, uuid: UUID) -> Correction:
 
 
 def may_discard(user: User, correction: Correction) -> bool:
-    """Whether the user may put the file aside: they brought it, or lead."""
+    """Whether the user may discard the file: as its uploader or an ML lead."""
     return correction.brought_by_id == user.pk or policy.can(user, "labeling.discard_corrections", correction)
 
 
@@ -101,14 +101,14 @@ def writing_now(dataset: Dataset) -> Correction | None:
 
 
 def is_overtaken(correction: Correction) -> bool:
-    """Whether a class was merged, split or retired since the file was brought: what it names may lead elsewhere than was looked through."""
+    """Whether a class was merged, split or retired since the file was brought: its labels may map elsewhere than checked."""
     later = LabelChange.objects.filter(schema__dataset=correction.dataset_id, schema__created_at__gt=correction.created_at)
     return later.exists()
 
 
 # ── Rows of a file ──────────────────────────────────────────────────────────
 def label_column(columns: Sequence[str]) -> str:
-    """The column that says what was decided. Raises Refused for a file that no export wrote."""
+    """The column that says the resolved label. Raises Refused for a file that no export wrote."""
     found = next((name for name in LABELS if name in columns), "")
     missing = [name for name in (own.ITEM, own.DECISION) if name not in columns] + ([] if found else ["label"])
     if missing:
@@ -171,7 +171,7 @@ def resolve(correction: Correction, lines: Sequence[Line], actor: User, classes:
 
 
 def exported_values(lines: Sequence[Line], items: Mapping[str, Item], newest: Mapping[int, Decision]) -> dict[tuple[int, str], Value]:
-    """What older decisions said that rows name: by item and digest."""
+    """Older labels that rows refer to, by item and digest."""
     older = {
         line.decision
         for line in lines

@@ -1,4 +1,4 @@
-"""Gold that is dealt into queues: what may be drawn for a person, and what they are told of their answer."""
+"""Gold items in queues: candidates for a person, and their results."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ def gold_of(item_ids: Iterable[int]) -> dict[int, Gold]:
 
 
 def draw_gold(queue: Queue, user: User, wanted: int, start: int) -> list[Gold]:
-    """Up to `wanted` gold items for somebody, from a place on: none that they set or ever answered or skipped in any queue, none that they
-    hold or have filled here, none with a class that the queue does not offer. At most four statements."""
+    """Up to `wanted` gold items for a person, from a place on: none that they set or ever answered or skipped in any queue, none that they
+    hold or have filled here, none with a class that the queue does not offer. At most four statements.
+    """
     found = unseen(queue, user, wanted, start, forwards=True)
     if len(found) < wanted:
         found += unseen(queue, user, wanted - len(found), start, forwards=False)
@@ -52,7 +53,7 @@ def unseen(queue: Queue, user: User, wanted: int, start: int, *, forwards: bool)
 
 
 def answerable(queue: Queue, found: list[Gold]) -> list[Gold]:
-    """Without gold that names a class which nobody can choose in this queue."""
+    """Without gold that names a class that isn't available in this queue."""
     if not any(labels_of(value_of(gold)) for gold in found):
         return found
     offered = with_merged(queue.dataset_id, {key: key for key in labels_by_id(queue.schema)})
@@ -62,13 +63,13 @@ def answerable(queue: Queue, found: list[Gold]) -> list[Gold]:
 
 
 def set_aside(queue: Queue, user: User, item_ids: Sequence[int]) -> list[Slot]:
-    """This person's slots of these gold items that they gave back or let lapse unanswered, locked where nobody else has them."""
+    """This person's slots of these gold items that they gave back or let lapse unanswered, locked if free."""
     closed = Slot.objects.select_for_update(skip_locked=True).filter(queue=queue, user=user, item__in=item_ids, is_gold=True)
     return list(closed.filter(state=Slot.State.CLOSED).order_by("id"))
 
 
 def skipped_gold(queue: Queue, user: User, wanted: int) -> list[Slot]:
-    """Gold that this person skipped in the queue, locked where nobody else has it."""
+    """Gold that this person skipped in the queue, locked if free."""
     skips = queue.skips.filter(user=user).values("item")
     return list(set_aside_rows(queue, user).select_for_update(skip_locked=True).filter(item__in=skips).order_by("id")[:wanted])
 
@@ -80,7 +81,7 @@ def set_aside_rows(queue: Queue, user: User) -> QuerySet[Slot]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a person is told after an answer to gold. right: whether it was. said, known: the two answers in words."""
+    """The result shown after a gold annotation. right: whether it was. said, known: the two answers in words."""
 
     right: bool
     said: str
@@ -91,7 +92,7 @@ class Told:
 
 
 def told_of(queue: Queue, annotation: Annotation) -> Told | None:
-    """What the queue tells of this answer; None where it tells nothing."""
+    """The result shown for this annotation; None if results aren't shown."""
     if not queue.gold_feedback or annotation.right is None:
         return None
     gold = gold_of([annotation.item_id]).get(annotation.item_id)

@@ -1,4 +1,4 @@
-"""What was decided, by whom, resting on what. Read by snapshots, evaluation, promotions and trace."""
+"""The resolved label, by whom, resting on what. Read by snapshots, evaluation, promotions and trace."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def newest_decision(item_id: int) -> Decision | None:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Everything that was said about one item, oldest first."""
+    """All annotations of one item, oldest first."""
 
     annotations: list[Annotation]
     decisions: list[Decision]
@@ -92,7 +92,7 @@ def history_of(item: Item, *, reads: bool) -> History:
 
 
 def put_in_words(item: Item, rows: Iterable[Annotation | Decision], *, reads: bool, names: Mapping[str, str] | None = None) -> None:
-    """Fill `words` of what was said of an item; without what only those see who read texts.
+    """Fill `words` of an item's annotations, without text-only content for those who can't read texts.
 
     names: of the classes by stable id; as they are called now where none are given.
     """
@@ -114,13 +114,13 @@ def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
 
 
 def annotators_of(item_ids: Iterable[int]) -> set[int]:
-    """The keys of the users whose answers about these items stand."""
+    """The keys of the users whose annotations of these items are current."""
     rows = (standing_answers().filter(item_id__in=ids) for ids in chunks(item_ids))
     return {user for answers in rows for user in answers.order_by().values_list("user", flat=True).distinct()}
 
 
 def standing_answers() -> QuerySet[Annotation]:
-    """Labels that nobody took back or replaced, but for those that were given to gold: no decision rests on them."""
+    """Annotations not undone or replaced, without gold annotations: no label is based on those."""
     return Annotation.objects.filter(action=Annotation.Action.LABEL, replaced_by__isnull=True, right__isnull=True)
 
 

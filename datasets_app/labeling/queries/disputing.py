@@ -20,9 +20,9 @@ from lifecycle.task_types.values import bare, value_of
 
 
 def disagreements(task: str, item_ids: Sequence[int]) -> dict[int, float]:
-    """The entropy, in bits, of what is said of each of these items: one vote of each annotator and of each source of suggestions.
+    """The entropy, in bits, of the annotations of each of these items: one vote of each annotator and of each source of suggestions.
 
-    The built-in model has one vote, that of its newest fit. Items of which nothing is said are left out.
+    The built-in model has one vote, that of its newest fit. Items without any are left out.
     """
     found: dict[int, float] = {}
     for ids in chunks(item_ids):
@@ -50,6 +50,6 @@ def suggested_votes(task: str, ids: Sequence[int]) -> list[tuple[int, Hashable]]
 
 
 def disputed(queue: Queue, item_id: int) -> Sequence[str]:
-    """The stable ids of the classes between which an item stands; none where it is not disputed."""
+    """The stable ids of the labels an item is disputed between; none where it is not disputed."""
     pair = Dispute.objects.filter(queue=queue, item=item_id, state=Dispute.State.OPEN).values_list("pair", flat=True).first()
     return [key for key in (pair or "").split("|") if key]

@@ -1,4 +1,4 @@
-"""Everything that was said of items, as an export writes it: in batches, a constant number of statements for each."""
+"""Annotations for exports, in batches with a constant number of statements each."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Scope(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it takes the uploads whole, with the rows of their files that are no items of their own."""
+        """Whether it takes the uploads whole, with file rows that aren't items."""
         return self.queue is None or self.queue.source == Queue.Source.BROUGHT
 
 
 class Placed(NamedTuple):
-    """An item's facts, and where it stands in its file."""
+    """An item's facts, and its position in its file."""
 
     place: tuple[str, int]
     fact: Fact
@@ -74,7 +74,7 @@ def uploads_in(scope: Scope) -> list[Upload]:
 
 
 def facts(scope: Scope, upload: Upload) -> Iterator[Placed]:
-    """The items of one upload with all that was said of them, in the order of its file."""
+    """The items of one upload with all their annotations, in the order of its file."""
     items = Item.objects.filter(upload=upload).order_by("id")
     if scope.queue is not None and not scope.is_whole:
         items = items.filter(Exists(Slot.objects.filter(queue=scope.queue, item=OuterRef("pk"), is_gold=False)))
@@ -180,7 +180,7 @@ def objects_in(upload: Upload) -> Iterator[tuple[tuple[str, int], Pairs]]:
 
 
 def paired(placed: Iterator[Placed], objects: Iterator[tuple[tuple[str, int], Pairs]]) -> Iterator[tuple[Fact | None, Pairs | None]]:
-    """Items with the objects that they came as; objects without one stand for rows that repeat a text or could not be read."""
+    """Items with the objects that they came as; objects without one are rows that repeat a text or couldn't be parsed."""
     waiting = next(placed, None)
     for place, found in objects:
         if waiting is not None and waiting.place == place:

@@ -49,9 +49,9 @@ class GoldCount:
 
 
 def count_gold(queue: Queue, user_id: int) -> GoldCount:
-    """Somebody's answers to gold in a queue, compared with what is known now; what is gold no longer does not count.
+    """A person's gold annotations in a queue, compared with the current gold labels; retired gold doesn't count.
 
-    Of several answers to one item the one that stands counts, or the first where people are told at once how they did.
+    Of several annotations of an item the current one counts, or the first if gold results are shown immediately.
     """
     rows = Annotation.objects.filter(queue=queue, user=user_id, right__isnull=False, action=Action.LABEL).order_by("id")
     told: dict[int, Value] = {}
@@ -69,7 +69,7 @@ def count_gold(queue: Queue, user_id: int) -> GoldCount:
 
 
 def answers_to(item: Item) -> list[Annotation]:
-    """The answers to an item that stand and were given to it as gold."""
+    """The answers to an item that are current and were given to it as gold."""
     rows = Annotation.objects.filter(item=item, right__isnull=False, action=Action.LABEL, replaced_by__isnull=True)
     return list(rows.select_related("label"))
 
@@ -91,7 +91,7 @@ def gold_rows(dataset: Dataset, *, state: str = "live", label: str = "") -> Quer
 
 @dataclass(frozen=True, slots=True)
 class GoldLine:
-    """One gold item of the list. wrong: the commonest wrong answer in words, and how many gave it; None where nobody did."""
+    """One gold item of the list. wrong: the commonest wrong answer in words, and how many gave it; None if there are none."""
 
     gold: Gold
     wrong: tuple[str, int] | None

@@ -35,13 +35,13 @@ ROWS_LIMIT = 10_000  # labelled texts that one fit learns from, drawn evenly fro
 POOL_LIMIT = 20_000  # open slots of a queue that one fit scores; of a larger queue the next ones the next time
 TEXT_READ = 2_000  # characters of a text that are read
 PAGE = 2_000
-NEWEST = 50  # uploads of which it is asked whether they brought decisions
+NEWEST = 50  # uploads checked for imported labels
 
 
 # ── What it learns from ─────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """One text with what was decided, or said by all who answered so far. classes: stable ids of the newest version, sorted."""
+    """One text with the resolved label, or said by all who answered so far. classes: stable ids of the newest version, sorted."""
 
     item: int
     digest: str
@@ -69,10 +69,10 @@ class Lesson:
 
 
 def lesson(dataset: Dataset) -> Lesson:
-    """Read all standing decisions, and what people agree on where nothing is decided yet; in flat memory.
+    """Read all current labels, and what people agree on if there's no label yet; in flat memory.
 
-    More than 10,000 are drawn from evenly, by their digests. Classes that were merged are read as what they became; texts of those that
-    are gone are left out.
+    More than 10,000 are drawn from evenly, by their digests. Classes that were merged are read as what they became; texts with removed
+    labels are left out.
     """
     total, drawn = 0, list[tuple[int, int, Taught]]()
     for row in taught(dataset):
@@ -120,7 +120,7 @@ def by_item(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def classes_in(label: UUID | None, value: Any, known: set[str], merged: dict[str, str]) -> tuple[str, ...] | None:
-    """The classes that an answer names, as they are now; None where it names one that is gone."""
+    """The classes that an answer names, as they are now; None for a removed label."""
     named = [str(label)] if label else list((value or {}).get("labels", ())) if "labels" in (value or {}) else None
     if named is None:
         return None
@@ -171,13 +171,14 @@ def came_decided(dataset: Dataset) -> bool:
 
 
 def answers_given(dataset: Dataset) -> int:
-    """Answers that stand in all queues of the dataset, by their counters."""
+    """Current annotations in all queues of the dataset, by their counters."""
     return int(dataset.queues.aggregate(done=Sum("slots_done"))["done"] or 0)
 
 
 def answers_told(dataset: Dataset, viewer: User) -> int:
     """The same as this person may see it: full tens where gold is mixed in, unless they manage labels. Answers to gold are not among them,
-    so that the count would tell what an item was."""
+    so the count would reveal them.
+    """
     mixing = Q(gold_rate__gt=0) | Q(gold_done__gt=0)
     exact = not dataset.queues.filter(mixing).exists() or policy.can(viewer, "labeling.manage", dataset)
     return answers_given(dataset) if exact else rules.coarse(answers_given(dataset))

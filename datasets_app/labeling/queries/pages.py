@@ -24,7 +24,7 @@ PAGE = 30
 
 
 def queues(user: User) -> QuerySet[Queue]:
-    """The queues that the user may see, newest first, with their datasets; none of an import that goes on."""
+    """The queues that the user may see, newest first, with their datasets; without imports in progress."""
     return (
         policy.visible_to(user, Queue.objects.exclude(ARRIVING), "labeling.view")
         .select_related("dataset__project", "schema")
@@ -39,10 +39,10 @@ def allowed(user: User, rows: Sequence[Queue] | Sequence[Dataset], action: str) 
 
 
 def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
-    """These queues with their counts as this person may see them, in memory alone.
+    """These queues with the counts this person may see, in memory only.
 
     Where gold is mixed in, who does not manage a queue sees answers to gold among its answers, and full tens of what is decided, agreed and
-    disputed: else whether a count goes up with an answer would tell what the item was.
+    disputed: otherwise a count that rises with an annotation would reveal gold.
     """
     mixing = [queue for queue in rows if queue.mixes_gold]
     exact = allowed(user, mixing, "labeling.manage") if mixing else set()
@@ -101,7 +101,7 @@ class Person:
 
 
 def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
-    """Who worked in the queue: everybody for those who manage it, else the viewer alone."""
+    """Who worked in the queue: everyone for those who manage it, else only the viewer."""
     seats = queue.seats.select_related("user").order_by("-labelled", "id")
     if not everybody:
         seats = seats.filter(user=viewer)

@@ -33,7 +33,7 @@ def proposals_of(dataset: Dataset) -> QuerySet[GuidelineProposal]:
 
 
 def open_proposals(dataset: Dataset) -> QuerySet[GuidelineProposal]:
-    """The proposals that nobody has answered yet, newest first; the newest 50 of them."""
+    """The proposals that no annotations yet, newest first; the newest 50 of them."""
     return proposals_of(dataset).filter(state=State.OPEN)[:SHOWN]
 
 
@@ -48,7 +48,7 @@ def own_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
 
 
 def readable_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
-    """All proposals for those who manage labels; their own for everybody else."""
+    """All proposals for those who manage labels; their own for everyone else."""
     rows = proposals_of(dataset)
     return rows if policy.can(user, "labeling.manage", dataset) else rows.filter(by=user)
 

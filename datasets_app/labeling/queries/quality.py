@@ -34,7 +34,7 @@ SAMPLE = 5_000  # newest answers from which agreement is computed
 
 
 ITEMS = 30
-OLD = timedelta(days=1)  # a report of a queue that has changed since is made anew after so long
+OLD = timedelta(days=1)  # a report of a queue that has changed since is updated after this time
 AT_ONCE = 20
 
 
@@ -87,12 +87,12 @@ class Standing:
 
 
 def letter(at: int) -> str:
-    """A, B, … Z, AA, AB, …: stands for a person whose name the viewer does not need."""
+    """A, B, … Z, AA, AB, …: letters for people whose names aren't shown."""
     return (letter(at // 26 - 1) if at >= 26 else "") + chr(ord("A") + at % 26)
 
 
 def standings(queue: Queue, report: QualityReport | None, viewer: User, *, named: bool) -> list[Standing]:
-    """Everybody who worked in the queue, in the order in which they began. named: else letters stand for all but the viewer."""
+    """Everyone who worked in the queue, in order of their start. named: else letters replace all names but the viewer's."""
     people = report.figures["people"] if report else {}
     seats = queue.seats.select_related("user").order_by("id")
     found = []
@@ -120,7 +120,7 @@ def forecast_of(queue: Queue, report: QualityReport) -> quality.Forecast:
 
 
 def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
-    """The newest report as programs read it. People: everybody for who may assess them, else the viewer."""
+    """The newest report as programs read it. People: everyone for those who may assess them, else only the viewer."""
     report = report_of(queue)
     left = max(0, queue.slots_total - queue.slots_done)
     if report is None:
@@ -196,9 +196,9 @@ def behind(report: QualityReport, cell: Cell) -> QuerySet[Difference]:
 
 
 def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User, *, reads: bool) -> dict[int, list[Annotation] | None]:
-    """The answers that stand for each of these items now, in the order in which they came, put in words.
+    """The current annotations of each of these items now, in the order in which they came, put in words.
 
-    None where the item waits for answers that the viewer may give: they answer blind. reads: whether the viewer reads texts.
+    None if the viewer may still annotate the item: annotators are blind. reads: whether the viewer reads texts.
     """
     slots = Slot.objects.filter(queue=queue, item_id__in=item_ids, is_gold=False).select_related("annotation__label", "annotation__user")
     given: dict[int, list[Annotation]] = {item: [] for item in item_ids}

@@ -30,7 +30,7 @@ from registry.ledger.rules import digest_of
 
 LIST = 50
 PAIR_HISTORY = 200
-SOURCES = RULES_LIMIT  # newest suggestions of an item that are looked at: all rules may speak of it
+SOURCES = RULES_LIMIT  # newest pre-labels of an item to read: every labeling function may have one
 ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
 
 
@@ -57,7 +57,7 @@ class Line:
 
 
 def lines(found: Sequence[Dispute], names: dict[str, str], current: UUID | None) -> list[Line]:
-    """The list of disagreements with the names of the classes between which each stands."""
+    """The list of disagreements with the names of the classes each is disputed between."""
     return [Line(row.item.uuid, row.item.text, " / ".join(pair_names(row.pair, names)), row.item.uuid == current) for row in found]
 
 
@@ -68,9 +68,9 @@ def pair_names(pair: str, names: dict[str, str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One answer. letter: stands for the annotator, whose name a reviewer does not need. key: the digit that accepts it.
+    """One answer. letter: replaces the annotator's name. key: the digit that accepts it.
 
-    value: what it says; posted: the same as text, as the page sends it back.
+    value: its value; posted: the same as text, as the page sends it back.
     """
 
     letter: str

@@ -76,7 +76,7 @@ def able(rules: Sequence[Rule], labels: dict[UUID, Label]) -> list[Rule]:
 # ── A sample ────────────────────────────────────────────────────────────────
 @dataclass(slots=True)
 class Sampled:
-    """One item that rules are tried on. said: what is decided for it, if anything. drawn: of the sample itself."""
+    """One item that rules are tried on. said: its label, if any. drawn: from the sample itself."""
 
     key: int
     uuid: UUID
@@ -104,7 +104,7 @@ def sample(dataset: Dataset) -> list[Sampled]:
 
 
 def drawn(dataset: Dataset) -> list[Sampled]:
-    """The items of the sample itself, along the index of the dataset's items; those that nobody sees yet are left out afterwards."""
+    """The items of the sample itself, along the index of the dataset's items; hidden ones are left out afterwards."""
     items = dataset.items.order_by("id")
     hidden = set(dataset.uploads.exclude(state=UploadState.IMPORTED).values_list("pk", flat=True))
     if dataset.items_total <= SAMPLE:
@@ -243,7 +243,9 @@ def compiled(rule: Rule) -> Matcher | None:
 # ── How far rules have read ─────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What applying brought for one rule. items, hits: read and hit so far. at: when an upload was last finished, None before."""
+    """The results of applying one labeling function. items, hits: read and hit so far. at: when an upload was last finished, None
+    before.
+    """
 
     items: int = 0
     hits: int = 0

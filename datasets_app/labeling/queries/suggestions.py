@@ -32,7 +32,7 @@ def shown_first(rows: Sequence[Suggestion], wanted: str) -> Suggestion:
 
 
 def source_of(row: Suggestion, task: str) -> str:
-    """What tells a source from others: its digest. Where a text may have several classes all rules are one, for each says but its own."""
+    """The identity of a source: its digest. For multi-label tasks all labeling functions are one source, since each has only one label."""
     several = row.source == Suggestion.Source.RULE and not type_of(task).one_label
     return row.source if several else row.source_digest
 
@@ -55,7 +55,7 @@ def together(task: str, rows: Iterable[Suggestion]) -> Value | None:
 
 
 def named_together(rows: Sequence[Suggestion]) -> str:
-    """What the source of these rows is called: its name, or those of the rules that speak together."""
+    """What the source of these rows is called: its name, or those of its labeling functions."""
     names = list(dict.fromkeys(row.source_name for row in rows))
     return names[0] if len(names) == 1 else "Rules: " + ", ".join(name.removeprefix(RULE_NAME) for name in names)
 

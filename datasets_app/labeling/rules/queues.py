@@ -20,16 +20,16 @@ from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import contested, labels_of
 
 LEASE = timedelta(minutes=15)
-RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody
+RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anyone
 HAND = 5  # items that a bench holds: the one shown and the next ones
 ENOUGH = 3  # a page that still holds so many gets no more: every third answer brings the next three
 UNDO_DEPTH = 20
 
 
 def decision_digest(*, item: str, value: Value, names: Mapping[str, str], how: str, by: UUID | None, supersedes: str) -> str:
-    """sha256, in hex, over the item's digest, what was decided, how, who (empty: a rule) and the superseded digest.
+    """sha256, in hex, over the item's digest, the resolved label, how, who (empty: a rule) and the superseded digest.
 
-    What was decided: the class's stable id and name; for other tasks the canonical value and the names of its classes in their order.
+    The resolved label: the class's stable id and name; for other tasks the canonical value and the names of its classes in their order.
     """
     said = value["label"] if set(value) == {"label"} else canonical(value)
     parts = [item, said, ", ".join(names[key] for key in labels_of(value)), how, str(by or ""), supersedes]
@@ -37,7 +37,7 @@ def decision_digest(*, item: str, value: Value, names: Mapping[str, str], how: s
 
 
 def is_hidden(queue: UUID, item_digest: str, share: int) -> bool:
-    """Whether suggestions for this item are hidden in this queue; the same for everybody, on `share` percent of all items."""
+    """Whether pre-labels of this item are hidden in this queue; the same for everyone, on `share` percent of items."""
     mark = hashlib.sha256(f"{queue}:{item_digest}".encode()).digest()
     return int.from_bytes(mark[:4], "big") % 100 < share
 
@@ -56,7 +56,7 @@ def uncertain_place(score: float | None) -> int:
 
 
 def disputed_place(bits: float) -> int:
-    """The place of an item by the entropy, in bits, of what is said of it: the widest split first, what nobody disputes last."""
+    """The place of an item by the entropy of its annotations in bits: widest split first, undisputed last."""
     return round((RANGE - 1) / (1 + bits)) if bits > 0 else RANGE
 
 
@@ -81,7 +81,7 @@ def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[
 
 # ── Gold ────────────────────────────────────────────────────────────────────
 GOLD_MOST = 30  # percent of what a person gets
-GOLD_PLACES = 2**31  # gold stands at places from 0 to below here
+GOLD_PLACES = 2**31  # places of gold: from 0 to below this
 GOLD_FEWEST = 20  # answers from which a share says anything
 UNJUDGED_TOLD = "Generated text can be good in many ways, so this task has no correct annotation and no gold items."
 SUSPECT_FROM = 5  # answers from which gold that most get wrong is suspected
@@ -126,14 +126,14 @@ def is_right(said: Value, known: Value, now: ClassesNow) -> bool:
 
 
 def shown_total(total: int, done: int, gold_done: int, rate: int) -> int:
-    """How many answers people are told a queue needs where gold is mixed in: so that each of their answers, gold or not, is one of them."""
+    """The number of needed annotations shown for a queue with gold: so that each of their answers, gold or not, is one of them."""
     if done >= total:
         return done + gold_done
     return total + max(gold_done, total * rate // (100 - rate))
 
 
 def coarse(number: int) -> int:
-    """What those are told of a figure from whom single answers are hidden: full tens."""
+    """A figure for people from whom single annotations are hidden: rounded down to tens."""
     return number // 10 * 10
 
 
@@ -170,7 +170,7 @@ def slot_for(slots: Iterable[SlotFacts], user: int) -> SlotFacts | None:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the answers of an item amount to. complete: every needed answer is there. value: what all said; None without agreement.
+    """What the answers of an item amount to. complete: every needed answer is there. value: the unanimous value; None without agreement.
 
     pair: the one or two classes that they differ in, joined by a bar. answers: how many different ones there are.
     """
@@ -207,7 +207,7 @@ class Step:
 
 
 def undo_target(newest_first: Sequence[Step]) -> int | None:
-    """The answer that undo takes back: the newest that still stands among the last 20; None when there is none."""
+    """The answer that undo takes back: the newest that is still current among the last 20; None when there is none."""
     return next((step.pk for step in newest_first[:UNDO_DEPTH] if not step.undone), None)
 
 

@@ -9,7 +9,7 @@ from lifecycle.task_types.answers import Value, canonical
 
 
 def likely_answer(values: Sequence[Value], suggested: Value | None) -> Value | None:
-    """What a reviewer probably decides: the answer most people gave, among equals the suggested one; None where nothing speaks for one."""
+    """What a reviewer probably decides: the answer most people gave, among equals the suggested one; None if undecidable."""
     counts = Counter(canonical(value) for value in values)
     if not counts:
         return None

@@ -20,7 +20,7 @@ NAME_LIMIT = 120
 
 @dataclass(frozen=True, slots=True)
 class LabelSpec:
-    """One class as somebody wrote it. stable_id: of the class it was in the version before; None for a new one or to find it by name."""
+    """One label as written. stable_id: of the class it was in the version before; None for a new one or to find it by name."""
 
     name: str
     definition: str = ""
@@ -42,7 +42,7 @@ class LabelSpec:
 
 @dataclass(frozen=True, slots=True)
 class ClassesNow:
-    """What became of classes, all by stable id. merged: each merged one with where it leads. retired: those that nobody chooses."""
+    """Changes of labels by stable id. merged: each merged one with its target. retired: labels that can't be chosen."""
 
     merged: Mapping[str, str] = field(default_factory=dict)
     retired: frozenset[str] = frozenset()

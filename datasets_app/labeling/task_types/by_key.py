@@ -29,7 +29,7 @@ def widget_of(task: str) -> Widget:
 
 
 def posted(data: QueryDict) -> Any | None:
-    """What the fields of a plain form say; each task has fields of its own, so that nobody needs to know which it is."""
+    """The value of a plain form; each task has its own fields."""
     return next((raw for widget in WIDGETS.values() if (raw := widget.posted(data)) is not None), None)
 
 

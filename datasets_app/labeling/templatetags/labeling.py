@@ -14,5 +14,5 @@ register = template.Library()
 
 @register.filter
 def said(text: str) -> SafeString:
-    """{{ comment.text|said }}: names that are mentioned stand out; nothing in the text is obeyed."""
+    """{{ comment.text|said }}: mentioned names are highlighted; the text is escaped."""
     return format_html_join("", "{}", ((format_html("<b>{}</b>", inert(part)) if named else inert(part),) for part, named in pieces(text)))

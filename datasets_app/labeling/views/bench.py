@@ -152,7 +152,7 @@ def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def told_document(told: Told) -> dict[str, Any]:
-    """How somebody did on gold, for the script."""
+    """The result on gold, for the script."""
     return {"right": told.right, "said": told.said, "known": told.known, "explanation": told.explanation, "text": told.text}
 
 

@@ -30,7 +30,7 @@ from registry.access.requests import SignedInRequest
 @require_safe
 @needs("labeling.annotate", Queue, see="labeling.view")
 def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What people said about items of a queue, open conversations first; or everything about one item."""
+    """Comments of a queue, open threads first; or all about one item."""
     queue = get_queue(request.user, uuid)
     form = WantedForm(request.GET)
     wanted = form.wanted()
@@ -55,7 +55,7 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
 def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Say something about an item, or answer what was said."""
+    """Comment on an item, or reply."""
     data = cleaned(CommentForm(request.POST))
     made = remarks.comment(
         queue_id=uuid, actor=request.user, item_id=data["item"], text=data["text"], reply_to=data["reply_to"], start=data["start"],

@@ -39,7 +39,7 @@ PAIRS_SHOWN = 50
 @require_safe
 @needs("labeling.read_corrections", Dataset, see="labeling.view")
 def corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The files that were brought back, and the form for the next one."""
+    """Uploaded corrections, and the upload form."""
     dataset = get_dataset(request.user, uuid)
     return respond(request, LISTED, "bring", listed(request, dataset, CorrectionsForm()))
 
@@ -59,7 +59,7 @@ def bring_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 
 
 @require_POST
-@needs("labeling.decide", Dataset, see="labeling.view")  # first, so that nobody else's body is read at all
+@needs("labeling.decide", Dataset, see="labeling.view")  # first, so the body is only read for those with access
 @csrf_protect
 def bring_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form, once the size of its file is limited."""
@@ -84,7 +84,7 @@ bring_corrections.needs = bring_limited.needs  # type: ignore[attr-defined]
 @require_safe
 @needs("labeling.read_corrections", Correction, see="labeling.view")
 def correction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What a file would change, or what came of it."""
+    """The planned changes of a file, or its result."""
     return respond(request, PAGE, "correction", shown(request, uuid))
 
 

@@ -1,4 +1,4 @@
-"""Pages of files in which everybody's answers go out, and the way from an upload to the answers that came with it."""
+"""Pages of annotation exports, and the link from an upload to its annotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gold of a dataset, what is known of one item, how a queue mixes gold in, and letting people go on."""
+"""Pages of gold items, their settings in queues, and reinstating annotators."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def gold_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def item_context(request: SignedInRequest, item: Item, form: GoldForm) -> dict[str, Any]:
-    """Everything about one item that somebody needs who says what is known of it."""
+    """The context for setting an item's gold label."""
     dataset, may_read = item.dataset, datasets.may_read(request.user, item.dataset)
     schema = latest_schema(dataset)
     names = names_in(schema)
@@ -150,7 +150,7 @@ def mix_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.assess", Queue, see="labeling.view")
 def let_go_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Let somebody go on who was below the queue's minimum."""
+    """Reinstate an annotator below the queue's minimum."""
     key = request.POST.get("seat", "")
     seat = mixing.let_go_on(queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
     toast(request, f"{seat.user} reinstated")

@@ -12,7 +12,7 @@ from datasets_app.labeling.models.schemas import LabelSchema
 
 
 def guideline_html(schema: LabelSchema | None) -> SafeString:
-    """The guideline's Markdown as harmless HTML; its headings stand below those of the page, from the third level."""
+    """The guideline's Markdown as harmless HTML; its headings start at the third level."""
     markdown = MarkdownIt("commonmark", {"html": False})
     tokens = markdown.parse(schema.guideline if schema else "")
     for token in tokens:

@@ -98,7 +98,7 @@ def figures(queue: Queue, ahead: Forecast) -> list[Figure]:
 
 
 def work_left(queue: Queue, ahead: Forecast) -> Figure:
-    """How long what is left takes, or why nobody knows."""
+    """The remaining time, or why it's unknown."""
     if queue.slots_total and not ahead.answers:
         return Figure("Work left", "None", sub="all annotations done")
     if ahead.pace:

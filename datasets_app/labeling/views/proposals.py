@@ -41,7 +41,7 @@ def withdraw_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def on_schema_page(request: SignedInRequest, dataset: Dataset, *, may_manage: bool) -> dict[str, Any]:
-    """The proposals that the page of a dataset's classes shows: open ones to those who manage labels, their own to everybody else."""
+    """The proposals that the page of a dataset's classes shows: open ones to those who manage labels, their own to everyone else."""
     rows = list(open_proposals(dataset)) if may_manage else []
     own = [row for row in own_proposals(dataset, request.user) if row not in rows]
     return {

@@ -49,7 +49,7 @@ QUALITY = "datasets_app/labeling/quality.html"
 @require_safe
 @needs("labeling.manage", Queue, see="labeling.view")
 def quality(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The newest measure of a queue. Names, and what each person's answers are worth, are for the lead; everybody sees their own."""
+    """The newest measure of a queue. Names and each person's quality are for leads; everyone sees their own."""
     queue = get_queue(request.user, uuid)
     job, report = measure_of(queue), report_of(queue)
     context: dict[str, Any] = {

@@ -41,7 +41,7 @@ class CoefficientRow:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a matrix. depth: 0 to 6, how much differs. told: what it says, for a screen reader. url: the items behind it."""
+    """One cell of a matrix. depth: 0 to 6, how much differs. told: its text for screen readers. url: the items behind it."""
 
     text: str = ""
     sub: str = ""
@@ -89,8 +89,8 @@ class PersonRow:
     """One person's figures, ready to be read; None for what was not measured.
 
     right: share, ends of its 95 % interval, items. gold: answers, and the share that was right, None where they are too few. accepted:
-    share, suggestions. likely: the share of all answers that is likely right; likely_interval: its ends, None in reports from before it
-    was measured; likely_why: why there is no share.
+    share, suggestions. likely: the share of all answers that is likely right; likely_interval: its ends, None in older reports;
+    likely_why: why there is no share.
     """
 
     name: str
@@ -110,7 +110,7 @@ class PersonRow:
 
     @property
     def likely_verdict(self) -> str:
-        """In a word why there is no share; a dash in reports that say nothing of it."""
+        """A short reason for a missing share; a dash in older reports."""
         return self.likely_why.partition(":")[0].lower() or "–"
 
 
@@ -147,7 +147,7 @@ def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """Somebody who is surely below the queue's minimum, or held. seat: whose place it is."""
+    """An annotator significantly below the queue's minimum, or on hold. seat: theirs."""
 
     seat: Seat
     right: int
@@ -156,7 +156,7 @@ class Below:
 
 
 def below(seats: Sequence[Seat]) -> list[Below]:
-    """Everybody below, with what counted since a lead last let them go on."""
+    """Everybody below, with what counted since a lead last reinstated them."""
     return [Below(seat, *seat.gold_looked_at, rules.gold_accuracy(*seat.gold_looked_at)) for seat in seats]
 
 
@@ -243,7 +243,7 @@ def label_url(items: str, one: Label, other: Label) -> str:
 
 
 def label_matrix(items: str, report: QualityReport, labels: Sequence[Label], *, limit: int | None) -> Matrix:
-    """On how many items each two labels met; those that meet most often come first, so that pairs stand side by side."""
+    """On how many items each two labels met; those that meet most often come first, so pairs are adjacent."""
     met = {(first, second): number for first, second, number in report.figures["confusion"]}
     order = list(dict.fromkeys(at for first, second, _ in report.figures["confusion"] if first != second for at in (first, second)))
     shown = order[:limit]

@@ -103,7 +103,7 @@ def address(queue: Queue, item: UUID | None, order: str) -> str:
 @require_POST
 @needs("labeling.decide", Queue, see="labeling.view")
 def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Settle one item and go on with the next."""
+    """Resolve one item and continue with the next."""
     queue = get_queue(request.user, uuid)
     form = DecideForm(queue, request.POST)
     if not form.is_valid():

@@ -1,4 +1,4 @@
-"""Pausing, resuming, closing, ordering anew and changing a queue."""
+"""Pause, resume, close, reorder, and change a queue."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Classes(NamedTuple):
 def run_label_errors(ctx: JobContext) -> None:
     """The job: write the decided texts down, let the program judge them, make findings of what it doubts. Safe to run again."""
     scan = load(ctx)
-    ctx.checkpoint({})  # of an earlier attempt, whose folder is gone
+    ctx.checkpoint({})  # of an earlier attempt, whose folder no longer exists
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base = embeddings.packaged_base()
@@ -51,7 +51,7 @@ def run_label_errors(ctx: JobContext) -> None:
         if not result.ok:
             raise Refused(result.message, next_step=result.next_step)
         for done in write_findings(ctx, scan, folder, classes):
-            ctx.progress(done, result.data["issues"], stage="Writing findings", unit="findings")
+            ctx.progress(done, result.data["issues"], stage="Writing data issues", unit="findings")
             ctx.raise_if_cancelled()
     kept = [each for each in ("rows", "left_out_rows", "agreement", "folds", "noise") if each in result.data]
     left_out = [classes.rows[number].name for number in result.data["left_out"]]
@@ -64,7 +64,7 @@ def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | Non
     done = 0
 
     def tell(number: int) -> None:
-        ctx.progress(done + number, scan.dataset.items_total, stage="Reading labeled texts", unit="texts")
+        ctx.progress(done + number, scan.dataset.items_total, stage="Reading labelled texts", unit="texts")
         ctx.raise_if_cancelled()
 
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file, (folder / "vectors").open("wb") as vectors:

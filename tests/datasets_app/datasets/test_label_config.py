@@ -34,8 +34,8 @@ def test_each_question_is_read_with_its_classes_in_their_order(text, found):
 
 
 @pytest.mark.parametrize(("text", "told"), [
-    (BOMB, "declares a document type"), ("<!doctype html><View/>", "declares a document type"), ("<View><Choices>", "is no XML"),
-    ("<View><Rating name='r'/></View>", "asks for no labels"), ("<View>" + " " * 1_000_000, "at most 1,000,000"),
+    (BOMB, "declares a document type"), ("<!doctype html><View/>", "declares a document type"), ("<View><Choices>", "isn't valid XML"),
+    ("<View><Rating name='r'/></View>", "has no labels"), ("<View>" + " " * 1_000_000, "at most 1,000,000"),
 ])  # fmt: skip
 def test_what_is_no_configuration_is_refused(text, told):
     with pytest.raises(Unreadable, match=told):
@@ -97,6 +97,6 @@ def test_a_configuration_of_another_task_or_of_none_is_told(project, ana):
     reports = [receive(dataset, ana, packed(p__json=tasks, config__xml=each.encode()), "p.zip").report["dry_run"] for each in (MANY, BOMB)]
 
     assert [[each["sentence"] for each in report["problems"]] for report in reports] == [
-        ["The configuration asks for another task: multi-label. This dataset: single-label."],
-        ["The configuration declares a document type or entities, which are not read."],
+        ["The configuration is for another task: multi-label. This dataset's task: single-label."],
+        ["The configuration declares a document type or entities, which aren't supported."],
     ]

@@ -93,9 +93,9 @@ def test_own_slices_are_seen_by_nobody_else_and_shared_ones_by_the_project(datas
 
 
 def test_who_made_it_and_a_lead_change_a_shared_slice_and_nobody_else(dataset, ana, ravi, lee, cards):
-    with pytest.raises(PermissionDenied, match="Only who made a slice"):
+    with pytest.raises(PermissionDenied, match="Only its author"):
         actions.change_slice(slice_id=cards.uuid, actor=ravi, name="Mine now")
-    with pytest.raises(PermissionDenied, match="Only who made a slice"):
+    with pytest.raises(PermissionDenied, match="Only its author"):
         actions.delete_slice(slice_id=cards.uuid, actor=ravi)
     cards.refresh_from_db()
     assert cards.name == "Cards"
@@ -133,15 +133,15 @@ def test_a_slice_that_no_longer_holds_says_so_everywhere_and_chooses_nothing(dat
     change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1)
 
     page = client_for(ravi).get(reverse("datasets:slice", args=[row.uuid])).content.decode()
-    assert "This slice chooses nothing for you" in page
-    assert "Decided as something that is gone" in page
-    assert "Open a queue with it" not in page
+    assert "This slice matches nothing" in page
+    assert "Label something that no longer exists" in page
+    assert "Open queue" not in page
     listed = client_for(ravi).get(reverse("datasets:dataset", args=[dataset.uuid]), row.filters).content.decode()
-    assert "No item is chosen, since a filter does not hold." in listed
+    assert "No items are shown: a filter isn't valid." in listed
     assert "card one" not in listed
     with pytest.raises(Conflict, match="a filter of it does not hold"):
         actions.count_slice(slice_id=row.uuid, actor=ravi)
-    with pytest.raises(Refused, match="A filter of the slice does not hold"):
+    with pytest.raises(Refused, match="A filter of the slice is no longer valid"):
         open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=row.uuid)
     answered = client_for(ana).get(f"/api/v1/datasets/{dataset.uuid}/items/?slice={row.uuid}")
     assert (answered.status_code, list(answered.json()["fields"])) == (400, ["decided"])
@@ -157,8 +157,8 @@ def test_filters_stand_in_the_address_and_each_can_be_taken_away(dataset, ana, c
 
     assert "<mark>card</mark> four" in page
     assert "card one" not in page
-    assert f'href="{url}?length_from=9#items" aria-label="Remove the filter Search: card"' in page
-    assert f'href="{url}?q=card#items" aria-label="Remove the filter at least 9 characters"' in page
+    assert f'href="{url}?length_from=9#items" aria-label="Remove filter Search: card"' in page
+    assert f'href="{url}?q=card#items" aria-label="Remove filter at least 9 characters"' in page
     fragment = client_for(ana).get(url, {"q": "card", "split": ""}, **HTMX)
     assert fragment["HX-Push-Url"] == f"{url}?q=card"
     assert "<html" not in fragment.content.decode()
@@ -183,7 +183,7 @@ def test_a_slice_is_saved_changed_counted_and_deleted_on_its_pages(dataset, ana,
     assert (row.filters, row.shared) == ({"q": "card"}, True)
     again = client.post(f"{url}?q=card", {"name": "Cards"})
     assert again.status_code == 422
-    assert "You already have a slice of this dataset that is called Cards." in again.content.decode()
+    assert "You already have a slice of this dataset named Cards." in again.content.decode()
 
     client.post(reverse("datasets:count_slice", args=[row.uuid]))
     client.post(reverse("datasets:change_slice", args=[row.uuid]), {"name": "Mine", "description": ""})
@@ -246,7 +246,7 @@ def test_a_queue_takes_what_a_slice_chooses_and_keeps_its_filters(dataset, ravi,
     assert [item.text for item in queue_items(queue)] == ["card one", "card two", "card four"]
     queue.refresh_from_db()
     assert (queue.filters, queue.items_total, queue.slots_total, queue.filled_at is not None) == ({"q": "card"}, 3, 6, True)
-    assert "What a slice chooses (Search: card)" in client_for(ravi).get(reverse("labeling:queue", args=[queue.uuid])).content.decode()
+    assert "Items of a slice (Search: card)" in client_for(ravi).get(reverse("labeling:queue", args=[queue.uuid])).content.decode()
 
 
 @pytest.mark.postgres

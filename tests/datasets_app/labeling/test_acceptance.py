@@ -175,14 +175,14 @@ def test_numbers_out_of_range_are_refused_by_field(agreed, ravi, given, field):
 
 def test_where_nothing_waits_no_sample_is_drawn(project, mia, ravi):
     queue = make(project, mia, 1)
-    with pytest.raises(Refused, match="No agreed item waits"):
+    with pytest.raises(Refused, match="No agreed item is left"):
         start_check(queue_id=queue.uuid, actor=ravi, size=2, tolerated=0)
     assert not SpotCheck.objects.exists()
 
 
 def test_there_is_one_check_at_a_time(agreed, ravi):
     start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
-    with pytest.raises(Conflict, match="is checking a sample of Batch 1"):
+    with pytest.raises(Conflict, match="is already checking a sample of Batch 1"):
         start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
     assert SpotCheck.objects.count() == 1
 
@@ -254,7 +254,7 @@ def test_items_that_the_reviewer_labelled_are_left_for_another(of_the_reviewer, 
 def test_a_sample_that_was_not_looked_at_whole_accepts_nothing(agreed, ravi):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=50)
     decide(agreed, ravi, to_look_at(check)[0].item, "card")
-    with pytest.raises(Refused, match="1 of the sample's 2 items are not looked at yet."):
+    with pytest.raises(Refused, match="1 of the sample's 2 items haven't been reviewed."):
         accept_check(check_id=check.uuid, actor=ravi)
     assert (SpotCheck.objects.get().state, Job.objects.filter(kind="labeling.accept").count()) == ("open", 0)
 
@@ -264,7 +264,7 @@ def test_a_sample_with_more_wrong_than_tolerated_accepts_nothing(agreed, ravi):
     first, second = to_look_at(check)
     decide(agreed, ravi, first.item, "card")
     decide(agreed, ravi, second.item, "billing", reason="An invoice.")
-    with pytest.raises(Refused, match="1 of 2 were wrong, and up to 49 % are tolerated."):
+    with pytest.raises(Refused, match="1 of 2 items were wrong; the limit is 49 %."):
         accept_check(check_id=check.uuid, actor=ravi)
     assert (SpotCheck.objects.get().state, counters(agreed)) == ("open", (4, 2, 0))
 
@@ -291,7 +291,7 @@ def test_a_sample_drawn_after_a_rejected_one_counts_it_so_that_drawing_again_hel
     check = check_all(agreed, ravi, size=2)
 
     assert (check.earlier_judged, check.earlier_wrong) == (1, 1)
-    with pytest.raises(Refused, match="0 of 2 were wrong, with earlier samples 1 of 3, and up to 0 % are tolerated."):
+    with pytest.raises(Refused, match="0 of 2 items were wrong, with earlier samples 1 of 3; the limit is 0 %."):
         accept_check(check_id=check.uuid, actor=ravi)
     assert (SpotCheck.objects.get(pk=check.pk).state, counters(agreed)) == ("open", (3, 3, 0))
 
@@ -340,11 +340,11 @@ def test_the_page_says_before_and_while_a_sample_is_judged_which_lots_it_accepts
         (200, 4.0),
         (500, 3.1),
     ]
-    assert "Earlier samples of items that still wait count too: 1 of 1 were wrong." in again.content.decode()
+    assert "Earlier samples of waiting items count too: 1 of 1 wrong." in again.content.decode()
     assert again.context["plans"][0][1][0].in_95 is None
-    assert "which is 0 of this sample. Earlier samples of items that still wait count too: 1 of 1 were wrong." in judged
+    assert "or 0 of this sample. Earlier samples of waiting items count too: 1 of 1 wrong." in judged
     assert "A lot with 1.7 % wrong items passes this check 95 times in 100, one with 53.6 % passes it 10 times." in judged
-    assert "Passes it or one of up to three more" in judged
+    assert "Passes one of up to four samples" in judged
 
 
 def test_an_accepted_item_is_settled_so_a_second_answer_is_refused(agreed, ravi, bo):
@@ -352,7 +352,7 @@ def test_an_accepted_item_is_settled_so_a_second_answer_is_refused(agreed, ravi,
     accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
     item = Decision.objects.filter(how="accepted").first().item
-    with pytest.raises(Conflict, match="A reviewer has settled this item"):
+    with pytest.raises(Conflict, match="An adjudicator resolved this item"):
         answer(agreed, bo, item, "billing")
     assert counters(agreed) == (0, 6, 0)
 
@@ -407,7 +407,7 @@ def test_sets_of_classes_are_accepted_as_their_value(project, mia, ravi, ana, bo
 def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_for):
     client = client_for(ravi)
     page = client.get(reverse("labeling:queue", args=[agreed.uuid])).content.decode()
-    assert "People agree on 6 items that nobody has accepted yet." in page
+    assert "6 items with unanimous annotations to accept." in page
 
     answer_ = client.post(reverse("labeling:start_check", args=[agreed.uuid]), {"size": "2", "tolerated": "0"})
     assert answer_.url == f"/labeling/{agreed.uuid}/review/?order=sample"
@@ -420,7 +420,7 @@ def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_fo
             {"item": str(case.item.uuid), "seen": case.seen, "order": "sample", "value": case.columns[0].posted, "reason": ""},
         )
     page = client.get(answer_.url).content.decode()
-    assert "The sample is checked." in page
+    assert "Sample reviewed" in page
     assert "2 right, 0 wrong, 0 to look at" in page
     check = SpotCheck.objects.get()
     assert client.post(reverse("labeling:accept_check", args=[check.uuid])).status_code == 302
@@ -436,7 +436,7 @@ def test_a_sample_that_is_too_wrong_is_told_and_offers_no_acceptance(agreed, rav
 
     page = client_for(ravi).get(url).content.decode()
 
-    assert "More are wrong than is tolerated, so the others cannot be accepted together." in page
+    assert "Too many items are wrong, so the rest can't be accepted." in page
     assert reverse("labeling:accept_check", args=[check.uuid]) not in page
     assert reverse("labeling:drop_check", args=[check.uuid]) in page
 

@@ -83,7 +83,7 @@ def test_one_label_throughout_is_not_defined_rather_than_perfect():
 
     assert found["percent"].value == 1
     assert (found["alpha"].value, found["fleiss"].value) == (None, None)
-    assert found["alpha"].why == "Not defined: every answer is the same."
+    assert found["alpha"].why == "Undefined: all annotations are equal."
 
 
 def test_items_on_which_all_agree_leave_room_for_some_on_which_people_differ():
@@ -119,7 +119,7 @@ def test_equal_pairs_of_people_who_nearly_always_agree_are_covered_in_95_of_100(
 def test_unequal_numbers_of_answers_leave_fleiss_undefined_and_say_so():
     found = tally_of([*units(1, 20, 2), *units(2, 20, 3)])["fleiss"]
 
-    assert (found.value, found.why) == (None, "Not defined: items have 2 to 3 answers.")
+    assert (found.value, found.why) == (None, "Undefined: items have 2 to 3 annotations.")
 
 
 def test_an_interval_holds_the_true_figure_about_95_times_of_100():

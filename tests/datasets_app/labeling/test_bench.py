@@ -86,7 +86,7 @@ def test_a_refusal_is_json_for_the_script_and_a_page_for_the_form(queue, ana, cl
     page = client.post(url("submit", queue), sent)
 
     assert (told.status_code, told.json()["code"]) == (422, "refused")
-    assert (page.status_code, b"This item is not in the queue" in page.content) == (422, True)
+    assert (page.status_code, b"This item isn&#x27;t in the queue." in page.content) == (422, True)
     assert Annotation.objects.count() == 0
 
 

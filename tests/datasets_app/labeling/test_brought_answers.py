@@ -72,7 +72,7 @@ def test_everybodys_answers_come_in_and_are_settled_by_the_usual_rule(dataset, m
         ("pos", "single", str(mia)), ("pos", "unanimous", str(mia)), None, None, ("neg", "imported", str(mia)), None,
     ]  # fmt: skip
     queue = Queue.objects.get()
-    assert (queue.name, queue.state, queue.source, queue.upload_id) == ("Answers in project.json", "closed", "brought", upload.pk)
+    assert (queue.name, queue.state, queue.source, queue.upload_id) == ("Annotations in project.json", "closed", "brought", upload.pk)
     assert (queue.overlap, queue.items_total, queue.slots_total, queue.slots_done) == (2, 5, 7, 7)
     assert (queue.items_decided, queue.items_disputed, queue.disputes_total) == (3, 1, 1)
     assert [dispute.item for dispute in Dispute.objects.all()] == [items["3"]]
@@ -132,7 +132,7 @@ def test_what_several_models_predict_for_one_item_becomes_suggestions_of_each(da
     assert rows == [("m1", "pos", 0.9), ("m2", "neg", None), ("m1", "neg", 0.2)]
     assert not Queue.objects.exists()
     assert [each["sentence"] for each in upload.report["dry_run"]["problems"]] == [
-        "Object 2 holds predictions as bare numbers, without what they say; they are left out of this import, here and below."
+        "Object 2 has predictions as bare numbers without labels; these are ignored in the whole file."
     ]
 
 
@@ -208,7 +208,7 @@ def test_unknown_regions_are_told_and_change_nothing(dataset, mia):
 
     assert said(dataset.items.get()) == [("1, from p.json", "label", "pos")]
     assert [(each["sentence"], each["notice"]) for each in upload.report["dry_run"]["problems"]] == [
-        ("Object 1 has regions of type rectanglelabels; they are left out of this import, here and below.", True)
+        ("Object 1 has regions of type rectanglelabels; these are ignored in the whole file.", True)
     ]
 
 

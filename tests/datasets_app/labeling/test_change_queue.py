@@ -76,7 +76,7 @@ def test_who_is_no_longer_named_answers_what_they_hold_and_gets_nothing_new(queu
     assert handed_out(queue, ana, 5) == ["text 0", "text 1"]
     answer(queue, ana, held[0].item, "card")
     answer(queue, ana, held[1].item, "card")
-    with pytest.raises(Conflict, match="is for certain people"):
+    with pytest.raises(Conflict, match="aren't assigned to"):
         claim(queue_id=queue.uuid, actor=ana)
     assert handed_out(queue, ben, 2) == ["text 2", "text 3"]
     assert queue.annotations.count() == 2
@@ -118,7 +118,7 @@ def test_what_nobody_could_work_with_is_refused_and_nothing_is_changed(queue, mi
 
 def test_too_few_people_for_the_overlap_are_refused(project, mia, ana):
     queue = make_queue(make_dataset(project, mia, TEXTS), mia, overlap=2)
-    with pytest.raises(Refused, match="cannot give 2 answers"):
+    with pytest.raises(Refused, match="can't give 2 annotations"):
         change(queue, mia, people=[ana])
     assert changes() == []
 
@@ -128,7 +128,7 @@ def test_a_closed_queue_and_an_unfit_role_change_nothing(queue, mia, ana):
     with pytest.raises(PermissionDenied):
         change(queue, ana, order="random")
     close_queue(queue_id=queue.uuid, actor=mia)
-    with pytest.raises(Conflict, match="can no longer be changed"):
+    with pytest.raises(Conflict, match="can't be changed"):
         change(queue, mia, order="random")
     assert Queue.objects.get().order == "given"
 
@@ -184,7 +184,7 @@ def test_the_page_changes_a_queue_and_says_what_cannot_be(queue, mia, ana, clien
     assert (found.order, found.due_on, list(found.people.all())) == ("random", date(2030, 5, 1), [ana])
     refused = client.post(url, {"order": "random", "due_on": "no day"})
     assert refused.status_code == 422
-    assert "The queue was not changed." in refused.content.decode()
+    assert "The queue wasn" in refused.content.decode()
     assert list(Queue.objects.get().people.all()) == [ana]
 
 

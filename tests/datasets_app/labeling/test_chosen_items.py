@@ -49,7 +49,7 @@ def test_ticked_items_are_opened_as_a_queue_that_takes_nothing_else(dataset, rav
     client, url = client_for(ravi), reverse("labeling:open", args=[dataset.uuid])
     ticked = [str(item.uuid) for item in items(dataset, 4, 1)]
     form = client.get(url, {"item": ticked}).content.decode()
-    assert "The 2 items that you ticked" in form
+    assert "The 2 selected items" in form
     assert all(f'<input type="hidden" name="item" value="{uuid}"' in form for uuid in ticked)
     assert "All items" not in form
 
@@ -70,7 +70,7 @@ def test_a_page_that_leads_there_with_items_of_elsewhere_offers_none_of_them(dat
 
     form = client_for(ravi).get(reverse("labeling:open", args=[dataset.uuid]), {"item": asked}).content.decode()
     assert 'name="item"' not in form
-    assert "Items without a decision" in form
+    assert "Unlabelled items" in form
     posted = {"name": "x", "source": "items", "item": asked[:2], "overlap": "1", "hidden_share": "0"}
     assert client_for(ravi).post(reverse("labeling:open", args=[dataset.uuid]), posted).status_code == 422
     assert not Queue.objects.exists()
@@ -88,7 +88,7 @@ def test_the_form_says_where_ticked_items_need_too_many_answers(dataset, ravi, c
     refused = client_for(ravi).post(reverse("labeling:open", args=[dataset.uuid]), posted)
 
     assert refused.status_code == 422
-    assert "A queue of chosen items takes 1 to 5 answers about different items of its own dataset." in refused.content.decode()
+    assert "A queue of selected items takes 1 to 5 annotations of different items of its own dataset." in refused.content.decode()
     assert not Queue.objects.exists()
 
 

@@ -45,7 +45,7 @@ def test_an_answer_goes_on_with_the_conversation_and_tells_who_began_it(queue, i
     again = say(queue, item, ana, "Even where it is polite?", reply_to=answer.uuid)
 
     assert (answer.reply_to, again.reply_to) == (first, first)
-    assert notices(ana) == ["Ravi answered your comment in Batch 1."]
+    assert notices(ana) == ["Ravi replied to your comment in Batch 1."]
     where = reverse("labeling:comments", args=[queue.uuid])
     assert Notice.objects.get(user=ana).url == f"{where}?item={item.uuid}#comment-{answer.uuid}"
     assert notices(ravi) == []  # the conversation is Ana's; who answers her twice is mentioned
@@ -84,7 +84,7 @@ def test_a_name_that_means_nobody_who_may_read_it_is_told_at_once(queue, item, a
     with pytest.raises(Refused) as refusal:
         say(queue, item, ana, f"Is this one, @ravi and @{name}?")
 
-    assert refusal.value.message == f"Nobody who may read comments in Batch 1 is called @{name}. {hint}".strip()
+    assert refusal.value.message == f"No one who can read comments in Batch 1 is named @{name}. {hint}".strip()
     assert Comment.objects.count() == Notice.objects.count() == 0
 
 

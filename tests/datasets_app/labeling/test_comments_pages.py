@@ -116,7 +116,7 @@ def test_what_was_refused_is_told_to_the_script_beside_the_field(queue, item, an
     answer = client_for(ana).post(url("comment", queue), sent, headers={"accept": "application/json"})
 
     assert answer.status_code == 422
-    told = "Nobody who may read comments in Batch 1 is called @nobody."
+    told = "No one who can read comments in Batch 1 is named @nobody."
     assert answer.json()["fields"] == {"text": [told]}
     assert answer.json()["message"].startswith(told)
     assert Comment.objects.count() == 0

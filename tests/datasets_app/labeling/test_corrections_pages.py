@@ -37,7 +37,7 @@ def content(dataset, **said: str) -> bytes:
 def test_a_file_is_brought_looked_at_and_accepted(client, dataset, ravi):
     client.force_login(ravi)
     page = client.get(reverse("labeling:corrections", args=[dataset.uuid]))
-    assert "No file was brought back yet." in page.content.decode()
+    assert "No corrected labels yet" in page.content.decode()
     assert (
         reverse("labeling:corrections", args=[dataset.uuid]) in client.get(reverse("labeling:schema", args=[dataset.uuid])).content.decode()
     )
@@ -50,14 +50,14 @@ def test_a_file_is_brought_looked_at_and_accepted(client, dataset, ravi):
 
     shown = client.get(answer.url).content.decode()
     assert "Correct 1 label<" in shown
-    assert "Names that are no class" in shown
+    assert "Unknown label names" in shown
     assert "csah" in shown
 
     answer = client.post(reverse("labeling:accept_corrections", args=[found.uuid]), {})
     assert (answer.status_code, answer.url) == (302, reverse("labeling:correction", args=[found.uuid]))
     run_ok("default")
     assert [row.label.name for row in current_decisions(dataset)] == ["cash", "cash", "card", "cash"]
-    assert "Each row was looked at again when it was written." in client.get(answer.url).content.decode()
+    assert "Each row was checked again when it was written." in client.get(answer.url).content.decode()
 
 
 def test_a_file_of_no_kind_that_is_read_stays_at_the_form(client, dataset, ravi):
@@ -79,7 +79,7 @@ def test_a_file_that_changes_nothing_is_told(client, dataset, ravi):
     run_ok("default")
     found = Correction.objects.get()
 
-    assert "This file changes no label." in client.get(reverse("labeling:correction", args=[found.uuid])).content.decode()
+    assert "This file changes no labels." in client.get(reverse("labeling:correction", args=[found.uuid])).content.decode()
     answer = client.post(reverse("labeling:accept_corrections", args=[found.uuid]), {})
     assert answer.status_code == 422
     assert Correction.objects.get().state == "looked"

@@ -269,7 +269,7 @@ def test_new_answers_go_into_records_and_behind_examples(records_and_examples, m
     assert {key: second[f"topic.responses{key}"] for key in ("", ".users", ".status")} == {
         "": ["y", "x"], ".users": ["u1", "ana@x.org"], ".status": ["submitted", "submitted"],
     }  # fmt: skip
-    assert Export.objects.get().dropped == {"Times of answers: Argilla keeps none.": 1}
+    assert Export.objects.get().dropped == {"Annotation times: Argilla has none.": 1}
     rows = [json.loads(line) for line in exported(prodigy, mia, "prodigy").splitlines()]
     assert [row for row in rows if row in PRODIGY] == PRODIGY
     assert rows[3] | {"_timestamp": 0} == {

@@ -29,8 +29,8 @@ def test_the_dry_run_shows_who_is_known_and_who_is_not(client, dataset, mia, ana
 
     assert "ana@x.org" in page
     assert str(ana) in page
-    assert "not known here: a name without an account" in page
-    assert "Labels of the file become" in page
+    assert "no account; imported as a name" in page
+    assert "Import labels as" in page
 
 
 def test_an_imported_project_leads_to_the_queue_of_its_answers(client, dataset, mia):
@@ -50,10 +50,10 @@ def test_a_file_is_asked_for_made_and_fetched(client, dataset, mia, of_queue):
     import_file(dataset, mia, TASKS, "project.json")
     client.force_login(mia)
     url = f"/labeling/{Queue.objects.get().uuid}/exports/" if of_queue else f"/labeling/datasets/{dataset.uuid}/exports/"
-    assert "No file yet" in client.get(url).content.decode()
+    assert "No exports yet" in client.get(url).content.decode()
 
     assert client.post(url, {"format": "labelstudio"}).headers["Location"] == url
-    assert "No file yet" not in client.get(url).content.decode()
+    assert "No exports yet" not in client.get(url).content.decode()
     run_ok("default")
 
     made = Export.objects.get()
@@ -72,7 +72,7 @@ def test_an_unknown_format_and_an_unfit_role_are_refused(client, dataset, mia, a
     assert client.post(url, {"format": "word"}).status_code == 422
     client.force_login(ana)
     assert client.post(url, {"format": "labelstudio"}).status_code == 403
-    assert "ML engineers and adjudicators export texts" in client.get(url).content.decode()
+    assert "ML engineers and adjudicators can export texts" in client.get(url).content.decode()
     run_ok("default")
     assert not Export.objects.exists()
 

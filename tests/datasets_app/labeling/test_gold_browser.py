@@ -30,7 +30,7 @@ def test_the_bench_tells_how_somebody_did_and_enter_goes_on(project, mia, ravi, 
 
     dialog = page.locator("#gold-dialog")
     expect(dialog).to_be_visible()
-    expect(dialog).to_contain_text("Not right")
+    expect(dialog).to_contain_text("Wrong")
     expect(dialog).to_contain_text("It asks for a card that was sent.")
     is_legible(page, "gold-told")
     page.keyboard.press("Enter")

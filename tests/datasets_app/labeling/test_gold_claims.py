@@ -214,13 +214,13 @@ def test_a_rate_that_is_none_or_a_task_without_right_and_wrong_is_refused(projec
         mix_gold(queue_id=queue.uuid, actor=mia, rate=31)
     with pytest.raises(Refused) as task:
         mix_gold(queue_id=writing.uuid, actor=mia, rate=10)
-    with pytest.raises(Refused, match="none of its items can be gold"):
+    with pytest.raises(Refused, match="no gold items"):
         make_gold(item_id=written.items.get().uuid, actor=ravi, value={"text": "so"})
     close_queue(queue_id=queue.uuid, actor=mia)
     with pytest.raises(Conflict, match="is closed"):
         mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
 
-    assert rate.value.fields["gold_rate"] == ["31 is no percentage from 0 to 30."]
-    assert "no answer to this task is right or wrong" in task.value.fields["gold_rate"][0]
+    assert rate.value.fields["gold_rate"] == ["The share of gold items must be between 0 and 30 %."]
+    assert "no correct annotation" in task.value.fields["gold_rate"][0]
     queue.refresh_from_db()
     assert (queue.gold_rate, Gold.objects.count()) == (0, 0)

@@ -55,9 +55,9 @@ def test_without_the_script_the_next_page_says_it(queue, ana, ben, client_for):
     page = client_for(ana).post(reverse("labeling:submit", args=[queue.uuid]), form(queue, first(queue, ana), "billing"), follow=True)
     address = page.redirect_chain[-1][0]
 
-    assert b"Your last answer was billing; known is card." in page.content
+    assert b"Your last annotation was billing; the gold label is card." in page.content
     assert b"It names a card." in page.content
-    assert b"known is card" not in client_for(ben).get(address).content
+    assert b"gold label is card" not in client_for(ben).get(address).content
     assert client_for(ana).get(f"{reverse('labeling:bench', args=[queue.uuid])}?told=nonsense").status_code == 200
 
 

@@ -136,7 +136,7 @@ def test_neither_name_nor_time_nor_earlier_answers_tell_that_an_item_is_out_of_i
         shown = bench_items(queue, [slot], user)[0]
         take(queue, user, slot, {"label": "card"})
 
-    assert (shown["text"], shown["name"], shown["meta"]) == ("item 8", f"{8:064}"[:8], ["2 answers needed"])
+    assert (shown["text"], shown["name"], shown["meta"]) == ("item 8", f"{8:064}"[:8], ["2 annotations needed"])
 
 
 def test_a_reviewers_note_of_before_is_not_shown(queue, ana, ravi):

@@ -131,7 +131,7 @@ def test_leads_are_told_once_when_somebody_is_surely_below(strict, ana, lee):
     answer_gold(queue, ana, right=0, wrong=3)
 
     notice = Notice.objects.get()
-    assert (notice.user, notice.text) == (lee, "Ana got 8 of 20 gold items in Mixed right, surely less than 90 %.")
+    assert (notice.user, notice.text) == (lee, "Ana got 8 of 20 gold items in Mixed right, significantly below 90 %.")
     assert notice.url == f"{reverse('labeling:quality', args=[queue.uuid])}#gold"
     assert Seat.objects.get().held_at is None
 
@@ -156,14 +156,14 @@ def test_who_is_below_is_held_until_a_lead_lets_them_go_on(holding, ana, lee, cl
     held = claim(queue_id=queue.uuid, actor=ana)
     assert len(held) == 1  # what was on their screen stays, and nothing new comes
     take(queue, ana, held[0], {"label": "card"})
-    with pytest.raises(Conflict, match="You get nothing new from Mixed for now"):
+    with pytest.raises(Conflict, match="You get no new items from Mixed for now"):
         claim(queue_id=queue.uuid, actor=ana)
     page = client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content.decode()
-    assert "You get nothing new from Mixed for now" in page
-    assert "Talk to your ML lead, who can let you go on." in page
+    assert "You get no new items from Mixed for now" in page
+    assert "Ask your ML lead to reinstate you." in page
 
     page = client_for(lee).get(reverse("labeling:quality", args=[queue.uuid])).content.decode()
-    assert "1 person is surely below the minimum of gold, 90 %." in page
+    assert "1 person is significantly below the minimum gold accuracy, 90 %." in page
     answered = client_for(lee).post(reverse("labeling:let_go_on", args=[queue.uuid]), {"seat": seat.pk})
     assert answered.status_code == 302
     with gold_at():
@@ -182,9 +182,9 @@ def test_only_a_lead_lets_go_on_and_only_who_is_below(holding, ana, ravi, lee):
 
     with pytest.raises(PermissionDenied):
         let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=ravi)
-    with pytest.raises(Conflict, match="Nothing of Ana is held"):
+    with pytest.raises(Conflict, match="Ana isn't on hold"):
         let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=lee)
-    with pytest.raises(Refused, match="has not worked in the queue"):
+    with pytest.raises(Refused, match="hasn't worked in the queue"):
         let_go_on(queue_id=queue.uuid, seat_id=0, actor=lee)
 
     assert Event.objects.filter(verb=Verb.PERSON_LET_GO_ON).count() == 0
@@ -206,5 +206,5 @@ def test_a_hold_without_a_minimum_is_refused(queue, mia):
     with pytest.raises(Refused) as refused:
         mix_gold(queue_id=queue.uuid, actor=mia, rate=30, holds=True)
 
-    assert refused.value.fields == {"gold_minimum": ["To hold somebody who is below, the queue needs a minimum."]}
+    assert refused.value.fields == {"gold_minimum": ["Pausing annotators below the minimum needs a minimum accuracy. Enter one."]}
     assert Queue.objects.get().gold_holds is False

@@ -125,7 +125,7 @@ def test_many_at_once_leave_gold_as_it_is_and_refuse_what_is_not_in_the_dataset(
     rows = [(first, {"label": ids["billing"]}), (second, {"label": ids["billing"]})]
 
     made = make_golds(dataset_id=dataset.uuid, actor=ravi, rows=rows)
-    with pytest.raises(Refused, match="twice or are not in the dataset"):
+    with pytest.raises(Refused, match="twice or aren't in the dataset"):
         make_golds(dataset_id=dataset.uuid, actor=ravi, rows=[(other, {"label": ids["card"]})])
 
     assert [gold.item for gold in made] == [second]

@@ -45,7 +45,7 @@ def test_the_bench_says_once_what_changed(queue, ana, ben, mia, client_for):
     assert told.context["differences"] == [
         DiffLine(2, " ", "card"), DiffLine(3, " ", "transfer"), DiffLine(4, "+", "Fees are billing."),
     ]  # fmt: skip
-    assert b"See what changed" in told.content
+    assert b"View changes" in told.content
     assert client_for(ben).get(bench(queue)).context["before"] is None  # who begins now knows no other
 
     assert client.post(known(queue), {"version": 2})["Location"] == bench(queue)

@@ -360,7 +360,7 @@ def test_a_cancelled_job_keeps_nothing(labelled, mia, monkeypatch):
 def test_only_a_queue_of_its_order_has_it_learn(dataset, mia):
     queue = make_queue(dataset, mia, schema=("billing", "card"))
 
-    with pytest.raises(Conflict, match="not in the order of the built-in model"):
+    with pytest.raises(Conflict, match="isn't ordered by the built-in model"):
         learn(queue_id=queue.uuid, actor=mia)
 
     assert not Job.objects.filter(kind="labeling.learn").exists()
@@ -387,7 +387,9 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
         with pytest.raises(Refused, match="was not opened") as refusal:
             open_queue(dataset_id=dataset.uuid, actor=mia, name="new", order="learnt")
 
-        assert refusal.value.fields == {"order": ["The built-in model learns classes of texts; this dataset's task is another."]}
+        assert refusal.value.fields == {
+            "order": ["The built-in model works for single-label and multi-label tasks only; this dataset has another task."]
+        }
     assert not Queue.objects.exists()
 
 
@@ -406,7 +408,7 @@ def test_a_queue_shows_the_kind_of_source_that_it_wants_first(labelled, dataset,
     queue = prefer(queue_id=queue.uuid, actor=mia, source="run")
     assert sources() == ["Run 7"] * 6 + ["Built-in model, 14 labelled texts"] * 2
     assert "suggests_from" in Event.objects.filter(verb="labeling.queue_changed").last().canonical
-    with pytest.raises(Refused, match="no such kind of source"):
+    with pytest.raises(Refused, match="Unknown type of source"):
         prefer(queue_id=queue.uuid, actor=mia, source="oracle")
 
 
@@ -441,8 +443,8 @@ def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
 def test_the_queue_says_that_its_built_in_model_has_learnt_nothing_yet(queue, mia, client_for):
     page = client_for(mia).get(f"/labeling/{queue.uuid}/").content.decode()
 
-    assert "Not trained yet; items come as they came." in page
-    assert "No base model is installed, so it reads words alone." in page
+    assert "Not trained yet; items are in import order." in page
+    assert "No base model is installed, so the model uses TF-IDF only." in page
     assert "It looks again at 10 answers" in page
 
 
@@ -459,9 +461,9 @@ def test_the_queue_says_how_far_its_built_in_model_is(learnt, mia, ana, client_f
 
     assert percent(1.0, 1) in page
     assert "n = 20" in page
-    assert "Least sure between" in page
-    assert "Learn now" in page
-    assert "Learn now" not in client_for(ana).get(url).content.decode()
+    assert "Least confident between" in page
+    assert "Train now" in page
+    assert "Train now" not in client_for(ana).get(url).content.decode()
     assert b"<html" not in client.get(f"{url}learning/", HTTP_HX_REQUEST="true").content
 
 
@@ -470,7 +472,7 @@ def test_the_page_and_the_api_have_it_learn(labelled_more, mia, client_for):
     queue, client = labelled_more, client_for(mia)
 
     assert client.post(f"/labeling/{queue.uuid}/learn/").status_code == 302
-    assert "Have the built-in model learn" in client.get(f"/labeling/{queue.uuid}/").content.decode()
+    assert "Train the built-in model" in client.get(f"/labeling/{queue.uuid}/").content.decode()
     again = client.post(f"/api/v1/labeling/queues/{queue.uuid}/learning/")
     run_ok("default")
     found = client.get(f"/api/v1/labeling/queues/{queue.uuid}/learning/").json()

@@ -22,7 +22,7 @@ def test_the_order_in_which_responses_stood_is_recorded_or_refused(project, mia,
     queue = make_queue(make_dataset(project, mia, [TWO], task="preference"), mia, schema=[])
     (item,) = queue_items(queue)
 
-    with pytest.raises(Refused, match="not one of theirs"):
+    with pytest.raises(Refused, match="Invalid response order"):
         say(queue, ana, item, {"choice": "first"}, shown=[0, 2])
     assert queue.annotations.count() == 0
     assert say(queue, ana, item, {"choice": "first"}, shown=[1, 0]).shown == [1, 0]

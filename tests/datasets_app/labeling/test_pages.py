@@ -127,12 +127,12 @@ def test_a_stale_editor_publishes_nothing(dataset, mia, client_for):
 
     page = client_for(mia).post(reverse("labeling:schema", args=[dataset.uuid]), {"classes": "a\nb", "seen": 0})
 
-    assert (page.status_code, b"was published while you were writing" in page.content) == (409, True)
+    assert (page.status_code, b"was published while you were editing" in page.content) == (409, True)
     assert LabelSchema.objects.count() == 1
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("  + x", "Line 1 is indented"), ("a\n  x", "Line 2 begins with neither"), ("a\na", "stands here 2 times")]
+    ("text", "told"), [("  + x", "Line 1 is indented"), ("a\n  x", "Line 2 begins with neither"), ("a\na", "is listed 2 times")]
 )
 def test_classes_that_cannot_be_understood_are_told(dataset, mia, text, told, client_for):
     page = client_for(mia).post(reverse("labeling:schema", args=[dataset.uuid]), {"classes": text, "seen": 0})
@@ -166,10 +166,10 @@ def test_pause_resume_and_close_are_moves_of_the_page(queue, mia, client_for):
 @pytest.mark.parametrize(
     ("said", "seconds", "shown"),
     [
-        (0, 0, (None, "no answer yet")),
-        (1, 0, (None, "no answer has a time")),
-        (2, 4, ("4\u00a0s", "at 4.0 s an answer")),
-        (3, 4, ("None", "every answer is given")),
+        (0, 0, (None, "no annotations yet")),
+        (1, 0, (None, "no timing data yet")),
+        (2, 4, ("4\u00a0s", "at 4.0 s per annotation")),
+        (3, 4, ("None", "all annotations done")),
     ],
 )
 def test_the_work_that_is_left_is_told_or_why_it_is_not(queue, mia, ana, client_for, said, seconds, shown):

@@ -86,7 +86,7 @@ def test_a_version_takes_proposals_up_and_their_proposers_are_told(queue, ana, b
     left.refresh_from_db()
     assert (taken.state, taken.taken_up_in, taken.answered_by, left.state) == (State.TAKEN_UP, schema, mia, State.OPEN)
     told = Notice.objects.get()
-    assert (told.user, told.text) == (ana, "Version 2 of the guideline of Inbox takes up your proposal.")
+    assert (told.user, told.text) == (ana, "Version 2 of the guideline of Inbox includes your proposal.")
     assert told.url == f"{url('schema_version', queue, 2)}#proposal-{taken.uuid}"
     assert Event.objects.get(verb=Verb.PROPOSAL_TAKEN_UP).object_id == str(taken.uuid)
 
@@ -94,7 +94,7 @@ def test_a_version_takes_proposals_up_and_their_proposers_are_told(queue, ana, b
 def test_a_version_that_changes_nothing_takes_nothing_up(queue, ana, mia):
     made = propose(queue, ana)
 
-    with pytest.raises(Refused, match="Nothing differs from version 1"):
+    with pytest.raises(Refused, match="identical to version 1"):
         publish(queue, mia, "", taking_up=[made.uuid])
 
     made.refresh_from_db()
@@ -163,7 +163,7 @@ def test_the_form_proposes_and_goes_back_to_the_review(queue, ana, ben, ravi, cl
     empty = client_for(ravi).post(url("propose", queue), sent | {"text": ""})
     done = client_for(ravi).post(url("propose", queue), sent)
 
-    assert (empty.status_code, b"Write what the guideline should say." in empty.content) == (422, True)
+    assert (empty.status_code, b"Enter the guideline change." in empty.content) == (422, True)
     assert done["Location"] == f"{reverse('labeling:review', args=[queue.uuid])}?item={item.uuid}"
     assert GuidelineProposal.objects.get().classes == ids(queue, "billing")
 

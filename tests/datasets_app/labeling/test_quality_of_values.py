@@ -63,9 +63,9 @@ def test_choices_are_equal_or_not(project, mia, ana, ben, client_for):
     assert measured(queue, mia)["percent"] == 0.5
     assert queue_agreement(queue).percent == 0.5
     page = client_for(mia).get(f"/labeling/{queue.uuid}/quality/").content.decode()
-    assert "two answers are equal or they are not" in page
-    assert "Not measured: kappa is of answers that are one class." in page
-    assert "Classes mixed up most" not in page
+    assert "two annotations are equal or not" in page
+    assert "Not measured: kappa needs one label per text." in page
+    assert "Most confused labels" not in page
 
 
 def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project, mia, ana, ben):

@@ -84,7 +84,7 @@ def test_the_button_measures_and_the_page_shows_it(queue, mia, client_for):
     context = page(client, queue).context
     assert [figure.value for figure in context["figures"]][1:] == ["88\u00a0%", "48", "0", "Done"]
     assert [row.name for row in context["coefficients"]] == [
-        "Equal pairs of answers", "Krippendorff's alpha, nominal", "Fleiss' kappa", "Krippendorff's alpha, ordinal",
+        "Pairwise agreement", "Krippendorff's alpha, nominal", "Fleiss' kappa", "Krippendorff's alpha, ordinal",
     ]  # fmt: skip
     assert all(row.low < row.value < row.high for row in context["coefficients"])
     assert [(row.name, row.n) for row in context["confused"]] == [("billing / card", 2), ("billing / transfer", 1)]

@@ -158,7 +158,7 @@ def test_the_interval_of_who_is_likely_right_holds_the_truth_in_95_of_100():
 def test_who_is_likely_right_is_not_told_from_fewer_answers_than_a_confusion_has_cells():
     few = shared_answers(1, {1: 0.9, 2: 0.9, 3: 0.9}, 25)["1"]
 
-    assert (few["likely_right"], few["likely_why"]) == (None, "Not enough data: fewer than 26 answers to items that others answered.")
+    assert (few["likely_right"], few["likely_why"]) == (None, "Not enough data: fewer than 26 annotations of shared items.")
 
 
 def test_everybody_right_throughout_has_an_interval_all_the_same():

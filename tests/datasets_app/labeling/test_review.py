@@ -60,7 +60,7 @@ def test_nobody_settles_what_they_labelled(project, mia, ana, ravi):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia, overlap=2)
     label_items(queue, {ana: ["card"], ravi: ["billing"]})
 
-    with pytest.raises(Refused, match="You labelled this item yourself"):
+    with pytest.raises(Refused, match="You annotated this item yourself"):
         settle(queue, ravi)
 
     queue.refresh_from_db()
@@ -143,7 +143,7 @@ def test_the_page_settles_without_a_script_and_goes_on(queue, ravi, client_for):
     sent = {"item": item.uuid, "label": label(queue, "card").uuid, "seen": page.context["case"].seen}
     answer_ = client.post(reverse("labeling:decide", args=[queue.uuid]), sent, follow=True)
 
-    assert b"No disagreements." in answer_.content
+    assert b"No disagreements" in answer_.content
     assert current_decision(item).label.name == "card"
 
 
@@ -152,7 +152,7 @@ def test_a_typed_class_that_does_not_exist_is_told_at_its_field(queue, ravi, cli
     answer_ = client_for(ravi).post(reverse("labeling:decide", args=[queue.uuid]), {"item": item.uuid, "other": "crad", "reason": "x"})
 
     assert answer_.status_code == 422
-    assert b"No class is called" in answer_.content
+    assert b"Unknown label" in answer_.content
     assert current_decision(item) is None
 
 

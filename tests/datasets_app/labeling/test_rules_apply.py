@@ -94,9 +94,9 @@ def test_who_changes_what_was_changed_meanwhile_changes_nothing(dataset, mia):
     first = write(dataset, mia)
     write(dataset, mia, "lost", changes=first.uuid)
 
-    with pytest.raises(Conflict, match="was changed while you were writing"):
+    with pytest.raises(Conflict, match="was changed while you were editing"):
         write(dataset, mia, "other", changes=first.uuid)
-    with pytest.raises(Conflict, match="was changed while you were writing"):
+    with pytest.raises(Conflict, match="was changed while you were editing"):
         retire_rule(rule_id=first.uuid, actor=mia)
 
     assert Rule.objects.count() == 2
@@ -134,7 +134,7 @@ def test_new_items_wait_for_the_next_application(dataset, mia):
     rule = write(dataset, mia)
     apply(dataset, mia)
     assert suggesting.unread(dataset, suggesting.reach([rule])) == 0
-    with pytest.raises(Refused, match="Every rule has read every item"):
+    with pytest.raises(Refused, match="Every function has been applied to every item"):
         apply_rules(dataset_id=dataset.uuid, actor=mia)
 
     add_items(dataset, mia, ["another card"])
@@ -235,7 +235,7 @@ def test_the_bench_shows_rules_in_force_and_not_retired_ones(dataset, mia, ana):
     assert (retired.version, retired.retired, Suggestion.objects.count()) == (2, True, 2)
     assert retire_rule(rule_id=rule.uuid, actor=mia) == retire_rule(rule_id=retired.uuid, actor=mia) == retired
     assert Event.objects.filter(verb=Verb.RULE_RETIRED).count() == 1
-    with pytest.raises(Refused, match="has no rule"):
+    with pytest.raises(Refused, match="has no labeling function"):
         apply_rules(dataset_id=dataset.uuid, actor=mia)
     with pytest.raises(Conflict, match="was retired"):
         write(dataset, mia, changes=retired.uuid)
@@ -284,7 +284,7 @@ def test_a_rule_whose_class_was_dropped_is_left_out(dataset, mia):
     rule = write(dataset, mia)
     make_schema(dataset, mia, ["billing", "transfer"])
 
-    with pytest.raises(Refused, match="has no rule for a class of its newest version"):
+    with pytest.raises(Refused, match="has no labeling function for a current label"):
         apply_rules(dataset_id=dataset.uuid, actor=mia)
 
     assert (suggesting.rules_of(dataset), RulePass.objects.count()) == ([rule], 0)
@@ -298,5 +298,5 @@ def test_rules_of_another_dataset_are_not_touched(dataset, project, mia):
     apply(dataset, mia)
 
     assert not Suggestion.objects.filter(item__dataset=other).exists()
-    with pytest.raises(Refused, match="is not one of the dataset"):
+    with pytest.raises(Refused, match="doesn't belong to the dataset"):
         write(other, mia, changes=rule.uuid)

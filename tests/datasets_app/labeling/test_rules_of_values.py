@@ -121,7 +121,7 @@ def test_the_reviewer_sees_what_all_rules_suggest_as_one_answer(several, mia, an
     case = review.case(queue, item, ravi)
 
     assert (case.suggested, case.suggestion_same, case.source) == ("card, lost", True, "Rules: Cards, Lost")
-    assert case.reason == "Rules: Cards, Lost agrees with this answer."
+    assert case.reason == "Rules: Cards, Lost agrees with this annotation."
 
 
 def test_all_rules_have_one_vote_where_answers_and_suggestions_are_compared(several, marked, mia, ana):

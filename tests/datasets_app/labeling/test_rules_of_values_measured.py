@@ -59,7 +59,7 @@ def test_an_empty_set_is_a_decision_against_the_rule(several, mia, ana):
 
     found = suggesting.preview(several, matcher("words", "card", "any"), labels(several)["card"])
 
-    assert [(each.label, each.claims, each.right) for each in found.examples] == [("none of the classes", 1, 0)]
+    assert [(each.label, each.claims, each.right) for each in found.examples] == [("none of the labels", 1, 0)]
 
 
 def test_rules_for_several_classes_never_contradict_each_other(several, mia):
@@ -120,15 +120,15 @@ def test_the_pages_say_what_a_rule_does_in_each_task(several, marked, mia, clien
         write(dataset, mia, "card", name)
     pages = [client.get(reverse("labeling:rules", args=[dataset.uuid])).content.decode() for dataset in (several, marked)]
 
-    assert "where several rules hit a text, all their classes are suggested" in pages[0]
+    assert "a text matched by several functions gets all their labels" in pages[0]
     assert "<h2>Conflicts</h2>" not in pages[0]
-    assert "A rule marks whatever it hits as a span of its class" in pages[1]
+    assert "A function pre-labels each match as a span of its label" in pages[1]
     assert "too few: 0 of 20" in pages[1]
     data = {"kind": "words", "pattern": "card\nlost", "mode": "any", "label": str(labels(marked)["ORG"]), "name": ""}
     tried = client.post(reverse("labeling:preview_rule", args=[marked.uuid]), data, headers={"HX-Request": "true"}).content.decode()
     assert "<strong>2 texts</strong>" in tried
     assert "<strong>3 spans</strong>" in tried
-    assert "0 of the 20 spans in decided texts" in tried
+    assert "0 of 20 spans in labelled texts" in tried
 
 
 def test_over_rest_the_preview_counts_what_is_marked(marked, mia, ana, client_for):
@@ -147,9 +147,9 @@ def test_where_answers_name_no_class_there_are_no_rules(project, mia, client_for
     dataset = make_dataset(project, mia, ["one"], task="generation")
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
 
-    with pytest.raises(Refused, match="answers to this dataset's task name none"):
+    with pytest.raises(Refused, match="this dataset's task has none"):
         write_rule(dataset_id=dataset.uuid, actor=mia, name="x", label=dataset.uuid, kind="words", pattern="one")
 
-    assert b"No rules here." in client_for(mia).get(reverse("labeling:rules", args=[dataset.uuid])).content
+    assert b"No labeling functions" in client_for(mia).get(reverse("labeling:rules", args=[dataset.uuid])).content
     assert b"/rules/" not in client_for(mia).get(reverse("labeling:schema", args=[dataset.uuid])).content
     assert (Rule.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.RULE_WRITTEN).count()) == (0, 0, 0)

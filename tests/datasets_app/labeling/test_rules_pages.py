@@ -58,18 +58,18 @@ def test_below_twenty_decided_hits_nothing_is_said_about_being_right(dataset, mi
     page = client_for(mia).post(preview_url(dataset), sent(dataset, "bill", "billing"), headers={"HX-Request": "true"}).content.decode()
 
     assert "7 hits" in page
-    assert "Too few to say how often it is right: 7 of the 20" in page
+    assert "Too few for the precision: 7 of 20" in page
 
 
 def test_without_a_class_hits_are_shown_alone(dataset, mia, client_for):
     page = client_for(mia).post(preview_url(dataset), sent(dataset) | {"label": ""}, headers={"HX-Request": "true"}).content.decode()
 
     assert "24 hits" in page
-    assert "Choose a class to see how often it is right." in page
+    assert "Choose a label to see the precision." in page
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"), [("(", "cannot be read: missing )"), ("(a{900}){9}", "invalid repetition"), ("a*", "matches an empty text")]
+    ("pattern", "told"), [("(", "Invalid expression: missing )"), ("(a{900}){9}", "invalid repetition"), ("a*", "matches the empty text")]
 )
 def test_a_pattern_that_cannot_be_used_is_told_while_it_is_typed(dataset, mia, pattern, told, client_for):
     data = sent(dataset, pattern, kind="regex")
@@ -81,7 +81,7 @@ def test_a_pattern_that_cannot_be_used_is_told_while_it_is_typed(dataset, mia, p
 def test_without_javascript_the_preview_is_the_page_with_what_was_typed(dataset, mia, client_for):
     page = client_for(mia).post(preview_url(dataset), sent(dataset, name="Half a name")).content.decode()
 
-    assert "<h1>New rule</h1>" in page
+    assert "<h1>New labeling function</h1>" in page
     assert 'value="Half a name"' in page
     assert "24 hits" in page
     assert "This field is required" not in page
@@ -91,7 +91,7 @@ def test_a_lead_who_reads_no_samples_sees_numbers_alone(dataset, lee, client_for
     page = client_for(lee).post(preview_url(dataset), sent(dataset), headers={"HX-Request": "true"}).content.decode()
 
     assert "24 hits" in page
-    assert "Texts are hidden: your role does not read samples." in page
+    assert "Your role can't view texts." in page
     assert "<mark>" not in page
 
 
@@ -144,7 +144,7 @@ def test_a_rule_is_written_by_the_form(dataset, mia, client_for):
     rule = Rule.objects.get()
     assert (rule.name, rule.pattern, rule.kind, rule.mode, rule.created_by) == ("Cards", "Card", "words", "any", mia)
     assert answer.request["PATH_INFO"] == reverse("labeling:rules", args=[dataset.uuid])
-    assert "Cards, version 1, is written" in answer.content.decode()
+    assert "Cards, version 1, saved" in answer.content.decode()
 
 
 def test_a_refused_rule_is_told_at_its_field(dataset, mia, client_for):
@@ -163,7 +163,7 @@ def test_the_next_version_is_written_on_the_rules_page_and_a_stale_one_is_not(da
     assert client_for(mia).post(url, data).status_code == 302
     answer = client_for(mia).post(url, data)
 
-    assert (answer.status_code, b"was changed while you were writing" in answer.content) == (409, True)
+    assert (answer.status_code, b"was changed while you were editing" in answer.content) == (409, True)
     assert list(Rule.objects.order_by("version").values_list("version", "pattern")) == [(1, "card"), (2, "plastic")]
 
 
@@ -180,7 +180,7 @@ def test_the_list_shows_hits_precision_and_conflicts(dataset, mia, ana, client_f
     page = answer.content.decode()
     assert "too few: 7 of 20" in page
     assert f"[{percent(0.551, 1)}, {percent(0.88, 1)}], n = 24" in page
-    assert "Write a rule" not in page
+    assert "Create labeling function" not in page
 
 
 @pytest.mark.postgres
@@ -196,18 +196,18 @@ def test_the_list_says_what_waits_and_applies_it(dataset, mia, client_for):
 
     page = client.get(url).content.decode()
     assert "24 of 25" in page
-    assert 'aria-disabled="true" title="Every rule has read every item"' in page
+    assert 'aria-disabled="true" title="Every function has been applied to every item"' in page
 
 
 @pytest.mark.postgres
 def test_a_rule_is_retired_by_its_dialog(dataset, mia, client_for):
     rule = write(dataset, mia, name="Cards")
     client = client_for(mia)
-    assert b"Retire the rule?" in client.get(reverse("labeling:rule", args=[rule.uuid])).content
+    assert b"Retire this labeling function?" in client.get(reverse("labeling:rule", args=[rule.uuid])).content
 
     page = client.post(reverse("labeling:retire_rule", args=[rule.uuid]), follow=True).content.decode()
 
-    assert "Cards is retired" in page
+    assert "Cards retired" in page
     assert "<h2>Retired</h2>" in page
     assert '<form method="post" class="stack' not in client.get(reverse("labeling:rule", args=[rule.uuid])).content.decode()
 
@@ -259,7 +259,7 @@ def test_rules_over_rest(dataset, mia, client_for):
     assert (tried["measured"]["hits"], tried["measured"]["precision"], len(tried["examples"])) == (24, 0.75, 10)
     assert tried["examples"][0]["text"] == "my card 0"
     bad = client.post(f"{base}preview/", pattern | {"kind": "regex", "pattern": "("}, content_type="application/json")
-    assert (bad.status_code, bad.json()["fields"]) == (422, {"pattern": ["The expression cannot be read: missing ): (."]})
+    assert (bad.status_code, bad.json()["fields"]) == (422, {"pattern": ["Invalid expression: missing ): (."]})
 
     made = client.post(base, pattern | {"name": "Cards"}, content_type="application/json").json()
     changed = client.post(

@@ -148,7 +148,7 @@ def test_who_adjudicated_still_answers_for_a_moved_decision_and_so_does_who_merg
 
     assert standing(dataset) == [("one", "card", "adjudicated")]
     assert adjudicators_of([item.pk]) == {ravi.pk, mia.pk}
-    with pytest.raises(Refused, match="no decision of yours to undo"):
+    with pytest.raises(Refused, match="no label to undo"):
         undo_decision(queue_id=queue.uuid, actor=ravi)
 
 
@@ -290,7 +290,7 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
     assert [label for _, label, _ in standing(dataset)] == ["card"] * 4
     assert Decision.objects.count() == 8
     assert [told(event)["rows"] for event in Event.objects.filter(verb=Verb.DECISIONS_MOVED).order_by("id")] == [2, 2]
-    with pytest.raises(Refused, match="No decision carries a class"):
+    with pytest.raises(Refused, match="No resolved label uses a label"):
         move_decisions(dataset_id=dataset.uuid, actor=mia)
 
 
@@ -298,17 +298,17 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
     ("wanted", "told"),
     [
         ([], "No change was chosen."),
-        ([("card", "merge", ["card"])], "card cannot lead into itself."),
-        ([("card", "split", ["card", "new"])], "card cannot lead into itself."),
+        ([("card", "merge", ["card"])], "card can't be merged or split into itself."),
+        ([("card", "split", ["card", "new"])], "card can't be merged or split into itself."),
         ([("card", "merge", ["lost"]), ("lost", "merge", ["card"])], "stays in the next version; lost is not one"),
         ([("card", "merge", ["lost"]), ("lost", "retire", [])], "stays in the next version; lost is not one"),
         ([("card", "merge", ["nothing"])], "stays in the next version; nothing is not one"),
         ([("card", "merge", [])], "stays in the next version; none is not one"),
-        ([("card", "split", ["one"])], "split into two classes or more"),
+        ([("card", "split", ["one"])], "split into two or more labels"),
         ([("card", "rename", [" "])], "card needs one new name."),
-        ([("card", "vanish", [])], "is no change of a class"),
-        ([("card", "retire", []), ("card", "rename", ["x"])], "card is changed 2 times at once."),
-        ([("card", "rename", ["lost"])], "'lost' stands here 2 times."),
+        ([("card", "vanish", [])], "Unknown change"),
+        ([("card", "retire", []), ("card", "rename", ["x"])], "card has 2 changes at once."),
+        ([("card", "rename", ["lost"])], "'lost' is listed 2 times."),
     ],
 )
 def test_what_makes_no_sense_changes_nothing(published, mia, wanted, told):
@@ -322,7 +322,7 @@ def test_what_makes_no_sense_changes_nothing(published, mia, wanted, told):
 def test_who_did_not_see_the_newest_version_changes_nothing(published, mia, ana):
     dataset = published
 
-    with pytest.raises(Conflict, match="was published while you were writing"):
+    with pytest.raises(Conflict, match="was published while you were editing"):
         change(dataset, mia, ("card", "retire", []), seen=0)
     with pytest.raises(PermissionDenied):
         change(dataset, ana, ("card", "retire", []), seen=1)

@@ -343,7 +343,7 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(several, mia, ana, 
 
     assert [said for _, said, _ in said_of(dataset)] == [sets("billing", "card")] * 5
     assert Decision.objects.count() == 10
-    with pytest.raises(Refused, match=r"No decision carries a class that was merged, split or retired\."):
+    with pytest.raises(Refused, match=r"No resolved label uses a label that was merged, split, or retired\."):
         move_decisions(dataset_id=dataset.uuid, actor=mia)
 
 

@@ -91,8 +91,8 @@ def test_the_page_shows_it_before_anything_is_published(several, mia, ana, clien
 
     page = client_for(mia).post(reverse("labeling:change_classes", args=[several.uuid]), data).content.decode()
 
-    assert "one that holds no other is withdrawn" in page
-    assert '<td class="num" data-l="decisions">2</td><td class="num" data-l="withdrawn">1</td>' in page
+    assert "Where it's the only label" in page
+    assert '<td class="num" data-l="resolved labels">2</td><td class="num" data-l="withdrawn">1</td>' in page
     assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)
 
 
@@ -115,11 +115,11 @@ def test_where_answers_name_no_class_there_is_none_to_change(project, mia, clien
     dataset = make_dataset(project, mia, ["one"], task="generation")
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
 
-    with pytest.raises(Refused, match="there is none to change"):
+    with pytest.raises(Refused, match="there are none to change"):
         change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
 
     assert client_for(mia).get(reverse("labeling:change_classes", args=[dataset.uuid])).status_code == 404
-    assert b"Change classes" not in client_for(mia).get(reverse("labeling:schema", args=[dataset.uuid])).content
+    assert b"Change labels" not in client_for(mia).get(reverse("labeling:schema", args=[dataset.uuid])).content
     assert (LabelSchema.objects.count(), LabelChange.objects.count()) == (1, 0)
 
 
@@ -164,7 +164,7 @@ def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, propos
 
 
 def test_a_change_in_which_nothing_differs_takes_up_no_proposal(several, proposal, mia):
-    with pytest.raises(Refused, match="Nothing differs from version 1, so it takes up no proposal"):
+    with pytest.raises(Refused, match="identical to version 1, so it can't include a proposal"):
         change(several, mia, ("lost", "rename", ["lost"]), taking_up=[proposal.uuid])
 
     proposal.refresh_from_db()

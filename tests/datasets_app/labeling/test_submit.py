@@ -172,7 +172,7 @@ def test_a_slot_of_another_queue_is_refused(queue, mia, ana):
     other = make_queue(queue.dataset, mia, name="Other")
     slot = other.slots.first()
 
-    with pytest.raises(Refused, match="not in the queue"):
+    with pytest.raises(Refused, match="isn't in the queue"):
         submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(queue.schema.labels.first()), client_key=uuid4())
 
     assert Annotation.objects.count() == 0

@@ -64,10 +64,10 @@ def test_rows_that_cannot_be_kept_are_named_and_nothing_is_kept(project, mia, an
     right = {"item": item, "label": "card"}
 
     for rows, told in (
-        ([], "There are 0 rows; 1 to 1,000 are taken at a time."),
-        ([right] * 1_001, "There are 1,001 rows; 1 to 1,000 are taken at a time."),
-        ([right, {"item": item, "value": {"text": "card"}}], "Row 2 has no label, which suggestions for this dataset's task need."),
-        ([right, right | {"item": "00000000-0000-4000-8000-000000000000"}], "Row 2: there is no such item in Inbox."),
+        ([], "0 rows were sent; one request takes 1 to 1,000."),
+        ([right] * 1_001, "1,001 rows were sent; one request takes 1 to 1,000."),
+        ([right, {"item": item, "value": {"text": "card"}}], "Row 2 has no label, which pre-labels for this dataset's task require."),
+        ([right, right | {"item": "00000000-0000-4000-8000-000000000000"}], "Row 2: no such item in Inbox."),
     ):
         answer = send(client, dataset, rows)
         assert (answer.status_code, answer.json()["message"]) == (422, told)

@@ -64,7 +64,7 @@ def test_what_is_answered_is_withdrawn_no_more_and_what_is_withdrawn_is_answered
     with pytest.raises(Conflict, match="declined already"):
         withdraw(other, ana)
     withdraw(proposal, ana)
-    with pytest.raises(Conflict, match="withdrawn already"):
+    with pytest.raises(Conflict, match="already withdrawn"):
         decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="No.")
     assert len(events("labeling.proposal_withdrawn")) == 1
 

@@ -87,4 +87,4 @@ def test_bench_review_and_gold_have_what_is_of_the_task(task, project, mia, ana,
     assert ('id="save"' in bench) == widget_of(task).saves
     assert ('id="utter"' in bench, 'id="utter"' in review, 'id="source"' in bench, "Accept A" in review) == (True,) * 4
     assert [path for path in scripts if (f"task_types/{task}" in review) != widget_of(task).edits] == []
-    assert ("This task has no gold." in gold) != kind.has_gold
+    assert ("This task has no gold items." in gold) != kind.has_gold

@@ -145,7 +145,7 @@ def test_a_scan_that_is_run_again_after_a_crash_finds_the_same(dataset, ravi, mo
 
 def test_only_one_scan_of_a_kind_runs_at_once(dataset, ravi, lee):
     actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
-    with pytest.raises(Conflict, match="being scanned already"):
+    with pytest.raises(Conflict, match="already being scanned"):
         actions.scan(dataset=dataset, kind="near_duplicates", actor=lee)
 
     assert (Scan.objects.count(), Job.objects.filter(kind="scanning.near_duplicates").count()) == (1, 1)

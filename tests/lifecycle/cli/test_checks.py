@@ -39,7 +39,7 @@ def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person
     assert (lines["Accepted in 95"], lines["Accepted in 10"]) == ("0.025", "0.684")
     assert lines["Page"] == f"{site}/labeling/{queue.uuid}/review/?order=sample"
     early = command("checks", "accept", "Batch 1")
-    assert (early.code, early.err) == (1, "2 of the sample's 2 items are not looked at yet. Settle them first.\n")
+    assert (early.code, early.err) == (1, "2 of the sample's 2 items haven't been reviewed. Resolve them first.\n")
     look_through(queue, ravi)
 
     shown = facts(command("checks", "show", "Batch 1").out)

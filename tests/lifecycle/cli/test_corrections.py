@@ -99,7 +99,7 @@ def test_a_file_that_no_export_wrote_is_refused_with_what_to_do(as_person, inbox
     said = as_person(ravi)("corrections", "upload", str(path), "--dataset", inbox.slug, "--accept")
 
     assert (said.code, said.out, Correction.objects.get().state) == (1, "", "failed")
-    assert "Export the snapshot as CSV, Excel, JSONL or Parquet" in said.err
+    assert "Export the dataset version as CSV, Excel, JSONL, or Parquet" in said.err
 
 
 def test_mistakes_and_people_without_the_role_bring_nothing(as_person, inbox, sheet, ravi, ana):
@@ -117,6 +117,6 @@ def test_a_file_that_waits_is_discarded(as_person, inbox, ravi, lee, mia, sheet)
     found = Correction.objects.get()
 
     assert as_person(mia)("corrections", "discard", str(found.uuid)).code == 1
-    assert as_person(lee)("corrections", "discard", str(found.uuid)).out == "corrected.csv is discarded.\n"
+    assert as_person(lee)("corrections", "discard", str(found.uuid)).out == "corrected.csv discarded.\n"
     found.refresh_from_db()
     assert found.state == "discarded"

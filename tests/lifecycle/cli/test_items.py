@@ -40,7 +40,7 @@ def test_what_cannot_be_asked_is_told(as_person, mia, texts):
     assert command("items", "list", texts.slug, "--limit", "0").code == 2
     refused = command("items", "export", texts.slug, "--to", "none.csv", "--filter", "lenght=3")
     assert refused.code == 1
-    assert "lenght: This filter is not for your role, or says nothing of this dataset." in refused.err
+    assert "lenght: This filter isn't available to your role or in this dataset." in refused.err
 
 
 def test_slices_are_listed_and_used(as_person, mia, texts):

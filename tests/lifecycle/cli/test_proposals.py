@@ -59,7 +59,7 @@ def test_a_proposal_is_declined_with_a_sentence(as_person, inbox, mia, proposal)
     listed = command("proposals", "list", "inbox", "--state", "declined").out
     assert listed.split()[-6:] == ["declined", "It", "says", "so", "already.", "–"]
     again = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
-    assert (again.code, again.err) == (1, "This proposal is declined already. Reload the page.\n")
+    assert (again.code, again.err) == (1, "This proposal is already declined. Reload the page.\n")
 
 
 def test_who_does_not_manage_labels_answers_nothing(as_person, inbox, ben, proposal):

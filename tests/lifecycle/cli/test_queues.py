@@ -111,7 +111,7 @@ def test_a_queue_is_paused_resumed_and_closed(as_person, inbox, mia, ana):
 
     said = [command("queues", word, "Batch 1").out for word in ("pause", "resume", "close")]
 
-    assert said == ["Batch 1 is paused.\n", "Batch 1 is open again.\n", "Batch 1 is closed.\n"]
+    assert said == ["Batch 1 is paused.\n", "Batch 1 resumed.\n", "Batch 1 is closed.\n"]
     again = command("queues", "resume", "Batch 1")
     assert (again.code, again.err) == (1, "This queue is closed and can no longer become open. Reload the page.\n")
     refused = as_person(ana)("queues", "pause", "Batch 1")

@@ -55,7 +55,10 @@ def test_a_rule_is_published_listed_changed_applied_and_retired(as_person, inbox
     assert (applied.code, applied.out, applied.waits) == (0, "4 items read.\n", [2.0])
     assert Suggestion.objects.filter(item__dataset=inbox).count() == 2
     again = command("rules", "apply", "inbox")
-    assert (again.code, again.err) == (1, "Every rule has read every item. Import a file, or write another rule.\n")
+    assert (again.code, again.err) == (
+        1,
+        "Every labeling function has been applied to every item. Import a file, or create another labeling function.\n",
+    )
     assert command("rules", "retire", "inbox", "Cards").out == "Cards is retired.\n"
     assert command("rules", "list", "inbox").out == "No active rules.\n"
 

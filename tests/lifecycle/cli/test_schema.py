@@ -66,7 +66,7 @@ def test_a_file_publishes_the_next_version_and_a_class_keeps_its_id_by_its_stabl
     assert LabelSchema.objects.get(version=2).labels.get(name="lost card").stable_id == ids
     stale = command("schema", "publish", "inbox", str(path))
     assert (stale.code, stale.err) == (
-        1, "Version 2 was published while you were writing. Look at it, then publish yours on top of it.\n"
+        1, "Version 2 was published while you were editing. Review it, then publish your changes on top of it.\n"
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ PREFIX = "__label__"
 
 
 def header(member: Member, reading: Reading) -> Header:
-    """The columns that the format has by itself."""
+    """The fixed columns of the format."""
     return Header(("label", "text") if reading.parser == "fasttext" else ("text",))
 
 

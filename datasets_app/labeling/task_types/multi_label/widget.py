@@ -21,7 +21,7 @@ class MultiLabelWidget(Widget):
         return {"ticked": (value or {}).get("labels", [])}
 
     def posted(self, data: QueryDict) -> Any | None:
-        """The ticked labels; a blank one stands for none of them."""
+        """The selected labels; a blank one means no label."""
         ticked = data.getlist("labels")
         return {"labels": [each for each in ticked if each]} if ticked else None
 

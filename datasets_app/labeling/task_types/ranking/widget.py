@@ -19,7 +19,7 @@ class ResponsesWidget(Widget):
     """Responses side by side."""
 
     def content(self, item: Item, queue: Queue, viewer: User) -> dict[str, Any]:
-        """order: the numbers of the responses, as they stand."""
+        """order: the numbers of the responses, as shown."""
         content = item.content or {}
         responses = content.get("responses", [])
         order = rules.side_order(queue.uuid, item.digest, viewer.uuid, len(responses))
