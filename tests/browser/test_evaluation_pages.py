@@ -152,7 +152,7 @@ def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, ev
         page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         expect(facts).to_be_visible()
-        for told in (evaluation.root_digest, evaluation.snapshot.digest, evaluation.report_digest, "by Mia", "asked for by the system"):
+        for told in (evaluation.root_digest, evaluation.snapshot.digest, evaluation.report_digest, "by Mia", "requested by system"):
             expect(facts).to_contain_text(told)
         expect(page.get_by_role("navigation", name="Parts of the evaluation")).to_be_hidden()
         assert page.evaluate(CUT) == []

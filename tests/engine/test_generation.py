@@ -111,7 +111,7 @@ def test_an_encoder_is_refused_naming_the_field(tiny_base, tmp_path, train_here)
     result = train_here(make_run(tmp_path / "run", tiny_base))
 
     assert result["status"] == "failed"
-    assert result["error"]["message"] == "spec.json: base is bert, which writes no texts; choose a decoder, such as SmolLM2."
+    assert result["error"]["message"] == "spec.json: base is bert, which can't generate text; choose a decoder, such as SmolLM2."
 
 
 def test_labels_are_not_asked_of_it(base, tmp_path, train_here):

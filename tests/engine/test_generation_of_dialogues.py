@@ -96,7 +96,7 @@ def test_dialogues_that_are_all_left_out_are_refused(base, tmp_path, train_here)
 
     result = train_here(run)
 
-    assert result["error"]["message"] == "train.jsonl holds no rows, but 3 that are left out, such as one with calls of tools."
+    assert result["error"]["message"] == "train.jsonl contains no rows, and 3 rejected ones, for example one with calls of tools."
 
 
 def test_prompts_and_dialogues_are_learnt_side_by_side(base, tmp_path, train_here):
@@ -166,9 +166,9 @@ def test_a_dialogue_that_is_too_long_is_told(base, tmp_path, train_here):
     [
         ("where", "it has no list of two or more under 'messages'"),
         ([{"role": "user", "content": "where"}], "it has no list of two or more under 'messages'"),
-        ([{"role": "tool", "content": "3"}, TALKS[0][2]], "turn 1 is no message of system, user or assistant with a text"),
-        ([{"role": "user", "content": [{"type": "image"}]}, TALKS[0][2]], "turn 1 is no message of system, user or assistant with a text"),
-        (TALKS[0][:2], "its dialogue ends with user, not with the assistant"),
+        ([{"role": "tool", "content": "3"}, TALKS[0][2]], "turn 1 isn't a system, user, or assistant message with text"),
+        ([{"role": "user", "content": [{"type": "image"}]}, TALKS[0][2]], "turn 1 isn't a system, user, or assistant message with text"),
+        (TALKS[0][:2], "the dialogue ends with user instead of assistant"),
     ],
 )
 def test_a_dialogue_that_cannot_be_read_is_refused_by_its_line(messages, told, base, tmp_path, train_here):

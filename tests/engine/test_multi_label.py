@@ -220,10 +220,10 @@ def test_positive_weights_are_the_odds_of_a_no_within_bounds():
 @pytest.mark.parametrize(
     ("rows", "labels", "code", "sentence"),
     [
-        (SETS, ("card", "refund", "login"), "one_class", "No training row has 'login'; a label is learnt from rows with it"),
+        (SETS, ("card", "refund", "login"), "one_class", "No training row has 'login'; a label needs training rows with and without it."),
         ([(text, [*some, "card"]) for text, some in SETS], ("card", "refund"), "one_class", "Every training row has 'card'"),
         (ROWS, ("card", "refund"), "bad_data", "train.jsonl, line 1: it has no list under 'labels'."),
-        ([("a", ["card", "other"])], ("card", "refund"), "bad_data", 'train.jsonl, line 1: label "other" is not among'),
+        ([("a", ["card", "other"])], ("card", "refund"), "bad_data", 'train.jsonl, line 1: label "other" isn\'t among'),
     ],
 )
 def test_what_cannot_be_learnt_is_told(rows, labels, code, sentence, sets_folder, train_here):
@@ -236,4 +236,4 @@ def test_what_cannot_be_learnt_is_told(rows, labels, code, sentence, sets_folder
 def test_rows_of_sets_are_refused_by_a_run_of_one_label(run_folder, train_here):
     error = train_here(run_folder(rows=SETS))["error"]
 
-    assert error["message"] == "train.jsonl, line 1: label null is not among the spec's labels."
+    assert error["message"] == "train.jsonl, line 1: label null isn't among the spec's labels."

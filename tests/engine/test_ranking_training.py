@@ -159,7 +159,7 @@ def test_rows_without_an_order_are_refused(ranked_folder, train_here):
     error = train_here(ranked_folder(rows=even))["error"]
 
     assert error["code"] == "one_class"
-    assert error["message"] == "In none of 8 rows is one response better than another, so there is no order to learn or to measure."
+    assert error["message"] == "None of the 8 rows has a preferred response, so there's nothing to train on or measure."
 
 
 def test_validation_rows_without_an_order_are_refused_before_the_first_step(ranked_folder, train_here):
@@ -220,15 +220,15 @@ def test_a_row_that_cannot_be_read_is_named(responses, ranks, told, ranked_folde
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"labels": ["a", "b"]}, "labels must be empty where responses are put in order, got 2 names."),
-        ({"class_weights": True}, "class_weights is a setting of labels; leave it as it is where responses are put in order."),
-        ({"focal_gamma": 2.0}, "focal_gamma is a setting of labels; leave it as it is where responses are put in order."),
+        ({"labels": ["a", "b"]}, "labels must be empty where the task is ranking, got 2 names."),
+        ({"class_weights": True}, "class_weights applies to labels only; keep the default where the task is ranking."),
+        ({"focal_gamma": 2.0}, "focal_gamma applies to labels only; keep the default where the task is ranking."),
         (
             {"strategy": {"kind": "lora", "frozen_layers": 1, "cached": True}},
-            "strategy.cached must be false where responses are put in order: each is read with its prompt.",
+            "strategy.cached must be false where the task is ranking: each is read with its prompt.",
         ),
-        ({"strategy": {"kind": "prefix"}}, "strategy.kind prefix is for text generation: it steers a decoder's answers."),
-        ({"operating_point": "precision"}, "operating_point must be f1 for preference: its answer is an order, which has no threshold."),
+        ({"strategy": {"kind": "prefix"}}, "strategy.kind prefix is only available for generation."),
+        ({"operating_point": "precision"}, "operating_point must be f1 for preference: it predicts a ranking, which has no threshold."),
     ],
 )
 def test_what_has_no_meaning_here_is_refused_by_its_field(fields, told, ranked_folder, train_here):
@@ -242,14 +242,14 @@ def test_rows_that_are_too_long_are_counted(ranked_folder, train_here):
     train_here(folder)
 
     found = next(each for each in read_events(folder / "events.jsonl")[0] if each["kind"] == "finding" and each["code"] == "cut_texts")
-    assert found["title"] == "8 of 8 training rows are cut at 16 tokens."
+    assert found["title"] == "8 of 8 training rows are truncated at 16 tokens."
 
 
 def test_a_text_by_itself_is_not_answered(ranked_folder, train_here):
     folder = ranked_folder(epochs=1)
     train_here(folder)
 
-    with pytest.raises(EngineFault, match="compares the responses to a prompt"):
+    with pytest.raises(EngineFault, match="This is a ranking model"):
         Predictor(folder / "artifact").probabilities(["my card"])
 
 

@@ -89,14 +89,14 @@ def test_the_page_names_groups_and_shows_texts_to_those_who_may_read_them(groupe
     assert sum(text in engineer.content.decode() for text in texts) >= 6
     assert not any(text in auditor.content.decode() for text in texts)
     assert [group.words for group in auditor.context["groups"]] == [[], []]
-    assert "Group 1" in auditor.content.decode()
+    assert "Cluster 1" in auditor.content.decode()
 
 
 def test_the_items_of_a_group_open_and_become_a_queue(grouped, measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/items/", {"group": "2"})
 
     assert [line.answer.item for line in page.context["lines"]] == grouped.report["groups"][1]["items"][:30]
-    assert b"Group 2 of the errors" in page.content
+    assert b"Error cluster 2" in page.content
     assert page.context["pick_url"]
     for odd in ("0", "99", "x", "²"):
         assert client_for(mia).get(f"/evaluations/{measured.uuid}/items/", {"group": odd}).status_code == 404
@@ -133,19 +133,19 @@ def test_too_few_errors_are_said_and_nothing_is_queued(snapshot, client_for, mia
     errors = rules.errors(good.report)
     assert 0 < errors < 20
 
-    with pytest.raises(Refused, match=rf"made {errors} errors? on these rows; groups are looked for from 20 on"):
+    with pytest.raises(Refused, match=rf"made {errors} errors? on these rows; clustering needs at least 20"):
         actions.analyse(evaluation=good, kind=CLUSTERS, actor=mia)
     page = client_for(mia).get(f"/evaluations/{good.uuid}/clusters/").content.decode()
 
     assert "Clustering needs at least 20 errors." in page
-    assert "Group the" not in page
+    assert "Cluster" not in page
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 
 
 def test_only_those_who_may_evaluate_ask_for_it(measured, client_for, gita, otto):
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=gita)
-    assert b"Group the" not in client_for(gita).get(f"/evaluations/{measured.uuid}/clusters/").content
+    assert b"Cluster" not in client_for(gita).get(f"/evaluations/{measured.uuid}/clusters/").content
     assert client_for(otto).get(f"/evaluations/{measured.uuid}/clusters/").status_code == 404
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 

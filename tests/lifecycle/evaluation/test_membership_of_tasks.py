@@ -190,7 +190,7 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
     monkeypatch.setattr(rules, "LEAST_ROWS", 50)
     evaluation = measure(task)
 
-    with pytest.raises(Refused, match=f"There are {evaluation.rows} rows to compare with as many others; it takes 50 of each"):
+    with pytest.raises(Refused, match=f"There are {evaluation.rows} rows per set can be compared; the test needs 50"):
         actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.membership").exists()

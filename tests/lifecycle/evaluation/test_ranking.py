@@ -53,7 +53,7 @@ def test_the_report_page_holds_scores_baselines_length_and_the_surest_mistakes(f
     ):
         assert told in page
     assert f"All {found.report['wrong_rows']} with errors" in page
-    assert "people 1, model 2" in page
+    assert "annotators 1, model 2" in page
     for absent in ("Confusion", "Macro-F1", "Threshold"):
         assert absent not in page
 
@@ -118,7 +118,7 @@ def test_two_runs_are_compared_by_the_pairs_of_the_same_rows(run, snapshot, mia,
     page = page_of(client_for(mia), f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")
     assert "points accuracy of pairs" in page
     assert "Prompt and responses" in page
-    assert "F1 by class" not in page
+    assert "F1 by label" not in page
     swapped = compare.paired_report(two, one)["metrics"]["pair_accuracy"]["difference"]
     assert swapped == pytest.approx(-report["metrics"]["pair_accuracy"]["difference"])
 
@@ -183,7 +183,7 @@ def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mi
 
     page = client_for(mia).get(f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")
     assert page.status_code == 200
-    assert b"do people prefer one response" in page.content
+    assert b"No shared row has a preferred response" in page.content
     assert client_for(mia).get(f"/evaluations/{one.uuid}/").status_code == 200
 
 
@@ -206,7 +206,7 @@ def test_groups_of_errors_are_refused_since_no_response_has_a_vector_by_itself(f
     with pytest.raises(Refused, match="puts responses in order and gives no vector of a text by itself") as refusal:
         actions.analyse(evaluation=found, kind=Analysis.Kind.CLUSTERS, actor=mia)
 
-    assert refusal.value.next_step == "Read the rows with errors, the surest first."
+    assert refusal.value.next_step == "Read the rows with a mistake, the surest first."
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 
 

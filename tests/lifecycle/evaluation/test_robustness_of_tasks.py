@@ -57,7 +57,7 @@ def test_its_own_scores_are_shown_and_a_finding_only_where_the_interval_excludes
     assert f"Typos: {first} falls by" in told
     assert "95 % interval of the loss: 0.050 to 0.200" in told.replace("\N{NO-BREAK SPACE}", " ")
     assert (found["report"], found["report"]["scores"]) == (probed.report, probed.report["scores"])
-    assert ("3 spans in 2 texts did not survive" in told) is (task == "spans")
+    assert ("3 spans in 2 texts were lost" in told) is (task == "spans")
 
 
 def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
@@ -66,7 +66,7 @@ def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
 
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
-    assert "No probe is told to cost Micro-F1: no interval is entirely below 0." in page
+    assert "No test significantly lowers Micro-F1: no interval is entirely below 0." in page
 
 
 def test_where_people_prefer_no_response_the_page_says_that_nothing_is_measured(measure, client_for, mia):

@@ -252,7 +252,7 @@ def test_what_is_computed_of_classes_is_refused_in_a_sentence(path, why, found, 
     answer = client_for(mia).get(f"/evaluations/{found.uuid}/{path}")
 
     assert 400 <= answer.status_code < 500
-    assert f"This model writes texts{why}" in answer.content.decode()
+    assert f"This is a generation model{why}" in answer.content.decode()
 
 
 def test_no_groups_of_errors_are_looked_for(found, mia):

@@ -50,7 +50,7 @@ def test_pooling_is_refused_since_every_token_is_read_by_itself(snapshot, mia, b
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"pooling": "cls"})
 
-    assert refused.value.fields == {"pooling": ["Must be mean where parts of texts are marked: every token is read by itself."]}
+    assert refused.value.fields == {"pooling": ["Must be mean for spans, which use token vectors directly."]}
     assert not Run.objects.exists()
 
 

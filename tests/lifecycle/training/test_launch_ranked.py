@@ -80,9 +80,9 @@ def test_settings_of_labels_are_not_offered(snapshot, base):
     ("strategy", "options", "field", "sentence"),
     [
         ("fast_lora", {}, "strategy", "each response is read with its prompt. Choose LoRA."),
-        ("prefix", {}, "strategy", "steers what a decoder writes"),
-        ("lora", {"class_weights": True}, "class_weights", "is a setting of labels"),
-        ("lora", {"operating_point": "recall"}, "operating_point", "its answer is an order"),
+        ("prefix", {}, "strategy", "is only available for generation"),
+        ("lora", {"class_weights": True}, "class_weights", "applies to labels only; keep the default where"),
+        ("lora", {"operating_point": "recall"}, "operating_point", "it predicts a ranking"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_its_field(strategy, options, field, sentence, snapshot, mia, base):
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_refused_by_its_field(strategy, options, field, sen
 
 
 def test_a_decoder_is_refused(snapshot, project, mia):
-    with pytest.raises(Refused, match="is a decoder, which reads no word to the right"):
+    with pytest.raises(Refused, match="is a decoder, which only attends to earlier tokens. Choose an encoder, such as"):
         actions.launch(snapshot=snapshot, base=make_decoder(project, mia), strategy="lora", actor=mia)
 
     assert not Run.objects.exists()
@@ -109,7 +109,7 @@ def test_a_snapshot_without_validation_rows_is_refused(project, mia, base):
     snapshot = freeze(dataset, mia, shares={"train": 50, "validation": 25, "test": 25})
     snapshot.counts["splits"]["validation"] = 0
 
-    with pytest.raises(Refused, match="has no validation rows"):
+    with pytest.raises(Refused, match="has no validation rows, which are needed to choose the best step."):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert not Run.objects.exists()
@@ -172,7 +172,7 @@ def test_a_sweep_finds_the_settings_of_the_best_accuracy_of_pairs(snapshot, base
 def test_a_sweep_over_a_setting_of_labels_is_refused_by_its_name(snapshot, mia):
     space = {"label_smoothing": {"low": 0.0, "high": 0.2}}
 
-    with pytest.raises(Refused, match="is a setting of labels"):
+    with pytest.raises(Refused, match="applies to labels only; keep the default where"):
         make_sweep(snapshot, mia, space=space)
 
     assert not Sweep.objects.exists()

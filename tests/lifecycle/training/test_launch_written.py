@@ -56,7 +56,7 @@ def test_the_spec_says_the_task_and_the_rows_carry_answers_and_contexts(snapshot
 def test_an_encoder_is_refused_naming_the_field(snapshot, project, mia):
     encoder = make_base(project, mia)
 
-    with pytest.raises(Refused, match="tiny-base is an encoder, which writes no texts") as refused:
+    with pytest.raises(Refused, match="tiny-base is an encoder, which can't generate text") as refused:
         actions.launch(snapshot=snapshot, base=encoder, strategy="lora", actor=mia)
 
     assert set(refused.value.fields) == {"base"}
@@ -67,9 +67,9 @@ def test_an_encoder_is_refused_naming_the_field(snapshot, project, mia):
 @pytest.mark.parametrize(
     ("strategy", "sentence"),
     [
-        ("head", "Head only learns a layer of classes, and here texts are written"),
-        ("fast_lora", "Fast LoRA keeps what an encoder's lower layers give"),
-        ("adapter", "Bottleneck adapters are for encoders so far"),
+        ("head", "Head only is only available for classification"),
+        ("fast_lora", "Fast LoRA is only available for encoders"),
+        ("adapter", "Bottleneck adapters are only available for encoders"),
     ],
 )
 def test_a_strategy_of_classes_is_refused(strategy, sentence, snapshot, base, mia):
@@ -82,7 +82,7 @@ def test_a_strategy_of_classes_is_refused(strategy, sentence, snapshot, base, mi
 
 @pytest.mark.parametrize("strategy", ["prompt", "p_tuning", "prefix"])
 def test_a_strategy_of_decoders_is_refused_for_classes(strategy, classes, mia):
-    with pytest.raises(Refused, match="steers what a decoder writes, and here texts are given classes. Choose LoRA.") as refused:
+    with pytest.raises(Refused, match="is only available for generation. Choose LoRA.") as refused:
         actions.launch(**classes, strategy=strategy, actor=mia)
 
     assert set(refused.value.fields) == {"strategy"}
