@@ -1,4 +1,4 @@
-"""Evaluations, by the trail and by the table: verification finds a report that was replaced under its digest."""
+"""Evaluations, by the audit log and by the table: verification finds a report that was replaced under its digest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from registry.ledger.verbs import Verb
 
 
 def told(events: list[Told]) -> set[str]:
-    """What the event of an evaluation says of it."""
+    """What the event of an evaluation reports about it."""
     names = ("run", "split", "rows", "root_digest", "snapshot_digest", "report_digest")
     return {measured(*(event.payload[name] for name in names)) for event in events}
 

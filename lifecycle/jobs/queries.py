@@ -27,7 +27,7 @@ PAGE = 30
 
 
 def was_cancelled(job: Job) -> bool:
-    """Whether somebody cancelled it by the audit log, whatever its row says by now."""
+    """Whether someone cancelled it by the audit log, whatever its row says by now."""
     return bool(accounts.events_about(job.uuid, {Verb.JOB_CANCELLED}))
 
 
@@ -103,7 +103,7 @@ def require_cancel(user: Person, job: Job) -> None:
 
 
 def line(user: Person, job: Job, waiting: Line | None = None) -> JobLine:
-    """One job with what this user may do to it. waiting: what `line_up` says of it and others, where it was asked."""
+    """One job with what this user may do to it. waiting: what `line_up` reports about it and others, where it was asked."""
     kind = registry.find(job.kind)
     url = kind.url(job) if kind and kind.url else ""
     may = not job.is_finished and not job.is_cancelling and may_cancel(user, job)

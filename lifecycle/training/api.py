@@ -212,7 +212,7 @@ class Runs(View):
         ],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """List runs by keyset, or those of a project or with a number; trials stand under the sweep that is asked for, not among others."""
+        """List runs by keyset, or those of a project or with a number; trials are under the sweep that is asked for, not among others."""
         fields = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER), "sweep": ("sweep__uuid", IS_UUID)}
         given = chosen(request, **fields)
         if not given.keys() & {"number", "sweep__uuid"}:
@@ -239,7 +239,7 @@ class OneRun(View):
 
     @extend_schema(operation_id="runs_read", responses=RunOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Where it stands and what came of it."""
+        """State and result."""
         return Response(RunOut(queries.get_run(request.user, uuid)).data)
 
 

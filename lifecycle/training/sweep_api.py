@@ -147,7 +147,7 @@ class OneSweep(View):
 
     @extend_schema(operation_id="sweeps_read", responses=OneSweepOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Where it stands, with its trials."""
+        """Its state, with its trials."""
         sweep = sweep_queries.get_sweep(request.user, uuid)
         runs = list(sweep_queries.trials_of(sweep))
         evaluations = sweep_queries.evaluations_of(sweep)

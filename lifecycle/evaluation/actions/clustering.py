@@ -20,7 +20,7 @@ BATCH = 256
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where there is no vector of a text, or there are too few errors to speak of groups."""
+    """Raises Refused where there is no vector of a text, or there are too few errors to cover groups."""
     check_vectors(evaluation)
     errors = rules.errors(evaluation.report)
     if errors < rules.LEAST_ERRORS:

@@ -44,7 +44,7 @@ class Row:
 def models(
     found: Sequence[Endpoint], weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date], burning: Burning, now: datetime
 ) -> list[Row]:
-    """One line an endpoint, those that need somebody first."""
+    """One line an endpoint, those that need someone first."""
     live, rollouts, drift = queries.live(found), queries.open_rollouts(found), standing(found)
     month, emptied = queries.last_month(found, now), set(served.emptied().values_list("pk", flat=True))
     budgets: dict[int, list[float]] = {}

@@ -84,7 +84,7 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
             "Open endpoint",
         )
         for row in rows
-        if row.health.kind == "warn" and row.health.word != rules.WATCH  # which asks nobody for anything
+        if row.health.kind == "warn" and row.health.word != rules.WATCH  # which asks no one for anything
     ]
     notes = [replace(note, text=note.text[:300]) for note in notes]
     return sorted(notes, key=lambda note: note.kind != "bad")[:8]
