@@ -54,7 +54,7 @@ class Thresholds(ABC):
 
     @abstractmethod
     def answers(self, evaluation: Evaluation, label: str) -> str:
-        """What the model continues doing, whatever is chosen here, after "the model goes on"."""
+        """What the model continues doing, whatever is chosen here, after "the model continues"."""
 
     def effect(self, evaluation: Evaluation, label: str = "") -> str:
         """What choosing a threshold does to the model's answers. label: the one that is asked about."""

@@ -138,14 +138,14 @@ def test_too_few_errors_are_said_and_nothing_is_queued(snapshot, client_for, mia
     page = client_for(mia).get(f"/evaluations/{good.uuid}/clusters/").content.decode()
 
     assert "Clustering needs at least 20 errors." in page
-    assert "Cluster" not in page
+    assert 'name="kind" value="clusters"' not in page
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 
 
 def test_only_those_who_may_evaluate_ask_for_it(measured, client_for, gita, otto):
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=gita)
-    assert b"Cluster" not in client_for(gita).get(f"/evaluations/{measured.uuid}/clusters/").content
+    assert b'value="clusters"' not in client_for(gita).get(f"/evaluations/{measured.uuid}/clusters/").content
     assert client_for(otto).get(f"/evaluations/{measured.uuid}/clusters/").status_code == 404
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 
