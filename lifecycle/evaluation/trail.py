@@ -26,7 +26,7 @@ def held(evaluations: list[str]) -> dict[str, set[str]]:
 
 def measured(run: object, split: str, rows: int, root_digest: str, snapshot: str, report: str) -> str:
     """What was measured on what, and the report."""
-    return f"run {run}, files {root_digest}, on {rows} {split}rows of dataset version {snapshot}: report {report}"
+    return f"run {run}, files {root_digest}, on {rows} {split} rows of dataset version {snapshot}: report {report}"
 
 
 EVALUATIONS = Account("evaluations", Evaluation, frozenset({Verb.EVALUATION_RECORDED}), told, held)

@@ -44,7 +44,7 @@ def evaluation(project, mia):
 def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
-    page.get_by_role("link", name="Groups", exact=True).click()
+    page.get_by_role("link", name="Slices", exact=True).click()
     page.get_by_label("Slice by").select_option("channel")
     expect(page.get_by_text("phone is below the rest:")).to_be_visible()
     page.get_by_label("Fairness for label").select_option("card")
@@ -59,7 +59,7 @@ def test_what_is_chosen_before_the_scripts_are_there_counts_too(opened, evaluati
     intercept(page, lambda url: "htmx" in url and "groups" in page.url, lambda route: held.append(route))
 
     with page.expect_request(lambda request: "htmx" in request.url):
-        page.get_by_role("link", name="Groups", exact=True).click(no_wait_after=True)
+        page.get_by_role("link", name="Slices", exact=True).click(no_wait_after=True)
     page.get_by_label("Slice by").select_option("channel")
     assert held
     for route in held:

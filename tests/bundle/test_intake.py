@@ -57,14 +57,14 @@ def test_files_that_can_carry_programs_are_refused_by_name(model, name):
 def test_a_poisoned_pickle_in_any_slot_is_refused_and_never_runs(model, tmp_path, slot, protocol):
     (model / slot).write_bytes(pickle.dumps(Canary(tmp_path / "canary"), protocol=protocol))
 
-    assert refusal(model).startswith(f"{slot} is not")
+    assert refusal(model).startswith(f"{slot} isn't")
     assert not (tmp_path / "canary").exists()
 
 
 def test_a_foreign_onnx_file_is_refused_and_our_own_accepted(model):
     (model / "model.onnx").write_bytes(b"\x08\x01")
 
-    assert "model.onnx is not accepted" in refusal(model)
+    assert "model.onnx isn't accepted" in refusal(model)
     assert "model.onnx" in bundle.accept_model_folder(model, onnx=True)
 
 

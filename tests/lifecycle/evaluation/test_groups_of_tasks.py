@@ -125,7 +125,7 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
 def test_the_report_leads_to_the_groups_and_where_classes_are_given_to_the_chooser(task, measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    assert f'<a href="/evaluations/{measured.uuid}/groups/">Groups</a>' in page
+    assert f'<a href="/evaluations/{measured.uuid}/groups/">Slices</a>' in page
     assert ("/threshold/" in page) is (task in ("multi_label", "spans"))
 
 

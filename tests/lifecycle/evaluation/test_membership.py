@@ -110,7 +110,7 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
     address = f"/evaluations/{measured.uuid}/"
     before, asked_by_auditor = (client_for(person).get(address).content.decode() for person in (mia, aida))
     assert "Run membership-inference test" in before
-    assert "Run membership-inference test" not in asked_by_auditor
+    assert 'value="membership"' not in asked_by_auditor
     assert (
         "Not measured. A row’s loss may reveal that the model was trained on it, which matters for confidential texts."
     ) in asked_by_auditor
@@ -131,7 +131,7 @@ def test_too_few_rows_and_other_roles_are_refused_and_nothing_is_queued(project,
     few = make_evaluation(make_run(make_snapshot(project, mia), mia), "test", seed=3)
     assert few.rows < 50
 
-    with pytest.raises(Refused, match=f"There are {few.rows} rows per set can be compared; the test needs 50"):
+    with pytest.raises(Refused, match=f"Only {few.rows} rows per set can be compared; the test needs 50"):
         actions.analyse(evaluation=few, kind=MEMBERSHIP, actor=mia)
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=few, kind=MEMBERSHIP, actor=gita)

@@ -58,7 +58,7 @@ def test_fairness_for_a_class_is_measured_between_the_groups_with_rows_enough(cl
     assert values["demographic_parity_difference"] == pytest.approx(1 - 119 / 239)
     assert (values["equal_opportunity_difference"], values["equalized_odds_difference"]) == (0.0, 1.0)
     assert b"1 slice with fewer than 20 rows is left out." in page.content
-    assert page.content.count(b"The largest difference between two groups") == 2
+    assert page.content.count(b"The largest difference between two slices") == 2
 
 
 def test_programs_get_the_same(client_for, measured, mia):

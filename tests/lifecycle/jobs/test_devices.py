@@ -252,7 +252,7 @@ def test_what_is_no_device_is_refused_by_name(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "visible", "number"), [("cuda:2", "0,1", "2 not found: CUDA_VISIBLE_DEVICES lists 2"), ("cuda", "", "0 here")]
+    ("text", "visible", "number"), [("cuda:2", "0,1", "2 not found: CUDA_VISIBLE_DEVICES lists 2"), ("cuda", "", "0 not found")]
 )
 def test_a_gpu_that_the_worker_may_not_see_is_refused(text, visible, number):
     with pytest.raises(ValueError, match=f"GPU {number}"):

@@ -122,7 +122,7 @@ def test_taken_port_is_said_in_a_sentence():
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(CommandError, match=rf"Port {port} is taken .* or choose another: PORT={port + 10} make run\."):
+        with pytest.raises(CommandError, match=rf"Port {port} is in use .* or choose another port: PORT={port + 10} make run\."):
             check_port("PORT", port)
 
 

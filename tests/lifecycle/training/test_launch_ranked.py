@@ -79,7 +79,7 @@ def test_settings_of_labels_are_not_offered(snapshot, base):
 @pytest.mark.parametrize(
     ("strategy", "options", "field", "sentence"),
     [
-        ("fast_lora", {}, "strategy", "each response is read with its prompt. Choose LoRA."),
+        ("fast_lora", {}, "strategy", "because each response is encoded with its prompt. Choose LoRA."),
         ("prefix", {}, "strategy", "is only available for generation"),
         ("lora", {"class_weights": True}, "class_weights", "applies to labels only; keep the default where"),
         ("lora", {"operating_point": "recall"}, "operating_point", "it predicts a ranking"),
