@@ -116,7 +116,7 @@ def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
 
 
 def check_no_empty_folder(folder: Path) -> None:
-    """Raises Refused for a folder inside that holds nothing: no signature covers it, so that nobody could say whether it was added."""
+    """Raises Refused for a folder inside that holds nothing: no signature covers it, so that no one could say whether it was added."""
     for path, folders, files in os.walk(folder):
         if not folders and not files:
             raise Refused(f"{Path(path).relative_to(folder)} is an empty folder, which a signature can't cover.", next_step="Remove it.")

@@ -58,7 +58,7 @@ def check_safetensors(path: Path, name: str) -> None:
             end = stop
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(
-            (f"{name} is a damaged safetensors file: the tensors don't match the file size."), next_step="Copy it again."
+            f"{name} is a damaged safetensors file: the tensors don't match the file size.", next_step="Copy it again."
         ) from error
     if end != size - 8 - length:
         raise Refused(f"{name} is a damaged safetensors file: its length doesn't match the header.", next_step="Copy it again.")

@@ -39,7 +39,7 @@ def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) 
     """The manifest of a folder whose signature covers exactly the files that are there.
 
     expected_root: the root digest that the caller was promised. Raises Refused, naming the file that was changed, added or lost; it is
-    Damaged only where the folder stayed as it is all the while: somebody may be removing it, or laying it out again.
+    Damaged only where the folder stayed as it is all the while: someone may be removing it, or laying it out again.
     """
     load_public(public_key)
     signature = folder / SIGNATURE_NAME

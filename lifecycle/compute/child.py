@@ -26,7 +26,7 @@ from lifecycle.jobs.devices import serving
 log = logging.getLogger(__name__)
 ENGINE: tuple[str, ...] = (sys.executable, "-m", "lifecycle.engine")
 POLL_SECONDS = 0.2
-NICE = 5  # of what trains: what somebody waits for goes first on the same cores
+NICE = 5  # of what trains: what someone waits for goes first on the same cores
 GRACE_SECONDS = 60.0  # from SIGTERM (write a checkpoint, leave) to SIGKILL
 OFFSET = "events_offset"
 
@@ -86,11 +86,11 @@ def run_child(
     enough: asked while it runs; once true the child is to leave as if the job were cancelled, though it is not.
     A cancelled job gives the child time to write its checkpoint, and returns status cancelled: record it, then call
     ctx.raise_if_cancelled(), so that the job ends so too. Raises LeaseLost or Released after the child has left. Running the same verb on
-    the same folder again goes on where it stopped.
+    the same folder again continues where it stopped.
     """
     with contextlib.suppress(FileNotFoundError):
         (folder / "result.json").unlink()  # of an earlier, cancelled or failed, execution
-    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():  # a folder that was laid out anew tells from its beginning
+    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():  # a folder that was laid out again tells from its beginning
         ctx.checkpoint({name: value for name, value in ctx.job.checkpoint.items() if name != OFFSET})
     with (folder / "output.log").open("ab") as output:
         child = subprocess.Popen(
@@ -111,7 +111,7 @@ def run_child(
         raise LeaseLost
     result = read_result(folder, child.returncode)
     if killed and not result.data:
-        result = Result("cancelled")  # it did not leave by itself, and its last checkpoint is whole
+        result = Result("cancelled")  # it did not leave on its own, and its last checkpoint is whole
     if ctx.stopping and result.status == "cancelled" and not ctx.cancelled:
         raise Released
     return result

@@ -1,6 +1,6 @@
 """The first steps of the demo's story: from a file to a version that is live, by the people whose work each step is.
 
-Each goes through the product's own actions and looks first whether it was done, so that a killed job goes on where it was.
+Each goes through the product's own actions and looks first whether it was done, so that a killed job continues where it was.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
 
 
 def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
-    """Ravi settles disagreements and leaves a dozen for whoever tries the demo."""
+    """Ravi settles disagreements and leaves a dozen for anyone who tries the demo."""
     by_text = {message.text: message for message in messages}
     labels = {label.name: label.uuid for label in Label.objects.filter(schema=work.schema)}
     waiting = list(Dispute.objects.filter(queue=work, state=Dispute.State.OPEN).select_related("item").order_by("id"))
@@ -216,7 +216,7 @@ def launch(stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str, o
 
 
 def trained(stage: Stage, started: Run) -> Run:
-    """The run, once it has ended and both evaluations, which follow by themselves, are there."""
+    """The run, once it has ended and both evaluations, which follow on their own, are there."""
     ended: Run = stage.wait(
         lambda: Run.objects.filter(pk=started.pk, state__in=[Run.State.SUCCEEDED, Run.State.FAILED, Run.State.STOPPED]).first()
     )

@@ -1,6 +1,6 @@
 """The second half of the demo's story: twelve weeks of traffic, what people said of it, a canary that was taken back, drift, a proposal.
 
-Like the first half it goes through the product's own actions, by the people whose work each step is, and goes on where it was killed.
+Like the first half it goes through the product's own actions, by the people whose work each step is, and continues where it was killed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 
 log = logging.getLogger(__name__)
-EVERY = 6  # of the predictions somebody speaks
+EVERY = 6  # of the predictions someone speaks
 HOLDOUT = 0.1
 BATCH = 200  # a call is one transaction: shorter ones keep others waiting less
 OBJECTIVES = (("availability", 0.995, None), ("latency", 0.95, 300.0), ("quality", 0.85, None))
@@ -85,7 +85,7 @@ def words(stage: Stage, known: dict[UUID, Sent]) -> None:
 
 
 def outcomes(stage: Stage, endpoint: Endpoint, known: dict[UUID, Sent]) -> None:
-    """Lee names the figure that counts and what came of each case is posted: a tenth of all cases was sorted by hand, to compare with."""
+    """Lee names the figure that counts and the result of each case is posted: a tenth of all cases was sorted by hand, to compare with."""
     name = "Settled at first contact"
     kpi = Kpi.objects.filter(endpoint=endpoint, name=name).first() or traffic.define_kpi(
         endpoint_id=endpoint.uuid, name=name, direction=Kpi.Direction.UP, kind=Kpi.Kind.SHARE, holdout_share=HOLDOUT,
@@ -154,7 +154,7 @@ def is_open(rollout: Rollout) -> bool:
 
 
 def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: float = 0, go_on: Callable[[], bool] = lambda: True) -> None:
-    """Send the season's newest messages to the server that answers everybody, while go_on says so. pause: seconds after each."""
+    """Send the season's newest messages to the server that answers everyone, while go_on says so. pause: seconds after each."""
     messages = season.past()[-count:]
     with httpx.Client(headers={"Authorization": f"Bearer {served.web_token()}"}, timeout=30) as client:
         if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.full_name):

@@ -1,4 +1,4 @@
-"""The folder a run leaves behind: what lifecycle.json says of it, and how to load it with nothing but public libraries."""
+"""The folder a run leaves behind: what lifecycle.json reports about it, and how to load it with nothing but public libraries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Gate:
 class Operating:
     """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
     that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5. promised: those whose other
-    rows reach it too, each by itself; of all others it is estimated, as in artifacts from before there was a promise."""
+    rows reach it too, each on its own; of all others it is estimated, as in artifacts from before there was a promise."""
 
     by: str
     target: float

@@ -96,7 +96,7 @@ def unsupported(path: Path, config: dict[str, Any], what: str) -> EngineFault:
 
 
 def check_base(info: ArtifactInfo, base: Path | None) -> None:
-    """Raises EngineFault `base_missing` where an artifact stands on a base, and the one that is given is another."""
+    """Raises EngineFault `base_missing` where an artifact is on a base, and the one that is given is another."""
     if base is not None and info.strategy != "full":
         open_base(base, info.base_name, info.base_digest)
 
@@ -164,7 +164,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _check_end(path: Path) -> None:
     """Raises EngineFault `base_missing` where it is certain that a decoder's tokenizer has no end-of-text token; what a class of tokenizers
-    brings by itself is only known once it is loaded."""
+    brings on its own is only known once it is loaded."""
     tokenizer = _read(path, "tokenizer_config.json") or {}
     named = tokenizer.get("eos_token") or (_read(path, "special_tokens_map.json") or {}).get("eos_token")
     if not named and ("eos_token" in tokenizer or tokenizer.get("tokenizer_class") in GENERIC):

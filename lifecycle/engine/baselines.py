@@ -37,7 +37,7 @@ def learn(
     seed: int,
     unit: Unit = Unit.PIECE,
 ) -> dict[str, Measure]:
-    """Each baseline by name, learnt from the training rows of a file; the base's is left out where no base is given."""
+    """Each baseline by name, learned from the training rows of a file; the base's is left out where no base is given."""
     learner = learner_of(task)
     train = read_rows(path, labels, learner.read)
     vectors = None if base is None else learner.vectors(base, pooling, max_tokens, unit, path.parent)

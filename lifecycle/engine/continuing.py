@@ -1,4 +1,4 @@
-"""Training on from a model that was trained before: its head, rows that it learnt from, and what it knew and no longer knows."""
+"""Training on from a model that was trained before: its head, rows that it learned from, and what it knew and no longer knows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MUCH = 0.05  # of a score between 0 and 1
 
 # ── Rows ────────────────────────────────────────────────────────────────────
 def rehearsed(spec: TrainSpec, rows: Rows, folder: Path, learner: Learner[Any]) -> Rows:
-    """The rows, and behind them the first that the base learnt from: as many as make spec.rehearsal of all, or all there are."""
+    """The rows, and behind them the first that the base learned from: as many as make spec.rehearsal of all, or all there are."""
     if not spec.rehearsal or not (folder / REHEARSAL).exists():
         return rows
     earlier, wanted = read_rows(folder / REHEARSAL, spec.labels, learner.read), spec.rehearsed_rows(len(rows))
@@ -64,9 +64,9 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     """The base and this run's artifact on EARLIER, the same rows. None where the folder has no such rows, or both know no class.
 
     {"rows", "labels": how many of the rows' classes both know, "by": the leading score, "metrics", "per_class"}: a paired bootstrap as
-    `metrics.paired_rows`, baseline the base, with the verdicts of `metrics.judged`, those of scores and of classes by themselves. Of one
+    `metrics.paired_rows`, baseline the base, with the verdicts of `metrics.judged`, those of scores and of classes on their own. Of one
     class a text, the artifact may give any class that it knows, a new one too; where a text may have several, and where parts are marked,
-    nobody decided about new classes in these rows, so both are asked about the others.
+    no one decided about new classes in these rows, so both are asked about the others.
     """
     spec, folder = run.spec, run.folder
     if not (folder / EARLIER).exists():

@@ -10,7 +10,7 @@ from typing import Any
 from lifecycle.engine.faults import EngineFault
 from lifecycle.task_types.rows import Rows
 
-REHEARSAL = "rehearsal.jsonl"  # of a run folder: rows that its base learnt from
+REHEARSAL = "rehearsal.jsonl"  # of a run folder: rows that its base learned from
 EARLIER = "earlier.jsonl"  # rows that its base was measured on, and that it does not learn from
 DEVICE = "device.json"  # of a run folder: what it was begun on
 PRECISION = "precision.json"  # of a run folder that was begun

@@ -143,7 +143,7 @@ def _freeze_lowest(model: Any, count: int) -> None:
 
 
 def save_decoder(folder: Path, model: Decoder) -> None:
-    """What learnt, as public libraries load it: PEFT's two files with the base's config beside them, or the whole model."""
+    """What learned, as public libraries load it: PEFT's two files with the base's config beside them, or the whole model."""
     decoder = model.encoder
     if isinstance(decoder, PeftModel):
         decoder.peft_config["default"].base_model_name_or_path = BESIDE

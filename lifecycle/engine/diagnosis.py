@@ -54,7 +54,7 @@ def diagnose(points: Sequence[Point], *, classes: int, finished: bool = False) -
 
 
 def overfitting(points: Sequence[Point]) -> Diagnosis | None:
-    """Validation loss has risen by more than a tenth over its best for two evaluations while training loss went on falling."""
+    """Validation loss has risen by more than a tenth over its best for two evaluations while training loss continued falling."""
     validation, train = curve(points, "validation_loss"), curve(points, "train_loss")
     if len(validation) < 3 or not train:
         return None

@@ -58,7 +58,7 @@ def _write_weights(folder: Path, model: Classifier, info: ArtifactInfo) -> None:
 
 
 def set_info(folder: Path, info: ArtifactInfo) -> ArtifactInfo:
-    """Write lifecycle.json anew, with what became known after the graph was written."""
+    """Write lifecycle.json again, with what became known after the graph was written."""
     write_json(folder / "lifecycle.json", info.to_json())
     return info
 

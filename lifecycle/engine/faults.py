@@ -26,7 +26,7 @@ NO_SPACE_WORDS = (
 
 
 class EngineFault(Exception):
-    """A run cannot go on. `str(self)` is a sentence for a person; `next_step` says what they can do."""
+    """A run cannot continue. `str(self)` is a sentence for a person; `next_step` says what they can do."""
 
     def __init__(self, code: str, message: str, next_step: str) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class EngineFault(Exception):
 
 
 class Unstable(EngineFault):
-    """Training broke at a step: what it had learnt before is sound, what came after is not."""
+    """Training broke at a step: what it had learned before is sound, what came after is not."""
 
     def __init__(self, code: str, message: str, step: int) -> None:
         super().__init__(

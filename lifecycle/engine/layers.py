@@ -43,7 +43,7 @@ def layers_of(encoder: Any) -> list[Any]:
 
 
 def embeddings_of(encoder: Any) -> nn.Module:
-    """What stands below the lowest layer. Raises SpecError where it does not stand apart."""
+    """What is below the lowest layer. Raises SpecError where it does not stand apart."""
     base = base_of(encoder)
     if not isinstance(getattr(base, "embeddings", None), nn.Module):
         raise SpecError("strategy.frozen_layers", f"needs separate embeddings, which {type(base).__name__} lacks.")
@@ -122,7 +122,7 @@ class Lowest:
         setattr(self.module, self.name, nn.ModuleList(list(self.layers)[self.count :]))
 
     def put_back(self) -> None:
-        """The whole encoder again, with what its upper layers have learnt."""
+        """The whole encoder again, with what its upper layers have learned."""
         self.base.embeddings = self.embeddings
         setattr(self.module, self.name, self.layers)
 

@@ -14,7 +14,7 @@ from lifecycle.engine.faults import EngineFault
 
 FILE = "batch.json"
 EVALUATION_BATCH = 64
-# What attention holds grows with rows × tokens²: so much of it at a time, where the whole of it stands in the machine's own memory. What
+# What attention holds grows with rows × tokens²: so much of it at a time, where the whole of it is in the machine's own memory. What
 # learns keeps it, and more, of every layer for the way back.
 SQUARES = 64 * 128**2
 LEARNT_SQUARES = 32 * 128**2
@@ -36,7 +36,7 @@ class Parts:
 
     @property
     def evaluation(self) -> int:
-        """Rows at a time where nothing is learnt, which fall as those of training do."""
+        """Rows at a time where nothing is learned, which fall as those of training do."""
         return max(1, EVALUATION_BATCH // self.count)
 
     def halved(self) -> Parts:
@@ -52,7 +52,7 @@ class Parts:
         return replace(self, rows=math.ceil(self.rows / 2))
 
     def finding(self) -> Diagnosis:
-        """What is said of a run that goes on in parts."""
+        """What is said of a run that continues in parts."""
         return Diagnosis(
             "out_of_memory",
             "watch",
@@ -72,7 +72,7 @@ def rows_within(tokens: int, rows: int, squares: int | None) -> int:
 
 
 def kept(folder: Path, batch: int) -> Parts:
-    """The parts that a run went on with, which every later start takes up; whole batches where memory never ran out."""
+    """The parts that a run continued with, which every later start takes up; whole batches where memory never ran out."""
     path = folder / FILE
     return Parts(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Parts(batch, batch)
 

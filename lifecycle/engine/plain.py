@@ -124,7 +124,7 @@ def _shipped(ours: Classifier, info: ArtifactInfo) -> Any:
 
 
 def _describe(target: Path, info: ArtifactInfo, base_name: str, is_shipped: bool) -> None:
-    """What the library does not write by itself: which classes open the folder, and what the answers mean beyond the likeliest label."""
+    """What the library does not write on its own: which classes open the folder, and what the answers mean beyond the likeliest label."""
     path = target / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model"] = base_name

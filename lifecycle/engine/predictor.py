@@ -134,7 +134,7 @@ def answer_timed(predictor: Predictor, rows: Rows) -> Answered:
 
 
 def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats], unit: Unit) -> Tokens:
-    """Logits of the tokens that stand for text. found: (T, K) of every token of each text."""
+    """Logits of the tokens that represent text. found: (T, K) of every token of each text."""
     placed = [tagging.places(text, each.offsets, each.special_tokens_mask, unit) for text, each in zip(texts, encodings, strict=True)]
     values = [logits[counted] for logits, (counted, _) in zip(found, placed, strict=True)]
     return Tokens(tuple(values), tuple(where for _, where in placed), tuple(bool(each.overflowing) for each in encodings))

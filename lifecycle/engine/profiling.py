@@ -87,7 +87,7 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
 
 def median_gap(events: Sequence[Event], before: str, after: str) -> float:
     """Seconds between events that follow each other, one of each name; 0 where none do. Names: of a metric's value, or a kind."""
-    told = [each for each in events if each["kind"] in ("metric", "checkpoint")]  # findings may stand between
+    told = [each for each in events if each["kind"] in ("metric", "checkpoint")]  # findings may are between
     gaps = [seconds_between(one, two) for one, two in pairwise(told) if is_named(one, before) and is_named(two, after)]
     return statistics.median(gaps) if gaps else 0.0
 

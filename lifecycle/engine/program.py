@@ -38,7 +38,7 @@ VERBS = {
     "warm": ("lifecycle.engine.warm", "serve"),
 }
 BUSY = 75
-ASKED_TO_STOP = 143  # as of a process that SIGTERM ended, so that whoever started it knows that there is more to do
+ASKED_TO_STOP = 143  # as of a process that SIGTERM ended, so that the person who started it knows that there is more to do
 RESERVE_BYTES = 65536
 
 
@@ -86,7 +86,7 @@ def _wait_for_end(stream: IO[bytes], asked: threading.Event) -> None:
 
 
 def leave_with_parent() -> None:
-    """End this process when the pipe on standard input ends: nobody waits for its result any more."""
+    """End this process when the pipe on standard input ends: no one waits for its result any more."""
     if sys.stdin is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
         threading.Thread(target=_leave_at_its_end, args=(sys.stdin.fileno(),), daemon=True).start()
 

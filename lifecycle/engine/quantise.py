@@ -108,7 +108,7 @@ def narrowing(path: Path) -> list[str]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the library's advice on the root logger, which would stand in every run's log."""
+    """Without the library's advice on the root logger, which would are in every run's log."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

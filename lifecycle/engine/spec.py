@@ -48,7 +48,7 @@ class TrainSpec(Document):
     operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
     least operating_target. operating_class: of single_label, the one label that is the answer from a threshold on, which is chosen for such
     a precision or recall of it; "" = the likeliest label answers. The best step is that of the likeliest label either way.
-    rehearsal: share of the training rows that the base learnt from before, taken from rehearsal.jsonl; keep_head: the base's own head is
+    rehearsal: share of the training rows that the base learned from before, taken from rehearsal.jsonl; keep_head: the base's own head is
     where the head begins, for the labels that both have. Both are for a base that was trained here.
     """
 

@@ -77,7 +77,7 @@ class Team:
     def meet(self) -> None:
         """Wait until all are as far as this, and connect. Raises EngineFault where one has ended on the way.
 
-        They find each other by a file in the run's folder, so that no port is open to whoever reaches this machine.
+        They find each other by a file in the run's folder, so that no port is open to anyone who reaches this machine.
         """
         if self.size == 1:
             return

@@ -226,7 +226,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the last step is behind it: nothing is learnt any more, so that no checkpoint needs the optimizer."""
+        """Whether the last step is behind it: nothing is learned any more, so that no checkpoint needs the optimizer."""
         return bool(self.state.global_step >= self.state.max_steps)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:

@@ -1,4 +1,4 @@
-"""The verb `train`: from spec.json and rows to result.json and an artifact. Run it again after any kill and it goes on."""
+"""The verb `train`: from spec.json and rows to result.json and an artifact. Run it again after any kill and it continues."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _keep_sound(broke: Unstable, best_step: int | None, events: EventWriter) -> 
 
 
 def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
-    """Train to the end. Where memory runs out, go on from the newest checkpoint with half as many rows at a time."""
+    """Train to the end. Where memory runs out, continue from the newest checkpoint with half as many rows at a time."""
     while True:
         try:
             return _attempt(spec, folder, prepared, events, reporter)

@@ -1,4 +1,4 @@
-"""Ask the warm engine. Nothing heavy is imported: the models are in another process, which is started where nobody listens.
+"""Ask the warm engine. Nothing heavy is imported: the models are in another process, which is started where no one listens.
 
 Wire: a Unix stream socket (mode 0600), one request a connection. Each message is 4 bytes of length, big-endian, then UTF-8 JSON.
 Request {"verb": "predict"|"embed"|"explain"|"probe", "payload": {...}}; reply {"ok": true, "result": {...}} or {"ok": false, "error":
@@ -30,7 +30,7 @@ VERBS = ("predict", "embed", "explain", "probe")
 def call(
     path: Path, verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0, *, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """The verb's result. Starts the engine at this socket path if nobody listens. Raises EngineFault: what the verb said, or `crashed`.
+    """The verb's result. Starts the engine at this socket path if no one listens. Raises EngineFault: what the verb said, or `crashed`.
 
     environment: of the engine if it has to be started; the caller's own by default.
     """

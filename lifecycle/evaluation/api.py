@@ -211,7 +211,7 @@ class Evaluate(View):
 
     @extend_schema(operation_id="runs_evaluate", request=EvaluateIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Queue it; the job says when it is done."""
+        """Queue it; the job reports completion."""
         given = EvaluateIn(data=request.data)
         given.is_valid(raise_exception=True)
         job = actions.evaluate(run=get_run(request.user, uuid), split=given.validated_data["split"], actor=request.user)
@@ -242,7 +242,7 @@ class Compare(View):
 
     @extend_schema(operation_id="evaluations_compare_start", request=CompareIn, responses={202: JobOut})
     def post(self, request: Request) -> Response:
-        """Compare two large evaluations; the job says when it is done. 409 where none is needed: the answer is there to get."""
+        """Compare two large evaluations; the job reports completion. 409 where none is needed: the answer is there to get."""
         given = CompareIn(data=request.data)
         given.is_valid(raise_exception=True)
         a, b = (queries.get_evaluation(request.user, given.validated_data[name]) for name in ("a", "b"))
@@ -284,7 +284,7 @@ class Analyses(View):
 
     @extend_schema(operation_id="evaluations_analyse", request=AnalyseIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Compute one; the job says when it is done."""
+        """Compute one; the job reports completion."""
         given = AnalyseIn(data=request.data)
         given.is_valid(raise_exception=True)
         user, kind = request.user, Analysis.Kind(given.validated_data["kind"])
@@ -298,7 +298,7 @@ class WordsIn(serializers.Serializer[Analysis]):
 
 
 class Words(View):
-    """Which words speak for an answer."""
+    """Which words support an answer."""
 
     needs = dict.fromkeys(("GET", "POST"), NEEDS_TEXTS)
 
@@ -320,7 +320,7 @@ class Words(View):
 
     @extend_schema(operation_id="evaluations_explain", request=WordsIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Leave each word of an item out in turn; the job says when it is done."""
+        """Leave each word of an item out in turn; the job reports completion."""
         given = WordsIn(data=request.data)
         given.is_valid(raise_exception=True)
         user = request.user
@@ -363,7 +363,7 @@ class Suggest(View):
 
     @extend_schema(operation_id="datasets_suggest", request=SuggestIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Have a model suggest classes for what is open in a queue, or for all items; the job says when it is done."""
+        """Have a model suggest classes for what is open in a queue, or for all items; the job reports completion."""
         given = SuggestIn(data=request.data)
         given.is_valid(raise_exception=True)
         data, user, dataset = given.validated_data, request.user, get_dataset(request.user, uuid)

@@ -16,7 +16,7 @@ NAMED = 3
 TEXT_LIMIT = 12
 NAME_LIMIT = 22
 GRAPHITE = {"font": {"color": "$c2", "size": 11}}
-TABLE = 500  # pairs of classes that stand in the table of a chart, the most frequent; the report has all
+TABLE = 500  # pairs of classes that are in the table of a chart, the most frequent; the report has all
 LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share says little
 
 

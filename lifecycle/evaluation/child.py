@@ -41,5 +41,5 @@ def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Itera
             raise Refused(result.message or "The computation stopped early.", next_step=result.next_step)
         yield folder, result.data
     finally:
-        if not ctx.lost:  # else it is that of whoever took the job over
+        if not ctx.lost:  # else it is that of the worker that took the job over
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What the page shows on which the errors of a model stand in groups."""
+"""What the page shows on which the errors of a model are in groups."""
 
 from __future__ import annotations
 

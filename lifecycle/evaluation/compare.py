@@ -143,7 +143,7 @@ def groups_of(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_clusters(found: Mapping[str, Any]) -> None:
-    """Raises Refused where all shared rows are of one cluster: nothing says how another would be answered."""
+    """Raises Refused where all shared rows are of one cluster: nothing shows how another would be answered."""
     if found["clusters"] < 2 <= found["rows"]:
         text = "All shared rows are near duplicates of each other, so the evaluations can't be compared."
         raise Refused(text, next_step="Add other rows to this split, create a new dataset version, and evaluate both on it.")

@@ -116,7 +116,7 @@ class SideBySide(models.Model):
     """People choose between the answers of two models to the same prompts, without knowing whose they are.
 
     The pairs are items of a dataset of their own, by the digest of the prompt's item; in those of `swapped` the second model's answer
-    stands first. Who labels sees neither this nor a count before all is decided.
+    comes first. Who labels sees neither this nor a count before all is decided.
     """
 
     project_path = "first__run__project"

@@ -124,7 +124,7 @@ def sides(user: Person) -> QuerySet[SideBySide]:
 
 
 def sides_of(user: Person, a: Evaluation, b: Evaluation) -> QuerySet[SideBySide]:
-    """Those of two evaluations, whichever stands first."""
+    """Those of two evaluations, whichever comes first."""
     return sides(user).filter(Q(first=a, second=b) | Q(first=b, second=a))
 
 
@@ -190,7 +190,7 @@ def comparable_with(evaluation: Evaluation, user: Person) -> QuerySet[Evaluation
 
 
 def find_evaluation(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> Evaluation | None:
-    """One of these by what stands in an address: its own uuid, or its run's, of which the newest on test comes first; None where there is
+    """One of these from a URL parameter: its own uuid, or its run's, of which the newest on test comes first; None where there is
     none."""
     try:
         found = rows.filter(uuid=UUID(uuid)) if uuid else rows.filter(run__uuid=UUID(run))
@@ -206,7 +206,7 @@ def whole(uuid: str) -> Evaluation:
 
 
 def is_recorded(evaluation: Evaluation) -> bool:
-    """Whether the trail knows this very report, these predictions and whose they are: a row that was changed has another digest."""
+    """Whether the audit log knows this very report, these predictions and whose they are: a row that was changed has another digest."""
     events = accounts.events_about(evaluation.uuid, {Verb.EVALUATION_RECORDED})
     known = {(event.payload["run"], event.payload["split"], event.payload["report_digest"]) for event in events}
     digest = evaluation.computed_digest
@@ -220,7 +220,7 @@ def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Ana
 
 
 def is_analysis_recorded(found: Analysis) -> bool:
-    """Whether the trail knows that this very report was found, of this kind and about this evaluation and item."""
+    """Whether the audit log knows that this very report was found, of this kind and about this evaluation and item."""
     events = accounts.events_about(found.uuid, {Verb.ANALYSIS_RECORDED})
     known = {tuple(event.payload[name] for name in ("evaluation", "kind", "item", "report_digest")) for event in events}
     return (str(found.evaluation.uuid), found.kind, found.item or None, digest_of(found.report)) in known

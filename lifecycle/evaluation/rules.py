@@ -106,7 +106,7 @@ class Rival:
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
-    """The baseline that speaks against a fine-tune: the best of those that are clearly better, else of those that it is not clearly better
+    """The baseline that opposes a fine-tune: the best of those that are clearly better, else of those that it is not clearly better
     than; None where it is clearly better than all, or there are none.
 
     Clearly better, either way, is where the paired difference says so; in reports from before, whose 95 % interval lies wholly on the

@@ -21,7 +21,7 @@ SILENT = "(empty response)"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two answers to one prompt. item: digest of the prompt's item; swapped: whether the second model's answer stands first."""
+    """Two answers to one prompt. item: digest of the prompt's item; swapped: whether the second model's answer comes first."""
 
     item: str
     first: str

@@ -16,7 +16,7 @@ KINDS = {"first": "warn", "second": "ok", "unclear": "info"}
 
 
 def shown(user: User, side: SideBySide) -> dict[str, Any]:
-    """Where it stands; what was chosen only once all is decided, or the queue is closed: nobody who labels is to know who leads."""
+    """Its state; what was chosen only once all is decided, or the queue is closed: no one who labels is to know who leads."""
     queue, choices = side.queue, queries.choices_of(side) if side.queue else []
     ended = queue is not None and (len(choices) >= side.pairs or queue.state == Queue.State.CLOSED)
     tally = side_by_side.tally(choices, side.swapped) if ended else None

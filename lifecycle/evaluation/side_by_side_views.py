@@ -39,7 +39,7 @@ def ask(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("evaluation.view", SideBySide)
 def side_by_side(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Where it stands, and once all is decided what people chose."""
+    """Its state, and once all is decided what people chose."""
     context = side_by_side_page.shown(request.user, queries.get_side(request.user, uuid))
     return respond(request, "lifecycle/evaluation/side_by_side.html", "side", context)
 

@@ -43,9 +43,9 @@ class Column:
 
 
 def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Column]:
-    """Facts of the texts, then the keys of the metadata of the first 1,000 rows, for those who may read what stands beside a text.
+    """Facts of the texts, then the keys of the metadata of the first 1,000 rows, for those who may read a text's metadata.
 
-    ids: digests of the rows' items. Rows stand in their order, so these are as good as drawn at random.
+    ids: digests of the rows' items. Rows are in their order, so these are as good as drawn at random.
     """
     facts = [Column(key, name) for key, (name, _) in FACTS.items()]
     if not may_read(user, evaluation):
@@ -66,7 +66,7 @@ def grouping_of(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> G
 
 
 def values(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> list[str | None]:
-    """What is said of each row; None where nothing is, or the item is gone."""
+    """What is said of each row; None where nothing is, or the item is missing."""
     told = FACTS[column.key][1] if column.key in FACTS else Substr(told_in_metadata(column.key.removeprefix(METADATA)), 1, READ)
     items = Item.objects.filter(dataset=evaluation.snapshot.dataset_id).annotate(told=told)
     found: list[str | None] = []

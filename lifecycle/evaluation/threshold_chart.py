@@ -73,7 +73,7 @@ def line(split: str, curve: Curve, divides: bool, colour: str) -> dict[str, Any]
 
 
 def across_of(curve: Curve, divides: bool) -> NDArray[np.float64]:
-    """What stands on the horizontal axis."""
+    """What is on the horizontal axis."""
     return curve.recall if divides else curve.coverage
 
 

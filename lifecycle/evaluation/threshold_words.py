@@ -18,7 +18,7 @@ GOALS_OF_ANY = {"precision": "Target accuracy", "recall": "Target coverage", "co
 @dataclass(frozen=True, slots=True)
 class Question:
     """The words of one. divides: rows below a threshold are not called, so that some are missed, and handing over is a third way; else all
-    rows that are not answered are handed over. act, below, never: what is done with a row; {label} stands for the class. unit: what is
+    rows that are not answered are handed over. act, below, never: what is done with a row; {label} represents the class. unit: what is
     called; in_texts: of which a text holds several, and some that nothing was found of."""
 
     goals: Mapping[str, str]
@@ -50,11 +50,11 @@ class Thresholds(ABC):
 
     @abstractmethod
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
-        """(heading, column) of what a chosen point stands beside: the model's own answers."""
+        """(heading, column) of what a chosen point is beside: the model's own answers."""
 
     @abstractmethod
     def answers(self, evaluation: Evaluation, label: str) -> str:
-        """What the model goes on doing, whatever is chosen here, after "the model goes on"."""
+        """What the model continues doing, whatever is chosen here, after "the model continues"."""
 
     def effect(self, evaluation: Evaluation, label: str = "") -> str:
         """What choosing a threshold does to the model's answers. label: the one that is asked about."""

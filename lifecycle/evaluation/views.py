@@ -115,7 +115,7 @@ def membership(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("datasets.read_samples", Evaluation, see="evaluation.view")
 def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Which words of an item speak for the answer that it got."""
+    """Which words of an item support the answer that it got."""
     user, item = request.user, request.GET.get("item", "")
     evaluation = queries.get_evaluation(user, uuid)
     page = page_of(evaluation)

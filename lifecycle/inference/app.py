@@ -192,7 +192,7 @@ class Server:
         )
 
     async def prometheus(self, request: Request) -> Response:
-        """Metrics, for whoever sends METRICS_TOKEN; without that setting, for this machine only."""
+        """Metrics, for anyone who sends METRICS_TOKEN; without that setting, for this machine only."""
         token, peer = self.config.metrics_token, request.client.host if request.client else ""
         if not may_scrape(token=token, peer=peer, headers=request.headers):
             raise unauthorised() if token else HTTPException(404)

@@ -35,7 +35,7 @@ class Fault:
 
 
 class Faults:
-    """Follows DATA_DIR/serving/faults.json. A document that is not as agreed plants nothing: a drill ends rather than goes on unseen."""
+    """Follows DATA_DIR/serving/faults.json. A document that is not as agreed plants nothing: a drill ends rather than continues unseen."""
 
     def __init__(self, path: Path, public_key: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.problem = ""

@@ -60,7 +60,7 @@ class Router:
             thread.start()
 
     def stop(self) -> None:
-        """End both threads; what is loaded goes on answering."""
+        """End both threads; what is loaded continues answering."""
         self._stop.set()
         self._work.set()
 
@@ -75,7 +75,7 @@ class Router:
 
     @property
     def begins(self) -> bool:
-        """A document was read, and a version that shall answer is still to be loaded for the first time: nobody should be sent here yet."""
+        """A document was read, and a version that shall answer is still to be loaded for the first time: no one should be sent here yet."""
         return self._routes is not None and not self.answers
 
     @property
@@ -118,7 +118,7 @@ class Router:
         return True
 
     def beat(self) -> None:
-        """Write the status again when it is due, though nothing changed: whoever reads it believes in a server that still writes."""
+        """Write the status again when it is due, though nothing changed: anyone who reads it believes in a server that still writes."""
         if time.monotonic() >= self._beat_at:
             with self._lock:
                 self._write_status()

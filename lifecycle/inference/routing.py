@@ -67,7 +67,7 @@ class Routes:
 
     @property
     def digests(self) -> list[str]:
-        """Root digests to have loaded, each once: what answers first, then what stands by, then what is compared."""
+        """Root digests to have loaded, each once: what answers first, then what is by, then what is compared."""
         arms = [arm.root_digest for endpoint in self.endpoints.values() for arm in endpoint.arms]
         standby = [digest for endpoint in self.endpoints.values() for digest in endpoint.standby]
         shadows = [endpoint.shadow.root_digest for endpoint in self.endpoints.values() if endpoint.shadow]
@@ -115,10 +115,10 @@ class Table:
 def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, closed: Collection[str] = ()) -> Table:
     """The table for a document and the versions that are loaded. closed: deployments of canaries that the guard closed.
 
-    An endpoint whose stable version isn't loaded (yet, or because it was refused) goes on with what answered before; its tokens and
+    An endpoint whose stable version isn't loaded (yet, or because it was refused) continues with what answered before; its tokens and
     flags are the new ones at once, so that a revoked token is out even if the new version is damaged. A canary that isn't loaded takes no
     request from the stable version, and one that the document does not name any more is out though its successor is damaged. A withdrawn
-    version never goes on: then nothing answers until what replaces it is loaded.
+    version never continues: then nothing answers until what replaces it is loaded.
     """
     endpoints = {}
     for name, endpoint in routes.endpoints.items():

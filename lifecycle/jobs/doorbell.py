@@ -1,4 +1,4 @@
-"""The embedded broker, mended: kombu's file transport lets a reader take a message that is not written yet, and its worker dies of it."""
+"""The embedded broker, fixed: kombu's file transport lets a reader take a message that is not written yet, and its worker dies of it."""
 
 from __future__ import annotations
 

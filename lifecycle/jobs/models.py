@@ -111,7 +111,7 @@ class Job(models.Model):
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether it still runs although somebody asked it to stop."""
+        """Whether it still runs although someone asked it to stop."""
         return self.state == State.RUNNING and self.cancel_requested_at is not None
 
 

@@ -28,7 +28,7 @@ PAGE = 30
 
 
 def was_cancelled(job: Job) -> bool:
-    """Whether somebody cancelled it by the audit log, whatever its row says by now."""
+    """Whether someone cancelled it by the audit log, whatever its row says by now."""
     return bool(accounts.events_about(job.uuid, {Verb.JOB_CANCELLED}))
 
 

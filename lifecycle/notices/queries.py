@@ -1,4 +1,4 @@
-"""Reading notices: a person's own, and nobody else's."""
+"""Reading notices: a person's own, and no one else's."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def approval_before(deployment: Deployment) -> PromotionRequest | None:
 
 
 def approval_link(request: PromotionRequest) -> Link:
-    """The request and everybody who approved it."""
+    """The request and everyone who approved it."""
     verdicts = request.verdicts.filter(approves=True).select_related("reviewer").order_by("id")
     return Link(
         "Approval", str(request), find_url("promotions:detail", uuid=request.uuid), request.subject_digest, request.checked_at,

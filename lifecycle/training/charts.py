@@ -120,7 +120,7 @@ def end_label(curve: Curve, name: str, colour: str) -> dict[str, Any]:
 
 
 def on_log(value: float) -> float:
-    """Where a note stands on a logarithmic axis; one of 0, which such an axis has not, at its foot."""
+    """Where a note is on a logarithmic axis; one of 0, which such an axis has not, at its foot."""
     return math.log10(max(value, LOWEST))
 
 

@@ -23,7 +23,7 @@ from lifecycle.training.earlier import classes, to_rehearse
 from lifecycle.training.folders import DATA, forget, link, local_folder, scratch
 from lifecycle.training.models import Estimate
 
-CLASSES = 2  # at least, to be told apart
+CLASSES = 2  # at least, to be distinguished
 # What to do where the engine would have a run resumed: nothing of ten steps is kept.
 INSTEAD = {
     "out_of_memory": (
@@ -36,12 +36,12 @@ INSTEAD = {
 
 def estimate(ctx: JobContext) -> None:
     """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever
-    happens; with a job that was lost, whoever took it over removes it."""
+    happens; with a job that was lost, the worker that took it over removes it."""
     found = Estimate.objects.select_related("snapshot__dataset", "base__folder", "base__run__snapshot").get(uuid=ctx.args["estimate"])
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)
     try:
-        ctx.checkpoint({})  # an attempt before has left nothing: the diary begins anew
+        ctx.checkpoint({})  # an attempt before has left nothing: the diary begins again
         ctx.progress(0, stage="Preparing data")
         prepare(found, folder)
         rehearsed = sum(1 for _ in rehearsal_of(found))
@@ -54,7 +54,7 @@ def estimate(ctx: JobContext) -> None:
             ctx.hold()
             actions.keep_estimate(found, result.data, rehearsed)
     finally:
-        if not ctx.lost:  # else it is that of whoever took the job over
+        if not ctx.lost:  # else it is that of the worker that took the job over
             shutil.rmtree(folder, ignore_errors=True)
 
 

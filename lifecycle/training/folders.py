@@ -22,7 +22,7 @@ from registry.artifacts.models import Folder
 
 DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}  # a run never sees its test rows
 EARLIER_DATA = ("test.jsonl",)  # of runs that began when their int8 graph was compared on test rows
-BEFORE = (REHEARSAL, EARLIER)  # rows of the snapshot that the base learnt from
+BEFORE = (REHEARSAL, EARLIER)  # rows of the snapshot that the base learned from
 KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
 
 
@@ -63,7 +63,7 @@ def prepare(run: Run, folder: Path) -> None:
 
 
 def prepare_earlier(before: Run, snapshot: Snapshot, spec: TrainSpec, folder: Path) -> None:
-    """Lay out what the base learnt from, as far as it is rehearsed, and rows that tell what it forgets; no file where there are none."""
+    """Lay out what the base learned from, as far as it is rehearsed, and rows that tell what it forgets; no file where there are none."""
     wanted = spec.rehearsed_rows(snapshot.counts["splits"]["train"])
     shared = set(spec.labels) & set(before.spec["labels"])
     parts = {

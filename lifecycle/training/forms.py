@@ -85,7 +85,7 @@ class StartForm(forms.Form):
         self.not_there = not_there
 
     def clean(self) -> dict[str, Any]:
-        """Nobody trains on something else than they asked for."""
+        """No one trains on something else than they asked for."""
         for text in self.not_there:
             self.add_error(None, text)
         return self.cleaned_data
@@ -97,7 +97,7 @@ class StartForm(forms.Form):
 
 
 class LaunchForm(StartForm):
-    """The settings of a run. Each field starts from what is suggested for this data and says why."""
+    """The settings of a run. Each field starts from what is suggested for this data and gives the reason why."""
 
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What you want to find out with this run.")
     seed = forms.IntegerField(label="Seed", initial=1, help_text="The same seed, data and machine give the same weights.")

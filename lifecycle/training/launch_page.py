@@ -63,7 +63,7 @@ def bases(user: User) -> dict[str, Any]:
 
 
 def start_url(base: BaseModel) -> str:
-    """Where to start a run from a run's model: on the newest snapshot of the data that it learnt from."""
+    """Where to start a run from a run's model: on the newest snapshot of the data that it learned from."""
     newest = latest(base.run.snapshot.dataset) if base.run else None
     return f"{reverse('training:launch')}?{urlencode({'snapshot': newest.uuid if newest else '', 'base': base.uuid})}"
 
@@ -71,7 +71,7 @@ def start_url(base: BaseModel) -> str:
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
 
-    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place. not_there: a
+    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings are in their place. not_there: a
     sentence for each thing that was asked for in vain and in whose place another one is chosen.
     """
     like = queries.find_like(user, given.get("like", ""))
@@ -138,7 +138,7 @@ def device_choice(like: Run | Estimate | None, given: Mapping[str, str]) -> Choi
 
 
 def offer(rows: QuerySet[Any], uuid: str, fits: Callable[[Any], bool] = lambda row: True) -> Offer:
-    """The newest of these rows that fit, and of all of them the one that is asked for by what stands in an address, if any is."""
+    """The newest of these rows that fit, and of all of them the one that is asked for from a URL parameter, if any is."""
     newest = [row for row in rows[:OFFERED] if fits(row)]
     asked = queries.find(rows, uuid)
     if asked is None or not fits(asked):

@@ -12,7 +12,7 @@ import yaml
 GRACE_SECONDS = 60  # from SIGTERM to SIGKILL: the engine writes its checkpoint in it
 HEADROOM = 1.25  # of memory over the highest that was measured
 STEP_MB = 64
-RETRIES = 4  # after a pod that failed or was taken away; each goes on from the last checkpoint
+RETRIES = 4  # after a pod that failed or was taken away; each continues from the last checkpoint
 LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -88,7 +88,7 @@ def written(document: dict[str, Any], *, run: str, uuid: str, peak_mb: float | N
 
 
 class Plain(yaml.SafeDumper):
-    """YAML without anchors: each part stands where it is read."""
+    """YAML without anchors: each part is where it is read."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Always."""

@@ -98,9 +98,9 @@ class Sweep(models.Model):
 
 
 class Run(models.Model):
-    """One fine-tuning: a spec, a snapshot, a base, and what came of it. The spec never changes; its job writes state and results.
+    """One fine-tuning: a spec, a snapshot, a base, and its result. The spec never changes; its job writes state and results.
 
-    A run whose training broke succeeds with an error, which says why it ended early; its artifact is of the best step before.
+    A run whose training broke succeeds with an error, which gives the reason why it ended early; its artifact is of the best step before.
     """
 
     project_path = "project"

@@ -110,7 +110,7 @@ def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 
 
 def trainable(result: Mapping[str, Any]) -> str | None:
-    """The share of weights that learnt."""
+    """The share of weights that learned."""
     part, whole = result.get("trainable_parameters"), result.get("total_parameters")
     return percent(part / whole, 2) if part and whole else None
 

@@ -35,7 +35,7 @@ class RunState(TextChoices):
     """A run that ended as succeeded, failed, stopped or pruned stays what it is. A stopped or failed one may be resumed from its
     checkpoint; a pruned one was given up by its sweep and has none.
 
-    A paused one has not ended: it holds no worker, and whoever waits for it goes on waiting.
+    A paused one has not ended: it holds no worker, and anyone who waits for it continues waiting.
     """
 
     QUEUED = "queued", "Queued"
@@ -50,7 +50,7 @@ class RunState(TextChoices):
 
 
 class SweepState(TextChoices):
-    """A sweep runs until its trials, its time or its luck have ended, or somebody cancels it; then it stays what it is."""
+    """A sweep runs until its trials, its time or its luck have ended, or someone cancels it; then it stays what it is."""
 
     RUNNING = "running", "Running"
     FINISHED = "finished", "Finished"
@@ -120,7 +120,7 @@ MOVES = {
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What came of running a run again. differing: files of weights that are not the same. changed: what was not as the first time."""
+    """The result of running a run again. differing: files of weights that are not the same. changed: what was not as the first time."""
 
     differing: tuple[str, ...]
     changed: tuple[str, ...]

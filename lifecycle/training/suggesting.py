@@ -37,7 +37,7 @@ def lengths(snapshot: Snapshot) -> Lengths:
 
 
 def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
-    """How many training dialogues were looked at and what is the matter with the first, where nothing is learnt from any of the first
+    """How many training dialogues were looked at and what is the matter with the first, where nothing is learned from any of the first
     ones; None where something is, or where there are none."""
     rows = list(islice(snapshots.engine_rows(snapshot, "train"), SAMPLE))
     return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None

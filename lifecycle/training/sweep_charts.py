@@ -146,7 +146,7 @@ def best_of(marks: Sequence[Mark]) -> Mark:
 
 
 def place(domain: Domain, value: Any) -> float:
-    """Where a value stands on its axis, from 0 to 1."""
+    """Where a value is on its axis, from 0 to 1."""
     if isinstance(domain, Choices):
         return domain.values.index(value) / (len(domain.values) - 1)
     if domain.log:
@@ -155,6 +155,6 @@ def place(domain: Domain, value: Any) -> float:
 
 
 def ends_of(domain: Domain) -> tuple[str, str]:
-    """What stands below and above an axis."""
+    """What is below and above an axis."""
     ends = (domain.values[0], domain.values[-1]) if isinstance(domain, Choices) else (domain.low, domain.high)
     return told(ends[0]), told(ends[1])

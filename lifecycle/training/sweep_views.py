@@ -61,7 +61,7 @@ def sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.view", Sweep)
 @never_cache
 def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The head of a sweep's page while it runs; the whole page anew when a trial has ended since, ?ended= of them."""
+    """The head of a sweep's page while it runs; the whole page again when a trial has ended since, ?ended= of them."""
     context = sweep_pages.live(request.user, uuid)
     if not context["active"] or not wants_fragment(request) or request.GET.get("ended") != str(context["ended"]):
         return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))

@@ -91,7 +91,7 @@ def unpack(ctx: JobContext, base: BaseModel) -> Path:
 
 
 def merge(ctx: JobContext, run: Run, folder: Path) -> Path:
-    """A run's model as a base: what it learnt is added into its base's weights, in a child process."""
+    """A run's model as a base: what it learned is added into its base's weights, in a child process."""
     ctx.progress(0, stage="Merging weights")
     ExportSpec(artifact="artifact", base=link_model(run, folder)).write(folder / "spec.json")
     result = run_child(ctx, "merge", folder, lambda events: None)
@@ -158,7 +158,7 @@ def train(ctx: JobContext) -> None:
         ctx.raise_if_cancelled()
     is_last = ctx.job.attempt >= ctx.job.max_attempts
     if not result.ok and not result.data and not is_last and counted(ctx, "died") < TRIES:
-        # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it goes on from a checkpoint.
+        # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it continues from a checkpoint.
         if result.code == "out_of_memory" and counted(ctx, "killed") > 1:
             pass_less(run, folder)
         raise NotReady(result.message, next_step="It will be retried from its last checkpoint.")
@@ -238,7 +238,7 @@ class Pruning:
         return self.cut is not None
 
     def look(self) -> bool:
-        """Decide anew, after an evaluation."""
+        """Decide again, after an evaluation."""
         self.cut = self.cut or sweep_queries.find_cut(self.run)
         return self.is_due
 

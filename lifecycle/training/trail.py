@@ -1,5 +1,5 @@
 """Runs and what they begin with, by the trail and by the tables: verification finds a run that is said to come from others than it does, to
-be somebody else's, or to have left other files, and a base model that came from elsewhere."""
+be someone else's, or to have left other files, and a base model that came from elsewhere."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def is_trial(number: int, sweep: object) -> str:
 
 
 def told_of_bases(events: list[Told]) -> set[str]:
-    """What the event of a base model says of it."""
+    """What the event of a base model reports about it."""
     return {came(event.payload["kind"], event.payload["source"], event.payload["revision"], by=event.actor) for event in events}
 
 

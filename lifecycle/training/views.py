@@ -55,7 +55,7 @@ def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.view", Run)
 @never_cache
 def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The parts of a run's page that change while it runs; when it has ended, the whole page anew."""
+    """The parts of a run's page that change while it runs; when it has ended, the whole page again."""
     context = pages.live(request.user, uuid)
     if not context["active"] or not wants_fragment(request):
         return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))

@@ -19,7 +19,7 @@ def find_url(name: str, **kwargs: Any) -> str:
 
 
 def key_in(given: Mapping[str, str], name: str = "before") -> int | None:
-    """The place in a list from which to go on, as the page before wrote it; None for its beginning. Raises Unreadable."""
+    """The place in a list from which to continue, as the page before wrote it; None for its beginning. Raises Unreadable."""
     text = given.get(name, "")
     if not text:
         return None
@@ -37,7 +37,7 @@ def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], oth
 
 
 def typed_in(given: Mapping[str, str], name: str, most: int) -> str:
-    """What somebody has typed so far, in at most so many characters. NUL is a blank: PostgreSQL takes it in no text."""
+    """What someone has typed so far, in at most so many characters. NUL is a blank: PostgreSQL takes it in no text."""
     return given.get(name, "")[:most].replace("\0", " ")
 
 

@@ -63,7 +63,7 @@ class Renderer(DjangoTemplates):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend: its sentence and the id of the field, empty for the form as a whole."""
+    """One thing to fix: its sentence and the id of the field, empty for the form as a whole."""
 
     field_id: str
     label: str
@@ -102,7 +102,7 @@ def filters_in(form: forms.BaseForm) -> dict[str, Any]:
 def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
     """Put what an action said no to, and what to do, beside the fields that it names; above the form where it names none of them.
 
-    Of several fields each says for itself what is wrong with it; of one the refusal's own sentence says why.
+    Of several fields each says for itself what is wrong with it; of one the refusal's own sentence gives the reason why.
     """
     known = [name for name in refusal.fields if name in form.fields]
     why = [refusal.message] if len(refusal.fields) == 1 else []

@@ -52,7 +52,7 @@ class RefusalMiddleware:
 
 
 def form_only(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """A page for whoever opens the address of a form, in place of an empty answer."""
+    """A page for anyone who opens the address of a form, in place of an empty answer."""
     refusal = Refusal("This URL only accepts form submissions.", next_step="Go back and use the button on the page.")
     page = render(request, "refused.html", {"refusal": refusal, "status": 405}, status=405)
     page["Allow"] = response["Allow"]

@@ -43,7 +43,7 @@ class NavItem:
 
     @property
     def counted(self) -> bool:
-        """Whether a number may stand beside the item (a template would call `count` itself)."""
+        """Whether a number may are beside the item (a template would call `count` itself)."""
         return self.count is not None
 
     def fits(self, view_name: str) -> int:

@@ -57,7 +57,7 @@ def open_alerts(user: Person) -> list[Alert]:
 
 
 def most_urgent(rows: QuerySet[Alert]) -> QuerySet[Alert]:
-    """Pages first, then tickets, then the digest, the newest of each first: whoever takes the first few misses no old page."""
+    """Pages first, then tickets, then the digest, the newest of each first: anyone who takes the first few misses no old page."""
     return rows.order_by(Case(*(When(severity=each, then=rank) for each, rank in RANK.items())), "-pk")
 
 
@@ -221,5 +221,5 @@ def deliveries_of(alert: Alert) -> list[Delivery]:
 
 
 def owners(endpoint: Endpoint) -> QuerySet[User]:
-    """Who may own an objective: everybody who sees the endpoint."""
+    """Who may own an objective: everyone who sees the endpoint."""
     return policy.who_can(SEE, endpoint)

@@ -103,7 +103,7 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
 @require_POST
 @needs(MANAGE, Objective, see=SEE)
 def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Stop evaluating an objective, or go on."""
+    """Stop evaluating an objective, or continue."""
     given = cleaned(SwitchForm(request.POST))
     made = actions.switch_objective(objective_id=uuid, is_on=given["on"], actor=request.user, seen=given["seen"])
     toast(request, f"{made.get_kind_display()} objective turned {'on' if made.is_on else 'off'}", kind="ok" if made.is_on else "warn")
@@ -146,7 +146,7 @@ def end_silence(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def channels(request: SignedInRequest) -> HttpResponse:
-    """Ways out: e-mail and webhooks; and a new one. A webhook's secret stands in the answer that makes it and nowhere else."""
+    """Ways out: e-mail and webhooks; and a new one. A webhook's secret is in the answer that makes it and nowhere else."""
     if request.method != "POST":
         return respond(request, CHANNELS, "channels", page.channels.channels(request.user))
     form = ChannelForm(request.POST, user=request.user)
@@ -180,7 +180,7 @@ def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs(MANAGE, Channel, see=SEE)
 def new_secret(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Replace a webhook's secret; the new one stands in this answer and nowhere else."""
+    """Replace a webhook's secret; the new one is in this answer and nowhere else."""
     seen = number(request.POST.get("seen", ""))
     made = delivery.new_secret(channel_id=uuid, actor=request.user, seen=-1 if seen is None else seen)
     return respond(request, CHANNELS, "channels", page.channels.channels(request.user, made=made))

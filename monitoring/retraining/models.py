@@ -21,7 +21,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Trigger(models.Model):
-    """What makes the product propose a retraining of one endpoint by itself: one of each kind, with its limits.
+    """What makes the product propose a retraining of one endpoint on its own: one of each kind, with its limits.
 
     The author answers for what is proposed: the queue of its texts is opened on their behalf.
     """

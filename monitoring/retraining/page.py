@@ -38,7 +38,7 @@ class RetrainingReason:
 
 @dataclass(frozen=True, slots=True)
 class StepLine:
-    """One step with what came of it. links: (text, address)."""
+    """One step with its result. links: (text, address)."""
 
     title: str
     mark: str
@@ -162,7 +162,7 @@ TITLES = {
 
 
 def steps(proposal: Proposal) -> list[StepLine]:
-    """All steps: done with what came of them, the present one with what it waits for, the coming ones."""
+    """All steps: done with the result of them, the present one with what it waits for, the coming ones."""
     now, order, lines = proposal.step, list(Step), []
     ended = proposal.state not in BUSY
     for wanted in order:
@@ -181,7 +181,7 @@ def steps(proposal: Proposal) -> list[StepLine]:
 
 
 def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What came of a step, and where it is."""
+    """The result of a step, and where it is."""
     found: list[tuple[str, Any, str]] = []
     text = ""
     if step == Step.QUEUE:
@@ -272,7 +272,7 @@ def settings(user: User, endpoint: Endpoint, wrong: TriggerForm | None = None) -
 
 
 def propose(endpoint: Endpoint, form: ProposeForm) -> dict[str, Any]:
-    """What speaks for and against it now, beside the form."""
+    """What supports and against it now, beside the form."""
     values = {name: limit.default for name, limit in LIMITS.items()}
     verdict = weigh(endpoint, values, timezone.now())
     found = verdict.as_json()

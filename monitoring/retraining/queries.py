@@ -134,14 +134,14 @@ def page_of(user: User, *, before: int | None = None, endpoint: UUID | None = No
 
 
 def to_decide(user: Person) -> QuerySet[Proposal]:
-    """The open and failed proposals that wait for this person, oldest first; what they proposed themselves waits for somebody else."""
+    """The open and failed proposals that wait for this person, oldest first; what they proposed themselves waits for someone else."""
     rows = Proposal.objects.filter(state__in=[State.OPEN, State.FAILED]).exclude(state=State.OPEN, proposed_by=user.pk)
     rows = rows.select_related("endpoint__model__project", "live")
     return policy.visible_to(user, rows, "retraining.decide").order_by("pk")
 
 
 def waiting_count(user: Person) -> int | None:
-    """How many open proposals wait for this lead, counted up to 100; None for everybody else."""
+    """How many open proposals wait for this lead, counted up to 100; None for everyone else."""
     if not policy.can_somewhere(user, "retraining.decide"):
         return None
     return to_decide(user).filter(state=State.OPEN).order_by()[:100].count()
@@ -198,7 +198,7 @@ def is_labeler(user: User, proposal: Proposal) -> bool:
 
 def people_behind(proposal: Proposal) -> frozenset[UUID]:
     """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
-    day before, and whose work its new labels and texts are. By the rows and by the trail: neither alone frees anybody."""
+    day before, and whose work its new labels and texts are. By the rows and by the audit log: neither alone frees anybody."""
     trigger, made = proposal.trigger, proposal.created_at
     rows = [(proposal.proposed_by, made), (trigger.author, trigger.set_at) if trigger else (None, made)]
     work = [(str(each.uuid), at) for each, at in rows if each]
@@ -269,7 +269,7 @@ class Setting:
 
     @property
     def is_on(self) -> bool:
-        """Whether it proposes by itself."""
+        """Whether it proposes on its own."""
         return self.trigger is not None and self.trigger.enabled
 
 
@@ -365,7 +365,7 @@ def keys_of(said: Iterable[traffic.Spoken]) -> int | None:
 
 
 def cooled_by(endpoint: Endpoint) -> Proposal | None:
-    """The newest proposal that others wait after. One that was overtaken, as by a rollback, came to nothing, so nobody waits after it."""
+    """The newest proposal that others wait after. One that was overtaken, as by a rollback, came to nothing, so no one waits after it."""
     return Proposal.objects.filter(endpoint=endpoint).exclude(outcome=Outcome.OVERTAKEN).order_by("-pk").first()
 
 

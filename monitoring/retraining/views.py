@@ -59,7 +59,7 @@ def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @never_cache
 @needs(SEE, Endpoint)
 def settings(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What makes the product propose for this endpoint by itself."""
+    """What makes the product propose for this endpoint on its own."""
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
     return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint))
 
@@ -83,7 +83,7 @@ def set_trigger(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("retraining.propose", Endpoint, see=SEE)
 def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What speaks for and against a retraining now, and the form that proposes it."""
+    """What supports and against a retraining now, and the form that proposes it."""
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
     form = ProposeForm(request.POST or None)
     if form.is_valid():
@@ -96,7 +96,7 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
 def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Let a proposal go on."""
+    """Let a proposal continue."""
     return done(request, actions.approve(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))), "Approved", "ok")
 
 

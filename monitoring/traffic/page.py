@@ -104,7 +104,7 @@ def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
 
 
 def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) -> dict[str, Any]:
-    """One prediction with what was said of it, what shadows answered, and what came of it."""
+    """One prediction with what was said of it, what shadows answered, and its result."""
     labels = queries.labels_of(found.version) if found.version else []
     return {
         "prediction": found, "reads": queries.reads_texts(user, found.endpoint), "history": queries.history(found),
@@ -227,7 +227,7 @@ def interval(found: Comparison, apart: Difference | None) -> str:
 
 
 def curl(kpi: Kpi) -> str:
-    """How a program reports what came of a case."""
+    """How a program reports the result of a case."""
     body = {"outcomes": [{"uuid": "6f1c2c0a-…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z", "subject": "customer 7"}]}
     return (
         f"curl -X POST {settings.SITE_URL}/api/v1/kpis/{kpi.uuid}/outcomes/ \\\n"

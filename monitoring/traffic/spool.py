@@ -1,7 +1,7 @@
 """Reading what the inference servers wrote: one JSON object a line, complete segments only. Pure but for reading a file.
 
 A line without "kind" is a request with its texts and answers; "shadow" is a shadow version's answer to a copy of a request; "guard" says
-that a server closed a canary by itself.
+that a server closed a canary on its own.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @charts
 @needs("traffic.record_outcomes", Kpi, see=SEE)
 def record_outcomes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Report what came of one case."""
+    """Report the result of one case."""
     found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
     form = OutcomeForm(request.POST)
     if form.is_valid():

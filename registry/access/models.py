@@ -60,7 +60,7 @@ class User(AbstractUser):
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether it stands for somebody without an account, whose work came with a file. first_name: as the file calls them."""
+        """Whether it represents someone without an account, whose work came with a file. first_name: as the file calls them."""
         return self.username.startswith(PLACEHOLDER)
 
 

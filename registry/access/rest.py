@@ -30,7 +30,7 @@ class Request(rest_framework_request.Request):
 
 
 class View(APIView):
-    """needs: what each method needs, as in pages; a method that it does not name is nobody's. scope: the token scope for changing
+    """needs: what each method needs, as in pages; a method that it does not name is no one's. scope: the token scope for changing
     methods, where it is not that of the view's room (`scopes.needed`); None where tokens are not allowed at all.
     """
 

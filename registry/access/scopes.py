@@ -1,4 +1,4 @@
-"""What a token may be good for. The scope of a change is that of its room; what moves production is in none that a token has by itself."""
+"""What a token may be good for. The scope of a change is that of its room; what moves production is in none that a token has on its own."""
 
 from __future__ import annotations
 

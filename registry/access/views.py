@@ -241,7 +241,7 @@ def confirm_form(uuid: UUID, data: QueryDict | None = None) -> ConfirmForm:
 @require_POST
 @signed_in
 def change_admin(request: SignedInRequest) -> HttpResponse:
-    """Make somebody an organisation admin, or the reverse."""
+    """Make someone an organisation admin, or the reverse."""
     governing.check_governor(request.user, None)
     form = AdminForm(request.POST, prefix="admin")
     if form.is_valid():

@@ -1,4 +1,4 @@
-"""Reading the trail: always from what the person may see."""
+"""Reading the audit log: always from what the person may see."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class AuditLogEntry:
 
 
 def visible_events(user: User) -> QuerySet[Event]:
-    """One's own acts; those of projects in which a role reads the trail; of the installation's, all for organisation admins, and what
+    """One's own acts; those of projects in which a role reads the audit log; of the installation's, all for organisation admins, and what
     concerns people of their projects for auditors. A token that is limited to a project sees what a role reads there, and nothing else.
     """
     seen = Q(project__in=visible_to(user, Project, "audit.view").values("uuid"))

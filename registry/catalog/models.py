@@ -89,7 +89,7 @@ class ModelVersion(models.Model):
 
     @property
     def export_name(self) -> str:
-        """What its export is called on somebody's disk."""
+        """What its export is called on someone's disk."""
         return f"{self.model.slug}-{self.semver}.zip"
 
     @property

@@ -70,7 +70,7 @@ def endpoints(user: Person) -> QuerySet[Endpoint]:
 
 
 def version_lines(model: RegisteredModel, before: int | None = None) -> tuple[list[VersionLine], int | None]:
-    """A page of a model's versions, newest first, and the number to go on before (None on the last page)."""
+    """A page of a model's versions, newest first, and the number to continue before (None on the last page)."""
     rows = model.versions.select_related("evaluation", "registered_by", "run").order_by("-number")
     found, older = paging.page(rows, before, PAGE, key="number")
     live: dict[int, list[str]] = {}
@@ -156,7 +156,7 @@ def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def has_its_facts(version: ModelVersion) -> bool:
-    """Whether a version's facts are those that it was registered with, by the trail."""
+    """Whether a version's facts are those that it was registered with, by the audit log."""
     events = accounts.events_about(version.uuid, {Verb.VERSION_REGISTERED})
     return {event.payload.get("facts") for event in events} == {digest_of(version.facts)}
 
@@ -225,7 +225,7 @@ def stamp_of(found: os.stat_result) -> list[int]:
 
 
 def is_governed(endpoint: Endpoint) -> bool:
-    """Whether the trail knows that the endpoint is governed by its policy."""
+    """Whether the audit log knows that the endpoint is governed by its policy."""
     events = accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_CREATED})
     return {event.payload.get("policy") for event in events} == {endpoint.policy.name}
 
@@ -241,7 +241,7 @@ def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
 
 
 def frozen_until(endpoint: Endpoint) -> datetime | None:
-    """Until when the endpoint is frozen as the trail has it, whatever the rows say by now; None where it is not."""
+    """Until when the endpoint is frozen as the audit log has it, whatever the rows say by now; None where it is not."""
     until = None
     for event in accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}):
         until = datetime.fromisoformat(event.payload["until"]) if event.verb == Verb.ENDPOINT_FROZEN else None

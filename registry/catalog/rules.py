@@ -57,7 +57,7 @@ def next_semver(newest: str | None) -> str:
 
 
 def check_slug(text: str, what: str) -> str:
-    """A short name that stands in addresses. Raises Refused."""
+    """A short name that is in addresses. Raises Refused."""
     if not SLUG.fullmatch(text):
         sentence = f"The {what}'s short name can have 1 to 60 lowercase letters, digits, and dashes. It can't start or end with a dash."
         raise Refused(sentence, fields={"slug": [sentence]})

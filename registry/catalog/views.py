@@ -120,7 +120,7 @@ def show_version(request: SignedInRequest, uuid: UUID, *, status: int = 200, **m
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("catalog.edit_card", ModelVersion, see=SEE)
 def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """State purpose, limits and risks anew."""
+    """State purpose, limits and risks again."""
     found = ModelVersion.objects.select_related("model").get(uuid=uuid)
     card = queries.newest_card(found)
     form = CardForm(request.POST or None, initial={**(card.stated if card else {}), "seen": card.digest if card else ""})

@@ -95,7 +95,7 @@ class Fault(models.Model):
 class EndpointToken(models.Model):
     """The secret of a service account: a program that may ask this endpoint and nothing else. Kept only as its hash.
 
-    It belongs to no person, so that it outlives whoever made it, and ends when it expires or is revoked.
+    It belongs to no person, so that it outlives the person who made it, and ends when it expires or is revoked.
     """
 
     project_path = "endpoint__model__project"
@@ -118,7 +118,7 @@ class EndpointToken(models.Model):
 
 
 class Routes(models.Model):
-    """The number of the newest routes document, and what its readers say is wrong. One row; locked by whoever changes what is served.
+    """The number of the newest routes document, and what its readers say is wrong. One row; locked by anyone who changes what is served.
 
     problems: None for a server that fell silent since it raised one.
     """

@@ -86,7 +86,7 @@ def published_faults() -> dict[str, Any] | None:
 
 
 def planted() -> QuerySet[Fault]:
-    """The faults of drills that nobody has lifted."""
+    """The faults of drills that no one has lifted."""
     rows = Fault.objects.filter(lifted_at=None)
     return rows.select_related("deployment__endpoint__model__project", "deployment__version", "planted_by").order_by("id")
 
@@ -264,7 +264,7 @@ def approvals(endpoint_id: UUID) -> QuerySet[PromotionRequest]:
 
 
 def not_live(requests: QuerySet[PromotionRequest]) -> QuerySet[PromotionRequest]:
-    """Those of these requests whose version isn't live on their endpoint: it cannot be deployed, nor stand beside itself."""
+    """Those of these requests whose version isn't live on their endpoint: it cannot be deployed, nor are beside itself."""
     return requests.exclude(version=F("endpoint__alias__version"))
 
 
@@ -335,7 +335,7 @@ def server_states_for(endpoint: Endpoint) -> list[ServerState]:
 
 
 def lately_dead(now: datetime) -> list[ServerState]:
-    """The servers that fell silent within the last hour; an older file is of a server that nobody misses."""
+    """The servers that fell silent within the last hour; an older file is of a server that no one misses."""
     return [state for state in written_states() if not state.lives and state.at and now - state.at < MISSED_FOR]
 
 

@@ -45,7 +45,7 @@ APPROVERS = [role.value for role in Role if role in roles_for("promotions.approv
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One approval, by one person of one role. Steps are taken in their order, each by somebody else."""
+    """One approval, by one person of one role. Steps are taken in their order, each by someone else."""
 
     name: str
     title: str

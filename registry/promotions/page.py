@@ -60,7 +60,7 @@ class DiscussionEntry:
 
 
 def mark(request: PromotionRequest) -> tuple[str, str]:
-    """The request's state as a mark and words; in review it says how many approvals are missing."""
+    """The request's state as a mark and words; in review it shows how many approvals are missing."""
     status = Status(request.status)
     if status == Status.IN_REVIEW:
         missing = len(policies.read(request.policy).steps) - sum(verdict.approves for verdict in request.verdicts.all())

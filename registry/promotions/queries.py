@@ -165,7 +165,7 @@ def grants(rows: QuerySet[Any], user: User) -> dict[int, set[Role]]:
 
 
 def is_owned(user: User, request: PromotionRequest) -> bool:
-    """Whether the next step is the requester's own: gates to mend and check again, or an approval to deploy."""
+    """Whether the next step is the requester's own: gates to fix and check again, or an approval to deploy."""
     return request.requester_id == user.pk and request.status in (Status.DRAFT, Status.APPROVED)
 
 

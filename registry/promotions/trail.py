@@ -25,7 +25,7 @@ NOTED, BECAUSE = "has a note with digest ", "has a reason with digest "
 
 
 def told(events: list[Told]) -> set[str]:
-    """What stands after these events about a request."""
+    """What is after these events about a request."""
     lasting: dict[str, str] = {}
     added: set[str] = set()
     for event in events:

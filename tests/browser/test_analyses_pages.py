@@ -90,7 +90,7 @@ def test_the_items_of_a_group_of_marked_parts_become_a_queue_by_keys(opened, of_
     page = opened(of_tasks["groups-marks"], mia)
 
     page.get_by_role("link", name=re.compile("^Open the .* items$")).first.press("Enter")
-    expect(page.get_by_role("heading", name="Group 1 of the errors")).to_be_visible()
+    expect(page.get_by_role("heading", name="Error cluster 1")).to_be_visible()
     expect(page.locator("#items mark.true").first).to_be_visible()
     page.locator("#items tbody input[name=item]").first.press("Space")
     page.get_by_role("button", name="Label selected items").press("Enter")

@@ -31,7 +31,7 @@ def test_a_class_is_chosen_on_the_form_and_the_run_says_what_is_wanted(opened, r
     shot(page, "threshold-launch")
     page.get_by_role("button", name="Start run").click()
 
-    expect(page.get_by_text("for refund, recall of 0.97 or more; chosen when it has trained")).to_be_visible()
+    expect(page.get_by_text("for refund, recall of at least 0.97; chosen after training")).to_be_visible()
 
 
 def test_the_pages_tell_it_to_everybody(opened, project, run, mia):

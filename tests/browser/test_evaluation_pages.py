@@ -44,7 +44,7 @@ def evaluation(project, mia):
 def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
-    page.get_by_role("link", name="Groups", exact=True).click()
+    page.get_by_role("link", name="Slices", exact=True).click()
     page.get_by_label("Slice by").select_option("channel")
     expect(page.get_by_text("phone is below the rest:")).to_be_visible()
     page.get_by_label("Fairness for label").select_option("card")
@@ -59,7 +59,7 @@ def test_what_is_chosen_before_the_scripts_are_there_counts_too(opened, evaluati
     intercept(page, lambda url: "htmx" in url and "groups" in page.url, lambda route: held.append(route))
 
     with page.expect_request(lambda request: "htmx" in request.url):
-        page.get_by_role("link", name="Groups", exact=True).click(no_wait_after=True)
+        page.get_by_role("link", name="Slices", exact=True).click(no_wait_after=True)
     page.get_by_label("Slice by").select_option("channel")
     assert held
     for route in held:
@@ -152,7 +152,7 @@ def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, ev
         page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         expect(facts).to_be_visible()
-        for told in (evaluation.root_digest, evaluation.snapshot.digest, evaluation.report_digest, "by Mia", "asked for by the system"):
+        for told in (evaluation.root_digest, evaluation.snapshot.digest, evaluation.report_digest, "by Mia", "requested by system"):
             expect(facts).to_contain_text(told)
         expect(page.get_by_role("navigation", name="Parts of the evaluation")).to_be_hidden()
         assert page.evaluate(CUT) == []

@@ -16,7 +16,7 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
     evaluation = grouped_evaluation(project, mia, "spans")
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
-    page.get_by_role("link", name="Groups", exact=True).click()
+    page.get_by_role("link", name="Slices", exact=True).click()
     page.get_by_label("Slice by").select_option("channel")
     expect(page.get_by_text("phone is below the rest: micro-F1 0.857")).to_be_visible()
     settled(page)  # what came is heard from a moment after it is seen

@@ -26,7 +26,7 @@ def pair(project, mia):
 def test_people_are_asked_and_choose_by_keys(opened, pair, mia, ana):
     page = opened(f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}", mia)
     page.get_by_label("Response pairs").fill("10")
-    page.get_by_role("button", name="Ask people").click()
+    page.get_by_role("button", name="Start preference test").click()
     expect(page.get_by_role("heading", name="Run 1 and Run 2, side by side")).to_be_visible()
     run_ok("default")
     page.get_by_role("button", name="Open queue").click()

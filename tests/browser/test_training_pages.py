@@ -78,7 +78,7 @@ def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first
     settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
     paused, early = (actions.reproduce(run_id=first.uuid, actor=mia) for _ in range(2))
     actions.pause(run_id=paused.uuid, actor=mia)
-    said = "The loss was no longer a number at step 43. The weights of step 40, the best before it, are kept."
+    said = "The loss became NaN at step 43. The weights of step 40, the best earlier step, are used."
     finish_run(early, error={"code": "nan_loss", "message": said, "next_step": "Lower both learning rates, and start a new run."})
     actions.record_events(early, [parts_event()])
     paths = {"run-paused": f"/runs/{paused.uuid}/", "run-early": f"/runs/{early.uuid}/"}

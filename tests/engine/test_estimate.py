@@ -132,7 +132,7 @@ SIZES = {"checkpoints": 4, "best": 3, "cache": 2, "artifact": 1}
 
 def test_paces_evaluations_and_checkpoints_are_medians_and_the_first_pace_is_left_out():
     events = diary(
-        (1.0, "log", {"message": "Computing what the 4 frozen layers give to 320 train rows."}),
+        (1.0, "log", {"message": "Caching the output of 4 frozen layers for 320 train rows."}),
         (3.5, "stage", {"name": "train"}),
         *evaluated(4.0, 4.3, 4.4, rate=32.0),
         *evaluated(5.0, 5.5, 5.7, rate=160.0),

@@ -96,7 +96,7 @@ def test_dialogues_that_are_all_left_out_are_refused(base, tmp_path, train_here)
 
     result = train_here(run)
 
-    assert result["error"]["message"] == "train.jsonl holds no rows, but 3 that are left out, such as one with calls of tools."
+    assert result["error"]["message"] == "train.jsonl contains no rows, and 3 rejected ones, for example one with calls of tools."
 
 
 def test_prompts_and_dialogues_are_learnt_side_by_side(base, tmp_path, train_here):

@@ -49,7 +49,7 @@ def test_half_a_point_of_macro_f1_may_be_lost_and_no_more(monkeypatch, before, a
     gate = judge(INFO, same, same, np.zeros(10, np.int64), 400, 100)
 
     assert gate.passed is passed
-    assert ("It may lose 0.5 points at most." in gate.reason) is not passed
+    assert ("The maximum loss is 0.5 points." in gate.reason) is not passed
 
 
 def test_the_macro_f1_of_the_gate_is_that_of_every_report():
@@ -185,7 +185,7 @@ def test_a_graph_that_cannot_be_rounded_fails_the_gate_and_not_the_run(trained, 
     folder, result = trained(104, epochs=1)
 
     assert result["status"] == "succeeded"
-    assert result["int8"]["reason"] == "The graph could not be rounded to int8 (RuntimeError)."
+    assert result["int8"]["reason"] == "The graph couldn't be quantised to int8 (RuntimeError)."
     assert not (folder / "artifact" / INT8).exists()
 
 

@@ -163,14 +163,14 @@ def test_rows_that_are_too_long_are_counted(ranked_folder, train_here):
     train_here(folder)
 
     found = next(each for each in read_events(folder / "events.jsonl")[0] if each["kind"] == "finding" and each["code"] == "cut_texts")
-    assert found["title"] == "8 of 8 training rows are cut at 16 tokens."
+    assert found["title"] == "8 of 8 training rows are truncated at 16 tokens."
 
 
 def test_a_text_by_itself_is_not_answered(ranked_folder, train_here):
     folder = ranked_folder(epochs=1)
     train_here(folder)
 
-    with pytest.raises(EngineFault, match="compares the responses to a prompt"):
+    with pytest.raises(EngineFault, match="This is a ranking model"):
         Predictor(folder / "artifact").probabilities(["my card"])
 
 

@@ -38,7 +38,7 @@ def test_a_strategy_fits_or_it_is_said_why_it_does_not(task):
     for strategy in ("lora", "fast_lora", "full", "ia3", "adapter", "head", "prompt", "p_tuning", "prefix"):
         assert bool(settings.misfit(strategy, strategy)) == (strategy not in settings.strategies)
         if strategy not in settings.strategies:
-            with pytest.raises(ValueError, match="Settings need rows and a known strategy"):
+            with pytest.raises(ValueError, match="Suggested settings need rows and a known strategy; got"):
                 suggest(40, task=task, strategy=strategy)
 
 
@@ -110,7 +110,7 @@ def test_responses_take_as_long_as_the_texts_that_they_are():
 
 
 def test_no_rows_are_refused():
-    with pytest.raises(ValueError, match="Settings need rows"):
+    with pytest.raises(ValueError, match="Suggested settings need rows and a known strategy; got"):
         suggest(0)
 
 

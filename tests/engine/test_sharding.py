@@ -44,7 +44,7 @@ def test_a_divided_classifier_gives_the_curve_and_the_artifact_of_one_process(ca
     assert_same_artifact(alone, divided)
     (said,) = [event["message"] for event in events_of(divided, "log") if "Divided" in event["message"]]
     half, whole = two["total_parameters"] // 2, two["total_parameters"]
-    assert said == f"Divided the model: each of 2 processes holds at most {half:,} of {whole:,} weights."
+    assert said == f"Sharded the model: each of 2 processes holds at most {half:,} of {whole:,} weights."
     assert not distributed.is_initialized()
 
 
@@ -104,5 +104,5 @@ def test_what_is_said_where_memory_runs_out_fits_how_the_model_is_held(sharded, 
     finally:
         two.end()
 
-    assert (fault.value.code, fault.value.message) == ("out_of_memory", "One of the 2 processes that train together ran out of memory.")
+    assert (fault.value.code, fault.value.message) == ("out_of_memory", "One of the 2 training processes ran out of memory.")
     assert fault.value.next_step == f"Halve the batch size or the max sequence length (max_tokens), or {step}, then start again."

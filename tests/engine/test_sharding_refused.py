@@ -53,7 +53,7 @@ def test_a_model_without_a_list_of_layers_is_refused_before_others_are_started(r
 
     error = train_here(folder)["error"]
 
-    assert error["message"] == "spec.json: sharded needs layers that stand in a list, and AlbertModel has none."
+    assert error["message"] == "spec.json: sharded needs a model with a layer list, which AlbertModel lacks."
     assert not (tmp_path / "started").exists()
     assert not (folder / "checkpoints").exists()
     assert json.loads((folder / "result.json").read_text())["status"] == "failed"

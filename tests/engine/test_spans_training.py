@@ -141,10 +141,9 @@ def test_what_cannot_be_learnt_as_it_is_marked_is_told(spans_folder, train_here)
     (finding,) = [each for each in events if each["kind"] == "finding" and each["code"] == "lost_spans"]
     assert finding["title"] == "3 of 5 training spans can't be used exactly as labelled."
     assert finding["detail"] == (
-        "1 lie beyond the first 8 tokens of their text, which alone are read; 1 begin or end where no token does, so that more or less "
-        "than they is marked; 1 overlap a longer span and were dropped."
+        "1 are beyond the first 8 tokens of their text; 1 don't align with token boundaries; 1 overlap a longer span and were dropped."
     )
-    assert finding["next_step"].startswith("Raise max_tokens")
+    assert finding["next_step"].startswith("Increase max_tokens, or split long texts.")
     assert Predictor(folder / "artifact").answer(["my card ", long]).logits.cut == (False, True)
 
 
@@ -158,13 +157,10 @@ def test_a_text_that_was_read_to_its_end_asks_for_no_more_tokens(tiny_base):
 
     (cut, both), (_, first) = noted(slice(2)), noted(slice(1))
     assert cut == [False, True]
-    assert both.detail == (
-        "1 lie beyond the first 8 tokens of their text, which alone are read; 1 begin or end where no token does, so that more or less "
-        "than they is marked."
-    )
-    assert first.next_step == "Mark whole words that do not overlap."
+    assert both.detail == ("1 are beyond the first 8 tokens of their text; 1 don't align with token boundaries.")
+    assert first.next_step == "Label whole words without overlaps."
     _, spaced = noted(slice(1), Unit.SPACED)
-    assert spaced.next_step == "Mark everything between two spaces that do not overlap."
+    assert spaced.next_step == "Label everything between two spaces without overlaps."
 
 
 def test_a_token_counts_as_much_in_a_batch_of_long_texts_as_in_one_of_short_ones():

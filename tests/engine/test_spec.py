@@ -44,7 +44,7 @@ def test_no_zero_is_negative():
         (
             {"strategy": {"kind": "prefix"}},
             "strategy.kind",
-            "spec.json: strategy.kind prefix is for text generation: it steers a decoder's answers.",
+            "spec.json: strategy.kind prefix is only available for generation.",
         ),
         ({"strategy": {"rank": 0}}, "strategy.rank", "spec.json: strategy.rank must be from 1 to 256, got 0."),
         ({"strategy": []}, "strategy", "spec.json: strategy must be an object, got []."),
@@ -72,7 +72,7 @@ def test_a_whole_number_beyond_all_measure_is_refused_by_name():
 
 
 def test_an_unknown_field_is_refused():
-    with pytest.raises(SpecError, match=r"spec.json: epoch is not a field of TrainSpec; known are base, labels,"):
+    with pytest.raises(SpecError, match=r"spec.json: epoch isn't a field of TrainSpec; valid fields: base, labels,"):
         TrainSpec.from_json(GOOD | {"epoch": 3})
 
 

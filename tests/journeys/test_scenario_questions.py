@@ -249,7 +249,7 @@ def test_the_form_proposes_lora_and_says_why_each_setting(scenario: Scenario):
     expect(page.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
     expect(page.get_by_text(f"{train} rows make").first).to_be_visible()
     expect(page.get_by_text("Adapters start at zero and need a much higher learning rate than full fine-tuning.")).to_be_visible()
-    expect(page.get_by_text(re.compile("99 of 100 answers have up to about"))).to_be_visible()
+    expect(page.get_by_text(re.compile("99 % of responses have up to about"))).to_be_visible()
     look(page, "")
 
 

@@ -69,7 +69,7 @@ by a test. The part before the dot is the room. A verb is never renamed or remov
 
 STRATEGIES = """# Strategies
 
-What learns in a run, written from `lifecycle/training/rules.py` and `lifecycle/engine/task_types/*/settings.py` by
+What each strategy trains, generated from `lifecycle/training/rules.py` and `lifecycle/engine/task_types/*/settings.py` by
 `python -m tests.support.reference`; a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per
 text**, **any number of classes per text** or **marked parts of texts**, on encoders whose layers stand in a list, or to **write texts**, on
 decoders. Snapshots of other tasks, and strategies that do not fit a task, are refused in a sentence.

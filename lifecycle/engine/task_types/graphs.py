@@ -128,7 +128,7 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
 
     @abstractmethod
     def explain(self, opened: Predictor, text: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Which words of a text speak for its answers. payload: what was sent beside the text."""
+        """Which words of a text support its answers. payload: what was sent beside the text."""
 
 
 def described(run: Trained) -> ArtifactInfo:
@@ -144,7 +144,7 @@ def described(run: Trained) -> ArtifactInfo:
 
 
 def rearranged(logits: Any, old: Sequence[str], new: Sequence[str]) -> Any:
-    """Logits in another order of what they stand for; NEVER where they say nothing of it. logits: (N, K), or those of tokens."""
+    """Logits in another order of what they represent; NEVER where they say nothing of it. logits: (N, K), or those of tokens."""
     if list(old) == list(new):
         return logits
     if isinstance(logits, Tokens):

@@ -1,4 +1,4 @@
-"""What is set of a run by its task: what a spec may say, what is suggested for the data, and why nothing could be learnt. No torch."""
+"""What is set of a run by its task: what a spec may say, what is suggested for the data, and why nothing could be learned. No torch."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why nothing could be learnt from a dataset version, after a colon, and what to do."""
+    """Why nothing could be learned from a dataset version, after a colon, and what to do."""
 
     why: str
     next_step: str
@@ -106,7 +106,7 @@ class Settings(ABC):
 
     @abstractmethod
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
-        """Why nothing could be learnt. counts: {"splits": {split: rows}, "labels": {label: {split: rows}}}."""
+        """Why nothing could be learned. counts: {"splits": {split: rows}, "labels": {label: {split: rows}}}."""
 
     @abstractmethod
     def misfit(self, strategy: str, name: str) -> str:

@@ -65,7 +65,7 @@ def ask_people(
         {"id": pair.item, "content": json.dumps({"prompt": prompts[pair.item], "responses": pair.shown}, ensure_ascii=False)}
         for pair in chosen
     ]
-    name = f"Response pairs {secrets.token_hex(2)}"  # stands on the bench, where it is not to tell whose they are
+    name = f"Response pairs {secrets.token_hex(2)}"  # is on the bench, where it is not to tell whose they are
     target = datasets.create_dataset(
         project=dataset.project, actor=actor, name=name, task="preference", description="Responses of two models to the same prompts."
     )
@@ -103,6 +103,6 @@ def open_side_by_side(*, side_id: UUID, actor: User, overlap: int = 1) -> SideBy
         dataset_id=made.dataset.uuid, actor=actor, name="Which is better?", overlap=overlap, source=Queue.Source.UPLOAD,
         upload_id=made.upload.uuid,
     )  # fmt: skip
-    made.pairs = made.upload.items.count()  # what could not be imported is asked of nobody
+    made.pairs = made.upload.items.count()  # what could not be imported is asked of no one
     made.save(update_fields=["queue", "pairs"])
     return made

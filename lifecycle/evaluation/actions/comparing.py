@@ -52,7 +52,7 @@ def run_comparison(ctx: JobContext) -> None:
 
 
 def compare_anew(a: Evaluation, b: Evaluation) -> dict[str, Any]:
-    """The comparison, as compare.computed has it, for work that decides: nothing kept or remembered is read, since whoever can write to
+    """The comparison, as compare.computed has it, for work that decides: nothing kept or remembered is read, since anyone who can write to
     the database may have made it up. One that is too large for a request is kept for its page, unless one is kept already. Raises Refused
     where the two cannot be compared."""
     report = compare.computed(a, b)

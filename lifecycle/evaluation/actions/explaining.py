@@ -1,4 +1,4 @@
-"""Finding the words of an item that speak for the answer it got."""
+"""Finding the words of an item that support the answer it got."""
 
 from __future__ import annotations
 

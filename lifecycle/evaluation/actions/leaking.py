@@ -74,7 +74,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
 
 
 def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
-    """The rows of a split whose loss is measured on what a model learns of them: no dialogue whose last answer is read and not learnt."""
+    """The rows of a split whose loss is measured on what a model learns of them: no dialogue whose last answer is read and not learned."""
     rows = list(snapshots.rows_of(snapshot, split))
     if not snapshot.dataset.task_type.writes_text:
         return rows

@@ -81,7 +81,7 @@ def queue(run: Run, splits: list[str], actor: User | None, snapshot: Snapshot | 
 
 
 def check_measurable(run: Run, snapshot: Snapshot) -> None:
-    """Raises Refused where a run cannot answer a snapshot's rows: another dataset, or labels that it never learnt."""
+    """Raises Refused where a run cannot answer a snapshot's rows: another dataset, or labels that it never learned."""
     if snapshot.dataset_id != run.snapshot.dataset_id:
         raise Refused(
             f"{run} was trained on a different dataset than {snapshot}.", fields={"snapshot": ["Choose a version of its dataset."]}

@@ -118,7 +118,7 @@ def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, Value, 
 
 
 def put_in_order(queue: Queue | None, actor: User | None) -> None:
-    """A queue whose order comes from suggestions is put in order anew, as the one who asked for them may."""
+    """A queue whose order comes from suggestions is put in order again, as the one who asked for them may."""
     if queue is None or actor is None:
         return
     queue.refresh_from_db()

@@ -68,9 +68,9 @@ def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -
 
 
 def add_run_base(*, run: Run, actor: User) -> BaseModel:
-    """The model that a run left, for another run to start from; a job adds what it learnt into its base's weights. Twice gives the same.
+    """The model that a run left, for another run to start from; a job adds what it learned into its base's weights. Twice gives the same.
 
-    Raises PermissionDenied, Conflict (it has not succeeded) or Refused (what it learnt cannot be added into the weights).
+    Raises PermissionDenied, Conflict (it has not succeeded) or Refused (what it learned cannot be added into the weights).
     """
     require(actor, "training.launch", run)
     if run.state != RunState.SUCCEEDED or run.artifact is None:

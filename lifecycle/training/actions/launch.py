@@ -84,7 +84,7 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None, priority: P
     """Queue the spec of a run that has succeeded once more, on the same snapshot and base: its weights should come out equal, bit for bit.
 
     key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the run has not succeeded, or the key has
-    started something else) or NotReady (the base model's files are gone).
+    started something else) or NotReady (the base model's files are missing).
     """
     first = Run.objects.select_related("snapshot__dataset", "base__folder").get(uuid=run_id)
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=first.project_id)
@@ -159,7 +159,7 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 
 
 def check_snapshot(snapshot: Snapshot) -> None:
-    """Raises Refused where nothing could be learnt or measured."""
+    """Raises Refused where nothing could be learned or measured."""
     problem = settings_of(snapshot.dataset.task).untrainable(snapshot.counts) or all_left_out(snapshot)
     if problem:
         text = f"You can't train on {snapshot}: {problem.why}"
@@ -170,7 +170,7 @@ def check_snapshot(snapshot: Snapshot) -> None:
 
 
 def all_left_out(snapshot: Snapshot) -> Problem | None:
-    """The problem of dialogues from which nothing is learnt."""
+    """The problem of dialogues from which nothing is learned."""
     unfit = suggesting.unlearnable(snapshot) if snapshot.dataset.task_type.content is Content.DIALOGUE else None
     if unfit is None:
         return None
@@ -179,7 +179,7 @@ def all_left_out(snapshot: Snapshot) -> Problem | None:
 
 
 def check_base(base: BaseModel, project: Project, actor: User) -> None:
-    """Raises Refused for a base of another project, or one that learnt from data on which the person may not train, NotReady while its
+    """Raises Refused for a base of another project, or one that learned from data on which the person may not train, NotReady while its
     files are not kept."""
     if base.project_id != project.pk:
         raise Refused("That base model belongs to another project.", fields={"base": ["Choose a base model of this project."]})
@@ -192,7 +192,7 @@ def check_base(base: BaseModel, project: Project, actor: User) -> None:
 
 
 def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
-    """Raises Refused where the task is learnt by an encoder and the base is none, or the other way round."""
+    """Raises Refused where the task is learned by an encoder and the base is none, or the other way round."""
     settings = settings_of(snapshot.dataset.task)
     if not settings.fits(base.facts):
         text = f"{base.name} {settings.other_base}"

@@ -33,7 +33,7 @@ def locked(run_id: UUID) -> Run:
 
 
 def move(run: Run, state: RunState, **values: Any) -> None:
-    """Change a locked run's state and what goes with it; where a trial ends, its sweep goes on. Raises Conflict."""
+    """Change a locked run's state and what goes with it; where a trial ends, its sweep continues. Raises Conflict."""
     check_move("run", rules.MOVES, RunState(run.state), state)
     run.state = state
     for name, value in values.items():
@@ -119,7 +119,7 @@ def resume(*, run_id: UUID, actor: User) -> Run:
 def prioritise(*, run_id: UUID, priority: Priority, actor: User, seen: Priority | None = None) -> Run:
     """Have a waiting run go sooner or later than others. Asking twice is asking once.
 
-    seen: its priority as the person saw it. Raises PermissionDenied or Conflict (it waits for no worker, or somebody has changed its
+    seen: its priority as the person saw it. Raises PermissionDenied or Conflict (it waits for no worker, or someone has changed its
     priority since).
     """
     run = locked_with_job(run_id)

@@ -140,7 +140,7 @@ def next_trial(sweep_id: UUID) -> Run | None:
     """Launch the next trial of a sweep, or end it; nothing while one is on its way or the sweep has ended, so that asking twice is asking
     once. Written by the sweep's job.
 
-    Raises Refused where whoever started the sweep may no longer launch or is another by the audit log, and what `launch` raises.
+    Raises Refused where the person who started the sweep may no longer launch or is another by the audit log, and what `launch` raises.
     """
     sweep = locked_sweep(sweep_id)
     trials = list(sweep_queries.trials_of(sweep))

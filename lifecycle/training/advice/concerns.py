@@ -50,7 +50,7 @@ def leaks(data: Data) -> list[Concern]:
 
 
 def tiny(data: Data) -> list[Concern]:
-    """Classes with too few training rows to be learnt."""
+    """Classes with too few training rows to be learned."""
     few = sorted((count, label) for label, count in data.rows_of("train").items() if count < FEW_ROWS)
     if not few:
         return []

@@ -63,7 +63,7 @@ class Data:
 
     @property
     def train(self) -> int:
-        """Rows that are learnt from."""
+        """Rows that are learned from."""
         return self.splits.get("train", 0)
 
     def rows_of(self, split: str) -> dict[str, int]:

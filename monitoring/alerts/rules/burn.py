@@ -15,7 +15,7 @@ from lifecycle.statistics.significance import at_least
 from monitoring.alerts.rules.state import CALM_SHARE, Severity
 
 SURE = 0.0002  # the chance at one look; looked at every minute for a month, an endpoint on its budget opens a ticket in less than 5 %
-BUDGET_LOW = 0.25  # of a budget: below it somebody should look
+BUDGET_LOW = 0.25  # of a budget: below it someone should look
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

@@ -42,7 +42,7 @@ class Reading:
 def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Counts | None = None, asked: bool = False) -> DriftReport:
     """Compare a window of a version's answers with its baseline; the same window again is the same report.
 
-    counts: of the window, where the caller has read them. asked: somebody wants to know now; such a report opens and closes nothing.
+    counts: of the window, where the caller has read them. asked: someone wants to know now; such a report opens and closes nothing.
     A baseline that cannot be made gives a report that says so.
     """
     known = queries.report_of(endpoint, version, span, asked=asked)
@@ -83,7 +83,7 @@ def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) 
 
 # ── Reading: nothing of it under a lock ─────────────────────────────────────
 def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, senders: Senders | None = None) -> Reading:
-    """Every monitor of the counts, the accuracy to be expected, and what people said by now. senders: None where nobody says who asked."""
+    """Every monitor of the counts, the accuracy to be expected, and what people said by now. senders: None where no one shows who asked."""
     reference = Reference(base.rows, base.histograms, base.calibration)
     found = [measuring.measure(monitor, reference, counts, senders) for monitor in measuring.FIELD]
     realised = measuring.realised(counts)
@@ -134,7 +134,7 @@ def keep(
 
 @transaction.atomic
 def write_failed(endpoint: Endpoint, version: ModelVersion, span: Span, rows: int, error: Exception, asked: bool) -> DriftReport:
-    """A report that says why nothing was measured."""
+    """A report that gives the reason why nothing was measured."""
     lock(endpoint)
     reason = error.message if isinstance(error, Refusal) else "Its file can't be read."
     made, _ = DriftReport.objects.get_or_create(

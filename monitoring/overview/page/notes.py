@@ -86,7 +86,7 @@ def attention(
             "Open endpoint",
         )
         for row in rows
-        if row.health.kind == "warn" and row.health.word != rules.WATCH  # which asks nobody for anything
+        if row.health.kind == "warn" and row.health.word != rules.WATCH  # which asks no one for anything
     ]
     notes = [replace(note, text=note.text[:300]) for note in notes]
     return sorted(notes, key=lambda note: note.kind != "bad")[:8]

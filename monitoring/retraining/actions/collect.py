@@ -40,9 +40,9 @@ WORDS = {WRONG: "reported wrong", UNSURE: "least confident", SAMPLE: "sampled at
 
 
 def collector_of(proposal: Proposal) -> User | None:
-    """On whose behalf texts become items: whoever took it on, approved it, proposed it by hand, or set the trigger. None: it waits.
+    """On whose behalf texts become items: anyone who took it on, approved it, proposed it by hand, or set the trigger. None: it waits.
 
-    Copying takes somebody who may read the texts, which leads may not. Nobody else is written into the trail as who copied them.
+    Copying takes someone who may read the texts, which leads may not. No one else is written into the audit log as who copied them.
     """
     behind = [proposal.collected_by, proposal.acting, proposal.proposed_by, proposal.trigger.author if proposal.trigger else None]
     return next((each for each in behind if each is not None and each.is_active and may_collect(each, proposal)), None)
@@ -61,7 +61,7 @@ def may_collect(user: User, proposal: Proposal) -> bool:
 
 
 def waits_for_collector(proposal: Proposal) -> bool:
-    """Whether its texts are to be collected and nobody behind it may."""
+    """Whether its texts are to be collected and no one behind it may."""
     return proposal.state in (State.OPEN, State.APPROVED) and proposal.collected_at is None and collector_of(proposal) is None
 
 

@@ -1,4 +1,4 @@
-"""Business figures to define and compare, and what came of cases to report."""
+"""Business figures to define and compare, and the result of cases to report."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class DayRollup(Rollup):
 
 
 class RollupMark(models.Model):
-    """How far the hours, or the days, have been built from what they add up. Two rows, locked by whoever builds or clears away."""
+    """How far the hours, or the days, have been built from what they add up. Two rows, locked by anyone who builds or clears away."""
 
     class Level(models.TextChoices):
         HOUR = "hour", "Hour"

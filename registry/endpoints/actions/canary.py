@@ -108,7 +108,7 @@ def wider(alias: Alias, old: Deployment, actor: User | None, reason: str, epoch:
 
 
 def changed(old: Deployment, share: int, actor: User | None, reason: str, epoch: int) -> Deployment:
-    """The canary goes on under another share."""
+    """The canary continues under another share."""
     intervals.end(old, actor, reason or f"Its share changed to {rules.percent(share)}.")
     new = intervals.begin(
         Deployment(

@@ -25,7 +25,7 @@ ACTION = "endpoints.plant_fault"
 def plant_fault(
     *, deployment_id: UUID, share: int, kind: str, actor: User, delay_ms: int = 1_000, minutes: int = 60, reason: str = ""
 ) -> Fault:  # fmt: skip
-    """Let a running deployment fail, or be slow, for a share (of 10,000) of its requests. It ends by itself after so many minutes.
+    """Let a running deployment fail, or be slow, for a share (of 10,000) of its requests. It ends on its own after so many minutes.
 
     kind: error (status 500) or slow (delay_ms added). Raises PermissionDenied, Conflict (ended, or a fault is planted in it) or Refused (a
     shadow, whose failures no client sees; numbers out of range; no server that was started for drills, so nothing would happen).

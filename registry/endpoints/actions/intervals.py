@@ -58,7 +58,7 @@ def switch(
 
 
 def check_recorded(deployment: Deployment) -> None:
-    """Raises Conflict for a deployment whose row names another version than the audit log: nobody approved that one."""
+    """Raises Conflict for a deployment whose row names another version than the audit log: no one approved that one."""
     if not queries.is_recorded(deployment):
         text = f"The audit log doesn't say that {deployment.version} was deployed here."
         raise Conflict(text, next_step="Contact an auditor: the record doesn't match the audit log.")

@@ -1,6 +1,6 @@
 """Deploy an approved version, or go back to the last live one. Each is one transaction; the servers learn of it right after the commit.
 
-Locks are taken in one order: the row of the routes, the request, its version, the alias, then the trail's chain.
+Locks are taken in one order: the row of the routes, the request, its version, the alias, then the audit log's chain.
 """
 
 from __future__ import annotations

@@ -72,12 +72,12 @@ def test_watching_shows_progress_and_ends_with_the_scores(as_person, mia, run):
 
 
 def test_a_run_that_ended_early_is_no_success_and_says_why(as_person, mia, run):
-    broke = {"code": "nan_loss", "message": "The loss was no longer a number at step 43.", "next_step": "Lower both learning rates."}
+    broke = {"code": "nan_loss", "message": "The loss became NaN at step 43.", "next_step": "Lower both learning rates."}
 
     said = as_person(mia)("runs", "watch", "1", during=lambda: training.finish_run(Run.objects.get(), error=broke))
 
     assert said.code == 1
-    assert said.out.endswith(" It ended early: The loss was no longer a number at step 43. Lower both learning rates.\n")
+    assert said.out.endswith(" It ended early: The loss became NaN at step 43. Lower both learning rates.\n")
 
 
 def test_the_model_is_divided_among_processes_by_two_settings(as_person, mia, snapshot, base, site):

@@ -50,7 +50,7 @@ def test_a_strategy_that_is_not_known_is_refused_with_all_that_are(as_person, mi
     said = as_person(mia)(*words, "--strategy", "lorra")
 
     assert (said.code, said.out) == (1, "")
-    assert f"There is no strategy “lorra”. Choose one of {', '.join(Strategy.values)}." in said.err
+    assert f"Unknown strategy “lorra”. Choose one of {', '.join(Strategy.values)}." in said.err
     assert [kind.objects.count() for kind in (Run, Sweep, Estimate)] == [0, 0, 0]
 
 

@@ -31,5 +31,5 @@ def test_a_run_of_adapters_is_refused_with_what_to_do(as_person, mia, snapshot):
     said = as_person(mia)("base-models", "create", "1")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("What Bottleneck adapters learns stands beside the base's weights, so no other run can start from Run 1.")
+    assert said.err.startswith("Bottleneck adapters doesn't change the base weights, so another run can't start from Run 1.")
     assert not BaseModel.objects.filter(kind="run").exists()

@@ -83,7 +83,7 @@ def test_an_export_without_the_signature_over_all_of_it_does_not_hold(command, k
 
     said = verified(command, changed, key)
 
-    assert (said.code, "carries no signature" in said.err) == (1, True)
+    assert (said.code, "has no signature" in said.err) == (1, True)
 
 
 def test_a_signed_card_of_another_model_does_not_hold(command, kept, key, tmp_path):

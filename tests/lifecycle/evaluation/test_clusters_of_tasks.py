@@ -147,7 +147,7 @@ def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_the
 
     engineer, auditor = (client_for(person).get(address) for person in (mia, aida))
 
-    assert f'<a href="{address}">in groups</a>' in report
+    assert f'<a href="{address}">clustered</a>' in report
     assert [len(group.lines) for group in engineer.context["groups"]] == [3, 3]
     assert any("card" in group.words for group in engineer.context["groups"])
     assert [group.words for group in auditor.context["groups"]] == [[], []]
@@ -162,8 +162,8 @@ def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_the
     ("measured", "slip", "said"),
     [
         ("multi_label", ("missed", "card", ""), "card is missed"), ("multi_label", ("invented", "", "card"), "card is predicted wrongly"),
-        ("spans", ("missed", "card", ""), "card is missed"), ("spans", ("invented", "", "card"), "card is invented"),
-        ("spans", ("class", "card", "wish"), "card is read as wish"),
+        ("spans", ("missed", "card", ""), "card is missed"), ("spans", ("invented", "", "card"), "card is spurious"),
+        ("spans", ("class", "card", "wish"), "card is predicted as wish"),
         ("spans", ("boundary", "wish", "wish"), "wish is predicted with a different boundary"),
     ],
     indirect=["measured"],
@@ -214,7 +214,7 @@ def test_groups_that_were_kept_before_kinds_were_told_are_shown(snapshot, mia, c
 
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/clusters/").content.decode()
 
-    assert "2 errors, all of them card read as refund." in page
+    assert "2 errors, all of them card predicted as refund." in page
 
 
 @pytest.mark.django_db

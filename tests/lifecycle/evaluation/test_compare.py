@@ -47,7 +47,7 @@ def test_where_nothing_can_be_told_the_rows_that_would_tell_are_named():
     assert told(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
         "No clear difference between Run 1 and Run 2: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
         "Of 5 items that only one of them answers rightly, Run 2 fixed 3 and broke 2; p = 1.0. "
-        "Were the difference truly that large, about 31,000 rows would tell it; there are 1,000.",
+        "Detecting a difference this size needs about 31,000 rows; this test set has 1,000.",
     )
 
 
@@ -159,7 +159,7 @@ def test_pages_and_programs_are_told_the_same(client_for, project, mia):
     assert (found["same_snapshot"], found["rows_needed"]) == (True, None)
     assert {row["verdict"] for row in found["per_class"].values()} == {"better"}
     assert all(row["p"] <= row["p_holm"] < 0.05 for row in found["per_class"].values())
-    assert "different snapshots" not in page.content.decode()
+    assert "different dataset versions" not in page.content.decode()
 
 
 def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, mia):
@@ -171,7 +171,7 @@ def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, m
     page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
 
     assert compare.paired_report(a, b)["same_snapshot"] is False
-    assert "measured on different snapshots, v1 and v2." in page
+    assert "use different dataset versions, v1 and v2." in page
 
 
 def test_other_labels_and_other_splits_are_refused(client_for, run, mia):

@@ -125,7 +125,7 @@ def test_costs_hand_over_what_is_not_worth_a_mistake(client_for, test, mia):
     assert dear["outcome"]["counts"]["person"] == 0
     assert dear["low"] == dear["high"]
     page = asked(client_for, mia, test, **{"goal": "cost", "class": "card", "false": "4", "missed": "4", "person": "0.5"}).content.decode()
-    assert "Call a row card from 0.755 on, hand it over from" in page
+    assert "Call a row card from 0.755, hand over from" in page
 
 
 def test_what_cannot_be_reached_or_asked_is_said(client_for, test, mia):

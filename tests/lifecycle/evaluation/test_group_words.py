@@ -26,14 +26,14 @@ def test_a_group_below_the_rest_is_named_with_the_others_that_are():
     assert said(groups, 0, [0, 1]) == {
         "verdict": "worse",
         "fact": f"mail is below the rest: ROUGE-L 0.400 (0.300 to 0.500), {MINUS}0.200 ({MINUS}0.300 to {MINUS}0.100) against the rest.",
-        "text": f"It is below the rest by more than chance, also after a correction for 3 groups (p{GAP}<{GAP}0.001). So is phone.",
+        "text": f"This is significant after correction for 3 slices (p{GAP}<{GAP}0.001). So is phone.",
     }
 
 
 def test_a_difference_that_chance_explains_is_no_finding():
     found = said([group("mail", 0.4, 0.08, "unclear"), group("app", 0.6, 0.9, "unclear")], 0, [], compared=1)
 
-    assert found["text"] == f"After a correction for 1 group this may be chance (p{GAP}={GAP}0.080)."
+    assert found["text"] == f"This isn't significant after correction for 1 slice (p{GAP}={GAP}0.080)."
     assert found["verdict"] == "unclear"
 
 

@@ -112,7 +112,7 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     }  # fmt: skip
     assert f"phone is below the rest: {first[task]} (" in page
     assert page.index("phone is below the rest") < page.index("Scores by slice")
-    assert "also after a correction for 2 groups (p" in page
+    assert "significant after correction for 2 slices (p" in page
     summary = told(client_for(mia), measured)["summary"]
     assert (summary["verdict"], summary["fact"] in page, summary["text"] in unescape(page)) == ("worse", True, True)
     assert ("by Fisher&#x27;s exact test" if SHARES.get(task) == next(iter(PHONE[task])) else "by a permutation test") in page
@@ -125,7 +125,7 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
 def test_the_report_leads_to_the_groups_and_where_classes_are_given_to_the_chooser(task, measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    assert f'<a href="/evaluations/{measured.uuid}/groups/">Groups</a>' in page
+    assert f'<a href="/evaluations/{measured.uuid}/groups/">Slices</a>' in page
     assert ("/threshold/" in page) is (task in ("multi_label", "spans"))
 
 

@@ -67,7 +67,7 @@ def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measure
     ("low", "high", "kind", "fact"),
     [
         (0.56, 0.64, "bad", "Training rows can be identified by their loss."), (0.55, 0.64, "warn", "Not enough data"),
-        (0.45, 0.56, "warn", "Not enough data"), (0.51, 0.55, "warn", "a little better than by guessing"),
+        (0.45, 0.56, "warn", "Not enough data"), (0.51, 0.55, "warn", "slightly better than by guessing"),
         (0.5, 0.55, "ok", "no leak"), (0.45, 0.5, "ok", "no leak"),
     ],
 )  # fmt: skip
@@ -81,7 +81,7 @@ def test_the_finding_says_what_the_number_means():
     text = rules.leak(REPORT).text.replace("\u00a0", " ")
 
     assert text == (
-        "AUC 0.60 (95 % 0.56 to 0.64): of a training row and another one, the smaller loss is the training row’s in 60 % of cases. "
+        "AUC 0.60 (95 % 0.56 to 0.64): a training row has a lower loss than another row in 60 % of pairs. "
         "0.50 is guessing. This is a lower bound: a stronger attack may find more."
     )
 
@@ -90,7 +90,7 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
     address = f"/evaluations/{measured.uuid}/"
     before, asked_by_auditor = (client_for(person).get(address).content.decode() for person in (mia, aida))
     assert "Run membership-inference test" in before
-    assert "Run membership-inference test" not in asked_by_auditor
+    assert 'value="membership"' not in asked_by_auditor
     assert (
         "Not measured. A row’s loss may reveal that the model was trained on it, which matters for confidential texts."
     ) in asked_by_auditor
@@ -111,7 +111,7 @@ def test_too_few_rows_and_other_roles_are_refused_and_nothing_is_queued(project,
     few = make_evaluation(make_run(make_snapshot(project, mia), mia), "test", seed=3)
     assert few.rows < 50
 
-    with pytest.raises(Refused, match=f"There are {few.rows} rows to compare with as many others; it takes 50 of each"):
+    with pytest.raises(Refused, match=f"Only {few.rows} rows per set can be compared; the test needs 50"):
         actions.analyse(evaluation=few, kind=MEMBERSHIP, actor=mia)
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=few, kind=MEMBERSHIP, actor=gita)

@@ -135,7 +135,7 @@ def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mi
 
     page = client_for(mia).get(f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")
     assert page.status_code == 200
-    assert b"do people prefer one response" in page.content
+    assert b"No shared row has a preferred response" in page.content
     assert client_for(mia).get(f"/evaluations/{one.uuid}/").status_code == 200
 
 

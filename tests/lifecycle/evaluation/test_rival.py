@@ -110,8 +110,8 @@ def test_the_table_of_baselines_has_a_column_only_where_the_run_was_held_against
     )
 
     assert [row["against"] and row["against"]["difference"] for row in rows] == [None, 0.01]
-    assert ("+0.010" in page, "this run against it" in page) == (True, True)
-    assert ("+0.010" in before, "this run against it" in before) == (False, False)
+    assert ("+0.010" in page, "difference to this run" in page) == (True, True)
+    assert ("+0.010" in before, "difference to this run" in before) == (False, False)
 
 
 def test_a_run_that_is_5_points_better_is_told_to_be_though_the_two_intervals_overlap():

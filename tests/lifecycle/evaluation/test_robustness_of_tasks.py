@@ -68,7 +68,7 @@ def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
 
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
-    assert "No probe is told to cost Micro-F1: no interval is entirely below 0." in page
+    assert "No test significantly lowers Micro-F1: no interval is entirely below 0." in page
 
 
 def test_where_people_prefer_no_response_the_page_says_that_nothing_is_measured(measure, client_for, mia):

@@ -141,7 +141,7 @@ def test_rows_are_titled_in_words(measured, client_for, mia):
     assert "card missed, and given refund" in client.get(url + "?true=card&predicted=refund").content.decode()
     assert "Rows that miss card" in client.get(url + "?true=card&wrong=1").content.decode()
     page = client.get(url + "?predicted=card&wrong=1").content.decode()
-    assert "Rows wrongly predicted card" in page
+    assert "Rows wrongly predicted as card" in page
 
 
 def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_same_rows(run, client_for, mia):

@@ -148,7 +148,7 @@ def test_what_people_chose_is_told_once_all_is_decided(opened, mia, ana, client_
     early = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/").content.decode()
     assert "11 of 12 pairs decided" in early
     assert "The result appears when all pairs are resolved" in early
-    assert "People prefer" not in early
+    assert "Annotators prefer" not in early
 
     choose(opened, ana, "tie")
 
@@ -190,7 +190,7 @@ def test_opening_takes_pairs_that_are_there_and_happens_once(asked, mia):
 
     run_ok("default")
     actions.open_side_by_side(side_id=asked.uuid, actor=mia, overlap=2)
-    with pytest.raises(Conflict, match="open already"):
+    with pytest.raises(Conflict, match="already open"):
         actions.open_side_by_side(side_id=asked.uuid, actor=mia)
 
     assert Queue.objects.get(dataset=asked.dataset).overlap == 2
@@ -207,7 +207,7 @@ def test_a_number_of_pairs_out_of_range_is_refused_by_its_field(pair, mia, pairs
 
 
 def test_two_that_say_the_same_are_refused(pair, mia):
-    with pytest.raises(Refused, match="different answers to 0 prompts"):
+    with pytest.raises(Refused, match="different responses to 0 prompts"):
         actions.ask_people(first=pair[0], second=pair[0], actor=mia)
 
     assert not Dataset.objects.filter(task="preference").exists()
@@ -256,7 +256,7 @@ def test_who_reads_no_samples_copies_none(pair, lee, ana):
 @pytest.mark.postgres
 def test_people_are_asked_from_the_comparison(pair, mia, client_for):
     client, address = client_for(mia), f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
-    assert "Ask people" in client.get(address).content.decode()
+    assert "Start preference test" in client.get(address).content.decode()
 
     sent = client.post("/evaluations/side-by-side/", {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": 15})
 
@@ -267,8 +267,8 @@ def test_people_are_asked_from_the_comparison(pair, mia, client_for):
     assert "The pairs are ready." in client.get(sent.url).content.decode()
     assert client.post(f"{sent.url}open/", {"overlap": 1}).status_code == 302
     assert "0 of 15 pairs decided" in client.get(sent.url).content.decode()
-    assert "15 pairs, asked by Mia" in client.get(address).content.decode()
-    assert "15 pairs, asked by Mia" in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
+    assert "15 pairs, started by Mia" in client.get(address).content.decode()
+    assert "15 pairs, started by Mia" in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
 
 
 def test_a_form_that_says_nothing_asks_nobody(pair, mia, client_for):

@@ -246,7 +246,7 @@ def test_a_queue_without_open_items_is_refused(queue, run, mia):
 def test_a_run_that_has_not_succeeded_or_is_not_seen_is_refused(snapshot, mia, otto):
     waiting = make_run(snapshot, mia, succeeded=False)
 
-    with pytest.raises(Refused, match="Run 1 has no model: it is queued"):
+    with pytest.raises(Refused, match="Run 1 has no model because it is queued"):
         model_of(waiting, mia)
     with pytest.raises(Refused, match="Run not found"):
         model_of(waiting, otto)

@@ -111,8 +111,8 @@ def test_of_several_classes_each_has_its_own_words(several, each_class, client_f
     assert client.get(card.context["tabs"][1]["url"]).context["report"] == refund.context["report"]
     assert f'<mark class="for f3" title="+1.50">{first}</mark>' in card.content.decode()
     assert f'<mark class="against a3" title="−0.60">{first}</mark>' in refund.content.decode()
-    assert "which the text did not get" in refund.content.decode()
-    assert "which the text did not get" not in card.content.decode()
+    assert "which wasn't predicted" in refund.content.decode()
+    assert "which wasn't predicted" not in card.content.decode()
     assert other.context["report"] == card.context["report"]
     assert card.context["answer"] == next(each for each in SETS.answers(queries.rows_of(several)) if each.item == item.digest)
     found = client.get(f"/api/v1/evaluations/{several.uuid}/words/", {"item": item.digest}).json()

@@ -113,7 +113,7 @@ def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_f
         each["content"] for each in row["messages"][:-1]
     ]
     assert [[part.effect for part in turn.parts if part.effect] for turn in page.context["turns"]] == [[], [], [], [4.0, -2.5]]
-    assert "or is an earlier answer, which is not left out" in page.content.decode()
+    assert "or is an earlier response, which isn't left out" in page.content.decode()
 
 
 @pytest.mark.parametrize(

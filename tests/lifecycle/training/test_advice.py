@@ -91,7 +91,7 @@ def test_a_limit_that_no_base_keeps_is_told(client_for, mia, base):
 
     assert "limits" in [each["row"].code for each in answer.context["concerns"]]
     assert answer.context["advised"].base == base
-    assert "Add a smaller base model, or distill." in answer.content.decode()
+    assert "Add a smaller base model, or distil." in answer.content.decode()
 
 
 def test_lengths_are_counted_by_the_tokenizer_of_the_base_once(snapshot, project, mia, tmp_path):

@@ -103,16 +103,16 @@ def test_a_model_that_brings_code_is_refused(root, project, mia):
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("config.json", '{"model_type": "bert", "hidden_size": "big"}', "its config.json says 'big' where hidden_size is a whole number"),
+        ("config.json", '{"model_type": "bert", "hidden_size": "big"}', "hidden_size in config.json must be a whole number, got 'big'"),
         (
             "config.json",
             '{"model_type": "bert", "max_position_embeddings": -1}',
             "says '-1' where max_position_embeddings is a whole number",
         ),
         ("config.json", '{"model_type": "bert", "num_hidden_layers": NaN}', "says 'nan' where num_hidden_layers is a whole number"),
-        ("config.json", "[1]", "its config.json holds no JSON object"),
+        ("config.json", "[1]", "config.json isn't a JSON object"),
         ("tokenizer_config.json", "{", "tokenizer_config.json is not JSON"),
-        ("tokenizer_config.json", "5", "its tokenizer_config.json holds no JSON object"),
+        ("tokenizer_config.json", "5", "tokenizer_config.json isn't a JSON object"),
     ],
 )
 def test_a_folder_whose_configuration_says_nonsense_is_refused_with_what_is_wrong(root, project, mia, name, text, told):

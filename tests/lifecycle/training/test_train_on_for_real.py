@@ -41,7 +41,7 @@ def test_a_run_goes_on_from_another_ones_model_and_tells_what_it_forgets(project
     assert set(found["metrics"]) == {"macro_f1", "accuracy"}
     assert "Forgetting" in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     logged = list(run.log.values_list("text", flat=True))
-    assert "The head begins with 2 of 3 outputs of Run 1." in logged
+    assert "The head reuses 2 of 3 outputs of Run 1." in logged
 
 
 def pooler(base) -> int:

@@ -80,7 +80,7 @@ def test_figures_have_references_and_admit_gaps(render):
 
     assert render("{% figs figures %}", figures=figures).strip() == (
         '<dl class="figs"><div><dt>Macro-F1</dt><dd>0.921</dd><dd class="sub"><span class="up">+0.009</span> on 3.2.0</dd></div>'
-        '<div><dt>Cost</dt><dd class="none">Not measured</dd><dd class="sub">no price is set</dd></div></dl>'
+        '<div><dt>Cost</dt><dd class="none">Not measured</dd><dd class="sub">no price set</dd></div></dl>'
     )
 
 

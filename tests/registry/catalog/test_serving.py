@@ -67,4 +67,4 @@ def test_a_version_without_a_gate_says_that_fp32_serves(client_for, make, aida):
 
     assert "fp32 served" in html
     assert "This version predates the int8 comparison." in html
-    assert "| Served as | fp32. This version predates the comparison" in version.cards.get().text
+    assert "| Served as | fp32. This version predates the int8 comparison." in version.cards.get().text

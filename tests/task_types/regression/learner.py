@@ -49,7 +49,7 @@ class NumberLearner(EncoderLearner[float]):
             raise EngineFault(
                 "one_class",
                 f"All {len(targets)} training rows have the number {targets[0]:g}, so there is nothing to learn.",
-                "Give texts other numbers, freeze again, and start a new run.",
+                "Give texts other numbers, create a new dataset version, and start a new run.",
             )
 
     def truth(self, targets: Sequence[float], labels: int) -> Floats:

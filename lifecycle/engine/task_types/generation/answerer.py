@@ -44,7 +44,7 @@ from lifecycle.task_types.generation.measures import ScoredTexts, TextAnswers, p
 from lifecycle.task_types.rows import Rows
 
 INPUTS = ("input_ids", "attention_mask")
-LONGEST = 128  # tokens of an answer where nobody said
+LONGEST = 128  # tokens of an answer where no one said
 TOLD_EVERY = 10.0  # seconds between two lines about how many rows are answered
 
 
@@ -98,7 +98,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Said:
-    """What a model answers, which answers did not end by themselves, and the loss of the references under it."""
+    """What a model answers, which answers did not end on their own, and the loss of the references under it."""
 
     answers: list[str]
     cut: list[bool]
@@ -285,7 +285,7 @@ def wanted(rows: Rows) -> tuple[list[str], list[str]]:
 
 
 def copied(learnt: verbatim.Learnt | None, texts: Sequence[str], rows: Rows) -> list[verbatim.Run]:
-    """The longest run of each text that was learnt and is not in its prompt."""
+    """The longest run of each text that was learned and is not in its prompt."""
     return [learnt.longest(*each) if learnt else verbatim.NONE for each in zip(texts, rows.texts, strict=True)]
 
 
@@ -295,7 +295,7 @@ def asked_for(text: str, target: Target) -> str:
 
 
 def reached(references: list[str], contexts: list[str]) -> dict[str, Any]:
-    """What the references themselves reach, where that says how high a score can be."""
+    """What the references themselves reach, where that shows how high a score can be."""
     grounded = [share for each in zip(references, contexts, strict=True) if (share := words.groundedness(*each)) is not None]
     found = {"answer_words": float(np.mean([len(words.words(each)) for each in references]))}
     return found | ({"groundedness": float(np.mean(grounded))} if grounded else {})

@@ -1,6 +1,6 @@
-"""Text generation: a prompt and its completion, learnt by a decoder whose loss counts the completion alone.
+"""Text generation: a prompt and its completion, learned by a decoder whose loss counts the completion alone.
 
-A prompt may be a dialogue, whose last answer is the completion; of its earlier answers `dialogues` says which count.
+A prompt may be a dialogue, whose last answer is the completion; of its earlier answers `dialogues` shows which count.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Target:
 
     @property
     def taught(self) -> str:
-        """All that is learnt of the row, as one text: the answer, below the dialogue's earlier ones."""
+        """All that is learned of the row, as one text: the answer, below the dialogue's earlier ones."""
         said = [each.text for each in self.turns if each.role == "assistant" and each.learnt]
         return "\n".join([*said, self.answer] if self.learnt else said)
 
 
 @dataclass(frozen=True)
 class EncodedTexts(Encoded):
-    """Rows of a decoder. tokenizer, end: for the samples. prompts: how many ids of each row stand before its answer."""
+    """Rows of a decoder. tokenizer, end: for the samples. prompts: how many ids of each row are before its answer."""
 
     tokenizer: Any = None
     end: int = 0

@@ -1,7 +1,7 @@
 """The verb `explain`: which words of a prompt made a model write its answer. Each is left out in turn, and the same answer is asked again.
 
 As `occlusion`; the effect of a word is how much the log-probability of the answer, with the token that ends it, falls without the word. A
-prompt stands in its frame as it did in the evaluation, with its context; of a dialogue the words of people and of the system turn are left
+prompt is in its frame as it did in the evaluation, with its context; of a dialogue the words of people and of the system turn are left
 out. Where there are too many words, sentences or runs of words are left out in their place, so that all of the prompt is covered.
 """
 
@@ -141,12 +141,12 @@ def left_out(text: str, target: Target, cut: Sequence[Unit]) -> tuple[str, Targe
 
 
 def with_blank(text: str, unit: Unit) -> tuple[int, int]:
-    """A unit with the blank behind it where another stands before it, or nothing: what a decoder reads holds no two in a row for it."""
+    """A unit with the blank behind it where another is before it, or nothing: what a decoder reads holds no two in a row for it."""
     blank = text[unit.end : unit.end + 1] == " " and text[: unit.start][-1:] in ("", " ", "\n")
     return unit.start, unit.end + blank
 
 
-# ── Words, and what stands for them where there are many ────────────────────
+# ── Words, and what represents them where there are many ────────────────────
 def words_of(texts: Sequence[str], target: Target) -> list[Unit]:
     """The words of a prompt, or of what people and the system turn say."""
     asking = [at for at in range(len(texts)) if not target.turns or target.turns[at].role in ASKING]

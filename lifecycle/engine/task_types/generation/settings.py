@@ -30,7 +30,7 @@ LENGTHS = (128, 256, 384, 512, 768, 1024, 2048)
 ANSWERS = (32, 64, 128, 256, 512)
 STEPS = {"prompt": 400, "p_tuning": 400, "prefix": 400, "ia3": 200, "lora": 120, "full": 120}  # that a run should make, where rows are few
 
-# Weights of a decoder times tokens a second, learnt on one core (SmolLM2-135M, LoRA, bf16, all-in); a measured rate replaces it.
+# Weights of a decoder times tokens a second, learned on one core (SmolLM2-135M, LoRA, bf16, all-in); a measured rate replaces it.
 WORK = 135e6 * 95.0
 COST = {"lora": 1.0, "full": 1.5, "ia3": 1.1, "prompt": 1.1, "p_tuning": 1.1, "prefix": 1.0}
 FORWARD = 2.5  # times as fast as learning

@@ -52,7 +52,7 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
         return [row[: len(each.ranks)] for row, each in zip(self.decoded(opened, rows), rows.targets, strict=True)]
 
     def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
-        """The prompt and each response by itself; what people said of them stays, and so does what is known of their lengths."""
+        """The prompt and each response on its own; what people said of them stays, and so does what is known of their lengths."""
         targets = (
             replace(each, responses=disturb_responses(probe, each.responses, seed=seed, name=name))
             for name, each in zip(rows.ids, rows.targets, strict=True)

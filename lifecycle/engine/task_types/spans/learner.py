@@ -40,7 +40,7 @@ KEYS = ("start", "end", "label")
 
 
 class SpanLearner(EncoderLearner[Marked]):
-    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learnt."""
+    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learned."""
 
     metrics = spans.METRICS
     network: ClassVar[type[Classifier]] = TokenClassifier
@@ -180,7 +180,7 @@ def _span(given: Any, text: str, labels: Mapping[str, int]) -> tagging.Span:
 
 
 def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
-    """What is said of spans that cannot be learnt as they are marked."""
+    """What is said of spans that cannot be learned as they are marked."""
     every_row = zip(train.truth, train.offsets or (), train.cut, strict=True)
     gone = [tagging.unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in every_row]
     beyond, inexact = (sum(each[at] for each in gone) for at in (0, 1))

@@ -23,7 +23,7 @@ FEW_TAGGED_ROWS = 5_000  # beyond, there are steps enough
 
 
 class SpanSettings(EncoderSettings):
-    """Every word is read by itself, and learnt from."""
+    """Every word is read on its own, and learned from."""
 
     least_steps = TAG_STEPS
 
