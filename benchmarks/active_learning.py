@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets_app.labeling import learning, uncertainty
+from datasets_app.assist import learning, uncertainty
 from lifecycle.engine.base import bundled_minilm
 from lifecycle.engine.embedding import Embedder
 

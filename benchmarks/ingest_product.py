@@ -183,8 +183,8 @@ def cells(upload: Any, count: int) -> Iterator[tuple[Any, ...]]:
 
 def claims() -> dict[str, Any]:
     """Claim slots and give them back until told to stop. Times in milliseconds."""
-    from datasets_app.labeling.actions.claims import claim, release
-    from datasets_app.labeling.models import Queue
+    from datasets_app.queues.actions.claims import claim, release
+    from datasets_app.queues.models import Queue
     from registry.access.models import User
 
     queue, person = Queue.objects.get(), User.objects.get(username="ana")

@@ -33,9 +33,9 @@ CREATE TABLE ls_annotation (id {key}, task_id bigint NOT NULL, project_id intege
 CREATE TABLE ls_tasklock (id {key}, task_id bigint NOT NULL, user_id bigint NOT NULL, expire_at {moment} NOT NULL);
 INSERT INTO ls_task SELECT i.id, 1, {object}('text', i.text), d.id IS NOT NULL, 2, i.id, CASE WHEN d.id IS NULL THEN 0 ELSE 2 END,
     '2026-01-01 08:00:00+00:00', '2026-01-01 08:00:00+00:00'
-    FROM datasets_item i LEFT JOIN labeling_decision d ON d.item_id = i.id WHERE i.text <> 'The first text.';
+    FROM datasets_item i LEFT JOIN queues_decision d ON d.item_id = i.id WHERE i.text <> 'The first text.';
 INSERT INTO ls_annotation SELECT a.id, a.item_id, 1, a.user_id, false, false, {result}, a.seconds, a.created_at, 'submitted'
-    FROM labeling_annotation a JOIN labeling_label l ON l.id = a.label_id
+    FROM queues_annotation a JOIN schemas_label l ON l.id = a.label_id
 """
 INDEXES = {
     "ls_task": (

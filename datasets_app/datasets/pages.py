@@ -74,7 +74,7 @@ def dataset_steps(row: Dataset, uploads: list[Upload]) -> list[Step]:
     """Navigation context of a dataset."""
     first = next((each for each in reversed(uploads) if each.state == UploadState.IMPORTED), None)
     files = Step("File", f"{first.file_name}" if first else "none yet", reverse("datasets:upload", args=[first.uuid]) if first else "")
-    labels, snapshots = find_url("labeling:schema", uuid=row.uuid), find_url("snapshots:dataset", uuid=row.uuid)
+    labels, snapshots = find_url("schemas:schema", uuid=row.uuid), find_url("snapshots:dataset", uuid=row.uuid)
     following = [Step("Labels", "schema and guideline", labels), Step("Versions", "immutable, with splits", snapshots)]
     return [files, Step("Dataset", row.name, at="now"), *following]
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.api.queues import QueueOut
+from datasets_app.queues.api.queues import QueueOut
 from datasets_app.scanning import actions, pages, queries
 from datasets_app.scanning.actions.judging import REASON_LIMIT
 from datasets_app.scanning.models import Finding, GroupMember, Scan

@@ -7,10 +7,10 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models.queues import Queue
-from datasets_app.labeling.models.schemas import Label
+from datasets_app.queues.models.queues import Queue
 from datasets_app.scanning import rules
 from datasets_app.scanning.rules import ScanKind, ScanState
+from datasets_app.schemas.models.schemas import Label
 
 USER = settings.AUTH_USER_MODEL
 

@@ -14,13 +14,13 @@ from django.urls import reverse
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models.schemas import Label
 from datasets_app.scanning import queries
 from datasets_app.scanning.duplicates import THRESHOLD
 from datasets_app.scanning.forms import SendForm
 from datasets_app.scanning.models import Finding, GroupMember, Scan, Tally
 from datasets_app.scanning.queries import Place
 from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
+from datasets_app.schemas.models.schemas import Label
 from lifecycle.jobs.models import Job
 from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import choice_in, find_url, key_in, unreadable
@@ -179,7 +179,7 @@ def dataset_steps(dataset: Dataset) -> list[Step]:
     """Navigation context of data issues."""
     return [
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
-        Step("Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
+        Step("Labels", "schema and guideline", find_url("schemas:schema", uuid=dataset.uuid)),
         Step("Data issues", "found by scans", at="now"),
         Step("Versions", "immutable, with splits", find_url("snapshots:dataset", uuid=dataset.uuid), at="next"),
     ]

@@ -10,12 +10,12 @@ from django.db.models import Q, QuerySet
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models.decisions import Decision
-from datasets_app.labeling.models.schemas import Label
-from datasets_app.labeling.queries.decisions import current_decisions, standing
-from datasets_app.labeling.queries.labels import chunks
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.queues.queries.decisions import current_decisions, standing
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
 from datasets_app.scanning.rules import FOUND_BY, Kind, ScanState, Status
+from datasets_app.schemas.models.schemas import Label
+from datasets_app.schemas.queries.labels import chunks
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from registry.access import policy

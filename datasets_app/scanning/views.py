@@ -51,7 +51,7 @@ def send(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             queue = actions.send(dataset_id=uuid, actor=request.user, **form.cleaned_data)
-            return done_at(request, reverse("labeling:queue", args=[queue.uuid]), f"{queue.name} has {queue.items_total:,} items")
+            return done_at(request, reverse("queues:queue", args=[queue.uuid]), f"{queue.name} has {queue.items_total:,} items")
     context = pages.of_dataset(request.user, uuid, {"kind": request.POST.get("kind", "")}) | {"form": form}
     return respond(request, "datasets_app/scanning/dataset.html", "findings", context, status=422)
 

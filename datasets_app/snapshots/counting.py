@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from datasets_app.labeling.agreement import Tally, leading, names
-from datasets_app.labeling.models.decisions import Decision
-from datasets_app.labeling.models.schemas import LabelSchema
-from datasets_app.labeling.quality import told
-from datasets_app.labeling.queries.answers import answers_of_items, ordered_labels, places_of
+from datasets_app.quality.agreement import Tally, leading, names
+from datasets_app.quality.quality import told
+from datasets_app.quality.queries.answers import answers_of_items, ordered_labels, places_of
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.snapshots.manifest import ManifestRow
 
 BATCH = 1_000

@@ -11,10 +11,10 @@ from typing import Any
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item, Upload
-from datasets_app.labeling.models.corrections import Correction
-from datasets_app.labeling.models.decisions import Decision
-from datasets_app.labeling.models.queues import Queue
-from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.exchange.models.corrections import Correction
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.queues.models.queues import Queue
 from datasets_app.snapshots import choosing
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot, SplitAssignment

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.snapshots.formats import FORMATS, in_words
 from datasets_app.snapshots.rules import ExportFormat
 from registry.artifacts.models import Blob

@@ -60,7 +60,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
         "may_freeze": policy.can(user, "snapshots.freeze", dataset), "has_decisions": queries.has_decisions(dataset),
         "steps": [
             Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
-            Step("Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
+            Step("Labels", "schema and guideline", find_url("schemas:schema", uuid=dataset.uuid)),
             Step("Versions", f"latest: {newest.number}" if newest else "none yet", at="now"),
             Step("Runs", "trained on them", at="next"),
         ],
@@ -90,7 +90,7 @@ def detail(user: User, uuid: UUID) -> Context:
 def steps(snapshot: Snapshot) -> list[Step]:
     """Navigation context of a dataset version."""
     dataset: Dataset = snapshot.dataset
-    schema = find_url("labeling:schema_version", uuid=dataset.uuid, version=snapshot.schema.version)
+    schema = find_url("schemas:schema_version", uuid=dataset.uuid, version=snapshot.schema.version)
     return [
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
         Step("Labels", f"schema {snapshot.schema.version}", schema),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from datasets_app.labeling.models.decisions import Decision
+from datasets_app.queues.models.decisions import Decision
 from lifecycle.ui.numbers import count, decimals, things
 
 NOT_COUNTED = "not recorded: this version was created before label sources were recorded"

@@ -15,10 +15,10 @@ from django.db.models import Q, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models.decisions import Decision
-from datasets_app.labeling.models.schemas import Label, LabelSchema
-from datasets_app.labeling.queries import decisions as labeling
-from datasets_app.labeling.queries.labels import names_in
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.queues.queries import decisions as labeling
+from datasets_app.schemas.models.schemas import Label, LabelSchema
+from datasets_app.schemas.queries.labels import names_in
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.formats import formats_for
 from datasets_app.snapshots.manifest import ManifestRow

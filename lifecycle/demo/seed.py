@@ -16,13 +16,14 @@ from uuid import UUID, uuid5
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling.actions.answers import submit
-from datasets_app.labeling.actions.claims import claim, release
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.actions.reviews import decide
-from datasets_app.labeling.actions.schemas import publish_schema
-from datasets_app.labeling.models import Dispute, Label, Queue
-from datasets_app.labeling.rules.schemas import LabelSpec
+from datasets_app.queues.actions.answers import submit
+from datasets_app.queues.actions.claims import claim, release
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Dispute, Queue
+from datasets_app.review.actions.reviews import decide
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import Label
+from datasets_app.schemas.rules import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.demo import inbox

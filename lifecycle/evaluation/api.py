@@ -14,8 +14,8 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.queries.pages import get_queue
-from datasets_app.labeling.queries.schemas import get_dataset
+from datasets_app.queues.queries.pages import get_queue
+from datasets_app.schemas.queries.schemas import get_dataset
 from lifecycle.evaluation import actions, compare, queries, rows_file, rules, suggesters
 from lifecycle.evaluation.actions import PARQUET, SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import rules
 from lifecycle.task_types.task_type import TaskType

@@ -13,8 +13,8 @@ from django.db.models.functions import Substr
 from django.http import Http404
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.queries.decisions import current_decisions
-from datasets_app.labeling.queries.labels import value_of
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import value_of
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import rules
 from lifecycle.evaluation.models import Analysis, Comparison, Evaluation, SideBySide

@@ -12,9 +12,11 @@ from django.db.models.functions import Substr
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
-from datasets_app.labeling.queries.changes import present_ids
-from datasets_app.labeling.queries.labels import latest_schema
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Queue, Slot
+from datasets_app.schemas.models import Label
+from datasets_app.schemas.queries.changes import present_ids
+from datasets_app.schemas.queries.labels import latest_schema
 from lifecycle.evaluation import ports, suggested
 from lifecycle.evaluation.queries import TEXT_READ
 from lifecycle.jobs import queries as jobs

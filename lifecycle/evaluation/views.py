@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.queries.schemas import get_dataset
+from datasets_app.schemas.queries.schemas import get_dataset
 from lifecycle.evaluation import (
     actions,
     pages,

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from datasets_app.datasets.models import Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Queue, Slot
-from datasets_app.labeling.queries.pages import as_seen_by, queues
+from datasets_app.queues.models import Queue, Slot
+from datasets_app.queues.queries.pages import as_seen_by, queues
 from lifecycle.training import queries as training
 from lifecycle.training.rules import RunState
 from lifecycle.ui.numbers import things
@@ -123,7 +123,7 @@ def disagreements(user: User, _roles: Roles) -> list[Task]:
     found = []
     for row in policy.visible_to(user, rows, "labeling.decide").order_by("-items_disputed", "id")[:EACH]:
         fact = f"{things(row.items_disputed, 'disagreement')} in {row.name}"
-        found.append(Task(fact, row.dataset.name, "Adjudicate items", page("labeling:review", row.uuid)))
+        found.append(Task(fact, row.dataset.name, "Adjudicate items", page("review:review", row.uuid)))
     return found
 
 
@@ -137,7 +137,7 @@ def answers(user: User, roles: Roles) -> list[Task]:
     found = []
     for row in as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
         fact = f"{things(max(1, row.slots_total - row.slots_done), 'annotation')} left in {row.name}"
-        found.append(Task(fact, row.dataset.name, "Label items", page("labeling:bench", row.uuid)))
+        found.append(Task(fact, row.dataset.name, "Label items", page("queues:bench", row.uuid)))
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models import Decision
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import contains
 from lifecycle.jobs.actions import enqueue

@@ -5,7 +5,7 @@ from uuid import uuid4
 from django.db import models
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models import Decision
 from monitoring.traffic.models import Prediction
 
 

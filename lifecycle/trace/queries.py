@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Annotation, Decision
-from datasets_app.labeling.queries.decisions import History, history_of, is_asked
+from datasets_app.queues.models import Annotation, Decision
+from datasets_app.queues.queries.decisions import History, history_of, is_asked
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import snapshots_with
 from lifecycle.trace.models import Neighbour

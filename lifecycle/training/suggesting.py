@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Max
 
-from datasets_app.labeling.queries.changes import present_ids
+from datasets_app.schemas.queries.changes import present_ids
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.task_types.by_key.settings import settings_of

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.models import Job

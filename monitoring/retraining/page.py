@@ -137,7 +137,7 @@ def thread(proposal: Proposal) -> list[Bead]:
     beads = [
         Bead("Live version", live.semver, find_url("catalog:version", uuid=live.uuid)),
         Bead("Proposal", str(proposal.number), at="now"),
-        link("Queue", proposal.queue, "labeling:queue", count(proposal.items)),
+        link("Queue", proposal.queue, "queues:queue", count(proposal.items)),
         link("Dataset version", proposal.snapshot, "snapshots:detail", f"v{proposal.snapshot.number}" if proposal.snapshot else ""),
         link("Run", proposal.run, "training:detail", str(proposal.run.number) if proposal.run else ""),
         link("Version", proposal.version, "catalog:version", proposal.semver),
@@ -188,7 +188,7 @@ def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str],
         text = proposal.collect_note
         if proposal.queue:
             text = f"{count(proposal.queue.items_decided)} of {count(proposal.items)} resolved. {text}"
-            found.append((proposal.queue.name, proposal.queue, "labeling:queue"))
+            found.append((proposal.queue.name, proposal.queue, "queues:queue"))
     elif step == Step.LABELS:
         text = f"{count(proposal.labels_new)} new, {count(proposal.min_labels)} required"
         found.append((proposal.dataset.name, proposal.dataset, "datasets:dataset"))

@@ -13,8 +13,8 @@ from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState, normal_digest
-from datasets_app.labeling.models import Annotation, Decision, Queue
-from datasets_app.labeling.queries import decisions
+from datasets_app.queues.models import Annotation, Decision, Queue
+from datasets_app.queues.queries import decisions
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.makers import brought_queues, deciders, deciders_of, uploaders_of
 from datasets_app.snapshots.models import Snapshot

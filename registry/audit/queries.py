@@ -29,7 +29,7 @@ PAGES = {
     "datasets.dataset": "datasets:dataset",
     "datasets.upload": "datasets:upload",
     "datasets.item": "datasets:item",
-    "labeling.queue": "labeling:queue",
+    "queues.queue": "queues:queue",
     "snapshots.snapshot": "snapshots:detail",
     "training.run": "training:detail",
     "training.sweep": "training:sweep",

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models import Decision
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN

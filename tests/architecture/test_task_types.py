@@ -13,8 +13,8 @@ import pytest
 from django.conf import settings
 from django.template.loader import get_template
 
-from datasets_app.labeling.rules.exchange import ExportFormat
-from datasets_app.labeling.task_types.by_key import WIDGETS
+from datasets_app.exchange.rules import ExportFormat
+from datasets_app.queues.task_types.by_key import WIDGETS
 from datasets_app.snapshots.formats import FORMATS as EXPORTS
 from lifecycle.engine.task_types.by_key.settings import SETTINGS
 from lifecycle.evaluation.task_types.by_key.pages import PAGES

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.actions.changes import move_queue
-from datasets_app.labeling.actions.proposals import propose_change
-from datasets_app.labeling.actions.remarks import comment, flag
-from datasets_app.labeling.models import Comment, GuidelineProposal, Queue, Seat
-from datasets_app.labeling.queries.labels import names_in
+from datasets_app.queues.actions.remarks import comment, flag
+from datasets_app.queues.models import Comment, Queue, Seat
+from datasets_app.review.actions.changes import move_queue
+from datasets_app.schemas.actions.proposals import propose_change
+from datasets_app.schemas.models import GuidelineProposal
+from datasets_app.schemas.queries.labels import names_in
 from lifecycle.notices.models import Notice
 from tests.support.browser import is_legible, shot
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema, queue_items

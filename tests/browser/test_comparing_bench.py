@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.actions.suggestions import suggest_values
-from datasets_app.labeling.models import Annotation
-from datasets_app.labeling.rules.queues import side_order
+from datasets_app.prelabels.actions.suggestions import suggest_values
+from datasets_app.queues.models import Annotation
+from datasets_app.queues.rules import side_order
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

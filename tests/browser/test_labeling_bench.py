@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from datasets_app.labeling.models import Annotation, Comment, Queue, Slot, SlotSkip
-from datasets_app.labeling.queries import decisions
+from datasets_app.queues.models import Annotation, Comment, Queue, Slot, SlotSkip
+from datasets_app.queues.queries import decisions
 from tests.support.browser import fits, intercept
 from tests.support.labeling import all_given_back, make_dataset, make_queue
 

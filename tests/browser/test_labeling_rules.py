@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.actions.suggesting import retire_rule, write_rule
-from datasets_app.labeling.models import Rule
-from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.assist.actions.suggesting import retire_rule, write_rule
+from datasets_app.assist.models import Rule
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from tests.support.browser import is_legible, loaded_on_a_phone, shuts_nobody_out
 from tests.support.labeling import decided_dataset
 

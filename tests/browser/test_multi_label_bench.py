@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries import decisions
-from datasets_app.labeling.queries.labels import names_in
+from datasets_app.queues.models import Queue
+from datasets_app.queues.queries import decisions
+from datasets_app.schemas.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.models import Annotation
+from datasets_app.queues.models import Annotation
 from lifecycle.evaluation import queries
 from tests.support import regression
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out

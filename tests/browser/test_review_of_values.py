@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.queries.decisions import standing
-from datasets_app.labeling.queries.labels import names_in
+from datasets_app.queues.queries.decisions import standing
+from datasets_app.schemas.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
 

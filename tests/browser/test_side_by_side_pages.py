@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.actions.steering import close_queue
+from datasets_app.queues.actions.steering import close_queue
 from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.models import SideBySide
 from tests.lifecycle.evaluation.test_side_by_side import choose

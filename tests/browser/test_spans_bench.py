@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.actions.suggestions import suggest_values
-from datasets_app.labeling.models import Annotation, Queue
-from datasets_app.labeling.queries import decisions
-from datasets_app.labeling.queries.labels import names_in
+from datasets_app.prelabels.actions.suggestions import suggest_values
+from datasets_app.queues.models import Annotation, Queue
+from datasets_app.queues.queries import decisions
+from datasets_app.schemas.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue, queue_items
 

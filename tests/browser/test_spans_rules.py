@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.actions.proposals import propose_change
-from datasets_app.labeling.actions.suggesting import write_rule
-from datasets_app.labeling.models import Queue, Rule, Suggestion
-from datasets_app.labeling.queries import decisions
-from datasets_app.labeling.queries.labels import names_in
+from datasets_app.assist.actions.suggesting import write_rule
+from datasets_app.assist.models import Rule
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Queue
+from datasets_app.queues.queries import decisions
+from datasets_app.schemas.actions.proposals import propose_change
+from datasets_app.schemas.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.browser import is_legible, shot
 from tests.support.jobs import run_ok

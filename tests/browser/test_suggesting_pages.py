@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import embeddings
-from datasets_app.labeling import learning as program
-from datasets_app.labeling.actions.learning import learn
+from datasets_app.assist import embeddings
+from datasets_app.assist import learning as program
+from datasets_app.assist.actions.learning import learn
 from lifecycle.compute.child import Result
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
@@ -29,7 +29,7 @@ def queue(project, mia, ana):
         answer(made, ana, item, item.text.split()[1])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(embeddings, "bundled_minilm", lambda: None)
-        here = "datasets_app.labeling.actions.learning.run_child"
+        here = "datasets_app.assist.actions.learning.run_child"
         patched.setattr(here, lambda ctx, verb, folder, *_, **__: Result("succeeded", data=program.fit(folder)))
         learn(queue_id=made.uuid, actor=mia)
         run_ok("default")

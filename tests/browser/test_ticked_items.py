@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets_app.datasets import actions
-from datasets_app.labeling.actions.proposals import propose_change
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
+from datasets_app.schemas.actions.proposals import propose_change
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, make_dataset, make_schema

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.actions.changes import change_classes
-from datasets_app.labeling.models import Label, LabelSchema, Queue
-from datasets_app.labeling.queries.decisions import current_decisions
-from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, names_ever
-from datasets_app.labeling.relabelling import Change
+from datasets_app.queues.models import Queue
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.schemas.models import Label, LabelSchema
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, names_ever
+from datasets_app.schemas.relabelling import Change
 from lifecycle.task_types.values import rename
 from registry.access.models import Project, User
 from tests.support.labeling import make_dataset, make_schema, say_items

@@ -8,12 +8,12 @@ from unittest.mock import patch
 from uuid import uuid4
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.actions.answers import submit
-from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.gold import make_gold
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.models import Annotation, Gold, Queue, Slot
-from datasets_app.labeling.queries.labels import latest_schema, names_in
+from datasets_app.quality.actions.gold import make_gold
+from datasets_app.queues.actions.answers import submit
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Annotation, Gold, Queue, Slot
+from datasets_app.schemas.queries.labels import latest_schema, names_in
 from lifecycle.task_types.values import rename
 from registry.access.models import User
 from tests.support.labeling import make_dataset, make_schema, named
@@ -45,7 +45,7 @@ def mixed_queue(dataset: Dataset, mia: User, *, rate: int = 30, **options: Any) 
 
 def gold_at(*places: int) -> Any:
     """Gold stands at these places of what everybody gets, and nowhere else."""
-    return patch("datasets_app.labeling.rules.queues.is_gold_place", lambda seed, place, rate: place in places)
+    return patch("datasets_app.queues.rules.is_gold_place", lambda seed, place, rate: place in places)
 
 
 def take(queue: Queue, user: User, slot: Slot, value: dict[str, Any], **options: Any) -> Annotation:

@@ -25,12 +25,13 @@ from uuid import UUID
 import pyarrow.parquet as pq
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.actions.exports import export_answers
-from datasets_app.labeling.actions.reviews import decide
-from datasets_app.labeling.models import Annotation, Decision, Export
-from datasets_app.labeling.queries.decisions import current_decisions
-from datasets_app.labeling.queries.labels import latest_schema, names_in, value_of
-from datasets_app.labeling.rules.exchange import export_formats
+from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.exchange.models import Export
+from datasets_app.exchange.rules import export_formats
+from datasets_app.queues.models import Annotation, Decision
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.review.actions.reviews import decide
+from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.artifact import ArtifactInfo
@@ -119,7 +120,7 @@ def row_of(task: str, at: int) -> dict[str, Any]:
 def numbered_labels() -> Iterator[None]:
     """Labels have ids in the order in which they are published."""
     numbers = count(1)
-    with mock.patch("datasets_app.labeling.actions.schemas.uuid4", side_effect=lambda: UUID(int=next(numbers))):
+    with mock.patch("datasets_app.schemas.actions.schemas.uuid4", side_effect=lambda: UUID(int=next(numbers))):
         yield
 
 

@@ -16,15 +16,16 @@ from playwright.sync_api import Page
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState, content_digest, normal_digest
-from datasets_app.labeling.actions import answers as answering
-from datasets_app.labeling.actions.answers import submit
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.actions.schemas import publish_schema
-from datasets_app.labeling.actions.settling import settle
-from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue, Slot
-from datasets_app.labeling.queries.labels import labels_by_id, latest_schema
-from datasets_app.labeling.queries.pages import is_for_others
-from datasets_app.labeling.rules.schemas import LabelSpec
+from datasets_app.queues.actions import answers as answering
+from datasets_app.queues.actions.answers import submit
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.actions.settling import settle
+from datasets_app.queues.models import Annotation, Decision, Queue, Slot
+from datasets_app.queues.queries.pages import is_for_others
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import Label, LabelSchema
+from datasets_app.schemas.queries.labels import labels_by_id, latest_schema
+from datasets_app.schemas.rules import LabelSpec
 from lifecycle.task_types.values import rename, stored
 from registry.access.actions import grant
 from registry.access.models import Project, User

@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Decision, Label, LabelSchema
+from datasets_app.queues.models import Decision
+from datasets_app.schemas.models import Label, LabelSchema
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import rows_of

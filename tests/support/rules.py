@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from datasets_app.assist.actions.suggesting import apply_rules, write_rule
+from datasets_app.assist.models import Rule
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.actions.suggesting import apply_rules, write_rule
-from datasets_app.labeling.models import Rule
-from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from registry.access.models import Project, User
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_schema

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from datasets_app.assist.actions.suggesting import write_rule
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling.actions.corrections import bring_corrections
-from datasets_app.labeling.actions.exports import export_answers
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.actions.proposals import propose_change
-from datasets_app.labeling.actions.remarks import comment
-from datasets_app.labeling.actions.suggesting import write_rule
-from datasets_app.labeling.models import SpotCheck
+from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.actions.remarks import comment
+from datasets_app.review.models import SpotCheck
+from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.evaluation.models import SideBySide

@@ -6,10 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from datasets_app.labeling.queries import latest_schema, names_in
 from django.conf import settings
 
-from datasets_app.labeling.models import Suggestion
-from datasets_app.labeling.queries import latest_schema, names_in
+from datasets_app.prelabels.models import Suggestion
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.task_types.settings import OF_LABELS
 from lifecycle.evaluation import actions as evaluation

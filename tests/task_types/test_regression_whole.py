@@ -10,10 +10,12 @@ import zipfile
 from uuid import uuid4
 
 import pytest
-
 from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Annotation, Export, Suggestion
-from datasets_app.labeling.queries.decisions import current_decisions
+
+from datasets_app.exchange.models import Export
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Annotation
+from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import actions as analysing
 from lifecycle.evaluation import compare, queries, rules, suggesters

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from datasets_app.assist import embeddings
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import embeddings
-from datasets_app.labeling.models.schemas import Label
 from datasets_app.scanning import queries, rules
 from datasets_app.scanning.actions.recording import Draft, record
 from datasets_app.scanning.actions.scans import finish, load
 from datasets_app.scanning.models import Scan
 from datasets_app.scanning.rules import FOLDS, SEED, TEXT_LIMIT, Kind
+from datasets_app.schemas.models.schemas import Label
 from lifecycle.compute.child import run_child
 from lifecycle.engine.base import BaseFolder
 from lifecycle.jobs.context import JobContext

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.models.queues import Queue
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models.queues import Queue
 from datasets_app.scanning import queries
 from datasets_app.scanning.models import Finding, GroupMember
 from datasets_app.scanning.rules import Kind, Status

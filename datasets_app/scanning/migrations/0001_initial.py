@@ -12,7 +12,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('datasets', '0001_initial'),
-        ('labeling', '0001_initial'),
+        ('queues', '0001_initial'),
+        ('schemas', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -57,11 +58,11 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='datasets.dataset')),
                 ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('given', models.ForeignKey(help_text='the questionable label', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.label')),
+                ('given', models.ForeignKey(help_text='the questionable label', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='schemas.label')),
                 ('group', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='scanning.duplicategroup')),
                 ('item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='datasets.item')),
-                ('queue', models.ForeignKey(help_text='queue that labels its items again', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.queue')),
-                ('suggested', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.label')),
+                ('queue', models.ForeignKey(help_text='queue that labels its items again', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='queues.queue')),
+                ('suggested', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='schemas.label')),
                 ('last_scan', models.ForeignKey(help_text='the last scan that found it', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scanning.scan')),
                 ('scan', models.ForeignKey(help_text='the first scan that found it', on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='scanning.scan')),
             ],

@@ -14,10 +14,10 @@ from django.db import transaction
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models.schemas import LabelSchema
-from datasets_app.labeling.queries.moves import decisions_behind
+from datasets_app.review.queries.moves import decisions_behind
 from datasets_app.scanning import queries as scanning
 from datasets_app.scanning.rules import Kind
+from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.snapshots import manifest, queries, rules
 from datasets_app.snapshots.actions.choosing import choose, chosen, selection_of
 from datasets_app.snapshots.counting import label_protocol

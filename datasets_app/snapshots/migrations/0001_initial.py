@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('artifacts', '0001_initial'),
         ('datasets', '0001_initial'),
-        ('labeling', '0001_initial'),
+        ('schemas', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='snapshots', to='datasets.dataset')),
                 ('manifest', models.ForeignKey(help_text='Parquet: item, decision, label, split, cluster', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='artifacts.blob')),
                 ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='snapshots.snapshot')),
-                ('schema', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='snapshots', to='labeling.labelschema')),
+                ('schema', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='snapshots', to='schemas.labelschema')),
             ],
         ),
         migrations.CreateModel(

@@ -11,8 +11,8 @@ from django.db import transaction
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Queue
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import compare, queries, side_by_side
 from lifecycle.evaluation.models import Evaluation, SideBySide

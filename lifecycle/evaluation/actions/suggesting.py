@@ -10,10 +10,11 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.actions.ordering import REORDERED, reorder
-from datasets_app.labeling.actions.suggestions import suggest_values
-from datasets_app.labeling.models import Queue, Suggestion
-from datasets_app.labeling.queries.labels import latest_schema
+from datasets_app.prelabels.actions.suggestions import suggest_values
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.actions.ordering import REORDERED, reorder
+from datasets_app.queues.models import Queue
+from datasets_app.schemas.queries.labels import latest_schema
 from lifecycle.compute import warm
 from lifecycle.evaluation import ports, suggested, suggesters
 from lifecycle.jobs.actions import enqueue

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('artifacts', '0001_initial'),
         ('datasets', '0001_initial'),
-        ('labeling', '0001_initial'),
+        ('queues', '0001_initial'),
         ('snapshots', '0001_initial'),
         ('training', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                 ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('dataset', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='datasets.dataset')),
                 ('first', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='evaluation.evaluation')),
-                ('queue', models.ForeignKey(help_text='null until it is opened', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.queue')),
+                ('queue', models.ForeignKey(help_text='null until it is opened', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='queues.queue')),
                 ('second', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='evaluation.evaluation')),
                 ('upload', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='datasets.upload')),
             ],

@@ -316,7 +316,7 @@ def pick_url(user: User, evaluation: Evaluation) -> str:
     """Where ticked items become a queue; empty for who may not open one, and of rows that are not right or wrong."""
     dataset = evaluation.snapshot.dataset
     opens = evaluation.task_type.has_gold and can(user, "labeling.manage", dataset)
-    return find_url("labeling:open", uuid=dataset.uuid) if opens else ""
+    return find_url("queues:open", uuid=dataset.uuid) if opens else ""
 
 
 def matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> dict[str, Any]:

@@ -256,5 +256,5 @@ def find(name: str, **kwargs: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def parts(context: template.RequestContext, place: str, subject: Any) -> SafeString:
-    """{% parts "labeling:queue" queue %}: what rooms above show at this place of the page."""
+    """{% parts "queues:queue" queue %}: what rooms above show at this place of the page."""
     return places.render(place, context["request"], subject)

@@ -16,8 +16,8 @@ from django.urls import reverse
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.actions import opening
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions import opening
+from datasets_app.queues.models import Queue
 from lifecycle.notices import actions as notices
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.queues.models import Queue, Slot
 from monitoring.retraining import queries
 from monitoring.retraining.actions.moves import change, move, wait
 from monitoring.retraining.models import Proposal

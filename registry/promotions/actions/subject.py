@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models import Decision
 from datasets_app.snapshots import makers
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot

@@ -12,8 +12,8 @@ from django.conf import settings
 
 from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.importing.readers import Reading, Row
-from datasets_app.labeling.queries.decisions import current_decisions
-from datasets_app.labeling.queries.labels import latest_schema, names_in
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import latest_schema, names_in
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export
 from lifecycle.refusals import Refused

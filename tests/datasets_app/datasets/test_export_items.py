@@ -14,10 +14,10 @@ from django.urls import reverse
 from datasets_app.datasets import actions
 from datasets_app.datasets.actions import exports as writing
 from datasets_app.datasets.models import Export
-from datasets_app.labeling.actions.corrections import bring_corrections
-from datasets_app.labeling.actions.schemas import publish_schema
-from datasets_app.labeling.models import Decision
-from datasets_app.labeling.rules.schemas import LabelSpec
+from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.queues.models import Decision
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.rules import LabelSpec
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused

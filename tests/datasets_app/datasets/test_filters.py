@@ -15,13 +15,14 @@ from datasets_app.datasets import selection as selecting
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.datasets.selection import Selection
-from datasets_app.labeling.actions.changes import change_classes
-from datasets_app.labeling.models import Comment, Dispute, Suggestion
-from datasets_app.labeling.queries.decisions import current_decision
-from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
-from datasets_app.labeling.queries.pages import annotators
-from datasets_app.labeling.relabelling import Change, ChangeKind
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Comment, Dispute
+from datasets_app.queues.queries.decisions import current_decision
+from datasets_app.queues.queries.pages import annotators
+from datasets_app.review.actions.changes import change_classes
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.relabelling import Change, ChangeKind
 from tests.support.datasets import csv_bytes, import_file, make_dataset
 from tests.support.labeling import add_items, answer, make_queue, make_schema
 

@@ -12,7 +12,7 @@ from datasets_app.datasets.importing.label_values import LabelValues, wrong_targ
 from datasets_app.datasets.importing.mapping import Mapper
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.models import Item, Upload
-from datasets_app.labeling.queries.decisions import values_of_items
+from datasets_app.queues.queries.decisions import values_of_items
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb

@@ -11,8 +11,8 @@ import pytest
 
 from datasets_app.datasets.importing.mapping import Mapper, propose
 from datasets_app.datasets.importing.readers import Row
-from datasets_app.labeling.queries.decisions import current_decisions
-from datasets_app.labeling.queries.labels import latest_schema, names_in
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import latest_schema, names_in
 from lifecycle.task_types.contents import responses
 from lifecycle.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset, receive

@@ -12,7 +12,8 @@ from django.core.files.storage import FileSystemStorage, storages
 from datasets_app.datasets import actions
 from datasets_app.datasets.actions import inspection
 from datasets_app.datasets.models import Upload
-from datasets_app.labeling.models import Decision, Suggestion
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Decision
 from lifecycle.refusals import Conflict, Refused
 from registry.artifacts.models import Blob
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive

@@ -10,12 +10,12 @@ from datasets_app.datasets import actions, queries
 from datasets_app.datasets import selection as selecting
 from datasets_app.datasets.models import Slice
 from datasets_app.datasets.selection import Selection
-from datasets_app.labeling.actions import filling, opening
-from datasets_app.labeling.actions.changes import change_classes
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.models import Queue, Slot
-from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
-from datasets_app.labeling.relabelling import Change, ChangeKind
+from datasets_app.queues.actions import filling, opening
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Queue, Slot
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.relabelling import Change, ChangeKind
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
@@ -235,18 +235,18 @@ STATEMENTS = 22
 # ── Queues ──────────────────────────────────────────────────────────────────
 def test_a_queue_takes_what_a_slice_chooses_and_keeps_its_filters(dataset, ravi, cards, client_for):
     make_queue(dataset, ravi, schema=["billing", "card"], name="All", source="all")
-    form = client_for(ravi).get(reverse("labeling:open", args=[dataset.uuid]), {"slice": str(cards.uuid)}).content.decode()
+    form = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid]), {"slice": str(cards.uuid)}).content.decode()
     assert f'<option value="{cards.uuid}" selected>' in form
 
     posted = {"name": "Cards", "source": "slice", "slice": str(cards.uuid), "overlap": "2", "hidden_share": "20"}
-    client_for(ravi).post(reverse("labeling:open", args=[dataset.uuid]), posted)
+    client_for(ravi).post(reverse("queues:open", args=[dataset.uuid]), posted)
     queue = Queue.objects.get(name="Cards")
     actions.delete_slice(slice_id=cards.uuid, actor=cards.created_by)
 
     assert [item.text for item in queue_items(queue)] == ["card one", "card two", "card four"]
     queue.refresh_from_db()
     assert (queue.filters, queue.items_total, queue.slots_total, queue.filled_at is not None) == ({"q": "card"}, 3, 6, True)
-    assert "Items of a slice (Search: card)" in client_for(ravi).get(reverse("labeling:queue", args=[queue.uuid])).content.decode()
+    assert "Items of a slice (Search: card)" in client_for(ravi).get(reverse("queues:queue", args=[queue.uuid])).content.decode()
 
 
 @pytest.mark.postgres
@@ -263,7 +263,7 @@ def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset,
     for _ in range(3):  # these are there already, as after a crash
         taken, reached = next(batches)
         filling.make_slots(queue, taken)
-    Job.objects.filter(kind="labeling.fill").update(checkpoint={"after": reached})
+    Job.objects.filter(kind="queues.fill").update(checkpoint={"after": reached})
     run_ok("default")
 
     queue.refresh_from_db()

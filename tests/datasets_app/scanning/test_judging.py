@@ -8,10 +8,10 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.actions.steering import close_queue
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.models import Queue, Slot
 from datasets_app.scanning import actions
 from datasets_app.scanning.models import Finding, Tally
 from lifecycle.refusals import Conflict, Refused

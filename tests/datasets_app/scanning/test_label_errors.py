@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
 
-from datasets_app.labeling import embeddings
-from datasets_app.labeling.models import Decision
+from datasets_app.assist import embeddings
+from datasets_app.queues.models import Decision
 from datasets_app.scanning import actions, guessing
 from datasets_app.scanning.actions import label_errors
 from datasets_app.scanning.models import Finding, Scan, Tally

@@ -7,8 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.actions.reviews import decide
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.review.actions.reviews import decide
 from datasets_app.scanning import actions
 from datasets_app.scanning.actions import near_duplicates
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from datasets_app.scanning import pages
 from datasets_app.scanning.models import Finding, Scan
 from lifecycle.jobs.models import Job
@@ -124,7 +124,7 @@ def test_a_queue_is_opened_from_the_page(scanned, ravi, client_for):
     answer = client.post(reverse("scanning:send", args=[dataset.uuid]), form)
     queue = Queue.objects.get()
 
-    assert answer["Location"] == reverse("labeling:queue", args=[queue.uuid])
+    assert answer["Location"] == reverse("queues:queue", args=[queue.uuid])
     assert "Selected items" in client.get(answer["Location"]).content.decode()
     assert "in Conflicts" in client.get(of(dataset, "?kind=label_conflict")).content.decode()
     again = client.post(reverse("scanning:send", args=[dataset.uuid]), form, **HTMX)
@@ -133,7 +133,7 @@ def test_a_queue_is_opened_from_the_page(scanned, ravi, client_for):
 
 
 def test_people_do_not_choose_chosen_items_in_the_form_of_queues(dataset, ravi, client_for):
-    page = client_for(ravi).get(reverse("labeling:open", args=[dataset.uuid])).content.decode()
+    page = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid])).content.decode()
 
     assert "Unlabelled items" in page
     assert "Selected items" not in page

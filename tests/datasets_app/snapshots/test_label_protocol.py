@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling import agreement as measures
-from datasets_app.labeling.actions.quality import measure_quality
-from datasets_app.labeling.actions.reviews import decide
-from datasets_app.labeling.models import Decision, Dispute
-from datasets_app.labeling.queries.quality import queue_agreement
+from datasets_app.quality import agreement as measures
+from datasets_app.quality.actions.quality import measure_quality
+from datasets_app.quality.queries.quality import queue_agreement
+from datasets_app.queues.models import Decision, Dispute
+from datasets_app.review.actions.reviews import decide
 from datasets_app.snapshots import counting, protocol
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
@@ -41,7 +41,7 @@ def queue(project, mia, ana, ben, ravi):
 
 @pytest.fixture
 def frozen(queue, mia, monkeypatch) -> Snapshot:
-    monkeypatch.setattr("datasets_app.labeling.agreement.tally.FEWEST", N)
+    monkeypatch.setattr("datasets_app.quality.agreement.tally.FEWEST", N)
     return freeze(queue.dataset, mia)
 
 

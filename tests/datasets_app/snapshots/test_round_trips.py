@@ -9,8 +9,8 @@ import zipfile
 import pyarrow.parquet as pq
 import pytest
 
-from datasets_app.labeling.queries.decisions import current_decisions
-from datasets_app.labeling.queries.labels import latest_schema, names_in, value_of
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export, Snapshot
 from datasets_app.snapshots.queries import export_formats

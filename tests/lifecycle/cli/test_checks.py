@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling.actions.reviews import decide
-from datasets_app.labeling.models import Decision, SpotCheck
-from datasets_app.labeling.queries.checks import to_look_at
-from datasets_app.labeling.queries.labels import labels_by_name
+from datasets_app.queues.models import Decision
+from datasets_app.review.actions.reviews import decide
+from datasets_app.review.models import SpotCheck
+from datasets_app.review.queries.checks import to_look_at
+from datasets_app.schemas.queries.labels import labels_by_name
 from registry.ledger.models import Event
 from tests.support.labeling import label_items, make_dataset, make_queue, says
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from datasets_app.datasets.models import Upload
-from datasets_app.labeling.rules.exchange import ExportFormat as AnswerFormat
+from datasets_app.exchange.rules import ExportFormat as AnswerFormat
 from datasets_app.scanning import rules as scanning
 from datasets_app.snapshots.rules import ExportFormat
 from lifecycle.cli.commands.datasets import SCANS

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from datasets_app.labeling.actions.remarks import comment
-from datasets_app.labeling.models import Comment
-from datasets_app.labeling.queries import comments
+from datasets_app.queues.actions.remarks import comment
+from datasets_app.queues.models import Comment
+from datasets_app.queues.queries import comments
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.labeling import make_queue, queue_items
 

@@ -6,9 +6,10 @@ import csv
 
 import pytest
 
-from datasets_app.labeling.correcting import Outcome
-from datasets_app.labeling.models import Correction, Decision
-from datasets_app.labeling.queries.labels import value_of
+from datasets_app.exchange.correcting import Outcome
+from datasets_app.exchange.models import Correction
+from datasets_app.queues.models import Decision
+from datasets_app.schemas.queries.labels import value_of
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.cli.commands.corrections import OUTCOMES

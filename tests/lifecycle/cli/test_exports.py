@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from datasets_app.labeling.models import Export as AnswerExport
-from datasets_app.labeling.rules.exchange import ExportFormat as AnswerFormat
+from datasets_app.exchange.models import Export as AnswerExport
+from datasets_app.exchange.rules import ExportFormat as AnswerFormat
 from datasets_app.snapshots.models import Export
 from registry.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset

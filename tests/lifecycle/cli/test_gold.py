@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling.models import Gold, Queue
+from datasets_app.queues.models import Gold, Queue
 from registry.ledger.models import Event
 from tests.support import datasets as imported
 from tests.support.gold import know

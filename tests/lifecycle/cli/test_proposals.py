@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from datasets_app.labeling.actions.proposals import propose_change
-from datasets_app.labeling.models import GuidelineProposal, LabelSchema
+from datasets_app.schemas.actions.proposals import propose_change
+from datasets_app.schemas.models import GuidelineProposal, LabelSchema
 from registry.ledger.models import Event
 from tests.support.labeling import make_dataset, make_schema
 

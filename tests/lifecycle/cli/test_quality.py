@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling.models import QualityReport
+from datasets_app.quality.models import QualityReport
 from tests.support.labeling import label_items, make_dataset, make_queue
 
 

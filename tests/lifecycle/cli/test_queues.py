@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from registry.ledger.models import Event
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema
 

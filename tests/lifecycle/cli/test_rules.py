@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling.models import Rule, Suggestion
+from datasets_app.assist.models import Rule
+from datasets_app.prelabels.models import Suggestion
 from tests.support.labeling import decided_dataset, make_dataset, make_schema
 
 

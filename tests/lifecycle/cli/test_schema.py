@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from datasets_app.labeling.actions.schemas import publish_schema
-from datasets_app.labeling.models import LabelSchema
-from datasets_app.labeling.rules.schemas import LabelSpec
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import LabelSchema
+from datasets_app.schemas.rules import LabelSpec
 from registry.ledger.models import Event
 from tests.support.labeling import make_dataset
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datasets_app.labeling.models import Suggestion
+from datasets_app.prelabels.models import Suggestion
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, charts, queries, rules, suggesters
 from lifecycle.evaluation.task_types.multi_label.page import ENTRY as PAGE

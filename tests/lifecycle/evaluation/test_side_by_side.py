@@ -12,11 +12,11 @@ from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.actions.answers import submit
-from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.actions.steering import close_queue
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions.answers import submit
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.models import Queue
 from lifecycle.evaluation import actions, queries, side_by_side, side_by_side_page
 from lifecycle.evaluation.models import SideBySide
 from lifecycle.evaluation.side_by_side import Tally

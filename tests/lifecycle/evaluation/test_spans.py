@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datasets_app.labeling.models import Suggestion
+from datasets_app.prelabels.models import Suggestion
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, queries, suggesters
 from lifecycle.evaluation.task_types.spans import page as span_page

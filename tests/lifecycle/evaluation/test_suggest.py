@@ -9,14 +9,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.schemas import publish_schema
-from datasets_app.labeling.actions.steering import close_queue
-from datasets_app.labeling.actions.suggestions import suggest_values
-from datasets_app.labeling.models import Suggestion
-from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
-from datasets_app.labeling.rules.schemas import LabelSpec
+from datasets_app.prelabels.actions.suggestions import suggest_values
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.queries.bench import bench_items
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.rules import LabelSpec
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, suggested, suggesters
 from lifecycle.jobs import actions as jobs

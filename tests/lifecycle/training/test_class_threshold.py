@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling.actions.schemas import publish_schema
-from datasets_app.labeling.models import Label
-from datasets_app.labeling.rules.schemas import LabelSpec
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import Label
+from datasets_app.schemas.rules import LabelSpec
 from lifecycle.refusals import Refused
 from lifecycle.training import actions, suggesting
 from lifecycle.training.models import Run, Sweep

@@ -5,7 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Decision, Label, Queue, Suggestion
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Decision, Queue
+from datasets_app.schemas.models import Label
 from lifecycle.notices.models import Notice
 from lifecycle.refusals import Conflict
 from monitoring.retraining import actions, queries, rules

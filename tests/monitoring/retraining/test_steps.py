@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.queues.models import Queue, Slot
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import compare
 from lifecycle.evaluation.models import Comparison, Evaluation
@@ -145,9 +145,9 @@ def test_a_lead_can_go_on_by_hand_with_a_reason(no_better, mia, lee):
 
 
 def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(labelled, lee, ravi, mia):
-    from datasets_app.labeling.actions.schemas import publish_schema, spec_of
-    from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
-    from datasets_app.labeling.rules.schemas import LabelSpec
+    from datasets_app.schemas.actions.schemas import publish_schema, spec_of
+    from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+    from datasets_app.schemas.rules import LabelSpec
     from tests.support.datasets import import_texts
 
     import_texts(labelled.dataset, [(f"loan wish {n}", "loan") for n in range(12)], mia)
@@ -329,7 +329,7 @@ def test_the_only_lead_approves_the_start_and_then_the_promotion(requested, lee,
 
 
 def test_a_lead_who_also_labelled_its_test_split_cannot_approve_it(training_now, lee):
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", lee.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s", lee.pk)
     end_training(training_now, accuracy=1.0)
     request = PromotionRequest.objects.get(pk=advance(advance(training_now)).promotion_id)
 

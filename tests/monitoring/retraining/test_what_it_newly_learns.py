@@ -4,8 +4,8 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Queue
 from datasets_app.snapshots.actions import freezing
 from lifecycle.training import queries as runs
 from monitoring.retraining import actions

@@ -11,10 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from datasets_app.labeling.actions import reviews
-from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries.changes import labels_now
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Queue
+from datasets_app.review.actions import reviews
+from datasets_app.schemas.queries.changes import labels_now
 from datasets_app.snapshots import actions as snapshot_actions
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.refusals import Conflict
@@ -160,7 +160,7 @@ def from_before(labelled) -> Proposal:
 def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, lars, ana):
     assert runs.workers_of(from_before.run).behind == {lars.uuid, ana.uuid}
 
-    for table in ("labeling_annotation", "labeling_decision"):
+    for table in ("queues_annotation", "queues_decision"):
         behind_its_back(f"UPDATE {table} SET created_at = %s", from_before.run.created_at + timedelta(seconds=1))
 
     assert runs.workers_of(from_before.run).behind == {lars.uuid}  # the run could not learn from what was said since
@@ -288,7 +288,7 @@ def test_who_adjudicated_its_queue_is_behind_it_without_an_annotation(adjudicate
 
 @pytest.mark.postgres
 def test_another_adjudicator_in_the_table_frees_nobody(adjudicated, lars, ana, rosa, gita):
-    behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE by_id = %s", gita.pk, rosa.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s WHERE by_id = %s", gita.pk, rosa.pk)
 
     assert queries.people_behind(advance(adjudicated)) == {lars.uuid, ana.uuid, rosa.uuid, gita.uuid}
 

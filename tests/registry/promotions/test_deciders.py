@@ -8,12 +8,12 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.actions.changes import change_classes
-from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections
-from datasets_app.labeling.actions.reviews import decide
-from datasets_app.labeling.models import Decision
-from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
-from datasets_app.labeling.relabelling import Change
+from datasets_app.exchange.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.queues.models import Decision
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.reviews import decide
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export, Snapshot
@@ -60,7 +60,7 @@ def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
     snapshot = freeze(dataset, mia, shares=SHARES)
     assert makers.deciders(snapshot) == uuids(mia, ana)
 
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", mia.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s", mia.pk)
 
     assert makers.deciders(snapshot) == uuids(mia, ana)
 
@@ -88,7 +88,7 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
 def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudicated, mia, ana, ben, ravi, gita):
     assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
 
-    behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
 
     assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi, gita)
 
@@ -115,7 +115,7 @@ def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, a
 
 def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(labeled, mia, ana):
     named = access.make_placeholders({"0": "Zoe"}, origin="answers.csv")["0"]
-    behind_its_back("UPDATE labeling_annotation SET user_id = %s", named.pk)
+    behind_its_back("UPDATE queues_annotation SET user_id = %s", named.pk)
 
     assert makers.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana)  # who uploaded the texts
 
@@ -150,7 +150,7 @@ def test_who_merged_classes_of_test_rows_answers_for_their_labels(labeled, mia, 
 
     assert makers.deciders(snapshot) == uuids(ana, lee)
 
-    behind_its_back("UPDATE labeling_labelschema SET created_by_id = %s", mia.pk)
+    behind_its_back("UPDATE schemas_labelschema SET created_by_id = %s", mia.pk)
 
     assert makers.deciders(snapshot) == uuids(ana, lee, mia)
     assert subject.test_labels(snapshot) != before  # what was looked at is another, so open requests are void

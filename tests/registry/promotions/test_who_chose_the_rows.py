@@ -6,18 +6,18 @@ from dataclasses import replace
 import pytest
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.actions.changes import change_classes
-from datasets_app.labeling.actions.checks import accept_check, start_check
-from datasets_app.labeling.actions.reviews import decide, return_to_annotators
-from datasets_app.labeling.actions.schemas import publish_schema, spec_of
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries.checks import to_look_at
-from datasets_app.labeling.queries.item_answers import read_through
-from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, value_of
-from datasets_app.labeling.queries.moves import MOVE
-from datasets_app.labeling.relabelling import Change
+from datasets_app.queues.models import Queue
+from datasets_app.queues.queries.answers import read_through
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.checks import accept_check, start_check
+from datasets_app.review.actions.reviews import decide, return_to_annotators
+from datasets_app.review.queries.checks import to_look_at
+from datasets_app.review.queries.moves import MOVE
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.models import Finding
+from datasets_app.schemas.actions.schemas import publish_schema, spec_of
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, value_of
+from datasets_app.schemas.relabelling import Change
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.models import Snapshot

@@ -8,9 +8,10 @@ from django.db import DatabaseError, connection, transaction
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling.actions import receiving
-from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections
-from datasets_app.labeling.models import Correction, Decision, Queue
+from datasets_app.exchange.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.exchange.models import Correction
+from datasets_app.prelabels.actions import receiving
+from datasets_app.queues.models import Decision, Queue
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export
@@ -81,7 +82,7 @@ def refused(statement: str, *params: object) -> None:
 @pytest.mark.postgres
 def test_whose_a_file_is_never_changes(uploaded, corrected, mia, rosa, omar):
     refused("UPDATE datasets_upload SET uploaded_by_id = %s", omar.pk)
-    refused("UPDATE labeling_correction SET brought_by_id = %s", omar.pk)
+    refused("UPDATE exchange_correction SET brought_by_id = %s", omar.pk)
 
     assert Upload.objects.get(pk=uploaded.pk).uploaded_by == mia
     assert Correction.objects.get().brought_by == rosa
@@ -90,15 +91,15 @@ def test_whose_a_file_is_never_changes(uploaded, corrected, mia, rosa, omar):
 def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_rows_name(uploaded, mia, ana, omar, lee, gita):
     snapshot = freeze(uploaded.dataset, mia, shares=SHARES)
     behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s", omar.pk)
 
     assert makers.deciders(snapshot) == uuids(mia, ana, omar, lee, gita)
 
 
 def test_who_brought_corrections_answers_for_them_beside_whom_the_rows_name(corrected, mia, ana, ravi, rosa, omar, lee, gita):
     snapshot = corrected.dataset.snapshots.get()
-    behind_its_back("UPDATE labeling_correction SET brought_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
+    behind_its_back("UPDATE exchange_correction SET brought_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s", omar.pk)
 
     assert makers.deciders(snapshot) == uuids(ana, ravi, rosa, omar, lee, gita)
 
@@ -207,7 +208,7 @@ def test_who_is_named_in_a_file_of_answers_is_none_and_who_brought_it_is(project
 def test_on_which_answers_a_decision_rests_never_changes(labeled):
     rests_on = Decision.annotations.through.objects.count()
 
-    refused("DELETE FROM labeling_decision_annotations")
-    refused("UPDATE labeling_decision_annotations SET annotation_id = annotation_id")
+    refused("DELETE FROM queues_decision_annotations")
+    refused("UPDATE queues_decision_annotations SET annotation_id = annotation_id")
 
     assert (Decision.annotations.through.objects.count(), labeled.items.count()) == (rests_on, len(ROWS))

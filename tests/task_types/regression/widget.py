@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from datasets_app.labeling.task_types.widget import Widget
+from datasets_app.queues.task_types.widget import Widget
 from lifecycle.task_types.answers import Value
 from tests.task_types.regression.answers import HIGH, LOW
 
@@ -16,7 +16,7 @@ class SliderWidget(Widget):
     """A slider and a field with the same number: the field is what is sent, so that either works without a script."""
 
     merged = ("Median", "The number in the middle.")
-    scripts = ("js/labeling/task_types/regression.js",)
+    scripts = ("js/queues/task_types/regression.js",)
 
     def layout(self, *, few: bool) -> str:
         """There are no labels."""

@@ -1,0 +1,27 @@
+"""Spans are marked in the text, by a script alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from datasets_app.queues.task_types.widget import Widget
+from lifecycle.task_types.answers import Value
+
+
+class SpanWidget(Widget):
+    """The text, and a table of what is marked."""
+
+    scripts = ("js/queues/task_types/spans.js",)
+    edits = True
+
+    def layout(self, *, few: bool) -> str:
+        """There is no map of labels beside the text."""
+        return "marking short" if few else "marking"
+
+    def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
+        """What the script reads."""
+        return {"editor": {"text": text, "said": value, "classes": [{"id": key, "name": name} for key, name in names.items()]}}
+
+
+ENTRY = SpanWidget("spans")
