@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets_app.assist import learning, uncertainty
-from lifecycle.engine.base import bundled_minilm
-from lifecycle.engine.embedding import Embedder
+from lifecycle.runtime.engine.base import bundled_minilm
+from lifecycle.runtime.engine.embedding import Embedder
 
 AT, SEEDS, BAR = (500, 1_000, 2_000), (1, 2, 3), 1.0
 JUDGED_AT, MAX_TOKENS = 1_000, 128

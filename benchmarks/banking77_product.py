@@ -16,16 +16,16 @@ from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs import runner
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import Queue, State
-from lifecycle.training import actions as training
-from lifecycle.training.models import Run
-from registry.access import actions as access
-from registry.access.models import Project, User
-from registry.access.roles import Role
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs import runner
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import Queue, State
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training import actions as training
+from lifecycle.modeling.training.models import Run
+from registry.ground.access import actions as access
+from registry.ground.access.models import Project, User
+from registry.ground.access.roles import Role
 
 
 def play(folder: Path, held_out: int, seed: int) -> dict[str, Any]:

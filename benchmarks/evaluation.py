@@ -32,15 +32,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as peer
 
-from lifecycle.statistics import fairness, metrics
-from lifecycle.task_types.generation import measures as text_scores
-from lifecycle.task_types.multi_label import measures as label_sets
-from lifecycle.task_types.multi_label.measures import SetPredictions
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label.measures import Predictions
-from lifecycle.task_types.spans import measures as spans
-from lifecycle.task_types.spans.measures import SpanPredictions
-from lifecycle.task_types.spans.tagging import Found, Span
+from lifecycle.runtime.statistics import fairness, metrics
+from lifecycle.runtime.task_types.generation import measures as text_scores
+from lifecycle.runtime.task_types.multi_label import measures as label_sets
+from lifecycle.runtime.task_types.multi_label.measures import SetPredictions
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label.measures import Predictions
+from lifecycle.runtime.task_types.spans import measures as spans
+from lifecycle.runtime.task_types.spans.measures import SpanPredictions
+from lifecycle.runtime.task_types.spans.tagging import Found, Span
 
 BENCH = Path(__file__).resolve().parent.parent / "var" / "bench"
 FAIRLEARN = Path(__file__).resolve().parent / "evaluation_peers" / "fairlearn_measures.py"

@@ -35,7 +35,7 @@ def prepare(sizes: list[int]) -> dict[str, Any]:
     from django.utils import timezone
 
     from benchmarks.labeling_pages_product import NUMBERS, UUID, refresh, run
-    from registry.access.roles import Role
+    from registry.ground.access.roles import Role
     from tests.support.labeling import make_dataset, make_schema
     from tests.support.people import make_person, make_project
 
@@ -64,7 +64,7 @@ def snapshot(dataset: Any, schema: Any, mia: Any, number: int, size: int) -> str
     """A snapshot of so many items. Returns its uuid."""
     from datasets_app.snapshots import manifest
     from datasets_app.snapshots.models import Snapshot
-    from registry.artifacts import actions as artifacts
+    from registry.ground.artifacts import actions as artifacts
 
     items = dataset.items.filter(line__lte=size + 1).order_by("digest").values_list("digest", "uuid")
     with tempfile.TemporaryDirectory() as folder:
@@ -105,9 +105,9 @@ def export(snapshot: str, kind: str, rows: int) -> dict[str, Any]:
     django.setup()
     from datasets_app.snapshots import actions
     from datasets_app.snapshots.models import Export
-    from lifecycle.jobs import actions as jobs
-    from lifecycle.jobs import runner
-    from registry.access.models import User
+    from lifecycle.ground.jobs import actions as jobs
+    from lifecycle.ground.jobs import runner
+    from registry.ground.access.models import User
 
     job = actions.export(snapshot_id=snapshot, actor=User.objects.get(username="mia"), format=kind)
     before, began, cpu = peak_mb(), time.monotonic(), time.process_time()

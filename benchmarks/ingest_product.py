@@ -68,8 +68,8 @@ def prepare() -> dict[str, Any]:
 def somebody(username: str, project: Any) -> Any:
     """A person who may upload, label and open queues."""
     from benchmarks.banking77_product import person
-    from registry.access.actions import grant
-    from registry.access.roles import Role
+    from registry.ground.access.actions import grant
+    from registry.ground.access.roles import Role
 
     user = person(username, Role.LEAD, project)
     for role in (Role.ANALYST, Role.ADJUDICATOR):
@@ -88,7 +88,7 @@ def receive(file: str) -> dict[str, Any]:
     """Bring the file, have it looked through, and accept it; its import waits."""
     from datasets_app.datasets import actions
     from datasets_app.datasets.models import Dataset
-    from registry.access.models import User
+    from registry.ground.access.models import User
 
     person, dataset, path = User.objects.get(username="ana"), Dataset.objects.get(slug="ingest"), Path(file)
     upload = actions.receive_upload(dataset=dataset, actor=person, file=path, file_name=path.name)
@@ -103,9 +103,9 @@ def receive(file: str) -> dict[str, Any]:
 def run_import(upload: str, count: int) -> dict[str, Any]:
     """The waiting job, from its claim to its end."""
     from datasets_app.datasets.models import Item, Upload
-    from lifecycle.jobs import actions as jobs
-    from lifecycle.jobs import runner
-    from lifecycle.jobs.rules import Queue
+    from lifecycle.ground.jobs import actions as jobs
+    from lifecycle.ground.jobs import runner
+    from lifecycle.ground.jobs.rules import Queue
 
     began, cpu = time.monotonic(), time.process_time()
     job = next(job for queue in Queue.values if (job := jobs.claim(queue)))
@@ -126,8 +126,8 @@ def bare(count: int, file: str) -> dict[str, Any]:
 
     from datasets_app.datasets.actions.writing import room_for_indexes
     from datasets_app.datasets.models import Dataset
-    from registry.access.models import User
-    from registry.artifacts import actions as artifacts
+    from registry.ground.access.models import User
+    from registry.ground.artifacts import actions as artifacts
 
     dataset, person = Dataset.objects.get(slug="ingest"), User.objects.get(username="ana")
     blob = artifacts.put_bytes(b"bare")
@@ -185,7 +185,7 @@ def claims() -> dict[str, Any]:
     """Claim slots and give them back until told to stop. Times in milliseconds."""
     from datasets_app.queues.actions.claims import claim, release
     from datasets_app.queues.models import Queue
-    from registry.access.models import User
+    from registry.ground.access.models import User
 
     queue, person = Queue.objects.get(), User.objects.get(username="ana")
     stop, times = threading.Event(), []

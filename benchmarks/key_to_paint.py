@@ -42,7 +42,7 @@ WATCH = """() => {
 LAY_DOWN = """
 from tests.support.labeling import make_dataset, make_queue
 from tests.support.people import make_person, make_project
-from registry.access.roles import Role
+from registry.ground.access.roles import Role
 project = make_project("bench", "Bench")
 mia, ana = make_person("mia", project=project, role=Role.ENGINEER), make_person("ana", project=project, role=Role.ANALYST)
 ana.set_password("{password}")

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from datasets_app.datasets.rules import normal_digest
 from datasets_app.scanning import guessing
 from datasets_app.scanning.rules import FOLDS, SEED, TEXT_LIMIT
-from lifecycle.engine.base import bundled_minilm
-from lifecycle.engine.embedding import Embedder
+from lifecycle.runtime.engine.base import bundled_minilm
+from lifecycle.runtime.engine.embedding import Embedder
 
 NOISE = 20  # one label in so many
 MAX_TOKENS, AT, SURE = 128, (50, 100, 200), 0.995

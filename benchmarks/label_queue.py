@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throwaway import ENGINES, ROOT, file_or_url, installation, play, run
-from lifecycle.jobs.supervisor import die_with_parent
+from lifecycle.ground.jobs.supervisor import die_with_parent
 
 BAR: dict[str, Any] = {"inside_p95_ms": {"sqlite": 100.0, "postgresql": 50.0}, "double_holds": 0, "times_label_studio": 20.0}
 RAMP_SECONDS, ALONE_SECONDS = 10.0, 5.0

@@ -21,9 +21,9 @@ def prepare(rows: int, people: int) -> dict[str, Any]:
     from django.test import Client
     from django.urls import reverse
 
-    from registry.access.actions import grant
-    from registry.access.models import User
-    from registry.access.roles import Role
+    from registry.ground.access.actions import grant
+    from registry.ground.access.models import User
+    from registry.ground.access.roles import Role
     from tests.support.labeling import make_dataset, make_queue
     from tests.support.people import make_person, make_project
 

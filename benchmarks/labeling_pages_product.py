@@ -21,9 +21,9 @@ from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.models import Difference
 from datasets_app.quality.queries.quality import Cell, behind, report_of
 from datasets_app.queues.models import Queue, Seat
-from registry.access.actions import grant
-from registry.access.models import Project, User
-from registry.access.roles import Role
+from registry.ground.access.actions import grant
+from registry.ground.access.models import Project, User
+from registry.ground.access.roles import Role
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue
 from tests.support.people import make_person, make_project

@@ -22,10 +22,10 @@ from django.utils import timezone
 from monitoring.traffic import actions, histogram
 from monitoring.traffic.models import DayRollup, HourRollup, Kpi, MinuteRollup, OutcomeDay, Prediction, Side
 from monitoring.traffic.rules import CONFIDENCE_BINS, DAY, HOUR, MINUTE, OOV_BINS, floor
-from registry.access.actions import grant
-from registry.access.models import User
-from registry.access.roles import Role
 from registry.catalog.models import Endpoint
+from registry.ground.access.actions import grant
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
 from tests.support import endpoints as support
 from tests.support.outcomes import day_of
 from tests.support.people import make_project

@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throwaway import ROOT
-from lifecycle.engine.base import MINILM, bundled_minilm
-from lifecycle.engine.strategy import INNER, strategy_spec
-from lifecycle.engine.task_types.by_key.settings import settings_of
-from lifecycle.engine.task_types.settings import Facts
-from lifecycle.jobs.supervisor import die_with_parent
+from lifecycle.ground.jobs.supervisor import die_with_parent
+from lifecycle.runtime.engine.base import MINILM, bundled_minilm
+from lifecycle.runtime.engine.strategy import INNER, strategy_spec
+from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
+from lifecycle.runtime.engine.task_types.settings import Facts
 
 BARS = {("banking77", "full"): 0.925, ("banking77", "lora"): 0.915}
 POINT = 0.01
@@ -90,13 +90,13 @@ def measure(scratch: Path, base: Path, data: Data, given: argparse.Namespace) ->
     found: dict[str, Any] = {"rows": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}}
     for way in data.ways:
         folder = lay_out(scratch / way, base, data, way, given.seed)
-        program("lifecycle.engine", "train", str(folder))
+        program("lifecycle.runtime.engine", "train", str(folder))
         evaluation = scratch / f"{way}-evaluation"
         evaluation.mkdir()
         (folder / "test.jsonl").rename(evaluation / "data.jsonl")
         baselines = {"base": {"path": str(base), "name": MINILM}, "baselines": way == data.ways[0], "train": str(folder / "train.jsonl")}
         (evaluation / "spec.json").write_text(json.dumps({"artifact": str(folder / "artifact"), "seed": given.seed} | baselines))
-        program("lifecycle.engine", "evaluate", str(evaluation))
+        program("lifecycle.runtime.engine", "evaluate", str(evaluation))
         report, result = (json.loads((each / "result.json").read_text()) for each in (evaluation, folder))
         interval = report["intervals"][data.score]
         found[way] = {

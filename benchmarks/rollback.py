@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.jobs.supervisor import die_with_parent
+from lifecycle.ground.jobs.supervisor import die_with_parent
 
 ROOT = Path(__file__).parents[1]
 SHARE_OF_CAPACITY, BAR_SECONDS = 0.6, 1.0
@@ -74,7 +74,7 @@ def installation(folder: Path) -> Iterator[dict[str, str]]:
 
 def train(folder: Path, seed: int) -> Path:
     """A version's files, by the engine: MiniLM with a head trained on thirty sentences."""
-    from lifecycle.engine.base import MINILM, bundled_minilm
+    from lifecycle.runtime.engine.base import MINILM, bundled_minilm
 
     folder.mkdir()
     for part, count in (("train", 30), ("validation", 6), ("test", 6)):
@@ -89,7 +89,7 @@ def train(folder: Path, seed: int) -> Path:
         "batch_size": 8, "learning_rate": 0.01, "max_tokens": 64, "seed": seed,
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    command = [sys.executable, "-m", "lifecycle.engine", "train", str(folder)]
+    command = [sys.executable, "-m", "lifecycle.runtime.engine", "train", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise SystemExit(f"The engine did not train: {done.stderr[-2000:]}")
@@ -101,7 +101,10 @@ def play(registry: Any, folder: Path, environment: dict[str, str], rounds: int, 
     port, site = free_port(), free_port()
     ports = environment | {"INFERENCE_PORT": str(port), "PORT": str(site)}
     web = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "lifecycle.wsgi"]
-    with process([sys.executable, "-m", "lifecycle.inference"], ports, folder / "inference.log"), process(web, ports, folder / "web.log"):
+    with (
+        process([sys.executable, "-m", "lifecycle.runtime.inference"], ports, folder / "inference.log"),
+        process(web, ports, folder / "web.log"),
+    ):
         registry.settle()
         registry.sign_in(f"http://127.0.0.1:{site}")
         where = ["127.0.0.1", str(port), f"/v2/models/{registry.endpoint.full_name}/infer", registry.secret]

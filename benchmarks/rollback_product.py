@@ -12,11 +12,11 @@ from django.conf import settings
 from django.db import transaction
 from django.test import Client
 
-from registry.access.actions import create_token
-from registry.artifacts.actions import put_folder
 from registry.catalog.models import Alias
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment
+from registry.ground.access.actions import create_token
+from registry.ground.artifacts.actions import put_folder
 from registry.promotions import plans
 from tests.support import endpoints, registry
 from tests.support.people import PEOPLE, make_person, make_project

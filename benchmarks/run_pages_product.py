@@ -21,13 +21,13 @@ from django.urls import reverse
 from benchmarks.labeling_pages_product import NUMBERS, UUID, refresh
 from benchmarks.labeling_pages_product import run as execute
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import actions as evaluation
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label import predictions
-from lifecycle.training.models import MetricPoint, Run
-from registry.access.models import Project, User
-from registry.access.roles import Role
+from lifecycle.modeling.evaluation import actions as evaluation
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import MetricPoint, Run
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label import predictions
+from registry.ground.access.models import Project, User
+from registry.ground.access.roles import Role
 from tests.support.people import make_person, make_project
 from tests.support.training import make_run, make_snapshot
 

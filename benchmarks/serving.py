@@ -32,8 +32,8 @@ from typing import Any
 import psutil
 
 from benchmarks import serving_model
-from lifecycle import bundle
-from lifecycle.inference.routing import FORMAT
+from lifecycle.runtime import bundle
+from lifecycle.runtime.inference.routing import FORMAT
 
 ROOT = Path(__file__).parents[1]
 BENCH = ROOT / "var" / "bench"
@@ -186,7 +186,7 @@ def start_ours(artifact: Path, folder: Path, environment: dict[str, str]) -> Pee
     document = {"format": FORMAT, "epoch": 1, "at": "2026-01-01T00:00:00Z", "endpoints": {NAME: endpoint}}
     (serving / "routes.json").write_bytes(bundle.sign_document(document, key))
     settings = {"DATA_DIR": str(folder), "INFERENCE_PORT": "8169", "INFERENCE_SLOTS": "2", "METRICS_TOKEN": TOKEN}
-    process = spawn([sys.executable, "-m", "lifecycle.inference"], folder, environment | settings | {"PYTHONPATH": str(ROOT)})
+    process = spawn([sys.executable, "-m", "lifecycle.runtime.inference"], folder, environment | settings | {"PYTHONPATH": str(ROOT)})
     return Peer(OURS, process, 8169, f"/v2/models/{NAME}/infer", {"authorization": f"Bearer {TOKEN}"})
 
 

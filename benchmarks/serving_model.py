@@ -24,14 +24,14 @@ def make(folder: Path, data: Path) -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder, data)
-    subprocess.run([sys.executable, "-m", "lifecycle.engine", "train", str(folder)], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "lifecycle.runtime.engine", "train", str(folder)], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
     convert(folder / "artifact", folder / "hf")
     return folder
 
 
 def write_rows(folder: Path, data: Path) -> None:
     """Train, validation and test rows, and the spec."""
-    from lifecycle.engine.base import MINILM, bundled_minilm
+    from lifecycle.runtime.engine.base import MINILM, bundled_minilm
 
     labels = json.loads((data / "categories.json").read_text(encoding="utf-8"))
     seen: Counter[str] = Counter()

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-from lifecycle.jobs.supervisor import die_with_parent
+from lifecycle.ground.jobs.supervisor import die_with_parent
 
 ROOT = Path(__file__).parents[1]
 GIVE_UP = 5.0
@@ -52,7 +52,7 @@ def main() -> int:
             failed += told("site", given.worker or "buffering", port, "/healthz", given.half_sent, given.requests)
             if not given.worker:
                 print(json.dumps({"server": "site", "upload_mb": given.upload_mb, "grown_mb": grown(process, port, given.upload_mb)}))
-        inference = [sys.executable, "-m", "lifecycle.inference"]
+        inference = [sys.executable, "-m", "lifecycle.runtime.inference"]
         with serving(inference, "INFERENCE_PORT", environment, "/v2/health/live") as (port, _):
             failed += told("inference", "uvicorn", port, "/v2/health/live", given.half_sent, given.requests)
     return 1 if failed else 0

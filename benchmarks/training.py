@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throwaway import ROOT, installation, play
-from lifecycle.engine.base import bundled_minilm
-from lifecycle.jobs.supervisor import die_with_parent
+from lifecycle.ground.jobs.supervisor import die_with_parent
+from lifecycle.runtime.engine.base import bundled_minilm
 
 BATCH, VALIDATION = 32, 5  # rows of a class that validate
 RATES = {"full": 2e-4, "lora": 2e-3, "fast_lora": 2e-3}
@@ -163,7 +163,7 @@ def lay_out(folder: Path, base: Path, kind: str, train: Rows, validation: Rows, 
 
 def run(who: str, folder: Path, test: Rows | None = None) -> dict[str, Any]:
     """Train in a process of its own. Returns CPU seconds of each stage, seconds of training, peak memory, and accuracy on test rows."""
-    command = ["lifecycle.engine", "train", str(folder)] if who == "ours" else ["benchmarks.training_peer", who, str(folder)]
+    command = ["lifecycle.runtime.engine", "train", str(folder)] if who == "ours" else ["benchmarks.training_peer", who, str(folder)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONWARNINGS": "ignore"}
     subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True,

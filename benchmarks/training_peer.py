@@ -81,12 +81,12 @@ def plain(folder: Path, spec: dict[str, Any]) -> None:
 
 def bare(folder: Path, spec: dict[str, Any]) -> None:
     """The engine's trainer with its validation, and nothing around it."""
-    from lifecycle.engine import best, training
-    from lifecycle.engine.effort import Effort
-    from lifecycle.engine.events import EventWriter
-    from lifecycle.engine.reporter import Reporter
-    from lifecycle.engine.spec import TrainSpec
-    from lifecycle.engine.team import Team
+    from lifecycle.runtime.engine import best, training
+    from lifecycle.runtime.engine.effort import Effort
+    from lifecycle.runtime.engine.events import EventWriter
+    from lifecycle.runtime.engine.reporter import Reporter
+    from lifecycle.runtime.engine.spec import TrainSpec
+    from lifecycle.runtime.engine.team import Team
 
     read = TrainSpec.read(folder / "spec.json")
     training._seed(read.seed)
@@ -112,7 +112,7 @@ def measured(folder: Path, train: Callable[[], Any], precision: str) -> None:
 def answer(who: str, folder: Path, spec: dict[str, Any], texts: list[str]) -> list[str]:
     """The label of each text."""
     if who == "ours":
-        from lifecycle.engine.predictor import Predictor
+        from lifecycle.runtime.engine.predictor import Predictor
 
         predictor = Predictor(folder / "artifact")
         return [predictor.info.labels[each] for each in predictor.probabilities(texts).argmax(1)]

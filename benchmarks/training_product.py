@@ -25,9 +25,9 @@ def queue(path: str, ways: list[str], seed: int) -> dict[str, dict[str, float]]:
     from datasets_app.datasets import actions as datasets
     from datasets_app.snapshots import actions as snapshots
     from datasets_app.snapshots.models import Snapshot
-    from lifecycle.training import actions as training
-    from registry.access import actions as access
-    from registry.access.roles import Role
+    from lifecycle.modeling.training import actions as training
+    from registry.ground.access import actions as access
+    from registry.ground.access.roles import Role
 
     project = access.create_project(name="Benchmark", slug="benchmark", actor=None)
     analyst, engineer = person("ana", Role.ANALYST, project), person("mia", Role.ENGINEER, project)
@@ -51,9 +51,9 @@ def queue(path: str, ways: list[str], seed: int) -> dict[str, dict[str, float]]:
 
 def carry_out(run: Any) -> float:
     """Take the run's job from the queue and do it; CPU seconds of this process."""
-    from lifecycle.jobs import actions as jobs
-    from lifecycle.jobs import runner
-    from lifecycle.jobs.rules import Queue
+    from lifecycle.ground.jobs import actions as jobs
+    from lifecycle.ground.jobs import runner
+    from lifecycle.ground.jobs.rules import Queue
 
     busy = time.process_time()
     job = jobs.claim(Queue.TRAINING)

@@ -10,8 +10,8 @@ import django_stubs_ext
 import plotly
 from django.urls import reverse_lazy
 
-from lifecycle.env import BadSetting, cache_at, env_bool, env_float, env_int, env_list, env_str, mail_settings, secret_file
-from lifecycle.task_types import plugins
+from lifecycle.runtime.env import BadSetting, cache_at, env_bool, env_float, env_int, env_list, env_str, mail_settings, secret_file
+from lifecycle.runtime.task_types import plugins
 
 os.environ.setdefault("OPENPYXL_LXML", "False")  # lxml, where it is there too, reads line ends and reports damage in its own way
 django_stubs_ext.monkeypatch()  # generic forms and querysets can be written with their type
@@ -42,9 +42,9 @@ UPLOAD_MAX_BYTES = env_int("UPLOAD_MAX_MB", 512, low=1, high=100_000) * 1024 * 1
 
 # ── Rooms, from the roof down to the ground ─────────────────────────────────
 ROOMS = [
-    "lifecycle.demo",
-    "lifecycle.trace",
-    "lifecycle.home",
+    "lifecycle.roof.demo",
+    "lifecycle.roof.trace",
+    "lifecycle.roof.home",
     "monitoring.overview",
     "monitoring.retraining",
     "monitoring.rollouts",
@@ -55,8 +55,8 @@ ROOMS = [
     "registry.promotions",
     "registry.catalog",
     "registry.policies",
-    "lifecycle.evaluation",
-    "lifecycle.training",
+    "lifecycle.modeling.evaluation",
+    "lifecycle.modeling.training",
     "datasets_app.scanning",
     "datasets_app.snapshots",
     "datasets_app.schemas",
@@ -68,12 +68,12 @@ ROOMS = [
     "datasets_app.assist",
     "datasets_app.datasets",
     "registry.audit",
-    "lifecycle.jobs",
-    "lifecycle.notices",
-    "registry.access",
+    "lifecycle.ground.jobs",
+    "lifecycle.ground.notices",
+    "registry.ground.access",
     "lifecycle.ui",
-    "registry.artifacts",
-    "registry.ledger",
+    "registry.ground.artifacts",
+    "registry.ground.ledger",
 ]
 INSTALLED_APPS = [
     *ROOMS,
@@ -96,7 +96,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "lifecycle.home.counting.CountingMiddleware",
+    "lifecycle.roof.home.counting.CountingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -133,7 +133,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "lifecycle.ui.context.shell",
-                "lifecycle.demo.context.people",
+                "lifecycle.roof.demo.context.people",
             ],
         },
     }
@@ -188,8 +188,11 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"  # who has no address signs in all the s
 ACCOUNT_CHANGE_EMAIL = True  # one address a person: a new one takes the old one's place when it is confirmed
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_FORMS = {"reset_password": "registry.access.forms.ResetForm", "reset_password_from_key": "registry.access.forms.NewPasswordForm"}
-ACCOUNT_ADAPTER = "registry.access.adapter.Adapter"
+ACCOUNT_FORMS = {
+    "reset_password": "registry.ground.access.forms.ResetForm",
+    "reset_password_from_key": "registry.ground.access.forms.NewPasswordForm",
+}
+ACCOUNT_ADAPTER = "registry.ground.access.adapter.Adapter"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # accounts are made by admins: nobody takes the name of another, or has to have an address
 MFA_TOTP_ISSUER = "Lifecycle"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
@@ -228,15 +231,18 @@ WHITENOISE_MAX_AGE = 3600
 
 # ── API ─────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["registry.access.tokens.TokenAuthentication", "rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "registry.ground.access.tokens.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["registry.access.parsing.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "registry.access.schema.Schema",
+    "DEFAULT_PARSER_CLASSES": ["registry.ground.access.parsing.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "registry.ground.access.schema.Schema",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.AnonRateThrottle", "rest_framework.throttling.UserRateThrottle"],
     "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": env_str("API_RATE", "1200/min"), "feedback": "6000/min"},
     "NUM_PROXIES": ALLAUTH_TRUSTED_PROXY_COUNT,
-    "EXCEPTION_HANDLER": "registry.access.answers.api_exception_handler",
+    "EXCEPTION_HANDLER": "registry.ground.access.answers.api_exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {
@@ -250,13 +256,13 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {  # a name for each set of words that several fields share, or whose field's name several sets share
-        "RoleEnum": "registry.access.roles.Role",
-        "JobStateEnum": "lifecycle.jobs.rules.State",
-        "PriorityEnum": "lifecycle.jobs.api.PRIORITY_WORDS",
-        "ChannelKindEnum": "lifecycle.notices.rules.ChannelKind",
-        "BaseModelKindEnum": "lifecycle.training.models.BaseModel.Kind",
-        "RunStateEnum": "lifecycle.training.rules.RunState",
-        "SweepStateEnum": "lifecycle.training.rules.SweepState",
+        "RoleEnum": "registry.ground.access.roles.Role",
+        "JobStateEnum": "lifecycle.ground.jobs.rules.State",
+        "PriorityEnum": "lifecycle.ground.jobs.api.PRIORITY_WORDS",
+        "ChannelKindEnum": "lifecycle.ground.notices.rules.ChannelKind",
+        "BaseModelKindEnum": "lifecycle.modeling.training.models.BaseModel.Kind",
+        "RunStateEnum": "lifecycle.modeling.training.rules.RunState",
+        "SweepStateEnum": "lifecycle.modeling.training.rules.SweepState",
         "RuleKindEnum": "datasets_app.assist.matching.Kind",
         "QueueSourceEnum": "datasets_app.queues.models.queues.Queue.Source",
         "QueueStateEnum": "datasets_app.queues.models.queues.Queue.State",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-handler500 = "lifecycle.home.views.failed"
+handler500 = "lifecycle.roof.home.views.failed"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
-    path("", include("lifecycle.home.urls")),
-    path("access/", include("registry.access.urls")),
-    path("jobs/", include("lifecycle.jobs.urls")),
-    path("notices/", include("lifecycle.notices.urls")),
+    path("", include("lifecycle.roof.home.urls")),
+    path("access/", include("registry.ground.access.urls")),
+    path("jobs/", include("lifecycle.ground.jobs.urls")),
+    path("notices/", include("lifecycle.ground.notices.urls")),
     path("datasets/", include("datasets_app.datasets.urls")),
     path("labeling/", include("datasets_app.schemas.urls")),
     path("labeling/", include("datasets_app.queues.urls")),
@@ -20,8 +20,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("labeling/", include("datasets_app.assist.urls")),
     path("scanning/", include("datasets_app.scanning.urls")),
     path("snapshots/", include("datasets_app.snapshots.urls")),
-    path("runs/", include("lifecycle.training.urls")),
-    path("evaluations/", include("lifecycle.evaluation.urls")),
+    path("runs/", include("lifecycle.modeling.training.urls")),
+    path("evaluations/", include("lifecycle.modeling.evaluation.urls")),
     path("policies/", include("registry.policies.urls")),
     path("models/", include("registry.catalog.urls")),
     path("promotions/", include("registry.promotions.urls")),
@@ -32,8 +32,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("rollouts/", include("monitoring.rollouts.urls")),
     path("retraining/", include("monitoring.retraining.urls")),
     path("dashboard/", include("monitoring.overview.urls")),
-    path("trace/", include("lifecycle.trace.urls")),
+    path("trace/", include("lifecycle.roof.trace.urls")),
     path("audit/", include("registry.audit.urls")),
-    path("demo/", include("lifecycle.demo.urls")),
+    path("demo/", include("lifecycle.roof.demo.urls")),
     path("api/", include("lifecycle.api")),
 ]

@@ -11,9 +11,9 @@ import pytest
 from django.core.cache import caches
 from django.db import connection
 
-from registry.access.models import Project, User
-from registry.access.roles import Role
 from registry.catalog.models import Endpoint
+from registry.ground.access.models import Project, User
+from registry.ground.access.roles import Role
 from tests.support import forked, kept, kept_files, tables
 from tests.support.endpoints import deployed_endpoint
 from tests.support.flush import flush_leaves_history_alone
@@ -47,7 +47,7 @@ def _history_can_be_flushed():
 def _history_may_wait_for_its_signature():
     """The installation's first event is as old as the process of the tests, which on a busy machine works for longer than a turn waits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("registry.ledger.checkpoints.LATE", timedelta(hours=6))
+        patch.setattr("registry.ground.ledger.checkpoints.LATE", timedelta(hours=6))
         yield
 
 

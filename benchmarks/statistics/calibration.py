@@ -9,7 +9,7 @@ from scipy import special
 
 from benchmarks.statistics.table import ALPHA, COVERAGE, NOMINAL, Case, Draw, Row, covers, finds
 from benchmarks.statistics.worlds import holds, oracle, rate
-from lifecycle.statistics import calibration, metrics, operating
+from lifecycle.runtime.statistics import calibration, metrics, operating
 
 
 def calibration_error(draw: Draw) -> Iterator[Row]:

@@ -23,12 +23,12 @@ from benchmarks.statistics.worlds import (
     weight_of,
     world_of,
 )
-from lifecycle.evaluation import compare
-from lifecycle.evaluation import rules as evaluation
-from lifecycle.statistics import fairness, groups, intervals, metrics, significance
-from lifecycle.task_types import baselines
-from lifecycle.task_types.by_key.measures import metrics_of
-from lifecycle.task_types.rows import Rows
+from lifecycle.modeling.evaluation import compare
+from lifecycle.modeling.evaluation import rules as evaluation
+from lifecycle.runtime.statistics import fairness, groups, intervals, metrics, significance
+from lifecycle.runtime.task_types import baselines
+from lifecycle.runtime.task_types.by_key.measures import metrics_of
+from lifecycle.runtime.task_types.rows import Rows
 
 
 def mcnemar(draw: Draw) -> Iterator[Row]:

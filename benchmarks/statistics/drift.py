@@ -10,7 +10,7 @@ from scipy import special
 
 from benchmarks.statistics.table import Case, Draw, Row, covers, cries, finds
 from benchmarks.statistics.worlds import PARETO, THIRD, Floats, Ints, alike_within, as_its_cluster, codes_of, oracle, rate, sizes
-from lifecycle.statistics import clustered
+from lifecycle.runtime.statistics import clustered
 from monitoring.drift import comparing, measuring, reference
 from monitoring.drift import statistics as drift
 from monitoring.drift.rules import ALPHA, Monitor

@@ -11,7 +11,7 @@ from benchmarks.statistics.membership import attacked
 from benchmarks.statistics.scores import answered
 from benchmarks.statistics.table import ALPHA, Case, Draw, Row, cries, finds
 from benchmarks.statistics.worlds import PARETO, THIRD, Ints, as_its_cluster, codes_of, rate
-from lifecycle.statistics import membership, metrics
+from lifecycle.runtime.statistics import membership, metrics
 from registry.policies import gates
 from registry.policies import rules as policy
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.statistics.table import Case, Draw, Row, cries
 from datasets_app.queues import rules as labeling
-from lifecycle.statistics import intervals
+from lifecycle.runtime.statistics import intervals
 
 
 def gold(draw: Draw) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.statistics.table import Case, Draw, Row, covers
 from benchmarks.statistics.worlds import Floats, Ints, holds
-from lifecycle.statistics import membership
+from lifecycle.runtime.statistics import membership
 
 
 def membership_area(draw: Draw) -> Iterator[Row]:

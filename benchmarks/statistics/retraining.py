@@ -24,8 +24,8 @@ from benchmarks.statistics.worlds import (
     sizes,
     weight_of,
 )
-from lifecycle.statistics import clustered, intervals, metrics
-from lifecycle.statistics.clustered import sums
+from lifecycle.runtime.statistics import clustered, intervals, metrics
+from lifecycle.runtime.statistics.clustered import sums
 from monitoring.drift import measuring
 from monitoring.retraining.rules import reasons
 from monitoring.traffic.counts import Counts

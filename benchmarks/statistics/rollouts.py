@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.statistics.table import ALPHA, Case, Draw, Row, covers, cries, finds
 from benchmarks.statistics.worlds import REACH, Z, alike_within, furthest, oracle, rate, world_of
-from lifecycle.statistics import intervals
-from lifecycle.statistics.clustered import sums
+from lifecycle.runtime.statistics import intervals
+from lifecycle.runtime.statistics.clustered import sums
 from monitoring.rollouts.rules import interval as rollouts
 
 

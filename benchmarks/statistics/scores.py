@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.statistics.table import Case, Draw, Row, covers
 from benchmarks.statistics.worlds import UNEVEN, Ints, alike_within, as_its_cluster, codes_of, holds, world_of
-from lifecycle.statistics import metrics
+from lifecycle.runtime.statistics import metrics
 
 
 def scores(draw: Draw) -> Iterator[Row]:

@@ -25,8 +25,8 @@ from benchmarks.statistics.worlds import (
     sizes,
     world_of,
 )
-from lifecycle.statistics import clustered, intervals, sequences
-from lifecycle.statistics.clustered import sums
+from lifecycle.runtime.statistics import clustered, intervals, sequences
+from lifecycle.runtime.statistics.clustered import sums
 from monitoring.traffic import senders
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.statistics.table import ALPHA, Draw
-from lifecycle.statistics import intervals
+from lifecycle.runtime.statistics import intervals
 
 Z, REACH = intervals.Z95, intervals.Z95 + 1.2816  # an effect of so many standard errors is found with 90 % at one look
 ALIKE = (0.0, 0.02, 0.3, 0.8)  # intraclass correlations

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datasets_app.assist.actions.learning import run_learn
 from datasets_app.assist.actions.suggesting import run_rules
 from datasets_app.assist.views import learning
-from lifecycle.jobs import registry, schedule
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
+from lifecycle.ground.jobs import registry, schedule
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
 from lifecycle.ui import parts
 from lifecycle.ui.addresses import find_url
 

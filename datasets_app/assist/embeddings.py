@@ -15,8 +15,8 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from lifecycle.compute import warm
-from lifecycle.engine.base import MINILM, BaseFolder, bundled_minilm, open_base
+from lifecycle.ground.compute import warm
+from lifecycle.runtime.engine.base import MINILM, BaseFolder, bundled_minilm, open_base
 
 MAX_TOKENS = 128
 ASKED = 1_000  # texts that the engine gets at a time: loading the model costs as much as some hundred of them

@@ -23,8 +23,8 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
-from lifecycle.engine.events import EventWriter, write_json
-from lifecycle.engine.program import leave_with_parent
+from lifecycle.runtime.engine.events import EventWriter, write_json
+from lifecycle.runtime.engine.program import leave_with_parent
 
 STRENGTH = {"vectors": 30.0, "words": 10.0}
 ITERATIONS, TOLERANCE, FEATURES = 100, 1e-3, 20_000

@@ -14,8 +14,8 @@ from uuid import UUID
 import re2
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Refused
-from lifecycle.task_types.spans.answers import LIMIT
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.spans.answers import LIMIT
 
 TEXT_READ = 10_000  # characters of a text that a rule reads, from its beginning
 PATTERN_LIMIT = 1_000  # characters of a regular expression

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from datasets_app.assist.matching import Matcher, Span
-from lifecycle.statistics.intervals import wilson
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.by_key.types import type_of
 
 FEW = 20  # decided claims below which a precision says too little
 

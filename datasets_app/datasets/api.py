@@ -17,15 +17,15 @@ from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.readers import DELIMITERS, ENCODINGS, PARSERS
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
-from lifecycle.jobs.api import JobOut
-from lifecycle.task_types.by_key import types
-from lifecycle.task_types.columns import Role
+from lifecycle.ground.jobs.api import JobOut
+from lifecycle.runtime.task_types.by_key import types
+from lifecycle.runtime.task_types.columns import Role
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.models import Project
-from registry.access.rest import IS_SLUG, IS_UUID, Filters, Request, RowOut, View, methods, operation, page_out
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import Project
+from registry.ground.access.rest import IS_SLUG, IS_UUID, Filters, Request, RowOut, View, methods, operation, page_out
 
 CHUNK = 1 << 20
 

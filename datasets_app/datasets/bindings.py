@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datasets_app.datasets import actions, filters, ports, queries
-from lifecycle.jobs import registry
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
+from lifecycle.ground.jobs import registry
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
 from lifecycle.ui import navigation, palette
 from lifecycle.ui.addresses import find_url
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 
 def upload_url(job: Job) -> str:

@@ -15,9 +15,9 @@ from datasets_app.datasets import queries, search
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.ports import Fields, ItemFilter, Scope
 from datasets_app.datasets.rules import SPLITS, UploadState
-from lifecycle.refusals import Refused
-from lifecycle.task_types.columns import Role
-from registry.access.models import User
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.columns import Role
+from registry.ground.access.models import User
 
 Rows = QuerySet[Item]
 Values = dict[str, Any]

@@ -13,8 +13,8 @@ from datasets_app.datasets.importing.mapping import roles_for
 from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance
-from lifecycle.task_types.columns import Role
-from registry.access.models import User
+from lifecycle.runtime.task_types.columns import Role
+from registry.ground.access.models import User
 
 VALUES_SHOWN = 40  # values of a label column that the page asks about; the API takes all
 KEEP = "="  # in front of the name that a value becomes, since no name at all leaves it out

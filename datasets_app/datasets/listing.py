@@ -14,10 +14,10 @@ from datasets_app.datasets import queries, search
 from datasets_app.datasets.forms import SliceForm
 from datasets_app.datasets.models import Dataset, Slice
 from datasets_app.datasets.selection import Selection
-from lifecycle.jobs import queries as jobs
+from lifecycle.ground.jobs import queries as jobs
 from lifecycle.ui.addresses import find_url, key_in
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 Context = dict[str, Any]
 SLICES_SHOWN = 30

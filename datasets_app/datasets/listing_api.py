@@ -15,13 +15,13 @@ from datasets_app.datasets import actions, ports, queries
 from datasets_app.datasets.api import ItemOut
 from datasets_app.datasets.models import Dataset, Export, Slice
 from datasets_app.datasets.selection import Selection
-from lifecycle.jobs.api import JobOut
+from lifecycle.ground.jobs.api import JobOut
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import BEFORE, Request, RowOut, methods, operation, page_out, read
-from registry.artifacts import actions as artifacts
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import BEFORE, Request, RowOut, methods, operation, page_out, read
+from registry.ground.artifacts import actions as artifacts
 
 NOT_FILTERS = ("before", "format", "slice")
 FILTERS = [

@@ -8,11 +8,11 @@ from django.db import models
 from guardian.models import GroupObjectPermissionBase
 
 from datasets_app.datasets.rules import Provenance, UploadState, place
-from lifecycle.task_types.by_key import types
-from lifecycle.task_types.task_type import TaskType
-from registry.access.models import Project
-from registry.access.roles import PERMISSIONS
-from registry.artifacts.models import Blob
+from lifecycle.runtime.task_types.by_key import types
+from lifecycle.runtime.task_types.task_type import TaskType
+from registry.ground.access.models import Project
+from registry.ground.access.roles import PERMISSIONS
+from registry.ground.artifacts.models import Blob
 
 
 class Dataset(models.Model):

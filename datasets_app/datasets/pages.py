@@ -16,13 +16,13 @@ from datasets_app.datasets.importing.report import TITLES
 from datasets_app.datasets.listing import items
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState, place
-from lifecycle.jobs import queries as jobs
-from lifecycle.task_types.columns import Role
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.runtime.task_types.columns import Role
 from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 Context = dict[str, Any]
 FRAGMENTS = ("scanning:item", "snapshots:item", "trace:item")

@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 if TYPE_CHECKING:
     from datasets_app.datasets.importing.brought import Told
     from datasets_app.datasets.models import Dataset, Item, Upload
-    from lifecycle.task_types.answers import Value
-    from registry.access.models import User
+    from lifecycle.runtime.task_types.answers import Value
+    from registry.ground.access.models import User
 
 
 class LabelImporter(Protocol):

@@ -17,12 +17,12 @@ from datasets_app.datasets.importing import dry_run, readers
 from datasets_app.datasets.importing.readers import BINARY, Reading, Row
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
-from lifecycle.jobs import queries as jobs
-from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.models import Project, User
-from registry.artifacts import actions as artifacts
-from registry.ledger.rules import digest_of
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access import policy
+from registry.ground.access.models import Project, User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger.rules import digest_of
 
 PAGE = 30
 PREVIEW_SECONDS = 0.5  # of a processor, for the first rows of a file on a page

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.utils.safestring import SafeString, mark_safe
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.text import boundary, inert
 
 TEXT_SEARCHED = 100_000  # characters

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets import ports, queries, search
 from datasets_app.datasets.models import Dataset, Item
-from registry.access.models import User
+from registry.ground.access.models import User
 
 FIRST, LARGEST = 1_000, 50_000  # items of a window
 QUICK = 0.15  # seconds of a window after which the next one grows

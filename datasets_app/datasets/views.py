@@ -16,13 +16,13 @@ from datasets_app.datasets import actions, listing, pages, queries
 from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, SliceForm, UploadForm
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.receiving import LimitHandler
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond, wants_fragment
-from registry.access import policy
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
-from registry.artifacts import actions as artifacts
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
+from registry.ground.artifacts import actions as artifacts
 
 
 @require_safe

@@ -6,9 +6,9 @@ from datasets_app.datasets import ports as datasets
 from datasets_app.exchange.actions.corrections import correct_cancelled, correct_failed, look_cancelled, look_failed, run_correct, run_look
 from datasets_app.exchange.actions.exports import run_export
 from datasets_app.exchange.actions.imports import Importer
-from lifecycle.jobs import registry
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
+from lifecycle.ground.jobs import registry
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
 from lifecycle.ui.addresses import find_url
 
 

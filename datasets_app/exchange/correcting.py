@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import TextChoices
 
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types.answers import Value
 
 CASES = 30  # of one outcome that are kept with their lines
 PAIRS = 200

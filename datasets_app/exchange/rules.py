@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import TextChoices
 
-from lifecycle.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.by_key.formats import formats_of
 
 
 class ExportFormat(TextChoices):

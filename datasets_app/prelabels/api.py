@@ -12,8 +12,8 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.prelabels.actions.receiving import receive
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 
 class SuggestedIn(serializers.Serializer[Any]):

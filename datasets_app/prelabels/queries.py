@@ -11,10 +11,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from datasets_app.prelabels.models import RetiredSource, Suggestion
 from datasets_app.schemas.queries.labels import chunks
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.suggestions import Scored
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.suggestions import Scored
 
 RULE_NAME = "Rule: "  # before the name of a rule that is a source
 RULES_LIMIT = 200  # in force in one dataset

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datasets_app.quality.actions.quality import run_measure
 from datasets_app.quality.views import quality
-from lifecycle.jobs import registry, schedule
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
+from lifecycle.ground.jobs import registry, schedule
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
 from lifecycle.ui import parts
 from lifecycle.ui.addresses import find_url
 

@@ -14,8 +14,8 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from datasets_app.quality.agreement import FEWEST, Coefficient, Tally, cohen_interval, cohen_of, dawid_skene
-from lifecycle.statistics.intervals import Interval
-from lifecycle.task_types.task_type import TaskType
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.task_types.task_type import TaskType
 
 WEEK = timedelta(days=7)
 DAYS_KEPT = 60

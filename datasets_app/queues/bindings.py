@@ -9,13 +9,13 @@ from datasets_app.queues.actions.ordering import run_reorder
 from datasets_app.queues.actions.telling import CHANGED, LABELLED
 from datasets_app.queues.queries.comments import open_mentions
 from datasets_app.queues.queries.decisions import decided_cells
-from lifecycle.jobs import registry, schedule
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
-from lifecycle.notices import topics
+from lifecycle.ground.jobs import registry, schedule
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
+from lifecycle.ground.notices import topics
 from lifecycle.ui import navigation
 from lifecycle.ui.addresses import find_url
-from registry.access import policy
+from registry.ground.access import policy
 
 
 def queue_url(job: Job) -> str:

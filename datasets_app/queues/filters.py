@@ -24,8 +24,8 @@ from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import merges_of, saying
 from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.relabelling import follow
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 Rows = QuerySet[Item]
 Values = dict[str, Any]

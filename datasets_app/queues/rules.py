@@ -14,10 +14,10 @@ from uuid import UUID
 import numpy as np
 
 from datasets_app.schemas.rules import ClassesNow, through
-from lifecycle.statistics import clustered, sequences
-from lifecycle.statistics.intervals import Interval
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.values import contested, labels_of
+from lifecycle.runtime.statistics import clustered, sequences
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.values import contested, labels_of
 
 LEASE = timedelta(minutes=15)
 RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anyone

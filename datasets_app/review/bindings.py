@@ -6,9 +6,9 @@ from datasets_app.review.actions.changes import follow_published, run_moves
 from datasets_app.review.actions.checks import run_accept
 from datasets_app.review.views import changes, checks
 from datasets_app.schemas import ports
-from lifecycle.jobs import registry
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
+from lifecycle.ground.jobs import registry
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
 from lifecycle.ui import parts
 from lifecycle.ui.addresses import find_url
 

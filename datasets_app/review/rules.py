@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from lifecycle.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.answers import Value, canonical
 
 
 def likely_answer(values: Sequence[Value], suggested: Value | None) -> Value | None:

@@ -17,9 +17,9 @@ from datasets_app.scanning import actions, pages, queries
 from datasets_app.scanning.actions.judging import REASON_LIMIT
 from datasets_app.scanning.models import Finding, GroupMember, Scan
 from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
-from lifecycle.jobs.api import JobOut
-from registry.access.decorators import Needs
-from registry.access.rest import Request, RowOut, methods, operation, read
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, RowOut, methods, operation, read
 
 PAGE = 30
 MEMBERS = 100

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datasets_app.datasets import ports
 from datasets_app.scanning import actions, filters
 from datasets_app.scanning.rules import ScanKind
-from lifecycle.jobs import registry
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
-from lifecycle.jobs.rules import Queue
+from lifecycle.ground.jobs import registry
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
+from lifecycle.ground.jobs.rules import Queue
 from lifecycle.ui import navigation
 from lifecycle.ui.addresses import find_url
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 
 def scan_url(job: Job) -> str:

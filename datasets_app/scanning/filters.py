@@ -11,7 +11,7 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.ports import Fields, ItemFilter, Scope
 from datasets_app.scanning.models import Finding, GroupMember
 from datasets_app.scanning.rules import Kind, Status
-from registry.access.models import User
+from registry.ground.access.models import User
 
 
 def fields(_dataset: Dataset, _viewer: User) -> Fields:

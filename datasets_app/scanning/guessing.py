@@ -27,8 +27,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from lifecycle.engine.events import EventWriter, write_json
-from lifecycle.engine.program import leave_with_parent
+from lifecycle.runtime.engine.events import EventWriter, write_json
+from lifecycle.runtime.engine.program import leave_with_parent
 
 BATCH = 1_000
 TRAIN_LIMIT = 50_000  # texts that one fold's model is trained on

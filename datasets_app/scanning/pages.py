@@ -21,12 +21,12 @@ from datasets_app.scanning.models import Finding, GroupMember, Scan, Tally
 from datasets_app.scanning.queries import Place
 from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
 from datasets_app.schemas.models.schemas import Label
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import choice_in, find_url, key_in, unreadable
 from lifecycle.ui.marks import Step
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 Context = dict[str, Any]
 PAGE = 25

@@ -16,10 +16,10 @@ from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, S
 from datasets_app.scanning.rules import FOUND_BY, Kind, ScanState, Status
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.labels import chunks
-from lifecycle.jobs import queries as jobs
-from lifecycle.jobs.models import Job
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.ground.jobs.models import Job
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 BATCH = 1_000
 RELATED = (

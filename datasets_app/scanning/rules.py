@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from registry.ledger.rules import digest_of
+from registry.ground.ledger.rules import digest_of
 
 FOLDS, SEED = 5, 13  # of the small model that judges labels
 TEXT_LIMIT = 2_000  # characters of a text that it reads

@@ -16,8 +16,8 @@ from datasets_app.scanning.models import Finding
 from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_safe

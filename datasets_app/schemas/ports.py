@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from datasets_app.schemas.models.schemas import LabelSchema
-from registry.access.models import User
+from registry.ground.access.models import User
 
 Follow = Callable[[LabelSchema, User], None]
 

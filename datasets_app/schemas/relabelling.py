@@ -11,10 +11,10 @@ from uuid import UUID
 from django.db.models import TextChoices
 
 from datasets_app.schemas.rules import ClassesNow, LabelSpec, through
-from lifecycle.refusals import Refused
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.inputs import clean
-from lifecycle.task_types.values import labels_of
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.inputs import clean
+from lifecycle.runtime.task_types.values import labels_of
 
 CHANGES_LIMIT = 20  # changes of one version
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from lifecycle.refusals import Refused
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.inputs import has_invisible
-from lifecycle.task_types.values import answers_of, labels_of, type_in
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.inputs import has_invisible
+from lifecycle.runtime.task_types.values import answers_of, labels_of, type_in
 
 BATCH = 1_000
 LABELS_LIMIT = 1_000

@@ -15,12 +15,12 @@ from datasets_app.snapshots import actions, queries
 from datasets_app.snapshots.actions.exports import MEDIA
 from datasets_app.snapshots.actions.freezing import SEED, SHARES
 from datasets_app.snapshots.models import Export, Snapshot
-from lifecycle.jobs.api import JobOut
+from lifecycle.ground.jobs.api import JobOut
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
-from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
-from registry.artifacts import actions as artifacts
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
+from registry.ground.artifacts import actions as artifacts
 
 PAGE = 30
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datasets_app.snapshots import actions, trail
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.jobs import registry
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
+from lifecycle.ground.jobs import registry
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
 from lifecycle.ui import navigation
 from lifecycle.ui.addresses import find_url
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import accounts
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import accounts
 
 
 def freeze_url(job: Job) -> str:

@@ -21,10 +21,10 @@ from datasets_app.schemas.queries.changes import READ
 from datasets_app.schemas.relabelling import ChangeKind
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN, VALIDATION
-from lifecycle.task_types.values import labels_of
-from registry.ledger import accounts
-from registry.ledger.rules import SYSTEM
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.task_types.values import labels_of
+from registry.ground.ledger import accounts
+from registry.ground.ledger.rules import SYSTEM
+from registry.ground.ledger.verbs import Verb
 
 AT_ONCE = 2_000  # answers that are read from the database together
 JUDGED = {Verb.FINDING_DISMISSED, Verb.FINDING_CONFIRMED, Verb.FINDING_REOPENED}

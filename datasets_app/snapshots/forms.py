@@ -11,7 +11,7 @@ from datasets_app.datasets.models import Dataset, Slice
 from datasets_app.snapshots import queries, rules
 from datasets_app.snapshots.actions.freezing import SEED, SEED_LIMIT, SHARES
 from datasets_app.snapshots.models import Export, Snapshot
-from registry.access.models import User
+from registry.ground.access.models import User
 
 
 class FreezeForm(forms.Form):

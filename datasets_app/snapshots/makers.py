@@ -19,12 +19,12 @@ from datasets_app.snapshots import choosing
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.rules import TEST
-from registry.access import queries as access
-from registry.access.models import User
-from registry.ledger import accounts
-from registry.ledger.models import Event
-from registry.ledger.rules import SYSTEM
-from registry.ledger.verbs import Verb
+from registry.ground.access import queries as access
+from registry.ground.access.models import User
+from registry.ground.ledger import accounts
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import SYSTEM
+from registry.ground.ledger.verbs import Verb
 
 AUTHORS = ("by", "change__schema__created_by")
 # Whose labels, answers or suggestions came with the item's upload: who sees a suggestion decides the less alone.

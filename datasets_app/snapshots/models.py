@@ -9,8 +9,8 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.snapshots.formats import FORMATS, in_words
 from datasets_app.snapshots.rules import ExportFormat
-from registry.artifacts.models import Blob
-from registry.ledger.rules import digest_of
+from registry.ground.artifacts.models import Blob
+from registry.ground.ledger.rules import digest_of
 
 
 class Snapshot(models.Model):

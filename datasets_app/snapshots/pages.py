@@ -16,13 +16,13 @@ from datasets_app.snapshots.formats import FORMATS
 from datasets_app.snapshots.forms import ExportForm, FreezeForm
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import SPLITS, Reason
-from lifecycle.jobs import queries as jobs
-from lifecycle.task_types.by_key.formats import formats_of
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.runtime.task_types.by_key.formats import formats_of
 from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 Context = dict[str, Any]
 PAGE = 30

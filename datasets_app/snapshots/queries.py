@@ -24,16 +24,16 @@ from datasets_app.snapshots.formats import formats_for
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.rules import Anchor, ExportFormat, Reason, Row
-from lifecycle.jobs import queries as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import ItemContent
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.formats import Unlearnable
-from registry.access import policy
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.formats import Unlearnable
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
 
 BATCH = 1_000
 AT_ONCE = 4_000  # keys in one statement, which may name them several times: SQLite takes 32,766 values

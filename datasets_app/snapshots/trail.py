@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datasets_app.snapshots.models import Snapshot
-from registry.ledger.accounts import Account, Told
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.verbs import Verb
 
 
 def told(events: list[Told]) -> set[str]:

@@ -16,9 +16,9 @@ from datasets_app.snapshots.forms import ExportForm, FreezeForm
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.ui.forms import refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
-from registry.artifacts import actions as artifacts
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
+from registry.ground.artifacts import actions as artifacts
 
 
 @require_safe

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
-from lifecycle.refusals import Unreadable
+from lifecycle.runtime.refusals import Unreadable
 
 
 def find_url(name: str, **kwargs: Any) -> str:

@@ -15,7 +15,7 @@ from django import forms
 from django.conf import settings
 from django.forms.renderers import DjangoTemplates
 
-from lifecycle.refusals import Refusal, Refused
+from lifecycle.runtime.refusals import Refusal, Refused
 from lifecycle.ui.addresses import unreadable
 
 BARE = ("checkbox", "radio", "file", "hidden", "range", "color")

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
-from lifecycle.refusals import Refusal
+from lifecycle.runtime.refusals import Refusal
 from lifecycle.ui.respond import wants_fragment
 
 log = logging.getLogger("lifecycle.refused")

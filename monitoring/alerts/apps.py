@@ -11,14 +11,14 @@ class AlertsConfig(AppConfig):
         """Have alerts evaluated, told and sent, the clock and the workers watch that it happens, and the pages found."""
         from celery import signals
 
-        from lifecycle.jobs import schedule
-        from lifecycle.notices import topics
+        from lifecycle.ground.jobs import schedule
+        from lifecycle.ground.notices import topics
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from monitoring.alerts import queries
         from monitoring.alerts.actions import watching
         from monitoring.alerts.rules.state import Severity
-        from registry.access.policy import can_somewhere
+        from registry.ground.access.policy import can_somewhere
 
         topics.register(Severity.PAGE.value, "Pages")
         topics.register(Severity.TICKET.value, "Tickets")

@@ -7,18 +7,18 @@ from typing import Any
 
 from django import forms
 
-from lifecycle.notices import topics
-from lifecycle.notices.models import Channel
-from lifecycle.notices.rules import ChannelKind
+from lifecycle.ground.notices import topics
+from lifecycle.ground.notices.models import Channel
+from lifecycle.ground.notices.rules import ChannelKind
 from lifecycle.ui.forms import filters_in
 from monitoring.alerts import queries
 from monitoring.alerts.models import Objective
 from monitoring.alerts.rules.objectives import WINDOW_DAYS, Kind, Proposal
 from monitoring.alerts.rules.state import REASON_MAX, Severity, Why
 from monitoring.alerts.rules.text import STEPS
-from registry.access.models import Project, User
-from registry.access.policy import visible_to
 from registry.catalog.models import Endpoint
+from registry.ground.access.models import Project, User
+from registry.ground.access.policy import visible_to
 
 HOURS = ((1, "1 hour"), (4, "4 hours"), (24, "1 day"), (72, "3 days"), (168, "7 days"))
 

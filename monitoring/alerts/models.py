@@ -10,9 +10,9 @@ from monitoring.alerts.rules.burn import Count
 from monitoring.alerts.rules.objectives import Kind, count_of
 from monitoring.alerts.rules.state import MARKS, SEVERITY_MARKS, Answer, Severity, State, Why
 from monitoring.traffic.counts import Counts
-from registry.access.models import Project
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
+from registry.ground.access.models import Project
 
 USER = settings.AUTH_USER_MODEL
 

@@ -11,16 +11,16 @@ from uuid import UUID
 from django.db.models import Case, QuerySet, When
 from django.utils import timezone
 
-from lifecycle.notices.models import Channel, Delivery
+from lifecycle.ground.notices.models import Channel, Delivery
 from lifecycle.ui import paging
 from monitoring.alerts.models import Alert, Check, Heartbeat, Objective, Silence
 from monitoring.alerts.rules.burn import Budget
 from monitoring.alerts.rules.objectives import Kind
 from monitoring.alerts.rules.state import RANK, Answer, Severity, State
-from registry.access import policy
-from registry.access.models import Project, User
-from registry.access.policy import Person
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.models import Project, User
+from registry.ground.access.policy import Person
 
 SEE = "alerts.view"
 PAGE = 30

@@ -3,7 +3,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from lifecycle.notices import delivery
+from lifecycle.ground.notices import delivery
 from monitoring.alerts import actions
 
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.notices import delivery
-from lifecycle.notices.models import Channel
-from lifecycle.refusals import Refusal, Refused
+from lifecycle.ground.notices import delivery
+from lifecycle.ground.notices.models import Channel
+from lifecycle.runtime.refusals import Refusal, Refused
 from lifecycle.ui.addresses import key_in, typed_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import cleaned, refused_on
@@ -22,10 +22,10 @@ from monitoring.alerts import actions, page, queries
 from monitoring.alerts.forms import ChannelForm, ObjectiveForm, ResolveForm, SeenForm, SilenceForm, SwitchForm
 from monitoring.alerts.models import Alert, Objective, Silence
 from monitoring.alerts.rules.objectives import Kind
-from registry.access import policy
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 SEE, MANAGE = "alerts.view", "alerts.manage"
 LIST, DETAIL, ENDPOINT, PANEL, SILENCES, CHANNELS, SUPPRESSED = (

@@ -9,14 +9,14 @@ from django.urls import path
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from lifecycle.jobs.api import JobOut
+from lifecycle.ground.jobs.api import JobOut
 from monitoring.drift import actions, queries
 from monitoring.drift.models import DriftReport, Episode
 from monitoring.drift.rules import Held, Mark, Monitor, State
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import Request, RowOut, operation, page_out
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, RowOut, operation, page_out
 
 SEE = "drift.view"
 

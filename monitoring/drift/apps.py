@@ -9,11 +9,11 @@ class DriftConfig(AppConfig):
 
     def ready(self) -> None:
         """Have due windows measured every five minutes; bring the two jobs and the page into the navigation."""
-        from lifecycle.jobs import registry, schedule
+        from lifecycle.ground.jobs import registry, schedule
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
         from monitoring.drift import queries, tasks
-        from registry.access.policy import can_somewhere
+        from registry.ground.access.policy import can_somewhere
 
         schedule.every(300, "monitoring.drift.tasks.tick")
         registry.register(

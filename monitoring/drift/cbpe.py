@@ -16,7 +16,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
-from lifecycle.statistics import clustered, metrics
+from lifecycle.runtime.statistics import clustered, metrics
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

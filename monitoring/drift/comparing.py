@@ -14,7 +14,7 @@ import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
 from datasets_app.datasets.rules import normal_digest
-from lifecycle.statistics import clustered
+from lifecycle.runtime.statistics import clustered
 from monitoring.drift import domain
 from monitoring.drift.domain import Floats, Verdict, Word
 from monitoring.drift.measuring import Measured

@@ -17,7 +17,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
-from lifecycle.statistics import clustered, membership
+from lifecycle.runtime.statistics import clustered, membership
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lifecycle.runtime.words import phrase
 from lifecycle.ui.numbers import count, decimals, percent
-from lifecycle.words import phrase
 from monitoring.drift import measuring
 from monitoring.drift.measuring import Measured
 from monitoring.drift.rules import UNIT, Held, Judgement, Mark, Monitor, Past, State, judge

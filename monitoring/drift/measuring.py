@@ -12,8 +12,8 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from django.db.models import Q
 
-from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import Design, Sums
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.clustered import Design, Sums
 from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift import cbpe, statistics
 from monitoring.drift.cbpe import Curve, Estimate, Floats

@@ -6,7 +6,7 @@ from uuid import uuid4
 from django.db import models
 from django.db.models import Q
 
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.models import Evaluation
 from monitoring.drift.rules import Monitor, State
 from registry.catalog.models import Endpoint, ModelVersion
 

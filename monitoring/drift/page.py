@@ -11,12 +11,12 @@ from uuid import UUID
 from django.http import Http404
 from django.utils import timezone
 
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.words import phrase
 from lifecycle.ui.addresses import choice_in, find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, percent, things
-from lifecycle.words import phrase
 from monitoring.drift import cbpe, charts, judging, measuring, queries
 from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results
@@ -28,11 +28,11 @@ from monitoring.traffic.counts import merge
 from monitoring.traffic.queries import Point
 from monitoring.traffic.rules import FEEDBACK_LEAST, SHADOW
 from monitoring.traffic.senders import asked_by
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
 from registry.catalog.models import Endpoint
 from registry.endpoints.queries import live_deployment
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 
 MARKS = {
     State.OK: "ok", State.WATCH: "warn", State.DRIFT: "bad", State.INSUFFICIENT: "half", State.FAILED: "bad",

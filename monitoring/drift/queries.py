@@ -13,8 +13,8 @@ from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, RowNumber, TruncDate
 from django.utils import timezone
 
-from lifecycle.jobs import queries as jobs
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.ground.jobs.models import Job
 from monitoring.drift.judging import Results
 from monitoring.drift.models import DriftReport, Episode, Measurement, TextCheck
 from monitoring.drift.rules import BACK, CHUNKS_MOST, Monitor, Span, State, standing_of
@@ -22,10 +22,10 @@ from monitoring.drift.senders import SAMPLE, Senders, of_answers
 from monitoring.traffic import keyset
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
-from registry.access import policy
-from registry.access.models import User
-from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.policy import Person
 
 BEFORE = CHUNKS_MOST + 24  # windows that a judgement looks back on; some of them may have measured nothing
 SPARK = 24

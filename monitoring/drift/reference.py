@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from lifecycle.statistics import clustered
-from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.task_types.single_label.measures import Predictions
 from monitoring.drift import cbpe
 from monitoring.drift.cbpe import Curve, Floats, Ints
 from monitoring.traffic import histogram
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, share_bin
-from registry.artifacts import actions as artifacts
-from registry.artifacts.models import Folder
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.artifacts.models import Folder
 
 Histogram = dict[str, int]
 

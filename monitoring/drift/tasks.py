@@ -7,8 +7,8 @@ from uuid import UUID
 from celery import shared_task
 from django.urls import reverse
 
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
 from monitoring.drift import actions
 from monitoring.drift.actions.ask import measure_asked
 from monitoring.drift.actions.texts import note_failure

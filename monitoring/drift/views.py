@@ -11,9 +11,9 @@ from django.views.decorators.http import require_POST, require_safe
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import done_at, respond
 from monitoring.drift import actions, page
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 SEE = "drift.view"
 LIST, ENDPOINT, BEHIND, PANEL = (f"monitoring/drift/{name}.html" for name in ("list", "endpoint", "behind", "panel"))

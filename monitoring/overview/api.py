@@ -13,8 +13,8 @@ from rest_framework.request import Request
 
 from monitoring.overview import page, rules
 from monitoring.traffic.api.series import ShareOfSendersOut
-from registry.access.decorators import Needs
-from registry.access.rest import operation
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import operation
 
 
 class ModelHealthOut(serializers.Serializer[Any]):

@@ -11,7 +11,7 @@ class OverviewConfig(AppConfig):
         """Bring the page into the navigation and the palette."""
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
-        from registry.access.policy import can_somewhere
+        from registry.ground.access.policy import can_somewhere
 
         navigation.register(
             NavItem(

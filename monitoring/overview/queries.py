@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth, TruncWeek
 
-from lifecycle.training.models import Run
+from lifecycle.modeling.training.models import Run
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity
@@ -27,11 +27,11 @@ from monitoring.traffic.models import Kpi, Rollup, RollupMark
 from monitoring.traffic.queries.figures import pieces
 from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, SHADOW, WINDOWS, availability, right_share
 from monitoring.traffic.senders import Told, told
-from registry.access import policy
-from registry.access.models import Project, User
-from registry.access.queries import projects
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
+from registry.ground.access import policy
+from registry.ground.access.models import Project, User
+from registry.ground.access.queries import projects
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from lifecycle.statistics.verdicts import Verdict
+from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.ui.numbers import percent
 from monitoring.alerts.rules.burn import BUDGET_LOW
 

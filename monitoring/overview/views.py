@@ -9,8 +9,8 @@ from django.views.decorators.http import require_safe
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import respond
 from monitoring.overview import page
-from registry.access.decorators import signed_in
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import signed_in
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_safe

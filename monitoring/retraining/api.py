@@ -11,15 +11,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from monitoring.retraining import actions, queries
 from monitoring.retraining.actions.consider import weigh
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State, Step
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import RowOut, methods, operation, page_out
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import RowOut, methods, operation, page_out
 
 SEE = "retraining.view"
 

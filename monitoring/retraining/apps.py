@@ -9,12 +9,12 @@ class RetrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have triggers asked and proposals carried on every fifteen seconds, and bring the page into the navigation."""
-        from lifecycle.jobs import schedule
-        from lifecycle.training import ports
+        from lifecycle.ground.jobs import schedule
+        from lifecycle.modeling.training import ports
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
         from monitoring.retraining import queries
-        from registry.access.policy import can_somewhere
+        from registry.ground.access.policy import can_somewhere
 
         ports.add_workers("retraining", queries.workers_of)
         schedule.every(15, "monitoring.retraining.tasks.tick")

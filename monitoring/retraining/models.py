@@ -9,9 +9,9 @@ from django.db.models import Q
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.queues.models import Queue
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.jobs.models import Job
-from lifecycle.training.models import Run
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import Run
 from monitoring.retraining.rules import BUSY, LIMITS, MARKS, Kind, Outcome, State, Step, step_of
 from monitoring.traffic.models import Prediction
 from registry.catalog.models import Endpoint, ModelVersion

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from lifecycle.task_types.by_key.measures import NAMED
+from lifecycle.runtime.task_types.by_key.measures import NAMED
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step as Bead
 from lifecycle.ui.numbers import count
@@ -18,11 +18,11 @@ from monitoring.retraining.actions.consider import weigh
 from monitoring.retraining.forms import ProposeForm, TriggerForm
 from monitoring.retraining.models import Pick, Proposal
 from monitoring.retraining.rules import BUSY, LIMITS, OWN, Outcome, State, Step
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
 from registry.audit.queries import history_of
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ from datasets_app.queues.queries import decisions
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.makers import brought_queues, deciders, deciders_of, uploaders_of
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import rules as evaluation_rules
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import Sums
-from lifecycle.training import queries as training
-from lifecycle.training.models import Run
-from lifecycle.training.queries import UNFINISHED
-from lifecycle.training.rules import Workers
+from lifecycle.modeling.evaluation import rules as evaluation_rules
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training import queries as training
+from lifecycle.modeling.training.models import Run
+from lifecycle.modeling.training.queries import UNFINISHED
+from lifecycle.modeling.training.rules import Workers
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.clustered import Sums
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
@@ -39,15 +39,15 @@ from monitoring.drift.rules import UNIT, Monitor
 from monitoring.retraining.models import Pick, Proposal, Trigger
 from monitoring.retraining.rules import BUSY, KINDS, LIMITS, Candidate, Drift, Facts, Kind, Outcome, Policy, Shift, State, slot_of
 from monitoring.traffic import queries as traffic
-from registry.access import policy
-from registry.access.models import User
-from registry.access.policy import Person
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import queries as endpoints
-from registry.ledger import accounts
-from registry.ledger.rules import SYSTEM, digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.policy import Person
+from registry.ground.ledger import accounts
+from registry.ground.ledger.rules import SYSTEM, digest_of
+from registry.ground.ledger.verbs import Verb
 
 PAGE = 30
 RUN_ACTIVE = UNFINISHED

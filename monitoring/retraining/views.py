@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import done_at, respond
@@ -17,9 +17,9 @@ from monitoring.retraining import actions, page, queries
 from monitoring.retraining.forms import ProposeForm, ReasonForm, SeenForm, TriggerForm
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Kind
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 SEE = "retraining.view"
 LIST, DETAIL, SETTINGS, PROPOSE, PANEL = (

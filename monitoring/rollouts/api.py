@@ -11,13 +11,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from monitoring.rollouts import actions, queries, rules
 from monitoring.rollouts.models import Look, Rollout
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import BEFORE, RowOut, methods, operation, page_out, read
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import BEFORE, RowOut, methods, operation, page_out, read
 from registry.promotions.api import PlanIn
 from registry.promotions.models import PromotionRequest
 

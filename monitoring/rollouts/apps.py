@@ -9,13 +9,13 @@ class RolloutsConfig(AppConfig):
 
     def ready(self) -> None:
         """Have the rule look every ten seconds, keep other hands off its canaries, and bring the page into the navigation."""
-        from lifecycle.jobs import schedule
+        from lifecycle.ground.jobs import schedule
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
         from monitoring.rollouts import queries, trail
-        from registry.access.policy import can_somewhere
         from registry.endpoints import steering
-        from registry.ledger import accounts
+        from registry.ground.access.policy import can_somewhere
+        from registry.ground.ledger import accounts
 
         schedule.every(10, "monitoring.rollouts.tasks.tick")
         steering.register(queries.page_of_canary, queries.ends_of_canaries)

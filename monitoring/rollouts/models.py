@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from lifecycle.statistics.intervals import Interval
+from lifecycle.runtime.statistics.intervals import Interval
 from monitoring.rollouts.rules import METRICS, OPEN, Counts, Kind, Plan, Side, State, share_text
 from monitoring.rollouts.rules.decision import DECISION_MARKS
 from monitoring.rollouts.rules.state import MARKS, WORDS

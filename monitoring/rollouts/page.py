@@ -17,13 +17,13 @@ from monitoring.rollouts import charts, queries, rules
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.queries import arm_points, per_second, present_traffic
 from monitoring.rollouts.rules import State, share_text
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
 from registry.audit.queries import history_of
 from registry.catalog.models import Endpoint
 from registry.endpoints import queries as endpoints
 from registry.endpoints.rules import ALL
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import OPEN, Status

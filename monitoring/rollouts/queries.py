@@ -12,9 +12,9 @@ from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict
-from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import Sums
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.clustered import Sums
 from lifecycle.ui import paging
 from monitoring.rollouts import rules
 from monitoring.rollouts.models import FirstEvent, Look, Minute, Rollout, Segment
@@ -24,15 +24,15 @@ from monitoring.traffic import histogram
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
 from monitoring.traffic.rules import SHADOW
-from registry.access import policy
-from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.queries import freeze_of
 from registry.endpoints import queries as endpoints
 from registry.endpoints.models import Deployment
 from registry.endpoints.rules import ALL
-from registry.ledger import accounts
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.policy import Person
+from registry.ground.ledger import accounts
+from registry.ground.ledger.verbs import Verb
 
 PAGE = 20
 MINUTE = timedelta(minutes=1)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from monitoring.rollouts.models import Rollout, Segment
 from monitoring.rollouts.rules import State
 from registry.endpoints.rules import ALL
-from registry.ledger.accounts import Account, Told
-from registry.ledger.rules import SYSTEM, digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.rules import SYSTEM, digest_of
+from registry.ground.ledger.verbs import Verb
 
 STATES = {
     Verb.ROLLOUT_STARTED: State.RUNNING, Verb.ROLLOUT_PAUSED: State.PAUSED, Verb.ROLLOUT_RESUMED: State.RUNNING,

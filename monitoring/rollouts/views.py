@@ -18,10 +18,10 @@ from monitoring.rollouts import actions, page, queries
 from monitoring.rollouts.forms import AbortForm, SeenForm, WidenForm
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import State, share_text
-from registry.access import policy
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 from registry.promotions import plans
 from registry.promotions.forms import PlanForm
 from registry.promotions.models import PromotionRequest

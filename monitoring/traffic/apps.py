@@ -9,7 +9,7 @@ class TrafficConfig(AppConfig):
 
     def ready(self) -> None:
         """Have the spool read, hours and days added up, the serving port probed, and what is old cleared away."""
-        from lifecycle.jobs import schedule
+        from lifecycle.ground.jobs import schedule
 
         schedule.every(2, "monitoring.traffic.tasks.ingest")
         schedule.every(3600, "monitoring.traffic.tasks.forget_texts")

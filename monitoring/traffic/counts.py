@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lifecycle.statistics.clustered import Sums
+from lifecycle.runtime.statistics.clustered import Sums
 from monitoring.traffic import histogram
 from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, Ending, ending, share_bin

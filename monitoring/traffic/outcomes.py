@@ -14,8 +14,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.statistics import clustered, intervals, sequences
-from lifecycle.statistics.intervals import Interval
+from lifecycle.runtime.statistics import clustered, intervals, sequences
+from lifecycle.runtime.statistics.intervals import Interval
 
 Floats = NDArray[np.float64]
 SHARE = "share"

@@ -20,11 +20,11 @@ from monitoring.traffic.outcomes import LARGEST, LEAST, SUBJECTS_LEAST
 from monitoring.traffic.queries import Comparison, Total
 from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, MINUTE, SHADOW, WINDOWS, Window, floor
 from monitoring.traffic.senders import asked_by
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
 from registry.catalog.models import Endpoint
 from registry.endpoints.queries import shadow_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 
 
 def panels(endpoint: Endpoint, key: str, *, full: bool) -> dict[str, Any]:

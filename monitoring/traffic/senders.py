@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import Sums
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.clustered import Sums
 from lifecycle.ui.numbers import count
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from lifecycle.refusals import Refusal
+from lifecycle.runtime.refusals import Refusal
 from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import refused_on
@@ -18,10 +18,10 @@ from monitoring.traffic import actions, page, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
 from monitoring.traffic.rules import WINDOWS, FeedbackKind, Source
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 SEE = "traffic.view"
 

@@ -12,18 +12,18 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 
-from lifecycle.jobs.actions import enqueue
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.actions import enqueue
+from lifecycle.ground.jobs.models import Job
 from lifecycle.ui.cells import inert_cell
-from registry.access import roles
-from registry.access.models import User
-from registry.access.policy import can_somewhere
 from registry.audit import queries
-from registry.ledger import checkpoints
-from registry.ledger.actions import record
-from registry.ledger.models import Event
-from registry.ledger.rules import is_chain
-from registry.ledger.verbs import Verb
+from registry.ground.access import roles
+from registry.ground.access.models import User
+from registry.ground.access.policy import can_somewhere
+from registry.ground.ledger import checkpoints
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import is_chain
+from registry.ground.ledger.verbs import Verb
 
 COLUMNS = [
     "chain",

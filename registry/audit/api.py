@@ -8,12 +8,12 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
 from rest_framework import serializers
 
 from lifecycle.ui.addresses import key_in
-from registry.access.decorators import Needs
-from registry.access.models import ApiToken
-from registry.access.rest import BEFORE, Request, operation, page_out
 from registry.audit import actions, queries
 from registry.audit.forms import FilterForm
-from registry.ledger.models import Event
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import ApiToken
+from registry.ground.access.rest import BEFORE, Request, operation, page_out
+from registry.ground.ledger.models import Event
 
 FILTERS = [OpenApiParameter(name, OpenApiTypes.STR, description=text) for name, text in {
     "text": "A name, an ID, or the start of a hash.", "room": "Such as promotions.", "verb": "Such as promotions.approved.",

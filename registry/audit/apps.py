@@ -9,10 +9,10 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         """Bring the checkpoint of every five minutes, the verification job and the place in the navigation."""
-        from lifecycle.jobs import registry, schedule
+        from lifecycle.ground.jobs import registry, schedule
         from lifecycle.ui import navigation
         from registry.audit import tasks
-        from registry.ledger.checkpoints import INTERVAL
+        from registry.ground.ledger.checkpoints import INTERVAL
 
         registry.register(
             registry.JobKind("audit.verify", "Audit log verification", tasks.verify, url=tasks.verify_url, can_see=tasks.may_see)

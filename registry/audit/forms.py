@@ -6,9 +6,9 @@ from typing import Any
 from django import forms
 
 from lifecycle.ui.forms import filters_in
-from registry.access.models import User
 from registry.audit import queries
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import User
+from registry.ground.ledger.verbs import Verb
 
 
 class FilterForm(forms.Form):

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url
-from registry.access.models import Project, User
-from registry.access.policy import can_somewhere, is_limited, visible_to
-from registry.ledger import checkpoints
-from registry.ledger.models import Checkpoint, Event, Name
-from registry.ledger.rules import SYSTEM, document_of
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import Project, User
+from registry.ground.access.policy import can_somewhere, is_limited, visible_to
+from registry.ground.ledger import checkpoints
+from registry.ground.ledger.models import Checkpoint, Event, Name
+from registry.ground.ledger.rules import SYSTEM, document_of
+from registry.ground.ledger.verbs import Verb
 
 PAGE = 50
 NAMES_MAX = 200  # how many names a search by name follows

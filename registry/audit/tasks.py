@@ -5,14 +5,14 @@ from collections import Counter
 from celery import shared_task
 from django.urls import reverse
 
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from registry.access.models import User
-from registry.access.policy import can_somewhere
-from registry.ledger import checkpoints
-from registry.ledger import verify as ledger_verify
-from registry.ledger.faults import Fault, Part, counted
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.models import User
+from registry.ground.access.policy import can_somewhere
+from registry.ground.ledger import checkpoints
+from registry.ground.ledger import verify as ledger_verify
+from registry.ground.ledger.faults import Fault, Part, counted
 
 SHOWN = 3  # faults in the sentence of a job
 

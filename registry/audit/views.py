@@ -8,14 +8,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.respond import redirect_or_refresh, respond
-from registry.access.decorators import signed_in
-from registry.access.policy import can_somewhere
-from registry.access.requests import SignedInRequest
 from registry.audit import actions, queries
 from registry.audit.forms import FilterForm
+from registry.ground.access.decorators import signed_in
+from registry.ground.access.policy import can_somewhere
+from registry.ground.access.requests import SignedInRequest
 
 MEDIA = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 

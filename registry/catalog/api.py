@@ -12,17 +12,17 @@ from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from lifecycle.jobs.api import JobOut
-from lifecycle.training.models import Run
+from lifecycle.ground.jobs.api import JobOut
+from lifecycle.modeling.training.models import Run
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
-from registry.access import policy
-from registry.access.answers import ErrorOut
-from registry.access.decorators import Needs
-from registry.access.models import Project
-from registry.access.rest import IS_SLUG, Filters, Request, RowOut, View, methods, operation, page_out, read
 from registry.catalog import actions, queries, rules, verifications
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
+from registry.ground.access import policy
+from registry.ground.access.answers import ErrorOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import Project
+from registry.ground.access.rest import IS_SLUG, Filters, Request, RowOut, View, methods, operation, page_out, read
 
 SEE = "catalog.view"
 FILTERS: Filters = {"semver": ("semver", IS_SLUG)}

@@ -9,17 +9,17 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         """Bring the catalog's jobs, its navigation item and its search."""
-        from lifecycle.evaluation import ports as evaluation
-        from lifecycle.jobs import registry, schedule
-        from lifecycle.jobs.registry import JobKind
-        from lifecycle.training import ports as training
-        from lifecycle.training.folders import forget
+        from lifecycle.ground.jobs import registry, schedule
+        from lifecycle.ground.jobs.registry import JobKind
+        from lifecycle.modeling.evaluation import ports as evaluation
+        from lifecycle.modeling.training import ports as training
+        from lifecycle.modeling.training.folders import forget
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
-        from registry.access.policy import can_somewhere
         from registry.catalog import actions, ports, tasks, trail
         from registry.catalog.suggesting import Versions
-        from registry.ledger import accounts
+        from registry.ground.access.policy import can_somewhere
+        from registry.ground.ledger import accounts
 
         registry.register(JobKind("catalog.register", "Register a version", tasks.register, url=ports.model_url))
         registry.register(JobKind("catalog.verify", "Verify a version", tasks.verify, url=ports.version_url))

@@ -15,11 +15,11 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
 from datasets_app.snapshots import protocol
-from lifecycle.engine.artifact import INT8
-from lifecycle.task_types.by_key.loading import loading_of
-from lifecycle.task_types.by_key.measures import NAMED, measures_of
-from lifecycle.training.rules import Strategy
-from lifecycle.training.thresholds import promises, threshold_of
+from lifecycle.modeling.training.rules import Strategy
+from lifecycle.modeling.training.thresholds import promises, threshold_of
+from lifecycle.runtime.engine.artifact import INT8
+from lifecycle.runtime.task_types.by_key.loading import loading_of
+from lifecycle.runtime.task_types.by_key.measures import NAMED, measures_of
 from lifecycle.ui.markdown import inline, paragraphs
 from lifecycle.ui.numbers import count, decimals
 from registry.catalog import rules

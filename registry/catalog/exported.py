@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from lifecycle.engine.artifact import PEFT
-from lifecycle.engine.shipped import SERVED
+from lifecycle.runtime.engine.artifact import PEFT
+from lifecycle.runtime.engine.shipped import SERVED
 from registry.catalog import rules
 
 NEEDED = ("numpy", "onnxruntime", "tokenizers")  # by that function

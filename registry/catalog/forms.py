@@ -8,11 +8,11 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from lifecycle.training.models import Run
-from registry.access import policy
-from registry.access.models import Project, User
+from lifecycle.modeling.training.models import Run
 from registry.catalog import queries, rules
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
+from registry.ground.access import policy
+from registry.ground.access.models import Project, User
 
 LONG = forms.Textarea(attrs={"rows": 4})
 

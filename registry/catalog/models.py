@@ -7,12 +7,12 @@ from django.db import models
 from django.db.models import Q
 from guardian.models import GroupObjectPermissionBase
 
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.training.models import Run
-from registry.access.models import Project
-from registry.access.roles import PERMISSIONS
-from registry.artifacts.models import Folder
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import Run
 from registry.catalog import rules
+from registry.ground.access.models import Project
+from registry.ground.access.roles import PERMISSIONS
+from registry.ground.artifacts.models import Folder
 from registry.policies.models import Policy
 
 USER = settings.AUTH_USER_MODEL

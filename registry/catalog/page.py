@@ -8,20 +8,20 @@ from uuid import UUID
 from django.forms import Form
 from django.urls import reverse
 
-from lifecycle.evaluation.rules import metrics_of
-from lifecycle.jobs.queries import about, of_subject
-from lifecycle.jobs.rules import State
-from lifecycle.task_types.by_key.measures import NAMED
-from lifecycle.task_types.by_key.served import is_servable
-from lifecycle.training.thresholds import threshold_of
+from lifecycle.ground.jobs.queries import about, of_subject
+from lifecycle.ground.jobs.rules import State
+from lifecycle.modeling.evaluation.rules import metrics_of
+from lifecycle.modeling.training.thresholds import threshold_of
+from lifecycle.runtime.task_types.by_key.measures import NAMED
+from lifecycle.runtime.task_types.by_key.served import is_servable
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog import card as cards
 from registry.catalog import queries, rules, serving, signed_cards, verifications
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 
 def form(title: str, confirm: str, asked: Form, model: RegisteredModel | None = None) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from django.db.models import Q
 from django.urls import reverse
 
-from lifecycle.jobs.models import Job
-from lifecycle.training.models import Run
-from lifecycle.training.ports import Reference
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.training.models import Run
+from lifecycle.modeling.training.ports import Reference
 from lifecycle.ui.marks import Step
 from lifecycle.ui.palette import Hit
-from registry.access.policy import Person
 from registry.catalog import queries
 from registry.catalog.models import Alias
+from registry.ground.access.policy import Person
 
 
 def model_url(job: Job) -> str:

@@ -14,21 +14,21 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.rules import leading_of, metrics_of
-from lifecycle.jobs.models import Job
-from lifecycle.task_types.measures import Metric
-from lifecycle.training.models import Run
-from lifecycle.training.rules import RunState
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.rules import leading_of, metrics_of
+from lifecycle.modeling.training.models import Run
+from lifecycle.modeling.training.rules import RunState
+from lifecycle.runtime.task_types.measures import Metric
 from lifecycle.ui import paging
-from registry.access import policy
-from registry.access.policy import Person
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, PackedExport, RegisteredModel
 from registry.catalog.signed_cards import WRITTEN
-from registry.ledger import accounts
-from registry.ledger.accounts import Told
-from registry.ledger.rules import SYSTEM, digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.policy import Person
+from registry.ground.ledger import accounts
+from registry.ground.ledger.accounts import Told
+from registry.ground.ledger.rules import SYSTEM, digest_of
+from registry.ground.ledger.verbs import Verb
 
 PAGE = 30
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.engine.base import HUB_NAMES
-from lifecycle.inference.names import WORDS
-from lifecycle.refusals import Refused
-from lifecycle.task_types.by_key.served import SERVED, is_servable
-from lifecycle.task_types.by_key.types import DEFAULT, type_of
-from lifecycle.task_types.task_type import TaskType
+from lifecycle.runtime.engine.base import HUB_NAMES
+from lifecycle.runtime.inference.names import WORDS
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.served import SERVED, is_servable
+from lifecycle.runtime.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.runtime.task_types.task_type import TaskType
 
 # https://semver.org, without build metadata: two builds of one version would be two contents under one name.
 SEMVER = re.compile(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from registry.access.models import User
 from registry.catalog.models import ModelVersion
+from registry.ground.access.models import User
 
 
 @dataclass(frozen=True, slots=True)

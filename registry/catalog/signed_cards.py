@@ -13,13 +13,13 @@ from pathlib import Path
 
 from django.conf import settings
 
-from lifecycle import bundle
-from lifecycle.refusals import Refused
-from lifecycle.remembered import cache
-from registry.access.models import User
+from lifecycle.ground.remembered import cache
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import Refused
 from registry.catalog.models import Card, ModelVersion
-from registry.ledger import accounts, keys
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import User
+from registry.ground.ledger import accounts, keys
+from registry.ground.ledger.verbs import Verb
 
 WRITTEN = frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})  # the events that each tell of a revision
 HOUR = 3600  # for which an answer that depends on nothing else is remembered

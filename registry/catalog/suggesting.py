@@ -7,12 +7,12 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from lifecycle.evaluation.ports import Model
-from lifecycle.refusals import Refused
-from registry.access.models import Project
-from registry.access.policy import Person
+from lifecycle.modeling.evaluation.ports import Model
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions, queries
 from registry.catalog.models import ModelVersion
+from registry.ground.access.models import Project
+from registry.ground.access.policy import Person
 
 
 class Versions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from lifecycle.jobs.context import JobContext
+from lifecycle.ground.jobs.context import JobContext
 from registry.catalog import actions
 from registry.catalog.models import ModelVersion
 

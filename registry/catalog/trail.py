@@ -11,9 +11,9 @@ from registry.catalog import signed_cards
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 from registry.catalog.rules import State
 from registry.catalog.signed_cards import digest_of
-from registry.ledger import rules
-from registry.ledger.accounts import Account, Told, moment
-from registry.ledger.verbs import Verb
+from registry.ground.ledger import rules
+from registry.ground.ledger.accounts import Account, Told, moment
+from registry.ground.ledger.verbs import Verb
 
 WORDS = {"name": "has a name with digest ", "purpose": "has a purpose with digest "}
 IN_PROJECT, OF_MODEL, FACTS = "is in project ", "is of model ", "has facts with digest "

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from lifecycle.jobs.queries import of_subject
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Damaged, Refused
+from lifecycle.ground.jobs.queries import of_subject
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.refusals import Damaged, Refused
 from registry.catalog.models import ModelVersion, VerifiedCopy
 
 

@@ -10,18 +10,18 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.training.models import Run
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import add_refusal, errors_of, refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
 from registry.catalog import actions, page, queries, rules
 from registry.catalog.forms import CardForm, EndpointForm, FreezeForm, ModelForm, QuarantineForm, RegisterForm
 from registry.catalog.models import Endpoint, Freeze, ModelVersion, RegisteredModel
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 SEE = "catalog.view"
 

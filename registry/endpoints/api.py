@@ -10,14 +10,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import RowOut, operation, page_out
+from lifecycle.runtime.refusals import Refused
 from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, queries, rules
 from registry.endpoints.models import Deployment, EndpointToken, Fault
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import RowOut, operation, page_out
 
 SEE = "endpoints.view"
 

@@ -9,13 +9,13 @@ class EndpointsConfig(AppConfig):
 
     def ready(self) -> None:
         """Bring the page into the navigation and the palette, and have the servers tended every five seconds and files verified."""
-        from lifecycle.jobs import schedule
+        from lifecycle.ground.jobs import schedule
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
-        from registry.access.policy import can_somewhere
         from registry.catalog import serving
         from registry.endpoints import actions, fates, queries, trail
-        from registry.ledger import accounts
+        from registry.ground.access.policy import can_somewhere
+        from registry.ground.ledger import accounts
         from registry.promotions import fates as promotions
 
         serving.register(serving.Server(actions.lock, actions.withdraw, actions.effects))

@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 from django.conf import settings
 
-from lifecycle.refusals import NotReady, Refusal, Refused
+from lifecycle.runtime.refusals import NotReady, Refusal, Refused
 from registry.catalog.models import Endpoint
 from registry.endpoints import queries
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from django import forms
 
-from registry.access.actions import TOKEN_DAYS_MAX
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment, Fault
 from registry.endpoints.rules import MAX_DELAY_MS, MAX_DRILL_MINUTES, REASON_MAX
+from registry.ground.access.actions import TOKEN_DAYS_MAX
 
 
 class DeployForm(forms.Form):

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from django.db.models import Max
 
-from registry.access.models import User
 from registry.endpoints import steering
 from registry.endpoints.models import Deployment
 from registry.endpoints.rules import percent
+from registry.ground.access.models import User
 
 
 @dataclass(frozen=True, slots=True)

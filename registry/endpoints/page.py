@@ -13,14 +13,14 @@ from django.utils import timezone
 
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.queries import freeze_of
 from registry.endpoints import history, queries, rules, steering
 from registry.endpoints.models import Deployment, Fault, Routes
 from registry.endpoints.servers import ClosedArm, ServerState
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 

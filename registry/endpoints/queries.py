@@ -14,13 +14,11 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle import bundle
-from lifecycle.env import secret_file
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime import bundle
+from lifecycle.runtime.env import secret_file
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui import paging
 from lifecycle.ui.palette import Hit
-from registry.access import policy
-from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import rules
 from registry.endpoints.models import Deployment, EndpointToken, Fault, Routes
@@ -28,9 +26,11 @@ from registry.endpoints.servers import ClosedArm as ClosedArm
 from registry.endpoints.servers import ServerState as ServerState
 from registry.endpoints.servers import server_states as server_states
 from registry.endpoints.servers import written_states as written_states
-from registry.ledger import accounts, keys
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.policy import Person
+from registry.ground.ledger import accounts, keys
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 

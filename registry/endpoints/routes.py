@@ -8,14 +8,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from lifecycle.task_types.by_key.types import DEFAULT
-from registry.access import policy
-from registry.access.actions import token_digest
-from registry.access.models import ApiToken
+from lifecycle.runtime.task_types.by_key.types import DEFAULT
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import task_type
 from registry.endpoints import queries, rules
 from registry.endpoints.models import Deployment
+from registry.ground.access import policy
+from registry.ground.access.actions import token_digest
+from registry.ground.access.models import ApiToken
 
 Arm = Deployment.Arm
 

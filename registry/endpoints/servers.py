@@ -17,7 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from lifecycle.inference.signs import is_alive
+from lifecycle.runtime.inference.signs import is_alive
 from registry.catalog.models import ModelVersion
 
 
@@ -33,7 +33,7 @@ class ClosedArm:
 @dataclass(frozen=True)
 class ServerState:
     """What one inference server last wrote about itself. epoch: applied. answers: endpoint's full name → version uuids that answer now.
-    lives: see lifecycle.inference.signs."""
+    lives: see lifecycle.runtime.inference.signs."""
 
     name: str
     epoch: int

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from registry.endpoints.models import Deployment
 
 PageOf = Callable[[Deployment], str]

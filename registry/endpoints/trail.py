@@ -9,9 +9,9 @@ from datetime import datetime
 from registry.catalog.models import Alias, Endpoint
 from registry.endpoints.models import Deployment, EndpointToken
 from registry.endpoints.rules import ALL
-from registry.ledger.accounts import Account, Told, moment
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.accounts import Account, Told, moment
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 Cause = Deployment.Cause
 STABLE, CANARY, SHADOW = Deployment.Arm.STABLE, Deployment.Arm.CANARY, Deployment.Arm.SHADOW

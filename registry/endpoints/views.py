@@ -12,19 +12,19 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.refusals import Refusal, Refused
+from lifecycle.runtime.refusals import Refusal, Refused
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions, client, page, queries, rules
 from registry.endpoints.forms import AsOfForm, DeployForm, DrillForm, RollBackForm, ShadowForm, StopForm, TokenForm, TryForm
 from registry.endpoints.models import Deployment, EndpointToken
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 from registry.promotions.models import PromotionRequest
 
 SEE = "endpoints.view"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 
-from lifecycle.refusals import Refused
-from registry.access.models import User
-from registry.ledger.actions import record
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries, rules
 from registry.policies.models import Policy
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.urls import path
 from rest_framework import serializers
 
-from registry.access.decorators import Needs
-from registry.access.rest import Request, RowOut, operation
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, RowOut, operation
 from registry.policies import queries
 from registry.policies.models import Policy
 

@@ -11,7 +11,7 @@ class PoliciesConfig(AppConfig):
     def ready(self) -> None:
         """Have the standard policy published, the pages found, and policies compared with the audit log."""
         from lifecycle.ui import palette
-        from registry.ledger import accounts
+        from registry.ground.ledger import accounts
         from registry.policies import trail
         from registry.policies.actions import publish_standard
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from lifecycle.statistics.intervals import Interval, low_if_worse, rows_for_margin
-from lifecycle.statistics.significance import rows_needed
-from lifecycle.statistics.verdicts import Verdict, verdict
-from lifecycle.task_types.by_key.measures import NAMED
+from lifecycle.runtime.statistics.intervals import Interval, low_if_worse, rows_for_margin
+from lifecycle.runtime.statistics.significance import rows_needed
+from lifecycle.runtime.statistics.verdicts import Verdict, verdict
+from lifecycle.runtime.task_types.by_key.measures import NAMED
 from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed, things
 from registry.policies.rules import Rules
 

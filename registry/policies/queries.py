@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 
-from registry.access import policy as access
-from registry.access.policy import Person
-from registry.ledger import accounts
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.policy import Person
+from registry.ground.ledger import accounts
+from registry.ground.ledger.verbs import Verb
 from registry.policies import rules
 from registry.policies.models import Policy
 from registry.policies.rules import Rules

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from lifecycle.refusals import Refused
-from lifecycle.task_types.by_key.measures import MEASURES
-from lifecycle.task_types.measures import ECE
-from registry.access.roles import Role, roles_for
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.measures import MEASURES
+from lifecycle.runtime.task_types.measures import ECE
+from registry.ground.access.roles import Role, roles_for
 
 FORMAT = 1
 MAX_BYTES = 100_000

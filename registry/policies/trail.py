@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from registry.ledger.accounts import Account, Told
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.verbs import Verb
 from registry.policies.models import Policy
 from registry.policies.rules import digest_of
 

@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from registry.access.decorators import signed_in
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import signed_in
+from registry.ground.access.requests import SignedInRequest
 from registry.policies import queries
 
 

@@ -12,10 +12,10 @@ from rest_framework.response import Response
 
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
 from registry.promotions import actions, fates, plans, queries
 from registry.promotions.models import PromotionRequest
 from registry.promotions.plans import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_RATIO, MAX_SHARE, MAX_WARM_UP, MIN_ALPHA, RATE_RATIOS

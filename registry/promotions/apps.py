@@ -9,13 +9,13 @@ class PromotionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Bring the check job, the periodic sweep and the navigation item."""
-        from lifecycle.jobs import registry, schedule
-        from lifecycle.jobs.registry import JobKind
+        from lifecycle.ground.jobs import registry, schedule
+        from lifecycle.ground.jobs.registry import JobKind
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
-        from registry.access.policy import can_somewhere
         from registry.catalog import verifications
-        from registry.ledger import accounts
+        from registry.ground.access.policy import can_somewhere
+        from registry.ground.ledger import accounts
         from registry.promotions import actions, ports, queries, tasks, trail
 
         registry.register(

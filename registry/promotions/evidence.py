@@ -10,14 +10,14 @@ from datasets_app.queues.models import Decision
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN
-from lifecycle.evaluation import queries as evaluations
-from lifecycle.evaluation.actions import compare_anew
-from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.refusals import Refused
+from lifecycle.modeling.evaluation import queries as evaluations
+from lifecycle.modeling.evaluation.actions import compare_anew
+from lifecycle.modeling.evaluation.models import Analysis, Evaluation
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import ModelVersion
-from registry.ledger.rules import digest_of
+from registry.ground.ledger.rules import digest_of
 from registry.policies.gates import Evidence, Live, Measure
 
 BATCH = 5000

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.access.models import User
+from registry.ground.access.models import User
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 

@@ -8,11 +8,11 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from lifecycle.refusals import Refused
-from registry.access.forms import StepUpForm
-from registry.access.models import User
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import queries as catalog
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ground.access.forms import StepUpForm
+from registry.ground.access.models import User
 from registry.promotions import plans
 from registry.promotions.plans import MAX_MARGIN, MAX_SHARE, Plan
 from registry.promotions.rules import REASON_MAX

@@ -10,13 +10,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from lifecycle.rules import check_move
-from registry.access import policy as access
-from registry.access.models import User
-from registry.access.roles import Role
+from lifecycle.runtime.rules import check_move
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.ledger import accounts
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
+from registry.ground.ledger import accounts
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.models import Policy
 from registry.policies.rules import Step

@@ -10,18 +10,18 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from lifecycle.evaluation.rules import metrics_of
-from lifecycle.jobs.queries import about
-from lifecycle.statistics.metrics import as_change
-from lifecycle.statistics.verdicts import Verdict
-from lifecycle.task_types.by_key.measures import NAMED
+from lifecycle.ground.jobs.queries import about
+from lifecycle.modeling.evaluation.rules import metrics_of
+from lifecycle.runtime.statistics.metrics import as_change
+from lifecycle.runtime.statistics.verdicts import Verdict
+from lifecycle.runtime.task_types.by_key.measures import NAMED
+from lifecycle.runtime.words import phrase
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, things
-from lifecycle.words import phrase
-from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import ModelVersion
+from registry.ground.access.models import User
 from registry.policies import queries as policies
 from registry.policies.gates import Live, Measure, with_interval
 from registry.promotions import fates, plans, queries, rules

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.numbers import count, duration, percent
 
 WHOLE = 10_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from registry.catalog.models import ModelVersion
 from registry.catalog.verifications import Verification
 from registry.promotions.models import GateResult

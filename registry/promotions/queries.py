@@ -12,11 +12,11 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from lifecycle.ui import paging
-from registry.access import policy as access
-from registry.access.models import ProjectGrant, User
-from registry.access.policy import Person
-from registry.access.roles import Role, roles_for
 from registry.catalog.models import ModelGrant
+from registry.ground.access import policy as access
+from registry.ground.access.models import ProjectGrant, User
+from registry.ground.access.policy import Person
+from registry.ground.access.roles import Role, roles_for
 from registry.policies import queries as policies
 from registry.policies.rules import Step
 from registry.promotions import rules

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict
-from lifecycle.words import phrase
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.words import phrase
 from registry.policies.rules import Step
 
 REASON_MAX = 4000

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from celery import shared_task
 
-from lifecycle.jobs.context import JobContext
-from registry.access.models import User
+from lifecycle.ground.jobs.context import JobContext
+from registry.ground.access.models import User
 from registry.promotions import actions
 
 

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from registry.ledger.accounts import Account, Told
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 from registry.promotions.models import GateResult, PromotionComment, PromotionRequest, Verdict
 from registry.promotions.rules import RESULT, Status
 

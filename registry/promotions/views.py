@@ -10,15 +10,15 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import add_refusal, refused_on
 from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
-from registry.access import step_up
-from registry.access.decorators import needs, signed_in
-from registry.access.policy import can_somewhere
-from registry.access.requests import SignedInRequest
 from registry.catalog.models import ModelVersion
+from registry.ground.access import step_up
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.policy import can_somewhere
+from registry.ground.access.requests import SignedInRequest
 from registry.promotions import actions, page, queries
 from registry.promotions.forms import ApprovalForm, CommentForm, DecisionForm, PlanForm, RequestForm, WithdrawForm
 from registry.promotions.models import PromotionRequest

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from registry.catalog import queries as catalog
-from registry.ledger import accounts
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.ledger import accounts
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.models import Policy
 from registry.promotions.models import PromotionRequest, Verdict

@@ -31,8 +31,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from registry.access.actions import create_token
-from registry.access.scopes import Scope
+from registry.ground.access.actions import create_token
+from registry.ground.access.scopes import Scope
 from tests.support.described import described
 from tests.support.kept import rolled_back
 from tests.support.role_table import ROWS

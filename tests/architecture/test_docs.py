@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.core.management import get_commands
 
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.verbs import Verb
 from tests.support.reference import PAGES
 
 ROOT: Path = settings.BASE_DIR

@@ -3,7 +3,7 @@
 import pytest
 from django.db import DataError, connection, transaction
 
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from tests.support.people import make_project
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]

@@ -13,10 +13,10 @@ from django.apps import apps
 from django.conf import settings
 from django.urls import get_resolver
 
-from lifecycle.jobs import registry
+from lifecycle.ground.jobs import registry
 from lifecycle.ui import parts
 from registry.audit.queries import PAGES
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 
 WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 NAME = re.compile(r"[a-z_]+:[a-z_]+")

@@ -16,24 +16,24 @@ from django.template.loader import get_template
 from datasets_app.exchange.rules import ExportFormat
 from datasets_app.queues.task_types.by_key import WIDGETS
 from datasets_app.snapshots.formats import FORMATS as EXPORTS
-from lifecycle.engine.task_types.by_key.settings import SETTINGS
-from lifecycle.evaluation.task_types.by_key.pages import PAGES
-from lifecycle.evaluation.task_types.by_key.rows import ROWS
-from lifecycle.task_types.by_key.baselines import BASELINES
-from lifecycle.task_types.by_key.decoding import DECODING
-from lifecycle.task_types.by_key.formats import FORMATS
-from lifecycle.task_types.by_key.loading import LOADING
-from lifecycle.task_types.by_key.measures import MEASURES
-from lifecycle.task_types.by_key.predictions import FILES
-from lifecycle.task_types.by_key.served import SERVED
-from lifecycle.task_types.by_key.suggestions import SUGGESTIONS
-from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, TYPES, keys_with
-from lifecycle.task_types.columns import Role
-from lifecycle.task_types.layouts import LAYOUTS
+from lifecycle.modeling.evaluation.task_types.by_key.pages import PAGES
+from lifecycle.modeling.evaluation.task_types.by_key.rows import ROWS
+from lifecycle.runtime.engine.task_types.by_key.settings import SETTINGS
+from lifecycle.runtime.task_types.by_key.baselines import BASELINES
+from lifecycle.runtime.task_types.by_key.decoding import DECODING
+from lifecycle.runtime.task_types.by_key.formats import FORMATS
+from lifecycle.runtime.task_types.by_key.loading import LOADING
+from lifecycle.runtime.task_types.by_key.measures import MEASURES
+from lifecycle.runtime.task_types.by_key.predictions import FILES
+from lifecycle.runtime.task_types.by_key.served import SERVED
+from lifecycle.runtime.task_types.by_key.suggestions import SUGGESTIONS
+from lifecycle.runtime.task_types.by_key.types import DEFAULT, LEARNED, TYPES, keys_with
+from lifecycle.runtime.task_types.columns import Role
+from lifecycle.runtime.task_types.layouts import LAYOUTS
 from tests.task_types.examples import BUILT_IN
 
 WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
-FOLDER = Path(settings.BASE_DIR, "lifecycle", "task_types")
+FOLDER = Path(settings.BASE_DIR, "lifecycle", "runtime", "task_types")
 QUOTED = re.compile(rf'"({"|".join(TYPES)})"')
 IN_TEMPLATES = re.compile(rf"[=!]= {QUOTED.pattern}")
 
@@ -58,7 +58,7 @@ def test_the_pages_of_each_task_have_their_templates_and_a_threshold_where_label
     page = PAGES[task]
 
     for name in ("report", "summary", "items", "lines"):
-        assert get_template(f"lifecycle/evaluation/task_types/{page.templates}/{name}.html")
+        assert get_template(f"lifecycle/modeling/evaluation/task_types/{page.templates}/{name}.html")
     assert get_template(page.words)
     assert get_template(page.changes)
     assert (page.threshold is not None) is TYPES[task].has_labels
@@ -113,7 +113,7 @@ def test_what_a_type_is_learned_as_is_learned_as_itself():
 )
 def test_who_reads_a_table_loads_what_its_contract_needs_alone(table, costs):
     heavy = ["django", "numpy", "pyarrow", "sklearn", "torch"]
-    code = f"import sys, lifecycle.task_types.by_key.{table}; print([each for each in {heavy} if each in sys.modules])"
+    code = f"import sys, lifecycle.runtime.task_types.by_key.{table}; print([each for each in {heavy} if each in sys.modules])"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == f"{costs}\n"
 

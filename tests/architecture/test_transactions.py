@@ -4,10 +4,10 @@ import pytest
 from django.db import transaction
 from django.db.transaction import TransactionManagementError
 
-from registry.access.models import User
-from registry.ledger.actions import record
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 
 
 def test_rows_are_locked_in_a_transaction_alone(mia):

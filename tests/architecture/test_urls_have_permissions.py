@@ -14,10 +14,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.response import Response
 from rest_framework.test import force_authenticate
 
-from registry.access.decorators import Needs
-from registry.access.models import User
-from registry.access.rest import View
-from registry.access.roles import ACTIONS
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import User
+from registry.ground.access.rest import View
+from registry.ground.access.roles import ACTIONS
 
 # Sign-in pages and the API's own description; they guard themselves.
 OTHERS = ("accounts/", "api/schema/", "api/docs/")

@@ -9,8 +9,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("datasets_app", "lifecycle", "monitoring", "registry")
-NOT_YET = ("datasets_app/", "lifecycle/cli/", "lifecycle/evaluation/task_types/", "lifecycle/task_types/", "templates/datasets_app/")
-EXAMPLES = ("lifecycle/demo/inbox.py", "lifecycle/demo/season.py")  # messages of customers
+NOT_YET = (
+    "datasets_app/",
+    "lifecycle/runtime/cli/",
+    "lifecycle/modeling/evaluation/task_types/",
+    "lifecycle/runtime/task_types/",
+    "templates/datasets_app/",
+)
+EXAMPLES = ("lifecycle/roof/demo/inbox.py", "lifecycle/roof/demo/season.py")  # messages of customers
 
 BANNED = (
     "brought", "by heart", "by itself", "disturbed", "freeze again", "goes on", "is no share", "it learnt", "learnt", "lies in",

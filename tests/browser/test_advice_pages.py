@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.training import actions
-from lifecycle.training.models import Estimate, Run
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Estimate, Run
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.estimates import measured
 from tests.support.training import finish_run, make_base, make_snapshot

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries, rules
-from lifecycle.evaluation.models import Analysis
+from lifecycle.ground.compute import warm
+from lifecycle.modeling.evaluation import actions, queries, rules
+from lifecycle.modeling.evaluation.models import Analysis
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.losses import made_losses

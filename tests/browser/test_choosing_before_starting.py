@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.training.models import Run, Sweep
+from lifecycle.modeling.training.models import Run, Sweep
 from tests.support.training import make_base, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

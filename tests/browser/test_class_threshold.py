@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.models import Evaluation
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.support.browser import loaded_on_a_phone, shot, shuts_nobody_out

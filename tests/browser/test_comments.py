@@ -11,7 +11,7 @@ from datasets_app.review.actions.changes import move_queue
 from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.schemas.models import GuidelineProposal
 from datasets_app.schemas.queries.labels import names_in
-from lifecycle.notices.models import Notice
+from lifecycle.ground.notices.models import Notice
 from tests.support.browser import is_legible, shot
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema, queue_items
 

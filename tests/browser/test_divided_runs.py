@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.training.models import Run
+from lifecycle.modeling.training.models import Run
 from tests.support.browser import fits, is_legible, shot
 from tests.support.training import make_base, make_snapshot
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.engine.flips import Flip
-from lifecycle.evaluation import queries
+from lifecycle.modeling.evaluation import queries
+from lifecycle.runtime.engine.flips import Flip
 from tests.support.browser import SHOTS, intercept, loaded_on_a_phone, settled, shuts_nobody_out
 from tests.support.evaluations import channelled, evaluated, made_probes
 from tests.support.training import make_run

@@ -7,8 +7,8 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.jobs.models import Job
-from registry.ledger.models import Event
+from lifecycle.ground.jobs.models import Job
+from registry.ground.ledger.models import Event
 from tests.support import registry
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok

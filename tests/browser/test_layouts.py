@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from registry.access.actions import grant
-from registry.access.roles import Role
+from registry.ground.access.actions import grant
+from registry.ground.access.roles import Role
 from tests.support.alerts import make_alerts
 from tests.support.browser import NARROW, settled, shown_as
 from tests.support.layout import flaws

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.rules import Device, Priority
-from lifecycle.training import actions
-from lifecycle.training.models import Run, Sweep
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.rules import Device, Priority
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Run, Sweep
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.training import make_base, make_snapshot
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from datasets_app.queues.models import Queue
 from datasets_app.queues.queries import decisions
 from datasets_app.schemas.queries.labels import names_in
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

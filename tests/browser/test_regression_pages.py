@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets_app.queues.models import Annotation
-from lifecycle.evaluation import queries
+from lifecycle.modeling.evaluation import queries
 from tests.support import regression
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.labeling import make_dataset, make_queue, queue_items, say

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets_app.queues.actions.steering import close_queue
-from lifecycle.evaluation import actions, queries
-from lifecycle.evaluation.models import SideBySide
-from tests.lifecycle.evaluation.test_side_by_side import choose
+from lifecycle.modeling.evaluation import actions, queries
+from lifecycle.modeling.evaluation.models import SideBySide
+from tests.lifecycle.modeling.evaluation.test_side_by_side import choose
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.written import make_decoder, make_written_run, written_snapshot

@@ -9,7 +9,7 @@ from datasets_app.prelabels.actions.suggestions import suggest_values
 from datasets_app.queues.models import Annotation, Queue
 from datasets_app.queues.queries import decisions
 from datasets_app.schemas.queries.labels import names_in
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

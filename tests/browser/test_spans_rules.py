@@ -12,7 +12,7 @@ from datasets_app.queues.models import Queue
 from datasets_app.queues.queries import decisions
 from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.schemas.queries.labels import names_in
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.values import rename
 from tests.support.browser import is_legible, shot
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue, queue_items, say

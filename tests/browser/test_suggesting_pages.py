@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from datasets_app.assist import embeddings
 from datasets_app.assist import learning as program
 from datasets_app.assist.actions.learning import learn
-from lifecycle.compute.child import Result
+from lifecycle.ground.compute.child import Result
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, answer, make_queue, queue_items

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.training.models import Sweep
+from lifecycle.modeling.training.models import Sweep
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.training import make_base, make_snapshot

@@ -7,13 +7,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.compute import warm
-from lifecycle.compute.child import Result
-from lifecycle.evaluation import actions, queries
-from lifecycle.evaluation.models import Analysis
-from lifecycle.evaluation.task_types.generation.rows import ENTRY as ROWS
-from lifecycle.evaluation.task_types.multi_label.page import most_mistaken
-from lifecycle.evaluation.task_types.spans.rows import every
+from lifecycle.ground.compute import warm
+from lifecycle.ground.compute.child import Result
+from lifecycle.modeling.evaluation import actions, queries
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as ROWS
+from lifecycle.modeling.evaluation.task_types.multi_label.page import most_mistaken
+from lifecycle.modeling.evaluation.task_types.spans.rows import every
 from tests.support.browser import loaded_on_a_phone, settled, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.marks import marked_snapshot
@@ -140,7 +140,7 @@ def test_the_words_of_a_prompt_are_asked_for_from_its_row(opened, project, mia, 
         found = {"log_probability": -3.25, "empty": -14.5, "tokens": 7, "unit": "words", "size": 1, "words": words}
         return Result("succeeded", data=found | {"found": 3, "taken": 1})
 
-    monkeypatch.setattr("lifecycle.evaluation.child.run_child", run_child)
+    monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", run_child)
     page = opened(f"/evaluations/{evaluation.uuid}/answers/", mia)
 
     page.locator('a[href*="/words/?item="]').first.click()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.training import actions
-from lifecycle.training.models import BaseModel, Run
-from tests.lifecycle.training.test_train_on import REPORT
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import BaseModel, Run
+from tests.lifecycle.modeling.training.test_train_on import REPORT
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.training import make_run, make_snapshot, write_base
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.engine.memory import Parts
-from lifecycle.training import actions
-from lifecycle.training.models import Run
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.engine.memory import Parts
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.training import finish_run, make_run, make_snapshot
 

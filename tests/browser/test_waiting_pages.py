@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from lifecycle.evaluation import actions
-from lifecycle.jobs.models import Job
-from lifecycle.training import actions as training
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation import actions
+from lifecycle.modeling.training import actions as training
 from tests.support.training import make_evaluation, make_run, make_snapshot, write_base
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lifecycle import bundle
-from lifecycle.refusals import Refused
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import Refused
 
 
 class Canary:

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from lifecycle import bundle
-from lifecycle.refusals import Refused
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import Refused
 
 
 @pytest.fixture
@@ -83,6 +83,6 @@ def test_numbers_without_a_json_spelling_are_not_signed(key):
 
 
 def test_importing_the_room_does_not_import_the_signing_library():
-    code = "import sys, lifecycle.bundle; sys.exit('model_signing' in sys.modules or 'django' in sys.modules)"
+    code = "import sys, lifecycle.runtime.bundle; sys.exit('model_signing' in sys.modules or 'django' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -10,9 +10,9 @@ import pytest
 from model_signing._signing.sign_sigstore_pb import Signature
 from model_signing.verifying import Config
 
-from lifecycle import bundle
-from lifecycle.bundle import signing
-from lifecycle.refusals import Damaged, Refused
+from lifecycle.runtime import bundle
+from lifecycle.runtime.bundle import signing
+from lifecycle.runtime.refusals import Damaged, Refused
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from lifecycle.engine import follow
-from lifecycle.engine.classifier import Classifier
+from lifecycle.runtime.engine import follow
+from lifecycle.runtime.engine.classifier import Classifier
 
 OWN = Classifier.forward
 steps = iter(range(1, 10_000))

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from lifecycle.engine import classifier, follow
+from lifecycle.runtime.engine import classifier, follow
 
 classifier.HEAD_DROPOUT = 0.0
 os._exit(follow.main(Path(sys.argv[1])))

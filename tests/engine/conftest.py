@@ -92,8 +92,8 @@ def calm_folder(run_folder, tiny_base, tmp_path, monkeypatch):
     shutil.copytree(tiny_base, base)
     calm = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (base / "config.json").write_text(json.dumps(json.loads((base / "config.json").read_text()) | calm))
-    monkeypatch.setattr("lifecycle.engine.classifier.HEAD_DROPOUT", 0.0)
-    monkeypatch.setattr("lifecycle.engine.team.FOLLOWER", (sys.executable, "-m", "tests.engine.calm_follower"))
+    monkeypatch.setattr("lifecycle.runtime.engine.classifier.HEAD_DROPOUT", 0.0)
+    monkeypatch.setattr("lifecycle.runtime.engine.team.FOLLOWER", (sys.executable, "-m", "tests.engine.calm_follower"))
 
     def make(name, **fields):
         spec = {"epochs": 3, "batch_size": 3, "evaluations_per_epoch": 1, "class_weights": True} | fields
@@ -108,7 +108,7 @@ def engine():
 
     def start(verb, folder):
         return subprocess.Popen(
-            [sys.executable, "-m", "lifecycle.engine", verb, str(folder)],
+            [sys.executable, "-m", "lifecycle.runtime.engine", verb, str(folder)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -129,7 +129,7 @@ def engine():
 @pytest.fixture
 def train_here():
     """Trains in this process, which has torch already; returns result.json."""
-    from lifecycle.engine import program
+    from lifecycle.runtime.engine import program
 
     def train(folder, cancelled=lambda: False, verb="train"):
         program._carry_out(verb, folder, cancelled)

@@ -3,7 +3,7 @@
 Any two of architecture, strategy and task meet in a case; `make tables` divides the whole product.
 """
 
-from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from tests.support.architectures import MODELS
 from tests.support.pairs import chosen
 from tests.support.tiny_decoders import ARCHITECTURES

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import distributed
 
-from lifecycle.engine import sharding
-from lifecycle.engine.decoders import build_decoder
-from lifecycle.engine.spec import Base, TrainSpec
-from lifecycle.engine.strategies import counts, learning, trainable_state
-from lifecycle.engine.strategy import Strategy
-from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.engine.task_types.generation.answering import collate_examples
-from lifecycle.engine.task_types.generation.prompts import Example
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.runtime.engine import sharding
+from lifecycle.runtime.engine.decoders import build_decoder
+from lifecycle.runtime.engine.spec import Base, TrainSpec
+from lifecycle.runtime.engine.strategies import counts, learning, trainable_state
+from lifecycle.runtime.engine.strategy import Strategy
+from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
+from lifecycle.runtime.engine.task_types.generation.answering import collate_examples
+from lifecycle.runtime.engine.task_types.generation.prompts import Example
+from lifecycle.runtime.task_types.by_key.types import type_of
 from tests.engine.divided_cases import DECODING, ENCODING, INNER, name_of
 from tests.support.architectures import make_encoder
 from tests.support.tiny_decoders import make_tiny_decoder

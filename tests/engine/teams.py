@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from safetensors.torch import load_file
 
-from lifecycle.engine import checkpoint
-from lifecycle.engine.events import points, read_events
+from lifecycle.runtime.engine import checkpoint
+from lifecycle.runtime.engine.events import points, read_events
 from tests.support.processes import family
 
 PACE = {"examples_per_second", "memory_mb"}

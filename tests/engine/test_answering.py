@@ -26,10 +26,10 @@ def made(base):
     """made(kind): a decoder of which what the strategy adds was shaken, its tokenizer and its prompts."""
     import torch
 
-    from lifecycle.engine.decoders import build_decoder
-    from lifecycle.engine.strategies import load_tokenizer
-    from lifecycle.engine.strategy import Strategy
-    from lifecycle.engine.task_types.generation.prompts import encode_prompts, find_frame
+    from lifecycle.runtime.engine.decoders import build_decoder
+    from lifecycle.runtime.engine.strategies import load_tokenizer
+    from lifecycle.runtime.engine.strategy import Strategy
+    from lifecycle.runtime.engine.task_types.generation.prompts import encode_prompts, find_frame
     from tests.support.tiny_decoders import QUESTIONS
 
     def make(kind):
@@ -62,7 +62,7 @@ def naive(model, tokenizer, prompt, count):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_answers_in_padded_batches_are_those_of_each_row_alone_without_a_cache(kind, made):
-    from lifecycle.engine.task_types.generation.answering import answer
+    from lifecycle.runtime.engine.task_types.generation.answering import answer
 
     model, tokenizer, prompts = made(kind)
 
@@ -77,9 +77,9 @@ def test_losses_count_answers_alone_and_do_not_depend_on_the_batch(kind, made):
     import numpy as np
     import torch
 
-    from lifecycle.engine.data import NOT_COUNTED
-    from lifecycle.engine.task_types.generation.answering import measure_losses
-    from lifecycle.engine.task_types.generation.prompts import encode_examples, find_frame
+    from lifecycle.runtime.engine.data import NOT_COUNTED
+    from lifecycle.runtime.engine.task_types.generation.answering import measure_losses
+    from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples, find_frame
     from tests.support.tiny_decoders import QUESTIONS
 
     model, tokenizer, _ = made(kind)
@@ -99,7 +99,7 @@ def test_losses_count_answers_alone_and_do_not_depend_on_the_batch(kind, made):
 def test_an_answer_ends_at_any_end_of_the_base_itself(kind, made):
     from peft import PeftModel
 
-    from lifecycle.engine.task_types.generation.answering import answer
+    from lifecycle.runtime.engine.task_types.generation.answering import answer
 
     model, tokenizer, prompts = made(kind)
     base = model.encoder.get_base_model() if isinstance(model.encoder, PeftModel) else model.encoder
@@ -116,7 +116,7 @@ def test_an_answer_ends_at_any_end_of_the_base_itself(kind, made):
 
 
 def test_an_answer_without_an_end_within_its_longest_length_is_told_to_be_cut(made):
-    from lifecycle.engine.task_types.generation.answering import answer
+    from lifecycle.runtime.engine.task_types.generation.answering import answer
 
     model, tokenizer, prompts = made("full")
     options = {"pad_id": 1, "at_once": 4}
@@ -131,7 +131,7 @@ def test_an_answer_without_an_end_within_its_longest_length_is_told_to_be_cut(ma
 
 
 def test_a_cancel_leaves_what_is_left_empty(made):
-    from lifecycle.engine.task_types.generation.answering import answer
+    from lifecycle.runtime.engine.task_types.generation.answering import answer
 
     model, tokenizer, prompts = made("full")
     asked = iter([False, True])
@@ -144,8 +144,8 @@ def test_a_cancel_leaves_what_is_left_empty(made):
 
 
 def test_a_cancel_ends_the_measuring_of_losses(made):
-    from lifecycle.engine.task_types.generation.answering import measure_losses
-    from lifecycle.engine.task_types.generation.prompts import encode_examples, find_frame
+    from lifecycle.runtime.engine.task_types.generation.answering import measure_losses
+    from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples, find_frame
     from tests.support.tiny_decoders import QUESTIONS
 
     model, tokenizer, _ = made("full")

@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.export import load_classifier
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.predictor import Predictor
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.export import load_classifier
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.predictor import Predictor
 from tests.engine.inbox import ROWS
 from tests.support.by_hand import loading_snippet
 
@@ -41,7 +41,7 @@ def test_public_libraries_alone_give_the_answers_that_are_served(artifact, tiny_
 def test_the_graph_equals_torch_on_any_shape(artifact, tiny_base):
     import torch
 
-    from lifecycle.engine.classifier import collate
+    from lifecycle.runtime.engine.classifier import collate
 
     model, predictor = load_classifier(artifact, tiny_base), Predictor(artifact, batch_size=3)
     ids = [each.ids for each in predictor.tokenizer.encode_batch(TEXTS)]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lifecycle.statistics import calibration
-from lifecycle.task_types import baselines
-from lifecycle.task_types.multi_label import baselines as of_sets
-from lifecycle.task_types.rows import Rows
-from lifecycle.task_types.spans import baselines as of_spans
-from lifecycle.task_types.spans.tagging import Found, Marked
+from lifecycle.runtime.statistics import calibration
+from lifecycle.runtime.task_types import baselines
+from lifecycle.runtime.task_types.multi_label import baselines as of_sets
+from lifecycle.runtime.task_types.rows import Rows
+from lifecycle.runtime.task_types.spans import baselines as of_spans
+from lifecycle.runtime.task_types.spans.tagging import Found, Marked
 
 pytestmark = pytest.mark.engine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine.trainer import EpochBatches
+from lifecycle.runtime.engine.trainer import EpochBatches
 
 pytestmark = pytest.mark.engine
 

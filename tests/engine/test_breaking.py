@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lifecycle.engine import diagnosis
-from lifecycle.engine.classifier import Classifier
-from lifecycle.engine.events import Point, points, read_events
-from lifecycle.engine.faults import Unstable
-from lifecycle.engine.task_types import learner
+from lifecycle.runtime.engine import diagnosis
+from lifecycle.runtime.engine.classifier import Classifier
+from lifecycle.runtime.engine.events import Point, points, read_events
+from lifecycle.runtime.engine.faults import Unstable
+from lifecycle.runtime.engine.task_types import learner
 
 pytestmark = pytest.mark.engine
 

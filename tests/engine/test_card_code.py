@@ -9,8 +9,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo
-from lifecycle.engine.predictor import Predictor
+from lifecycle.runtime.engine.artifact import INT8, SERVING, ArtifactInfo
+from lifecycle.runtime.engine.predictor import Predictor
 from registry.catalog import card
 from tests.engine.inbox import ROWS
 
@@ -39,7 +39,7 @@ def told_by(code, artifact, monkeypatch):
 
 @pytest.mark.parametrize("named", [INT8, SERVING])  # earlier artifacts name the fp32 graph
 def test_the_cards_code_gives_the_probability_of_the_graph_that_was_measured(artifact, named, monkeypatch):
-    from lifecycle.engine.export import set_info
+    from lifecycle.runtime.engine.export import set_info
 
     info = set_info(artifact, replace(ArtifactInfo.read(artifact), serving=named))
     facts = {"spec": {"task": "single_label"}, "strategy": "full", "int8": asdict(info.int8)}

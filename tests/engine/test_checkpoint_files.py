@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lifecycle.engine import best, checkpoint
+from lifecycle.runtime.engine import best, checkpoint
 from tests.engine.test_resume import SPEC, weights
 
 pytestmark = pytest.mark.engine
@@ -80,7 +80,7 @@ def test_the_last_checkpoint_has_no_optimizer_and_those_before_have(run_folder, 
 def test_gradients_and_moments_are_gone_when_the_artifact_is_written(run_folder, train_here, monkeypatch):
     import torch
 
-    from lifecycle.engine.task_types.single_label.answerer import LabelAnswerer
+    from lifecycle.runtime.engine.task_types.single_label.answerer import LabelAnswerer
 
     folder, seen = run_folder(**(SPEC | {"epochs": 1})), []
 
@@ -97,8 +97,8 @@ def test_gradients_and_moments_are_gone_when_the_artifact_is_written(run_folder,
 
 
 def test_what_learning_held_goes_back_to_the_machine_before_libraries_that_write_graphs_are_loaded(run_folder, train_here, monkeypatch):
-    from lifecycle.engine import devices
-    from lifecycle.engine.task_types.single_label.answerer import LabelAnswerer
+    from lifecycle.runtime.engine import devices
+    from lifecycle.runtime.engine.task_types.single_label.answerer import LabelAnswerer
 
     folder, order = run_folder(**(SPEC | {"epochs": 1})), []
 
@@ -117,7 +117,7 @@ def test_a_run_learns_without_the_libraries_that_write_graphs_and_tables():
     import subprocess
     import sys
 
-    code = "import json, sys; from lifecycle.engine import training; print(json.dumps(sorted(sys.modules)))"
+    code = "import json, sys; from lifecycle.runtime.engine import training; print(json.dumps(sorted(sys.modules)))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout)
 
     assert {"torch", "transformers"} <= set(loaded)

@@ -6,18 +6,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from lifecycle.engine.data import read_rows
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.by_key.predictions import file_of
-from lifecycle.task_types.generation import verbatim
-from lifecycle.task_types.generation.measures import TextAnswers, score_texts
-from lifecycle.task_types.multi_label.measures import SetPredictions
-from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
-from lifecycle.task_types.rows import Rows, some
-from lifecycle.task_types.single_label.measures import Predictions
-from lifecycle.task_types.spans import predictions as span_predictions
-from lifecycle.task_types.spans.measures import SpanPredictions
-from lifecycle.task_types.spans.tagging import Found
+from lifecycle.runtime.engine.data import read_rows
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.predictions import file_of
+from lifecycle.runtime.task_types.generation import verbatim
+from lifecycle.runtime.task_types.generation.measures import TextAnswers, score_texts
+from lifecycle.runtime.task_types.multi_label.measures import SetPredictions
+from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
+from lifecycle.runtime.task_types.rows import Rows, some
+from lifecycle.runtime.task_types.single_label.measures import Predictions
+from lifecycle.runtime.task_types.spans import predictions as span_predictions
+from lifecycle.runtime.task_types.spans.measures import SpanPredictions
+from lifecycle.runtime.task_types.spans.tagging import Found
 
 CODES = np.array([0, 1, 0, 0])
 IDS = ("a", "b", "c", "d")

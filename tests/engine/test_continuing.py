@@ -8,17 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lifecycle.engine import continuing
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.base import open_base
-from lifecycle.engine.batches import Collate
-from lifecycle.engine.events import read_events
-from lifecycle.engine.export import load_classifier
-from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.task_types.by_key.measures import metrics_of
-from lifecycle.task_types.rows import Rows
+from lifecycle.runtime.engine import continuing
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.base import open_base
+from lifecycle.runtime.engine.batches import Collate
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.export import load_classifier
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.engine.strategies import load_tokenizer
+from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
+from lifecycle.runtime.task_types.by_key.measures import metrics_of
+from lifecycle.runtime.task_types.rows import Rows
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.questions import make_run as make_written_run
 from tests.engine.test_spans_training import SPEC as SPANS

@@ -10,19 +10,19 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.events import read_events
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.occlusion import explain
-from lifecycle.engine.spec import Base, TrainSpec
-from lifecycle.statistics import deciding, metrics
-from lifecycle.statistics.deciding import Cut, Deciding
-from lifecycle.statistics.intervals import wilson
-from lifecycle.task_types.by_key.decoding import decoding_of
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label import predictions
-from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.occlusion import explain
+from lifecycle.runtime.engine.spec import Base, TrainSpec
+from lifecycle.runtime.statistics import deciding, metrics
+from lifecycle.runtime.statistics.deciding import Cut, Deciding
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label import predictions
+from lifecycle.runtime.task_types.single_label.measures import Predictions
 from tests.engine.inbox import write_rows
 from tests.support.by_hand import loading_snippet
 
@@ -306,7 +306,7 @@ class SharesOf:
     """Calibrated probabilities (N, C) of texts, by an artifact's own graph."""
 
     def __init__(self, artifact):
-        from lifecycle.engine.predictor import Predictor
+        from lifecycle.runtime.engine.predictor import Predictor
 
         self.predictor = Predictor(artifact)
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.strategy import Strategy
-from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.strategy import Strategy
+from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from tests.support.tiny_decoders import ARCHITECTURES, QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -20,8 +20,8 @@ def base(request, tmp_path_factory):
 
 
 def examples_of(base):
-    from lifecycle.engine.strategies import load_tokenizer
-    from lifecycle.engine.task_types.generation.prompts import encode_examples, find_frame
+    from lifecycle.runtime.engine.strategies import load_tokenizer
+    from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples, find_frame
 
     tokenizer = load_tokenizer(base)
     return encode_examples(tokenizer, find_frame(tokenizer), *zip(*QUESTIONS, strict=True), 64)
@@ -42,8 +42,8 @@ def settings():
 def test_a_strategy_learns_and_what_is_kept_is_the_same_model(kind, inner, base, tmp_path):
     import torch
 
-    from lifecycle.engine.decoders import Decoder, build_decoder, open_decoder, save_decoder
-    from lifecycle.engine.task_types.generation.answering import collate_examples, measure_losses
+    from lifecycle.runtime.engine.decoders import Decoder, build_decoder, open_decoder, save_decoder
+    from lifecycle.runtime.engine.task_types.generation.answering import collate_examples, measure_losses
 
     torch.manual_seed(0)
     examples = examples_of(base)
@@ -68,9 +68,9 @@ def test_a_strategy_learns_and_what_is_kept_is_the_same_model(kind, inner, base,
 
 @pytest.mark.parametrize("kind", [kind for kind in WRITTEN.strategies if kind != "full"])
 def test_the_number_of_weights_that_learn_is_told_before(kind, tmp_path):
-    from lifecycle.engine.base import open_base
-    from lifecycle.engine.decoders import build_decoder
-    from lifecycle.engine.strategies import counts
+    from lifecycle.runtime.engine.base import open_base
+    from lifecycle.runtime.engine.decoders import build_decoder
+    from lifecycle.runtime.engine.strategies import counts
 
     folder = make_tiny_decoder(tmp_path / "base", architecture="mistral")
     found = open_base(folder)
@@ -96,7 +96,7 @@ def test_the_number_of_weights_that_learn_is_told_before(kind, tmp_path):
     ],
 )
 def test_what_makes_no_sense_is_refused_by_its_field(fields, name, sentence, tmp_path):
-    from lifecycle.engine.decoders import build_decoder
+    from lifecycle.runtime.engine.decoders import build_decoder
 
     with pytest.raises(SpecError, match=sentence) as refused:
         build_decoder(make_tiny_decoder(tmp_path / "base"), Strategy(**fields))
@@ -105,7 +105,7 @@ def test_what_makes_no_sense_is_refused_by_its_field(fields, name, sentence, tmp
 
 
 def test_prefix_tuning_does_not_go_with_checkpointing(tmp_path):
-    from lifecycle.engine.decoders import build_decoder
+    from lifecycle.runtime.engine.decoders import build_decoder
 
     with pytest.raises(SpecError, match="can't be combined with prefix tuning, because the prefix isn't recomputed."):
         build_decoder(make_tiny_decoder(tmp_path / "base"), Strategy("prefix"), checkpointing=True)

@@ -17,22 +17,22 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
-from lifecycle.engine import devices, probe, training
-from lifecycle.engine.batches import Collate, Encoded, EncodedRows
-from lifecycle.engine.classifier import Classifier, TokenClassifier
-from lifecycle.engine.data import NOT_COUNTED
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.faults import EngineFault, describe, is_out_of_memory
-from lifecycle.engine.forward import evaluation_logits, frozen_activations, frozen_features, token_logits, token_vectors
-from lifecycle.engine.losses import CrossEntropy
-from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.engine.task_types.generation import answering
-from lifecycle.engine.task_types.generation.answering import measure_losses
-from lifecycle.engine.task_types.generation.prompts import Example
-from lifecycle.engine.task_types.single_label.answerer import LabelAnswerer
-from lifecycle.engine.team import Team
-from lifecycle.engine.trainer import arguments
+from lifecycle.runtime.engine import devices, probe, training
+from lifecycle.runtime.engine.batches import Collate, Encoded, EncodedRows
+from lifecycle.runtime.engine.classifier import Classifier, TokenClassifier
+from lifecycle.runtime.engine.data import NOT_COUNTED
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.faults import EngineFault, describe, is_out_of_memory
+from lifecycle.runtime.engine.forward import evaluation_logits, frozen_activations, frozen_features, token_logits, token_vectors
+from lifecycle.runtime.engine.losses import CrossEntropy
+from lifecycle.runtime.engine.spec import TrainSpec
+from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
+from lifecycle.runtime.engine.task_types.generation import answering
+from lifecycle.runtime.engine.task_types.generation.answering import measure_losses
+from lifecycle.runtime.engine.task_types.generation.prompts import Example
+from lifecycle.runtime.engine.task_types.single_label.answerer import LabelAnswerer
+from lifecycle.runtime.engine.team import Team
+from lifecycle.runtime.engine.trainer import arguments
 from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine
@@ -190,7 +190,7 @@ def test_a_team_speaks_as_its_device_does_whatever_else_is_in_the_machine(gpus, 
     gpus(2)
     begun = []
     monkeypatch.setenv("LIFECYCLE_TEAM", str(tmp_path))
-    monkeypatch.setattr("lifecycle.engine.team.distributed.init_process_group", lambda kind, **options: begun.append(kind))
+    monkeypatch.setattr("lifecycle.runtime.engine.team.distributed.init_process_group", lambda kind, **options: begun.append(kind))
 
     Team(tmp_path, 2, 1, device).meet()
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from lifecycle.engine.diagnosis import diagnose, few_validation_rows
-from lifecycle.engine.events import Point
+from lifecycle.runtime.engine.diagnosis import diagnose, few_validation_rows
+from lifecycle.runtime.engine.events import Point
 
 
 def curve(train, validation=(), **others):

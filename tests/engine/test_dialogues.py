@@ -2,12 +2,12 @@
 
 import pytest
 
-from lifecycle.engine.data import NOT_COUNTED
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.generation import dialogues
-from lifecycle.engine.task_types.generation.dialogues import Template, Turn
-from lifecycle.engine.task_types.generation.prompts import find_frame, told, truncation
+from lifecycle.runtime.engine.data import NOT_COUNTED
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.strategies import load_tokenizer
+from lifecycle.runtime.engine.task_types.generation import dialogues
+from lifecycle.runtime.engine.task_types.generation.dialogues import Template, Turn
+from lifecycle.runtime.engine.task_types.generation.prompts import find_frame, told, truncation
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -98,7 +98,7 @@ def test_a_turn_with_the_weight_0_is_read_and_not_learnt(chat):
 
 
 def test_one_question_is_written_as_a_prompt_is(chat):
-    from lifecycle.engine.task_types.generation.prompts import encode_examples
+    from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples
 
     (prompt,) = encode_examples(chat, find_frame(chat), ["where is my order"], ["look at orders"], 64)
 

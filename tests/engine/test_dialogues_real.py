@@ -10,11 +10,11 @@ import os
 
 import pytest
 
-from lifecycle.engine.base import SMOLLM2, bundled_smollm2
-from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.generation import dialogues
-from lifecycle.engine.task_types.generation.prompts import find_frame
-from lifecycle.task_types.generation import predictions as text_answers
+from lifecycle.runtime.engine.base import SMOLLM2, bundled_smollm2
+from lifecycle.runtime.engine.strategies import load_tokenizer
+from lifecycle.runtime.engine.task_types.generation import dialogues
+from lifecycle.runtime.engine.task_types.generation.prompts import find_frame
+from lifecycle.runtime.task_types.generation import predictions as text_answers
 from tests.engine.questions import write_talks
 
 pytestmark = pytest.mark.engine
@@ -40,7 +40,7 @@ def smollm2(tmp_path_factory):
     source = bundled_smollm2()
     if source is None:
         pytest.skip(f"The package with {SMOLLM2} is not installed: make generation.")
-    from lifecycle.engine import program
+    from lifecycle.runtime.engine import program
 
     folder = tmp_path_factory.mktemp("smollm2")
     (folder / "spec.json").write_text(json.dumps({"source": str(source)}))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lifecycle.engine.effort import Effort
+from lifecycle.runtime.engine.effort import Effort
 
 pytestmark = pytest.mark.engine
 
@@ -18,8 +18,8 @@ def clock(monkeypatch):
         now[0] += seconds
         now[1] += cpu
 
-    monkeypatch.setattr("lifecycle.engine.effort.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("lifecycle.engine.effort.time.process_time", lambda: now[1])
+    monkeypatch.setattr("lifecycle.runtime.engine.effort.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lifecycle.runtime.engine.effort.time.process_time", lambda: now[1])
     return pass_by
 
 

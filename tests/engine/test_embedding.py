@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.compute import warm
-from lifecycle.engine.base import bundled_minilm, open_base
-from lifecycle.engine.embedding import Embedder
-from lifecycle.refusals import Refused
+from lifecycle.ground.compute import warm
+from lifecycle.runtime.engine.base import bundled_minilm, open_base
+from lifecycle.runtime.engine.embedding import Embedder
+from lifecycle.runtime.refusals import Refused
 
 pytestmark = pytest.mark.engine
 TEXTS = ["my card is lost", "refund my order", "card"]

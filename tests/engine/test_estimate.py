@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from lifecycle.engine import quantise
-from lifecycle.engine.estimate import CHECKED, Estimate, Profile, Rows, estimate, sample_rows, shorten
-from lifecycle.engine.events import read_events
-from lifecycle.engine.profiling import measure, refused_bytes, size_of
-from lifecycle.engine.spec import Base, TrainSpec
+from lifecycle.runtime.engine import quantise
+from lifecycle.runtime.engine.estimate import CHECKED, Estimate, Profile, Rows, estimate, sample_rows, shorten
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.profiling import measure, refused_bytes, size_of
+from lifecycle.runtime.engine.spec import Base, TrainSpec
 
 pytestmark = pytest.mark.engine
 

@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from lifecycle.engine import baselines
-from lifecycle.statistics import metrics
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label import predictions
+from lifecycle.runtime.engine import baselines
+from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label import predictions
 from tests.engine.inbox import ROWS, write_rows
 
 pytestmark = pytest.mark.engine

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
-from lifecycle.engine.events import EventWriter, Point, points, read_events, write_json
+from lifecycle.runtime.engine.events import EventWriter, Point, points, read_events, write_json
 
 
 def test_seq_goes_on_after_a_torn_last_line(tmp_path):
@@ -36,7 +36,7 @@ def test_reading_from_an_offset_gives_only_whole_new_lines(tmp_path):
 
 def test_what_takes_less_than_a_thousandth_of_a_second_has_a_length(tmp_path, monkeypatch):
     moments = iter(datetime(2026, 11, 30, 12, 0, 0, micro, tzinfo=UTC) for micro in (1_200, 1_700))
-    monkeypatch.setattr("lifecycle.engine.events.datetime", SimpleNamespace(now=lambda _: next(moments)))
+    monkeypatch.setattr("lifecycle.runtime.engine.events.datetime", SimpleNamespace(now=lambda _: next(moments)))
     writer = EventWriter(tmp_path / "events.jsonl")
 
     first, second = (datetime.fromisoformat(writer.write("log")["at"]) for _ in range(2))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.compute import warm
-from lifecycle.engine.predictor import Predictor
-from lifecycle.refusals import Refused
+from lifecycle.ground.compute import warm
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.refusals import Refused
 from tests.engine.inbox import SETS
 from tests.engine.test_ranking_training import ORDERS, ranked_folder  # noqa: F401  a fixture
 from tests.engine.test_spans_training import spans_folder  # noqa: F401  a fixture

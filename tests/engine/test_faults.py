@@ -4,11 +4,11 @@ import resource
 
 import pytest
 
-from lifecycle.engine import trainer
-from lifecycle.engine.base import open_base
-from lifecycle.engine.classifier import Classifier
-from lifecycle.engine.events import read_events
-from lifecycle.engine.faults import EngineFault, describe
+from lifecycle.runtime.engine import trainer
+from lifecycle.runtime.engine.base import open_base
+from lifecycle.runtime.engine.classifier import Classifier
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.faults import EngineFault, describe
 
 pytestmark = pytest.mark.engine
 

@@ -15,7 +15,7 @@ from tests.engine.test_resume import wait_for
 from tests.support.forked import ORDINARY, Forked
 
 pytestmark = pytest.mark.engine
-ENGINE = (sys.executable, "-m", "lifecycle.engine")
+ENGINE = (sys.executable, "-m", "lifecycle.runtime.engine")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_exit_status_and_words_come_back():
     done = subprocess.run([*ENGINE, "nonsense"], capture_output=True, text=True)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Usage: python -m lifecycle.engine")
+    assert done.stderr.startswith("Usage: python -m lifecycle.runtime.engine")
 
 
 def test_it_has_the_environment_folder_and_command_line_that_it_was_given(tmp_path):

@@ -33,8 +33,8 @@ def test_the_same_run_twice_gives_the_same_weights_and_answers(base, tmp_path, t
 
 
 def test_a_batch_in_parts_makes_the_same_steps(base, tmp_path, train_here):
-    from lifecycle.engine import memory
-    from lifecycle.engine.events import write_json
+    from lifecycle.runtime.engine import memory
+    from lifecycle.runtime.engine.events import write_json
 
     losses = []
     for name, rows in (("whole", 8), ("parts", 2)):
@@ -79,8 +79,8 @@ def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_
     assert report["against"]["prompted_base"]["rouge_l"]["candidate"] == report["rouge_l"]
     assert (report["with_context"], report["references"]["groundedness"]) == (8, 1.0)
     assert trained["metrics"]["perplexity"] < 30
-    from lifecycle.task_types.generation import measures as text_scores
-    from lifecycle.task_types.generation import predictions as text_answers
+    from lifecycle.runtime.task_types.generation import measures as text_scores
+    from lifecycle.runtime.task_types.generation import predictions as text_answers
 
     kept = text_answers.ENTRY.read(folder / "predictions.parquet")
     cut = report["cut_answers"]

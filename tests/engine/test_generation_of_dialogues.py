@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lifecycle.task_types.generation import measures as text_scores
-from lifecycle.task_types.generation import predictions as text_answers
+from lifecycle.runtime.task_types.generation import measures as text_scores
+from lifecycle.runtime.task_types.generation import predictions as text_answers
 from tests.engine.questions import TALKS, make_evaluation, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
@@ -136,8 +136,8 @@ def test_a_run_of_dialogues_goes_on_from_prompts_and_tells_what_it_forgets(base,
 
 
 def test_ten_steps_of_dialogues_are_measured(base, tmp_path, train_here):
-    from lifecycle.engine.estimate import Profile, shorten
-    from lifecycle.engine.spec import TrainSpec
+    from lifecycle.runtime.engine.estimate import Profile, shorten
+    from lifecycle.runtime.engine.spec import TrainSpec
 
     run = make_talks(tmp_path / "run", base, epochs=1)
     shorten(TrainSpec.read(run / "spec.json"), 8).write(run / "spec.json")

@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lifecycle.statistics import metrics
-from lifecycle.task_types.generation import measures as text_scores
-from lifecycle.task_types.generation import predictions as text_answers
-from lifecycle.task_types.generation import verbatim
-from lifecycle.task_types.generation.measures import TextAnswers
-from lifecycle.task_types.multi_label import measures as label_sets
-from lifecycle.task_types.multi_label import predictions as sets
-from lifecycle.task_types.multi_label.measures import SetPredictions
-from lifecycle.task_types.ranking import measures as ranking
-from lifecycle.task_types.ranking import predictions as ranked_predictions
-from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
-from lifecycle.task_types.single_label import predictions
-from lifecycle.task_types.single_label.measures import Predictions
-from lifecycle.task_types.spans import measures as spans
-from lifecycle.task_types.spans import predictions as span_predictions
-from lifecycle.task_types.spans.measures import SpanPredictions
-from lifecycle.task_types.spans.tagging import Found
+from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.task_types.generation import measures as text_scores
+from lifecycle.runtime.task_types.generation import predictions as text_answers
+from lifecycle.runtime.task_types.generation import verbatim
+from lifecycle.runtime.task_types.generation.measures import TextAnswers
+from lifecycle.runtime.task_types.multi_label import measures as label_sets
+from lifecycle.runtime.task_types.multi_label import predictions as sets
+from lifecycle.runtime.task_types.multi_label.measures import SetPredictions
+from lifecycle.runtime.task_types.ranking import measures as ranking
+from lifecycle.runtime.task_types.ranking import predictions as ranked_predictions
+from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
+from lifecycle.runtime.task_types.single_label import predictions
+from lifecycle.runtime.task_types.single_label.measures import Predictions
+from lifecycle.runtime.task_types.spans import measures as spans
+from lifecycle.runtime.task_types.spans import predictions as span_predictions
+from lifecycle.runtime.task_types.spans.measures import SpanPredictions
+from lifecycle.runtime.task_types.spans.tagging import Found
 
 LABELS = ("a", "b", "c")
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lifecycle.statistics import calibration, metrics
-from lifecycle.statistics.intervals import wilson
-from lifecycle.task_types import predictions as files
-from lifecycle.task_types.multi_label import measures as label_sets
-from lifecycle.task_types.multi_label import predictions
-from lifecycle.task_types.multi_label.measures import SetPredictions
+from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.task_types import predictions as files
+from lifecycle.runtime.task_types.multi_label import measures as label_sets
+from lifecycle.runtime.task_types.multi_label import predictions
+from lifecycle.runtime.task_types.multi_label.measures import SetPredictions
 
 THRESHOLDS = (0.5, 0.3, 0.6, 0.5, 0.9)
 NAMES = {

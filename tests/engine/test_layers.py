@@ -2,9 +2,9 @@
 
 import pytest
 
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.strategy import Strategy
-from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.strategy import Strategy
+from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from tests.support.architectures import MODELS, SHAPE, make_encoder
 
 pytestmark = pytest.mark.engine
@@ -19,7 +19,7 @@ def encoder(request):
 @pytest.fixture
 def batch():
     """Two texts of different lengths."""
-    from lifecycle.engine.classifier import collate
+    from lifecycle.runtime.engine.classifier import collate
 
     return collate([[3, 4, 5, 6, 7], [8, 9, 10]], 1, token_types=False)
 
@@ -27,7 +27,7 @@ def batch():
 def test_layers_above_make_of_what_those_below_gave_what_the_whole_makes(encoder, batch):
     import torch
 
-    from lifecycle.engine.layers import Lowest
+    from lifecycle.runtime.engine.layers import Lowest
 
     real = batch["attention_mask"].bool()
     with torch.no_grad():
@@ -49,7 +49,7 @@ def test_layers_above_make_of_what_those_below_gave_what_the_whole_makes(encoder
 def test_adapters_begin_as_if_they_were_not_there(encoder, batch):
     import torch
 
-    from lifecycle.engine.adapters import add_adapters
+    from lifecycle.runtime.engine.adapters import add_adapters
 
     with torch.no_grad():
         before = encoder(**batch).last_hidden_state
@@ -64,7 +64,7 @@ def test_adapters_come_back_from_their_files(encoder, batch, tmp_path):
 
     import torch
 
-    from lifecycle.engine.adapters import add_adapters, load_adapters, save_adapters
+    from lifecycle.runtime.engine.adapters import add_adapters, load_adapters, save_adapters
 
     plain = copy.deepcopy(encoder)
     add_adapters(encoder, width=4)
@@ -78,7 +78,7 @@ def test_adapters_come_back_from_their_files(encoder, batch, tmp_path):
 
 
 def test_freezing_all_layers_is_refused(encoder):
-    from lifecycle.engine.layers import freeze_lowest
+    from lifecycle.runtime.engine.layers import freeze_lowest
 
     with pytest.raises(SpecError, match=r"strategy.frozen_layers must be below 3, the layers of this model\."):
         freeze_lowest(encoder, 3)
@@ -97,7 +97,7 @@ def test_layers_that_need_more_than_what_those_below_gave_are_refused(config, mo
     import torch
     import transformers
 
-    from lifecycle.engine.layers import Lowest
+    from lifecycle.runtime.engine.layers import Lowest
 
     torch.manual_seed(5)
     encoder = getattr(transformers, model)(getattr(transformers, config)(**SHAPE, **more)).eval()
@@ -112,7 +112,7 @@ def test_layers_that_need_more_than_what_those_below_gave_are_refused(config, mo
 def test_embeddings_that_do_not_stand_apart_are_refused():
     import transformers
 
-    from lifecycle.engine.layers import freeze_lowest
+    from lifecycle.runtime.engine.layers import freeze_lowest
 
     model = transformers.Qwen2Model(transformers.Qwen2Config(**SHAPE, num_key_value_heads=2))
 
@@ -123,7 +123,7 @@ def test_embeddings_that_do_not_stand_apart_are_refused():
 def test_a_projection_behind_the_embeddings_is_frozen_with_them():
     import transformers
 
-    from lifecycle.engine.layers import freeze_lowest
+    from lifecycle.runtime.engine.layers import freeze_lowest
 
     encoder = transformers.ElectraModel(transformers.ElectraConfig(**SHAPE, embedding_size=16))
     freeze_lowest(encoder, 1)
@@ -134,7 +134,7 @@ def test_a_projection_behind_the_embeddings_is_frozen_with_them():
 def test_layers_that_share_their_weights_are_refused():
     import transformers
 
-    from lifecycle.engine.layers import layers_of
+    from lifecycle.runtime.engine.layers import layers_of
 
     config = transformers.AlbertConfig(**SHAPE, embedding_size=32, num_hidden_groups=1)
 
@@ -143,8 +143,8 @@ def test_layers_that_share_their_weights_are_refused():
 
 
 def test_what_ia3_scales_is_known_or_refused(encoder):
-    from lifecycle.engine.faults import EngineFault
-    from lifecycle.engine.strategies import ia3_config
+    from lifecycle.runtime.engine.faults import EngineFault
+    from lifecycle.runtime.engine.strategies import ia3_config
 
     if encoder.config.model_type in settings_of("single_label").ia3_models:
         assert "output.dense" in ia3_config(encoder, Strategy(kind="ia3")).target_modules

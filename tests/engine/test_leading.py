@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.statistics.metrics import BOUNDED, OF_ROWS
-from lifecycle.task_types.by_key.measures import MEASURES, metrics_of
-from lifecycle.task_types.by_key.types import LEARNED
+from lifecycle.runtime.statistics.metrics import BOUNDED, OF_ROWS
+from lifecycle.runtime.task_types.by_key.measures import MEASURES, metrics_of
+from lifecycle.runtime.task_types.by_key.types import LEARNED
 
 
 @pytest.mark.engine
 def test_each_task_that_is_learnt_has_a_learner_and_an_answerer():
-    from lifecycle.engine.task_types.by_key.answerers import ANSWERERS
-    from lifecycle.engine.task_types.by_key.learners import LEARNERS
+    from lifecycle.runtime.engine.task_types.by_key.answerers import ANSWERERS
+    from lifecycle.runtime.engine.task_types.by_key.learners import LEARNERS
 
     assert sorted(LEARNERS) == sorted(ANSWERERS) == sorted(LEARNED)
 
 
 @pytest.mark.engine
 def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
-    from lifecycle.engine.task_types.by_key.learners import LEARNERS
+    from lifecycle.runtime.engine.task_types.by_key.learners import LEARNERS
 
     assert {task: each.metrics for task, each in LEARNERS.items()} == {task: metrics_of(task) for task in LEARNED}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from lifecycle.engine import lengths
-from lifecycle.engine.lengths import count_tokens
+from lifecycle.runtime.engine import lengths
+from lifecycle.runtime.engine.lengths import count_tokens
 
 
 def words(*known: str, unknown: str | None = "[UNK]") -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine import memory
-from lifecycle.engine.classifier import Classifier, length_batches, set_batches
-from lifecycle.engine.events import points, read_events
-from lifecycle.engine.memory import SQUARES, rows_within
-from lifecycle.engine.predictor import Predictor
+from lifecycle.runtime.engine import memory
+from lifecycle.runtime.engine.classifier import Classifier, length_batches, set_batches
+from lifecycle.runtime.engine.events import points, read_events
+from lifecycle.runtime.engine.memory import SQUARES, rows_within
+from lifecycle.runtime.engine.predictor import Predictor
 from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine
@@ -82,6 +82,6 @@ def test_an_answer_is_the_same_in_any_company(run_folder, train_here, monkeypatc
     predictor = Predictor(folder / "artifact")
     together = predictor.answer(texts).logits
 
-    monkeypatch.setattr("lifecycle.engine.classifier.SQUARES", 1)
+    monkeypatch.setattr("lifecycle.runtime.engine.classifier.SQUARES", 1)
 
     assert np.abs(predictor.answer(texts).logits - together).max() < 1e-5

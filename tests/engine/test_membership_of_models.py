@@ -7,9 +7,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from lifecycle.engine.predictor import Predictor
-from lifecycle.statistics.calibration import log_loss_rows
-from lifecycle.statistics.membership import attack
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.statistics.calibration import log_loss_rows
+from lifecycle.runtime.statistics.membership import attack
 from tests.engine.conftest import WORDS
 
 pytestmark = pytest.mark.engine

@@ -9,12 +9,12 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.events import points, read_events
-from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
-from lifecycle.engine.predictor import Predictor
-from lifecycle.statistics import calibration
-from lifecycle.task_types.multi_label import predictions
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.events import points, read_events
+from lifecycle.runtime.engine.losses import BinaryCrossEntropy, positive_weights
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.statistics import calibration
+from lifecycle.runtime.task_types.multi_label import predictions
 from tests.engine.inbox import SETS, write_rows
 from tests.engine.test_strategies import LEARNING
 from tests.support.by_hand import loading_snippet
@@ -135,7 +135,7 @@ def test_public_libraries_alone_give_the_same_labels(sets_folder, once, tiny_bas
 
 
 def test_int8_is_compared_by_whole_sets(sets_folder, train_here):
-    from lifecycle.engine.quantise import judge
+    from lifecycle.runtime.engine.quantise import judge
 
     info = ArtifactInfo(("a", "b"), 64, "mean", 1.0, "full", "tiny", "", ("input_ids",), "multi_label", thresholds=(0.5, 0.9))
     fp32 = np.tile(np.array([[4.0, 4.0]]), (1000, 1))
@@ -155,7 +155,7 @@ def test_int8_is_compared_by_whole_sets(sets_folder, train_here):
 
 
 def test_the_warm_engine_answers_with_labels_and_thresholds(sets_folder, train_here):
-    from lifecycle.engine import warm
+    from lifecycle.runtime.engine import warm
 
     folder = sets_folder(epochs=30)
     train_here(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.engine.base import MINILM, bundled_minilm
+from lifecycle.runtime.engine.base import MINILM, bundled_minilm
 from tests.engine.inbox import write_rows
 
 pytestmark = pytest.mark.engine

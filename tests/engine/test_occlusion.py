@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine.occlusion import CLASSES, explain, explain_each, log_odds, spans, without
+from lifecycle.runtime.engine.occlusion import CLASSES, explain, explain_each, log_odds, spans, without
 
 WEIGHTS = {"lost": (2.0, 0.0), "card": (0.5, 0.0), "refund": (0.0, 1.5)}  # card, refund
 

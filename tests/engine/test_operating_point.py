@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from lifecycle.engine.artifact import ArtifactInfo, Operating
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.events import read_events
-from lifecycle.engine.spec import Base, TrainSpec
-from lifecycle.statistics import operating
-from lifecycle.statistics.operating import Choice, choose_for
-from lifecycle.task_types.by_key.decoding import decoding_of
+from lifecycle.runtime.engine.artifact import ArtifactInfo, Operating
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.spec import Base, TrainSpec
+from lifecycle.runtime.statistics import operating
+from lifecycle.runtime.statistics.operating import Choice, choose_for
+from lifecycle.runtime.task_types.by_key.decoding import decoding_of
 
 pytestmark = pytest.mark.engine
 

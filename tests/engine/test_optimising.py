@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from lifecycle.engine.events import points, read_events
-from lifecycle.engine.losses import CrossEntropy
+from lifecycle.runtime.engine.events import points, read_events
+from lifecycle.runtime.engine.losses import CrossEntropy
 
 pytestmark = pytest.mark.engine
 
@@ -78,9 +78,9 @@ def test_batches_of_one_step_are_counted_as_one(run_folder, train_here):
 
 
 def test_the_speed_counts_rows_not_room_in_batches(run_folder):
-    from lifecycle.engine.effort import Effort
-    from lifecycle.engine.reporter import Reporter
-    from lifecycle.engine.spec import TrainSpec
+    from lifecycle.runtime.engine.effort import Effort
+    from lifecycle.runtime.engine.reporter import Reporter
+    from lifecycle.runtime.engine.spec import TrainSpec
 
     folder = run_folder(batch_size=4, accumulation=64)
     spec = TrainSpec.read(folder / "spec.json")
@@ -90,10 +90,10 @@ def test_the_speed_counts_rows_not_room_in_batches(run_folder):
 
 @pytest.mark.parametrize(("loss", "codes"), [({}, ["underfitting"]), ({"label_smoothing": 0.3}, []), ({"focal_gamma": 2.0}, [])])
 def test_nothing_is_said_of_the_height_of_a_changed_loss(loss, codes, run_folder):
-    from lifecycle.engine.effort import Effort
-    from lifecycle.engine.events import Point
-    from lifecycle.engine.reporter import Reporter
-    from lifecycle.engine.spec import TrainSpec
+    from lifecycle.runtime.engine.effort import Effort
+    from lifecycle.runtime.engine.events import Point
+    from lifecycle.runtime.engine.reporter import Reporter
+    from lifecycle.runtime.engine.spec import TrainSpec
 
     folder = run_folder(**loss)
     falling = [Point(step, step / 2, {"train_loss": 0.6, "validation_loss": 0.7 - step / 100}) for step in range(1, 5)]

@@ -9,13 +9,13 @@ import weakref
 import pytest
 import torch
 
-from lifecycle.engine import memory
-from lifecycle.engine.classifier import Classifier
-from lifecycle.engine.diagnosis import Diagnosis
-from lifecycle.engine.events import points, read_events
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.losses import CrossEntropy
-from lifecycle.engine.memory import Parts
+from lifecycle.runtime.engine import memory
+from lifecycle.runtime.engine.classifier import Classifier
+from lifecycle.runtime.engine.diagnosis import Diagnosis
+from lifecycle.runtime.engine.events import points, read_events
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.losses import CrossEntropy
+from lifecycle.runtime.engine.memory import Parts
 from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine
@@ -52,7 +52,7 @@ def memory_for(monkeypatch):
             return OWN(self, labels=labels, **inputs)
 
         monkeypatch.setattr(Classifier, "forward", forward)
-        monkeypatch.setattr("lifecycle.engine.classifier.HEAD_DROPOUT", 0.0)
+        monkeypatch.setattr("lifecycle.runtime.engine.classifier.HEAD_DROPOUT", 0.0)
         return seen
 
     return limit

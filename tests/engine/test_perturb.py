@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from lifecycle.engine.perturb import NEIGHBOURS, PROBES, SENTENCE, disturb
+from lifecycle.runtime.engine.perturb import NEIGHBOURS, PROBES, SENTENCE, disturb
 
 LONG = "Where is my card? It has not arrived, and I have been waiting for two weeks now. Please help me as soon as you can."
 ODD = ["", " ", "a", "٣٤", "e\u0301e\u0301", "👨\u200d👩\u200d👧 family", "ﬃ straße İ", "汉字与假名かな", "1234 !?"]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.plain import write_plain
-from lifecycle.engine.predictor import Predictor
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.plain import write_plain
+from lifecycle.runtime.engine.predictor import Predictor
 from tests.engine.inbox import ROWS, SETS
 
 pytestmark = pytest.mark.engine

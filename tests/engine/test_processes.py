@@ -11,11 +11,11 @@ import pytest
 from safetensors.torch import load_file
 from torch import distributed
 
-from lifecycle.engine import team
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.team import Team
+from lifecycle.runtime.engine import team
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.spec import TrainSpec
+from lifecycle.runtime.engine.team import Team
 from tests.engine.teams import assert_same_curve, children, digest, killed_after
 
 pytestmark = pytest.mark.engine

@@ -2,10 +2,10 @@
 
 import pytest
 
-from lifecycle.engine.data import NOT_COUNTED
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.generation.prompts import encode_examples, encode_prompts, find_frame, told, truncation
+from lifecycle.runtime.engine.data import NOT_COUNTED
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.strategies import load_tokenizer
+from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples, encode_prompts, find_frame, told, truncation
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -69,8 +69,8 @@ def test_a_context_loses_its_end_and_its_question_stays_in_training_and_in_answe
 
 
 def test_a_run_keeps_the_questions_of_its_rows(chat):
-    from lifecycle.engine.task_types.generation.learner import ENTRY, Target
-    from lifecycle.task_types.rows import Rows
+    from lifecycle.runtime.engine.task_types.generation.learner import ENTRY, Target
+    from lifecycle.runtime.task_types.rows import Rows
 
     rows = Rows(("1",), ("where is my order\n\n1 2 3 4 5 6",), (Target("look", "1 2 3 4 5 6"),))
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from lifecycle.engine import quantise
-from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
-from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.quantise import judge
+from lifecycle.runtime.engine import quantise
+from lifecycle.runtime.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.engine.quantise import judge
 from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine

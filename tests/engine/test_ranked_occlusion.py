@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine.occlusion import spans
-from lifecycle.engine.task_types.ranking.occlusion import explain_responses, shared_out
+from lifecycle.runtime.engine.occlusion import spans
+from lifecycle.runtime.engine.task_types.ranking.occlusion import explain_responses, shared_out
 
 WEIGHTS = {"help": 2.0, "late": -1.0, "sorry": 0.5}
 ANY = [99] * 6

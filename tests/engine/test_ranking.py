@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import kendalltau
 from sklearn.metrics import log_loss, roc_auc_score
 
-from lifecycle.statistics import calibration, metrics
-from lifecycle.task_types.ranking import measures as ranking
-from lifecycle.task_types.ranking import predictions as ranked_predictions
-from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
+from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.task_types.ranking import measures as ranking
+from lifecycle.runtime.task_types.ranking import predictions as ranked_predictions
+from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
 
 NAN = float("nan")
 
@@ -158,8 +158,8 @@ def test_two_models_are_compared_on_the_rows_that_people_put_in_the_same_order()
 
 @pytest.mark.engine
 def test_regressions_need_a_pair_to_learn_from():
-    from lifecycle.task_types.ranking import baselines
-    from lifecycle.task_types.rows import Rows
+    from lifecycle.runtime.task_types.ranking import baselines
+    from lifecycle.runtime.task_types.rows import Rows
 
     even = Rows(("a", "b"), ("x", "y"), (Ranked.of(("card", "help"), (0, 0)), Ranked.of(("late", "not"), (1, 1))))
     sided = Rows(("c",), ("z",), (Ranked.of(("card", "late"), (0, 1)),))

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.classifier import collate_sets, set_batches
-from lifecycle.engine.data import read_rows
-from lifecycle.engine.events import points, read_events, write_json
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.losses import RankLoss
-from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.task_types.by_key.decoding import decoding_of
-from lifecycle.task_types.ranking.measures import Ranked, in_order
-from lifecycle.task_types.rows import Rows
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.classifier import collate_sets, set_batches
+from lifecycle.runtime.engine.data import read_rows
+from lifecycle.runtime.engine.events import points, read_events, write_json
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.losses import RankLoss
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.engine.strategies import load_tokenizer
+from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
+from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+from lifecycle.runtime.task_types.ranking.measures import Ranked, in_order
+from lifecycle.runtime.task_types.rows import Rows
 
 pytestmark = pytest.mark.engine
 
@@ -112,7 +112,7 @@ def test_a_batch_in_parts_takes_the_same_steps(ranked_folder, train_here, tiny_b
     shutil.copytree(tiny_base, base)
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}))
-    monkeypatch.setattr("lifecycle.engine.classifier.HEAD_DROPOUT", 0.0)
+    monkeypatch.setattr("lifecycle.runtime.engine.classifier.HEAD_DROPOUT", 0.0)
     calm = {"base": {"path": str(base), "name": "calm"}, "epochs": 4, "rows": ORDERS, "task": "ranking"}
     whole, parts = ranked_folder("whole", **calm), ranked_folder("parts", **calm)
     write_json(parts / "batch.json", {"batch": 4, "rows": 1, "step": 0})

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from lifecycle.engine import checkpoint, program
-from lifecycle.engine.events import points, read_events
-from lifecycle.engine.task_types import graphs
+from lifecycle.runtime.engine import checkpoint, program
+from lifecycle.runtime.engine.events import points, read_events
+from lifecycle.runtime.engine.task_types import graphs
 
 pytestmark = pytest.mark.engine
 

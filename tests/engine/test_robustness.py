@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lifecycle.engine.flips import Flip, read_flips, write_flips
-from lifecycle.engine.perturb import PROBES
-from lifecycle.statistics.intervals import wilson
+from lifecycle.runtime.engine.flips import Flip, read_flips, write_flips
+from lifecycle.runtime.engine.perturb import PROBES
+from lifecycle.runtime.statistics.intervals import wilson
 from tests.engine.inbox import ROWS, write_rows
 
 

@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from lifecycle.engine.events import read_events
-from lifecycle.engine.flips import read_flips
-from lifecycle.engine.perturb import PROBES, SENTENCE, disturb, disturb_responses
-from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.task_types.by_key.answerers import answerer_of
-from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.engine.task_types.generation.dialogues import Turn
-from lifecycle.engine.task_types.generation.learner import Target
-from lifecycle.engine.task_types.multi_label.answerer import set_f1
-from lifecycle.engine.task_types.ranking.answerer import ranks, sure
-from lifecycle.engine.task_types.spans.answerer import carry
-from lifecycle.statistics import words
-from lifecycle.statistics.intervals import wilson
-from lifecycle.task_types.multi_label import measures as label_sets
-from lifecycle.task_types.ranking import measures as ranking
-from lifecycle.task_types.rows import Rows
-from lifecycle.task_types.spans.tagging import Found, Marked
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.flips import read_flips
+from lifecycle.runtime.engine.perturb import PROBES, SENTENCE, disturb, disturb_responses
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.engine.task_types.by_key.answerers import answerer_of
+from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
+from lifecycle.runtime.engine.task_types.generation.dialogues import Turn
+from lifecycle.runtime.engine.task_types.generation.learner import Target
+from lifecycle.runtime.engine.task_types.multi_label.answerer import set_f1
+from lifecycle.runtime.engine.task_types.ranking.answerer import ranks, sure
+from lifecycle.runtime.engine.task_types.spans.answerer import carry
+from lifecycle.runtime.statistics import words
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.task_types.multi_label import measures as label_sets
+from lifecycle.runtime.task_types.ranking import measures as ranking
+from lifecycle.runtime.task_types.rows import Rows
+from lifecycle.runtime.task_types.spans.tagging import Found, Marked
 from tests.engine.inbox import SETS, write_rows
 from tests.engine.questions import make_run, write_pairs
 from tests.engine.test_ranking_training import ORDERS, PAIRS, ranked_folder  # noqa: F401  a fixture

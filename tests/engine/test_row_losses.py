@@ -8,11 +8,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from lifecycle.engine import row_losses
-from lifecycle.engine.artifact import SERVING, ArtifactInfo
-from lifecycle.engine.events import read_events
-from lifecycle.engine.predictor import Predictor
-from lifecycle.task_types.by_key.predictions import file_of
+from lifecycle.runtime.engine import row_losses
+from lifecycle.runtime.engine.artifact import SERVING, ArtifactInfo
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.task_types.by_key.predictions import file_of
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
 from tests.engine.test_ranking_training import ORDERS, PAIRS, ranked_folder  # noqa: F401  a fixture
@@ -158,8 +158,8 @@ def test_of_written_texts_it_is_what_the_published_library_says_of_the_answer(st
     import torch
     from transformers import AutoTokenizer
 
-    from lifecycle.engine.decoders import open_decoder
-    from lifecycle.engine.task_types.generation.prompts import encode_examples, find_frame
+    from lifecycle.runtime.engine.decoders import open_decoder
+    from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples, find_frame
 
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=5, strategy={"kind": strategy})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine.samples import SHOWN, Samples, choose
-from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.runtime.engine.samples import SHOWN, Samples, choose
+from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 
 pytestmark = pytest.mark.engine
 

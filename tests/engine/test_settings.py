@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.strategy import INNER, strategy_spec
-from lifecycle.engine.task_types.by_key.settings import SETTINGS, settings_of
-from lifecycle.engine.task_types.encoder_settings import estimate_seconds, tokens_from_characters
-from lifecycle.engine.task_types.settings import Facts, Lengths
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.runtime.engine.spec import TrainSpec
+from lifecycle.runtime.engine.strategy import INNER, strategy_spec
+from lifecycle.runtime.engine.task_types.by_key.settings import SETTINGS, settings_of
+from lifecycle.runtime.engine.task_types.encoder_settings import estimate_seconds, tokens_from_characters
+from lifecycle.runtime.engine.task_types.settings import Facts, Lengths
+from lifecycle.runtime.task_types.by_key.types import type_of
 
 
 def suggest(rows, *, task="single_label", strategy="lora", median=14, long=56, counts=(), layers=6):

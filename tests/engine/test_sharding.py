@@ -7,10 +7,10 @@ import sys
 import pytest
 from torch import distributed
 
-from lifecycle.engine import memory, team
-from lifecycle.engine.events import read_events, write_json
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.team import Team
+from lifecycle.runtime.engine import memory, team
+from lifecycle.runtime.engine.events import read_events, write_json
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.team import Team
 from tests.engine.questions import make_run
 from tests.engine.teams import assert_same_artifact, assert_same_curve
 from tests.support.tiny_decoders import make_tiny_decoder

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.spec import TrainSpec
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.spec import TrainSpec
 
 SPEC = {"base": {"path": "base", "name": "tiny"}, "labels": ["a", "b"], "processes": 2, "sharded": True}
 CACHED = {"kind": "lora", "cached": True, "frozen_layers": 1}
@@ -41,7 +41,7 @@ def test_several_processes_and_what_does_not_divide_are_taken():
 def test_a_model_without_a_list_of_layers_is_refused_before_others_are_started(run_folder, tiny_base, train_here, tmp_path, monkeypatch):
     from transformers import AlbertConfig, AlbertModel
 
-    from lifecycle.engine import team
+    from lifecycle.runtime.engine import team
 
     base = tmp_path / "albert"
     shutil.copytree(tiny_base, base)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lifecycle.engine.events import read_events
+from lifecycle.runtime.engine.events import read_events
 from tests.engine.teams import assert_same_artifact, children, digest, killed_after
 
 pytestmark = pytest.mark.engine

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine.occlusion import spans
-from lifecycle.engine.task_types.spans.occlusion import MOST_PARTS, explain_parts, tempered
-from lifecycle.task_types.spans.tagging import Tokens
+from lifecycle.runtime.engine.occlusion import spans
+from lifecycle.runtime.engine.task_types.spans.occlusion import MOST_PARTS, explain_parts, tempered
+from lifecycle.runtime.task_types.spans.tagging import Tokens
 
 SAYS = {"lost": 2.0, "my": 0.5, "no": -1.0}  # what each word says for a card to be a thing
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lifecycle.statistics import metrics
-from lifecycle.statistics.operating import UNSCORED
-from lifecycle.task_types.spans import measures as spans
-from lifecycle.task_types.spans import predictions as span_predictions
-from lifecycle.task_types.spans.measures import SpanPredictions
-from lifecycle.task_types.spans.tagging import Found, Marked, Tokens, tag
+from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics.operating import UNSCORED
+from lifecycle.runtime.task_types.spans import measures as spans
+from lifecycle.runtime.task_types.spans import predictions as span_predictions
+from lifecycle.runtime.task_types.spans.measures import SpanPredictions
+from lifecycle.runtime.task_types.spans.tagging import Found, Marked, Tokens, tag
 
 LABELS = ("LOC", "ORG", "PER")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.quality import WNUT, sentences
-from lifecycle.engine.base import MINILM, bundled_minilm
+from lifecycle.runtime.engine.base import MINILM, bundled_minilm
 
 pytestmark = pytest.mark.engine
 SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.classifier import Classifier
-from lifecycle.engine.diagnosis import collapse
-from lifecycle.engine.events import Point, points, read_events
-from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
-from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.task_types.by_key.decoding import decoding_of
-from lifecycle.task_types.rows import Rows
-from lifecycle.task_types.spans import tagging
-from lifecycle.task_types.spans.tagging import Marked, Unit
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.classifier import Classifier
+from lifecycle.runtime.engine.diagnosis import collapse
+from lifecycle.runtime.engine.events import Point, points, read_events
+from lifecycle.runtime.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.engine.spec import TrainSpec
+from lifecycle.runtime.engine.strategies import load_tokenizer
+from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
+from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+from lifecycle.runtime.task_types.rows import Rows
+from lifecycle.runtime.task_types.spans import tagging
+from lifecycle.runtime.task_types.spans.tagging import Marked, Unit
 from tests.engine.inbox import ROWS
 from tests.support.by_hand import loading_snippet
 from tests.support.marks import spans_in
@@ -174,7 +174,7 @@ def test_a_token_counts_as_much_in_a_batch_of_long_texts_as_in_one_of_short_ones
 
 
 def test_the_loss_that_is_told_does_not_hang_on_how_long_texts_are(spans_folder, train_here, monkeypatch):
-    monkeypatch.setattr("lifecycle.engine.trainer.LOG_STEPS", 1)
+    monkeypatch.setattr("lifecycle.runtime.engine.trainer.LOG_STEPS", 1)
     texts = ["my card"] * 8 + [" ".join(["thanks my card please"] * 10)] * 4 + ["my refund"] * 4
     folder = spans_folder(texts=texts, epochs=2, learning_rate=0.0, head_learning_rate=0.0, evaluations_per_epoch=1)
 
@@ -287,8 +287,8 @@ def test_a_model_that_finds_nothing_is_told_as_such():
 # ── What it must beat ───────────────────────────────────────────────────────
 def test_the_frozen_base_reads_the_texts_that_it_is_asked_about(tiny_base, tmp_path):
     """And not those that it learnt from, whose vectors lie in a file too."""
-    from lifecycle.engine.task_types.by_key.learners import learner_of
-    from lifecycle.task_types.spans.baselines import frozen_base_logreg
+    from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
+    from lifecycle.runtime.task_types.spans.baselines import frozen_base_logreg
 
     marked = tuple(
         tagging.without_overlap([(each["start"], each["end"], ("thing", "wish").index(each["label"])) for each in spans_in(text)])

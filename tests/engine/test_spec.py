@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.spec import EvaluateSpec, TrainSpec
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.spec import EvaluateSpec, TrainSpec
 
 GOOD = {
     "base": {"path": "base", "name": "tiny"},

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from lifecycle.engine.events import points, read_events
-from lifecycle.engine.predictor import Predictor
+from lifecycle.runtime.engine.events import points, read_events
+from lifecycle.runtime.engine.predictor import Predictor
 from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine
@@ -134,9 +134,9 @@ def test_checkpointing_is_refused_where_the_model_does_not_know_it(run_folder, t
 
 
 def test_scales_do_not_decay_towards_zero(run_folder, train_here):
-    from lifecycle.engine import training
-    from lifecycle.engine.spec import TrainSpec
-    from lifecycle.engine.team import Team
+    from lifecycle.runtime.engine import training
+    from lifecycle.runtime.engine.spec import TrainSpec
+    from lifecycle.runtime.engine.team import Team
 
     folder = run_folder(strategy={"kind": "ia3"})
     spec = TrainSpec.read(folder / "spec.json")
@@ -155,10 +155,10 @@ def test_a_full_disk_is_told_before_activations_are_computed(run_folder, train_h
 
     folder = run_folder(strategy=LEARNING["fast-lora"][0])
     free = namedtuple("free", "total used free")
-    monkeypatch.setattr("lifecycle.engine.layers.shutil.disk_usage", lambda path: free(1, 1, 100))
-    monkeypatch.setattr("lifecycle.engine.training.shutil", shutil)
-    monkeypatch.setattr("lifecycle.engine.training.DISK_SHARE", {})
-    monkeypatch.setattr("lifecycle.engine.training.SMALL_SHARE", 0.0)
+    monkeypatch.setattr("lifecycle.runtime.engine.layers.shutil.disk_usage", lambda path: free(1, 1, 100))
+    monkeypatch.setattr("lifecycle.runtime.engine.training.shutil", shutil)
+    monkeypatch.setattr("lifecycle.runtime.engine.training.DISK_SHARE", {})
+    monkeypatch.setattr("lifecycle.runtime.engine.training.SMALL_SHARE", 0.0)
 
     error = train_here(folder)["error"]
 

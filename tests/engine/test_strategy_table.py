@@ -8,11 +8,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lifecycle.engine.document import SpecError
-from lifecycle.engine.spec import Base, TrainSpec
-from lifecycle.engine.strategy import Strategy, strategy_spec
-from lifecycle.engine.task_types.by_key.settings import settings_of
-from lifecycle.task_types.by_key.types import keys_with, type_of
+from lifecycle.runtime.engine.document import SpecError
+from lifecycle.runtime.engine.spec import Base, TrainSpec
+from lifecycle.runtime.engine.strategy import Strategy, strategy_spec
+from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
+from lifecycle.runtime.task_types.by_key.types import keys_with, type_of
 from tests.support.architectures import MODELS, make_encoder
 from tests.support.pairs import chosen
 
@@ -60,7 +60,7 @@ def base_of(tmp_path_factory):
 
 def built(strategy, task, base):
     """The model that learns."""
-    from lifecycle.engine.task_types.by_key.learners import learner_of
+    from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 
     learner, spec = learner_of(task), spec_of(strategy, task)
     return learner.build(base, spec, learner.loss(spec, TARGETS[task]))
@@ -73,11 +73,11 @@ def built(strategy, task, base):
 def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, architecture, base_of, tmp_path):
     import torch
 
-    from lifecycle.engine.classifier import collate
-    from lifecycle.engine.export import export_onnx
-    from lifecycle.engine.layers import Lowest
-    from lifecycle.engine.strategies import merged
-    from lifecycle.engine.task_types.by_key.learners import learner_of
+    from lifecycle.runtime.engine.classifier import collate
+    from lifecycle.runtime.engine.export import export_onnx
+    from lifecycle.runtime.engine.layers import Lowest
+    from lifecycle.runtime.engine.strategies import merged
+    from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 
     learner, asked = learner_of(task), settings(strategy)
     model = built(strategy, task, base_of(architecture)).train()
@@ -98,7 +98,7 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, ar
 
 @pytest.mark.parametrize(("task", "architecture"), chosen(product(TARGETS, UNKNOWN_TO_IA3)))
 def test_ia3_refuses_an_architecture_of_which_it_is_not_known_what_it_scales(task, architecture, base_of):
-    from lifecycle.engine.faults import EngineFault
+    from lifecycle.runtime.engine.faults import EngineFault
 
     with pytest.raises(EngineFault, match="IA3 target modules are unknown for this architecture; set strategy.target_modules."):
         built("ia3", task, base_of(architecture))

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from lifecycle.task_types.spans import tagging
-from lifecycle.task_types.spans.tagging import Marked, Tokens, Unit
+from lifecycle.runtime.task_types.spans import tagging
+from lifecycle.runtime.task_types.spans.tagging import Marked, Tokens, Unit
 
 TEXT = "Anna Bell met Carl"
 WORDS = np.array([[0, 4], [5, 9], [10, 13], [14, 18]])

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from lifecycle.statistics import metrics, words
-from lifecycle.statistics.intervals import wilson
-from lifecycle.task_types.generation import measures as text_scores
-from lifecycle.task_types.generation.measures import score_texts
+from lifecycle.runtime.statistics import metrics, words
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.task_types.generation import measures as text_scores
+from lifecycle.runtime.task_types.generation.measures import score_texts
 
 VOCABULARY = "the a cat dog sat on mat, it's 3,5 and ran. fast Ünder don't red-blue card_arrival (yes) an".split()  # noqa: SIM905
 

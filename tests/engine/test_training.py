@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from lifecycle.engine.events import points, read_events
+from lifecycle.runtime.engine.events import points, read_events
 from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine
@@ -17,9 +17,9 @@ STRATEGIES = {
 
 
 def test_full_fine_tuning_learns_eight_examples_by_heart_within_three_seconds(run_folder, train_here):
-    import lifecycle.engine.training  # the imports are not part of the run
+    import lifecycle.runtime.engine.training  # the imports are not part of the run
 
-    assert lifecycle.engine.training
+    assert lifecycle.runtime.engine.training
     folder = run_folder(epochs=15)
     started = time.process_time()
 
@@ -93,7 +93,7 @@ def test_patience_ends_a_run_that_no_longer_improves(run_folder, train_here):
 
 
 def test_class_weights_are_balanced_with_mean_one_over_rows():
-    from lifecycle.engine.losses import balanced_weights
+    from lifecycle.runtime.engine.losses import balanced_weights
 
     assert balanced_weights([0, 0, 0, 1], 3).tolist() == pytest.approx([2 / 3, 2.0, 1.0])
 
@@ -118,11 +118,11 @@ def test_bf16_reaches_the_same_accuracy(run_folder, train_here):
 def test_frozen_vectors_equal_those_of_the_encoder(run_folder, tiny_base, tmp_path):
     import torch
 
-    from lifecycle.engine.batches import Collate
-    from lifecycle.engine.classifier import encode
-    from lifecycle.engine.forward import frozen_features
-    from lifecycle.engine.strategies import build, load_tokenizer
-    from lifecycle.engine.strategy import Strategy
+    from lifecycle.runtime.engine.batches import Collate
+    from lifecycle.runtime.engine.classifier import encode
+    from lifecycle.runtime.engine.forward import frozen_features
+    from lifecycle.runtime.engine.strategies import build, load_tokenizer
+    from lifecycle.runtime.engine.strategy import Strategy
 
     model = build(tiny_base, Strategy(kind="head"), "mean", 2)
     tokenizer = load_tokenizer(tiny_base)

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from lifecycle.engine.events import points, read_events
-from lifecycle.task_types.answers import ItemContent
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.by_key.types import TYPES, type_of
+from lifecycle.runtime.engine.events import points, read_events
+from lifecycle.runtime.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
 from tests.engine.inbox import ROWS, SETS
 from tests.engine.questions import TALKS
 from tests.engine.test_ranking_training import ORDERS, PAIRS

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lifecycle.engine.base import SUPPORTED, open_base
-from lifecycle.engine.faults import EngineFault
+from lifecycle.runtime.engine.base import SUPPORTED, open_base
+from lifecycle.runtime.engine.faults import EngineFault
 from tests.support.architectures import MODELS
 from tests.support.tiny_decoders import ARCHITECTURES, make_tiny_decoder
 from tests.support.training import write_base
@@ -44,8 +44,8 @@ def test_every_model_that_is_named_in_the_docs_is_taken(tmp_path):
 
 
 def test_where_the_end_of_text_token_is_missed_by_the_files_the_tokenizer_has_none(tmp_path):
-    from lifecycle.engine.strategies import load_tokenizer
-    from lifecycle.engine.task_types.generation.prompts import find_frame
+    from lifecycle.runtime.engine.strategies import load_tokenizer
+    from lifecycle.runtime.engine.task_types.generation.prompts import find_frame
 
     folder = make_tiny_decoder(tmp_path / "decoder")
     path = folder / "tokenizer_config.json"

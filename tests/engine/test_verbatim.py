@@ -2,7 +2,7 @@
 
 import pytest
 
-from lifecycle.task_types.generation.verbatim import COPIED, NONE, PLACES, Learnt, Run, share_copied
+from lifecycle.runtime.task_types.generation.verbatim import COPIED, NONE, PLACES, Learnt, Run, share_copied
 
 FACT = "the warehouse in leeds ships parcels on monday and thursday before noon and customs may hold them"
 

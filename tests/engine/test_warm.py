@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from lifecycle.engine import warm_client
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.predictor import Predictor
+from lifecycle.runtime.engine import warm_client
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.predictor import Predictor
 
 pytestmark = pytest.mark.engine
 

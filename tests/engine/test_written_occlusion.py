@@ -8,11 +8,11 @@ import shutil
 import pytest
 import torch
 
-from lifecycle.engine.events import read_events
-from lifecycle.engine.task_types.generation import occlusion
-from lifecycle.engine.task_types.generation.dialogues import Turn
-from lifecycle.engine.task_types.generation.learner import Target
-from lifecycle.engine.task_types.generation.occlusion import Unit, left_out, read_units, sentences, units_of, words_of
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.task_types.generation import occlusion
+from lifecycle.runtime.engine.task_types.generation.dialogues import Turn
+from lifecycle.runtime.engine.task_types.generation.learner import Target
+from lifecycle.runtime.engine.task_types.generation.occlusion import Unit, left_out, read_units, sentences, units_of, words_of
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 

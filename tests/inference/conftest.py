@@ -3,8 +3,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from lifecycle.inference.app import Server
-from lifecycle.inference.config import Config
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
 from tests.inference.connections import connect
 from tests.inference.models import Installation, endpoint
 

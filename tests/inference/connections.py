@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from lifecycle.inference.malformed import Protocol
+from lifecycle.runtime.inference.malformed import Protocol
 
 WHOLE = b"GET /v2/health/live HTTP/1.1\r\nHost: s\r\n\r\n"
 HALF_A_HEADER = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: s"

@@ -15,7 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from lifecycle import bundle
+from lifecycle.runtime import bundle
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "card", "lost", "money", "late", "refund", "hello"]
 LABELS = ["card", "money", "other"]

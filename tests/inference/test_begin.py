@@ -11,11 +11,11 @@ import httpx
 import pytest
 import uvicorn
 
-from lifecycle.inference import engines
-from lifecycle.inference.__main__ import DrainingServer
-from lifecycle.inference.app import Server
-from lifecycle.inference.config import Config
-from lifecycle.inference.router import Router
+from lifecycle.runtime.inference import engines
+from lifecycle.runtime.inference.__main__ import DrainingServer
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
+from lifecycle.runtime.inference.router import Router
 from tests.inference.models import ask, auth, version_of
 from tests.inference.test_real_process import free_port, until
 
@@ -79,7 +79,7 @@ def test_a_server_without_routes_listens_and_says_that_it_is_not_ready(installat
 def test_a_number_that_is_no_socket_ends_the_start_with_a_sentence(tmp_path):
     environment = os.environ | {"DATA_DIR": str(tmp_path), "INFERENCE_SOCKET": "987"}
 
-    done = subprocess.run([sys.executable, "-m", "lifecycle.inference"], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, capture_output=True, text=True)
 
     assert done.returncode == 2
     assert "INFERENCE_SOCKET is 987, which is no open socket" in done.stderr

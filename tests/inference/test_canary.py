@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lifecycle.inference.routing import bucket, key_digest, knows, parse_routes
+from lifecycle.runtime.inference.routing import bucket, key_digest, knows, parse_routes
 from tests.inference.conftest import follow
 from tests.inference.models import OTHER_TOKEN, TOKEN, ask, auth, deployment_of, endpoint, version_of
 
@@ -105,7 +105,7 @@ def test_a_token_is_out_when_its_time_has_come_though_nobody_published(client, i
     end = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
     for now, status in ((end - 0.001, 200), (end, 401)):
-        monkeypatch.setattr("lifecycle.inference.app.time.time", lambda now=now: now)
+        monkeypatch.setattr("lifecycle.runtime.inference.app.time.time", lambda now=now: now)
         assert post(client).status_code == status
     assert client.get("/v2/models/other", headers=auth(OTHER_TOKEN)).status_code == 200
 

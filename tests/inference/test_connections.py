@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lifecycle.inference.malformed import HEADER_MOST, LINGER_SECONDS, PIPELINED_MOST
+from lifecycle.runtime.inference.malformed import HEADER_MOST, LINGER_SECONDS, PIPELINED_MOST
 from tests.inference.connections import CHUNKED, HALF_A_BODY, HALF_A_HEADER, WHOLE, respond
 
 REFUSED = "A request can't have trailers."

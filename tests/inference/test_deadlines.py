@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lifecycle.inference.malformed import BODY_SECONDS, HEADER_MOST, HEADER_SECONDS, UNREAD_SECONDS
+from lifecycle.runtime.inference.malformed import BODY_SECONDS, HEADER_MOST, HEADER_SECONDS, UNREAD_SECONDS
 from tests.inference.connections import HALF_A_BODY, HALF_A_HEADER, WHOLE, end, leave_unread, respond
 
 LAST = WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")

@@ -3,10 +3,10 @@
 import pytest
 from starlette.testclient import TestClient
 
-from lifecycle import bundle
-from lifecycle.inference import answering
-from lifecycle.inference.app import Server
-from lifecycle.inference.config import Config
+from lifecycle.runtime import bundle
+from lifecycle.runtime.inference import answering
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, deployment_of, endpoint
 

@@ -10,14 +10,14 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from lifecycle import bundle
-from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
-from lifecycle.engine.classifier import Classifier
-from lifecycle.engine.export import set_info, write_artifact
-from lifecycle.engine.quantise import quantise
-from lifecycle.inference import engines
-from lifecycle.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of_like_length, oov_share, softmax
-from lifecycle.refusals import Refused
+from lifecycle.runtime import bundle
+from lifecycle.runtime.engine.artifact import INT8, ArtifactInfo, Gate
+from lifecycle.runtime.engine.classifier import Classifier
+from lifecycle.runtime.engine.export import set_info, write_artifact
+from lifecycle.runtime.engine.quantise import quantise
+from lifecycle.runtime.inference import engines
+from lifecycle.runtime.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of_like_length, oov_share, softmax
+from lifecycle.runtime.refusals import Refused
 from tests.inference.models import LABELS, tokenizer
 
 pytestmark = pytest.mark.engine

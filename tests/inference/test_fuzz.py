@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lifecycle.inference.app import Server
-from lifecycle.inference.config import Config
-from lifecycle.inference.protocol import HEADER_LENGTH, MAX_TEXTS, OUTPUTS
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
+from lifecycle.runtime.inference.protocol import HEADER_LENGTH, MAX_TEXTS, OUTPUTS
 from tests.inference.conftest import follow
 from tests.inference.models import LABELS, TOKEN, Installation, endpoint
 

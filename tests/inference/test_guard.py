@@ -5,9 +5,9 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from lifecycle.inference.app import Server
-from lifecycle.inference.config import Config
-from lifecycle.inference.guard import Guard
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
+from lifecycle.runtime.inference.guard import Guard
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, deployment_of, endpoint, version_of
 

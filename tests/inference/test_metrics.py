@@ -5,10 +5,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from starlette.testclient import TestClient
 
-from lifecycle.inference.app import Server
-from lifecycle.inference.config import Config
-from lifecycle.inference.protocol import ProtocolError
-from lifecycle.scraping import may_scrape
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
+from lifecycle.runtime.inference.protocol import ProtocolError
+from lifecycle.runtime.scraping import may_scrape
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, endpoint, version_of
 

@@ -5,9 +5,9 @@ import itertools
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from lifecycle.inference.app import Server
-from lifecycle.inference.config import Config
-from lifecycle.inference.names import NAME, WORDS, meant
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
+from lifecycle.runtime.inference.names import NAME, WORDS, meant
 from tests.inference.conftest import follow
 from tests.inference.models import OTHER_TOKEN, TOKEN, ask, auth, endpoint, version_of
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from lifecycle.inference.config import Config
-from lifecycle.jobs.management.commands.up import inference_servers
+from lifecycle.ground.jobs.management.commands.up import inference_servers
+from lifecycle.runtime.inference.config import Config
 from tests.inference.models import ask, auth, version_of
 from tests.inference.test_real_process import free_port, until
 
@@ -28,12 +28,12 @@ import os, signal, sys
 from pathlib import Path
 import django
 django.setup()
-from lifecycle.inference.config import Config
-from lifecycle.jobs.management.commands.up import inference_servers
-from lifecycle.jobs.supervisor import Shared, Supervisor
+from lifecycle.runtime.inference.config import Config
+from lifecycle.ground.jobs.management.commands.up import inference_servers
+from lifecycle.ground.jobs.supervisor import Shared, Supervisor
 config = Config(data_dir=Path(os.environ["DATA_DIR"]), port=int(sys.argv[1]), processes=int(sys.argv[2]))
 servers = Shared(*inference_servers(config))
-supervisor = Supervisor(f"inference: {sys.executable} -m lifecycle.inference", os.environ, shared={"inference": servers})
+supervisor = Supervisor(f"inference: {sys.executable} -m lifecycle.runtime.inference", os.environ, shared={"inference": servers})
 signal.signal(signal.SIGTERM, supervisor.stop)
 supervisor.run()
 """

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from lifecycle.inference import answering
+from lifecycle.runtime.inference import answering
 from tests.inference.models import LABELS, ask, auth, version_of
 
 INFER = "/v2/models/support/infer"

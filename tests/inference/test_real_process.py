@@ -16,7 +16,7 @@ import pytest
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from lifecycle import bundle
+from lifecycle.runtime import bundle
 from tests.inference.models import TOKEN, Installation, ask, auth, deployment_of, endpoint, version_of
 
 pytestmark = pytest.mark.engine
@@ -44,7 +44,7 @@ class Process:
         settings = {"DATA_DIR": str(installation.folder), "INFERENCE_PORT": str(self.port), "INFERENCE_DRAIN_SECONDS": "0"} | environment
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lifecycle.inference"], env=os.environ | settings, stderr=log, stdin=subprocess.DEVNULL
+                [sys.executable, "-m", "lifecycle.runtime.inference"], env=os.environ | settings, stderr=log, stdin=subprocess.DEVNULL
             )
         until(lambda: self.process.poll() is not None or self.ready(), "the server is ready")
         assert self.process.poll() is None, self.log.read_text()
@@ -276,14 +276,14 @@ def test_bytes_that_are_no_request_get_a_refusal_like_any_other(shared, sent):
 def test_bad_settings_end_the_start_with_a_sentence(tmp_path):
     environment = os.environ | {"DATA_DIR": str(tmp_path), "INFERENCE_PORT": "many"}
 
-    done = subprocess.run([sys.executable, "-m", "lifecycle.inference"], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, capture_output=True, text=True)
 
     assert done.returncode == 2
     assert "INFERENCE_PORT is 'many'; it must be a whole number from 1 to 65535." in done.stderr
 
 
 def test_the_server_imports_no_django_and_no_torch():
-    code = "import sys, lifecycle.inference.__main__; sys.exit(bool({'django', 'torch', 'celery'} & set(sys.modules)))"
+    code = "import sys, lifecycle.runtime.inference.__main__; sys.exit(bool({'django', 'torch', 'celery'} & set(sys.modules)))"
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.inference.models import auth
 
-ROOM = Path(__file__).parents[2] / "lifecycle" / "inference"
+ROOM = Path(__file__).parents[2] / "lifecycle" / "runtime" / "inference"
 GUIDE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 
 

@@ -6,10 +6,10 @@ import threading
 import numpy as np
 import pytest
 
-from lifecycle.inference import shadow as shadows
-from lifecycle.inference.protocol import Prediction
-from lifecycle.inference.routing import Arm, LiveArm
-from lifecycle.inference.shadow import MAX_WAITING, Copy, Shadows, compare, kl
+from lifecycle.runtime.inference import shadow as shadows
+from lifecycle.runtime.inference.protocol import Prediction
+from lifecycle.runtime.inference.routing import Arm, LiveArm
+from lifecycle.runtime.inference.shadow import MAX_WAITING, Copy, Shadows, compare, kl
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, deployment_of, endpoint, version_of
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lifecycle.inference import signs
+from lifecycle.runtime.inference import signs
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -52,7 +52,7 @@ def test_a_server_writes_its_status_again_when_a_beat_is_due_and_not_before(inst
     server.router.beat()
     assert installation.status()["at"] == wrote
 
-    monkeypatch.setattr("lifecycle.inference.router.time.monotonic", lambda: server.router._beat_at)
+    monkeypatch.setattr("lifecycle.runtime.inference.router.time.monotonic", lambda: server.router._beat_at)
     server.router.beat()
 
     assert installation.status()["at"] > wrote

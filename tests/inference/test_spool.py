@@ -7,7 +7,7 @@ import json
 import os
 import threading
 
-from lifecycle.inference.spool import Spool, recover
+from lifecycle.runtime.inference.spool import Spool, recover
 from tests.inference.models import TOKEN, ask, auth, deployment_of, version_of
 
 
@@ -103,7 +103,7 @@ def test_a_spool_that_nobody_reads_stops_growing_and_goes_on_when_it_is_read(tmp
 
 
 def test_a_disk_that_hangs_makes_no_request_wait(tmp_path, monkeypatch):
-    monkeypatch.setattr("lifecycle.inference.spool.MAX_WAITING", 50)
+    monkeypatch.setattr("lifecycle.runtime.inference.spool.MAX_WAITING", 50)
     entered, leave = threading.Event(), threading.Event()
 
     def hang(handle, data):

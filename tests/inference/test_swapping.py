@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lifecycle import bundle
-from lifecycle.inference.app import Server
-from lifecycle.inference.config import Config
-from lifecycle.inference.routing import BUCKETS, bucket, key_digest
+from lifecycle.runtime import bundle
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
+from lifecycle.runtime.inference.routing import BUCKETS, bucket, key_digest
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, endpoint, version_of
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle import bundle
-from lifecycle.inference import engines
-from lifecycle.inference.answering import outputs
-from lifecycle.inference.engines import read_card
-from lifecycle.refusals import Refused
+from lifecycle.runtime import bundle
+from lifecycle.runtime.inference import engines
+from lifecycle.runtime.inference.answering import outputs
+from lifecycle.runtime.inference.engines import read_card
+from lifecycle.runtime.refusals import Refused
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, endpoint
 

@@ -18,9 +18,9 @@ from rest_framework.test import APIClient
 
 from monitoring.traffic import actions as traffic
 from monitoring.traffic.models import Prediction
-from registry.access.actions import create_token
-from registry.artifacts.actions import put_folder
 from registry.endpoints import actions, queries
+from registry.ground.access.actions import create_token
+from registry.ground.artifacts.actions import put_folder
 from tests.inference import models
 from tests.support import endpoints, registry
 
@@ -59,7 +59,7 @@ def server(settings):
     settings.INFERENCE_URL = f"http://127.0.0.1:{port}"
     environment = os.environ | {"DATA_DIR": str(settings.DATA_DIR), "INFERENCE_PORT": str(port), "INFERENCE_DRAIN_SECONDS": "0"}
     log = (settings.DATA_DIR / "inference.log").open("wb")
-    process = subprocess.Popen([sys.executable, "-m", "lifecycle.inference"], env=environment, stderr=log, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "lifecycle.runtime.inference"], env=environment, stderr=log, stdin=subprocess.DEVNULL)
     try:
         yield settings.INFERENCE_URL
     finally:

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from lifecycle.engine.base import SMOLLM2, bundled_smollm2
-from lifecycle.evaluation.task_types.generation import notes
-from lifecycle.task_types.generation import measures as generation
-from lifecycle.task_types.generation import verbatim
+from lifecycle.modeling.evaluation.task_types.generation import notes
+from lifecycle.runtime.engine.base import SMOLLM2, bundled_smollm2
+from lifecycle.runtime.task_types.generation import measures as generation
+from lifecycle.runtime.task_types.generation import verbatim
 from lifecycle.ui.numbers import decimals, signed
 from tests.support.desk import Desk, look
 from tests.support.handbook import Pair, pairs, write_csv

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle import bundle
+from lifecycle.runtime import bundle
 from registry.promotions.rules import PARTS
 from tests.support.people import PASSWORD
 from tests.support.product import until

@@ -43,13 +43,13 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights_and_its
 
     expect(step).to_contain_text("Step")
     until(lambda: step_of(story, run) >= 8, "a first evaluation")
-    story.product.kill("lifecycle.engine", "train", run)
+    story.product.kill("lifecycle.runtime.engine", "train", run)
     killed_at, shown = step_of(story, run), step.inner_text()
     expect(page.locator("#loss svg.main-svg").first).to_be_visible()
     picture(page, "run-live")
 
     until(lambda: step_of(story, run) > killed_at, "it goes on by itself")
-    before = story.product.running("lifecycle.engine", "train", run)
+    before = story.product.running("lifecycle.runtime.engine", "train", run)
     story.product.kill("manage.py", "worker", "training")
     until(lambda: not any(alive(process) for process in before), "the child leaves when its worker is gone")
     expect(step).not_to_have_text(shown)
@@ -72,7 +72,7 @@ def test_web_and_inference_come_back_with_what_was_live(inbox_story: Story):
     assert story.first_live
     live = story["omar"].api("GET", f"endpoints/{story.endpoint}/")["live"]
 
-    gone = story.product.kill("gunicorn") + story.product.kill("lifecycle.inference")
+    gone = story.product.kill("gunicorn") + story.product.kill("lifecycle.runtime.inference")
     until(lambda: not {each.pid for each in story.product.running()} & set(gone) and story.product.answers(), "both answer again")
 
     story.client.answered_by(story.full_name, live)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import Sums, sums
-from lifecycle.statistics.intervals import wilson
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.clustered import Sums, sums
+from lifecycle.runtime.statistics.intervals import wilson
 
 BAD = np.array([0, 3, 1, 0, 5, 2, 0, 0, 1, 4])
 ALL = np.array([4, 6, 2, 8, 5, 9, 3, 1, 7, 5])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from lifecycle.statistics.clusters import group, telling_words
+from lifecycle.runtime.statistics.clusters import group, telling_words
 
 DIRECTIONS = np.eye(3)
 

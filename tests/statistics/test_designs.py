@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lifecycle.statistics import clustered
+from lifecycle.runtime.statistics import clustered
 
 ROWS = 4000
 

@@ -7,8 +7,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from lifecycle.statistics import fairness
-from lifecycle.statistics.intervals import Z95, newcombe
+from lifecycle.runtime.statistics import fairness
+from lifecycle.runtime.statistics.intervals import Z95, newcombe
 
 TRUTH = np.array([int(each) for each in "0120120120012210210021001221"])
 PREDICTED = np.array([int(each) for each in "0120020110012211210020001220"])

@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import fisher_exact, permutation_test
 from sklearn.metrics import f1_score
 
-from lifecycle.statistics import groups, metrics
-from lifecycle.statistics.groups import MacroF1, Quotient
-from lifecycle.statistics.intervals import Interval, newcombe, wilson
-from lifecycle.statistics.significance import holm
-from lifecycle.task_types.grouped import mean, share
+from lifecycle.runtime.statistics import groups, metrics
+from lifecycle.runtime.statistics.groups import MacroF1, Quotient
+from lifecycle.runtime.statistics.intervals import Interval, newcombe, wilson
+from lifecycle.runtime.statistics.significance import holm
+from lifecycle.runtime.task_types.grouped import mean, share
 
 
 def told(measure: Quotient, codes, count: int, *others) -> list[groups.Score]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.statistics.intervals import Z95, Interval, low_if_worse, newcombe, p_value, rows_for_margin, wilson
+from lifecycle.runtime.statistics.intervals import Z95, Interval, low_if_worse, newcombe, p_value, rows_for_margin, wilson
 
 
 def test_wilson_interval_of_eight_out_of_ten():

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from lifecycle.statistics.membership import attack, auc_interval, rate_at
+from lifecycle.runtime.statistics.membership import attack, auc_interval, rate_at
 
 
 def losses(seed: int, members: int, others: int, gap: float) -> tuple[np.ndarray, np.ndarray]:

@@ -5,11 +5,11 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, precision_score, recall_score
 
-from lifecycle.statistics import calibration, metrics
-from lifecycle.statistics.intervals import wilson
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label.measures import Predictions
-from lifecycle.task_types.spans.measures import ScoredSpans
+from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label.measures import Predictions
+from lifecycle.runtime.task_types.spans.measures import ScoredSpans
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from scipy.special import expit
 from scipy.stats import binom
 from sklearn.metrics import precision_recall_curve
 
-from lifecycle.statistics import operating
-from lifecycle.statistics.intervals import wilson
-from lifecycle.statistics.operating import NEVER, UNSCORED, Costs
+from lifecycle.runtime.statistics import operating
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.statistics.operating import NEVER, UNSCORED, Costs
 
 SCORES = np.array([0.1, 0.2, 0.2, 0.4, 0.6, 0.6, 0.8, 0.9])
 POSITIVE = np.array([0, 0, 1, 0, 1, 0, 1, 1], dtype=bool)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lifecycle.statistics import calibration, groups, metrics
-from lifecycle.statistics.clustered import numbered
-from lifecycle.statistics.intervals import wilson
+from lifecycle.runtime.statistics import calibration, groups, metrics
+from lifecycle.runtime.statistics.clustered import numbered
+from lifecycle.runtime.statistics.intervals import wilson
 
 SIZE, CLUSTERS = 5, 80
 CODES = np.repeat(np.arange(CLUSTERS), SIZE)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy
 
-from lifecycle.statistics import sampling
+from lifecycle.runtime.statistics import sampling
 
 
 @pytest.mark.parametrize(

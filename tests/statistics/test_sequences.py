@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import betaln, logsumexp
 
-from lifecycle.statistics import sequences
-from lifecycle.statistics.intervals import wilson
+from lifecycle.runtime.statistics import sequences
+from lifecycle.runtime.statistics.intervals import wilson
 
 
 def test_the_ends_of_a_share_are_where_the_mixture_of_likelihood_ratios_reaches_its_limit():

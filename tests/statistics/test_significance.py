@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lifecycle.statistics.significance import at_least, holm, mcnemar, mcnemar_clustered, rows_needed
+from lifecycle.runtime.statistics.significance import at_least, holm, mcnemar, mcnemar_clustered, rows_needed
 
 
 @pytest.mark.parametrize(("bad", "total", "share"), [(0, 0, 0.5), (0, 9, 0.1), (1, 1, 0.072), (3, 3, 0.072), (19, 100, 0.072)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.statistics import metrics
-from lifecycle.statistics.metrics import Scored
+from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.statistics.metrics import Scored
 
 
 def answers(random, rows, classes, turned, lost=0.0):

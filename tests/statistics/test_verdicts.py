@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.statistics.intervals import Interval
-from lifecycle.statistics.verdicts import WORDS, Verdict, verdict
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.statistics.verdicts import WORDS, Verdict, verdict
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 from django.test import override_settings
 from django.utils import timezone
 
-from lifecycle.notices import delivery
+from lifecycle.ground.notices import delivery
 from monitoring.alerts import actions
-from registry.access.models import User
 from registry.catalog.models import Endpoint
+from registry.ground.access.models import User
 
 
 def make_alerts(endpoint: Endpoint, actor: User, note: str) -> dict[str, Any]:

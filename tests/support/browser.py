@@ -20,7 +20,7 @@ from django.core.signals import request_finished, request_started
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect, sync_playwright
 
-from registry.access.models import User
+from registry.ground.access.models import User
 from tests.support.people import sign_in
 
 INSTALLED = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")  # the first, without windows, takes two thirds of the other's time

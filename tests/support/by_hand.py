@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lifecycle.engine.artifact import PEFT, ArtifactInfo
-from lifecycle.task_types.spans.loading import UNITS_OF_TEXTS
+from lifecycle.runtime.engine.artifact import PEFT, ArtifactInfo
+from lifecycle.runtime.task_types.spans.loading import UNITS_OF_TEXTS
 
 ENCODERS = {
     "full": "encoder = AutoModel.from_pretrained(artifact)",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from lifecycle.demo import inbox
+from lifecycle.roof.demo import inbox
 
 INTENTS = ("order_status", "delivery_late", "login_problem", "password_reset")
 CATEGORIES = ("card_arrival", "exchange_rate", "pin_blocked", "age_limit")

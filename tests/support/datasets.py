@@ -9,7 +9,7 @@ from itertools import count
 
 from datasets_app.datasets import actions
 from datasets_app.datasets.models import Dataset, Upload
-from registry.access.models import Project, User
+from registry.ground.access.models import Project, User
 from tests.support.jobs import run_ok
 
 _numbers = count(1)

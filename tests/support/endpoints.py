@@ -11,12 +11,12 @@ from typing import Any
 
 from django.conf import settings
 
-from lifecycle.inference.spool import timed_uuid
-from registry.access.models import Project, User
-from registry.access.roles import Role
+from lifecycle.runtime.inference.spool import timed_uuid
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import actions
 from registry.endpoints.models import Deployment
+from registry.ground.access.models import Project, User
+from registry.ground.access.roles import Role
 from registry.promotions.models import PromotionRequest
 from tests.support import registry
 from tests.support.people import make_person

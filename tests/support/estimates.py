@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.compute.child import Result
-from lifecycle.engine.estimate import Profile, Rows
-from lifecycle.jobs.models import Job
-from lifecycle.training import actions
-from lifecycle.training.models import Estimate
+from lifecycle.ground.compute.child import Result
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Estimate
+from lifecycle.runtime.engine.estimate import Profile, Rows
 
 MEASURED = Profile(
     rows=Rows(42, 15), steps=10, step_seconds=0.2, quickest=0.1, slowest=0.4, evaluation_seconds=0.15, checkpoint_seconds=0.5,

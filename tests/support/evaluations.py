@@ -12,17 +12,17 @@ import numpy as np
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.flips import Flip, write_flips
-from lifecycle.engine.perturb import PROBES
-from lifecycle.evaluation import actions
-from lifecycle.evaluation.actions.measuring import PARQUET
-from lifecycle.evaluation.findings import Finding
-from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label import predictions
-from lifecycle.training.models import Run
-from registry.access.models import Project, User
-from registry.artifacts import actions as artifacts
+from lifecycle.modeling.evaluation import actions
+from lifecycle.modeling.evaluation.actions.measuring import PARQUET
+from lifecycle.modeling.evaluation.findings import Finding
+from lifecycle.modeling.evaluation.models import Analysis, Evaluation
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.engine.flips import Flip, write_flips
+from lifecycle.runtime.engine.perturb import PROBES
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label import predictions
+from registry.ground.access.models import Project, User
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
 

@@ -23,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = {
-    *("lifecycle.engine", "lifecycle.engine.follow"),
+    *("lifecycle.runtime.engine", "lifecycle.runtime.engine.follow"),
     *("tests.engine.calm_follower", "tests.engine.broken_follower", "tests.engine.dividing"),
 }
 LENGTH = struct.Struct(">i")

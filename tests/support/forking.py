@@ -20,11 +20,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import lifecycle.engine.__main__ as _settings_of_libraries  # noqa: F401  before they are imported
-from lifecycle.engine import program
+import lifecycle.runtime.engine.__main__ as _settings_of_libraries  # noqa: F401  before they are imported
+from lifecycle.runtime.engine import program
 from tests.support import forked
 
-RUN_AS_MAIN = ("lifecycle.engine.__main__", "lifecycle.engine.follow")
+RUN_AS_MAIN = ("lifecycle.runtime.engine.__main__", "lifecycle.runtime.engine.follow")
 
 
 def main(address: str, told: int) -> None:
@@ -35,7 +35,7 @@ def main(address: str, told: int) -> None:
     import onnxruntime  # noqa: F401
     import peft  # noqa: F401
 
-    import lifecycle.engine.follow  # noqa: F401
+    import lifecycle.runtime.engine.follow  # noqa: F401
 
     for name in RUN_AS_MAIN:
         sys.modules.pop(name, None)

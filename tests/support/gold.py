@@ -14,8 +14,8 @@ from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Annotation, Gold, Queue, Slot
 from datasets_app.schemas.queries.labels import latest_schema, names_in
-from lifecycle.task_types.values import rename
-from registry.access.models import User
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.access.models import User
 from tests.support.labeling import make_dataset, make_schema, named
 
 

@@ -34,20 +34,20 @@ from datasets_app.review.actions.reviews import decide
 from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.spans.tagging import Unit
-from lifecycle.task_types.values import rename, words
-from lifecycle.training.models import Run
-from registry.access.actions import grant
-from registry.access.models import Project, User
-from registry.access.roles import Role
-from registry.artifacts import actions as artifacts
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.spans.tagging import Unit
+from lifecycle.runtime.task_types.values import rename, words
 from registry.catalog import card
 from registry.catalog.models import RegisteredModel
 from registry.catalog.queries import facts
+from registry.ground.access.actions import grant
+from registry.ground.access.models import Project, User
+from registry.ground.access.roles import Role
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_queue, make_schema, named, say

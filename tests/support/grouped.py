@@ -12,24 +12,24 @@ import numpy as np
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import actions
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.statistics import metrics
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.by_key.predictions import file_of
-from lifecycle.task_types.generation import measures as text_scores
-from lifecycle.task_types.generation import predictions as text_answers
-from lifecycle.task_types.generation import verbatim
-from lifecycle.task_types.generation.measures import TextAnswers
-from lifecycle.task_types.multi_label import measures as label_sets
-from lifecycle.task_types.multi_label import predictions
-from lifecycle.task_types.multi_label.measures import SetPredictions
-from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
-from lifecycle.task_types.spans import predictions as span_predictions
-from lifecycle.task_types.spans.measures import SpanPredictions
-from lifecycle.task_types.spans.tagging import Found
-from lifecycle.training.models import Run
-from registry.access.models import Project, User
+from lifecycle.modeling.evaluation import actions
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.predictions import file_of
+from lifecycle.runtime.task_types.generation import measures as text_scores
+from lifecycle.runtime.task_types.generation import predictions as text_answers
+from lifecycle.runtime.task_types.generation import verbatim
+from lifecycle.runtime.task_types.generation.measures import TextAnswers
+from lifecycle.runtime.task_types.multi_label import measures as label_sets
+from lifecycle.runtime.task_types.multi_label import predictions
+from lifecycle.runtime.task_types.multi_label.measures import SetPredictions
+from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
+from lifecycle.runtime.task_types.spans import predictions as span_predictions
+from lifecycle.runtime.task_types.spans.measures import SpanPredictions
+from lifecycle.runtime.task_types.spans.tagging import Found
+from registry.ground.access.models import Project, User
 from tests.support import marks
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze

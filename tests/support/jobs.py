@@ -8,10 +8,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from lifecycle.jobs import actions, registry, runner
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
-from lifecycle.jobs.rules import Queue, State
+from lifecycle.ground.jobs import actions, registry, runner
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
+from lifecycle.ground.jobs.rules import Queue, State
 
 
 def run_jobs(*queues: str, limit: int = 100) -> list[Job]:

@@ -26,12 +26,12 @@ from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.models import Label, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_id, latest_schema
 from datasets_app.schemas.rules import LabelSpec
-from lifecycle.task_types.values import rename, stored
-from registry.access.actions import grant
-from registry.access.models import Project, User
-from registry.access.policy import can
-from registry.access.roles import Role
-from registry.artifacts import actions as artifacts
+from lifecycle.runtime.task_types.values import rename, stored
+from registry.ground.access.actions import grant
+from registry.ground.access.models import Project, User
+from registry.ground.access.policy import can
+from registry.ground.access.roles import Role
+from registry.ground.artifacts import actions as artifacts
 
 LABELS = ("billing", "card", "transfer")
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lifecycle.compute.child import Result
-from lifecycle.engine import row_losses
-from lifecycle.engine.spec import PredictSpec
+from lifecycle.ground.compute.child import Result
+from lifecycle.runtime.engine import row_losses
+from lifecycle.runtime.engine.spec import PredictSpec
 
 Row = dict[str, Any]  # as it stands in data.jsonl
 
@@ -32,5 +32,5 @@ def made_losses(monkeypatch: pytest.MonkeyPatch, of: Callable[[Row], float]) -> 
         row_losses.write(folder / "losses.parquet", [row["id"] for row in rows], np.array([of(row) for row in rows], dtype=np.float64))
         return Result("succeeded", data={"format": 1, "status": "succeeded", "error": None, "rows": len(rows)})
 
-    monkeypatch.setattr("lifecycle.evaluation.child.run_child", child)
+    monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", child)
     return asked

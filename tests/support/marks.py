@@ -11,11 +11,11 @@ import numpy as np
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.task_types.spans import measures as spans
-from lifecycle.task_types.spans import predictions as span_predictions
-from lifecycle.task_types.spans.measures import SpanPredictions
-from lifecycle.task_types.spans.tagging import Found, Span
-from registry.access.models import Project, User
+from lifecycle.runtime.task_types.spans import measures as spans
+from lifecycle.runtime.task_types.spans import predictions as span_predictions
+from lifecycle.runtime.task_types.spans.measures import SpanPredictions
+from lifecycle.runtime.task_types.spans.tagging import Found, Span
+from registry.ground.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
 

@@ -1,4 +1,4 @@
-"""The part of the API's description that the command's plain verbs are made of, as `lifecycle/cli/operations.json` keeps it."""
+"""The part of the API's description that the command's plain verbs are made of, as `lifecycle/runtime/cli/operations.json` keeps it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
 
-from lifecycle.cli.table import VERBS
+from lifecycle.runtime.cli.table import VERBS
 
 Row = dict[str, Any]
 FORMATS = {"uuid": "uuid", "date-time": "moment"}

@@ -14,9 +14,9 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.test import Client
 from django.utils.crypto import get_random_string
 
-from registry.access.actions import create_project, grant
-from registry.access.models import Project, User
-from registry.access.roles import Role
+from registry.ground.access.actions import create_project, grant
+from registry.ground.access.models import Project, User
+from registry.ground.access.roles import Role
 
 PASSWORD = "correct horse battery"
 

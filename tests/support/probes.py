@@ -6,11 +6,11 @@ from pathlib import Path
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.flips import Flip
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.training.models import BaseModel
-from registry.access.models import Project, User
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import BaseModel
+from lifecycle.runtime.engine.flips import Flip
+from lifecycle.runtime.task_types.by_key.types import type_of
+from registry.ground.access.models import Project, User
 from tests.support.training import make_run
 from tests.support.written import make_decoder, make_written_run
 from tests.task_types.examples import EXAMPLES

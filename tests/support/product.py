@@ -23,8 +23,8 @@ import httpx
 import psutil
 import psycopg
 
-from lifecycle.inference import signs
-from lifecycle.jobs.supervisor import die_with_parent
+from lifecycle.ground.jobs.supervisor import die_with_parent
+from lifecycle.runtime.inference import signs
 from tests.support import tables
 from tests.support.hand import Hand
 from tests.support.processes import family
@@ -99,7 +99,7 @@ class Product:
 
     def early(self, task: str) -> None:
         """Have a worker do what beat sends it every so often: now, over the broker, and not at the clock's next turn."""
-        self.python(f"from lifecycle.jobs.celery import app; app.send_task({task!r}, queue='default')")
+        self.python(f"from lifecycle.ground.jobs.celery import app; app.send_task({task!r}, queue='default')")
 
     def start(self, *, from_nothing: bool = False) -> None:
         """As `make run` does, until the site and the inference server answer. It begins with tables that are there.

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 
-from lifecycle.refusals import Refusal
+from lifecycle.runtime.refusals import Refusal
 
 
 def at_once(*calls: Callable[[], Any]) -> Counter[str]:

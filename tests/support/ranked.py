@@ -12,14 +12,14 @@ import numpy as np
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import actions as evaluation
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.statistics import metrics
-from lifecycle.task_types.by_key.predictions import file_of
-from lifecycle.task_types.ranking import measures as ranking
-from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
-from lifecycle.training.models import Run
-from registry.access.models import Project, User
+from lifecycle.modeling.evaluation import actions as evaluation
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.task_types.by_key.predictions import file_of
+from lifecycle.runtime.task_types.ranking import measures as ranking
+from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
+from registry.ground.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lifecycle.engine.strategy import INNER
-from lifecycle.engine.strategy import Strategy as Spec
-from lifecycle.engine.task_types import encoder_settings
-from lifecycle.engine.task_types.by_key.settings import settings_of
-from lifecycle.engine.task_types.generation import settings as text_settings
-from lifecycle.task_types.by_key.types import LEARNED
-from lifecycle.training.rules import CONSEQUENCE, Strategy
-from registry.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
-from registry.access.scopes import Scope
-from registry.ledger.verbs import Verb
+from lifecycle.modeling.training.rules import CONSEQUENCE, Strategy
+from lifecycle.runtime.engine.strategy import INNER
+from lifecycle.runtime.engine.strategy import Strategy as Spec
+from lifecycle.runtime.engine.task_types import encoder_settings
+from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
+from lifecycle.runtime.engine.task_types.generation import settings as text_settings
+from lifecycle.runtime.task_types.by_key.types import LEARNED
+from registry.ground.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
+from registry.ground.access.scopes import Scope
+from registry.ground.ledger.verbs import Verb
 from tests.support.architectures import MODELS
 from tests.support.tiny_decoders import ARCHITECTURES
 
@@ -22,7 +22,7 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 PERMISSIONS = """# Permissions
 
-Written from `registry/access/roles.py` by `python -m tests.support.reference`; a test compares the two. A role is held in a project, or on
+Written from `registry/ground/access/roles.py` by `python -m tests.support.reference`; a test compares the two. A role is held in a project, or on
 one dataset or registered model in it. What a person may not see answers 404; what they see but may not do answers 403 with the roles that
 may. `is_staff` and `is_superuser` give nothing.
 
@@ -61,7 +61,7 @@ steers, silences or injects faults needs a new token with `deploy`.
 
 VERBS = """# Audit verbs
 
-Every decision that the trail knows, written from `registry/ledger/verbs.py` by `python -m tests.support.reference`, compared
+Every decision that the trail knows, written from `registry/ground/ledger/verbs.py` by `python -m tests.support.reference`, compared
 by a test. The part before the dot is the room. A verb is never renamed or removed, since old events carry it.
 
 {table}
@@ -69,7 +69,7 @@ by a test. The part before the dot is the room. A verb is never renamed or remov
 
 STRATEGIES = """# Strategies
 
-What each strategy trains, generated from `lifecycle/training/rules.py` and `lifecycle/engine/task_types/*/settings.py` by
+What each strategy trains, generated from `lifecycle/modeling/training/rules.py` and `lifecycle/runtime/engine/task_types/*/settings.py` by
 `python -m tests.support.reference`; a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per
 text**, **any number of classes per text** or **marked parts of texts**, on encoders whose layers stand in a list, or to **write texts**, on
 decoders. Snapshots of other tasks, and strategies that do not fit a task, are refused in a sentence.

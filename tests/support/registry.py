@@ -25,23 +25,23 @@ from datasets_app.snapshots import manifest
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import rows_of
 from datasets_app.snapshots.rules import Placed, Row
-from lifecycle.evaluation import rules
-from lifecycle.evaluation.actions import keep_finding
-from lifecycle.evaluation.findings import Finding
-from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label import predictions
-from lifecycle.training.models import BaseModel, Run
-from lifecycle.training.rules import RunState
-from registry.access.models import Project, User
-from registry.artifacts.actions import put_bytes, put_file, put_folder
-from registry.artifacts.models import Folder
+from lifecycle.modeling.evaluation import rules
+from lifecycle.modeling.evaluation.actions import keep_finding
+from lifecycle.modeling.evaluation.findings import Finding
+from lifecycle.modeling.evaluation.models import Analysis, Evaluation
+from lifecycle.modeling.training.models import BaseModel, Run
+from lifecycle.modeling.training.rules import RunState
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label import predictions
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import Alias, Endpoint, ModelVersion, PackedExport, RegisteredModel
-from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import Project, User
+from registry.ground.artifacts.actions import put_bytes, put_file, put_folder
+from registry.ground.artifacts.models import Folder
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.actions import publish
 from registry.policies.models import Policy

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.training import actions
-from lifecycle.training.models import Run
-from registry.access.models import Project, User
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Run
+from registry.ground.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze

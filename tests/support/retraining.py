@@ -8,8 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 from monitoring.retraining.models import Proposal
-from registry.access.models import User
 from registry.catalog.models import Endpoint
+from registry.ground.access.models import User
 
 
 def make_proposal(endpoint: Endpoint, by: User | None, **more: Any) -> Proposal:

@@ -21,7 +21,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
-from lifecycle.home import health
+from lifecycle.roof.home import health
 from tests.support.described import described, faults
 from tests.support.kept import rolled_back
 from tests.support.pairs import WHOLE

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from monitoring.rollouts.models import Rollout, Segment
 from monitoring.rollouts.rules import Plan
-from registry.access.models import User
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
+from registry.ground.access.models import User
 from registry.promotions.models import PromotionRequest
 
 

@@ -8,7 +8,7 @@ from datasets_app.assist.actions.suggesting import apply_rules, write_rule
 from datasets_app.assist.models import Rule
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from registry.access.models import Project, User
+from registry.ground.access.models import Project, User
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_schema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datasets_app.datasets.models import Dataset
 from datasets_app.scanning import actions
 from datasets_app.scanning.models import Scan
-from registry.access.models import User
+from registry.ground.access.models import User
 from tests.support.jobs import run_ok
 
 

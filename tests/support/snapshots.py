@@ -7,7 +7,7 @@ from typing import Any
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Snapshot
-from registry.access.models import User
+from registry.ground.access.models import User
 from tests.support.jobs import run_ok
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.task_types.by_key.measures import metrics_of
-from lifecycle.training import actions
-from lifecycle.training.models import Run, Sweep
-from registry.access.models import User
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Run, Sweep
+from lifecycle.runtime.task_types.by_key.measures import metrics_of
+from registry.ground.access.models import User
 from tests.support.jobs import run_jobs
 from tests.support.training import finish_run, make_base
 

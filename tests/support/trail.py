@@ -10,10 +10,10 @@ from typing import Any
 
 from django.db import connection
 
-from lifecycle import bundle
-from registry.ledger import rules, verify
-from registry.ledger.faults import Fault
-from registry.ledger.models import Chain, Event
+from lifecycle.runtime import bundle
+from registry.ground.ledger import rules, verify
+from registry.ground.ledger.faults import Fault
+from registry.ground.ledger.models import Chain, Event
 from tests.support.flush import triggers_lifted
 
 

@@ -20,21 +20,21 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import actions as evaluation
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.jobs.models import Job
-from lifecycle.statistics import deciding
-from lifecycle.statistics.deciding import Deciding
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.by_key.predictions import file_of
-from lifecycle.task_types.multi_label.measures import SetPredictions
-from lifecycle.task_types.single_label.measures import Predictions
-from lifecycle.training import actions
-from lifecycle.training.models import BaseModel, Run
-from registry.access.models import Project, User
-from registry.artifacts import actions as artifacts
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation import actions as evaluation
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import BaseModel, Run
+from lifecycle.runtime.statistics import deciding
+from lifecycle.runtime.statistics.deciding import Deciding
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.predictions import file_of
+from lifecycle.runtime.task_types.multi_label.measures import SetPredictions
+from lifecycle.runtime.task_types.single_label.measures import Predictions
+from registry.ground.access.models import Project, User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 from tests.support import marks, ranked
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze

@@ -13,7 +13,7 @@ from django.db.transaction import TransactionManagementError
 
 
 class OwnTransaction:
-    """What `registry.ledger` asks of Django's connection."""
+    """What `registry.ground.ledger` asks of Django's connection."""
 
     @property
     def in_atomic_block(self) -> bool:
@@ -28,7 +28,7 @@ def is_open(connection: Any) -> bool:
 
 def pytest_sessionstart() -> None:
     """Once for each process, before the first test."""
-    from registry.ledger import actions  # late: no application is loaded when plugins are
+    from registry.ground.ledger import actions  # late: no application is loaded when plugins are
 
     actions.connection = OwnTransaction()
     original = SQLCompiler.as_sql

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from django.apps import apps
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 
 APPS = ("jobs", "ledger", "training", "evaluation", "catalog", "endpoints", "promotions", "labeling", "datasets", "snapshots")
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import httpx
 
-from registry.access.roles import Role
+from registry.ground.access.roles import Role
 from tests.support.pages import as_shown
 from tests.support.people import PASSWORD, PEOPLE
 from tests.support.product import Product, until
 
 JSON = {"Accept": "application/json"}
 MAKE_PEOPLE = """
-from registry.access.actions import create_user
-from registry.access.models import User
+from registry.ground.access.actions import create_user
+from registry.ground.access.models import User
 for name in {names!r}:
     if not User.objects.filter(username=name).exists():
         create_user(

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 
-from lifecycle.compute import warm
+from lifecycle.ground.compute import warm
 
 
 @contextlib.contextmanager

@@ -17,12 +17,12 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 
-from lifecycle.jobs import actions, registry  # noqa: E402
-from lifecycle.jobs.context import JobContext  # noqa: E402
-from lifecycle.jobs.registry import JobKind  # noqa: E402
-from lifecycle.training import actions as training  # noqa: E402
-from registry.access.models import User  # noqa: E402
-from registry.access.roles import Role  # noqa: E402
+from lifecycle.ground.jobs import actions, registry  # noqa: E402
+from lifecycle.ground.jobs.context import JobContext  # noqa: E402
+from lifecycle.ground.jobs.registry import JobKind  # noqa: E402
+from lifecycle.modeling.training import actions as training  # noqa: E402
+from registry.ground.access.models import User  # noqa: E402
+from registry.ground.access.roles import Role  # noqa: E402
 
 
 def quick(ctx: JobContext) -> None:

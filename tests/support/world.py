@@ -18,21 +18,21 @@ from datasets_app.review.models import SpotCheck
 from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
-from lifecycle.evaluation.models import SideBySide
-from lifecycle.jobs.models import Job
-from lifecycle.notices.models import Notice
-from lifecycle.training.actions import estimate as try_steps
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.notices.models import Notice
+from lifecycle.modeling.evaluation.models import SideBySide
+from lifecycle.modeling.training.actions import estimate as try_steps
 from monitoring.drift import actions as drift
 from monitoring.drift.rules import running_span
 from monitoring.traffic import actions as traffic
 from monitoring.traffic.models import Prediction
-from registry.access import actions as access
-from registry.access.models import RoleProposal, User
-from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment
-from registry.ledger.models import Event
+from registry.ground.access import actions as access
+from registry.ground.access.models import RoleProposal, User
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
 from registry.policies.models import Policy
 from registry.promotions import actions as promotions
 from tests.support import registry

@@ -16,17 +16,17 @@ from safetensors.numpy import save_file
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import actions as evaluation
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.statistics import metrics
-from lifecycle.task_types.generation import measures as text_scores
-from lifecycle.task_types.generation import predictions as text_answers
-from lifecycle.task_types.generation import verbatim
-from lifecycle.task_types.generation.measures import TextAnswers
-from lifecycle.training import actions
-from lifecycle.training.models import BaseModel, Run
-from registry.access.models import Project, User
-from registry.artifacts import actions as artifacts
+from lifecycle.modeling.evaluation import actions as evaluation
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import BaseModel, Run
+from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.task_types.generation import measures as text_scores
+from lifecycle.runtime.task_types.generation import predictions as text_answers
+from lifecycle.runtime.task_types.generation import verbatim
+from lifecycle.runtime.task_types.generation.measures import TextAnswers
+from registry.ground.access.models import Project, User
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, import_texts, make_dataset
 from tests.support.snapshots import freeze
 from tests.support.tiny_decoders import QUESTIONS, SHAPE, make_tiny_decoder

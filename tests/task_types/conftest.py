@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from lifecycle.compute import warm
-from lifecycle.compute.child import Result
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.ground.compute import warm
+from lifecycle.ground.compute.child import Result
+from lifecycle.modeling.evaluation.models import Evaluation
 from tests.support import probes
 from tests.task_types.examples import LEARNT
 
@@ -82,5 +82,5 @@ def engine(task, monkeypatch):
 
     monkeypatch.setattr(warm, "explain", explain)
     monkeypatch.setattr(warm, "explain_responses", explain_responses)
-    monkeypatch.setattr("lifecycle.evaluation.child.run_child", run_child)
+    monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", run_child)
     return asked

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.task_types.answers import ItemContent, Labels, Value
-from lifecycle.task_types.by_key.types import TYPES
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.types import TYPES
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 ROOT = Path(__file__).parents[2]
 IDS = {"PERSON": "p", "ORG": "o", "PLACE": "l"}  # stable ids by name
@@ -49,6 +49,6 @@ def column(text: str) -> Cell:
     return Cell(CellKind.COLUMN, text)
 
 
-BUILT_IN = [key for key in TYPES if (ROOT / "lifecycle" / "task_types" / key).is_dir()]
+BUILT_IN = [key for key in TYPES if (ROOT / "lifecycle" / "runtime" / "task_types" / key).is_dir()]
 EXAMPLES: dict[str, Example] = {key: import_module(f"tests.task_types.{key}.example").EXAMPLE for key in TYPES}
 LEARNT = [key for key, example in EXAMPLES.items() if example.snapshot]  # those with models

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from datasets_app.datasets.importing.report import TITLES
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import ItemContent, Labels, canonical
-from lifecycle.task_types.by_key.types import TYPES, type_of
-from lifecycle.task_types.inputs import BadInput, clean
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, canonical
+from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
+from lifecycle.runtime.task_types.inputs import BadInput, clean
 from tests.task_types.examples import EXAMPLES, IDS, LABELS, NAMES, column
 
 LABELLED = [key for key, kind in TYPES.items() if kind.has_labels]

@@ -10,8 +10,8 @@ from datasets_app.datasets import actions
 from datasets_app.datasets.models import UploadState
 from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
-from lifecycle.task_types.inputs import CellKind
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.inputs import CellKind
+from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import make_dataset, receive
 from tests.support.jobs import run_ok
 from tests.task_types.examples import EXAMPLES

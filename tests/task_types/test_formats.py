@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.columns import OF_ITEMS, Role
-from lifecycle.task_types.exports import Entry, Tally
-from lifecycle.task_types.inputs import BadContent
-from lifecycle.task_types.task_type import Content
-from lifecycle.task_types.tools import Outgoing
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.columns import OF_ITEMS, Role
+from lifecycle.runtime.task_types.exports import Entry, Tally
+from lifecycle.runtime.task_types.inputs import BadContent
+from lifecycle.runtime.task_types.task_type import Content
+from lifecycle.runtime.task_types.tools import Outgoing
+from lifecycle.runtime.task_types.values import rename
 from tests.task_types.examples import EXAMPLES, NAMES
 
 pytestmark = pytest.mark.parametrize("task", EXAMPLES)

@@ -11,18 +11,18 @@ from django.conf import settings
 
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine.task_types.settings import OF_LABELS
-from lifecycle.evaluation import actions as evaluation
-from lifecycle.evaluation import queries as evaluations
-from lifecycle.evaluation import suggesters
-from lifecycle.jobs.models import Job
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.by_key.types import LEARNED, TYPES, type_of
-from lifecycle.training import actions
-from lifecycle.training.models import Run
-from lifecycle.training.queries import learnt_task
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation import actions as evaluation
+from lifecycle.modeling.evaluation import queries as evaluations
+from lifecycle.modeling.evaluation import suggesters
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Run
+from lifecycle.modeling.training.queries import learnt_task
+from lifecycle.runtime.engine.task_types.settings import OF_LABELS
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.types import LEARNED, TYPES, type_of
 from lifecycle.ui.numbers import decimals
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue

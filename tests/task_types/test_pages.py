@@ -6,12 +6,12 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from lifecycle.evaluation import actions
-from lifecycle.evaluation.models import Analysis
-from lifecycle.evaluation.task_types.by_key.pages import page_of
-from lifecycle.evaluation.task_types.by_key.rows import rows_for
-from lifecycle.refusals import Refused
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.modeling.evaluation import actions
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.evaluation.task_types.by_key.pages import page_of
+from lifecycle.modeling.evaluation.task_types.by_key.rows import rows_for
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.types import type_of
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.browser.test_evaluation_pages import CUT, PAPER

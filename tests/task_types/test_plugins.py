@@ -9,14 +9,14 @@ import sys
 import pytest
 from django.conf import settings
 
-from lifecycle.compute.environment import scrubbed
-from lifecycle.env import BadSetting
-from lifecycle.task_types import plugins
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.plugins import with_plugins
+from lifecycle.ground.compute.environment import scrubbed
+from lifecycle.runtime.env import BadSetting
+from lifecycle.runtime.task_types import plugins
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.plugins import with_plugins
 
-TASK_TYPE = """from lifecycle.task_types.single_label.answers import SingleLabelAnswers
-from lifecycle.task_types.task_type import TaskType
+TASK_TYPE = """from lifecycle.runtime.task_types.single_label.answers import SingleLabelAnswers
+from lifecycle.runtime.task_types.task_type import TaskType
 
 
 class Tones(SingleLabelAnswers):
@@ -25,10 +25,10 @@ class Tones(SingleLabelAnswers):
 
 ENTRY = TaskType(key={key!r}, title="Tones", asks="Name the tone of a text.", answers=Tones(), learns_as={learns_as!r})
 """
-FORMATS = "from lifecycle.task_types.single_label.formats import ENTRY\n"
-TABLES = """from lifecycle.task_types.by_key.types import choices, learned_as
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.by_key.measures import MEASURES, measures_of
+FORMATS = "from lifecycle.runtime.task_types.single_label.formats import ENTRY\n"
+TABLES = """from lifecycle.runtime.task_types.by_key.types import choices, learned_as
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.by_key.measures import MEASURES, measures_of
 print(choices()[-1], learned_as("tones").key, type(formats_of("tones")).__name__, measures_of("tones").task, "tones" in MEASURES)
 """
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.by_key.served import is_servable
-from lifecycle.task_types.by_key.types import TYPES, type_of
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.served import is_servable
+from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as endpoints

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.task_types.settings import OF_LABELS, Facts, Lengths
-from lifecycle.task_types.answers import Labels, canonical
-from lifecycle.task_types.inputs import BadInput
-from lifecycle.task_types.rows import Rows
-from lifecycle.task_types.tools import Outgoing
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.task_types.settings import OF_LABELS, Facts, Lengths
+from lifecycle.runtime.task_types.answers import Labels, canonical
+from lifecycle.runtime.task_types.inputs import BadInput
+from lifecycle.runtime.task_types.rows import Rows
+from lifecycle.runtime.task_types.tools import Outgoing
 from tests.task_types.regression import baselines, decoding, formats, loading, measures, predictions, settings, suggestions
 from tests.task_types.regression.example import EXAMPLE
 from tests.task_types.regression.measures import Numbers, ScoredNumbers

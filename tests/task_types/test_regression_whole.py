@@ -17,15 +17,15 @@ from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Annotation
 from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.evaluation import actions as analysing
-from lifecycle.evaluation import compare, queries, rules, suggesters
-from lifecycle.evaluation.models import Analysis
-from lifecycle.refusals import Refused
-from lifecycle.training.folders import local_folder
-from lifecycle.training.models import Run
-from registry.artifacts import actions as artifacts
+from lifecycle.modeling.evaluation import actions as analysing
+from lifecycle.modeling.evaluation import compare, queries, rules, suggesters
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.training.folders import local_folder
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
+from registry.ground.artifacts import actions as artifacts
 from registry.policies import rules as policies
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest

@@ -11,13 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape, strip_tags
 
-from lifecycle.evaluation import actions, compare, queries, suggesters
-from lifecycle.evaluation.api import IN_LINES
-from lifecycle.evaluation.models import Analysis
-from lifecycle.evaluation.parts import strip
-from lifecycle.evaluation.task_types.by_key.pages import page_of
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.modeling.evaluation import actions, compare, queries, suggesters
+from lifecycle.modeling.evaluation.api import IN_LINES
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.evaluation.parts import strip
+from lifecycle.modeling.evaluation.task_types.by_key.pages import page_of
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.ui.numbers import decimals
 from tests.support.probes import evaluated
 from tests.support.unchanged import refused

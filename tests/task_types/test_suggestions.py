@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.by_key.suggestions import SUGGESTIONS, suggestions_of
-from lifecycle.task_types.by_key.types import TYPES, type_of
-from lifecycle.task_types.suggestions import Scored
-from lifecycle.task_types.values import bare, labels_of
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.by_key.suggestions import SUGGESTIONS, suggestions_of
+from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
+from lifecycle.runtime.task_types.suggestions import Scored
+from lifecycle.runtime.task_types.values import bare, labels_of
 from tests.task_types.examples import EXAMPLES, LABELS, NAMES
 
 KNOWN = {"PERSON": "p", "PEOPLE": "p", "ORG": "o", "PLACE": "l"}  # two labels of a model that lead to one

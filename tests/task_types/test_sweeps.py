@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.training import queries, sweep_queries, tasks
-from lifecycle.training.models import Sweep
-from registry.ledger.models import Event
+from lifecycle.modeling.training import queries, sweep_queries, tasks
+from lifecycle.modeling.training.models import Sweep
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.types import type_of
+from registry.ground.ledger.models import Event
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.unchanged import refused
 from tests.task_types.examples import LEARNT

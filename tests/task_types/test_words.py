@@ -12,16 +12,16 @@ from django.urls import reverse
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.compute import warm
-from lifecycle.compute.child import Result
-from lifecycle.evaluation import actions, queries
-from lifecycle.evaluation.models import Analysis
-from lifecycle.evaluation.task_types.by_key.pages import page_of
-from lifecycle.evaluation.task_types.by_key.rows import rows_for
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from lifecycle.task_types.by_key.types import type_of
-from registry.ledger.models import Event
+from lifecycle.ground.compute import warm
+from lifecycle.ground.compute.child import Result
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation import actions, queries
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.evaluation.task_types.by_key.pages import page_of
+from lifecycle.modeling.evaluation.task_types.by_key.rows import rows_for
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.types import type_of
+from registry.ground.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.unchanged import refused
 
@@ -171,7 +171,7 @@ def test_where_the_engine_fails_the_job_says_so_and_nothing_is_kept(task, measur
 
     for name in ("explain", "explain_responses"):
         monkeypatch.setattr(warm, name, broken)
-    monkeypatch.setattr("lifecycle.evaluation.child.run_child", lambda *_: failed)
+    monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", lambda *_: failed)
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=item.digest)
     (job,) = run_jobs("default", "training", "evaluation")
 

@@ -12,10 +12,10 @@ from tests.support import affected
 TESTS = {
     "tests/monitoring/drift/test_a.py": "from monitoring.drift import actions",
     "tests/registry/endpoints/test_switch.py": "",
-    "tests/lifecycle/cli/test_uses.py": "from registry.endpoints import actions",
-    "tests/lifecycle/cli/test_above.py": "import monitoring.rollouts.actions",
-    "tests/lifecycle/cli/test_far.py": "from monitoring.retraining import actions",
-    "tests/lifecycle/cli/test_helped.py": "from tests.support import endpoints",
+    "tests/lifecycle/runtime/cli/test_uses.py": "from registry.endpoints import actions",
+    "tests/lifecycle/runtime/cli/test_above.py": "import monitoring.rollouts.actions",
+    "tests/lifecycle/runtime/cli/test_far.py": "from monitoring.retraining import actions",
+    "tests/lifecycle/runtime/cli/test_helped.py": "from tests.support import endpoints",
     "tests/architecture/test_house.py": "",
 }
 
@@ -52,7 +52,7 @@ def touched(graph, tmp_path, monkeypatch):
         ("monitoring/drift/actions.py", {"test_a.py"}),
         ("templates/registry/endpoints/detail.html", {"test_switch.py"}),
         ("tests/support/endpoints.py", {"test_helped.py"}),
-        ("tests/lifecycle/cli/test_far.py", {"test_far.py"}),
+        ("tests/lifecycle/runtime/cli/test_far.py", {"test_far.py"}),
         ("tests/monitoring/drift/conftest.py", {"test_a.py"}),
         ("README.md", set()),
     ],
@@ -64,10 +64,10 @@ def test_a_change_touches_its_room_and_whatever_imports_it_or_what_imports_it(to
 @pytest.mark.parametrize(
     ("path", "folder"),
     [
-        ("lifecycle/engine/task_types/spans/learner.py", "tests/engine"),
-        ("lifecycle/training/rules.py", "tests/lifecycle/training"),
-        ("templates/lifecycle/training/run.html", "tests/lifecycle/training"),
-        ("templates/jobs/list.html", "tests/lifecycle/jobs"),
+        ("lifecycle/runtime/engine/task_types/spans/learner.py", "tests/engine"),
+        ("lifecycle/modeling/training/rules.py", "tests/lifecycle/modeling/training"),
+        ("templates/lifecycle/modeling/training/run.html", "tests/lifecycle/modeling/training"),
+        ("templates/jobs/list.html", "tests/lifecycle/ground/jobs"),
         ("templates/components/chart.html", "tests/lifecycle/ui"),
         ("static/js/bench.js", "tests/lifecycle/ui"),
         ("README.md", None),

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from registry.access.models import Project, User
+from registry.ground.access.models import Project, User
 from tests.support import kept
 from tests.support.people import PEOPLE, make_person, make_project
 

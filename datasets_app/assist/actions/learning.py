@@ -28,18 +28,18 @@ from datasets_app.queues import rules
 from datasets_app.queues.actions.ordering import begin_at_the_front, put_in_place
 from datasets_app.queues.models.queues import Queue
 from datasets_app.schemas.rules import BATCH
-from lifecycle.compute.child import run_child
-from lifecycle.engine.base import BaseFolder
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.compute.child import run_child
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.engine.base import BaseFolder
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 PROGRAM = (sys.executable, "-m", "datasets_app.assist.learning")
 PROGRAM_FILE = Path(__file__).parents[1] / "learning.py"  # not imported here: it loads scikit-learn

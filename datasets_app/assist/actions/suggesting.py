@@ -22,15 +22,15 @@ from datasets_app.prelabels.models import RetiredSource, Suggestion
 from datasets_app.prelabels.queries import RULE_NAME, RULES_LIMIT
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.rules import BATCH
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 LOOK_UP_EVERY = 100  # items between two looks at whether the job shall stop
 MARKS = 20_000  # marked parts after which a batch ends, however few items it has read

@@ -15,9 +15,9 @@ from datasets_app.assist.models.learning import Fit
 from datasets_app.assist.queries.learning import learning
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import get_queue
-from lifecycle.jobs.api import JobOut
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View
 
 
 class FitOut(serializers.Serializer[Fit]):

@@ -16,10 +16,10 @@ from datasets_app.assist.models.rules import Rule
 from datasets_app.assist.queries import suggesting
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.jobs.api import JobOut
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 LONGEST = 50_000
 

@@ -24,11 +24,11 @@ from datasets_app.queues.models.queues import Queue, Slot
 from datasets_app.queues.queries.decisions import standing
 from datasets_app.schemas.queries.changes import present_ids
 from datasets_app.schemas.queries.labels import chunks, latest_schema
-from lifecycle.jobs import queries as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.statistics.intervals import wilson
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.statistics.intervals import wilson
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 LEARN = "assist.learn"
 ROWS_LIMIT = 10_000  # labelled texts that one fit learns from, drawn evenly from more

@@ -23,13 +23,13 @@ from datasets_app.queues.models.decisions import Decision
 from datasets_app.queues.queries.decisions import standing
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.labels import chunks, latest_schema
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from lifecycle.task_types.answers import DROPPED, Value
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.values import labels_of, value_of, words
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.answers import DROPPED, Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.values import labels_of, value_of, words
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 APPLY = "assist.apply_rules"
 SAMPLE = 2_000  # items of a sample

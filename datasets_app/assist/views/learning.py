@@ -15,9 +15,9 @@ from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import get_queue
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_safe

@@ -17,13 +17,13 @@ from datasets_app.assist.models.rules import Rule
 from datasets_app.assist.queries import suggesting
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import respond
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 LIST, EDITOR = "datasets_app/assist/rules.html", "datasets_app/assist/rule.html"
 

@@ -11,15 +11,15 @@ from datasets_app.datasets import ports, queries
 from datasets_app.datasets.actions.inspection import note_reader
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import MOVES, SPLITS, UploadState
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_move
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_move
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

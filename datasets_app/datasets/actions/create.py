@@ -9,12 +9,12 @@ from datasets_app.datasets import ports
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.label_config import Control
 from datasets_app.datasets.models import Dataset
-from lifecycle.refusals import Refused
-from lifecycle.task_types.by_key import types
-from registry.access import policy
-from registry.access.models import Project, User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key import types
+from registry.ground.access import policy
+from registry.ground.access.models import Project, User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

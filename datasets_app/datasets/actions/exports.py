@@ -16,17 +16,17 @@ from django.db import transaction
 from datasets_app.datasets import ports, queries
 from datasets_app.datasets.models import Dataset, Export, Item
 from datasets_app.datasets.selection import Selection
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.cells import inert_cell
-from registry.access import policy
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 BATCH = 500
 MEDIA = "text/csv"

@@ -22,14 +22,14 @@ from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from lifecycle.jobs.context import JobContext
-from lifecycle.refusals import Refused
-from lifecycle.rules import check_move
-from lifecycle.task_types.answers import Value
-from registry.artifacts import actions as artifacts
-from registry.ledger import accounts
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.rules import check_move
+from lifecycle.runtime.task_types.answers import Value
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger import accounts
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 BATCH = 1_000
 CASES = 20

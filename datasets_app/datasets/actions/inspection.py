@@ -18,20 +18,20 @@ from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import MOVES, SPLITS, UploadState
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_move
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.columns import Role
-from lifecycle.task_types.inputs import clean
-from registry.access import policy
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_move
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.columns import Role
+from lifecycle.runtime.task_types.inputs import clean
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 NEW_SHOWN = 20  # classes of a file that the dataset lacks
 AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job

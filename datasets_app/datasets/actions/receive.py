@@ -18,11 +18,11 @@ from django.db import transaction
 from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import Provenance
-from lifecycle.refusals import Refused, full_disk_refused
-from registry.access import policy
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
-from registry.artifacts.models import Blob
+from lifecycle.runtime.refusals import Refused, full_disk_refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.artifacts.models import Blob
 
 CHUNK = 1 << 20
 UNSAID = Provenance()

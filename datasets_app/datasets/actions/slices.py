@@ -13,15 +13,15 @@ from django.utils import timezone
 from datasets_app.datasets import queries
 from datasets_app.datasets.models import Dataset, Slice
 from datasets_app.datasets.selection import Selection
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 COUNT_SECONDS = 1.0  # that a request spends on counting before it leaves it to a job
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Answer, Brought
 from datasets_app.datasets.importing.times import read_time
-from lifecycle.task_types.answers import BadAnswer, ItemContent, Value
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.inputs import BadInput, CellKind
-from lifecycle.task_types.values import labels_of
+from lifecycle.runtime.task_types.answers import BadAnswer, ItemContent, Value
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.inputs import BadInput, CellKind
+from lifecycle.runtime.task_types.values import labels_of
 
 
 @dataclass(frozen=True, slots=True)

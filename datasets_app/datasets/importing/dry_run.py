@@ -18,9 +18,9 @@ from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.datasets.importing.recognising import misfit, recognise
 from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
 from datasets_app.datasets.rules import place
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.by_key.types import DEFAULT
-from lifecycle.task_types.values import labels_of, words
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.by_key.types import DEFAULT
+from lifecycle.runtime.task_types.values import labels_of, words
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them

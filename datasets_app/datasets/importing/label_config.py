@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lifecycle.task_types.by_key.formats import FORMATS, formats_of
+from lifecycle.runtime.task_types.by_key.formats import FORMATS, formats_of
 
 LIMIT = 1_000_000  # characters
 DECLARES = re.compile(r"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)

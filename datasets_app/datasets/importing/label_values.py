@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from datasets_app.datasets.rules import LABELS_LIMIT
-from lifecycle.task_types.answers import ItemContent, Labels, Value
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.inputs import Cell, clean, has_invisible
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.inputs import Cell, clean, has_invisible
 
 LEAVE_OUT = ""
 NAME_LIMIT = 120

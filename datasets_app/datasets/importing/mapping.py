@@ -14,13 +14,13 @@ from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.importing.times import read_time
 from datasets_app.datasets.rules import place
-from lifecycle.task_types.answers import ItemContent, Labels, Value
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.by_key.types import DEFAULT, type_of
-from lifecycle.task_types.columns import NAMES, OF_ITEMS, Role, plain_name
-from lifecycle.task_types.contents import dialogue
-from lifecycle.task_types.inputs import TEXT_LIMIT, BadInput, Cell, CellKind, has_invisible, loaded
-from lifecycle.task_types.values import labels_of
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.runtime.task_types.columns import NAMES, OF_ITEMS, Role, plain_name
+from lifecycle.runtime.task_types.contents import dialogue
+from lifecycle.runtime.task_types.inputs import TEXT_LIMIT, BadInput, Cell, CellKind, has_invisible, loaded
+from lifecycle.runtime.task_types.values import labels_of
 
 MANY = (Role.METADATA, Role.IGNORE)
 SPLIT_WORDS = {

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datasets_app.datasets.importing import own
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.report import Problem
-from lifecycle.task_types.by_key.formats import FORMATS, formats_of
-from lifecycle.task_types.by_key.types import TYPES
-from lifecycle.task_types.columns import Role, plain_name
-from lifecycle.task_types.layouts import LAYOUTS, Layout
-from lifecycle.words import phrase
+from lifecycle.runtime.task_types.by_key.formats import FORMATS, formats_of
+from lifecycle.runtime.task_types.by_key.types import TYPES
+from lifecycle.runtime.task_types.columns import Role, plain_name
+from lifecycle.runtime.task_types.layouts import LAYOUTS, Layout
+from lifecycle.runtime.words import phrase
 
 OWN = Layout("an export of this product", (own.ITEM, own.DECISION))
 

@@ -20,7 +20,7 @@ from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.texts import PREFIX
 from datasets_app.datasets.importing.readers.tools import recognise
 from datasets_app.datasets.importing.readers.tools.doccano import is_exported
-from lifecycle.task_types.columns import NAMES, plain_name
+from lifecycle.runtime.task_types.columns import NAMES, plain_name
 
 CELLS = ("csv", "tsv", "tab")  # endings of tables
 TAGGED = ("conll", "iob", "bio")  # endings of files of tagged tokens

@@ -27,13 +27,13 @@ from datasets_app.queues.models.decisions import Decision, Dispute
 from datasets_app.queues.models.queues import Queue, Seat, Slot, SlotSkip
 from datasets_app.schemas.models.schemas import Label, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_id, value_of
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.values import stored
-from registry.access import actions as access
-from registry.access import policy
-from registry.access.models import PLACEHOLDER, User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.values import stored
+from registry.ground.access import actions as access
+from registry.ground.access import policy
+from registry.ground.access.models import PLACEHOLDER, User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 SETTLED = 500  # items that are settled in one transaction
 DONE, CLOSED = Slot.State.DONE, Slot.State.CLOSED

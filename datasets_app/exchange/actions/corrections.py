@@ -30,18 +30,18 @@ from datasets_app.queues.models.agreed import Agreed
 from datasets_app.queues.models.decisions import Decision, Dispute
 from datasets_app.queues.models.queues import Queue, Slot
 from datasets_app.schemas.queries.labels import chunks
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.values import stored
-from registry.access import policy
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
-from registry.ledger import accounts
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.values import stored
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger import accounts
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 LOOK, WRITE = "exchange.look_through", "exchange.correct"
 State = Correction.State

@@ -23,16 +23,16 @@ from datasets_app.exchange.queries.exports import Scope
 from datasets_app.exchange.rules import ExportFormat, export_formats
 from datasets_app.queues.models.queues import Queue
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from lifecycle.task_types.by_key.formats import formats_of
-from registry.access import policy
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 TICK = 500
 WRITERS = {ExportFormat.LABEL_STUDIO: label_studio, ExportFormat.PRODIGY: prodigy, ExportFormat.ARGILLA: argilla}

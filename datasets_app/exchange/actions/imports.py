@@ -21,14 +21,14 @@ from datasets_app.schemas.actions.schemas import spec_of, write_schema
 from datasets_app.schemas.models.schemas import Label, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.rules import LabelSpec, check_labels
-from lifecycle.refusals import Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.inputs import clean
-from lifecycle.task_types.values import stored
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.inputs import clean
+from lifecycle.runtime.task_types.values import stored
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 
 class Importer:

@@ -17,9 +17,9 @@ from datasets_app.exchange.actions.corrections import accept_corrections, bring_
 from datasets_app.exchange.models.corrections import Correction
 from datasets_app.exchange.queries import corrections as reading
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.jobs.api import JobOut
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 CHUNK = 1 << 20
 

@@ -16,11 +16,11 @@ from datasets_app.exchange.models.exports import Export
 from datasets_app.exchange.queries import exports as reading
 from datasets_app.queues.queries.pages import queues
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.jobs.api import JobOut
-from lifecycle.refusals import Refused
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View
-from registry.artifacts import actions as artifacts
+from lifecycle.ground.jobs.api import JobOut
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View
+from registry.ground.artifacts import actions as artifacts
 
 
 class AnswerExportIn(serializers.Serializer[object]):

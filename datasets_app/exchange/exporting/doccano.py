@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.exchange.exporting.facts import Fact, Object, Sheet
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types.answers import Value
 
 GUESSES = "Pre-labels: doccano's examples have labels only."
 SKIPS = "Skips: doccano has none."

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from datasets_app.datasets.importing.readers.tools.doccano import WHOLE
-from lifecycle.task_types.answers import ItemContent, Value
-from lifecycle.task_types.tools import Outgoing, Tool, own_text
+from lifecycle.runtime.task_types.answers import ItemContent, Value
+from lifecycle.runtime.task_types.tools import Outgoing, Tool, own_text
 
 Object = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.datasets.importing.readers.tools.label_studio import option_places
 from datasets_app.exchange.exporting.facts import Fact, Guess, Object, Sheet
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types.answers import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.exchange.exporting.facts import Fact, Object, Sheet
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types.answers import Value
 
 GUESSES = "Pre-labels: Prodigy's examples have annotations only."
 SECONDS = "Time spent on annotations."

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from datasets_app.datasets.models import Dataset
-from registry.artifacts.models import Blob
+from registry.ground.artifacts.models import Blob
 
 USER = settings.AUTH_USER_MODEL
 

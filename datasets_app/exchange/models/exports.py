@@ -8,7 +8,7 @@ from django.db import models
 from datasets_app.datasets.models import Dataset
 from datasets_app.exchange.rules import ExportFormat
 from datasets_app.queues.models.queues import Queue
-from registry.artifacts.models import Blob
+from registry.ground.artifacts.models import Blob
 
 
 class Export(models.Model):

@@ -25,13 +25,13 @@ from datasets_app.schemas.models.schemas import Label, LabelChange
 from datasets_app.schemas.queries.changes import present_labels
 from datasets_app.schemas.queries.labels import chunks, labels_by_id, latest_schema, value_of
 from datasets_app.schemas.rules import BATCH
-from lifecycle.refusals import Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import ItemContent, Labels, Value
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.inputs import BadInput, Cell, CellKind
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.inputs import BadInput, Cell, CellKind
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE = 30
 LABELS = ("label", "labels", "spans", "completion")  # as exports call the resolved label

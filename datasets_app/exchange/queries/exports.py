@@ -25,11 +25,11 @@ from datasets_app.queues.models.queues import Queue, Slot
 from datasets_app.queues.queries.decisions import standing
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.labels import value_of
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.columns import Role
-from lifecycle.task_types.values import rename
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.columns import Role
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
 
 BATCH = 500
 HALF = 0.5  # the score from which one of several classes counts as suggested

@@ -20,15 +20,15 @@ from datasets_app.exchange.forms.corrections import AcceptCorrectionsForm, Corre
 from datasets_app.exchange.models.corrections import Correction
 from datasets_app.exchange.queries import corrections as reading
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.jobs import queries as jobs
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 LISTED, PAGE = "datasets_app/exchange/corrections.html", "datasets_app/exchange/correction.html"
 KINDS = {"looking": "live", "looked": "half", "writing": "live", "written": "ok", "failed": "bad", "discarded": "off"}

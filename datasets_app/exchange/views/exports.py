@@ -17,12 +17,12 @@ from datasets_app.exchange.queries import exports as reading
 from datasets_app.queues.models.queues import ARRIVING, Queue
 from datasets_app.queues.queries.pages import get_queue
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.jobs import queries as jobs
+from lifecycle.ground.jobs import queries as jobs
 from lifecycle.ui.respond import redirect_or_refresh, respond
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
-from registry.artifacts import actions as artifacts
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
+from registry.ground.artifacts import actions as artifacts
 
 PAGE = "datasets_app/exchange/exports.html"
 

@@ -12,12 +12,12 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.prelabels.actions.suggestions import suggest, suggest_values
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.schemas.rules import BATCH
-from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

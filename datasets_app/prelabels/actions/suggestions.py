@@ -12,10 +12,10 @@ from datasets_app.prelabels.models import Suggestion
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.labels import labels_by_id, labels_by_name, latest_schema
 from datasets_app.schemas.rules import BATCH
-from lifecycle.task_types.answers import BadAnswer, ItemContent, Labels, Value
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.task_type import TaskType
-from lifecycle.task_types.values import labels_of, type_in
+from lifecycle.runtime.task_types.answers import BadAnswer, ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.task_type import TaskType
+from lifecycle.runtime.task_types.values import labels_of, type_in
 
 
 def ids_of(labels: dict[str, Label]) -> dict[str, str]:

@@ -25,15 +25,15 @@ from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import accepted_labels, classes_now
 from datasets_app.schemas.queries.labels import labels_by_id, latest_schema, value_of
 from datasets_app.schemas.rules import BATCH, through
-from lifecycle.refusals import Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import ItemContent, Value
-from lifecycle.task_types.values import stored
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import ItemContent, Value
+from lifecycle.runtime.task_types.values import stored
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 EXPLANATION = 1_000
 SAMPLE_FROM = 50_000  # newest decisions among which gold is drawn

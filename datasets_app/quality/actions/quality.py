@@ -16,12 +16,12 @@ from datasets_app.quality.queries.quality import due, report_of
 from datasets_app.queues.models.queues import Queue, Seat
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.rules import BATCH
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 KIND = "quality.measure"
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from datasets_app.quality.agreement.intervals import generator
 from datasets_app.quality.agreement.units import FEWEST
-from lifecycle.statistics.clustered import quantile
-from lifecycle.statistics.intervals import Z95, Interval, wilson
+from lifecycle.runtime.statistics.clustered import quantile
+from lifecycle.runtime.statistics.intervals import Z95, Interval, wilson
 
 Floats = NDArray[np.floating[Any]]
 ROUNDS = 500

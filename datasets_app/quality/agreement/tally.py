@@ -20,7 +20,7 @@ from datasets_app.quality.agreement.intervals import bootstrap
 from datasets_app.quality.agreement.kappa import beyond
 from datasets_app.quality.agreement.spans import span_counts
 from datasets_app.quality.agreement.units import FEWEST, Unit
-from lifecycle.statistics import clustered
+from lifecycle.runtime.statistics import clustered
 
 Floats = NDArray[np.floating[Any]]
 Statistic = Callable[[Floats], Floats]

@@ -23,11 +23,11 @@ from datasets_app.queues.queries.pages import get_queue
 from datasets_app.queues.rules import GOLD_MOST
 from datasets_app.schemas.queries.labels import names_ever, value_of
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.refusals import Refused
-from lifecycle.task_types.values import words
-from registry.access.decorators import Needs
-from registry.access.models import User
-from registry.access.rest import Request, View, read
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.values import words
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import User
+from registry.ground.access.rest import Request, View, read
 
 
 class GoldIn(SaysIn):

@@ -14,9 +14,9 @@ from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.queries.quality import quality_document
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import get_queue
-from lifecycle.jobs.api import JobOut
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View
 
 
 class CoefficientOut(serializers.Serializer[Any]):

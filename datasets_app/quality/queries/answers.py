@@ -18,8 +18,8 @@ from datasets_app.queues.queries.decisions import standing
 from datasets_app.schemas.models.schemas import Label, LabelSchema
 from datasets_app.schemas.queries.changes import present_ids
 from datasets_app.schemas.queries.labels import chunks
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.values import answers_of
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.values import answers_of
 
 ROWS = 5_000  # answers that are read at a time
 How = Decision.How

@@ -19,8 +19,8 @@ from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import classes_now
 from datasets_app.schemas.queries.labels import value_of
 from datasets_app.schemas.rules import through
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.values import labels_of, words
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.values import labels_of, words
 
 LOOK = 5_000  # newest answers in which the commonest wrong one is looked for
 GOLD_PAGE = 30

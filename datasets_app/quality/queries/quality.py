@@ -22,13 +22,13 @@ from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import classes_now
 from datasets_app.schemas.queries.labels import names_in
 from datasets_app.schemas.rules import through
-from lifecycle.jobs import queries as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.statistics.intervals import Interval
-from lifecycle.task_types.answers import DROPPED, canonical
-from lifecycle.task_types.values import value_of
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.task_types.answers import DROPPED, canonical
+from lifecycle.runtime.task_types.values import value_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 SAMPLE = 5_000  # newest answers from which agreement is computed
 

@@ -28,14 +28,14 @@ from datasets_app.queues.task_types.by_key import widget_of
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.values import words
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.values import words
 from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.forms import add_refusal, first_problem
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 LIST, ONE = "datasets_app/quality/gold.html", "datasets_app/quality/gold_item.html"
 

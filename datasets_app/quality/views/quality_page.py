@@ -17,7 +17,7 @@ from datasets_app.quality.queries.quality import Standing
 from datasets_app.queues import rules
 from datasets_app.queues.models.queues import Queue, Seat
 from datasets_app.schemas.models.schemas import Label
-from lifecycle.statistics.intervals import Interval, wilson
+from lifecycle.runtime.statistics.intervals import Interval, wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things
 

@@ -24,12 +24,12 @@ from datasets_app.queues.rules import SlotFacts
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import accepted_labels
 from datasets_app.schemas.queries.labels import labels_by_id, labels_named
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import ItemContent, Value
-from lifecycle.task_types.values import stored
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import ItemContent, Value
+from lifecycle.runtime.task_types.values import stored
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 Action = Annotation.Action
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED

@@ -17,9 +17,9 @@ from datasets_app.queues.actions import mixing
 from datasets_app.queues.actions.mixing import Place
 from datasets_app.queues.models.queues import Queue, Seat, Slot
 from datasets_app.queues.queries.pages import is_for_others
-from lifecycle.refusals import Conflict
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 OPEN, LEASED, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.CLOSED
 IF_GOLD = Q(is_gold=True)  # not needed by others: it's closed and stays its person's

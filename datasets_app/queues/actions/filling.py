@@ -15,8 +15,8 @@ from datasets_app.queues.actions.ordering import places_of
 from datasets_app.queues.models.queues import Queue, Slot
 from datasets_app.queues.queries.decisions import standing
 from datasets_app.schemas.rules import BATCH
-from lifecycle.jobs.context import JobContext
-from lifecycle.refusals import Refused
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.runtime.refusals import Refused
 
 
 def items_for(queue: Queue) -> QuerySet[Item]:

@@ -8,9 +8,9 @@ from django.db import transaction
 
 from datasets_app.queues.models.queues import Queue, Seat
 from datasets_app.schemas.models.schemas import LabelSchema
-from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 
 @transaction.atomic

@@ -21,14 +21,14 @@ from datasets_app.queues.queries.gold import draw_gold, live_gold, set_aside, sk
 from datasets_app.queues.rules import UNJUDGED_TOLD
 from datasets_app.schemas.queries.changes import classes_now
 from datasets_app.schemas.queries.labels import value_of
-from lifecycle.notices.actions import notify
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.by_key.types import type_of
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.actions import notify
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.types import type_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 LEASED, CLOSED = Slot.State.LEASED, Slot.State.CLOSED
 Place = tuple[int, int]  # (priority, key of the slot): the position of a slot in its queue

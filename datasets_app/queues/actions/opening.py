@@ -20,13 +20,13 @@ from datasets_app.schemas.actions.schemas import write_schema
 from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.rules import BATCH
-from lifecycle.jobs import actions as jobs
-from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
 CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.BROUGHT]  # an import has annotations

@@ -12,12 +12,12 @@ from datasets_app.queues import rules
 from datasets_app.queues.models.queues import Queue, Seat, Slot
 from datasets_app.queues.queries.disputing import disagreements
 from datasets_app.schemas.rules import BATCH
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 REORDERED = frozenset({Queue.Order.UNCERTAIN, Queue.Order.DISPUTED})  # orders that come from suggestions
 OPEN = Slot.State.OPEN

@@ -16,12 +16,12 @@ from datasets_app.queues.models.decisions import Comment
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries import comments
 from datasets_app.queues.queries.comments import sees_all, visible_comments
-from lifecycle.notices.actions import notify
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy, roles
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.actions import notify
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access import policy, roles
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 LIMIT = 2_000
 NAMES = 20  # people whom one comment mentions

@@ -21,11 +21,11 @@ from datasets_app.queues.rules import SlotState
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import newest_labels
 from datasets_app.schemas.queries.labels import labels_by_id, value_of
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.values import labels_of, stored
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.values import labels_of, stored
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 How = Decision.How
 BY_RULE = (How.SINGLE, How.UNANIMOUS)

@@ -13,12 +13,12 @@ from datasets_app.prelabels.rules import Proposer
 from datasets_app.queues.actions.claims import close_open_slots
 from datasets_app.queues.actions.ordering import check_order, enqueue_reorder
 from datasets_app.queues.models.queues import Queue
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_move
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_move
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 MOVES = {
     Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},

@@ -20,9 +20,9 @@ from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.decisions import Decision
 from datasets_app.queues.models.queues import Queue
 from datasets_app.schemas.queries.labels import names_ever, value_of
-from lifecycle.notices import delivery
-from lifecycle.notices.models import Channel, Cursor
-from lifecycle.task_types.values import labels_of
+from lifecycle.ground.notices import delivery
+from lifecycle.ground.notices.models import Channel, Cursor
+from lifecycle.runtime.task_types.values import labels_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.numbers import count
 

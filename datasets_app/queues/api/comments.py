@@ -17,8 +17,8 @@ from datasets_app.queues.models.decisions import Comment
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.comments import Line, Thread, thread_page
 from datasets_app.queues.queries.pages import get_queue
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 
 class CommentIn(serializers.Serializer[Any]):

@@ -19,12 +19,12 @@ from datasets_app.queues.queries.pages import annotators, as_seen_by, chosen_ite
 from datasets_app.queues.rules import GOLD_MOST
 from datasets_app.schemas.queries.schemas import get_dataset
 from datasets_app.schemas.rules import BATCH
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import key_in
-from registry.access.api import PersonOut
-from registry.access.decorators import Needs
-from registry.access.models import User
-from registry.access.rest import IS_UUID, Request, View, chosen, read
+from registry.ground.access.api import PersonOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import User
+from registry.ground.access.rest import IS_UUID, Request, View, chosen, read
 
 PAGE = 30
 FILTERS = {

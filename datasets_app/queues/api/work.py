@@ -18,8 +18,8 @@ from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.queues.queries.gold import Told, told_of
 from datasets_app.queues.queries.pages import get_queue
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 PAGE = 30
 

@@ -12,7 +12,7 @@ from datasets_app.queues.actions.opening import CHOICES
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import annotators, uploads_to_label
 from datasets_app.queues.rules import GOLD_MOST
-from registry.access.models import User
+from registry.ground.access.models import User
 
 
 class MixForm(forms.Form):

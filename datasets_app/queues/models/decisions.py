@@ -11,7 +11,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.queues import Queue
 from datasets_app.schemas.models.schemas import IMPORTING, Label, LabelChange
-from registry.artifacts.models import Blob
+from registry.ground.artifacts.models import Blob
 
 USER = settings.AUTH_USER_MODEL
 

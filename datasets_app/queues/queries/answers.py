@@ -9,7 +9,7 @@ from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.queues import Slot
 from datasets_app.schemas.queries.changes import classes_since, present_labels
 from datasets_app.schemas.rules import ClassesNow, through
-from lifecycle.task_types.values import labels_of
+from lifecycle.runtime.task_types.values import labels_of
 
 
 def read_through(answers: list[Annotation]) -> list[Annotation]:

@@ -22,12 +22,12 @@ from datasets_app.queues.task_types.by_key import widget_of
 from datasets_app.schemas.queries.changes import classes_now, with_merged
 from datasets_app.schemas.queries.labels import labels_by_id, value_of
 from datasets_app.schemas.rules import ClassesNow, through
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.suggestions import Scored
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.suggestions import Scored
+from lifecycle.runtime.task_types.values import rename
 from lifecycle.ui import numbers
-from registry.access.models import User
+from registry.ground.access.models import User
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 FEW = 9  # classes that are all shown at once

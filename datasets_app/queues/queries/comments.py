@@ -15,8 +15,8 @@ from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.decisions import Comment
 from datasets_app.queues.models.queues import Queue, Slot
 from lifecycle.ui.addresses import key_in, unreadable
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE = 30
 ANSWERS = 500  # of a page's conversations together

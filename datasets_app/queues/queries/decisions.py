@@ -16,12 +16,12 @@ from datasets_app.queues.models.decisions import Comment, Decision
 from datasets_app.queues.models.queues import Queue, Slot
 from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.schemas.queries.labels import chunks, latest_schema, names_in
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.by_key.types import keys_with
-from lifecycle.task_types.values import rename, words
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.types import keys_with
+from lifecycle.runtime.task_types.values import rename, words
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 
 def standing() -> QuerySet[Decision]:

@@ -13,10 +13,10 @@ from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.decisions import standing_answers
 from datasets_app.queues.rules import disagreement
 from datasets_app.schemas.queries.labels import chunks
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.values import bare, value_of
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.values import bare, value_of
 
 
 def disagreements(task: str, item_ids: Sequence[int]) -> dict[int, float]:

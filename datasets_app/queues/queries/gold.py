@@ -14,9 +14,9 @@ from datasets_app.queues.models.queues import Queue, Slot
 from datasets_app.schemas.queries.changes import classes_now, with_merged
 from datasets_app.schemas.queries.labels import chunks, labels_by_id, names_in, value_of
 from datasets_app.schemas.rules import ClassesNow, through
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.values import labels_of, words
-from registry.access.models import User
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.values import labels_of, words
+from registry.ground.access.models import User
 
 WINDOW = 200  # gold that is looked at from where it is drawn, forwards and from the start: a claim costs the same however much there is
 

@@ -17,8 +17,8 @@ from datasets_app.queues import rules
 from datasets_app.queues.models.queues import ARRIVING, Queue, Seat
 from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.schemas.queries.labels import is_uuid
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE = 30
 

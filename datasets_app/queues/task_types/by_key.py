@@ -15,7 +15,7 @@ from datasets_app.queues.task_types.ranking import widget as ranking
 from datasets_app.queues.task_types.single_label import widget as single_label
 from datasets_app.queues.task_types.spans import widget as spans
 from datasets_app.queues.task_types.widget import Widget
-from lifecycle.task_types.plugins import with_plugins
+from lifecycle.runtime.task_types.plugins import with_plugins
 
 WIDGETS: Mapping[str, Widget] = with_plugins("widget", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,

@@ -13,8 +13,8 @@ from django.http import QueryDict
 from datasets_app.datasets.models import Item
 from datasets_app.queues.models.queues import Queue
 from datasets_app.schemas.models.schemas import Label
-from lifecycle.task_types.answers import Value
-from registry.access.models import User
+from lifecycle.runtime.task_types.answers import Value
+from registry.ground.access.models import User
 
 FOLDER = "datasets_app/queues/task_types"
 PARTS = ("item", "answer", "keys", "legend", "review", "gold")

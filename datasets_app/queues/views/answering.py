@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 
-from lifecycle.refusals import Conflict, NotReady, Refusal
+from lifecycle.runtime.refusals import Conflict, NotReady, Refusal
 
 STATUS = {Conflict: 409, NotReady: 503}
 View = Callable[..., HttpResponse]

@@ -28,13 +28,13 @@ from datasets_app.queues.task_types.by_key import widget_of
 from datasets_app.queues.views.answering import speaks_json, to_bench, wants_json
 from datasets_app.schemas.queries.labels import names_in, value_of
 from datasets_app.schemas.views.guideline import differences_of, guideline_html
-from lifecycle.refusals import Conflict
-from lifecycle.task_types.values import words
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.task_types.values import words
 from lifecycle.ui.forms import as_key, cleaned
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 Form = AnswerForm | SkipForm
 DIGITS = 10  # keys for classes: 1 to 9, then 0

@@ -22,9 +22,9 @@ from datasets_app.queues.views.answering import speaks_json, to_bench, wants_jso
 from lifecycle.ui.addresses import typed_in
 from lifecycle.ui.forms import cleaned
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_safe

@@ -21,15 +21,15 @@ from datasets_app.queues.queries.comments import open_comments
 from datasets_app.queues.queries.pages import Forecast, allowed, as_seen_by, chosen_items, for_them, forecast, get_queue, people, queues
 from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.queries.schemas import datasets_to_manage, get_dataset
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 PAGE = 30
 ACCEPT = Queue.Acceptance.REVIEWER

@@ -18,12 +18,12 @@ from datasets_app.queues.queries.disputing import disputed
 from datasets_app.queues.views.answering import speaks_json, to_bench, wants_json
 from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.schemas.queries.schemas import get_dataset
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import add_refusal, as_key, cleaned
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -16,11 +16,11 @@ from datasets_app.queues.forms.queues import ChangeForm
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import get_queue
 from datasets_app.queues.views.pages import queue_context
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 def state_view(action: Any, told: str) -> Any:

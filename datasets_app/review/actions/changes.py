@@ -33,17 +33,17 @@ from datasets_app.schemas.queries import changes
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, value_of
 from datasets_app.schemas.relabelling import Change, ChangeKind, Plan
 from datasets_app.schemas.rules import check_labels
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.values import labels_of, stored
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.values import labels_of, stored
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 BATCH = 250  # decisions of one transaction, each with the answers that it rests on
 REASON = 1_000

@@ -26,17 +26,17 @@ from datasets_app.review.models import Sampled, SpotCheck
 from datasets_app.review.queries.checks import earlier_of, sample_of, that_count
 from datasets_app.schemas.queries.changes import labels_now
 from datasets_app.schemas.queries.labels import value_of
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.values import stored
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import accounts
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.values import stored
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import accounts
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 KIND = "review.accept"
 LARGEST = 500  # items of a sample

@@ -23,13 +23,13 @@ from datasets_app.review.actions.checks import judge_sampled, look_again
 from datasets_app.review.queries.review import seen_digest
 from datasets_app.schemas.queries.changes import labels_now
 from datasets_app.schemas.queries.labels import value_of
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.values import answers_of
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.values import answers_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
 SLOW_LEASE = rules.RETURN_LEASE

@@ -16,8 +16,8 @@ from datasets_app.review.queries.moves import touched
 from datasets_app.schemas.api.schemas import SchemaOut
 from datasets_app.schemas.queries.schemas import get_dataset
 from datasets_app.schemas.relabelling import CHANGES_LIMIT, KINDS, Change
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 LONGEST = 120
 

@@ -15,9 +15,9 @@ from datasets_app.queues.queries.pages import get_queue
 from datasets_app.review.actions.checks import accept_check, drop_check, start_check
 from datasets_app.review.models import SpotCheck
 from datasets_app.review.queries.checks import check_under_way, get_check, sample_of, to_look_at
-from lifecycle.jobs.api import JobOut
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 
 class CheckIn(serializers.Serializer[Any]):

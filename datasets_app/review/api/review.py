@@ -14,8 +14,8 @@ from datasets_app.queues.api.work import SaysIn
 from datasets_app.queues.models.decisions import Decision
 from datasets_app.queues.models.queues import Queue
 from datasets_app.review.actions.reviews import decide, return_to_annotators
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 PAGE = 30
 

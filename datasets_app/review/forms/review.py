@@ -11,7 +11,7 @@ from datasets_app.queues.forms.answers import SaysForm
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.task_types.by_key import typed
 from datasets_app.schemas.queries.labels import labels_by_name
-from lifecycle.task_types.values import labels_of, rename
+from lifecycle.runtime.task_types.values import labels_of, rename
 
 
 class DecideForm(SaysForm):

@@ -11,10 +11,10 @@ from django.db.models import Max, Min, QuerySet
 from datasets_app.queues.models.agreed import Agreed
 from datasets_app.queues.models.queues import Queue
 from datasets_app.review.models import Sampled, SpotCheck
-from lifecycle.statistics import sampling
-from lifecycle.statistics.intervals import wilson
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.statistics import sampling
+from lifecycle.runtime.statistics.intervals import wilson
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 SHARES = (0.01, 0.02, 0.04, 0.08)  # of a lot that are wrong, for which the acceptance probability is shown
 SIZES, TOLERATED = (50, 100, 200, 500), (0, 1, 2, 5)  # of samples that may be drawn, and percent of them

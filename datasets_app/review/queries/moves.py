@@ -19,9 +19,9 @@ from datasets_app.schemas.models.schemas import Label, LabelChange
 from datasets_app.schemas.queries.changes import classes_now, has_several, saying
 from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.relabelling import ChangeKind, Gone
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.task_types.values import labels_of
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.task_types.values import labels_of
 
 LOOK = 2_000
 PAIR = 2  # classes that a dispute names; where there are more answers, any may have been merged

@@ -23,10 +23,10 @@ from datasets_app.review.rules import likely_answer
 from datasets_app.schemas.queries.changes import classes_now, labels_now
 from datasets_app.schemas.queries.labels import value_of
 from datasets_app.schemas.rules import through
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.values import words
-from registry.access.models import User
-from registry.ledger.rules import digest_of
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.values import words
+from registry.ground.access.models import User
+from registry.ground.ledger.rules import digest_of
 
 LIST = 50
 PAIR_HISTORY = 200

@@ -22,14 +22,14 @@ from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.queries.proposals import proposals_about
 from datasets_app.schemas.queries.schemas import get_dataset
 from datasets_app.schemas.relabelling import Plan
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
-from registry.ledger.rules import digest_of
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
+from registry.ground.ledger.rules import digest_of
 
 PAGE = "datasets_app/review/change.html"
 QUEUES = 30  # that are behind and named

@@ -14,12 +14,12 @@ from datasets_app.review.actions import checks
 from datasets_app.review.forms.checks import CheckForm
 from datasets_app.review.models import SpotCheck
 from datasets_app.review.queries.checks import check_under_way, sample_of, to_draw
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import first_problem
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_POST

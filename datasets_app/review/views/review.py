@@ -27,12 +27,12 @@ from datasets_app.review.queries import review as queries
 from datasets_app.review.queries.checks import check_under_way, sample_of, to_draw, to_look_at
 from datasets_app.review.queries.review import LIST, ORDERS, disputes, lines, pair_history
 from datasets_app.schemas.queries.labels import names_in, value_of
-from lifecycle.task_types.values import contested, words
+from lifecycle.runtime.task_types.values import contested, words
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import as_key
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 SAMPLE = "sample"  # in place of an order: the items of the check that is under way
 

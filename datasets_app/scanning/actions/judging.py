@@ -11,12 +11,12 @@ from datasets_app.scanning import rules
 from datasets_app.scanning.actions.scans import count
 from datasets_app.scanning.models import Finding
 from datasets_app.scanning.rules import Status
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_move
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_move
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 REASON_LIMIT = 500
 

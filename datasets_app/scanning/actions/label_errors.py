@@ -20,10 +20,10 @@ from datasets_app.scanning.actions.scans import finish, load
 from datasets_app.scanning.models import Scan
 from datasets_app.scanning.rules import FOLDS, SEED, TEXT_LIMIT, Kind
 from datasets_app.schemas.models.schemas import Label
-from lifecycle.compute.child import run_child
-from lifecycle.engine.base import BaseFolder
-from lifecycle.jobs.context import JobContext
-from lifecycle.refusals import Refused
+from lifecycle.ground.compute.child import run_child
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.runtime.engine.base import BaseFolder
+from lifecycle.runtime.refusals import Refused
 
 PROGRAM = (sys.executable, "-m", "datasets_app.scanning.guessing")
 BATCH = 1_000

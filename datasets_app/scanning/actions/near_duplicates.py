@@ -17,7 +17,7 @@ from datasets_app.scanning.actions.scans import finish, load
 from datasets_app.scanning.duplicates import Corpus, Member
 from datasets_app.scanning.models import DuplicateGroup, GroupMember, Scan
 from datasets_app.scanning.rules import Kind
-from lifecycle.jobs.context import JobContext
+from lifecycle.ground.jobs.context import JobContext
 
 BATCH = 1_000
 

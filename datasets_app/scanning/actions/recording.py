@@ -11,7 +11,7 @@ from django.db import transaction
 from datasets_app.scanning.actions.scans import count
 from datasets_app.scanning.models import Finding, Scan
 from datasets_app.scanning.rules import Status, status_when_found
-from lifecycle.jobs.context import JobContext
+from lifecycle.ground.jobs.context import JobContext
 
 
 class Draft(NamedTuple):

@@ -12,14 +12,14 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.scanning import queries
 from datasets_app.scanning.models import Finding, Scan, Tally
 from datasets_app.scanning.rules import FOUND_BY, ScanKind, ScanState, Status
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 BATCH = 1_000
 

@@ -13,12 +13,12 @@ from datasets_app.queues.models.queues import Queue
 from datasets_app.scanning import queries
 from datasets_app.scanning.models import Finding, GroupMember
 from datasets_app.scanning.rules import Kind, Status
-from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 SLOTS = 1_000  # that one queue gets at once
 

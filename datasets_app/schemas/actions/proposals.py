@@ -17,12 +17,12 @@ from datasets_app.schemas.models.proposals import GuidelineProposal
 from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.queries.proposals import newest_names
-from lifecycle.notices.actions import notify
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.actions import notify
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 LIMIT = 2_000
 ANSWER_LIMIT = 1_000

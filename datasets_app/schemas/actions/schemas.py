@@ -16,13 +16,13 @@ from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.relabelling import ChangeKind, Gone
 from datasets_app.schemas.rules import LabelSpec, check_labels
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.inputs import clean
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.inputs import clean
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

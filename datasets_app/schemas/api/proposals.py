@@ -15,8 +15,8 @@ from datasets_app.schemas.actions.proposals import decline_proposal, propose_cha
 from datasets_app.schemas.models.proposals import GuidelineProposal
 from datasets_app.schemas.queries.proposals import readable_proposals
 from datasets_app.schemas.queries.schemas import get_dataset
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, chosen, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, chosen, read
 
 PAGE = 30
 STATES = GuidelineProposal.State.choices

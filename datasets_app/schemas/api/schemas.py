@@ -15,8 +15,8 @@ from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.models.schemas import Label, LabelSchema
 from datasets_app.schemas.queries.schemas import get_dataset
 from datasets_app.schemas.rules import LabelSpec
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 PAGE = 30
 

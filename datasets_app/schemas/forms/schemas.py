@@ -13,7 +13,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name
 from datasets_app.schemas.rules import LabelSpec
-from lifecycle.task_types.inputs import clean
+from lifecycle.runtime.task_types.inputs import clean
 
 
 class ProposalsField(forms.Field):

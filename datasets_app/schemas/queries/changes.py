@@ -14,8 +14,8 @@ from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import is_uuid, labels_by_id
 from datasets_app.schemas.relabelling import ChangeKind, follow
 from datasets_app.schemas.rules import ClassesNow
-from lifecycle.task_types.answers import Labels, Value
-from lifecycle.task_types.values import named_in
+from lifecycle.runtime.task_types.answers import Labels, Value
+from lifecycle.runtime.task_types.values import named_in
 
 READ = (ChangeKind.MERGE, ChangeKind.RETIRE)  # through which values are read
 

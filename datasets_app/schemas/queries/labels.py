@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.models.schemas import Label, LabelSchema
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import Value
 
 CHUNK = 500
 

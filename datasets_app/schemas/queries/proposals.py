@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.models.proposals import GuidelineProposal
 from datasets_app.schemas.models.schemas import Label, LabelSchema
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 SHOWN = 50
 State = GuidelineProposal.State

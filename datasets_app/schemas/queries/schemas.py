@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.models.schemas import LabelSchema
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE = 30
 

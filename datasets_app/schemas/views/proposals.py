@@ -16,9 +16,9 @@ from datasets_app.schemas.models.proposals import GuidelineProposal
 from datasets_app.schemas.queries.proposals import open_proposals, own_proposals, shown
 from lifecycle.ui.forms import cleaned
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_POST

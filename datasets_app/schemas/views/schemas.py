@@ -17,12 +17,12 @@ from datasets_app.schemas.queries.proposals import taken_up
 from datasets_app.schemas.queries.schemas import get_dataset, schemas
 from datasets_app.schemas.views.guideline import differences_of, guideline_html
 from datasets_app.schemas.views.proposals import on_schema_page
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -6,10 +6,10 @@ from array import array
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.datasets.selection import Selection
-from lifecycle.jobs.context import JobContext
-from lifecycle.refusals import Conflict, Refused
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
 
 KEY = "q"  # how a key of an item is kept: eight bytes
 

@@ -15,17 +15,17 @@ from datasets_app.snapshots import queries
 from datasets_app.snapshots.formats import FORMATS, LOSSES, About
 from datasets_app.snapshots.models import Export, Snapshot
 from datasets_app.snapshots.rules import ExportFormat
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from lifecycle.task_types.exports import Entry, Tally
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.exports import Entry, Tally
 from lifecycle.ui.markdown import inline
-from registry.access import policy
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 MEDIA = {name.value: each.media for name, each in FORMATS.items()}
 

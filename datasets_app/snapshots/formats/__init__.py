@@ -10,8 +10,8 @@ from datasets_app.snapshots.formats import folders, tables
 from datasets_app.snapshots.formats.entries import LOSSES, About, in_words
 from datasets_app.snapshots.formats.packing import by_split, write_lines
 from datasets_app.snapshots.rules import ExportFormat
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.exports import Entry, Tally
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.exports import Entry, Tally
 
 Writer = Callable[[Path, Iterator[Entry], Tally, About], None]
 ZIP = "application/zip"

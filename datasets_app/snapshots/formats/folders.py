@@ -19,9 +19,9 @@ import yaml
 
 from datasets_app.snapshots.formats.entries import About
 from datasets_app.snapshots.formats.packing import SPLITS, by_split, pack, write_lines
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.exports import Entry, Tally
-from lifecycle.task_types.hub import TEXT, Feature, HubColumns
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.exports import Entry, Tally
+from lifecycle.runtime.task_types.hub import TEXT, Feature, HubColumns
 from lifecycle.ui.markdown import inline
 
 BATCH = 1_000

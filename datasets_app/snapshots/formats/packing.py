@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from lifecycle.task_types.exports import Entry, Lines, Tally
+from lifecycle.runtime.task_types.exports import Entry, Lines, Tally
 
 SPLITS = ("train", "validation", "test")
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_app.snapshots.formats.entries import About
-from lifecycle.task_types.exports import Entry, Tally
+from lifecycle.runtime.task_types.exports import Entry, Tally
 from lifecycle.ui.cells import inert_cell
 
 COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", "metadata")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from lifecycle.statistics.verdicts import Verdict
+from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.ui import marks, numbers, toasts
 from lifecycle.ui import parts as places
 from lifecycle.ui import text as texts
@@ -85,7 +85,7 @@ def state(kind: str, word: str = "", boxed: bool = False) -> SafeString:
 
 @register.simple_tag
 def verdict(code: str) -> SafeString:
-    """{% verdict row.verdict %}: what a difference comes to, as `lifecycle.statistics.verdicts` words it."""
+    """{% verdict row.verdict %}: what a difference comes to, as `lifecycle.runtime.statistics.verdicts` words it."""
     words = Verdict(code).words
     return marks.state(marks.kind_of(words), words)
 

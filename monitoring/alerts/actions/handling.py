@@ -8,16 +8,16 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_move, check_reason
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_move, check_reason
 from monitoring.alerts.actions.raising import close
 from monitoring.alerts.models import Alert, Silence
 from monitoring.alerts.rules.state import MOVES, OBJECTIVE_SOURCE, REASON_MAX, State, check_same_state, check_until
-from registry.access import policy
-from registry.access.models import Project, User
 from registry.catalog.models import Endpoint
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import Project, User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 ACKNOWLEDGE, SILENCE = "alerts.acknowledge", "alerts.silence"
 

@@ -8,16 +8,16 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.alerts.actions.raising import close
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.rules.objectives import Kind, check_objective
 from monitoring.alerts.rules.state import OBJECTIVE_SOURCE, State
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog.models import Endpoint
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 MANAGE = "alerts.manage"
 STALE = "Someone else changed this objective while you had it open."

@@ -10,14 +10,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from lifecycle.rules import check_move
+from lifecycle.runtime.rules import check_move
 from monitoring.alerts.models import Alert, Check, Objective
 from monitoring.alerts.rules.state import MOVES, Answer, Severity, State, Why, fingerprint, worse
-from registry.access.models import Project
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import Project
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 ONE_ROW = timedelta(minutes=5)  # equal answers of a rule within it share a row of the log
 

@@ -12,8 +12,8 @@ from django.db import OperationalError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle.notices import outbox
-from lifecycle.notices.models import Outbox
+from lifecycle.ground.notices import outbox
+from lifecycle.ground.notices.models import Outbox
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.actions.raising import close, raise_alert, renew_alert, resolve_alert
 from monitoring.alerts.models import Alert, Objective
@@ -21,11 +21,11 @@ from monitoring.alerts.rules.objectives import Kind, share
 from monitoring.alerts.rules.state import DRIFT_SOURCE, SERVER_SOURCE, Severity, State
 from monitoring.drift import judging
 from monitoring.drift.rules import Monitor
-from registry.access.models import Project
 from registry.catalog.models import Endpoint
 from registry.endpoints import steering
 from registry.endpoints.models import Deployment
 from registry.endpoints.queries import problem_for
+from registry.ground.access.models import Project
 
 log = logging.getLogger(__name__)
 BACK = "The measure is back below its limit."  # of what was told before reasons were

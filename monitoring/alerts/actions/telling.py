@@ -12,8 +12,8 @@ from django.db.models import F, Max
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle.notices import delivery
-from lifecycle.notices.actions import notify
+from lifecycle.ground.notices import delivery
+from lifecycle.ground.notices.actions import notify
 from lifecycle.ui.numbers import count
 from monitoring.alerts.actions.raising import close, note
 from monitoring.alerts.models import Alert, Check, Heartbeat, Objective, Silence
@@ -29,8 +29,8 @@ from monitoring.alerts.rules.state import (
     is_due,
     is_flapping,
 )
-from registry.access.models import Project, User
-from registry.access.policy import who_can
+from registry.ground.access.models import Project, User
+from registry.ground.access.policy import who_can
 
 DIGEST_HOUR = 8  # UTC
 DIGEST, RESOLVED = "digest", "resolved"

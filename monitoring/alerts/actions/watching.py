@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
-from lifecycle.notices import delivery
+from lifecycle.ground.notices import delivery
 from lifecycle.ui.numbers import duration
 from monitoring.alerts import queries
 from monitoring.alerts.actions import telling

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from monitoring.alerts.api import alerts, channels, objectives, silences
-from registry.access.rest import methods
+from registry.ground.access.rest import methods
 
 urlpatterns = [
     path("alerts/", alerts.alerts, name="api-alerts"),

@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Alert, Check
 from monitoring.alerts.rules.state import REASON_MAX, Answer, Severity, State, Why
-from registry.access.decorators import Needs
-from registry.access.rest import Request, RowOut, operation, page_out
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, RowOut, operation, page_out
 
 SEE = "alerts.view"
 

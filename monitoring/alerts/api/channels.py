@@ -7,13 +7,13 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from lifecycle.notices import delivery, sending, topics
-from lifecycle.notices.models import Channel
-from lifecycle.notices.rules import ChannelKind
+from lifecycle.ground.notices import delivery, sending, topics
+from lifecycle.ground.notices.models import Channel
+from lifecycle.ground.notices.rules import ChannelKind
 from monitoring.alerts import queries
 from monitoring.alerts.api.place import place
-from registry.access.decorators import Needs
-from registry.access.rest import Request, operation
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, operation
 
 SEE, MANAGE = "alerts.view", "alerts.manage"
 

@@ -7,16 +7,16 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Objective
 from monitoring.alerts.rules import objectives as rules
 from monitoring.alerts.rules.objectives import WINDOW_DAYS, Kind
 from monitoring.alerts.rules.text import left_text
-from registry.access.decorators import Needs
-from registry.access.models import User
-from registry.access.rest import Request, operation
 from registry.catalog.models import Endpoint
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import User
+from registry.ground.access.rest import Request, operation
 
 SEE, MANAGE = "alerts.view", "alerts.manage"
 

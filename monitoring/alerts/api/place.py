@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.models import Project, User
+from lifecycle.runtime.refusals import Refused
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.models import Project, User
 
 SEE = "alerts.view"
 

@@ -12,8 +12,8 @@ from monitoring.alerts import actions, queries
 from monitoring.alerts.api.place import place
 from monitoring.alerts.models import Silence
 from monitoring.alerts.rules.state import REASON_MAX
-from registry.access.decorators import Needs
-from registry.access.rest import Request, RowOut, operation
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, RowOut, operation
 
 SEE = "alerts.view"
 

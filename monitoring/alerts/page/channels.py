@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from lifecycle.notices import sending, topics
-from lifecycle.notices.models import Channel
+from lifecycle.ground.notices import sending, topics
+from lifecycle.ground.notices.models import Channel
 from monitoring.alerts import queries
 from monitoring.alerts.forms import ChannelForm
 from monitoring.alerts.page.detail import sent
 from monitoring.alerts.page.listing import tabs
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 
 
 def channels(user: User, form: ChannelForm | None = None, made: Channel | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle.notices.models import Delivery
+from lifecycle.ground.notices.models import Delivery
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
@@ -20,10 +20,10 @@ from monitoring.alerts.rules.burn import ROWS
 from monitoring.alerts.rules.state import DRIFT_SOURCE, OBJECTIVE_SOURCE, Answer, Why
 from monitoring.drift import judging
 from monitoring.drift.rules import Monitor
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
 from registry.audit.queries import history_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 
 BURNS = "The burn rate is still above its limit. The alert resolves automatically when it falls."
 ANSWER_MARKS = {Answer.OK: "ok", Answer.FIRING: "bad", Answer.INSUFFICIENT: "half", Answer.SUPPRESSED: "stop"}

@@ -21,10 +21,10 @@ from monitoring.alerts.rules.objectives import GOOD, Kind, Proposal
 from monitoring.alerts.rules.state import Answer, Severity, is_missed
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.rules import DAY, HOUR, ceil
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 
 STEP = 6 * HOUR
 

@@ -18,9 +18,9 @@ from monitoring.alerts.page.budget import line_of
 from monitoring.alerts.page.detail import check_line
 from monitoring.alerts.page.endpoint import watch
 from monitoring.traffic.rules import DAY
-from registry.access import policy
-from registry.access.models import User
-from registry.access.roles import sentence
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.access.roles import sentence
 
 TABS = (("Alerts", "alerts:list"), ("Suppressed", "alerts:suppressed"), ("Silences", "alerts:silences"), ("Channels", "alerts:channels"))
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lifecycle.statistics.significance import at_least
+from lifecycle.runtime.statistics.significance import at_least
 from monitoring.alerts.rules.state import CALM_SHARE, Severity
 
 SURE = 0.0002  # the chance at one look; looked at every minute for a month, an endpoint on its budget opens a ticket in less than 5 %

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from monitoring.alerts.rules.burn import Count, never_fires
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import Counts

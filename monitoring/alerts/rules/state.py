@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 
 SILENCE_MAX = timedelta(days=7)
 REASON_MAX = 500

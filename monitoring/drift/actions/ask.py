@@ -7,20 +7,20 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.jobs.actions import enqueue
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict
+from lifecycle.ground.jobs.actions import enqueue
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict
 from monitoring.drift import queries
 from monitoring.drift.actions.measure import measure
 from monitoring.drift.actions.texts import check_texts
 from monitoring.drift.rules import Span, running_span
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.queries import live_deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from lifecycle.evaluation import queries as evaluations
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.refusals import Refusal, Refused
-from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.modeling.evaluation import queries as evaluations
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.runtime.refusals import Refusal, Refused
+from lifecycle.runtime.task_types.single_label.measures import Predictions
 from monitoring.drift import reference
 from monitoring.drift.models import Baseline
 from registry.catalog.models import ModelVersion
-from registry.ledger.rules import digest_of
+from registry.ground.ledger.rules import digest_of
 
 BATCH = 500
 UNREADABLE = (Refusal, OSError, ValueError, KeyError)  # of an evaluation whose files are missing or damaged

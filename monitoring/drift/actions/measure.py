@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import transaction
 
-from lifecycle.notices.outbox import append
-from lifecycle.refusals import Refusal
+from lifecycle.ground.notices.outbox import append
+from lifecycle.runtime.refusals import Refusal
 from monitoring.drift import judging, measuring, queries
 from monitoring.drift.actions.baseline import UNREADABLE, baseline
 from monitoring.drift.cbpe import Estimate
@@ -24,8 +24,8 @@ from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import Counts
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.queries import live_deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 log = logging.getLogger(__name__)
 

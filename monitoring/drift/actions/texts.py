@@ -13,12 +13,12 @@ from django.conf import settings
 from django.db import transaction
 from numpy.typing import NDArray
 
-from lifecycle.compute import warm
-from lifecycle.evaluation import queries as evaluations
-from lifecycle.jobs.actions import enqueue
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
+from lifecycle.ground.compute import warm
+from lifecycle.ground.jobs.actions import enqueue
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation import queries as evaluations
+from lifecycle.runtime.refusals import Refused
 from monitoring.drift import comparing, domain, queries
 from monitoring.drift.actions.baseline import baseline
 from monitoring.drift.actions.measure import common, follow, judged, lock
@@ -27,10 +27,10 @@ from monitoring.drift.models import Baseline, TextCheck
 from monitoring.drift.rules import TEXTS_MAX, Span, State
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.queries import Kept
-from registry.access.models import User
 from registry.catalog.actions import materialise
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.ledger.rules import digest_of
+from registry.ground.access.models import User
+from registry.ground.ledger.rules import digest_of
 
 BATCH = 64
 SEED = 1

@@ -8,17 +8,17 @@ from typing import Any
 
 from django.conf import settings
 
-from lifecycle.statistics.verdicts import Verdict
+from lifecycle.runtime.statistics.verdicts import Verdict
+from lifecycle.runtime.words import phrase
 from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.numbers import count
-from lifecycle.words import phrase
 from monitoring.overview import queries, rules
 from monitoring.overview.page.figures import Lift, cost_chart, error_budgets, figures, kpi_chart, run_chart
 from monitoring.overview.page.models import DashboardEndpoint, models
 from monitoring.overview.page.notes import attention
 from monitoring.overview.queries import Volume
 from monitoring.traffic import queries as traffic
-from registry.access.models import User
+from registry.ground.access.models import User
 
 DEFAULT_WEEKS = 13
 LEDES = {Verdict.BETTER.words: "better than", Verdict.WORSE.words: "worse than", Verdict.UNCLEAR.words: "not clearly different from"}

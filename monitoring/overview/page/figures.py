@@ -8,8 +8,8 @@ from datetime import date, datetime
 
 from django.conf import settings
 
-from lifecycle.compute.price import price_of, price_per_million
-from lifecycle.statistics.verdicts import Verdict
+from lifecycle.ground.compute.price import price_of, price_per_million
+from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, duration, money, percent, things
@@ -22,8 +22,8 @@ from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Kpi
 from monitoring.traffic.page import Difference, difference
 from monitoring.traffic.queries import Comparison
-from registry.access.models import Project
 from registry.endpoints.models import Deployment
+from registry.ground.access.models import Project
 
 READING_MARKS = {Verdict.BETTER.words: "ok", Verdict.WORSE.words: "bad", Verdict.NOT_MEASURED.words: "off", "sample ratio off": "warn"}
 

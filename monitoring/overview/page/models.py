@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from lifecycle.compute.price import price_per_million
+from lifecycle.ground.compute.price import price_per_million
 from monitoring.alerts import queries as alerts
 from monitoring.alerts.rules.state import Severity
 from monitoring.drift.models import DriftReport

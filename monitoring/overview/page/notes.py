@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from lifecycle.words import phrase
+from lifecycle.runtime.words import phrase
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.state import Severity
 from monitoring.drift.rules import Monitor

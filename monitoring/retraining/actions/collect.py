@@ -18,8 +18,8 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.queues.actions import opening
 from datasets_app.queues.models import Queue
-from lifecycle.notices import actions as notices
-from lifecycle.refusals import Refused
+from lifecycle.ground.notices import actions as notices
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.numbers import count
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.moves import change, wait
@@ -28,9 +28,9 @@ from monitoring.retraining.queries import Texts
 from monitoring.retraining.rules import State
 from monitoring.retraining.rules.picks import SAMPLE, SPLIT_OF, UNSURE, WRONG, Choice
 from monitoring.traffic.models import Prediction
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
 NOBODY = (

@@ -10,16 +10,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from lifecycle.notices import outbox
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.notices import outbox
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.moves import note, tell_leads
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import Policy, Reason, Verdict
-from registry.access import policy
-from registry.access.models import Project, User
 from registry.catalog.models import Alias, Endpoint
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import Project, User
+from registry.ground.ledger.verbs import Verb
 
 NOTE_MAX = 2_000
 

@@ -9,21 +9,21 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_reason
-from lifecycle.training import actions as training
+from lifecycle.modeling.training import actions as training
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_reason
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.collect import asked_for, waits_for_collector
 from monitoring.retraining.actions.moves import change, end, lock, move, note
 from monitoring.retraining.actions.training import restart
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions.rules import OPEN
 

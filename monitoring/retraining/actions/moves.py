@@ -9,20 +9,20 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State as JobState
-from lifecycle.notices import actions as notices
-from lifecycle.notices import outbox
-from lifecycle.refusals import Conflict
-from lifecycle.rules import check_move
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State as JobState
+from lifecycle.ground.notices import actions as notices
+from lifecycle.ground.notices import outbox
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.rules import check_move
 from monitoring.retraining import queries, rules
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import accounts
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import accounts
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 BLOCKED_MAX, FAILURE_MAX, STEP_MAX = 500, 1_000, 500
 

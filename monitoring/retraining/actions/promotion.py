@@ -13,11 +13,11 @@ from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
 from monitoring.rollouts.queries import last_rollout, present_traffic
 from monitoring.rollouts.rules import forecast
-from registry.access.models import User
 from registry.catalog import actions as catalog
 from registry.catalog import queries as versions
 from registry.catalog.models import ModelVersion
 from registry.catalog.rules import next_semver
+from registry.ground.access.models import User
 from registry.promotions import actions as promotions
 from registry.promotions import plans
 from registry.promotions.models import PromotionRequest

@@ -7,14 +7,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from lifecycle.refusals import Conflict
+from lifecycle.runtime.refusals import Conflict
 from monitoring.retraining import queries, rules
 from monitoring.retraining.models import Trigger
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog.models import Endpoint
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, NotReady, Refusal
+from lifecycle.runtime.refusals import Conflict, NotReady, Refusal
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.collect import collect, settle, texts_ahead
 from monitoring.retraining.actions.labels import count_labels, pass_gate
@@ -26,9 +26,9 @@ from monitoring.retraining.actions.training import behind_ahead, compare_ahead, 
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.queries import Texts
 from monitoring.retraining.rules import Outcome, State, Step
-from registry.access.models import User
 from registry.catalog import queries as versions
 from registry.catalog.models import Alias
+from registry.ground.access.models import User
 
 log = logging.getLogger(__name__)
 STEPS_MOST = 16

@@ -13,18 +13,18 @@ from django.db import transaction
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.actions.freezing import SHARES
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import actions as evaluation
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.refusals import Refusal, Refused
-from lifecycle.training import actions as training
-from lifecycle.training.models import Run
-from lifecycle.training.suggesting import followed, strategy_settings
+from lifecycle.modeling.evaluation import actions as evaluation
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training import actions as training
+from lifecycle.modeling.training.models import Run
+from lifecycle.modeling.training.suggesting import followed, strategy_settings
+from lifecycle.runtime.refusals import Refusal, Refused
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.moves import Stuck, change, done, ended
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State, Step
-from registry.access.models import User
 from registry.catalog import queries as versions
+from registry.ground.access.models import User
 
 log = logging.getLogger(__name__)
 TEST = "test"

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from lifecycle.statistics import clustered, intervals
-from lifecycle.statistics.clustered import Sums
-from lifecycle.statistics.intervals import Interval
+from lifecycle.runtime.statistics import clustered, intervals
+from lifecycle.runtime.statistics.clustered import Sums
+from lifecycle.runtime.statistics.intervals import Interval
 from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
 from monitoring.retraining.rules.settings import Kind

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 
 
 class Kind(TextChoices):

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict
-from lifecycle.task_types.by_key.measures import NAMED
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.task_types.by_key.measures import NAMED
 from lifecycle.ui.numbers import signed
 
 REASON_MAX = 2_000

@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lifecycle.refusals import Conflict
-from lifecycle.rules import check_move
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.rules import check_move
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions import tell
 from monitoring.rollouts.models import FirstEvent, Rollout, Segment
 from monitoring.rollouts.rules import State
-from registry.access.models import User
 from registry.endpoints import queries as endpoints
 from registry.endpoints.models import Deployment
 from registry.endpoints.rules import ALL
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 REASON_MAX = rules.REASON_MAX
 

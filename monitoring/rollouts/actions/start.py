@@ -7,16 +7,16 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions.moves import begin_segment, note
 from monitoring.rollouts.models import Rollout
-from registry.access import policy
-from registry.access.models import User
 from registry.endpoints import actions as endpoints
 from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.verbs import Verb
 from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 

@@ -8,19 +8,19 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_reason
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_reason
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions import tell
 from monitoring.rollouts.actions.moves import finish, follow, lock_open, move, note
 from monitoring.rollouts.actions.wider import Claim, carry_out, claim
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import State
-from registry.access import policy
-from registry.access.models import User
 from registry.endpoints import actions as endpoints
 from registry.endpoints.rules import check_typed
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.urls import reverse
 
-from lifecycle.notices.actions import notify
+from lifecycle.ground.notices.actions import notify
 from monitoring.alerts.actions import raise_alert, resolve_alert
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import State, share_text
-from registry.access.models import User
-from registry.access.policy import who_can
+from registry.ground.access.models import User
+from registry.ground.access.policy import who_can
 
 SOURCE = "canary"
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Refusal
+from lifecycle.runtime.refusals import Refusal
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions import tell
 from monitoring.rollouts.actions.count import count
@@ -18,7 +18,7 @@ from monitoring.rollouts.actions.wider import Claim, carry_out, claim, cut_off
 from monitoring.rollouts.models import Look, Rollout, Segment
 from monitoring.rollouts.rules import Kind, State
 from registry.endpoints import actions as endpoints
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.verbs import Verb
 
 log = logging.getLogger(__name__)
 

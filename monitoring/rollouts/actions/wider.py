@@ -14,15 +14,15 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from lifecycle.refusals import Conflict, Refusal
+from lifecycle.runtime.refusals import Conflict, Refusal
 from monitoring.rollouts import queries
 from monitoring.rollouts.actions.moves import change, follow, lock, note
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import REASON_MAX
-from registry.access.models import User
 from registry.endpoints import actions as endpoints
-from registry.ledger.rules import SYSTEM
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import User
+from registry.ground.ledger.rules import SYSTEM
+from registry.ground.ledger.verbs import Verb
 
 
 class Claim(NamedTuple):

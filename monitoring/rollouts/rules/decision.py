@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from django.db.models import TextChoices
 
-from lifecycle.statistics.clustered import Sums
-from lifecycle.statistics.intervals import Interval
-from lifecycle.statistics.verdicts import Verdict
+from lifecycle.runtime.statistics.clustered import Sums
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.ui.numbers import count, decimals, duration, percent, signed
 from monitoring.rollouts.rules.evidence import log_limit
 from monitoring.rollouts.rules.interval import difference, disagreement

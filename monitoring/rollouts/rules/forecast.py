@@ -10,9 +10,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.refusals import Refused
-from lifecycle.statistics import clustered, sequences
-from lifecycle.statistics.clustered import Sums
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics import clustered, sequences
+from lifecycle.runtime.statistics.clustered import Sums
 from lifecycle.ui.numbers import count, decimals, duration, percent
 from monitoring.rollouts.rules.decision import Evidence, shadow_line
 from monitoring.rollouts.rules.evidence import log_e, log_limit, tolerated_share

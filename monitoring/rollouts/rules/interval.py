@@ -3,9 +3,9 @@ bounds that hold at every look. Pure."""
 
 from __future__ import annotations
 
-from lifecycle.statistics import clustered, sequences
-from lifecycle.statistics.clustered import Sums
-from lifecycle.statistics.intervals import Interval
+from lifecycle.runtime.statistics import clustered, sequences
+from lifecycle.runtime.statistics.clustered import Sums
+from lifecycle.runtime.statistics.intervals import Interval
 from registry.promotions.plans import MIN_KEYS, MIN_PER_ARM
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict
+from lifecycle.runtime.refusals import Conflict
 
 REASON_MAX = 500
 

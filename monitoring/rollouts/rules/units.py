@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import Sums
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.clustered import Sums
 from monitoring.traffic.senders import group_of
 from registry.promotions.plans import METRICS
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from monitoring.traffic import queries
 from monitoring.traffic.actions.deposit import Place, deposit
 from monitoring.traffic.actions.ingest import waits_since
@@ -19,11 +19,11 @@ from monitoring.traffic.actions.missing import unknown
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import Feedback, Prediction
 from monitoring.traffic.rules import BATCH_MAX, MINUTE, FeedbackKind, Source, floor
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import logging
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Refusal
+from lifecycle.runtime.refusals import Refusal
 from monitoring.traffic.models import GuardTrip
 from registry.endpoints import actions as endpoints
 from registry.endpoints import rules

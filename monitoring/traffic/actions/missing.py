@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from lifecycle.refusals import NotReady, Refusal, Refused
+from lifecycle.runtime.refusals import NotReady, Refusal, Refused
 from monitoring.traffic.rules import may_arrive
 from monitoring.traffic.spool import made_at
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lifecycle.inference.names import slug_of
+from lifecycle.runtime.inference.names import slug_of
 from monitoring.traffic import spool
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment

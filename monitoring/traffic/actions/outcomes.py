@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.traffic import queries
 from monitoring.traffic.actions.ingest import waits_since
 from monitoring.traffic.actions.missing import unknown
@@ -20,12 +20,12 @@ from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
 from monitoring.traffic.outcomes import Arm, added, group_of, unpacked
 from monitoring.traffic.rules import BATCH_MAX, SKEW
 from monitoring.traffic.spool import EARLIEST
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog.models import Endpoint
-from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 LARGEST = 1e12  # of a value, either way: its square still adds up without loss of what matters
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from monitoring.traffic.api import kpis, predictions, series
-from registry.access.rest import methods
+from registry.ground.access.rest import methods
 
 urlpatterns = [
     path("endpoints/<uuid:uuid>/predictions/", predictions.predictions, name="api-predictions"),

@@ -13,11 +13,11 @@ from monitoring.traffic.api.window import SINCE, UNTIL, window
 from monitoring.traffic.models import Kpi, Outcome, Side
 from monitoring.traffic.rules import BATCH_MAX, HOUR
 from monitoring.traffic.spool import prediction_uuid
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.models import ApiToken
-from registry.access.rest import Request, RowOut, operation
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import ApiToken
+from registry.ground.access.rest import Request, RowOut, operation
 
 SEE = "traffic.view"
 

@@ -14,11 +14,11 @@ from monitoring.traffic import actions, page, queries
 from monitoring.traffic.models import Feedback, Prediction
 from monitoring.traffic.rules import BATCH_MAX, FeedbackKind
 from monitoring.traffic.spool import prediction_uuid
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.models import ApiToken
-from registry.access.rest import Request, RowOut, operation, page_out, read
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import ApiToken
+from registry.ground.access.rest import Request, RowOut, operation, page_out, read
 
 SEE = "traffic.view"
 

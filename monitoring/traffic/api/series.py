@@ -13,9 +13,9 @@ from rest_framework import serializers
 from monitoring.traffic import queries
 from monitoring.traffic.api.window import SINCE, UNTIL, window
 from monitoring.traffic.rules import HOUR, MINUTE
-from registry.access.decorators import Needs
-from registry.access.rest import Request, operation
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, operation
 
 SEE = "traffic.view"
 ARMS = ("stable", "canary", "shadow")

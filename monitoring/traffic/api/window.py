@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from registry.access.rest import Request
+from registry.ground.access.rest import Request
 
 SINCE, UNTIL = OpenApiParameter("since", datetime), OpenApiParameter("until", datetime)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from lifecycle.compute.price import price_per_million
+from lifecycle.ground.compute.price import price_per_million
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import FIELDS, Counts
 from monitoring.traffic.models import DayRollup, HourRollup, MinuteRollup, Rollup, RollupMark

@@ -9,15 +9,15 @@ from functools import cached_property
 
 from django.db.models import Count, QuerySet
 
-from lifecycle.statistics.intervals import Interval
-from lifecycle.statistics.verdicts import Verdict, verdict
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.statistics.verdicts import Verdict, verdict
 from monitoring.traffic import outcomes
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
 from monitoring.traffic.outcomes import Arm
 from monitoring.traffic.rules import DAY, ceil, floor
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 
 @dataclass(frozen=True)

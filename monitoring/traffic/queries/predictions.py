@@ -8,10 +8,10 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from monitoring.traffic import keyset
 from monitoring.traffic.models import Feedback, Prediction, ShadowAnswer
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE, FEW = 30, 8
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy as access
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import card as cards
 from registry.catalog import queries, rules, signed_cards
 from registry.catalog.actions.files import check_facts
 from registry.catalog.models import Card, ModelVersion
 from registry.catalog.signed_cards import digest_of
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 
 def changed() -> Conflict:

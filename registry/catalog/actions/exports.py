@@ -18,23 +18,23 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from lifecycle import bundle
-from lifecycle.compute import warm
-from lifecycle.engine.shipped import SERVED, source
-from lifecycle.jobs.actions import enqueue
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused, full_disk_refused
-from lifecycle.training.folders import forget, local_folder, scratch
-from registry.access import policy as access
-from registry.access.models import User
-from registry.artifacts.actions import CHUNK, write_folder
+from lifecycle.ground.compute import warm
+from lifecycle.ground.jobs.actions import enqueue
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.training.folders import forget, local_folder, scratch
+from lifecycle.runtime import bundle
+from lifecycle.runtime.engine.shipped import SERVED, source
+from lifecycle.runtime.refusals import Conflict, Refused, full_disk_refused
 from registry.catalog import exported, queries, rules, signed_cards
 from registry.catalog.actions.files import check_card, verified
 from registry.catalog.models import Card, ModelVersion, PackedExport
-from registry.ledger import keys
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import User
+from registry.ground.artifacts.actions import CHUNK, write_folder
+from registry.ground.ledger import keys
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 KIND = "catalog.export"
 MB = 1_000_000

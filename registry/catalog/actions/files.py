@@ -13,14 +13,14 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from lifecycle import bundle
-from lifecycle.refusals import Damaged, Refused
-from registry.artifacts.actions import write_folder
-from registry.artifacts.models import Folder
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import Damaged, Refused
 from registry.catalog import queries, signed_cards
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Card, ModelVersion, VerifiedCopy
-from registry.ledger import keys
+from registry.ground.artifacts.actions import write_folder
+from registry.ground.artifacts.models import Folder
+from registry.ground.ledger import keys
 
 
 @contextmanager

@@ -8,14 +8,14 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict
-from lifecycle.rules import check_reason
-from registry.access import policy as access
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.rules import check_reason
 from registry.catalog import rules
 from registry.catalog.models import Endpoint, Freeze
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from lifecycle.refusals import Refused
-from registry.access import policy as access
-from registry.access.models import Project, User
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import rules
 from registry.catalog.models import Alias, Endpoint, RegisteredModel
-from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import Project, User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries as policies
 
 

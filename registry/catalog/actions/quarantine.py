@@ -6,14 +6,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from lifecycle.rules import check_move, check_reason
-from registry.access import policy as access
-from registry.access.models import User
+from lifecycle.runtime.rules import check_move, check_reason
 from registry.catalog import rules, serving
 from registry.catalog.models import ModelVersion
 from registry.catalog.rules import State
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

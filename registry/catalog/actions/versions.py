@@ -7,24 +7,24 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from lifecycle import bundle
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.jobs.actions import enqueue
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import NotReady, Refused
-from lifecycle.training.models import Run
-from lifecycle.training.rules import RunState
-from registry.access import policy as access
-from registry.access.models import User
+from lifecycle.ground.jobs.actions import enqueue
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import Run
+from lifecycle.modeling.training.rules import RunState
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import NotReady, Refused
 from registry.catalog import card, queries, rules, signed_cards
 from registry.catalog.actions.files import laid_out
 from registry.catalog.models import Card, ModelVersion, RegisteredModel
 from registry.catalog.signed_cards import digest_of
-from registry.ledger import keys
-from registry.ledger.actions import record
-from registry.ledger.rules import SYSTEM
-from registry.ledger.rules import digest_of as digest_of_json
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import User
+from registry.ground.ledger import keys
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import SYSTEM
+from registry.ground.ledger.rules import digest_of as digest_of_json
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

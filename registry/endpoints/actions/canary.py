@@ -6,19 +6,19 @@ from uuid import UUID
 
 from django.db import transaction
 
-from lifecycle.notices import outbox
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_reason
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.notices import outbox
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_reason
 from registry.catalog.actions.files import materialise
 from registry.catalog.models import Alias
 from registry.endpoints import queries, rules, steering
 from registry.endpoints.actions import intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 from registry.promotions.actions.deploy import check_still_holds
 from registry.promotions.models import PromotionRequest
 

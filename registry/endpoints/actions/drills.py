@@ -9,14 +9,14 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.endpoints import queries, rules
 from registry.endpoints.actions.publish import lock, sign_into_place, writer_lock
 from registry.endpoints.models import Deployment, Fault
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 ACTION = "endpoints.plant_fault"
 

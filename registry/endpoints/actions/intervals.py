@@ -7,14 +7,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import queries, rules
 from registry.endpoints.actions.publish import publish
 from registry.endpoints.models import Deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 from registry.promotions.models import PromotionRequest
 
 

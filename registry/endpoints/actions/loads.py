@@ -8,8 +8,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle.notices import outbox
-from lifecycle.refusals import Damaged, Refused
+from lifecycle.ground.notices import outbox
+from lifecycle.runtime.refusals import Damaged, Refused
 from registry.catalog.actions.files import hashing_alone, is_remembered, materialise, served_folder, verify_copy
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Endpoint, ModelVersion
@@ -20,8 +20,8 @@ from registry.endpoints.actions.telling import page_of, tell
 from registry.endpoints.actions.withdraw import withdraw_what_is_left
 from registry.endpoints.models import Deployment, Routes
 from registry.endpoints.routes import standbys
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 log = logging.getLogger(__name__)
 PROBLEM_MAX = 300

@@ -14,11 +14,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle import bundle
+from lifecycle.runtime import bundle
 from registry.endpoints import queries, rules
 from registry.endpoints.models import Routes
 from registry.endpoints.routes import routes
-from registry.ledger import keys
+from registry.ground.ledger import keys
 
 
 def publish() -> int:

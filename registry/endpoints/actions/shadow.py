@@ -6,9 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog.actions.files import materialise
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import check_servable
@@ -16,8 +14,10 @@ from registry.endpoints import queries, rules
 from registry.endpoints.actions import intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 from registry.promotions.actions.subject import check_not_frozen
 
 ACTION = "endpoints.shadow"

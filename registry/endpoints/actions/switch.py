@@ -11,16 +11,16 @@ from uuid import UUID
 
 from django.db import transaction
 
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.rules import check_reason
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.rules import check_reason
 from registry.catalog.actions.files import is_remembered, materialise
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
+from registry.ground.access import policy
+from registry.ground.access.models import User
 from registry.promotions import plans
 from registry.promotions.actions.deploy import claim_approval, fulfilled, ready_to_deploy
 from registry.promotions.models import PromotionRequest

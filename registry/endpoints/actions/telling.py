@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from django.urls import reverse
 
-from lifecycle.notices.actions import notify
-from registry.access.policy import holders
-from registry.access.roles import Role
+from lifecycle.ground.notices.actions import notify
 from registry.catalog.models import Endpoint
+from registry.ground.access.policy import holders
+from registry.ground.access.roles import Role
 
 
 def tell(endpoints: list[Endpoint], text: str, url: str, *, besides: Collection[int] = ()) -> set[int]:

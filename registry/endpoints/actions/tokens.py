@@ -7,14 +7,14 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from registry.access import policy
-from registry.access.actions import new_secret
-from registry.access.models import User
 from registry.catalog.models import Endpoint
 from registry.endpoints.actions.publish import publish
 from registry.endpoints.models import EndpointToken
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy
+from registry.ground.access.actions import new_secret
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 MANAGE = "endpoints.manage_tokens"
 

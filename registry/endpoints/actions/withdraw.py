@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from registry.access.models import User
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.publish import lock, next_epoch
 from registry.endpoints.actions.telling import page_of, tell
 from registry.endpoints.models import Deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 
 Arm = Deployment.Arm
 

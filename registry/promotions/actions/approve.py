@@ -9,13 +9,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict
-from lifecycle.rules import check_reason
-from registry.access import policy as access
-from registry.access import step_up
-from registry.access.models import User
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.rules import check_reason
+from registry.ground.access import policy as access
+from registry.ground.access import step_up
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.rules import Step
 from registry.promotions import rules

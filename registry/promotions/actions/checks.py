@@ -10,15 +10,15 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.jobs.actions import enqueue
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from registry.access import policy as access
-from registry.access.models import User
+from lifecycle.ground.jobs.actions import enqueue
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
 from registry.catalog.models import Alias, ModelVersion
-from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 from registry.policies import gates
 from registry.policies import queries as policies
 from registry.policies.models import Policy

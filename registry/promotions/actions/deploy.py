@@ -9,11 +9,11 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict
 from registry.catalog.models import ModelVersion
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 from registry.promotions import rules, votes
 from registry.promotions.actions import subject
 from registry.promotions.models import PromotionRequest

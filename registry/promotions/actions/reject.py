@@ -8,11 +8,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy as access
-from registry.access.models import User
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access import policy as access
+from registry.ground.access.models import User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.rules import Step
 from registry.promotions import rules

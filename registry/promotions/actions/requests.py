@@ -10,15 +10,15 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from lifecycle.refusals import Refused
-from lifecycle.rules import check_reason
-from registry.access import policy as access
-from registry.access.models import Project, User
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.rules import check_reason
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import check_servable
-from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.access.models import Project, User
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.promotions import plans, queries, rules
 from registry.promotions.actions.checks import start_check

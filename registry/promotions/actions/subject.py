@@ -22,17 +22,17 @@ from datasets_app.snapshots import makers
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.training import queries as training
-from lifecycle.training.models import Run
-from registry.access import policy as access
+from lifecycle.modeling.training import queries as training
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.catalog.signed_cards import digest_of as digest_of_text
-from registry.ledger import accounts
-from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from registry.ground.access import policy as access
+from registry.ground.ledger import accounts
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.promotions import rules
 from registry.promotions.models import PromotionRequest, Verdict

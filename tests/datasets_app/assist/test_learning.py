@@ -32,13 +32,13 @@ from datasets_app.queues.rules import RANGE
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.queries.labels import labels_by_name
 from datasets_app.schemas.rules import LabelSpec
-from lifecycle.compute import warm
-from lifecycle.compute.child import Result, run_child
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.compute import warm
+from lifecycle.ground.compute.child import Result, run_child
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.numbers import percent
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import datasets
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items, say

@@ -8,7 +8,7 @@ from datasets_app.assist import embeddings
 from datasets_app.assist.actions.learning import learn
 from datasets_app.assist.queries import learning
 from datasets_app.queues.actions.claims import claim
-from lifecycle.engine.base import bundled_minilm
+from lifecycle.runtime.engine.base import bundled_minilm
 from tests.support.jobs import run_ok
 from tests.support.labeling import answer, make_dataset, make_queue, queue_items
 

@@ -15,11 +15,11 @@ from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.models import Queue
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import add_items, label_items, make_dataset, make_queue, make_schema
 

@@ -3,7 +3,7 @@
 import pytest
 
 from datasets_app.assist.matching import PATTERN_LIMIT, TEXT_READ, WORDS_LIMIT, Piece, clean_pattern, matcher, pieces
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 
 
 def spans(kind, pattern, text, mode="any"):

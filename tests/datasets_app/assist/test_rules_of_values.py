@@ -15,9 +15,9 @@ from datasets_app.queues.queries.disputing import disagreements
 from datasets_app.queues.queries.pages import get_queue
 from datasets_app.review.queries import review
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from lifecycle.task_types.values import rename, words
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.task_types.values import rename, words
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import make_dataset, make_queue, make_schema, queue_items, say
 from tests.support.rules import NAMES, TEXTS, apply, marked_parts, several_classes, write
 

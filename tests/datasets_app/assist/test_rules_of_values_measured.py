@@ -12,10 +12,10 @@ from datasets_app.assist.queries import suggesting
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import make_dataset, make_queue, make_schema, queue_items, say
 from tests.support.rules import NAMES, apply, marked_parts, several_classes, write
 

@@ -12,7 +12,7 @@ from datasets_app.assist.queries import suggesting
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from lifecycle.ui.numbers import percent
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, decided_dataset, make_dataset, make_schema

@@ -4,7 +4,7 @@ import pytest
 
 from datasets_app.datasets import actions
 from datasets_app.datasets.models import Item, Upload
-from lifecycle.jobs.rules import State
+from lifecycle.ground.jobs.rules import State
 from tests.support.datasets import csv_bytes, make_dataset, receive
 from tests.support.jobs import run_jobs, run_ok
 

@@ -19,8 +19,8 @@ from datasets_app.datasets import actions, queries
 from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.readers import archives
 from datasets_app.datasets.models import Upload
-from lifecycle.refusals import Refused
-from registry.artifacts.models import Blob
+from lifecycle.runtime.refusals import Refused
+from registry.ground.artifacts.models import Blob
 from tests.support.datasets import import_file, make_dataset, receive
 
 pytestmark = pytest.mark.django_db

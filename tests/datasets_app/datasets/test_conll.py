@@ -16,10 +16,10 @@ from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.schemas.queries.labels import latest_schema, names_in
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export
-from lifecycle.refusals import Refused
-from lifecycle.task_types.spans import conll
-from lifecycle.task_types.values import rename
-from registry.artifacts import actions as artifacts
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.spans import conll
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze

@@ -18,13 +18,13 @@ from datasets_app.exchange.actions.corrections import bring_corrections
 from datasets_app.queues.models import Decision
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.rules import LabelSpec
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from registry.access.actions import revoke
-from registry.access.roles import Role
-from registry.artifacts.actions import open_blob
-from registry.ledger.models import Event
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.actions import revoke
+from registry.ground.access.roles import Role
+from registry.ground.artifacts.actions import open_blob
+from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import add_items

@@ -18,8 +18,8 @@ from datasets_app.datasets.importing import dry_run, mapping, readers
 from datasets_app.datasets.importing.readers import Reading, archives, columns
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.models import Upload
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
 from tests.support.datasets import csv_bytes, import_file, make_dataset, receive
 from tests.support.jobs import run_jobs, run_ok
 

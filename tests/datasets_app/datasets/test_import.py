@@ -8,10 +8,10 @@ from datasets_app.datasets import actions, queries
 from datasets_app.datasets.actions import imports as importing
 from datasets_app.datasets.models import Item, Upload
 from datasets_app.datasets.rules import UploadState
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_jobs, run_ok
 

@@ -10,8 +10,8 @@ from datasets_app.datasets.importing.label_config import Control, Unreadable
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.forms.schemas import read_classes
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from lifecycle.refusals import Refused
-from lifecycle.task_types.by_key.types import TYPES
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.types import TYPES
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, packed, task
 

@@ -9,7 +9,7 @@ import pytest
 from datasets_app.datasets.models import Item
 from datasets_app.queues.models import Annotation, Decision
 from datasets_app.queues.queries.decisions import values_of_items
-from lifecycle.task_types.contents import dialogue
+from lifecycle.runtime.task_types.contents import dialogue
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, region, task
 

@@ -13,9 +13,9 @@ from datasets_app.datasets.importing.mapping import Mapper
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.models import Item, Upload
 from datasets_app.queues.queries.decisions import values_of_items
-from lifecycle.refusals import Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.datasets import csv_bytes, import_file, make_dataset, receive
 
 ROWS = csv_bytes([["good", "pos"], ["bad", "NEG"], ["so so", "0"], ["well", "pos"]], ["text", "label"])

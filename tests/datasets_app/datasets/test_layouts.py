@@ -13,8 +13,8 @@ from datasets_app.datasets.importing.mapping import Mapper, propose
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.schemas.queries.labels import latest_schema, names_in
-from lifecycle.task_types.contents import responses
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.contents import responses
+from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset, receive
 
 ASKED, SAID, OTHER = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "No."}

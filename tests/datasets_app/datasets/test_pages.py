@@ -11,8 +11,8 @@ from django.urls import reverse
 from datasets_app.datasets import queries
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from lifecycle.refusals import Refused
-from registry.artifacts import actions as artifacts
+from lifecycle.runtime.refusals import Refused
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
 

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from datasets_app.datasets import actions
 from datasets_app.datasets.models import Upload
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.datasets import csv_bytes, make_dataset
 
 pytestmark = pytest.mark.django_db

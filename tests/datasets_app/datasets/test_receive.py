@@ -14,8 +14,8 @@ from datasets_app.datasets.actions import inspection
 from datasets_app.datasets.models import Upload
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Decision
-from lifecycle.refusals import Conflict, Refused
-from registry.artifacts.models import Blob
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.artifacts.models import Blob
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
 

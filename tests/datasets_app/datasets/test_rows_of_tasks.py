@@ -11,7 +11,7 @@ from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.models import Item
 from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.schemas.queries.labels import latest_schema, names_in
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset
 
 FIREMEN = "👨🏻‍🚒 firemen drive firetrucks"

@@ -8,7 +8,7 @@ from datasets_app.datasets import search
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.search import Query, Term, marked, parse
 from datasets_app.datasets.selection import Selection
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from tests.support.labeling import add_items, make_dataset
 
 pytestmark = pytest.mark.postgres

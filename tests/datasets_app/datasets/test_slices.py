@@ -16,9 +16,9 @@ from datasets_app.queues.models import Queue, Slot
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.relabelling import Change, ChangeKind
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, answer, make_dataset, make_queue, queue_items
 

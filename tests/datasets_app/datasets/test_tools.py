@@ -10,8 +10,8 @@ from datasets_app.datasets import queries
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
 from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.importing.report import Problem
-from lifecycle.task_types.answers import Value, canonical
-from registry.artifacts import actions as artifacts
+from lifecycle.runtime.task_types.answers import Value, canonical
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, lines, packed, span, task
 

@@ -15,12 +15,12 @@ from datasets_app.queues.models import Annotation, Decision, Dispute, Queue, Sea
 from datasets_app.queues.queries.decisions import current_decision
 from datasets_app.queues.queries.pages import queues
 from datasets_app.schemas.queries.labels import latest_schema, names_in
-from lifecycle.jobs import actions as jobs
-from registry.access import policy
-from registry.access import queries as access
-from registry.access.models import User
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from registry.ground.access import policy
+from registry.ground.access import queries as access
+from registry.ground.access.models import User
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.jobs import run_jobs
 from tests.support.tools import annotation, as_json, choice, region, span, task

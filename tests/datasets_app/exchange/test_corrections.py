@@ -22,13 +22,13 @@ from datasets_app.schemas.relabelling import Change
 from datasets_app.schemas.rules import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.access.actions import grant
-from registry.access.roles import Role
-from registry.artifacts import actions as artifacts
-from registry.ledger.models import Event
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access.actions import grant
+from registry.ground.access.roles import Role
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, make_queue

@@ -12,9 +12,9 @@ from datasets_app.exchange.models import Correction
 from datasets_app.queues.models import Decision
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
-from lifecycle.jobs.rules import State
-from registry.access.roles import Role
-from registry.artifacts import actions as artifacts
+from lifecycle.ground.jobs.rules import State
+from registry.ground.access.roles import Role
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import csv_bytes, import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.people import make_person

@@ -19,13 +19,13 @@ from datasets_app.queues.models import Queue
 from datasets_app.queues.queries.decisions import current_decision
 from datasets_app.review.actions.reviews import decide
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, names_in, value_of
-from lifecycle.refusals import Refused
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.values import rename
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.datasets import import_file, import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_queue, say

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.exchange.models import Export
 from datasets_app.queues.models import Queue
-from registry.access.models import User
+from registry.ground.access.models import User
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.jobs import run_ok
 from tests.support.tools import annotation, as_json, choice, task

@@ -11,8 +11,8 @@ from datasets_app.queues.models import Decision
 from datasets_app.queues.queries.decisions import adjudicators_of, current_decisions
 from datasets_app.schemas.models import LabelSchema
 from datasets_app.schemas.queries.labels import latest_schema
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import add_items, make_dataset, make_schema
 
 pytestmark = pytest.mark.django_db

@@ -12,10 +12,10 @@ from datasets_app.exchange.actions.corrections import accept_corrections, bring_
 from datasets_app.exchange.models import Correction
 from datasets_app.schemas.actions.proposals import decline_proposal, propose_change, withdraw_proposal
 from datasets_app.schemas.models import GuidelineProposal
-from lifecycle.refusals import Conflict
-from registry.access.models import User
-from registry.access.roles import Role
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts
 from tests.support.datasets import make_dataset as empty_dataset
 from tests.support.jobs import run_ok

@@ -11,9 +11,9 @@ from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Annotation, Decision, Dispute
-from lifecycle.refusals import Refused
-from registry.access.models import User
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.models import User
+from registry.ground.ledger.models import Event
 from tests.support.datasets import csv_bytes, import_file, make_dataset, receive
 from tests.support.jobs import run_ok
 

@@ -8,7 +8,7 @@ from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.queries.bench import bench_items
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support.labeling import make_dataset, make_queue, make_schema
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ import pytest
 from datasets_app.quality import agreement
 from datasets_app.quality.agreement import Tally
 from datasets_app.quality.agreement.intervals import bootstrap
-from lifecycle.statistics.intervals import wilson
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.runtime.statistics.intervals import wilson
+from lifecycle.runtime.task_types.by_key.types import type_of
 
 
 def units(seed, items, people=2, labels="abc"):

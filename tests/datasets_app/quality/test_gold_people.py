@@ -12,11 +12,11 @@ from datasets_app.queues import rules
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.actions.mixing import let_go_on, mix_gold
 from datasets_app.queues.models import Queue, Seat
-from lifecycle.notices.models import Notice
-from lifecycle.refusals import Conflict, Refused
-from registry.access.models import User
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.models import Notice
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access.models import User
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take, work_off
 from tests.support.jobs import run_ok
 

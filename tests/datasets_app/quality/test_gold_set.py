@@ -12,9 +12,9 @@ from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.models import Decision, Gold, Queue
 from datasets_app.review.actions.reviews import decide
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, value_of
-from lifecycle.refusals import Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take
 from tests.support.labeling import add_items, answer, label_items, make_annotator, make_dataset, make_queue, make_schema, queue_items
 

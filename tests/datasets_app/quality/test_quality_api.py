@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from datasets_app.quality.models import QualityReport
 from datasets_app.queues.models import Queue
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue
 

@@ -20,10 +20,10 @@ from datasets_app.queues.actions.answers import undo
 from datasets_app.queues.models import Queue
 from datasets_app.review.actions.reviews import decide, return_to_annotators
 from datasets_app.schemas.queries.labels import labels_by_name
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Conflict
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.refusals import Conflict
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 from datasets_app.quality.actions.quality import measure_due, measure_quality
 from datasets_app.quality.queries.quality import report_of
 from datasets_app.queues.models import Annotation, Queue
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue
 

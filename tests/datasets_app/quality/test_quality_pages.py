@@ -11,9 +11,9 @@ from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.models import QualityReport
 from datasets_app.queues.models import Queue
 from datasets_app.schemas.queries.labels import labels_by_name
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Refused
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.refusals import Refused
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import label_items, make_annotator, make_dataset, make_queue
 

@@ -11,9 +11,9 @@ from datasets_app.quality import quality
 from datasets_app.quality.quality import Given, Measure, Worker, forecast
 from datasets_app.quality.queries.quality import letter
 from datasets_app.queues import rules
-from lifecycle.statistics import sequences
-from lifecycle.statistics.intervals import Interval
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.runtime.statistics import sequences
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.task_types.by_key.types import type_of
 
 ONE_LABEL = type_of("single_label")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

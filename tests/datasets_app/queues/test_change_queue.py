@@ -15,9 +15,9 @@ from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.actions.steering import change_queue, close_queue
 from datasets_app.queues.models import Queue
 from datasets_app.queues.rules import random_place
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, answer, make_dataset, make_queue, queue_items
 

@@ -11,8 +11,8 @@ from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Queue
 from datasets_app.queues.rules import random_place
-from lifecycle.refusals import Refused
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
 from tests.support.labeling import add_items, make_dataset, make_schema
 
 pytestmark = pytest.mark.django_db

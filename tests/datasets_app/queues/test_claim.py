@@ -12,8 +12,8 @@ from datasets_app.queues.actions import claims
 from datasets_app.queues.actions.claims import heartbeat, release, sweep
 from datasets_app.queues.actions.steering import close_queue, pause_queue
 from datasets_app.queues.models import Queue, Slot
-from lifecycle.refusals import Conflict
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access.models import User
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db

@@ -9,12 +9,12 @@ from datasets_app.queues.actions.remarks import comment, flag, resolve_comment
 from datasets_app.queues.models import Comment, Queue
 from datasets_app.queues.queries.comments import open_comments, open_mentions
 from datasets_app.review.actions.reviews import return_to_annotators
-from lifecycle.notices.models import Notice
-from lifecycle.refusals import Conflict, Refused
-from registry.access.actions import revoke
-from registry.access.roles import Role
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.models import Notice
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access.actions import revoke
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db

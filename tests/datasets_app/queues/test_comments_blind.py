@@ -8,7 +8,7 @@ from datasets_app.queues.models import Comment, Queue
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.queues.queries.comments import Wanted, thread_page, visible_comments
 from datasets_app.review.actions.reviews import return_to_annotators
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.actions.mixing import mix_gold
 from datasets_app.queues.actions.steering import close_queue
 from datasets_app.queues.models import Gold, Queue, Slot
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
 from tests.support.labeling import answer, make_dataset, make_queue, make_schema
 

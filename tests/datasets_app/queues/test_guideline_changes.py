@@ -10,7 +10,7 @@ from datasets_app.queues.models import Queue, Seat
 from datasets_app.queues.queries.pages import known_before
 from datasets_app.review.actions.changes import move_queue
 from datasets_app.schemas.differences import LIMIT, DiffLine, differences
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from tests.support.labeling import make_dataset, make_queue, make_schema
 
 pytestmark = pytest.mark.django_db

@@ -15,8 +15,8 @@ from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.actions.ordering import reorder
 from datasets_app.queues.models import Queue, Slot
 from datasets_app.queues.rules import RANGE, random_place, uncertain_place
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.labeling import answer, make_dataset, make_queue, queue_items
 

@@ -3,7 +3,7 @@
 import pytest
 
 from datasets_app.queues.rules import side_order
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from tests.support.labeling import make_dataset, make_queue, queue_items, say
 
 TWO = {"responses": ["one", "two"]}

@@ -6,8 +6,8 @@ from django.urls import reverse
 from datasets_app.queues.actions.steering import pause_queue
 from datasets_app.queues.models import Queue
 from datasets_app.review.actions.checks import start_check
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import label_items, make_dataset, make_queue
 
 pytestmark = pytest.mark.django_db

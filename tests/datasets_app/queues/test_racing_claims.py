@@ -14,7 +14,7 @@ from datasets_app.queues.actions.claims import claim, heartbeat
 from datasets_app.queues.actions.mixing import mix_gold
 from datasets_app.queues.actions.steering import close_queue
 from datasets_app.queues.models import Annotation, Queue, Slot
-from lifecycle.refusals import Conflict
+from lifecycle.runtime.refusals import Conflict
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take
 from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from datasets_app.queues.models import Annotation, Decision, Dispute, Queue, Seat, Slot
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items, said_at_once, say
 
 pytestmark = pytest.mark.django_db

@@ -12,10 +12,10 @@ from datasets_app.queues.queries.decisions import adjudicators_of, annotators_of
 from datasets_app.review.actions.reviews import decide
 from datasets_app.schemas.queries.changes import accepted_labels
 from datasets_app.schemas.queries.labels import labels_by_id
-from lifecycle.refusals import Conflict, Refused
-from registry.access.models import User
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access.models import User
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db

@@ -10,11 +10,11 @@ from datasets_app.queues.actions import telling
 from datasets_app.queues.actions.answers import skip, undo
 from datasets_app.queues.actions.telling import tell_labels
 from datasets_app.queues.models import Annotation, Decision, Queue
-from lifecycle.notices import delivery
-from lifecycle.notices.models import Channel, Delivery
-from lifecycle.refusals import Refused
-from registry.access.actions import grant
-from registry.access.roles import Role
+from lifecycle.ground.notices import delivery
+from lifecycle.ground.notices.models import Channel, Delivery
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.actions import grant
+from registry.ground.access.roles import Role
 from tests.support.datasets import import_file
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, say
 from tests.support.people import make_project

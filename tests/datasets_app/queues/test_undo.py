@@ -12,7 +12,7 @@ from datasets_app.queues.models import Annotation, Decision, Queue, Seat, Slot
 from datasets_app.queues.queries.bench import bench_items, skipped_open
 from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.review.actions.reviews import decide
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db

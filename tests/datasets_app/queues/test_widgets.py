@@ -11,8 +11,8 @@ from django.template.loader import select_template
 from django.urls import reverse
 
 from datasets_app.queues.task_types.by_key import WIDGETS, posted, typed, widget_of
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.by_key.types import type_of
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
 from tests.task_types.examples import EXAMPLES, IDS, NAMES
 

@@ -16,10 +16,10 @@ from datasets_app.review.actions.reviews import return_to_annotators, undo_decis
 from datasets_app.review.models import Sampled, SpotCheck
 from datasets_app.review.queries.checks import earlier_of, sample_of, that_count, to_look_at
 from datasets_app.schemas.queries.labels import labels_by_id, labels_by_name
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_ok
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, say, says
 

@@ -8,8 +8,8 @@ from datasets_app.queues.models import Agreed, Decision
 from datasets_app.review.actions.checks import accept_check, start_check
 from datasets_app.review.actions.reviews import decide
 from datasets_app.review.queries.checks import to_look_at
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue, says
 

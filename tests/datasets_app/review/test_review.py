@@ -13,9 +13,9 @@ from datasets_app.queues.queries.decisions import current_decision, current_deci
 from datasets_app.review.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.review.queries.review import case, pair_history
 from datasets_app.schemas.queries.labels import names_in
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db

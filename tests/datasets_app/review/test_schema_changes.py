@@ -26,12 +26,12 @@ from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.relabelling import Change, Gone, follow, plan
 from datasets_app.schemas.rules import LabelSpec
 from datasets_app.snapshots.actions import freeze
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items, says
 

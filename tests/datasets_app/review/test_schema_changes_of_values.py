@@ -19,12 +19,12 @@ from datasets_app.review.actions.changes import move_decisions, supersede
 from datasets_app.review.queries.moves import MOVE, decisions_behind, looked_through, to_move
 from datasets_app.schemas.queries.labels import names_ever
 from datasets_app.snapshots.actions import freeze
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.values import rename
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.changing import NAMES, TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import make_queue, make_schema, queue_items, say

@@ -14,11 +14,11 @@ from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.models import GuidelineProposal, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import latest_schema, names_in
 from datasets_app.schemas.relabelling import Change, ChangeKind, Gone
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.values import rename, words
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.values import rename, words
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.changing import TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans
 from tests.support.gold import know
 from tests.support.jobs import run_ok

@@ -11,7 +11,7 @@ from datasets_app.review.actions.changes import change_classes
 from datasets_app.schemas.models import LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from datasets_app.schemas.relabelling import Change
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, label_items, make_dataset, make_queue, make_schema
 

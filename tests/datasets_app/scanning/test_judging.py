@@ -14,8 +14,8 @@ from datasets_app.queues.actions.steering import close_queue
 from datasets_app.queues.models import Queue, Slot
 from datasets_app.scanning import actions
 from datasets_app.scanning.models import Finding, Tally
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.scanning import scan
 

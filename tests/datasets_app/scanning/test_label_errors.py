@@ -14,11 +14,11 @@ from datasets_app.queues.models import Decision
 from datasets_app.scanning import actions, guessing
 from datasets_app.scanning.actions import label_errors
 from datasets_app.scanning.models import Finding, Scan, Tally
-from lifecycle.compute import warm
-from lifecycle.compute.child import read_result
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
+from lifecycle.ground.compute import warm
+from lifecycle.ground.compute.child import read_result
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs
 from tests.support.scanning import scan

@@ -12,10 +12,10 @@ from datasets_app.review.actions.reviews import decide
 from datasets_app.scanning import actions
 from datasets_app.scanning.actions import near_duplicates
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import says

@@ -9,7 +9,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.queues.models import Queue
 from datasets_app.scanning import pages
 from datasets_app.scanning.models import Finding, Scan
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from lifecycle.ui import numbers
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok

@@ -13,10 +13,10 @@ from datasets_app.schemas.models import GuidelineProposal, LabelSchema
 from datasets_app.schemas.queries.labels import names_in
 from datasets_app.schemas.queries.proposals import open_proposals, shown
 from datasets_app.schemas.rules import LabelSpec
-from lifecycle.notices.models import Notice
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.models import Notice
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import LABELS, label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db

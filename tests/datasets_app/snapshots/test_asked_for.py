@@ -7,8 +7,8 @@ import pytest
 from datasets_app.datasets import actions as datasets
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import decided_dataset
 

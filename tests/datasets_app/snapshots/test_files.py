@@ -9,7 +9,7 @@ import pytest
 
 from datasets_app.snapshots.formats import FORMATS, About, formats_for
 from datasets_app.snapshots.rules import ExportFormat
-from lifecycle.task_types.exports import Entry, Tally
+from lifecycle.runtime.task_types.exports import Entry, Tally
 from lifecycle.ui.cells import inert_cell, live_cell
 
 FORMULAE = ["=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"]

@@ -16,12 +16,12 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import actions, queries
 from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.models import Export, Snapshot, SplitAssignment
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs import runner
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.artifacts import actions as artifacts
-from registry.ledger.models import Event
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs import runner
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger.models import Event
 from tests.support.datasets import import_file, import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.snapshots import freeze

@@ -11,7 +11,7 @@ from datasets_app.snapshots import actions, queries
 from datasets_app.snapshots.dividing import divide
 from datasets_app.snapshots.models import Export
 from datasets_app.snapshots.rules import Row
-from registry.artifacts import actions as artifacts
+from registry.ground.artifacts import actions as artifacts
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue, queue_items, say
 from tests.support.snapshots import freeze

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.snapshots.models import Export, Snapshot
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.marks import marked_snapshot

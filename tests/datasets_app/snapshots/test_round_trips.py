@@ -15,8 +15,8 @@ from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export, Snapshot
 from datasets_app.snapshots.queries import export_formats
 from datasets_app.snapshots.rules import ExportFormat
-from lifecycle.task_types.values import rename
-from registry.artifacts import actions as artifacts
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze

@@ -15,11 +15,11 @@ from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.dividing import divide
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import Anchor, Row, digests
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from registry.artifacts.actions import local_copy
-from registry.ledger.models import Event
-from registry.ledger.rules import digest_of
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from registry.ground.artifacts.actions import local_copy
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import digest_of
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.snapshots import freeze

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection
 
-from registry.ledger.immutable import protected_models
+from registry.ground.ledger.immutable import protected_models
 
 pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL alters tables in place")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lifecycle.refusals import Unreadable
+from lifecycle.runtime.refusals import Unreadable
 from lifecycle.ui.addresses import choice_in, key_in, typed_in
 
 

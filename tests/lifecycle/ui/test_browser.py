@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from lifecycle.ui import navigation
 from lifecycle.ui.navigation import NavItem
-from registry.access.models import User
+from registry.ground.access.models import User
 from tests.support.browser import NARROW, OF_COLOURS, WIDE, is_legible, shown_as, shuts_nobody_out, violations
 
 pytestmark = [

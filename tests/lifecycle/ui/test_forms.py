@@ -1,7 +1,7 @@
 import pytest
 from django import forms
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import Problem, add_refusal, cleaned, errors_of, problems
 from tests.support.pages import as_shown
 

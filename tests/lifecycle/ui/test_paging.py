@@ -3,7 +3,7 @@
 import pytest
 
 from lifecycle.ui import paging
-from registry.access.models import User
+from registry.ground.access.models import User
 
 
 @pytest.mark.django_db

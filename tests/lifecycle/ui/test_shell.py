@@ -8,7 +8,7 @@ from django.template.loader import get_template
 
 from lifecycle.ui import navigation
 from lifecycle.ui.navigation import NavItem
-from registry.access.models import User
+from registry.ground.access.models import User
 from tests.support.pages import render_shown
 
 ROOT = Path(settings.BASE_DIR)

@@ -7,7 +7,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import include, path
 
-from lifecycle.refusals import Conflict, NotReady, Refused
+from lifecycle.runtime.refusals import Conflict, NotReady, Refused
 from lifecycle.ui import navigation, palette
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -68,7 +68,7 @@ home = [path("counts/", counts, name="counts"), path("find/", find, name="palett
 work = [path("runs/", fragment, name="runs"), path("runs/compare/", fragment, name="compare"), path("models/", fragment, name="models")]
 urlpatterns = [
     path("accounts/", include("allauth.urls")),
-    path("access/", include("registry.access.urls")),
+    path("access/", include("registry.ground.access.urls")),
     path("home/", include((home, "home"))),
     path("work/", include((work, "work"))),
     path("page/", fragment, name="page"),

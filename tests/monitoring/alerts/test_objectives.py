@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.alerts import actions
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.rules import objectives as rules
 from monitoring.alerts.rules.burn import Count
 from registry.audit.queries import payload_of
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 
 
 def set_(endpoint, actor, seen=0, **more):

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.notices import outbox
+from lifecycle.ground.notices import outbox
 from monitoring.alerts import actions
 from monitoring.alerts.actions import reading
 from monitoring.alerts.actions.raising import raise_alert

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle.notices.models import Channel, Delivery
+from lifecycle.ground.notices.models import Channel, Delivery
 from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Alert, Objective, Silence
 

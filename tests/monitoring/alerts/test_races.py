@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from monitoring.alerts.models import Alert
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support.races import at_once
 
 pytestmark = [

@@ -10,7 +10,7 @@ from monitoring.alerts import actions
 from monitoring.alerts.models import Alert, Check
 from monitoring.alerts.rules.state import Severity, State
 from registry.audit.queries import payload_of
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.monitoring.alerts.conftest import NOON
 
 

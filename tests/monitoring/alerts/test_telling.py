@@ -9,13 +9,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.notices.models import Channel, Delivery, Notice
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.notices.models import Channel, Delivery, Notice
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.alerts import actions
 from monitoring.alerts.actions import telling
 from monitoring.alerts.models import Alert, Check, Silence
 from monitoring.alerts.rules.state import is_flapping
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.monitoring.alerts.conftest import NOON
 
 SECOND, MIN, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

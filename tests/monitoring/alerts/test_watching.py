@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from lifecycle.notices.models import Notice
+from lifecycle.ground.notices.models import Notice
 from monitoring.alerts import actions, queries, tasks
 from monitoring.alerts.actions import watching
 from monitoring.alerts.models import Alert, Heartbeat

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from lifecycle.notices.models import Outbox
+from lifecycle.ground.notices.models import Outbox
 from monitoring.drift import actions, queries
 from monitoring.drift.models import DriftReport, Episode
 from monitoring.drift.rules import FAR, HOUR, MANY, Past, judge

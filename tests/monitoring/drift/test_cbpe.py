@@ -7,9 +7,9 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import f1_score
 
-from lifecycle.statistics import clustered
-from lifecycle.statistics.calibration import ece
-from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.calibration import ece
+from lifecycle.runtime.task_types.single_label.measures import Predictions
 from monitoring.drift import cbpe, measuring, reference
 from monitoring.traffic.counts import Counts
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from lifecycle.notices.models import Outbox
+from lifecycle.ground.notices.models import Outbox
 from monitoring.drift import actions, queries
 from monitoring.drift.models import Episode
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
 from tests.support import endpoints, registry
 

@@ -8,13 +8,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from monitoring.drift import actions, charts, page, queries
 from monitoring.drift.models import DriftReport, TextCheck
 from monitoring.traffic import actions as spool
 from monitoring.traffic.models import Prediction
-from registry.access.actions import create_token
-from registry.ledger.models import Event
+from registry.ground.access.actions import create_token
+from registry.ground.ledger.models import Event
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
 from tests.support import endpoints, registry
 

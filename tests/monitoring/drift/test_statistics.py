@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from lifecycle.statistics import clustered
+from lifecycle.runtime.statistics import clustered
 from monitoring.drift import statistics
 from monitoring.drift.measuring import Reference
 from monitoring.drift.statistics import Bins

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import NotReady, Refused
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import NotReady, Refused
 from monitoring.drift import actions, queries
 from monitoring.drift.models import DriftReport, TextCheck
 from monitoring.traffic import actions as spool

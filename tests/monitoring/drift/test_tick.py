@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from monitoring.drift import actions
 from monitoring.drift.models import DriftReport
 from monitoring.drift.rules import WINDOWS_AT_ONCE

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle.statistics.intervals import Interval, newcombe
+from lifecycle.runtime.statistics.intervals import Interval, newcombe
 from monitoring.alerts.models import Objective
 from monitoring.alerts.page import listing
 from monitoring.drift.models import DriftReport

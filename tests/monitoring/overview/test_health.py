@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from lifecycle.statistics.verdicts import Verdict
+from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.ui.marks import KIND_OF
 from monitoring.alerts.rules.state import Answer
 from monitoring.drift import rules as drift

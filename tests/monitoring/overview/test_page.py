@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from monitoring.alerts.models import Alert
-from registry.access.roles import Role
+from registry.ground.access.roles import Role
 from tests.support import endpoints
 from tests.support.people import make_person, make_project
 

@@ -12,19 +12,19 @@ from django.utils import timezone
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import actions as evaluation
-from lifecycle.jobs.models import Job
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label import predictions
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation import actions as evaluation
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label import predictions
 from monitoring.retraining import actions, queries
 from monitoring.retraining.models import Proposal
 from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.actions.feedback import Word
 from monitoring.traffic.models import Prediction
-from registry.access.models import User
-from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
 from tests.support import endpoints, labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import make_person, make_project

@@ -3,7 +3,7 @@
 import pytest
 
 from monitoring.retraining.models import Proposal
-from registry.access.actions import create_token
+from registry.ground.access.actions import create_token
 from tests.support.retraining import make_proposal
 
 LIST = "/api/v1/retraining/"

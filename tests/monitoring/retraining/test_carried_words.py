@@ -10,8 +10,8 @@ from monitoring.retraining.rules import State
 from registry.catalog import actions as catalog
 from registry.catalog import queries, signed_cards
 from registry.catalog.models import Card
-from registry.ledger.models import Event
-from registry.ledger.rules import document_of
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import document_of
 from registry.promotions.rules import PARTS
 from tests.monitoring.retraining.conftest import advance, end_training
 from tests.support.registry import approve

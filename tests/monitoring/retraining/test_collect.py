@@ -8,16 +8,16 @@ from datasets_app.datasets.models import Item
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Decision, Queue
 from datasets_app.schemas.models import Label
-from lifecycle.notices.models import Notice
-from lifecycle.refusals import Conflict
+from lifecycle.ground.notices.models import Notice
+from lifecycle.runtime.refusals import Conflict
 from monitoring.retraining import actions, queries, rules
 from monitoring.retraining.actions import steps
 from monitoring.retraining.models import Pick, Proposal
 from monitoring.retraining.rules import Candidate, State
 from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.models import Prediction
-from registry.access.roles import Role
-from registry.ledger.models import Event
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
 from tests.monitoring.retraining.conftest import approve, collect, label_queue
 from tests.support.datasets import import_texts
 from tests.support.jobs import run_ok

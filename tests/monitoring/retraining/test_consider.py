@@ -9,18 +9,18 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.refusals import Refused
-from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import alone
-from lifecycle.task_types.single_label import measures as single_label
-from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.clustered import alone
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label.measures import Predictions
 from monitoring.drift.models import DriftReport, Episode
 from monitoring.retraining import actions, queries, rules
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import Drift, Facts, Kind, Policy, Shift
 from monitoring.retraining.rules.reasons import fall_of, overruled
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.monitoring.retraining.conftest import say_wrong
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)

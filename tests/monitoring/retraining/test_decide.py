@@ -3,11 +3,11 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.retraining import actions, queries
 from monitoring.retraining.models import Proposal
-from registry.access.roles import Role
-from registry.ledger.models import Event
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
 from tests.monitoring.retraining.conftest import approve, seen
 from tests.support.people import make_person
 

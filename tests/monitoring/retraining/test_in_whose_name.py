@@ -5,12 +5,12 @@ import pytest
 from datasets_app.datasets import actions as datasets
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.jobs import actions as jobs
-from lifecycle.training.models import Run
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.modeling.training.models import Run
 from monitoring.retraining import actions, queries
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import State
-from registry.access.models import User
+from registry.ground.access.models import User
 from tests.monitoring.retraining.conftest import advance, approve, collect, end_training, label_queue, propose
 from tests.support.datasets import import_file
 from tests.support.jobs import run_ok

@@ -10,7 +10,7 @@ from django.utils import timezone
 from monitoring.retraining import queries
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.page import BARRED, COSTS
-from registry.access.roles import Role
+from registry.ground.access.roles import Role
 from tests.monitoring.retraining.conftest import label_queue, seen
 from tests.support.people import make_person, make_project
 from tests.support.retraining import make_proposal

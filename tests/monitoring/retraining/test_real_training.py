@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from lifecycle.training import actions as runs
-from lifecycle.training.models import Run
+from lifecycle.modeling.training import actions as runs
+from lifecycle.modeling.training.models import Run
 from monitoring.retraining import actions
 from monitoring.retraining.models import Proposal
 from monitoring.traffic import actions as traffic_actions

@@ -3,10 +3,10 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.retraining import actions, queries
 from monitoring.retraining.models import Trigger
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 
 
 def set_drift(endpoint, actor, **more):

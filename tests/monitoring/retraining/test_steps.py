@@ -10,24 +10,24 @@ from django.utils import timezone
 
 from datasets_app.queues.models import Queue, Slot
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import compare
-from lifecycle.evaluation.models import Comparison, Evaluation
-from lifecycle.refusals import Refused
-from lifecycle.training import actions as runs
-from lifecycle.training.models import Run
+from lifecycle.modeling.evaluation import compare
+from lifecycle.modeling.evaluation.models import Comparison, Evaluation
+from lifecycle.modeling.training import actions as runs
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.refusals import Refused
 from monitoring.retraining import actions, queries, rules
 from monitoring.retraining.actions import steps
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import Outcome, State, Step
-from registry.access.actions import revoke
-from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as endpoints
 from registry.endpoints import queries as served
-from registry.ledger.actions import record
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.access.actions import revoke
+from registry.ground.access.roles import Role
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import PARTS

@@ -7,12 +7,12 @@ from datasets_app.datasets.models import Item
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Queue
 from datasets_app.snapshots.actions import freezing
-from lifecycle.training import queries as runs
+from lifecycle.modeling.training import queries as runs
 from monitoring.retraining import actions
 from monitoring.retraining.models import Proposal
-from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ground.access.roles import Role
 from tests.monitoring.retraining import conftest as retraining
 from tests.support import endpoints, labeling, registry, training
 from tests.support.datasets import import_texts

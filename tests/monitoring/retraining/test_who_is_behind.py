@@ -17,18 +17,18 @@ from datasets_app.review.actions import reviews
 from datasets_app.schemas.queries.changes import labels_now
 from datasets_app.snapshots import actions as snapshot_actions
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.refusals import Conflict
-from lifecycle.training import queries as runs
+from lifecycle.modeling.training import queries as runs
+from lifecycle.runtime.refusals import Conflict
 from monitoring.retraining import actions, queries
 from monitoring.retraining.actions import decide
 from monitoring.retraining.models import Pick, Proposal, Trigger
 from monitoring.retraining.rules import Kind
-from registry.access.actions import grant
-from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
-from registry.ledger.actions import record
-from registry.ledger.models import Event
+from registry.ground.access.actions import grant
+from registry.ground.access.roles import Role
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
 from tests.monitoring.retraining.conftest import advance, approve, collect, end_training, label_queue, measure, propose
@@ -152,7 +152,7 @@ def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_n
 @pytest.fixture
 def from_before(labelled) -> Proposal:
     """Its run was launched then."""
-    launch = import_module("lifecycle.training.actions.launch")
+    launch = import_module("lifecycle.modeling.training.actions.launch")
     with mock.patch.object(launch, "record", lambda *given, behind=None, **said: record(*given, **said)):
         return advance(labelled)
 

@@ -15,11 +15,11 @@ from django.utils import timezone
 from monitoring.rollouts import actions, rules
 from monitoring.rollouts.models import Rollout
 from monitoring.traffic import actions as traffic
-from registry.access.models import User
 from registry.catalog.models import Endpoint
 from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
-from registry.ledger.models import Event
+from registry.ground.access.models import User
+from registry.ground.ledger.models import Event
 from registry.promotions.models import PromotionRequest
 from tests.support import endpoints, registry
 from tests.support.people import make_project

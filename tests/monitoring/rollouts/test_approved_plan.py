@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from monitoring.rollouts import actions
 from monitoring.rollouts.models import Rollout
 from registry.promotions import plans

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from lifecycle.notices.models import Notice, Outbox
+from lifecycle.ground.notices.models import Notice, Outbox
 from monitoring.alerts.models import Alert
 from monitoring.rollouts.models import Look, Minute, Segment
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import endpoints
 from tests.support.trail import found
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from monitoring.rollouts.rules import (
     METRICS,
     MOVES,

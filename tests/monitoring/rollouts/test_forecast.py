@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from monitoring.rollouts import queries
 from monitoring.rollouts.rules import (
     Counts,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from lifecycle.statistics.sequences import half_width
+from lifecycle.runtime.statistics.sequences import half_width
 from monitoring.rollouts.rules import Counts, Groups, Side, tally
 from monitoring.rollouts.rules.interval import difference
 from monitoring.rollouts.rules.units import CANARY, GROUPS, STABLE, Request, group_of

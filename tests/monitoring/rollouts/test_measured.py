@@ -7,8 +7,8 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from lifecycle.refusals import Refused
-from lifecycle.statistics.clustered import alone, sums
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics.clustered import alone, sums
 from monitoring.rollouts import queries
 from monitoring.rollouts.models import Look
 from monitoring.rollouts.rules import Counts, Evidence, Kind, Plan, Side, Traffic, conditions, decide, forecast

@@ -10,10 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from monitoring.rollouts.models import Look, Rollout
-from registry.access.models import User
 from registry.catalog.models import Alias
 from registry.endpoints import queries as endpoints
 from registry.endpoints.actions import deploy, roll_back
+from registry.ground.access.models import User
 from registry.promotions.models import PromotionRequest
 from tests.monitoring.rollouts.conftest import HTMX, Street, text_of, url
 from tests.support.endpoints import approved

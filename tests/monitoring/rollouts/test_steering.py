@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from django.utils.html import escape
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.alerts.models import Alert
 from monitoring.rollouts import actions
 from monitoring.rollouts.models import Rollout, Segment

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lifecycle.refusals import Conflict
+from lifecycle.runtime.refusals import Conflict
 from monitoring.rollouts import actions
 from monitoring.rollouts.actions import steer
 from monitoring.rollouts.models import Rollout, Segment
@@ -14,7 +14,7 @@ from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as served
 from registry.endpoints import queries
 from registry.endpoints.models import Deployment
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from registry.promotions import plans
 from tests.support import endpoints, registry
 from tests.support.trail import behind_its_back, found

@@ -8,10 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from lifecycle.refusals import NotReady, Refused
+from lifecycle.runtime.refusals import NotReady, Refused
 from monitoring.traffic import actions, queries
 from monitoring.traffic.models import Feedback, MinuteRollup
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import endpoints
 
 

@@ -9,7 +9,7 @@ from monitoring.traffic import actions
 from monitoring.traffic.models import GuardTrip
 from registry.endpoints import actions as endpoint_actions
 from registry.endpoints import queries as endpoint_queries
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from registry.promotions import plans
 from tests.support import endpoints, registry
 

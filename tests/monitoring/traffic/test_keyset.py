@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from lifecycle.refusals import Unreadable
+from lifecycle.runtime.refusals import Unreadable
 from monitoring.traffic import keyset
 from monitoring.traffic.models import ShadowAnswer
 

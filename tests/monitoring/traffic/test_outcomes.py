@@ -9,13 +9,13 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.statistics import sequences
-from lifecycle.statistics.verdicts import Verdict
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.statistics import sequences
+from lifecycle.runtime.statistics.verdicts import Verdict
 from monitoring.traffic import actions, outcomes, queries
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay
 from monitoring.traffic.outcomes import Arm
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import registry
 from tests.support.outcomes import arm_of
 

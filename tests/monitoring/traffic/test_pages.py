@@ -15,7 +15,7 @@ from monitoring.traffic import actions, queries
 from monitoring.traffic.api.kpis import OutcomeIn
 from monitoring.traffic.api.predictions import FeedbackLineIn
 from monitoring.traffic.models import Feedback, Kpi, MinuteRollup, Outcome, OutcomeDay
-from registry.access.actions import create_token
+from registry.ground.access.actions import create_token
 from tests.support import endpoints
 from tests.support.outcomes import day_of
 

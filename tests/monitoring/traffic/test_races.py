@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from monitoring.traffic import actions, spool
 from monitoring.traffic.models import Feedback, Kpi, MinuteRollup, Outcome, Prediction
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import endpoints
 
 pytestmark = [

@@ -46,7 +46,7 @@ def test_texts_are_forgotten_endpoint_by_endpoint(old_and_new, live_endpoint, se
 
 def test_what_a_trace_holds_on_to_stays(old_and_new, live_endpoint):
     from datasets_app.queues.models import Decision
-    from lifecycle.trace.models import Neighbour
+    from lifecycle.roof.trace.models import Neighbour
 
     decision = Decision.objects.first()
     fields = {field.name for field in Neighbour._meta.concrete_fields}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lifecycle.statistics.clustered import alone, sums
+from lifecycle.runtime.statistics.clustered import alone, sums
 from monitoring.traffic import senders
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rest_framework.test import APIClient
 
-from lifecycle.inference.spool import timed_uuid
-from lifecycle.refusals import NotReady
+from lifecycle.runtime.inference.spool import timed_uuid
+from lifecycle.runtime.refusals import NotReady
 from monitoring.traffic import actions, queries, spool
 from monitoring.traffic.models import Feedback, Outcome
 from monitoring.traffic.rules import may_arrive

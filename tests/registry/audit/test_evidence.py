@@ -4,9 +4,9 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.training.models import BaseModel, Run
-from registry.artifacts.actions import put_bytes
+from lifecycle.modeling.training.models import BaseModel, Run
 from registry.catalog.models import ModelVersion
+from registry.ground.artifacts.actions import put_bytes
 from tests.support import registry, training
 from tests.support.trail import behind_its_back, found
 

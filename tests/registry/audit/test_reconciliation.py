@@ -14,23 +14,23 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
-from lifecycle.demo.actions import seed
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.training.models import Run
-from registry.access import actions as access
-from registry.access import governing
-from registry.access.models import ApiToken, Project, User
-from registry.access.roles import ADMIN, Role
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.modeling.training.models import Run
+from lifecycle.roof.demo.actions import seed
 from registry.audit import actions as audit
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, Freeze, ModelVersion
 from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment, EndpointToken
-from registry.ledger import accounts
-from registry.ledger.actions import record
-from registry.ledger.models import Chain, Event
-from registry.ledger.verbs import Verb
+from registry.ground.access import actions as access
+from registry.ground.access import governing
+from registry.ground.access.models import ApiToken, Project, User
+from registry.ground.access.roles import ADMIN, Role
+from registry.ground.ledger import accounts
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.models import Chain, Event
+from registry.ground.ledger.verbs import Verb
 from registry.policies import actions as policies
 from registry.policies.models import Policy
 from registry.promotions import actions as promotions

@@ -9,13 +9,13 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from registry.access.actions import grant, revoke
-from registry.access.models import ApiToken
-from registry.access.roles import Role
 from registry.audit.queries import visible_events
-from registry.ledger.actions import record
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.access.actions import grant, revoke
+from registry.ground.access.models import ApiToken
+from registry.ground.access.roles import Role
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.people import make_person, make_project
 from tests.support.trail import behind_its_back
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import storages
 
-from lifecycle.refusals import Damaged, Refused
-from registry.artifacts.actions import key
+from lifecycle.runtime.refusals import Damaged, Refused
 from registry.catalog import actions
 from registry.catalog.models import ModelVersion
-from registry.ledger import keys
-from registry.ledger.models import Event
+from registry.ground.artifacts.actions import key
+from registry.ground.ledger import keys
+from registry.ground.ledger.models import Event
 from tests.support.jobs import run_jobs
 from tests.support.registry import make_version
 

@@ -18,16 +18,16 @@ from django.utils import timezone
 from model_signing._signing.sign_sigstore_pb import Signature
 from rest_framework.test import APIClient
 
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs import runner
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Conflict, Refused
-from registry.access.actions import create_token
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs import runner
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions, queries
 from registry.catalog.actions import exports
 from registry.catalog.models import ModelVersion, PackedExport
-from registry.ledger.models import Event
+from registry.ground.access.actions import create_token
+from registry.ground.ledger.models import Event
 from tests.support import registry
 from tests.support.jobs import run_jobs, run_ok
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lifecycle import bundle
-from lifecycle.refusals import Refused
-from registry.artifacts.actions import put_folder
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import exported
 from registry.catalog.exported import Plain
 from registry.catalog.models import ModelVersion
-from registry.ledger.models import Event
+from registry.ground.artifacts.actions import put_folder
+from registry.ground.ledger.models import Event
 from tests.engine.inbox import ROWS, write_rows
 from tests.support import registry
 from tests.support.registry import make_version
@@ -64,9 +64,9 @@ MLFLOW = FUNCTION.replace('sys.path.insert(0, "code")\nimport lifecycle_model', 
 @pytest.fixture
 def trained(project, mia, ravi, tmp_path, monkeypatch) -> ModelVersion:
     """A version of a LoRA that was really trained over a tiny base; the engine answers in this process."""
-    from lifecycle.compute import warm
-    from lifecycle.engine import program
-    from lifecycle.engine.warm import reply
+    from lifecycle.ground.compute import warm
+    from lifecycle.runtime.engine import program
+    from lifecycle.runtime.engine.warm import reply
 
     base, run = make_tiny_base(tmp_path / "base"), tmp_path / "run"
     run.mkdir()
@@ -115,7 +115,7 @@ def told_by(codes: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
 
 @pytest.mark.engine
 def test_every_tool_gives_the_probabilities_that_are_served_and_one_signature_covers_all(trained, mia, tmp_path):
-    from lifecycle.engine.predictor import Predictor
+    from lifecycle.runtime.engine.predictor import Predictor
 
     folder = unpacked(trained, mia, tmp_path / "export")
 
@@ -133,7 +133,7 @@ def test_every_tool_gives_the_probabilities_that_are_served_and_one_signature_co
 @pytest.mark.engine
 @pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")
 def test_mlflow_loads_the_export_and_answers_as_it_is_served(trained, mia, tmp_path):
-    from lifecycle.engine.predictor import Predictor
+    from lifecycle.runtime.engine.predictor import Predictor
 
     folder = unpacked(trained, mia, tmp_path / "export")
 
@@ -142,7 +142,7 @@ def test_mlflow_loads_the_export_and_answers_as_it_is_served(trained, mia, tmp_p
 
 
 def test_what_the_engine_cannot_put_together_is_left_out_and_said(project, mia, ravi, tmp_path, monkeypatch):
-    from lifecycle.compute import warm
+    from lifecycle.ground.compute import warm
 
     def refuse(*_, **__):
         raise Refused("No class of transformers gives the answers of this model.")

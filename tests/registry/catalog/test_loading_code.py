@@ -38,7 +38,7 @@ def told(code: str) -> str:
 
 def trained(folder: Path, base: Path, rows, **spec) -> Path:
     """A folder that the engine trained in on these rows, which are those of validation too."""
-    from lifecycle.engine import program
+    from lifecycle.runtime.engine import program
 
     folder.mkdir()
     for split in ("train", "validation"):
@@ -52,10 +52,10 @@ def trained(folder: Path, base: Path, rows, **spec) -> Path:
 
 
 def test_spans_are_those_that_a_server_would_give(tmp_path, monkeypatch):
-    from lifecycle.engine.artifact import ArtifactInfo
-    from lifecycle.engine.predictor import Predictor
-    from lifecycle.task_types.by_key.decoding import decoding_of
-    from lifecycle.task_types.spans.tagging import Unit
+    from lifecycle.runtime.engine.artifact import ArtifactInfo
+    from lifecycle.runtime.engine.predictor import Predictor
+    from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+    from lifecycle.runtime.task_types.spans.tagging import Unit
 
     rows = [{"id": f"{at:064x}", "text": text, "spans": spans_in(text)} for at, text in enumerate(TEXTS)]
     pieces = {piece: None for word in WORDS for piece in ((word[:2], f"##{word[2:]}") if word[2:] else (word,))}
@@ -90,10 +90,10 @@ def keep_white_space(path):
 
 
 def test_responses_have_the_strengths_that_were_measured(tmp_path, monkeypatch):
-    from lifecycle.engine.predictor import Predictor
-    from lifecycle.task_types.by_key.decoding import decoding_of
-    from lifecycle.task_types.ranking.measures import Ranked
-    from lifecycle.task_types.rows import Rows
+    from lifecycle.runtime.engine.predictor import Predictor
+    from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+    from lifecycle.runtime.task_types.ranking.measures import Ranked
+    from lifecycle.runtime.task_types.rows import Rows
 
     rows = [
         {"id": f"{at:064x}", "text": f"where is my {thing}", "responses": [f"{thing} late", "thanks"], "ranks": [at % 2, 1 - at % 2]}
@@ -113,9 +113,9 @@ def test_responses_have_the_strengths_that_were_measured(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("strategy", ["full", "prefix"])
 def test_a_text_is_the_one_that_was_measured(strategy, tmp_path, monkeypatch):
-    from lifecycle.engine import program
-    from lifecycle.engine.strategies import load_tokenizer
-    from lifecycle.task_types.generation import predictions as text_answers
+    from lifecycle.runtime.engine import program
+    from lifecycle.runtime.engine.strategies import load_tokenizer
+    from lifecycle.runtime.task_types.generation import predictions as text_answers
 
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=15, strategy={"kind": strategy, "virtual_tokens": 4})

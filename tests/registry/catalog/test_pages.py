@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from registry.access.actions import create_token
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
+from registry.ground.access.actions import create_token
 from tests.support import registry
 from tests.support.jobs import run_ok
 

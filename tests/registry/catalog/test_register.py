@@ -16,14 +16,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app.snapshots import protocol
-from lifecycle import bundle
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions, card, queries, rules, signed_cards
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import registry
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.transactions import is_open

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lifecycle.training import ports as training
+from lifecycle.modeling.training import ports as training
 from registry.catalog.actions import create_model
 from registry.catalog.models import ModelVersion
 from tests.support.registry import make_version

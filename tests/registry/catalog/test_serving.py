@@ -6,10 +6,10 @@ import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from registry.access.actions import create_token
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from registry.catalog.rules import serving
+from registry.ground.access.actions import create_token
 from tests.support import registry
 from tests.support.jobs import run_ok
 

@@ -11,15 +11,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle import bundle
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Refused
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions, queries, signed_cards
 from registry.catalog.models import Card, ModelVersion
 from registry.catalog.trail import held_of_cards
-from registry.ledger import keys
-from registry.ledger.models import Event
+from registry.ground.ledger import keys
+from registry.ground.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.support import registry

@@ -9,12 +9,12 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from lifecycle.inference.names import WORDS
-from lifecycle.refusals import Refused
-from registry.access.actions import create_token
-from registry.access.roles import Role
+from lifecycle.runtime.inference.names import WORDS
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import rules
 from registry.catalog.models import Endpoint, RegisteredModel
+from registry.ground.access.actions import create_token
+from registry.ground.access.roles import Role
 from tests.support import registry
 from tests.support.people import make_person, make_project
 

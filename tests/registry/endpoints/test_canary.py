@@ -6,13 +6,13 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from lifecycle.notices.models import Outbox
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.notices.models import Outbox
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog import queries as catalog_queries
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries, tasks
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from registry.promotions import plans
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
@@ -181,7 +181,7 @@ def test_the_system_may_stop_late_and_twice(canary, live_endpoint, omar):
 
 @pytest.mark.parametrize("person", ["ana", "ravi", "gita", "aida", "otto", "adam"])
 def test_only_engineers_leads_and_those_on_call_steer(person, request, canary, live_endpoint):
-    from registry.access.models import User
+    from registry.ground.access.models import User
 
     actor = User.objects.filter(username=person).first() or request.getfixturevalue(person)
     with pytest.raises(PermissionDenied):

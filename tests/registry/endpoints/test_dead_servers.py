@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from lifecycle.notices.models import Outbox
+from lifecycle.ground.notices.models import Outbox
 from registry.catalog.models import Alias
 from registry.endpoints import actions, queries, tasks
 from tests.support import endpoints

@@ -3,12 +3,12 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
 

@@ -6,13 +6,13 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from lifecycle import bundle
-from lifecycle.inference.faults import parse_faults
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime import bundle
+from lifecycle.runtime.inference.faults import parse_faults
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.endpoints import actions, queries, tasks
 from registry.endpoints.models import Fault
-from registry.ledger import keys
-from registry.ledger.models import Event
+from registry.ground.ledger import keys
+from registry.ground.ledger.models import Event
 from tests.support import endpoints
 
 

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from lifecycle.notices.models import Notice, Outbox
-from registry.access.roles import Role
+from lifecycle.ground.notices.models import Notice, Outbox
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries, tasks
-from registry.ledger.models import Event
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
 from tests.support import endpoints
 from tests.support.people import crew, make_person, make_project
 

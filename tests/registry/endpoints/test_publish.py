@@ -5,14 +5,14 @@ from datetime import timedelta
 from django.core.management import call_command
 from django.utils import timezone
 
-from lifecycle import bundle
-from lifecycle.inference.routing import parse_routes
-from registry.access.actions import create_token, token_digest
-from registry.access.models import ApiToken
+from lifecycle.runtime import bundle
+from lifecycle.runtime.inference.routing import parse_routes
 from registry.endpoints import actions, queries, rules, tasks
 from registry.endpoints.models import Deployment, Routes
 from registry.endpoints.routes import routes
-from registry.ledger import keys
+from registry.ground.access.actions import create_token, token_digest
+from registry.ground.access.models import ApiToken
+from registry.ground.ledger import keys
 from tests.support import endpoints, registry
 
 

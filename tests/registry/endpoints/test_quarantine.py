@@ -3,13 +3,13 @@
 import pytest
 from django.urls import reverse
 
-from lifecycle.notices.models import Notice
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.notices.models import Notice
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import endpoints, registry
 
 

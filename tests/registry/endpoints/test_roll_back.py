@@ -3,12 +3,12 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import endpoints
 
 
@@ -43,7 +43,7 @@ def test_the_last_live_version_is_live_again(endpoint, omar, django_capture_on_c
 
 @pytest.mark.parametrize("person", ["ana", "ravi", "mia", "gita", "aida", "otto", "adam"])
 def test_only_leads_and_those_on_call_roll_back(person, request, endpoint):
-    from registry.access.models import User
+    from registry.ground.access.models import User
 
     actor = User.objects.filter(username=person).first() or request.getfixturevalue(person)
     with pytest.raises(PermissionDenied):

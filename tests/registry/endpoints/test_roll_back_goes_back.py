@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment

@@ -5,11 +5,11 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from lifecycle.inference.routing import parse_routes
-from registry.access.actions import create_token, token_digest
-from registry.access.roles import Role
+from lifecycle.runtime.inference.routing import parse_routes
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, client, page, queries, servers
+from registry.ground.access.actions import create_token, token_digest
+from registry.ground.access.roles import Role
 from tests.support import endpoints
 from tests.support.people import PEOPLE, make_person, make_project
 

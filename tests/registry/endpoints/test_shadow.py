@@ -6,10 +6,10 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.endpoints import actions, queries
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from registry.promotions import plans
 from tests.support import endpoints, registry
 

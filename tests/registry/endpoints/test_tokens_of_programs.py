@@ -7,12 +7,12 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
-from registry.access.actions import create_project, create_token, token_digest
 from registry.endpoints import actions
 from registry.endpoints.models import EndpointToken
 from registry.endpoints.routes import routes
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.access.actions import create_project, create_token, token_digest
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support import endpoints
 from tests.support.people import PASSWORD
 

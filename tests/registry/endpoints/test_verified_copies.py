@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import storages
 
-from lifecycle import bundle
-from lifecycle.refusals import Refused
+from lifecycle.runtime import bundle
+from lifecycle.runtime.refusals import Refused
 from registry.catalog.actions import files
 from registry.catalog.models import Alias, ModelVersion, VerifiedCopy
 from registry.endpoints import actions, queries
-from registry.ledger import keys
+from registry.ground.ledger import keys
 from tests.registry.endpoints.test_roll_back import live, roll_back
 
 

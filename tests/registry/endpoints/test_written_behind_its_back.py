@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.refusals import Conflict
+from lifecycle.runtime.refusals import Conflict
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries
 from registry.endpoints.actions import canary as canaries
 from registry.endpoints.models import Deployment
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import endpoints, registry
 from tests.support.trail import behind_its_back, found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.statistics import metrics
+from lifecycle.runtime.statistics import metrics
 from registry.policies import gates, queries, rules
 from registry.policies.gates import Evidence, Gate, Live, Measure
 

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 from django.urls import reverse
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from registry.policies import actions, queries, rules
 from registry.policies.models import Policy
 from tests.support.registry import publish_by_value

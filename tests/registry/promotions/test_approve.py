@@ -6,16 +6,16 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 
-from lifecycle.refusals import Conflict, Refused
-from registry.access import actions as access
-from registry.access.decorators import Needs
-from registry.access.models import User
-from registry.access.roles import Role
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import queries as catalog
 from registry.catalog.actions import edit_card
-from registry.ledger.actions import record
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.access import actions as access
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from registry.promotions import actions
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import PARTS, Status

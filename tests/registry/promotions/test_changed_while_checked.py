@@ -9,8 +9,8 @@ from datasets_app.schemas.models import Label
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import Alias
-from registry.ledger.models import Event
-from registry.ledger.rules import digest_of
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import digest_of
 from registry.policies import actions as policies
 from registry.policies import gates
 from registry.policies.models import Policy

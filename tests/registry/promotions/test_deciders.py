@@ -17,12 +17,12 @@ from datasets_app.schemas.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export, Snapshot
-from lifecycle.refusals import Refused
-from lifecycle.training import queries as training
-from lifecycle.training.models import BaseModel, Run
-from registry.access import actions as access
-from registry.access.roles import Role
-from registry.artifacts import actions as artifacts
+from lifecycle.modeling.training import queries as training
+from lifecycle.modeling.training.models import BaseModel, Run
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access import actions as access
+from registry.ground.access.roles import Role
+from registry.ground.artifacts import actions as artifacts
 from registry.promotions.actions import subject
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok

@@ -8,10 +8,10 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import Freeze
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from registry.promotions import actions
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status

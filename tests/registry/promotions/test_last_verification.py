@@ -11,11 +11,11 @@ from django.core.files.storage import storages
 from django.urls import reverse
 from django.utils import timezone
 
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from registry.artifacts.actions import key
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
 from registry.catalog import actions, verifications
 from registry.catalog.models import ModelVersion, VerifiedCopy
+from registry.ground.artifacts.actions import key
 from registry.promotions.models import GateResult
 from tests.support.jobs import run_jobs, run_ok
 

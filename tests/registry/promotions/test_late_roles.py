@@ -10,11 +10,11 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict
-from registry.access import actions as access
-from registry.access.policy import group_name
-from registry.access.roles import Role
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access import actions as access
+from registry.ground.access.policy import group_name
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
 from registry.promotions import actions, queries
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import LATE, Status

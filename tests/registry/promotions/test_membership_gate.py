@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry.ledger.rules import digest_of
+from registry.ground.ledger.rules import digest_of
 from registry.policies.gates import Gate, Measure
 from registry.policies.gates import membership as judge
 from registry.policies.rules import GATES

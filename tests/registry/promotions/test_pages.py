@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from registry.access.actions import create_token
-from registry.access.scopes import Scope
 from registry.catalog import actions as catalog
 from registry.catalog import queries as catalog_queries
-from registry.ledger.models import Event
+from registry.ground.access.actions import create_token
+from registry.ground.access.scopes import Scope
+from registry.ground.ledger.models import Event
 from registry.promotions import queries
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status

@@ -10,11 +10,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.endpoints import actions as endpoints_actions
 from registry.endpoints.models import Deployment
-from registry.ledger.models import Event
-from registry.ledger.rules import digest_of
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import digest_of
 from registry.promotions import actions, plans, rules
 from registry.promotions.actions import requests
 from registry.promotions.models import PromotionRequest

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from lifecycle.refusals import Refusal
-from registry.access.roles import Role
+from lifecycle.runtime.refusals import Refusal
 from registry.catalog import actions as catalog
 from registry.catalog import queries
-from registry.ledger.models import Event
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
 from registry.promotions import actions
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from lifecycle.evaluation import compare, rules
-from lifecycle.evaluation.models import Analysis, Comparison, Evaluation
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Refused
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.modeling.evaluation import compare, rules
+from lifecycle.modeling.evaluation.models import Analysis, Comparison, Evaluation
+from lifecycle.runtime.refusals import Refused
 from registry.catalog.models import Alias
 from registry.promotions import actions
 from registry.promotions.evidence import gather

@@ -10,15 +10,15 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.storage import storages
 from django.utils import timezone
 
-from lifecycle.evaluation import compare
-from lifecycle.evaluation.models import Comparison
-from lifecycle.refusals import Conflict, Refused
-from registry.access.roles import Role
-from registry.artifacts.actions import key
+from lifecycle.modeling.evaluation import compare
+from lifecycle.modeling.evaluation.models import Comparison
+from lifecycle.runtime.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import Alias, ModelVersion
-from registry.ledger.models import Event
+from registry.ground.access.roles import Role
+from registry.ground.artifacts.actions import key
+from registry.ground.ledger.models import Event
 from registry.promotions import actions, evidence, page
 from registry.promotions.models import GateResult, PromotionComment, PromotionRequest
 from registry.promotions.rules import Status
@@ -240,7 +240,7 @@ def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_i
 
 
 def test_the_requester_or_a_lead_withdraws(request_, mia, lee, project):
-    from registry.access.roles import Role
+    from registry.ground.access.roles import Role
     from tests.support.people import make_person
 
     with pytest.raises(PermissionDenied, match="Only the requester or an ML lead"):

@@ -6,12 +6,12 @@ import pytest
 
 from datasets_app.queues.models import Decision
 from datasets_app.schemas.models import Label
-from lifecycle.refusals import Conflict
+from lifecycle.runtime.refusals import Conflict
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import Alias
-from registry.ledger.models import Event
-from registry.ledger.rules import digest_of
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import digest_of
 from registry.policies import actions as policies
 from registry.policies.models import Policy
 from registry.promotions import actions

@@ -11,15 +11,15 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Conflict
-from registry.access import actions as access
-from registry.access import policy
-from registry.access.roles import Role
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.refusals import Conflict
 from registry.catalog.models import Endpoint
-from registry.ledger.models import Event
-from registry.ledger.rules import digest_of
+from registry.ground.access import actions as access
+from registry.ground.access import policy
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.rules import digest_of
 from registry.policies import actions as policies
 from registry.policies.models import Policy
 from registry.promotions import actions, rules

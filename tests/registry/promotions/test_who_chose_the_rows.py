@@ -21,8 +21,8 @@ from datasets_app.schemas.relabelling import Change
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.models import Snapshot
-from registry.access.models import User
-from registry.access.roles import Role
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import decided_dataset, label_items, make_queue, say_items

@@ -15,10 +15,10 @@ from datasets_app.queues.models import Decision, Queue
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export
-from lifecycle.jobs.actions import cancel
-from registry.access.models import User
-from registry.access.roles import Role
-from registry.artifacts import actions as artifacts
+from lifecycle.ground.jobs.actions import cancel
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
+from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import csv_bytes, import_file, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, label_items, make_queue

@@ -2,7 +2,7 @@
 
 import json
 
-from lifecycle.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.answers import ItemContent
 from tests.support.written import chat_snapshot
 from tests.task_types.examples import Example, column
 

@@ -1,7 +1,7 @@
 """Any number of labels a text."""
 
-from lifecycle.task_types.answers import ItemContent
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 from tests.support.training import several_snapshot
 from tests.task_types.examples import Example, column
 

@@ -1,7 +1,7 @@
 """The better of two responses."""
 
-from lifecycle.task_types.answers import ItemContent
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 from tests.support.ranked import ranked_snapshot
 from tests.task_types.examples import Example, column
 

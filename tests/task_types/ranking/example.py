@@ -3,8 +3,8 @@
 from functools import partial
 from itertools import permutations
 
-from lifecycle.task_types.answers import ItemContent
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 from tests.support.ranked import ranked_snapshot
 from tests.task_types.examples import Example, column
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lifecycle.task_types.contents.responses import plain
+from lifecycle.runtime.task_types.contents.responses import plain
 
 
 def test_messages_become_texts_and_a_prompt_may_be_missing():

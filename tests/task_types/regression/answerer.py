@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.occlusion import MOST_WORDS, explanation, left_out, spans
-from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.task_types.answerer import Sides, Told
-from lifecycle.engine.task_types.graphs import GraphAnswerer, read_end
-from lifecycle.statistics.metrics import Floats
-from lifecycle.task_types.rows import Rows
+from lifecycle.runtime.engine.artifact import ArtifactInfo
+from lifecycle.runtime.engine.occlusion import MOST_WORDS, explanation, left_out, spans
+from lifecycle.runtime.engine.predictor import Predictor
+from lifecycle.runtime.engine.task_types.answerer import Sides, Told
+from lifecycle.runtime.engine.task_types.graphs import GraphAnswerer, read_end
+from lifecycle.runtime.statistics.metrics import Floats
+from lifecycle.runtime.task_types.rows import Rows
 from tests.task_types.regression.answers import in_words
 from tests.task_types.regression.decoding import ENTRY as DECODING
 from tests.task_types.regression.learner import ENTRY as LEARNER

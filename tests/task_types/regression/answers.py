@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lifecycle.task_types.answers import Answers, BadAnswer, ItemContent, Labels, Read, Value
-from lifecycle.task_types.inputs import Cell, clean, only
+from lifecycle.runtime.task_types.answers import Answers, BadAnswer, ItemContent, Labels, Read, Value
+from lifecycle.runtime.task_types.inputs import Cell, clean, only
 
 LOW, HIGH = 0.0, 10.0
 NEXT_STEP = f"Give a number from {LOW:g} to {HIGH:g}."

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from lifecycle.task_types.baselines import Answer, tfidf
-from lifecycle.task_types.rows import Rows, Vectors
+from lifecycle.runtime.task_types.baselines import Answer, tfidf
+from lifecycle.runtime.task_types.rows import Rows, Vectors
 from tests.task_types.regression.measures import ScoredNumbers
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.statistics.metrics import Floats, Ints
-from lifecycle.task_types.decoding import C, Card, Decoding
+from lifecycle.runtime.statistics.metrics import Floats, Ints
+from lifecycle.runtime.task_types.decoding import C, Card, Decoding
 from tests.task_types.regression.answers import HIGH, LOW
 from tests.task_types.regression.measures import Numbers
 

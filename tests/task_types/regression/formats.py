@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lifecycle.task_types.columns import Role
-from lifecycle.task_types.exports import Lines
-from lifecycle.task_types.formats import Formats
-from lifecycle.task_types.hub import HubColumns
-from lifecycle.task_types.inputs import CellKind
-from lifecycle.task_types.tools import ARGILLA, STUDIO, TEXT_TAG, Tool
+from lifecycle.runtime.task_types.columns import Role
+from lifecycle.runtime.task_types.exports import Lines
+from lifecycle.runtime.task_types.formats import Formats
+from lifecycle.runtime.task_types.hub import HubColumns
+from lifecycle.runtime.task_types.inputs import CellKind
+from lifecycle.runtime.task_types.tools import ARGILLA, STUDIO, TEXT_TAG, Tool
 from tests.task_types.regression.answers import HIGH, LOW
 
 

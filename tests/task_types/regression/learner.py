@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.losses import Loss
-from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.task_types.learner import EncoderLearner
-from lifecycle.statistics.metrics import Floats
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.losses import Loss
+from lifecycle.runtime.engine.spec import TrainSpec
+from lifecycle.runtime.engine.task_types.learner import EncoderLearner
+from lifecycle.runtime.statistics.metrics import Floats
 from tests.task_types.regression.answers import HIGH, LOW, in_words
 from tests.task_types.regression.decoding import ENTRY as DECODING
 from tests.task_types.regression.measures import METRICS, ScoredNumbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lifecycle.task_types.loading import Loading, of_graph
+from lifecycle.runtime.task_types.loading import Loading, of_graph
 from tests.task_types.regression.answers import HIGH, LOW
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from lifecycle.statistics.metrics import ByClass, Floats, Ints
-from lifecycle.task_types.measures import Measures, Metric, Metrics
+from lifecycle.runtime.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.runtime.task_types.measures import Measures, Metric, Metrics
 from tests.task_types.regression.answers import HIGH, LOW
 
 MSE = Metric("mse", "MSE", meaning="mean squared distance from people's number", lower_is_better=True)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.evaluation import queries, rules
-from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.parts import beside, may_read
-from lifecycle.evaluation.rules import Answer
-from lifecycle.evaluation.task_types.page import Line, ReportPage, Says, held_against, line_of, why
+from lifecycle.modeling.evaluation import queries, rules
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.parts import beside, may_read
+from lifecycle.modeling.evaluation.rules import Answer
+from lifecycle.modeling.evaluation.task_types.page import Line, ReportPage, Says, held_against, line_of, why
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count
-from registry.access.models import User
+from registry.ground.access.models import User
 from tests.task_types.regression.answers import in_words
 from tests.task_types.regression.rows import ENTRY as ROWS
 from tests.task_types.regression.rows import SORTS, NumberRow
@@ -32,7 +32,7 @@ class NumberPage(ReportPage[NumberRow]):
     """Both numbers stand side by side."""
 
     templates = "regression"
-    changes = "lifecycle/evaluation/task_types/regression/changes.html"
+    changes = "lifecycle/modeling/evaluation/task_types/regression/changes.html"
     name = "Rows"
     loss = "the square of the distance between its number and people's"
     heads = {"text": "Text", "true": "People"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from lifecycle.task_types.grouped import Grouped, mean
-from lifecycle.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, known, read_table
+from lifecycle.runtime.task_types.grouped import Grouped, mean
+from lifecycle.runtime.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, known, read_table
 from tests.task_types.regression.measures import Numbers, ScoredNumbers, nearness
 
 

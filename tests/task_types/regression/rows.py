@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.evaluation.rules import Answer, Change
-from lifecycle.evaluation.task_types.rows import ReportRows, chance
-from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.modeling.evaluation.rules import Answer, Change
+from lifecycle.modeling.evaluation.task_types.rows import ReportRows, chance
+from lifecycle.runtime.task_types.by_key.measures import measures_of
 from lifecycle.ui.numbers import count
 from tests.task_types.regression.answers import in_words
 from tests.task_types.regression.measures import Numbers

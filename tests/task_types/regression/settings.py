@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lifecycle.engine.task_types.encoder_settings import EncoderSettings
-from lifecycle.engine.task_types.settings import OF_LABELS, Choice, Facts, Problem
+from lifecycle.runtime.engine.task_types.encoder_settings import EncoderSettings
+from lifecycle.runtime.engine.task_types.settings import OF_LABELS, Choice, Facts, Problem
 
 if TYPE_CHECKING:
-    from lifecycle.engine.spec import TrainSpec
+    from lifecycle.runtime.engine.spec import TrainSpec
 
 
 class NumberSettings(EncoderSettings):

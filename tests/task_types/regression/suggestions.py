@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.task_types.suggestions import Scored, Suggestions
+from lifecycle.runtime.task_types.suggestions import Scored, Suggestions
 
 
 class NumberSuggestions(Suggestions):

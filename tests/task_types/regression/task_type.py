@@ -1,6 +1,6 @@
 """Regression: a number a text."""
 
-from lifecycle.task_types.task_type import TaskType
+from lifecycle.runtime.task_types.task_type import TaskType
 from tests.task_types.regression.answers import NumberAnswers
 
 ENTRY = TaskType(

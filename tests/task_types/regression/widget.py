@@ -8,7 +8,7 @@ from typing import Any
 from django.http import QueryDict
 
 from datasets_app.queues.task_types.widget import Widget
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types.answers import Value
 from tests.task_types.regression.answers import HIGH, LOW
 
 

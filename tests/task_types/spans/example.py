@@ -2,8 +2,8 @@
 
 import json
 
-from lifecycle.task_types.answers import ItemContent
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 from tests.support.marks import marked_snapshot
 from tests.task_types.examples import Example, column
 

@@ -23,7 +23,7 @@ from datasets_app.datasets.importing.readers.shapes import Header, Reading, Row
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.watching import spent_elsewhere, step
 from datasets_app.datasets.importing.report import Problem
-from lifecycle.compute.environment import ROOT, scrubbed
+from lifecycle.ground.compute.environment import ROOT, scrubbed
 
 MEMORY = 512 * 1024**2  # bytes that reading one file may take
 STEP_SECONDS = 600.0  # of a processor, between two groups of rows

@@ -14,8 +14,8 @@ from datasets_app.datasets.importing.readers.lines import numbered_lines, open_t
 from datasets_app.datasets.importing.readers.shapes import Header, Reading, Row
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.report import Problem
-from lifecycle.task_types.inputs import TEXT_LIMIT
-from lifecycle.task_types.spans.tags import TAG, spans_of
+from lifecycle.runtime.task_types.inputs import TEXT_LIMIT
+from lifecycle.runtime.task_types.spans.tags import TAG, spans_of
 
 DOCUMENT = "-DOCSTART-"
 TAGGED = re.compile(r"\S.*[ \t](O|[BIESLU]-\S+)[ \t]*")

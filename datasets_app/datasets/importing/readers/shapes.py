@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from datasets_app.datasets.importing.report import Problem
-from lifecycle.task_types.inputs import Cell
+from lifecycle.runtime.task_types.inputs import Cell
 
 PARSERS = {
     "csv": "CSV: quoted cells",

@@ -8,8 +8,8 @@ from typing import Any
 from datasets_app.queues.task_types.ranking.widget import ResponsesWidget
 from datasets_app.queues.task_types.widget import Option
 from datasets_app.schemas.models.schemas import Label
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.by_key.types import type_of
 
 SIDES = (("left", "Left is better"), ("right", "Right is better"), ("tie", "About the same"), ("neither", "Both are bad"))
 

@@ -10,7 +10,7 @@ from datasets_app.queues import rules
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.task_types.widget import Option, Widget
 from datasets_app.schemas.models.schemas import Label
-from registry.access.models import User
+from registry.ground.access.models import User
 
 MOST = 5  # responses
 

@@ -8,8 +8,8 @@ from typing import Any
 from django.http import QueryDict
 
 from datasets_app.queues.task_types.widget import Widget
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.inputs import clean
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.inputs import clean
 
 
 class SingleLabelWidget(Widget):

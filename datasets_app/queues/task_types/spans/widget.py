@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from datasets_app.queues.task_types.widget import Widget
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types.answers import Value
 
 
 class SpanWidget(Widget):

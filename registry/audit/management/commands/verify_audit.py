@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from lifecycle.refusals import Refused
-from registry.ledger import verify
-from registry.ledger.faults import Fault, counted
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger import verify
+from registry.ground.ledger.faults import Fault, counted
 
 
 class Command(BaseCommand):

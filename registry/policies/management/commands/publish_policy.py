@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from registry.policies import actions, queries
 
 

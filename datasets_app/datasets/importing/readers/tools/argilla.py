@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
 from datasets_app.datasets.importing.readers.shapes import Answer
 from datasets_app.datasets.importing.readers.tools.parts import UNKNOWN, Taken, listed, name_of, names_cell, share, spans_cell, taken
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 SKIPPED, STANDING = "discarded", ("submitted", "")
 DRAFTS = "has draft responses"

@@ -14,7 +14,7 @@ from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
 from datasets_app.datasets.importing.readers.shapes import Answer
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.tools.parts import Taken, name_of, names_cell, spans_cell, taken
-from lifecycle.task_types.inputs import Cell
+from lifecycle.runtime.task_types.inputs import Cell
 
 NAMES = ("label", "labels", "cats")
 SPANS = ("entities", "spans")

@@ -26,8 +26,8 @@ from datasets_app.datasets.importing.readers.tools.parts import (
     taken,
     texts_cell,
 )  # fmt: skip
-from lifecycle.task_types.contents import dialogue
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.contents import dialogue
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")  # beside the data, which a bare task is all of
 MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")

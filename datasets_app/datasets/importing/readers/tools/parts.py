@@ -8,7 +8,7 @@ from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of, json_text
 from datasets_app.datasets.importing.readers.shapes import Answer, Brought
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 PERSON_LIMIT = 100
 SHOWN = 200  # characters of an answer in the column of its question, which is only looked at

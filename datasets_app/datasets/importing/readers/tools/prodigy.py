@@ -11,7 +11,7 @@ from typing import Any
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
 from datasets_app.datasets.importing.readers.shapes import Answer
 from datasets_app.datasets.importing.readers.tools.parts import Taken, listed, name_of, names_cell, spans_cell, taken
-from lifecycle.task_types.inputs import Cell
+from lifecycle.runtime.task_types.inputs import Cell
 
 KNOWN = ("text", "label", "accept", "options", "tokens", "spans")
 SESSIONS = ("_session_id", "_annotator_id")

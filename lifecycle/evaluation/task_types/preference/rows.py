@@ -1,5 +1,0 @@
-"""The rows of preferences are those of rankings."""
-
-from lifecycle.evaluation.task_types.ranking.rows import RankedRows
-
-ENTRY = RankedRows("preference")

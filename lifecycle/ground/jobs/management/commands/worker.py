@@ -1,0 +1,110 @@
+"""`manage.py worker QUEUE …`: one worker process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import warnings
+from argparse import ArgumentParser
+from typing import Any
+
+from celery import signals
+from celery.platforms import SecurityWarning
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+
+from lifecycle.ground.jobs import actions, devices
+from lifecycle.ground.jobs.celery import app, ring
+from lifecycle.ground.jobs.context import stopping
+from lifecycle.ground.jobs.devices import Serving
+from lifecycle.ground.jobs.rules import SIGN_SECONDS, SLOTS, Device, Queue, bells
+
+SPARE_THREADS = 3  # free for periodic tasks and for bells while jobs run
+log = logging.getLogger(__name__)
+
+
+def heard(queue: str, device: Device) -> str:
+    """The broker's queue that a worker of this device listens to."""
+    return bells(queue, device)[0]
+
+
+def ring_all(queues: list[str], device: Device) -> None:
+    """Wake ourselves for what was queued while no worker ran."""
+    for queue in queues:
+        ring(queue, heard(queue, device))
+
+
+def give_signs(queues: list[str], device: Device, end: threading.Event) -> None:
+    """Say every 15 s that this worker is there, until it ends; a database that is away is told the next time."""
+    while True:
+        try:
+            actions.announce(queues, device)
+        except DatabaseError as error:
+            log.warning("sign_failed error=%s", type(error).__name__)
+            connection.close()
+        if end.wait(SIGN_SECONDS):
+            break
+    with contextlib.suppress(DatabaseError):
+        actions.leave()
+    connection.close()
+
+
+def chosen_device(text: str) -> Serving:
+    """What this worker is to serve. Raises CommandError where the machine has no such GPU: it would take runs and fail every one."""
+    try:
+        wanted = devices.read(text, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    except ValueError as error:
+        raise CommandError(f"{error} Check --device or TRAINING_DEVICE.") from error
+    if wanted.device == Device.GPU and (found := devices.count_gpus(wanted)) < len(wanted.gpus):
+        raise CommandError(
+            f"This worker should use {wanted}, but torch finds {found}. Check nvidia-smi and whether torch is a CUDA "
+            "build (python -c 'import torch; print(torch.version.cuda)'), or start it with --device cpu."
+        )
+    return wanted
+
+
+def quiet() -> None:
+    """Leave to the log what jobs say: no banner, no line for each bell, no lecture to containers that run as root."""
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.connection"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+
+
+class Command(BaseCommand):
+    """Threads, since the heavy work is done by child processes; so a SIGTERM reaches the handlers, which let go of their jobs."""
+
+    help = "Run jobs of one or more queues until SIGTERM, then requeue resumable jobs."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """QUEUE … --device DEVICE"""
+        parser.add_argument("queues", nargs="+", choices=Queue.values)
+        parser.add_argument("--device", default=None, help="training device: cpu, cuda, cuda:N, or cuda:N,N; defaults to TRAINING_DEVICE")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Ring once for what waits, then listen."""
+        queues: list[str] = options["queues"]
+        trains = Queue.TRAINING in queues
+        if options["device"] and not trains:
+            raise CommandError("--device needs a training worker: add the queue training.")
+        what = chosen_device(options["device"] or settings.TRAINING_DEVICE) if trains else Serving()
+        devices.serve(what)
+        end = threading.Event()
+        signs = threading.Thread(target=give_signs, args=[queues, what.device, end], name="signs", daemon=True)
+        signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
+        signals.worker_ready.connect(lambda **_: signs.start(), weak=False)
+        signals.worker_ready.connect(lambda **_: ring_all(queues, what.device), weak=False)
+        quiet()
+        threads = sum(SLOTS[Queue(queue)] for queue in queues) + SPARE_THREADS
+        listened = ",".join(heard(queue, what.device) for queue in queues)
+        try:
+            app.start(
+                ["--quiet", "worker", "--queues", listened, "--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO",
+                 "--hostname", f"{'-'.join(queues)}-{os.getpid()}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+            )  # fmt: skip
+        finally:
+            end.set()
+            if signs.is_alive():
+                signs.join(2.0)

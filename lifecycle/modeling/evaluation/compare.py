@@ -1,0 +1,266 @@
+"""Two evaluations on the same items: how much better the second is, and how sure that is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lifecycle.ground.remembered import cache
+from lifecycle.modeling.evaluation import queries, rules
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.task_types.by_key.rows import rows_for
+from lifecycle.modeling.evaluation.task_types.rows import ReportRows
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics import significance
+from lifecycle.runtime.statistics.intervals import Interval, p_value
+from lifecycle.runtime.statistics.metrics import as_change, quietly
+from lifecycle.runtime.statistics.verdicts import Verdict, verdict
+from lifecycle.runtime.task_types.by_key.measures import measures_of, metrics_of
+from lifecycle.ui.numbers import GAP, count, decimals, signed
+from registry.ground.ledger.rules import digest_of
+
+LARGE = 10_000  # rows: more are compared by a job. That many take 4 s on one core, of 77 classes as of 5
+OF_ROWS = frozenset({"accuracy", "subset_accuracy", "exact_texts"})  # shares of rows, which differ by those fixed and broken alone
+LISTED = 30  # changed items that are kept and shown
+Tell = Callable[[int, int], None]
+
+
+def is_large(a: Evaluation, b: Evaluation) -> bool:
+    """Whether comparing two takes longer than a request may."""
+    return max(a.rows, b.rows) > LARGE
+
+
+def is_ready(a: Evaluation, b: Evaluation) -> bool:
+    """Whether the comparison is known or computed at once."""
+    return not is_large(a, b) or queries.comparison(a, b) is not None
+
+
+def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
+    """How much better b is than a on the items that both answered with the same true label; right of zero is always better for b.
+
+    Returns {"rows", "clusters", "effective_clusters": as how many of one size they count, "left_out", "same_items", "same_snapshot",
+    "metrics": {name: {"baseline", "candidate", "difference", "low", "high", "verdict"}}, "per_class": {label: …}, "changes": {"fixed",
+    "broken", "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"}, "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a
+    paired bootstrap, 1,000 seeded resamples, 95 %, McNemar's test, and 1,000 swaps of the two models' answers. They take rows that were
+    split together, such as near duplicates, as one of `clusters`.
+    per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
+    rows_needed: to tell the difference of the task's leading score; None where it is told or nil. The same two give the same
+    report. Metrics have p, p_holm and their verdict by `judged`. Raises Refused when the labels differ or no item is shared.
+    """
+    key = f"evaluation:paired:5:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
+    known: dict[str, Any] | None = cache.get(key)
+    if known is None:
+        kept = queries.comparison(a, b) if is_large(a, b) else None
+        known = judged(in_order(kept.report), key_of(a)) if kept else computed(a, b)
+        cache.set(key, known, 3600)
+    return known | {
+        "same_snapshot": a.snapshot_id == b.snapshot_id,
+        "summary": summary(rows_for(a), known, str(a.run), str(b.run)),
+        "a": {"uuid": str(a.uuid), "report_digest": a.report_digest},
+        "b": {"uuid": str(b.uuid), "report_digest": b.report_digest},
+    }
+
+
+def computed(a: Evaluation, b: Evaluation, tell: Tell | None = None) -> dict[str, Any]:
+    """What is found of two evaluations alone, without words. tell: gets the resamples done and all there are. Raises as paired_report."""
+    return judged(_report(a, b, tell or quietly), key_of(a))
+
+
+def key_of(a: Evaluation) -> str:
+    """The score by which two evaluations of this task are compared first."""
+    return rules.leading_of(a.report).name
+
+
+def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
+    """A report with p of each metric, p_holm, adjusted for how many metrics there are (Holm), the verdict of each by the one rule, and
+    rows_needed for the key's difference.
+
+    p of a share of rows is McNemar's, as changes has it; of others by `metrics.swapped`, in reports from before by the interval.
+    """
+    metrics = report["metrics"]
+    known = {
+        name: Interval(each["difference"], each["low"], each["high"])
+        for name, each in metrics.items()
+        if None not in (each["difference"], each["low"], each["high"])
+    }
+    rows_p = report.get("changes", {}).get("p")
+    own = {name: rows_p if name in OF_ROWS else metrics[name].get("p") for name in known}
+    alone = {name: p_value(known[name]) if p is None else p for name, p in own.items()}
+    together = significance.holm(alone)
+    verdicts = {name: verdict(found, p=together[name]) for name, found in known.items()}
+    needed = report["rows_needed"]
+    if needed is None and verdicts.get(key) is Verdict.UNCLEAR:
+        needed = significance.rows_needed(report["rows"], known[key].value, known[key].low, known[key].high)
+    return report | {
+        "rows_needed": needed,
+        "metrics": {
+            name: row | {"p": alone.get(name), "p_holm": together.get(name), "verdict": verdicts.get(name, Verdict.NOT_MEASURED).value}
+            for name, row in metrics.items()
+        },
+    }
+
+
+def kept_as(report: dict[str, Any]) -> dict[str, Any]:
+    """A report as a database keeps it: PostgreSQL puts names in an order of its own."""
+    return report | {"order": list(report["metrics"])}
+
+
+def in_order(kept: dict[str, Any]) -> dict[str, Any]:
+    """A report as it was computed, from `kept_as`, without the verdict on an ECE that earlier ones have: it tells no better model. Earlier
+    ones took each row as a cluster of its own."""
+    return (
+        {"clusters": kept["rows"], "effective_clusters": kept["rows"]}
+        | {name: value for name, value in kept.items() if name != "order"}
+        | {"metrics": {name: kept["metrics"][name] for name in kept["order"] if name != "ece"}}
+    )
+
+
+def paired(a: Evaluation, b: Evaluation, tell: Tell) -> tuple[Any, Any, dict[str, Any]]:
+    """The predictions of both, and how they compare on the rows that they share. Raises Refused."""
+    check_dataset(a, b)
+    first, second = queries.rows_of(a), queries.rows_of(b)
+    try:
+        found = measures_of(a.task_type.key).compare(first, second, tell=tell)
+    except ValueError as error:
+        raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
+    check_clusters(found)
+    return first, second, found
+
+
+def check_dataset(a: Evaluation, b: Evaluation) -> None:
+    """Raises Refused where two evaluations are of different datasets, and so maybe of different tasks."""
+    if a.snapshot.dataset_id != b.snapshot.dataset_id or a.task_type != b.task_type:
+        raise Refused(
+            "The two evaluations are on different datasets, so their items can't be paired.",
+            next_step="Evaluate both runs on the same dataset version and split.",
+        )
+
+
+def groups_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """How many clusters the rows come in, and as how many of one size they count."""
+    return {name: found[name] for name in ("clusters", "effective_clusters")}
+
+
+def check_clusters(found: Mapping[str, Any]) -> None:
+    """Raises Refused where all shared rows are of one cluster: nothing shows how another would be answered."""
+    if found["clusters"] < 2 <= found["rows"]:
+        text = "All shared rows are near duplicates of each other, so the evaluations can't be compared."
+        raise Refused(text, next_step="Add other rows to this split, create a new dataset version, and evaluate both on it.")
+
+
+def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
+    first, second, found = paired(a, b, tell)
+    metrics, leading = rules.finite(found["metrics"]), key_of(a)
+    report = {
+        "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0,
+        "per_class": metrics.pop("per_class", {}), "metrics": metrics,
+    }  # fmt: skip
+    digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
+    if metrics[leading]["difference"] is None:
+        text = "No shared row has a preferred response, so the evaluations can't be compared."
+        raise Refused(text, next_step="Label more preferences, create a new dataset version, and evaluate both on it.")
+    rows = rows_for(a)
+    changed = rows.changes(first, second)
+    told = tests(report, rows.kinds, changed, rows.turned(first, second, changed), leading, clusters_of(first, second))
+    return report | groups_of(found) | told | {"digest": digest}
+
+
+def needed(report: Mapping[str, Any], leading: str) -> int | None:
+    """How many rows would tell the difference of the leading metric; None where it is told."""
+    found = report["metrics"][leading]
+    if found["verdict"] != "unclear":
+        return None
+    return significance.rows_needed(report["rows"], found["difference"], found["low"], found["high"])
+
+
+def clusters_of(first: Any, second: Any) -> dict[str, int]:
+    """The number of each item's cluster, by the first of the two that knows it; {} where neither does, or each item is one of its own."""
+    known = first if first.clusters is not None else second
+    if known.clusters is None or int(known.clusters.max()) + 1 == len(known.ids):
+        return {}
+    return dict(zip(known.ids, known.clusters.tolist(), strict=True))
+
+
+def mcnemar(turned: rules.Turned, clusters: Mapping[str, int]) -> float:
+    """p of McNemar's test; by clusters where there are any. clusters: of `clusters_of`."""
+    if clusters:
+        balances: Counter[int] = Counter()
+        for item, side in turned.items():
+            balances[clusters[item]] += side
+        return significance.mcnemar_clustered(balances.values())
+    fixed = sum(side > 0 for side in turned.values())
+    return significance.mcnemar(fixed, len(turned) - fixed)
+
+
+def tests(
+    report: dict[str, Any], kinds: Sequence[str], changed: Sequence[rules.Change], turned: Mapping[str, rules.Turned], leading: str,
+    clusters: Mapping[str, int],
+) -> dict[str, Any]:  # fmt: skip
+    """What McNemar's test says of the items and of each class, and how many rows would tell the difference of the leading metric.
+
+    kinds: of changes. turned: of each class, rows that were fixed and broken about it. clusters: of `clusters_of`.
+    """
+    counts = {kind: sum(change.kind == kind for change in changed) for kind in kinds}
+    sides = {change.item: rules.SIDES[change.kind] for change in changed if change.kind in rules.SIDES}
+    own = {label: turned.get(label, {}) for label in report["per_class"]}
+    classes = {label: (sum(side > 0 for side in each.values()), sum(side < 0 for side in each.values())) for label, each in own.items()}
+    alone = {label: mcnemar(each, clusters) for label, each in own.items()}
+    together = significance.holm(alone)
+    return {
+        "changes": {**counts, "p": mcnemar(sides, clusters)},
+        "rows_needed": needed(report, leading),
+        "per_class": {
+            label: row
+            | {"fixed": fixed, "broken": broken, "p": alone[label], "p_holm": together[label]}
+            | {"verdict": class_verdict(row["difference"], fixed, broken, together[label])}
+            for (label, row), (fixed, broken) in zip(report["per_class"].items(), classes.values(), strict=True)
+        },
+    }
+
+
+def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> str:
+    """better, worse or unclear: a class among many is told only where it holds together with all others.
+
+    f1: the difference of F1, which has to point the same way: a rare class that is no longer given has fewer wrong rows and no F1.
+    """
+    turned = fixed - broken
+    agrees = f1 is not None and f1 * turned > 0
+    return (verdict(Interval(turned, turned, turned), p=p_holm) if agrees else Verdict.UNCLEAR).value
+
+
+def summary(rows: ReportRows[Any, Any], report: dict[str, Any], first: str, second: str) -> dict[str, str]:
+    """The finding in words. fact: which is better by the leading score. text: what changed, and how many rows would
+    tell where nothing is told."""
+    leading = metrics_of(rows.task).leading
+    found = report["metrics"][leading.name]
+    by, places, unit = (100, 1, " points") if leading.is_share else (1, leading.digits, "")
+    change = as_change(found, lower_is_better=leading.lower_is_better)
+    points = f"{signed(by * change['difference'], places)}{unit} {leading.words}"
+    interval = f"(95{GAP}% {decimals(by * change['low'], places)} to {decimals(by * change['high'], places)})"
+    facts = {
+        "better": f"{second} is better: {points} {interval}.",
+        "worse": f"{second} is worse: {points} {interval}.",
+        "unclear": f"No clear difference between {first} and {second}: {points} {interval}.",
+    }
+    text = rows.moved(report["changes"], second)
+    if report["rows_needed"]:
+        about = round(report["rows_needed"], 2 - len(str(report["rows_needed"])))
+        text += f" Detecting a difference this size needs about {count(about)} rows; this test set has {count(report['rows'])}."
+    return {"verdict": found["verdict"], "fact": facts[found["verdict"]], "text": text}
+
+
+def first_changes(a: Evaluation, b: Evaluation) -> list[rules.Change]:
+    """The first LISTED of `changed_items`, kept for an hour, or for ever with a comparison that a job made: the same two give the same."""
+    key = f"evaluation:changed:2:{a.predictions_id}:{b.predictions_id}"
+    known: list[rules.Change] | None = cache.get(key)
+    if known is None:
+        kept = queries.comparison(a, b) if is_large(a, b) else None
+        known = [rules.Change.of(*each) for each in kept.changed] if kept else changed_items(a, b)[:LISTED]
+        cache.set(key, known, 3600)
+    return known
+
+
+def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:
+    """Items that the two answered differently: those that b broke, those it fixed, and errors that changed."""
+    return rows_for(a).changes(queries.rows_of(a), queries.rows_of(b))

@@ -1,0 +1,16 @@
+"""What a further computation on an evaluation returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from registry.ground.artifacts.models import Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """report: digests and numbers, no text. rows: a Parquet file of what it covers, row by row, where that is much."""
+
+    report: dict[str, Any]
+    rows: Blob | None = None

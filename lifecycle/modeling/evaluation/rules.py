@@ -1,0 +1,249 @@
+"""What may be said of predictions. Pure: arrays and reports in, lists for pages out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.runtime.task_types.by_key.measures import measures_of
+from lifecycle.runtime.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.runtime.task_types.measures import Metric, Metrics
+from lifecycle.runtime.task_types.task_type import TaskType
+from lifecycle.ui.numbers import GAP, decimals, percent
+
+PLACE = "first"  # no rival: a model never sees in which place a response stands, and in some files the preferred one always is the first
+LEAST_ERRORS = 20  # from which on groups of errors are looked for
+LEAST_ROWS = 50  # of each side, from which on membership inference says anything
+LEAK = 0.55  # a lower end of the AUC above this is a leak; between 0.5 and this it is watched
+NOT_REPORTED = frozenset({"format", "status", "error", "seconds", "peak_memory_mb"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """How often one class was read as another; of several a text, missed while the other was given. support: rows of the true class."""
+
+    true: str
+    predicted: str
+    count: int
+    support: int
+
+    @property
+    def share(self) -> float:
+        """Of the rows of the true class."""
+        return self.count / self.support
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's answer on one item, by the item's digest. true, predicted: classes, by name.
+
+    confidence: its probability; of several classes, that of the surest wrong decision about one, or where all are right of the least sure.
+    """
+
+    item: str
+    true: tuple[str, ...]
+    predicted: tuple[str, ...]
+    confidence: float
+    loss: float
+
+
+SIDES = {"fixed": 1, "better": 1, "broken": -1, "worse": -1}
+Turned = dict[str, int]  # item → 1 where it was fixed, −1 where broken
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An item that two models answered differently. kind: fixed (only the second is right), broken (only the first), other; of written
+    texts better, worse or same, without the texts."""
+
+    item: str
+    true: tuple[str, ...]
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    kind: str
+
+    @classmethod
+    def of(cls, item: str, true: Sequence[str], first: Sequence[str], second: Sequence[str], kind: str) -> Change:
+        """One as JSON holds it, in the order of the fields."""
+        return cls(item, tuple(true), tuple(first), tuple(second), kind)
+
+
+def report_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine's result without what differs from one execution to the next."""
+    return {name: value for name, value in result.items() if name not in NOT_REPORTED}
+
+
+def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float | None]:
+    """The 95 % interval of a metric, (None, None) where it was not computed."""
+    found = report.get("intervals", {}).get(name) or {}
+    return found.get("low"), found.get("high")
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A baseline that a run does not clearly beat by its task's leading score.
+
+    metric: that score's name; one: with its article, within a sentence. value: the baseline's; own: the run's. is_ahead: it is clearly
+    better; else neither is. by_intervals: whether there is a 95 % interval; else the scores alone were compared. low, high: of the
+    difference on the same rows, the run less the baseline; None in reports from before that was measured, of which the intervals of both
+    are compared.
+    """
+
+    name: str
+    metric: str
+    one: str
+    value: float
+    own: float
+    is_ahead: bool
+    by_intervals: bool = True
+    low: float | None = None
+    high: float | None = None
+
+
+def rival(report: Mapping[str, Any]) -> Rival | None:
+    """The baseline that opposes a fine-tune: the best of those that are clearly better, else of those that it is not clearly better
+    than; None where it is clearly better than all, or there are none.
+
+    Clearly better, either way, is where the paired difference says so; in reports from before, whose 95 % interval lies wholly on the
+    better side of the other's; without intervals, whose score is better.
+    """
+    metric = leading_of(report)
+    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric.name) is not None and name != PLACE}
+    if not found or report.get(metric.name) is None:
+        return None
+    unbeaten = filter(None, (against(report, metric, name, each) for name, each in found.items()))
+    return max(unbeaten, key=lambda each: (each.is_ahead, metric.gain(each.value)), default=None)
+
+
+def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapping[str, Any]) -> Rival | None:
+    """A baseline beside a run; None where the run is clearly better. name: as the report has it."""
+    own, theirs, apart = report[metric.name], baseline[metric.name], paired(report, name)
+    told = (baselines_of(report).get(name, name), metric.name, metric.one, theirs, own)
+    if apart:
+        ahead, ends = apart["verdict"] == "worse", (apart["low"], apart["high"])
+        return None if apart["verdict"] == "better" else Rival(*told, ahead, True, *ends)
+    (low, high), (their_low, their_high) = interval(report, metric.name), interval(baseline, metric.name)
+    if low is None or high is None or their_low is None or their_high is None:
+        ahead = metric.gain(own - theirs)
+        return None if ahead > 0 else Rival(*told, ahead < 0, by_intervals=False)
+    if metric.lower_is_better:
+        low, high, their_low, their_high = -high, -low, -their_high, -their_low
+    return None if low > their_high else Rival(*told, their_low > high)
+
+
+def paired(report: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The difference of the leading score from a baseline on the same rows, as of `paired_rows`; None where that was not measured."""
+    found: Mapping[str, Any] | None = (report.get("against") or {}).get(name, {}).get(leading_of(report).name)
+    return found if found and found["low"] is not None else None
+
+
+def leading_of(report: Mapping[str, Any]) -> Metric:
+    """The score by which an evaluation is compared."""
+    return metrics_of(report).leading
+
+
+def metrics_of(report: Mapping[str, Any]) -> Metrics:
+    """The metrics of its task."""
+    return measures_of(task_type(report).key).metrics
+
+
+def task_type(report: Mapping[str, Any]) -> TaskType:
+    """What the task is that an evaluation is of."""
+    return type_of(report.get("task", DEFAULT))
+
+
+def errors(report: Mapping[str, Any]) -> int:
+    """Rows that were answered wrongly."""
+    return int(report["wrong_rows"]) if "wrong_rows" in report else int(mistaken(report).sum())
+
+
+def baselines_of(report: Mapping[str, Any]) -> Mapping[str, str]:
+    """The baselines of its task with their titles, in the order of pages."""
+    return measures_of(task_type(report).key).baselines
+
+
+def mistaken(report: Mapping[str, Any]) -> NDArray[np.int64]:
+    """The confusion matrix (C, C) without its diagonal."""
+    counts = np.array(report["confusion"]["counts"], dtype=np.int64)
+    np.fill_diagonal(counts, 0)
+    return counts
+
+
+def count_confused(report: Mapping[str, Any]) -> int:
+    """How many pairs of classes were mistaken."""
+    return int(np.count_nonzero(mistaken(report)))
+
+
+def confused(report: Mapping[str, Any], limit: int | None = None) -> list[Pair]:
+    """Pairs of classes that were mistaken, most rows first, then by name; the first `limit`. Of 200 classes there are 40,000."""
+    labels = report["confusion"]["labels"]
+    supports = {each["label"]: each["support"] for each in report["per_class"]}
+    support = np.array([supports[label] for label in labels])
+    off = mistaken(report)
+    rows, columns = np.nonzero(off)
+    values = off[rows, columns]
+    by_name = np.argsort(np.argsort(np.array(labels)))
+    order = np.lexsort((by_name[columns], by_name[rows], -values / support[rows], -values))[:limit]
+    return [Pair(labels[rows[at]], labels[columns[at]], int(values[at]), int(support[rows[at]])) for at in order]
+
+
+def worst(report: Mapping[str, Any], limit: int) -> list[int]:
+    """Positions of the classes that take part in most errors, so ordered that classes that are mistaken for each other stand together."""
+    position = {label: at for at, label in enumerate(report["confusion"]["labels"])}
+    order: list[int] = []
+    for pair in confused(report, limit * limit):  # so many pairs name `limit` classes at least, where there are as many
+        for label in (pair.true, pair.predicted):
+            if position[label] not in order:
+                order.append(position[label])
+            if len(order) >= limit:
+                return order
+    return order
+
+
+def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> tuple[list[str], list[list[int]]]:
+    """Labels and counts of the confusion matrix at these positions."""
+    labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
+    return [labels[at] for at in positions], [[counts[row][column] for column in positions] for row in positions]
+
+
+EXACT = 1e16  # from here on PostgreSQL gives a float back as a whole number, which it is
+
+
+def finite(value: Any) -> Any:
+    """The value with NaN as None, in depth, as JSON needs it; with numbers as every database gives them back, so that its digest stays."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if abs(value) >= EXACT else value + 0.0  # no negative zero
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+# ── Whether rows tell that they were trained on ─────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """What membership inference says. kind: ok, warn or bad. fact, text: in words."""
+
+    kind: str
+    fact: str
+    text: str
+
+
+def leak(report: Mapping[str, Any]) -> Leak:
+    """The finding of an attack by its AUC and both ends of its interval: a leak is ruled out only where all of it is small."""
+    low, high = report["low"], report["high"]
+    kind, fact = (
+        ("bad", "Training rows can be identified by their loss.") if low > LEAK
+        else ("warn", "Not enough data: leakage is neither shown nor ruled out.") if high > LEAK
+        else ("warn", "Training rows can be identified slightly better than by guessing.") if low > 0.5
+        else ("ok", "This attack finds no leakage.")
+    )  # fmt: skip
+    measured = f"AUC {decimals(report['auc'], 2)} (95{GAP}% {decimals(low, 2)} to {decimals(high, 2)})"
+    meant = f"a training row has a lower loss than another row in {percent(report['auc'])} of pairs"
+    return Leak(kind, fact, f"{measured}: {meant}. 0.50 is guessing. This is a lower bound: a stronger attack may find more.")

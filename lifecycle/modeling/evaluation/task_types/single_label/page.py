@@ -1,0 +1,144 @@
+"""The pages where a text has one label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lifecycle.ground.remembered import cache
+from lifecycle.modeling.evaluation import charts, confidence, queries, rules
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.parts import may_read
+from lifecycle.modeling.evaluation.rules import Answer
+from lifecycle.modeling.evaluation.task_types.page import Line, ReportPage, by_label, line_of, matrix, why
+from lifecycle.modeling.evaluation.task_types.single_label.rows import ENTRY as ROWS
+from lifecycle.modeling.evaluation.threshold_words import GOALS, Question, Thresholds
+from lifecycle.ui.marks import Figure
+from lifecycle.ui.numbers import count
+from registry.ground.access.models import User
+
+WORST, PAIRS = 10, 8
+SORTS = {"label": False, "support": True, "precision": False, "recall": False, "f1": False}
+KEPT_SECONDS = 3_600
+
+LABEL = Question(
+    GOALS, "Precision", "Recall", "Called the class", "Cost of a wrong call", "Cost of a missed row",
+    "Call a row {label}", "call it another", "Calling no row {label} costs least.",
+)  # fmt: skip
+ANY = Question(
+    {"precision": "Target accuracy", "recall": "Target share answered", "cost": "Least cost"},
+    "Accuracy of what is answered", "Share answered", "Answered", "Cost of a wrong answer", "",
+    "Answer", "", "Handing every row over costs least.", divides=False,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLine(Line):
+    """An answer with its item."""
+
+    answer: Answer
+
+
+class LabelThresholds(Thresholds):
+    """Of one label, or of the confidence of any answer."""
+
+    every = "Any: hand over what is unsure"
+
+    def question(self, label: str) -> Question:
+        """Whether a row is of the label, or whether its answer is taken."""
+        return LABEL if label else ANY
+
+    def begin(self, evaluation: Evaluation) -> dict[str, str]:
+        """The label and goal of the model's own threshold."""
+        own = confidence.own(evaluation)
+        return {"class": own["label"], "goal": own["by"], "target": str(own["target"])} if own else {}
+
+    def beside(self, evaluation: Evaluation) -> tuple[str, str]:
+        """Its likeliest label, unless one has a threshold."""
+        return ("its own answers", "As it answers") if confidence.own(evaluation) else ("the likeliest class", "Likeliest class")
+
+    def answers(self, evaluation: Evaluation, label: str) -> str:
+        """By the likeliest label, or from a threshold of its own on."""
+        if own := confidence.own(evaluation):
+            return f"answering {own['label']} from {own['threshold']:.3f} on, as it was trained to"
+        return "answering with its likeliest class"
+
+
+class LabelPage(ReportPage[Answer]):
+    """read_as: what stands between the true label of a pair and the other. lines_are: of the matrix, with its columns."""
+
+    templates = "single_label"
+    loss = "minus the logarithm of the probability of its class"
+    threshold: ClassVar[Thresholds] = LabelThresholds()
+    read_as: ClassVar[str] = "read as"
+    lines_are: ClassVar[str] = "rows are true classes, columns what they were read as"
+    confusion: ClassVar[charts.Confusion] = charts.Confusion()
+    reliability: ClassVar[charts.Reliability] = charts.Reliability()
+
+    def summary(self, evaluation: Evaluation) -> dict[str, Any]:
+        """Confused pairs, the matrix of the worst ten, F1 by label and reliability."""
+        report = evaluation.report
+        pairs = rules.confused(report, PAIRS)
+        return {
+            "pairs": pairs,
+            "pair_count": rules.count_confused(report),
+            "rival": rules.rival(report),
+            "read_as": self.read_as,
+            "errors": rules.errors(report),
+            "held": sum(pair.count for pair in pairs),
+            "classes": len(report["confusion"]["labels"]),
+            "confusion": charts.confusion(report, self.confusion, limit=WORST),
+            "f1": charts.f1_by_class(report),
+            "reliability": charts.reliability(report, self.reliability),
+        }
+
+    def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
+        """With the surest errors, the matrix, and each label."""
+        report, every = evaluation.report, given.get("classes") == "all"
+        calibration = confidence.calibration(evaluation)
+        worst = rules.worst(report, WORST)
+        return super().report(viewer, evaluation, given) | {
+            "calibration": calibration,
+            "reliability": charts.reliability(report, self.reliability, calibration["before"]["reliability"] if calibration else ()),
+            "every": every,
+            "matrix_caption": f"Confusion of the {len(worst)} classes with most errors: {self.lines_are}",
+            "matrix": matrix(*rules.matrix(report, worst)) if worst and not every else None,
+            "all_chart": charts.confusion(report, self.confusion, limit=None) if every else None,
+            "all_pairs": rules.confused(report, charts.TABLE) if every else [],
+            **by_label(report, SORTS, given.get("sort", "")),
+            "lines": self.lines(viewer, evaluation, self.worst_errors(evaluation)),
+        }
+
+    def worst_errors(self, evaluation: Evaluation) -> list[Answer]:
+        """The ten most confident wrong answers, kept for an hour: they never change."""
+        key = f"evaluation:worst:1:{evaluation.predictions_id}"
+        known: list[Answer] | None = cache.get(key)
+        if known is None:
+            known = self.rows.first(evaluation, WORST)
+            cache.set(key, known, KEPT_SECONDS)
+        return known
+
+    def counted(self, report: Mapping[str, Any]) -> Figure:
+        """Rows, and of how many labels."""
+        return Figure("Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} classes")
+
+    def cell(self, given: Mapping[str, str]) -> dict[str, str]:
+        """A cell, a row or a column of the matrix."""
+        return {name: given.get(name, "") for name in ("true", "predicted")}
+
+    def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
+        """The labels."""
+        return {**cell, "read_as": self.read_as}
+
+    def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[Answer]) -> list[LabelLine]:
+        """Answers with the texts of their items."""
+        items, readable = queries.items_by_digest(evaluation, [row.item for row in rows]), may_read(viewer, evaluation)
+        found = []
+        for row in rows:
+            line = line_of(evaluation, items.get(row.item), row.item, readable)
+            found.append(LabelLine(**line | {"why": why(evaluation, row.item) if line["text"] else ""}, answer=row))
+        return found
+
+
+ENTRY = LabelPage(ROWS)

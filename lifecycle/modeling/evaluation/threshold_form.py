@@ -1,0 +1,68 @@
+"""What is asked to choose an operating point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from lifecycle.modeling.evaluation.threshold_words import GOALS, Thresholds
+from lifecycle.runtime.statistics.operating import Costs
+
+HIGHEST = 1e6
+
+
+class ThresholdForm(forms.Form):
+    """A class of an evaluation, or any; a goal, and what mistakes cost. Only what the question and the goal use is a field.
+
+    class: empty for any; where a text may have several, one is to be named. target: of precision or recall; for any class a text of the
+    accuracy of what is answered or the share that is. false, missed, person: costs of a row or span; handing over is for any class, and
+    where rows are divided for the least cost. thresholds: of the task. begin: what the form begins with where no class is given.
+    """
+
+    def __init__(
+        self, thresholds: Thresholds, report: Mapping[str, Any], given: Mapping[str, Any], begin: Mapping[str, str] | None = None
+    ) -> None:
+        labels, every = report["confusion"]["labels"], thresholds.every
+        if begin and "class" not in given:
+            given = {**begin, **given}
+        self.label = str(given.get("class", "")) if given.get("class") in labels else ""
+        self.goal = str(given.get("goal", "")) if given.get("goal") in GOALS else "precision"
+        self.question = thresholds.question(self.label)
+        divides = self.question.divides
+        start = {"target": "0.9", "false": "1", "missed": "1", "person": "" if divides else "0.2"}
+        super().__init__(start | dict(given.items()) | {"class": given.get("class", ""), "goal": given.get("goal", self.goal)})
+        self.fields["class"] = forms.ChoiceField(
+            label="Label", required=not every, choices=[*([("", every)] if every else []), *((each, each) for each in labels)],
+            error_messages={
+                "invalid_choice": "Choose a label that the model knows.",
+                "required": "Choose a label: texts can have several, and each has its own threshold.",
+            },
+        )  # fmt: skip
+        self.fields["goal"] = forms.ChoiceField(
+            choices=list(GOALS.items()), widget=forms.HiddenInput,
+            error_messages={"invalid_choice": f"Choose one of {', '.join(GOALS)}."},
+        )  # fmt: skip
+        if self.goal != "cost":
+            self.fields["target"] = forms.FloatField(label=self.question.goals[self.goal], min_value=0.01, max_value=1)
+        self.fields["false"] = cost(self.question.false)
+        if divides:
+            self.fields["missed"] = cost(self.question.missed)
+        if not divides or self.goal == "cost":
+            self.fields["person"] = cost("Cost of hand-over", required=not divides)
+
+    def unused(self, given: Mapping[str, Any]) -> list[str]:
+        """Names that were given and play no part for this class and goal."""
+        return sorted(set(given) - set(self.fields))
+
+    @property
+    def costs(self) -> Costs:
+        """Of a valid form."""
+        found = self.cleaned_data
+        return Costs(found["false"], found.get("missed", 0.0), found.get("person"))
+
+
+def cost(label: str, *, required: bool = True) -> forms.FloatField:
+    """A cost, in any unit, as long as all are in the same."""
+    return forms.FloatField(label=label, min_value=0, max_value=HIGHEST, required=required)

@@ -1,0 +1,118 @@
+"""Bringing base models into a project: from an installed package, a folder of this machine, the hub, or a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from lifecycle.ground.jobs.actions import enqueue
+from lifecycle.modeling.training import facts
+from lifecycle.modeling.training.models import BaseModel, Run
+from lifecycle.modeling.training.rules import RunState
+from lifecycle.runtime.engine.base import MINILM, MINILM_PACKAGE, SMOLLM2, SMOLLM2_PACKAGE
+from lifecycle.runtime.engine.strategy import MERGED
+from lifecycle.runtime.refusals import Conflict, NotReady, Refused
+from registry.ground.access.models import Project, User
+from registry.ground.access.policy import require
+from registry.ground.artifacts import actions as artifacts
+from registry.ground.ledger.actions import record
+from registry.ground.ledger.verbs import Verb
+
+PACKAGES = {MINILM: MINILM_PACKAGE, SMOLLM2: SMOLLM2_PACKAGE}
+HUB_ID = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def add_packaged_base(*, project: Project, actor: User | None, name: str = MINILM) -> BaseModel:
+    """The base model of an installed package, kept by a job. Asking twice gives the same one.
+
+    actor: None is the system itself. Raises Refused when the package is not installed.
+    """
+    facts.packaged(name)
+    return _add(project, actor, name=name, kind=BaseModel.Kind.PACKAGE, source=PACKAGES[name])
+
+
+def add_folder_base(*, project: Project, actor: User, path: str, name: str = "") -> BaseModel:
+    """A folder of safetensors under one of BASE_MODEL_DIRS, checked at once and kept by a job.
+
+    Raises Refused: outside the allowed folders, reached through a link, or holding anything that can execute.
+    """
+    require(actor, "training.add_base", project)
+    try:
+        folder = facts.allowed_folder(path.strip(), settings.BASE_MODEL_DIRS)
+        facts.check_folder(folder, name or folder.name)
+    except Refused as error:
+        raise Refused(error.message, next_step=error.next_step, fields={"path": [str(error), *filter(None, [error.next_step])]}) from error
+    return _add(project, actor, name=name.strip() or folder.name, kind=BaseModel.Kind.FOLDER, source=str(folder))
+
+
+def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -> BaseModel:
+    """A model of the Hugging Face Hub at one commit, fetched by its own job.
+
+    Raises Refused for an id or revision that is none, NotReady where this installation is offline.
+    """
+    require(actor, "training.add_base", project)
+    hub_id, revision = hub_id.strip(), revision.strip().lower()
+    if not HUB_ID.fullmatch(hub_id) or ".." in hub_id:
+        text = "A hub ID has the form owner/name, such as sentence-transformers/all-MiniLM-L6-v2."
+        raise Refused(text, fields={"hub_id": [text]})
+    if not COMMIT.fullmatch(revision):
+        text = "Enter the full commit hash (40 hexadecimal digits). You find it on the model's page under Files and versions."
+        raise Refused(text, fields={"revision": [text]})
+    check_online()
+    return _add(project, actor, name=hub_id, kind=BaseModel.Kind.HUB, source=hub_id, revision=revision)
+
+
+def add_run_base(*, run: Run, actor: User) -> BaseModel:
+    """The model that a run left, for another run to start from; a job adds what it learned into its base's weights. Twice gives the same.
+
+    Raises PermissionDenied, Conflict (it has not succeeded) or Refused (what it learned cannot be added into the weights).
+    """
+    require(actor, "training.launch", run)
+    if run.state != RunState.SUCCEEDED or run.artifact is None:
+        raise Conflict(f"{run} produced no model to start from.", next_step="Choose a run that succeeded.")
+    if run.spec["strategy"]["kind"] not in MERGED:
+        text = f"{run.get_strategy_display()} doesn't change the base weights, so another run can't start from {run}."
+        raise Refused(text, next_step="Choose a run that used full fine-tuning, LoRA, IA3, or head only.")
+    return _add(run.project, actor, name=str(run), kind=BaseModel.Kind.RUN, source=str(run.uuid), run=run)
+
+
+def check_online() -> None:
+    """Raises NotReady where nothing may be fetched."""
+    if settings.HF_HUB_OFFLINE:
+        raise NotReady(
+            "This installation is offline (HF_HUB_OFFLINE), so models can't be downloaded from the Hugging Face Hub.",
+            next_step="Copy the model into a folder under BASE_MODEL_DIRS and add the folder, or unset HF_HUB_OFFLINE.",
+        )
+
+
+@transaction.atomic
+def _add(
+    project: Project, actor: User | None, *, name: str, kind: str, source: str, revision: str = "", run: Run | None = None
+) -> BaseModel:
+    """The row, its event and the job that keeps the files; the same source again only asks the job again while the files are missing."""
+    if actor is not None:
+        require(actor, "training.add_base", project)
+    base, created = BaseModel.objects.get_or_create(
+        project=project, name=name[:120], revision=revision, defaults={"kind": kind, "source": source, "added_by": actor, "run": run}
+    )
+    if not created and (base.kind, base.source) != (kind, source):
+        raise Conflict(f"This project already has a base model called {base.name}.", next_step="Choose another name.")
+    if created:
+        more = {"root_digest": run.artifact.root_digest} if run and run.artifact else {}
+        record(actor, Verb.BASE_MODEL_ADDED, base, project=project.uuid, kind=kind, source=source, revision=revision, **more)
+    if base.folder_id is None:
+        enqueue("training.keep_base", actor=actor, project=project, args={"base": str(base.uuid)}, subject=base, key=f"base:{base.uuid}")
+    return base
+
+
+def keep_base(base: BaseModel, folder: Path) -> BaseModel:
+    """Keep the checked files of a base model and what they say. Raises Refused, naming the file that cannot be accepted."""
+    known: dict[str, Any] = facts.check_folder(folder, base.name)
+    base.folder, base.facts = artifacts.put_folder(folder), known
+    base.save(update_fields=["folder", "facts"])
+    return base

@@ -1,0 +1,112 @@
+"""Advice on the page where a run is started: the questions, the proposal beside what is set now, and what *Apply* puts into the form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.urls import reverse
+
+from lifecycle.modeling.training import advising
+from lifecycle.modeling.training.advice import Advice, Answers, Lengths, Setting
+from lifecycle.modeling.training.forms import LABELS
+from lifecycle.modeling.training.rules import Strategy
+from lifecycle.ui.marks import Figure
+from lifecycle.ui.numbers import count, percent
+
+PREFIX, ASKED, APPLIED = "ask", "advice", "apply"
+ASIDE = {"baseline": "warn", "label_more": "warn", "head": "info", "adapters": "info", "fine_tune": "ok"}
+KIND = {"bad": "bad", "watch": "warn", "info": "info"}
+NAMES = {"base": "Base model", "strategy": "Strategy", "patience": "Patience"} | LABELS
+
+
+class AnswersForm(forms.Form):
+    """What matters and no snapshot knows."""
+
+    sensitive = forms.BooleanField(label="The texts are sensitive", required=False, help_text="Names, health, money, secrets.")
+    baseline_does = forms.BooleanField(
+        label="A simpler method is good enough", required=False, help_text="For example rules, the majority label, or a prompted model."
+    )
+    latency_ms = forms.FloatField(
+        label="Maximum latency per text (ms)", required=False, min_value=0.001, help_text="On one core, for a long text."
+    )
+    size_mb = forms.FloatField(label="Maximum model size (MB)", required=False, min_value=0.001, help_text="Size of the served fp32 file.")
+    minutes = forms.FloatField(label="Maximum training time (min)", required=False, min_value=0.001, help_text="On this machine.")
+
+    def answers(self) -> Answers:
+        """As the rules read them."""
+        return Answers(**self.cleaned_data)
+
+
+def shown(context: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """The questions; the advice, once it was asked for; and the suggestion with it, once it was applied.
+
+    context: as `launch_page.launch` made it, with a suggestion. given: the address, or what a form sent.
+    """
+    asked = given.get(ASKED) == "1"
+    form = AnswersForm(given if asked else None, prefix=PREFIX, use_required_attribute=False)
+    if not asked or not context["advises"] or not form.is_valid():
+        return {"ask": form, "kept": [], "advised": None}
+    advised = advising.advise(context["snapshot"], context["base"], context["bases"], form.answers())
+    kept = [(ASKED, "1"), *((name, value) for name, value in given.items() if name.startswith(f"{PREFIX}-") and value)]
+    is_proposed = (context["base"], context["strategy"]) == (advised.base, advised.strategy)
+    applied = given.get(APPLIED) == "1" and is_proposed
+    found: dict[str, Any] = {
+        "ask": form, "advised": advised, "applied": applied, "kept": kept, "apply_kept": [*kept, (APPLIED, "1")] if applied else kept,
+        "verdict": {"row": advised.advice.verdict, "kind": ASIDE[advised.advice.verdict.code]},
+        "proposal": lines(advised.advice, context),
+        "concerns": [{"row": each, "kind": KIND[each.severity]} for each in advised.advice.warnings],
+        "facts": figures(advised),
+        "apply_url": apply_url(context, advised, kept),
+    }  # fmt: skip
+    return found | ({"suggestion": advised.suggestion} if applied else {})
+
+
+def apply_url(context: Mapping[str, Any], advised: advising.Advised, kept: list[tuple[str, str]]) -> str:
+    """The same page with the proposal in its fields. Nothing is started by it."""
+    chosen = {"snapshot": context["snapshot"].uuid, "base": advised.base.uuid, "strategy": advised.strategy, APPLIED: "1"}
+    return f"{reverse('training:launch')}?{urlencode([*chosen.items(), *kept])}#settings"
+
+
+def lines(found: Advice, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each setting of the proposal: its name, what is proposed, whether that is set already, why, and where the rule comes from."""
+    now = context["suggestion"].values() | {"base": context["base"].name, "strategy": context["strategy"]}
+    names = {each.name: NAMES.get(each.name, each.name.replace("_", " ").capitalize()) for each in found.settings}
+    return [
+        {"name": names[each.name], "value": in_words(each), "is_new": now.get(each.name) != each.value, "row": each}
+        for each in found.settings
+    ]  # fmt: skip
+
+
+def in_words(setting: Setting) -> str:
+    """A value as people read it."""
+    if isinstance(setting.value, bool):
+        return "on" if setting.value else "off"
+    if setting.name == "strategy":
+        return str(Strategy(setting.value).label)
+    return f"{setting.value:g}" if isinstance(setting.value, float) else str(setting.value)
+
+
+def figures(advised: advising.Advised) -> list[Figure]:
+    """What the advice could see itself."""
+    data, lengths = advised.data, advised.lengths
+    rows = data.rows_of("train")
+    smallest = min(rows, key=lambda label: (rows[label], label), default="")
+    return [
+        Figure("Training rows", count(data.train), sub=f"{count(len(rows))} labels"),
+        Figure("Smallest label", count(rows[smallest]) if rows else None, sub=smallest),
+        Figure("Test rows", count(data.splits.get("test", 0)), sub=f"validation {count(data.splits.get('validation', 0))}"),
+        Figure("Median tokens per text", count(lengths.percentile(50)), sub=source(lengths)),
+        Figure("Tokens, 99 of 100", count(lengths.percentile(99)), sub=f"95 of 100: {count(lengths.percentile(95))}"),
+        Figure(
+            "Possible label errors", None if data.doubted is None else percent(data.doubted / max(1, sum(data.splits.values()))),
+            sub="not scanned" if data.doubted is None else f"{count(data.doubted)} of the dataset",
+        ),
+    ]  # fmt: skip
+
+
+def source(lengths: Lengths) -> str:
+    """How the lengths are known."""
+    return f"{count(len(lengths.tokens))} texts, {'counted' if lengths.counted else 'estimated'}"

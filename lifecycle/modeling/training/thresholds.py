@@ -1,0 +1,91 @@
+"""Thresholds for a precision or recall in words: what was asked for, what validation gave, what it promises, what other rows say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.runtime.statistics.calibration import THRESHOLD_ROWS
+from lifecycle.runtime.statistics.operating import SURE
+from lifecycle.ui.numbers import GAP, decimals
+
+OTHER = {"precision": "recall", "recall": "precision"}
+PROMISED = f"Guaranteed: new rows reach the target too, with {SURE * 100:.0f}{GAP}% confidence."
+ESTIMATED = "Estimated: not guaranteed for new rows."
+NAMED = 5  # classes in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A class and its threshold, in words. kind: of a note: info, or warn where what was asked for is not reached."""
+
+    kind: str
+    fact: str
+    text: str
+
+    @property
+    def line(self) -> str:
+        """All of it."""
+        return f"{self.fact} {self.text}"
+
+
+def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
+    """found: as `engine.deciding.to_json` has it, or `told`, with what was measured on the rows of a split."""
+    by, target, validation = found["by"], decimals(found["target"], 2), found["validation"]
+    if found["threshold"] is None:
+        few = (
+            f"{found['positives']} validation rows have it; choosing a threshold needs {THRESHOLD_ROWS}. The most likely label is "
+            "predicted."
+        )
+        fact = f"{found['label']} has no threshold for the target {by} of {target}."
+        return Threshold("warn", fact, " ".join([few, *here(found, split)]))
+    there = f"{decimals(validation['value'])} on validation ({validation['hits']} of {validation['of']} rows, 95{GAP}% {ends(validation)})"
+    chosen = f"Chosen for a {by} of at least {target}: {there}."
+    if not found["is_met"]:
+        chosen = f"No threshold reaches a {by} of {target}. The closest was chosen: {there}."
+    else:
+        chosen = f"{chosen} {PROMISED if found.get('promised') else ESTIMATED}"
+    fact = f"{found['label']} is predicted from {decimals(found['threshold'])}; below it, the most likely other label."
+    kind = "info" if found["is_met"] and not falls_short(found, split) else "warn"
+    return Threshold(kind, fact, " ".join([chosen, *here(found, split)]))
+
+
+def promises(operating: Mapping[str, Any] | None, labels: Sequence[str]) -> str:
+    """Of which classes, each with a threshold, a precision or recall is promised, and of which it is estimated. operating: of
+    `ArtifactInfo`; None of runs that do not state it, which were chosen without a promise."""
+    sure = [label for label in labels if operating and label in operating.get("promised", ())]
+    rest = [label for label in labels if label not in sure and not (operating and label in operating["missed"])]
+    told = [f"{word} of {named(some)}" for word, some in (("promised", sure), ("estimated", rest)) if some]
+    return "; ".join(told)
+
+
+def named(labels: Sequence[str]) -> str:
+    """3 classes (card, refund, order)."""
+    more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+    return f"{len(labels)} {'label' if len(labels) == 1 else 'labels'} ({', '.join(labels[:NAMED])}{more})"
+
+
+def here(found: Mapping[str, Any], split: str) -> list[str]:
+    """What was measured on a split that the threshold was not chosen on, in sentences; none where nothing was."""
+    measured = found.get("measured")
+    if not measured or split == "validation":
+        return []
+    parts = [
+        f"{name} {decimals(share['value'])} ({ends(share)})" if share else f"{name} not measured (no rows)"
+        for name in (found["by"], OTHER[found["by"]])
+        for share in [measured[name]]
+    ]
+    told = [f"On {split}: {parts[0]}, with {parts[1]}."]
+    return [*told, f"The upper bound of its interval is below {decimals(found['target'], 2)}."] if falls_short(found, split) else told
+
+
+def falls_short(found: Mapping[str, Any], split: str) -> bool:
+    """Whether other rows say that what was asked for is not reached, chance allowed for."""
+    share = found.get("measured", {}).get(found["by"])
+    return split != "validation" and share is not None and share["high"] < found["target"]
+
+
+def ends(share: Mapping[str, Any]) -> str:
+    """0.790 to 0.992."""
+    return f"{decimals(share['low'])} to {decimals(share['high'])}"

@@ -1,0 +1,91 @@
+"""Runs and what they begin with, by the trail and by the tables: verification finds a run that is said to come from others than it does, to
+be someone else's, or to have left other files, and a base model that came from elsewhere."""
+
+from __future__ import annotations
+
+from lifecycle.modeling.training.models import BaseModel, Run
+from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.rules import SYSTEM, digest_of
+from registry.ground.ledger.verbs import Verb
+
+
+def told(events: list[Told]) -> set[str]:
+    """What the events of a run's launch and of its end say of it."""
+    facts: set[str] = set()
+    for event in events:
+        payload = event.payload
+        if event.verb == Verb.RUN_ENDED:
+            facts |= {left(payload["artifact"])} if "artifact" in payload else set()
+            continue
+        facts.add(launched(payload["snapshot"], payload["base"], payload["spec_digest"], by=event.actor))
+        if payload.get("base_digest"):
+            facts.add(began_with(payload["base_digest"]))
+        if "reproduces" in payload:
+            facts.add(repeats(payload["reproduces"]))
+        if "sweep" in payload:
+            facts.add(is_trial(payload["trial"], payload["sweep"]))
+    return facts
+
+
+def held(runs: list[str]) -> dict[str, set[str]]:
+    """What the table says of these runs."""
+    facts: dict[str, set[str]] = {}
+    columns = ("uuid", "snapshot__uuid", "base__uuid", "spec_digest", "launched_by__uuid", "reproduces__uuid", "sweep__uuid", "trial")
+    rows = Run.objects.filter(uuid__in=runs).values_list(*columns, "spec", "base__folder__root_digest", "artifact__root_digest")
+    for uuid, snapshot, base, digest, by, first, sweep, trial, spec, files, artifact in rows:
+        found = facts[str(uuid)] = {launched(snapshot, base, digest, by=by or SYSTEM)}
+        found |= ({repeats(first)} if first else set()) | ({is_trial(trial, sweep)} if sweep else set())
+        found |= ({began_with(files)} if files else set()) | ({left(artifact)} if artifact else set())
+        if digest_of(spec) != digest:
+            found.add("settings don't match its digest")
+    return facts
+
+
+def launched(snapshot: object, base: object, spec: str, *, by: object) -> str:
+    """What it learns from what, and who launched it."""
+    return f"base {base} on dataset version {snapshot} with settings {spec}, started by {by}"
+
+
+def began_with(files: str) -> str:
+    """The files of its base model."""
+    return f"began with files {files}"
+
+
+def left(artifact: str) -> str:
+    """The files that it has left."""
+    return f"left files {artifact}"
+
+
+def repeats(first: object) -> str:
+    """Whose settings it has."""
+    return f"repeats run {first}"
+
+
+def is_trial(number: int, sweep: object) -> str:
+    """Of which sweep it is which trial."""
+    return f"is trial {number} of sweep {sweep}"
+
+
+def told_of_bases(events: list[Told]) -> set[str]:
+    """What the event of a base model reports about it."""
+    return {came(event.payload["kind"], event.payload["source"], event.payload["revision"], by=event.actor) for event in events}
+
+
+def held_of_bases(bases: list[str]) -> dict[str, set[str]]:
+    """What the table says of these base models."""
+    facts: dict[str, set[str]] = {}
+    rows = BaseModel.objects.filter(uuid__in=bases).values_list("uuid", "kind", "source", "revision", "added_by__uuid", "run__uuid")
+    for uuid, kind, source, revision, by, run in rows:
+        facts[str(uuid)] = {came(kind, source, revision, by=by or SYSTEM)}
+        if str(run or "") != (source if kind == BaseModel.Kind.RUN else ""):
+            facts[str(uuid)].add(f"is of run {run}, which isn't its source")
+    return facts
+
+
+def came(kind: str, source: str, revision: str, *, by: object) -> str:
+    """Where it is from, and who added it."""
+    return f"came from {kind} {source} {revision}, added by {by}"
+
+
+RUNS = Account("runs", Run, frozenset({Verb.RUN_LAUNCHED, Verb.RUN_ENDED}), told, held)
+BASES = Account("base models", BaseModel, frozenset({Verb.BASE_MODEL_ADDED}), told_of_bases, held_of_bases)

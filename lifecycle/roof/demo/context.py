@@ -1,0 +1,14 @@
+"""Who may be signed in as by one click: for the sign-in page alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from lifecycle.roof.demo.people import PEOPLE, one_click_allowed
+
+
+def people(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `demo_people`, asked by no one but the sign-in page."""
+    return {"demo_people": lambda: PEOPLE if one_click_allowed(request) else ()}

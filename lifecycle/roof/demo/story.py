@@ -1,0 +1,68 @@
+"""The demo's story from its first file to the proposal to train again, in order."""
+
+from __future__ import annotations
+
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.modeling.training.models import Run
+from lifecycle.roof.demo import inbox, seed, watch
+from lifecycle.roof.demo.seed import HISTORY, NEW, Stage
+from registry.endpoints import actions as endpoints
+from registry.ground.access.models import Project
+from registry.promotions import plans
+from registry.promotions.rules import Status
+
+STEPS = 13
+TWICE = {"epochs": 2}  # enough to be clearly better, and ready in half the time
+QUICK = {"epochs": 2, "head_learning_rate": 0.003}  # leaves room above it: these messages are so alike that a whole run has none
+
+
+def tell(ctx: JobContext, project: Project) -> None:
+    """All of it. What was told before a kill is not told again."""
+    stage = Stage(ctx, project)
+    messages = inbox.messages(HISTORY + NEW)
+    old, new = messages[:HISTORY], messages[HISTORY:]
+    step(ctx, 1, "Uploading messages")
+    dataset = seed.dataset(stage)
+    seed.upload(stage, dataset, "history-2026.csv", old, labelled=True)
+    inbox_file = seed.upload(stage, dataset, "november-inbox.csv", new, labelled=False)
+    seed.schema(stage, dataset)
+    step(ctx, 2, "Labeling")
+    work = seed.queue(stage, dataset, inbox_file)
+    seed.annotate(stage, work, new)
+    seed.adjudicate(stage, work, new)
+    step(ctx, 3, "Creating a dataset version")
+    frozen = seed.snapshot(stage, dataset)
+    step(ctx, 4, "Fine-tuning run 1")
+    first = seed.trained(stage, seed.launch(stage, frozen, "noah", Run.Strategy.HEAD, "Quick baseline: head only, two epochs", QUICK))
+    step(ctx, 5, "Registering and promoting 1.0.0")
+    model = seed.registered_model(stage)
+    endpoint = seed.endpoint(stage, model)
+    live = seed.version(stage, model, first, "1.0.0", "noah")
+    asked = seed.approve(stage, seed.promote(stage, live, endpoint, "noah", "First version for the support inbox."))
+    if asked.status == Status.APPROVED:
+        endpoints.deploy(request_id=asked.uuid, actor=stage.user("omar"))
+    step(ctx, 6, "Predicting twelve weeks of messages")
+    watch.objectives(stage, endpoint)
+    second = seed.launch(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same dataset version, two epochs", TWICE)  # learns meanwhile
+    known = watch.twelve_weeks(stage, endpoint)
+    step(ctx, 7, "Sending feedback and outcomes")
+    watch.words(stage, known)
+    watch.outcomes(stage, endpoint, known)
+    step(ctx, 8, "Fine-tuning run 2")
+    second = seed.trained(stage, second)
+    step(ctx, 9, "Registering and promoting 1.1.0")
+    candidate = seed.version(stage, model, second, "1.1.0", "mia")
+    note = "LoRA instead of head only, on the same dataset version."
+    asked = seed.approve(stage, seed.promote(stage, candidate, endpoint, "mia", note, plans.canary(watch.PLAN)))
+    step(ctx, 10, "A canary that fails in a drill")
+    watch.canary(stage, asked, endpoint)
+    step(ctx, 11, "Measuring drift day by day")
+    watch.drifted(stage, endpoint)
+    watch.proposal(stage, endpoint)
+    step(ctx, 12, "Requesting 1.1.0 again")
+    seed.promote(stage, candidate, endpoint, "mia", "The drill is over; the version itself had no fault.")
+
+
+def step(ctx: JobContext, number: int, name: str) -> None:
+    """Say where the story is."""
+    ctx.progress(number, STEPS, stage=name, unit="steps")

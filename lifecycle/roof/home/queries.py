@@ -1,0 +1,51 @@
+"""What a person's home shows: what waits, what runs, what they and their projects decided last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.roof.home.waiting import tasks
+from registry.audit import queries as audit
+from registry.ground.access.models import Project, User
+from registry.ground.access.queries import projects, roles_by_project
+from registry.ground.access.roles import Role
+
+EVENTS = 8
+READ = 120  # newest events from which these lines are made
+
+
+@dataclass(frozen=True)
+class Part:
+    """A project and what the person is in it."""
+
+    project: Project
+    roles: list[Role]
+
+
+def home(user: User) -> dict[str, Any]:
+    """Everything on the page, in a constant number of statements."""
+    roles = roles_by_project(user)
+    return {
+        "parts": [Part(project, roles.get(project.pk, [])) for project in projects(user)],
+        "tasks": tasks(user, roles),
+        "running": jobs.running(user),
+        "events": gathered(audit.lines(audit.visible_events(user).order_by("-id")[:READ]))[:EVENTS],
+    }
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What one person did, once or several times in a row. line: the last time. is_cut: older events, not read here, may be more of it."""
+
+    line: audit.AuditLogEntry
+    times: int
+    is_cut: bool = False
+
+
+def gathered(lines: list[audit.AuditLogEntry]) -> list[Deed]:
+    """Equal acts in a row as one: sixty labels decided are one thing to read."""
+    runs = [list(run) for _, run in groupby(lines, key=lambda line: (line.actor, line.verb))]
+    return [Deed(run[0], len(run), is_cut=len(lines) == READ and run is runs[-1]) for run in runs]

@@ -1,0 +1,62 @@
+"""Asking for the nearest training items of a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from datasets_app.datasets.models import Item
+from datasets_app.queues.models import Decision
+from datasets_app.snapshots.models import Snapshot
+from datasets_app.snapshots.queries import contains
+from lifecycle.ground.jobs.actions import enqueue
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.roof.trace import neighbours
+from lifecycle.roof.trace.models import Neighbour
+from lifecycle.runtime.refusals import Refused
+from monitoring.traffic.models import Prediction
+from registry.catalog.actions import materialise
+from registry.ground.access import policy
+from registry.ground.access.models import User
+
+COUNT = 10
+
+
+def find_neighbours(*, prediction: Prediction, actor: User) -> Job:
+    """Queue the search; a second request for the same prediction gives the same job. Raises Refused where there is no text or no answer."""
+    policy.require(actor, "trace.view", prediction)
+    if prediction.version is None:
+        raise Refused("No version answered this request, so it has no nearest items.")
+    if prediction.text is None:
+        raise Refused("This request's text is no longer stored, so nearest items can't be found.")
+    project = prediction.endpoint.model.project
+    key = f"trace.neighbours:{prediction.uuid}"
+    return enqueue("trace.neighbours", actor=actor, project=project, args={"prediction": str(prediction.uuid)}, subject=prediction, key=key)
+
+
+def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
+    """Find the ten nearest training items of a prediction and keep them; the same job twice keeps them once."""
+    rows = Prediction.objects.select_related("version__model", "version__folder", "version__run__snapshot")
+    prediction = rows.get(uuid=prediction_id)
+    version, text = prediction.version, prediction.text
+    if version is None or text is None or Neighbour.objects.filter(prediction=prediction).exists():
+        return
+
+    def progress(done: int) -> None:
+        ctx.raise_if_cancelled()
+        ctx.progress(done, version.run.snapshot.counts["splits"].get("train"), stage="Embedding training items", unit="items")
+
+    found = neighbours.find(materialise(version), version.root_digest, version.run.snapshot, text, COUNT, progress)
+    items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[uuid for uuid, _ in found])}
+    learned = decisions_in(version.run.snapshot, items.values())
+    Neighbour.objects.bulk_create(
+        Neighbour(prediction=prediction, item=items[uuid], decision=learned[uuid], rank=rank, similarity=similarity)
+        for rank, (uuid, similarity) in enumerate(found, start=1)
+    )
+
+
+def decisions_in(snapshot: Snapshot, items: Iterable[Item]) -> dict[str, Decision]:
+    """The decision that each of these items had in the snapshot, by the item's uuid."""
+    uuids = [row.decision_uuid for item in items if (row := contains(snapshot, item))]
+    return {str(decision.item.uuid): decision for decision in Decision.objects.filter(uuid__in=uuids).select_related("item")}

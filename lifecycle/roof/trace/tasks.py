@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import reverse
+
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.roof.trace.actions import keep_neighbours
+
+
+def neighbours(ctx: JobContext) -> None:
+    """Embed the prediction's text and the training items with the version that answered, and keep the ten nearest."""
+    keep_neighbours(ctx, UUID(ctx.args["prediction"]))
+
+
+def page(job: Job) -> str:
+    """Where the result stands."""
+    return reverse("trace:prediction", args=[job.args["prediction"]])

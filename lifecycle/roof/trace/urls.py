@@ -1,0 +1,12 @@
+from django.urls import path
+
+from lifecycle.roof.trace import views
+
+app_name = "trace"
+urlpatterns = [
+    path("predictions/<uuid:uuid>/", views.prediction, name="prediction"),
+    path("predictions/<uuid:uuid>/neighbours/", views.neighbours, name="neighbours"),
+    path("items/<uuid:uuid>/", views.item, name="item"),
+    path("snapshots/<uuid:uuid>/", views.snapshot, name="snapshot"),
+    path("versions/<uuid:uuid>/", views.version, name="version"),
+]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from datasets_app.datasets.models import Item
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.ground.jobs.queries import of_subject
+from lifecycle.roof.trace import actions, queries
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from monitoring.traffic.models import Prediction
+from registry.catalog.models import ModelVersion
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
+
+
+@require_safe
+@needs("trace.view", Prediction)
+def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Why did the model say this? The chain down to the snapshot, and the nearest training items with who labelled them."""
+    rows = Prediction.objects.select_related("endpoint__model__project", "deployment", "version__model", "version__run__snapshot__dataset")
+    found = rows.get(uuid=uuid)
+    job = of_subject(found).filter(kind="trace.neighbours").first()
+    context = {
+        "prediction": found,
+        "chain": queries.prediction_chain(found),
+        "neighbours": queries.neighbours(request.user, found),
+        "job": job,
+        "reads": policy.can(request.user, "traffic.read_texts", found),
+    }
+    return respond(request, "trace/prediction.html", "chain", context)
+
+
+@require_POST
+@needs("trace.view", Prediction)
+def neighbours(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Find the ten training items that the model holds nearest to this text."""
+    found = Prediction.objects.select_related("endpoint__model__project", "version").get(uuid=uuid)
+    actions.find_neighbours(prediction=found, actor=request.user)
+    return redirect_or_refresh(request, reverse("trace:prediction", args=[uuid]))
+
+
+@require_safe
+@needs("trace.view", Item)
+def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """What did this record touch? Who labelled it, and every snapshot, run, version and endpoint above it."""
+    found = Item.objects.select_related("dataset__project", "upload__blob", "upload__uploaded_by").get(uuid=uuid)
+    reads = policy.can(request.user, "datasets.read_samples", found)
+    context = {"item": found, "touched": queries.item_touched(request.user, found), "reads": reads}
+    context |= {"may_gold": policy.can(request.user, "labeling.gold", found)}
+    return respond(request, "trace/item.html", "touched", context)
+
+
+@require_safe
+@needs("trace.view", Snapshot)
+def snapshot(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """What was made of a snapshot: its runs, their versions, and where these served."""
+    found = Snapshot.objects.select_related("dataset").get(uuid=uuid)
+    return respond(request, "trace/snapshot.html", "touched", {"snapshot": found, "above": queries.above(request.user, [found])})
+
+
+@require_safe
+@needs("trace.view", ModelVersion)
+def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Where a version comes from, as the links of its chain."""
+    found = ModelVersion.objects.select_related("model", "run__snapshot", "run__base", "registered_by").get(uuid=uuid)
+    return respond(request, "trace/version.html", "chain", {"version": found, "chain": queries.version_links(found)})

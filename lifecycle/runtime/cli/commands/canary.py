@@ -1,0 +1,68 @@
+"""canary start, watch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from typer import Option
+
+from lifecycle.runtime.cli import find, plans, watching
+from lifecycle.runtime.cli.arguments import Endpoint, Request
+from lifecycle.runtime.cli.plans import ByHand, MaxHours, MinMinutes, MinRequests, Points, ShadowDisagreement, Steps, WrongMargin, part
+from lifecycle.runtime.cli.screen import count
+from lifecycle.runtime.cli.session import Session
+from lifecycle.runtime.cli.verbs import FAILED, INTERRUPTED, Noun
+
+noun = Noun(
+    "A canary is an approved version that answers a share of the requests beside the live one. A rule widens it step by step, or rolls it "
+    "back."
+)
+
+
+@noun.verb
+def start(
+    session: Session,
+    request: Request,
+    steps: Steps = None,
+    min_requests: MinRequests = None,
+    min_minutes: MinMinutes = None,
+    max_hours: MaxHours = None,
+    margin: Points = None,
+    wrong_margin: WrongMargin = None,
+    shadow_disagreement: ShadowDisagreement = None,
+    by_hand: ByHand = False,
+    forecast: Annotated[bool, Option("--forecast", help="start nothing; forecast how long it takes at the current traffic")] = False,
+) -> int | None:
+    """Give an approved version its first share."""
+    asked = find.request(session, request)
+    wanted = plans.planned(
+        by_hand=by_hand, steps=steps, min_requests=min_requests, min_minutes=min_minutes, max_hours=max_hours, margin=margin,
+        wrong_margin=wrong_margin, shadow_disagreement=shadow_disagreement,
+    )  # fmt: skip
+    return plans.begin(session, asked, find.endpoint(session, asked["endpoint"]), wanted, forecast_only=forecast)
+
+
+@noun.verb
+def watch(session: Session, endpoint: Endpoint) -> int | None:
+    """Follow a canary to its end; exit code 0 when it gets all traffic, 1 when it is rolled back."""
+    rollout = find.rollout(session, endpoint, ended=True)
+    try:
+        while True:
+            found = session.api.get(f"/rollouts/{rollout['uuid']}/")
+            if found["state"] not in find.ROLLOUT_OPEN:
+                break
+            session.screen.live(line(found), f"{found['state']} {found['share']} {found['decision']}")
+            session.sleep(watching.POLL_SECONDS)
+    except KeyboardInterrupt:
+        session.screen.tell(f"The canary continues. Watch it: lifecycle canary watch {rollout['full_name']}")
+        return INTERRUPTED
+    said = f"{found['semver']} was {found['state'].replace('_', ' ')} on {rollout['full_name']}: {found['reason']}"
+    session.screen.show(found, said)
+    return None if found["state"] == "promoted" else FAILED
+
+
+def line(found: dict[str, Any]) -> str:
+    """Its state in one line."""
+    seen, errors = found["canary"]["requests"], found["canary"]["errors"]
+    head = f"{found['semver']} {found['state']} at {part(found['share'])}"
+    return f"{head}: {count(seen, 'request')}, {count(errors, 'error')}. {found['why']}"

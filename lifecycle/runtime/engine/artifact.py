@@ -1,0 +1,158 @@
+"""The folder a run leaves behind: what lifecycle.json reports about it, and how to load it with nothing but public libraries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.statistics.deciding import Cut, Deciding
+from lifecycle.runtime.task_types.by_key.types import DEFAULT
+from lifecycle.runtime.task_types.spans.tagging import Unit
+
+DESCRIPTION = "lifecycle.json"
+HEAD = "head.safetensors"
+SERVING = "serving/model.onnx"
+INT8 = "serving/model.int8.onnx"
+BESIDE = "./base"  # where PEFT finds the base of an exported adapter; a path with a dot is never asked for over a network
+PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
+FORMAT = 1
+# Formats with a rule between logits and answers, which who does not know of it must not answer without: a class with a threshold, units.
+DECIDING, UNITS = 2, 3
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether the int8 graph may serve, and what was found on the rows of a split. reason: a sentence; figures: None where not measured.
+
+    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided; runs from before decided on test.
+    """
+
+    passed: bool
+    reason: str
+    rows: int = 0
+    agreement: float | None = None
+    fp32_macro_f1: float | None = None
+    int8_macro_f1: float | None = None
+    fp32_bytes: int | None = None
+    int8_bytes: int | None = None
+    split: str = "test"
+
+
+@dataclass(frozen=True)
+class Operating:
+    """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
+    that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5. promised: those whose other
+    rows reach it too, each on its own; of all others it is estimated, as in artifacts from before there was a promise."""
+
+    by: str
+    target: float
+    missed: tuple[str, ...] = ()
+    promised: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Operating:
+        """As JSON has it; raises KeyError or TypeError where it is something else."""
+        return cls(found["by"], found["target"], tuple(found["missed"]), tuple(found.get("promised", ())))
+
+
+@dataclass(frozen=True)
+class ArtifactInfo:
+    """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax or sigmoid. inputs: of the
+    ONNX graph. thresholds: of multi_label, the probability from which on each label is given; None of other tasks. max_new_tokens: of
+    a model that writes texts, which has no labels and no graph.
+
+    serving: the graph that answers; empty where none does. int8: the gate of the int8 graph; None in artifacts that were written before
+    there was one. Earlier artifacts name the fp32 graph, where the int8 one answers too.
+    operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class that has a threshold; None
+    where the likeliest class answers. unit: of spans, what has a tag.
+    """
+
+    labels: tuple[str, ...]
+    max_tokens: int
+    pooling: str
+    temperature: float
+    strategy: str
+    base_name: str
+    base_digest: str
+    inputs: tuple[str, ...]
+    task: str = DEFAULT
+    serving: str = SERVING
+    int8: Gate | None = None
+    thresholds: tuple[float, ...] | None = None
+    max_new_tokens: int | None = None
+    operating: Operating | None = None
+    deciding: Deciding | None = None
+    unit: Unit = Unit.PIECE
+
+    @property
+    def cut(self) -> Cut | None:
+        """The class that has a threshold, by its number; None where the likeliest class answers."""
+        return self.deciding.cut(self.labels) if self.deciding else None
+
+    def over(self, labels: tuple[str, ...]) -> ArtifactInfo:
+        """As it decides about these labels: at a threshold of 0.5 about one that it does not know."""
+        known = dict(zip(self.labels, self.thresholds or (), strict=False))
+        return replace(self, labels=labels, thresholds=self.thresholds and tuple(known.get(label, 0.5) for label in labels))
+
+    def graph(self, folder: Path) -> Path:
+        """The graph that answers: int8 where it passed its gate and is there, else fp32."""
+        if self.int8 and self.int8.passed and (folder / INT8).is_file():
+            return folder / INT8
+        return folder / (SERVING if self.serving == INT8 else self.serving)
+
+    @classmethod
+    def read(cls, folder: Path) -> ArtifactInfo:
+        """Read the description. Raises EngineFault `bad_spec` when the folder is no artifact of a known format."""
+        try:
+            document = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+            if document["format"] not in (FORMAT, DECIDING, UNITS):
+                raise ValueError(f"format {document['format']}")
+            base = document["base"]
+            return cls(
+                labels=tuple(document["labels"]),
+                max_tokens=int(document["max_tokens"]),
+                pooling=document["pooling"],
+                temperature=float(document["temperature"]),
+                strategy=document["strategy"],
+                base_name=base["name"],
+                base_digest=base["digest"],
+                inputs=tuple(document["inputs"]),
+                task=document["task"],
+                serving=document["serving"],
+                int8=Gate(**document["int8"]) if document.get("int8") else None,
+                thresholds=tuple(map(float, document["thresholds"])) if document.get("thresholds") else None,
+                max_new_tokens=document.get("max_new_tokens"),
+                operating=Operating.read(document["operating"]) if document.get("operating") else None,
+                deciding=Deciding(**document["deciding"]) if document.get("deciding") else None,
+                unit=Unit.told(document),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            message = f"{folder} isn't a model artifact that this version can read ({type(error).__name__}: {error})."
+            raise EngineFault("bad_spec", message, "Use the artifact folder of a succeeded run.") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """lifecycle.json as an object."""
+        return {
+            "format": UNITS if self.unit is not Unit.PIECE else DECIDING if self.cut else FORMAT,
+            "task": self.task,
+            "labels": list(self.labels),
+            "max_tokens": self.max_tokens,
+            "pooling": self.pooling,
+            "temperature": self.temperature,
+            "strategy": self.strategy,
+            "base": {"name": self.base_name, "digest": self.base_digest},
+            "inputs": list(self.inputs),
+            "serving": self.serving,
+            "int8": asdict(self.int8) if self.int8 else None,
+        } | self._of_its_task()
+
+    def _of_its_task(self) -> dict[str, Any]:
+        found = {
+            "thresholds": self.thresholds, "operating": self.operating, "deciding": self.deciding, "max_new_tokens": self.max_new_tokens,
+            "unit": self.unit if self.unit is not Unit.PIECE else None,
+        }  # fmt: skip
+        return {name: asdict(value) if isinstance(value, Operating | Deciding) else value for name, value in found.items() if value}

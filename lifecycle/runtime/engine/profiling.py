@@ -1,0 +1,129 @@
+"""The verb `profile`: train the ten steps that the folder's spec says, to the artifact, and measure them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from lifecycle.runtime.engine.data import read_rows
+from lifecycle.runtime.engine.estimate import Profile, Rows
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.faults import EngineFault
+from lifecycle.runtime.engine.spec import TrainSpec
+from lifecycle.runtime.engine.training import train
+
+PARTS = ("checkpoints", "best", "cache")
+COMPUTING = "Computing "  # what a log line says before what is computed once of each row
+Event = dict[str, Any]
+
+
+def profile(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
+    """Carry the short run out and return what it took, as `estimate.Profile` says. Raises what training raises."""
+    sizes = dict.fromkeys(PARTS, 0)
+
+    def look() -> bool:
+        """Asked after each step, while the checkpoints of the steps before are there."""
+        for name in PARTS:
+            sizes[name] = max(sizes[name], size_of(folder / name))
+        return cancelled()
+
+    result = train(folder, look)
+    if result["status"] != "succeeded":
+        return result
+    if result["error"]:
+        raise EngineFault(result["error"]["code"], result["error"]["message"], result["error"]["next_step"])
+    spec = TrainSpec.read(folder / "spec.json")
+    events, _ = read_events(folder / "events.jsonl")
+    sizes["artifact"] = size_of(folder / "artifact") + refused_bytes(result)
+    return result | measure(events, result, spec, rows_in(folder), sizes).to_json()
+
+
+def refused_bytes(result: Mapping[str, Any]) -> int:
+    """Bytes of the int8 graph that was made and not kept: after ten steps its answers waver, after a whole run it is likely to stay."""
+    gate = result.get("int8") or {}
+    return 0 if gate.get("passed") else gate.get("int8_bytes") or 0
+
+
+def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec, rows: Rows, sizes: Mapping[str, int]) -> Profile:
+    """What a short run took, from what it wrote. sizes: bytes of its checkpoints, best weights, cache and artifact.
+
+    The first pace is left out where there are others: libraries warm up in it.
+    """
+    rows_a_step = rows.train / spec.steps_of_epoch(rows.train)  # which the pace counts: the last step of an epoch may have fewer
+    paces = [
+        rows_a_step / each["values"]["examples_per_second"]
+        for each in events
+        if each["kind"] == "metric" and each["values"].get("examples_per_second")
+    ]
+    paces = paces[1:] or paces
+    sampling = [each["seconds"] for each in events if each["kind"] == "samples" and each.get("seconds")]
+    stages, once = result["stages"], once_seconds(events)
+    train_stage = stages["train"]
+    return Profile(
+        rows=rows,
+        steps=result["last_step"],
+        step_seconds=statistics.median(paces),
+        quickest=min(paces),
+        slowest=max(paces),
+        evaluation_seconds=median_gap(events, "train_loss", "validation_loss"),
+        checkpoint_seconds=median_gap(events, "validation_loss", "checkpoint"),
+        prepare_seconds=stages["prepare"]["seconds"],
+        once_seconds=once,
+        artifact_seconds=stages["artifact"]["seconds"],
+        cores=train_stage["cpu_seconds"] / max(train_stage["seconds"], 1e-9),
+        peak_memory_mb=result["peak_memory_mb"],
+        checkpoint_bytes=sizes["checkpoints"],
+        best_bytes=sizes["best"],
+        cache_bytes=sizes["cache"],
+        artifact_bytes=sizes["artifact"],
+        batch_rows=result["batch"]["batch_size"],
+        sampling_seconds=statistics.median(sampling) if sampling else 0.0,
+    )
+
+
+def median_gap(events: Sequence[Event], before: str, after: str) -> float:
+    """Seconds between events that follow each other, one of each name; 0 where none do. Names: of a metric's value, or a kind."""
+    told = [each for each in events if each["kind"] in ("metric", "checkpoint")]  # findings may are between
+    gaps = [seconds_between(one, two) for one, two in pairwise(told) if is_named(one, before) and is_named(two, after)]
+    return statistics.median(gaps) if gaps else 0.0
+
+
+def is_named(event: Event, name: str) -> bool:
+    """Whether an event is of a kind, or tells a value of this name."""
+    return event["kind"] == name or (event["kind"] == "metric" and name in event["values"])
+
+
+def once_seconds(events: Sequence[Event]) -> float:
+    """Seconds from the first line about what is computed once of each row to the begin of training; 0 where there is none."""
+    begin = next((each for each in events if each["kind"] == "log" and each["message"].startswith(COMPUTING)), None)
+    train_stage = next((each for each in events if each["kind"] == "stage" and each["name"] == "train"), None)
+    return seconds_between(begin, train_stage) if begin and train_stage else 0.0
+
+
+def seconds_between(one: Event, two: Event) -> float:
+    """From one event to another."""
+    return (datetime.fromisoformat(two["at"]) - datetime.fromisoformat(one["at"])).total_seconds()
+
+
+def rows_in(folder: Path) -> Rows:
+    """How many rows the folder holds of each split."""
+    return Rows(len(read_rows(folder / "train.jsonl")), len(read_rows(folder / "validation.jsonl")))
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files below a folder, 0 where it is not there. A file that goes meanwhile is passed over."""
+    return sum(sizes(folder))
+
+
+def sizes(folder: Path) -> Iterator[int]:
+    """Bytes of each."""
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file():
+                yield path.stat().st_size
+        except FileNotFoundError:
+            continue

@@ -1,0 +1,246 @@
+"""One infer request from its bytes to its answer and its line in the spool."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from lifecycle.runtime.inference import protocol
+from lifecycle.runtime.inference.batching import Slots
+from lifecycle.runtime.inference.faults import SLOW, Fault, Faults, PlantedError
+from lifecycle.runtime.inference.guard import Guard
+from lifecycle.runtime.inference.metrics import Metrics
+from lifecycle.runtime.inference.protocol import InferRequest, Prediction, ProtocolError
+from lifecycle.runtime.inference.routing import CANARY, LiveArm, LiveEndpoint, bucket, choose_arm, key_digest
+from lifecycle.runtime.inference.shadow import Copy, Shadows
+from lifecycle.runtime.inference.spool import Spool, timed_uuid
+from lifecycle.runtime.inference.wire import failure
+
+log = logging.getLogger("lifecycle.runtime.inference")
+TOP_SCORES = 5
+BODY_SECONDS = 30.0
+FAILED = "The model failed on this request. The request ID is in X-Request-Id."
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of one request while it is answered. pinned: the client insisted on a version, so that no split chose its arm."""
+
+    live: LiveEndpoint
+    token: str
+    request_id: str
+    uuid: str = field(default_factory=lambda: str(timed_uuid()))
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=time.perf_counter)
+    queue_seconds: float = 0.0
+    run_seconds: float = 0.0
+    key: str = ""
+    pinned: bool = False
+    arm: LiveArm | None = None
+    fault: Fault | None = None
+    asked: InferRequest | None = None
+    prediction: Prediction | None = None
+
+    def chance(self, purpose: str) -> str:
+        """16 hex digits by chance; those of one purpose say nothing about those of another."""
+        return key_digest(self.uuid, purpose)
+
+
+class Answering:
+    """Answers infer requests and reports each of them to the spool, the metrics, the guard and the shadow. faults: None without drills."""
+
+    def __init__(self, slots: Slots, spool: Spool, metrics: Metrics, guard: Guard, shadows: Shadows, faults: Faults | None) -> None:
+        self._slots, self._spool, self._metrics = slots, spool, metrics
+        self._guard, self._shadows, self._faults = guard, shadows, faults
+
+    async def __call__(self, request: Request, exchange: Exchange, version: str | None) -> Response:
+        """The answer to an authorised request. version: the one the client insists on, or None."""
+        exchange.pinned = version is not None
+        try:
+            response = await self._answer(request, exchange, version)
+        except ProtocolError as error:
+            response = failure(error)
+        except PlantedError:
+            log.warning("planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
+            response = failure(ProtocolError(500, FAILED))
+        except ClientDisconnect:
+            response = failure(ProtocolError(400, "The client disconnected before its request was complete."))
+        except Exception:
+            log.exception("infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
+            response = failure(ProtocolError(500, FAILED))
+        response.headers["x-request-id"] = exchange.request_id
+        self._report(exchange, response.status_code)
+        return response
+
+    async def _answer(self, request: Request, exchange: Exchange, version: str | None) -> Response:
+        body = protocol.decode_body(await read_body(request), request.headers.get("content-encoding", "").strip().lower())
+        asked = exchange.asked = protocol.parse(body, request.headers.get(protocol.HEADER_LENGTH))
+        key = route_key(asked, request.headers.get("x-route-key"))
+        exchange.key = key_digest(exchange.live.endpoint.salt, key) if key is not None else ""
+        arm = exchange.arm = pick(exchange.live, exchange.key or exchange.chance("arm"), version)
+        if asked.wants_embedding and arm.engine.hidden is None:
+            raise ProtocolError(400, "This version has no EMBEDDING output.")
+        if self._faults and (fault := self._faults.of(arm.arm.deployment, bucket(exchange.chance("fault")))):
+            await suffer(exchange, fault)
+        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(arm, asked.texts)
+        content, headers = protocol.encode(head(exchange, asked, arm), asked, exchange.prediction)
+        return Response(content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name})
+
+    async def _run(self, arm: LiveArm, texts: tuple[str, ...]) -> tuple[Prediction, float, float]:
+        """What the arm's version says, the seconds that it waited for a slot, and those that it ran."""
+
+        def timed() -> tuple[Prediction, float]:
+            began = time.perf_counter()
+            return arm.engine.predict(texts), time.perf_counter() - began
+
+        (prediction, run_seconds), queue_seconds = await self._slots.run(len(texts), timed)
+        return prediction, queue_seconds, run_seconds
+
+    def _report(self, exchange: Exchange, code: int) -> None:
+        seconds = time.perf_counter() - exchange.began
+        arm = exchange.arm.arm if exchange.arm else None
+        self._metrics.observe(
+            exchange.live.endpoint.name,
+            arm.version if arm else "",
+            arm.name if arm else "",
+            code,
+            seconds=seconds,
+            queue_seconds=exchange.queue_seconds,
+            cpu_seconds=exchange.prediction.cpu_seconds if exchange.prediction else 0.0,
+            texts=len(exchange.asked.texts) if exchange.asked else 0,
+            at_ms=int(exchange.at.timestamp() * 1000),
+        )
+        self._spool.put(row(exchange, code, seconds))
+        if arm and arm.name == CANARY and not exchange.pinned and (code == 200 or code >= 500):
+            self._guard.observe(exchange.live.endpoint.name, arm.deployment, failed=code != 200)
+        self._copy(exchange, code)
+
+    def _copy(self, exchange: Exchange, code: int) -> None:
+        """Let the shadow have its share of the requests that were answered."""
+        shadow, asked, prediction = exchange.live.shadow, exchange.asked, exchange.prediction
+        if shadow and asked and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
+            primary_ms = round(exchange.run_seconds * 1000, 3)
+            name, key = exchange.live.endpoint.name, exchange.key
+            self._shadows.offer(Copy(name, shadow, exchange.uuid, asked.texts, prediction, primary_ms, key))
+
+
+async def suffer(exchange: Exchange, fault: Fault) -> None:
+    """What a drill planted: a wait before the run, or an error instead of it."""
+    exchange.fault = fault
+    if fault.kind != SLOW:
+        raise PlantedError
+    await asyncio.sleep(fault.delay_ms / 1000)
+
+
+def head(exchange: Exchange, asked: InferRequest, arm: LiveArm) -> dict[str, Any]:
+    """The members of an answer beside its tensors."""
+    parameters = {"arm": arm.arm.name, "version_label": arm.arm.label, "prediction_id": exchange.uuid}
+    named: dict[str, Any] = {"model_name": exchange.live.endpoint.name, "model_version": arm.arm.version, "parameters": parameters}
+    return named if asked.id is None else named | {"id": asked.id}
+
+
+async def read_body(request: Request) -> bytes:
+    """The request's body; refused with 413 as soon as it is known to be over the limit, and with 408 when it does not come."""
+    declared = protocol.whole_number(request.headers.get("content-length", "0"))
+    if declared is not None and declared > protocol.MAX_BODY_BYTES:
+        raise protocol.too_large()
+    chunks, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > protocol.MAX_BODY_BYTES:
+                    raise protocol.too_large()
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise ProtocolError(408, f"The request body didn't arrive within {BODY_SECONDS:g} seconds.") from error
+    return b"".join(chunks)
+
+
+def route_key(asked: InferRequest, header: str | None) -> str | None:
+    """The key that a client wants to be sticky by; None where it has none. Raises ProtocolError (400) for what is no key."""
+    key = asked.parameters.get("route_key", header)
+    if key is not None and (not isinstance(key, str) or not 1 <= len(key) <= 256):
+        raise ProtocolError(400, "route_key must be a string of 1 to 256 characters.")
+    return key
+
+
+def pick(live: LiveEndpoint, digits: str, version: str | None) -> LiveArm:
+    """The arm that answers: of the version asked for if it takes part in the traffic, else by digits, of the sticky key or by chance."""
+    if not live.arms:
+        raise nothing_answers(live)
+    if version is not None:
+        for candidate in live.arms:
+            if version in (candidate.arm.version, candidate.arm.root_digest) and candidate.arm.share > 0:
+                return candidate
+        raise ProtocolError(404, "This version isn't served for this model. Omit the version to use the live one.")
+    return choose_arm(live, bucket(digits))
+
+
+def nothing_answers(live: LiveEndpoint) -> ProtocolError:
+    """Why an endpoint has no answer, and whether to wait."""
+    if live.endpoint.withdrawn and not live.endpoint.arms:
+        return ProtocolError(503, "The live version was quarantined and no other version is deployed. Contact the model's owner.")
+    return ProtocolError(503, "No version of this model is live yet. See its endpoint page.", retry_after_seconds=5)
+
+
+def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
+    """The spool's line for one request. Texts are in it only where the endpoint keeps them."""
+    arm = exchange.arm.arm if exchange.arm else None
+    texts = exchange.asked.texts if exchange.asked else ()
+    return {
+        "uuid": exchange.uuid,
+        "at": exchange.at.isoformat(timespec="milliseconds"),
+        "endpoint": exchange.live.endpoint.name,
+        "version": arm.version if arm else None,
+        "root_digest": arm.root_digest if arm else None,
+        "deployment": arm.deployment if arm else None,
+        "arm": arm.name if arm else None,
+        "key": exchange.key,
+        "status": "ok" if code == 200 else "error",
+        "code": code,
+        "latency_ms": round(seconds * 1000, 3),
+        "queue_ms": round(exchange.queue_seconds * 1000, 3),
+        "cpu_ms": round(exchange.prediction.cpu_seconds * 1000, 3) if exchange.prediction else None,
+        "rows": len(texts),
+        "inputs": inputs(exchange, texts),
+        "outputs": outputs(exchange.prediction) if exchange.prediction else [],
+        "token": exchange.token[:8],
+        "request_id": exchange.request_id,
+        "epoch": exchange.live.epoch,
+        **({"pinned": True} if exchange.pinned else {}),
+        **({"drill": exchange.fault.kind} if exchange.fault else {}),
+    }
+
+
+def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
+    """What is kept of each text."""
+    kept = []
+    for index, text in enumerate(texts):
+        entry: dict[str, Any] = {"sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(), "chars": len(text)}
+        if exchange.prediction:
+            said = exchange.prediction
+            entry |= {"tokens": said.tokens[index], "oov": round(said.oov[index], 6), "truncated": said.truncated[index]}
+        if exchange.live.endpoint.keep_text:
+            entry["text"] = text
+        kept.append(entry)
+    return kept
+
+
+def outputs(prediction: Prediction) -> list[dict[str, Any]]:
+    """What is kept of each answer: the label, its probability, and the five most likely labels, the answer among them."""
+    kept = []
+    for best, scores in zip(prediction.best, prediction.scores.tolist(), strict=True):
+        ranked = sorted(range(len(scores)), key=lambda index: -scores[index])[:TOP_SCORES]
+        ranked = ranked if best in ranked else [*ranked[:-1], best]  # from a threshold on it need not be likely
+        top = {prediction.labels[index]: round(scores[index], 6) for index in ranked}
+        kept.append({"label": prediction.labels[best], "confidence": round(scores[best], 6), "scores": top})
+    return kept

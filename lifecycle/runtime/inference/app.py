@@ -1,0 +1,287 @@
+"""The ASGI application: paths of the Open Inference Protocol v2, who may call them, start and end of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from prometheus_client import Metric
+from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lifecycle.runtime.inference import metrics
+from lifecycle.runtime.inference.answering import Answering, Exchange, nothing_answers
+from lifecycle.runtime.inference.batching import Slots
+from lifecycle.runtime.inference.config import Config
+from lifecycle.runtime.inference.metrics import Metrics
+from lifecycle.runtime.inference.names import IN_ADDRESS, WORDS, meant
+from lifecycle.runtime.inference.protocol import ProtocolError, model_metadata
+from lifecycle.runtime.inference.router import Router
+from lifecycle.runtime.inference.routing import LiveArm, LiveEndpoint, knows
+from lifecycle.runtime.inference.shadow import Shadows
+from lifecycle.runtime.inference.siblings import Siblings
+from lifecycle.runtime.inference.signs import BEAT_SECONDS
+from lifecycle.runtime.inference.spool import Spool
+from lifecycle.runtime.inference.wire import answer, failure
+from lifecycle.runtime.scraping import exposition, may_scrape
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
+INFO = ("endpoint", "version", "arm", "root_digest", "precision")
+LOOK_SECONDS = 0.05
+EXTENSIONS = ["binary_tensor_data", "parameters", "statistics", "model_repository"]
+
+
+class NameConvertor(StringConvertor):
+    """The name of an endpoint in an address."""
+
+    regex = IN_ADDRESS
+
+
+register_url_convertor("endpoint", NameConvertor())
+
+
+class Server:
+    """The parts of one server process and the handlers over them. It begins to listen when what its routes name is loaded or refused, so
+    that a client whose connection is taken is answered; without routes at once, since nothing would come.
+
+    group: what it shares with the other servers of its socket; see Siblings.
+    """
+
+    def __init__(self, config: Config, *, router: Router | None = None, slots: Slots | None = None, group: str = "") -> None:
+        self.config = config
+        self.draining = False
+        self.router = router or Router(config.data_dir / "serving", config.public_key, name=config.name, drills=config.drills)
+        self.spool = Spool(config.data_dir / "spool", max_bytes=config.spool_mb * 1_000_000)
+        self.metrics = Metrics()
+        self.siblings = Siblings(config.data_dir / "serving", config.name, group)
+        self.slots = slots or Slots(config.slots, config.queue_texts)
+        self.shadows = Shadows(lambda: self.slots.texts >= config.slots, self.spool.put)
+        self.router.told = lambda closed: self.spool.put(closed.as_line())
+        self._answering = Answering(self.slots, self.spool, self.metrics, self.router.guard, self.shadows, self.router.faults)
+
+    def application(self) -> Starlette:
+        """The ASGI application over this server."""
+        model = "/v2/models/{name:endpoint}"
+        version = model + "/versions/{version}"
+        paths = [
+            Route("/v2/health/live", self.live),
+            Route("/v2/health/ready", self.ready),
+            Route("/v2", self.about),
+            Route("/v2/models/stats", self.all_stats),
+            Route("/v2/repository/index", self.index, methods=["POST"]),
+            Route("/metrics", self.prometheus),
+        ]
+        for base in (model, version):
+            paths += [
+                Route(base, self.model),
+                Route(base + "/ready", self.model_ready),
+                Route(base + "/stats", self.stats),
+                Route(base + "/config", self.model_config),
+                Route(base + "/infer", self.infer, methods=["POST"]),
+            ]
+        app = Starlette(
+            routes=paths,
+            lifespan=self._lifespan,
+            exception_handlers={ProtocolError: _refuse, HTTPException: _no_such_path, Exception: _refuse},
+        )
+        app.router.redirect_slashes = False
+        return app
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        (self.config.data_dir / "serving").mkdir(parents=True, exist_ok=True)
+        self.spool.start()
+        self.router.start()
+        self.shadows.start()
+        beating = asyncio.create_task(self._keep_telling())
+        try:
+            while self.router.begins and not self.draining:
+                await asyncio.sleep(LOOK_SECONDS)
+            yield
+        finally:
+            beating.cancel()
+            self.router.stop()
+            self.slots.close()
+            self.shadows.stop()
+            self.spool.stop()
+
+    async def _keep_telling(self) -> None:
+        while self.siblings.shares:
+            await asyncio.to_thread(self.siblings.write, self._counted())  # counted here: only this thread writes the counts
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def live(self, _request: Request) -> Response:
+        """The process answers."""
+        return answer({"live": True})
+
+    async def ready(self, _request: Request) -> Response:
+        """Traffic may be sent: routes are read, each endpoint answers (or its version was refused), and the server is not ending."""
+        ready = self.router.answers and not self.draining
+        return answer({"live": True, "ready": ready}, status=200 if ready else 503)
+
+    async def about(self, _request: Request) -> Response:
+        """Server metadata."""
+        return answer({"name": "lifecycle-inference", "version": "2", "extensions": EXTENSIONS})
+
+    async def infer(self, request: Request) -> Response:
+        """Predictions for the texts of the request."""
+        live, token = self._authorise(request)
+        exchange = Exchange(live, token, request_id(request))
+        return await self._answering(request, exchange, request.path_params.get("version"))
+
+    async def model(self, request: Request) -> Response:
+        """Metadata of an endpoint, or of one of its versions that takes part in the traffic."""
+        live, _token = self._authorise(request)
+        arms = _arms(live, request)
+        if not arms:
+            raise nothing_answers(live)
+        engine, versions = arms[0].engine, [arm.arm.version for arm in arms]
+        about: dict[str, Any] = {"precision": engine.precision, "reason": engine.reason}
+        if engine.cut:
+            about["deciding"] = {"label": engine.labels[engine.cut.index], "threshold": engine.cut.threshold}
+        return answer(model_metadata(live.endpoint.name, versions, engine.labels, engine.hidden, engine.platform, about))
+
+    async def model_ready(self, request: Request) -> Response:
+        """Whether the endpoint answers now."""
+        live, _token = self._authorise(request)
+        ready = bool(_arms(live, request)) and not self.draining
+        return answer({"name": live.endpoint.name, "ready": ready}, status=200 if ready else 503)
+
+    async def model_config(self, request: Request) -> Response:
+        """The part of Triton's model configuration that clients read."""
+        live, _token = self._authorise(request)
+        names = (("LABEL", "TYPE_STRING"), ("CONFIDENCE", "TYPE_FP32"), ("SCORES", "TYPE_FP32"))
+        return answer(
+            {
+                "name": live.endpoint.name,
+                "platform": "onnxruntime_onnx",
+                "max_batch_size": 0,
+                "input": [{"name": "TEXT", "data_type": "TYPE_STRING", "dims": [-1]}],
+                "output": [{"name": name, "data_type": kind, "dims": [-1]} for name, kind in names],
+            }
+        )
+
+    async def stats(self, request: Request) -> Response:
+        """Counts and durations since the start of the process."""
+        live, _token = self._authorise(request)
+        return answer({"model_stats": [self.metrics.statistics(live.endpoint.name, arm.arm.version) for arm in _arms(live, request)]})
+
+    async def all_stats(self, request: Request) -> Response:
+        """Statistics of every endpoint that the token may use."""
+        mine = self._endpoints_of(token_digest(request))
+        return answer({"model_stats": [self.metrics.statistics(live.endpoint.name, arm.arm.version) for live in mine for arm in live.arms]})
+
+    async def index(self, request: Request) -> Response:
+        """The endpoints that the token may use."""
+        return answer(
+            [
+                {"name": live.endpoint.name, "version": arm.arm.version, "state": "READY", "reason": ""}
+                for live in self._endpoints_of(token_digest(request))
+                for arm in live.arms
+            ]
+        )
+
+    async def prometheus(self, request: Request) -> Response:
+        """Metrics, for anyone who sends METRICS_TOKEN; without that setting, for this machine only."""
+        token, peer = self.config.metrics_token, request.client.host if request.client else ""
+        if not may_scrape(token=token, peer=peer, headers=request.headers):
+            raise unauthorised() if token else HTTPException(404)
+        families = await asyncio.to_thread(self.siblings.told, self._counted())
+        content, kind = exposition(families, request.headers.get("accept", ""))
+        return Response(content, headers={"content-type": kind})
+
+    def _counted(self) -> list[Metric]:
+        return [*self.metrics.families(), *self.families(), *metrics.process()]
+
+    def families(self) -> list[Metric]:
+        """What the parts of this server say of themselves, as Prometheus' families."""
+        live = self.router.table.endpoints.values()
+        arms = [(each.endpoint.name, arm) for each in live for arm in each.arms]
+        about = [((name, arm.arm.version, arm.arm.name, arm.arm.root_digest, arm.engine.precision), 1.0) for name, arm in arms]
+        closed = [((each.endpoint, each.deployment), 1.0) for each in self.router.guard.closed.values()]
+        return [
+            metrics.gauge("ready", "1 if the server is ready for traffic.", self.router.answers and not self.draining),
+            metrics.gauge("routing_epoch", "Config version being served.", max((each.epoch for each in live), default=0)),
+            metrics.gauge("slots", "Concurrent model runs.", self.config.slots),
+            metrics.gauge("queue_texts", "Texts running or waiting.", self.slots.texts),
+            metrics.gauge("queue_texts_limit", "Maximum texts running or waiting before 429.", self.config.queue_texts),
+            metrics.total("spool_written", "Lines written to the spool.", self.spool.written),
+            metrics.total("spool_dropped", "Lines dropped because the disk or spool queue was full.", self.spool.dropped),
+            metrics.total("shadow_compared", "Shadow requests completed.", self.shadows.compared),
+            metrics.total("shadow_dropped", "Shadow requests dropped.", self.shadows.dropped),
+            metrics.marks("model_info", "Versions being served and their graph.", INFO, about),
+            metrics.marks("guard_closed", "1 for each canary closed by the guard.", ("endpoint", "deployment"), closed),
+        ]
+
+    def _authorise(self, request: Request) -> tuple[LiveEndpoint, str]:
+        """The endpoint of the path and the token's digest.
+
+        A token that is missing or good for nothing gets 401 whatever the path says; a good token gets the same 404 for an endpoint
+        that isn't there and for one that it may not use. A slug alone is looked for among those that the token may use.
+        """
+        digest, wanted = token_digest(request), request.path_params["name"]
+        mine = {live.endpoint.name: live for live in self._endpoints_of(digest)}
+        found = meant(wanted, mine)
+        if not found:
+            raise ProtocolError(404, "Model not found, or not allowed for this token.")
+        if len(found) > 1:
+            way = "a token of one endpoint" if wanted in WORDS else f"one of {', '.join(found)}"
+            raise ProtocolError(409, f"This token can use {len(found)} models named {wanted}. Use {way}.")
+        return mine[found[0]], digest
+
+    def _endpoints_of(self, digest: str) -> list[LiveEndpoint]:
+        now = time.time()
+        mine = [live for live in self.router.table.endpoints.values() if knows(live.endpoint.tokens, digest, now)]
+        if not mine:
+            raise unauthorised()
+        return mine
+
+
+def unauthorised() -> ProtocolError:
+    """The refusal of a caller who is not known."""
+    return ProtocolError(401, 'A valid token is required: send "Authorization: Bearer TOKEN".')
+
+
+def token_digest(request: Request) -> str:
+    """The sha256 (hex) of the bearer token. Raises ProtocolError (401) without one."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if kind.lower() != "bearer" or not token or len(token) > 500:
+        raise unauthorised()
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def request_id(request: Request) -> str:
+    """The caller's X-Request-Id if it is harmless to write down, else a new one."""
+    given = request.headers.get("x-request-id", "")
+    return given if REQUEST_ID.match(given) else uuid.uuid4().hex
+
+
+def _arms(live: LiveEndpoint, request: Request) -> list[LiveArm]:
+    version = request.path_params.get("version")
+    if version is None:
+        return list(live.arms)
+    arms = [arm for arm in live.arms if version in (arm.arm.version, arm.arm.root_digest)]
+    if not arms:
+        raise ProtocolError(404, "This version isn't served for this model.")
+    return arms
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    return failure(error) if isinstance(error, ProtocolError) else failure(ProtocolError(500, "The server failed."))
+
+
+async def _no_such_path(_request: Request, error: Exception) -> Response:
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    sentence = "Method not allowed for this path." if code == 405 else "Path not found. Protocol paths start with /v2."
+    return failure(ProtocolError(code, sentence))

@@ -1,0 +1,271 @@
+"""Engines: a verified artifact folder becomes a function from texts to label probabilities."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lifecycle.runtime import bundle
+from lifecycle.runtime.inference.protocol import Floats, Prediction
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics.deciding import Cut
+from lifecycle.runtime.task_types.by_key.served import SERVED
+
+MARKER = "lifecycle.json"
+INT8 = "serving/model.int8.onnx"
+FORMAT, DECIDING = 1, 2  # of lifecycle.json; of the second, where a text has one label, that is the answer from a threshold on
+NO_GATE = "This version predates the int8 comparison."
+INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+MAX_ROWS_PER_RUN = 8
+MAX_PADDING = 1.35  # rows of one run differ in length by at most this factor: padding costs more than a second run
+WARM_UP_TEXTS = ("a", "a word or two of a usual message to be sorted", "a long message " * 40)
+
+
+class NotFinite(ArithmeticError):
+    """The network answered with something that is no number: the model's failure, and never an answer."""
+
+
+class Runner(Protocol):
+    """A network; safe to call from several threads at once. feeds: names of its inputs; hidden: width of the embedding, if it gives one.
+
+    precision: fp32 or int8; max_rows: how many texts may share a run.
+    """
+
+    platform: str
+    precision: str
+    max_rows: int
+    feeds: tuple[str, ...]
+    hidden: int | None
+
+    def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
+        """Logits (rows, labels) before temperature, and embedding (rows, hidden), of padded inputs (rows, width)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """lifecycle.json of an artifact: what its engine must know. int8: that graph passed its gate; reason: why it did, or why not.
+
+    cut: the label that is the answer from a threshold on; None where the most likely one is.
+    """
+
+    labels: tuple[str, ...]
+    max_tokens: int
+    temperature: float
+    inputs: tuple[str, ...]
+    serving: str | None
+    int8: bool
+    reason: str
+    cut: Cut | None = None
+
+
+def load(folder: Path, listed: bundle.Manifest) -> Engine:
+    """An engine of a verified folder, warmed up. Every byte used is compared with the manifest. Raises Refused with the reason."""
+    card = read_card(bundle.read_verified(folder, listed, MARKER))
+    tokenizer = bundle.read_verified(folder, listed, "tokenizer.json")
+    runner: Runner
+    if card.int8 and INT8 in listed:
+        runner = OnnxRunner(card, INT8, bundle.read_verified(folder, listed, INT8))
+    elif card.serving is not None and card.serving in listed:
+        runner = OnnxRunner(card, card.serving, bundle.read_verified(folder, listed, card.serving))
+    else:
+        runner = TorchRunner(card, folder)
+    engine = Engine(card, tokenizer, runner)
+    for text in WARM_UP_TEXTS:
+        try:
+            fits = engine.predict([text]).scores.shape == (1, len(card.labels))
+        except NotFinite:
+            fits = False
+        if not fits:
+            raise Refused("The model's output isn't numeric for every label.", next_step="Evaluate the version again before serving it.")
+    return engine
+
+
+def read_card(data: bytes) -> Card:
+    """The fields of lifecycle.json that serving needs. Raises Refused, naming the field."""
+    try:
+        raw: dict[str, Any] = json.loads(data)
+        labels = tuple(str(label) for label in raw["labels"])
+        gate = raw.get("int8") or {"passed": False, "reason": NO_GATE}
+        card = Card(
+            labels=labels,
+            max_tokens=int(raw["max_tokens"]),
+            temperature=float(raw["temperature"]),
+            inputs=tuple(raw["inputs"]),
+            serving=raw.get("serving"),
+            int8=gate["passed"] is True,
+            reason=str(gate["reason"]),
+            cut=read_cut(raw, labels),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{MARKER} is invalid: {error}.", next_step="Export the run again.") from error
+    if raw.get("format") not in (FORMAT, DECIDING) or raw.get("task") not in SERVED:
+        raise Refused(f"{MARKER} has a format or task that this server doesn't support.", next_step="Update the server, or export again.")
+    if len(set(labels)) < 2 or len(set(labels)) != len(labels) or not card.temperature > 0 or not 1 <= card.max_tokens <= 100_000:
+        raise Refused(
+            f"{MARKER} needs at least two unique labels, a temperature above 0, and max_tokens of at least 1.", next_step="Export again."
+        )
+    return card
+
+
+def read_cut(raw: dict[str, Any], labels: tuple[str, ...]) -> Cut | None:
+    """The label with a threshold, of a card whose format says that one has. Raises ValueError, KeyError or TypeError where it has none."""
+    if raw.get("format") != DECIDING:
+        return None
+    index, threshold = labels.index(raw["deciding"]["label"]), float(raw["deciding"]["threshold"])
+    if not 0 <= threshold <= 1:
+        raise ValueError("deciding.threshold must be from 0 to 1")
+    return Cut(index, threshold)
+
+
+class Engine:
+    """Tokenizer, network and labels of one version: predicts, and may be called from several threads at once."""
+
+    def __init__(self, card: Card, tokenizer: bytes, runner: Runner) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_buffer(tokenizer)
+        except Exception as error:  # the library raises plain Exception
+            raise Refused("tokenizer.json can't be loaded.", next_step="Export the run again.") from error
+        self._tokenizer.enable_truncation(card.max_tokens)
+        self._tokenizer.no_padding()
+        self._pad = self._tokenizer.token_to_id("[PAD]") or 0
+        self._unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "[UNK]")
+        self._runner, self._temperature = runner, card.temperature
+        self.labels, self.hidden, self.cut = card.labels, runner.hidden, card.cut
+        self.platform, self.precision, self.reason = runner.platform, runner.precision, card.reason
+
+    def predict(self, texts: Sequence[str]) -> Prediction:
+        """Scores, embedding and token counts of n texts, in their order. Rows of like length run together, so that padding stays small.
+
+        All of it runs in the calling thread (a batch of texts would start the tokenizer's own), so its CPU time is the thread's.
+        Raises NotFinite where a score or a part of the embedding is no number: JSON has no word for it, and no count would hold it.
+        """
+        began = time.thread_time()
+        rows = [self._tokenizer.encode(text) for text in texts]
+        lengths = [len(row.ids) for row in rows]
+        logits: Floats = np.empty((len(rows), len(self.labels)), np.float32)
+        embedding: Floats | None = None if self.hidden is None else np.empty((len(rows), self.hidden), np.float32)
+        for group in groups_of_like_length(lengths, self._runner.max_rows):
+            some, pooled = self._runner.run(self._feed([rows[index].ids for index in group]))
+            logits[group] = some
+            if embedding is not None and pooled is not None:
+                embedding[group] = pooled
+        truncated = tuple(bool(row.overflowing) for row in rows)
+        oov = tuple(oov_share(row.word_ids, row.ids, self._unknown) for row in rows)
+        scores = softmax(logits / self._temperature)
+        if not np.isfinite(scores).all() or (embedding is not None and not np.isfinite(embedding).all()):
+            raise NotFinite("The model returned NaN.")
+        return Prediction(self.labels, scores, embedding, tuple(lengths), truncated, oov, time.thread_time() - began, self.cut)
+
+    def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:
+        width = max(1, max(len(row) for row in ids))
+        tokens = np.full((len(ids), width), self._pad, np.int64)  # (rows, width)
+        mask = np.zeros((len(ids), width), np.int64)
+        for index, row in enumerate(ids):
+            tokens[index, : len(row)] = row
+            mask[index, : len(row)] = 1
+        made = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
+        return {name: made[name] for name in self._runner.feeds}
+
+
+class OnnxRunner:
+    """ONNX Runtime, one thread a run: parallel requests share the cores, and no thread spins while it waits.
+
+    An int8 graph takes one text a run: it scales its activations by the largest of a run, so that in company a text would get other
+    scores than alone. A run of several would save it 6 % only.
+    """
+
+    def __init__(self, card: Card, name: str, model: bytes) -> None:
+        self.precision = "int8" if name == INT8 else "fp32"
+        self.platform = "onnxruntime_onnx_int8" if name == INT8 else "onnxruntime_onnx"
+        self.max_rows = 1 if name == INT8 else MAX_ROWS_PER_RUN
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the library raises kinds of its own for each way of being broken
+            raise Refused(f"{name} can't be loaded: {type(error).__name__}.", next_step="Export the run again.") from error
+        outputs = {output.name: output.shape for output in self._session.get_outputs()}
+        wanted = {node.name for node in self._session.get_inputs()}
+        if "logits" not in outputs or not wanted <= INPUTS & set(card.inputs):
+            raise Refused("The exported model's inputs or outputs don't match lifecycle.json.", next_step="Export the run again.")
+        self.feeds = tuple(name for name in card.inputs if name in wanted)
+        width = outputs.get("embedding", [None])[-1]
+        self.hidden = width if isinstance(width, int) else None
+        self._names = ["logits"] if self.hidden is None else ["logits", "embedding"]
+
+    def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
+        """See Runner."""
+        found = self._session.run(self._names, feed)
+        return found[0], found[1] if len(found) > 1 else None
+
+
+class TorchRunner:
+    """The fallback for a fully fine-tuned artifact without an ONNX file, at the price of torch in this process.
+
+    Its weights are read from the verified folder by path; OnnxRunner reads only bytes that were compared with the manifest.
+    """
+
+    platform, precision, max_rows = "pytorch", "fp32", MAX_ROWS_PER_RUN
+
+    def __init__(self, card: Card, folder: Path) -> None:
+        self._torch = importlib.import_module("torch")  # it costs 5 s and 300 MB: paid only by who has no ONNX file
+        export = importlib.import_module("lifecycle.runtime.engine.export")
+        try:
+            self._model = export.load_classifier(folder, None)
+        except Exception as error:  # a missing base, other weights than the configuration says, a file that is not there
+            raise Refused(f"The version has no ONNX file, and torch can't load it: {error}", next_step="Export the run again.") from error
+        self.feeds = tuple(name for name in card.inputs if name in INPUTS)
+        self.hidden: int | None = int(self._model.head.in_features)
+
+    def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
+        """See Runner."""
+        with self._torch.inference_mode():
+            pooled = self._model.embed(**{name: self._torch.from_numpy(values) for name, values in feed.items()})
+            logits = self._model.head(pooled)
+        return logits.float().numpy(), pooled.float().numpy()
+
+
+def oov_share(words: Sequence[int | None], ids: Sequence[int], unknown: int | None) -> float:
+    """Share (0 to 1) of a text's words that are not exactly one token, or are the unknown token. words: of each token, None for markers.
+
+    Of a truncated text only the part that the model reads is counted. 0 where there is no word.
+    """
+    known: dict[int, bool] = {}
+    for word, token in zip(words, ids, strict=True):
+        if word is not None:
+            known[word] = word not in known and token != unknown
+    return 1 - sum(known.values()) / len(known) if known else 0.0
+
+
+def groups_of_like_length(lengths: Sequence[int], max_rows: int = MAX_ROWS_PER_RUN) -> list[list[int]]:
+    """Indices in runs of at most max_rows whose lengths differ by at most MAX_PADDING."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        last = groups[-1] if groups else None
+        if last is not None and len(last) < max_rows and lengths[index] <= MAX_PADDING * lengths[last[0]]:
+            last.append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities over the last axis, in float64 inside."""
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    scores: Floats = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return scores

@@ -1,0 +1,96 @@
+"""Faults planted for a drill: a signed document of deployments that shall fail or be slow. Only a server started for drills obeys."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lifecycle.runtime import bundle
+from lifecycle.runtime.inference.routing import BUCKETS, moment
+from lifecycle.runtime.refusals import Refused
+
+FORMAT = 1
+ERROR, SLOW = "error", "slow"
+MAX_DELAY_MS = 30_000
+MAX_BYTES = 1_000_000
+log = logging.getLogger("lifecycle.runtime.inference")
+
+
+class PlantedError(Exception):
+    """The failure of a request that a drill asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a deployment shall do to a share (of 10,000) of its requests. until: seconds since 1970; delay_ms: of kind slow."""
+
+    kind: str
+    share: int
+    delay_ms: int
+    until: float
+
+
+class Faults:
+    """Follows DATA_DIR/serving/faults.json. A document that is not as agreed plants nothing: a drill ends rather than continues unseen."""
+
+    def __init__(self, path: Path, public_key: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.problem = ""
+        self._path, self._public_key, self._clock = path, public_key, clock
+        self._planted: Mapping[str, Fault] = {}
+        self._seen: tuple[int, int, int] | None = None
+
+    def poll(self) -> bool:
+        """Take over what is planted now. True if the file is another than before."""
+        try:
+            found = self._path.stat()
+            seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError:
+            seen = None
+        if seen == self._seen:
+            return False
+        self._seen, self._planted, self.problem = seen, {}, ""
+        if seen:
+            try:
+                self._planted = self._read()
+                log.warning("drill planted=%d", len(self._planted))
+            except (Refused, OSError) as error:
+                self.problem = f"The injected-faults document was ignored: {error}"
+                log.error("faults_ignored reason=%r", str(error))
+        return True
+
+    def of(self, deployment: str, place: int) -> Fault | None:
+        """What a request in this bucket (0 to 9,999) of a deployment shall suffer."""
+        fault = self._planted.get(deployment)
+        return fault if fault and place < fault.share and self._clock() < fault.until else None
+
+    def _read(self) -> dict[str, Fault]:
+        with self._path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise Refused(f"It is larger than {MAX_BYTES} bytes.")
+        return parse_faults(bundle.verify_document(data, self._public_key))
+
+
+def parse_faults(document: Mapping[str, Any]) -> dict[str, Fault]:
+    """Planted faults by deployment. Raises Refused for anything that is not exactly as agreed."""
+    try:
+        if document["format"] != FORMAT:
+            raise ValueError("unknown format")
+        return {str(raw["deployment"]): _fault(raw) for raw in document["faults"]}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Refused(f"It is invalid: {error}.", next_step="End the drill, then inject the fault again.") from error
+
+
+def _fault(raw: Mapping[str, Any]) -> Fault:
+    fault = Fault(str(raw["kind"]), raw["share"], raw["delay_ms"], moment(raw["until"]))
+    if fault.kind not in (ERROR, SLOW):
+        raise ValueError(f"kind {fault.kind[:20]!r}")
+    if type(fault.share) is not int or not 1 <= fault.share <= BUCKETS:
+        raise ValueError("a share")
+    if type(fault.delay_ms) is not int or not 0 <= fault.delay_ms <= MAX_DELAY_MS:
+        raise ValueError("a delay")
+    return fault

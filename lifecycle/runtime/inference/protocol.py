@@ -1,0 +1,297 @@
+"""Open Inference Protocol v2 over HTTP: requests of texts in, tensors out, as JSON or with the binary tensor extension."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.runtime.statistics.deciding import Cut, confidence, decide
+
+MAX_BODY_BYTES = 1_000_000
+MAX_DIGITS = 18
+MAX_TEXTS = 64
+MAX_TEXT_CHARS = 100_000
+HEADER_LENGTH = "inference-header-content-length"
+INPUT_NAME = "TEXT"
+OUTPUTS = {"LABEL": "BYTES", "CONFIDENCE": "FP32", "SCORES": "FP32", "EMBEDDING": "FP32"}
+DEFAULT_OUTPUTS = ("LABEL", "CONFIDENCE", "SCORES")
+REPLACEMENT = "\ufffd"
+
+Floats = NDArray[np.float32]
+
+
+class ProtocolError(Exception):
+    """A request that gets no prediction. status: the HTTP code; str(self): a sentence that holds nothing of the request's texts."""
+
+    def __init__(self, status: int, message: str, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """What a client asks. texts: 1 to 64, without NUL and lone surrogates; outputs: wanted tensors, each with binary yes or no."""
+
+    texts: tuple[str, ...]
+    outputs: tuple[tuple[str, bool], ...]
+    id: str | None
+    parameters: Mapping[str, Any]
+
+    @property
+    def wants_embedding(self) -> bool:
+        """Whether the pooled vector is part of the answer."""
+        return any(name == "EMBEDDING" for name, _binary in self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What an engine says about n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden) or None.
+
+    oov: share (0 to 1) of each text's words that the model's vocabulary does not hold as one token; cpu_seconds: what the run took.
+    cut: the label that is the answer from a threshold on; None where the most likely one is.
+    """
+
+    labels: tuple[str, ...]
+    scores: Floats
+    embedding: Floats | None
+    tokens: tuple[int, ...]
+    truncated: tuple[bool, ...]
+    oov: tuple[float, ...]
+    cpu_seconds: float
+    cut: Cut | None = None
+
+    @property
+    def best(self) -> list[int]:
+        """The index of each text's answer."""
+        return [int(index) for index in decide(self.scores, self.cut)]
+
+    @property
+    def confidence(self) -> Floats:
+        """The score of each text's answer (n,)."""
+        return confidence(self.scores, decide(self.scores, self.cut)).astype(np.float32)
+
+
+def decode_body(body: bytes, encoding: str) -> bytes:
+    """The body as it was before Content-Encoding; never more than MAX_BODY_BYTES."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "deflate"):
+        raise ProtocolError(415, f"Content-Encoding must be gzip, deflate, or identity, got {encoding[:20]!r}.")
+    unpacker = zlib.decompressobj(wbits=31 if encoding == "gzip" else 15)
+    try:
+        data = unpacker.decompress(body, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
+        raise ProtocolError(400, f"The body isn't valid {encoding} data.") from error
+    if len(data) > MAX_BODY_BYTES:
+        raise too_large()
+    if not unpacker.eof:
+        raise ProtocolError(400, f"The body isn't valid {encoding} data: it is truncated.")
+    return data
+
+
+def too_large() -> ProtocolError:
+    """The refusal of a body over the limit."""
+    return ProtocolError(413, f"The request is larger than {MAX_BODY_BYTES} bytes. Send fewer or shorter texts per request.")
+
+
+def parse(body: bytes, header_length: str | None) -> InferRequest:
+    """An infer request from a body of JSON, of JSON followed by raw tensors, or (header_length "0") of one raw text."""
+    if header_length is None:
+        header, buffers = body, b""
+    else:
+        length = whole_number(header_length)
+        if length is None or length > len(body):
+            raise ProtocolError(400, "Inference-Header-Content-Length must be the size in bytes of the JSON at the start of the body.")
+        if length == 0:
+            text = clean(_decode(body, 0), 0)
+            return InferRequest((text,), tuple((name, True) for name in DEFAULT_OUTPUTS), None, {})
+        header, buffers = body[:length], body[length:]
+    request = _json_object(header)
+    parameters = _mapping(request.get("parameters", {}), "parameters")
+    identity = request.get("id")
+    if identity is not None and (not isinstance(identity, str) or len(identity) > 256):
+        raise ProtocolError(400, "id must be a string of at most 256 characters.")
+    texts = _texts(request.get("inputs"), buffers)
+    return InferRequest(texts, _outputs(request.get("outputs"), parameters), identity, parameters)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a header holds: ASCII digits, as many as a body's length may have. None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
+
+
+def clean(text: str, index: int) -> str:
+    """The text without what no tokenizer, hash or database takes: lone surrogates and NUL become U+FFFD."""
+    if len(text) > MAX_TEXT_CHARS:
+        raise ProtocolError(400, f"Text {index} has {len(text)} characters; at most {MAX_TEXT_CHARS} are accepted.")
+    if not text.isascii():
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", REPLACEMENT)
+
+
+def _json_object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(400, "The body isn't valid JSON. See the endpoint page for an example.") from error
+    if not isinstance(value, dict):
+        raise ProtocolError(400, 'The body must be a JSON object with "inputs".')
+    return value
+
+
+def _mapping(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProtocolError(400, f"{name} must be a JSON object.")
+    return value
+
+
+def _texts(inputs: Any, buffers: bytes) -> tuple[str, ...]:
+    if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
+        raise ProtocolError(400, f'inputs must be a list with one tensor, named "{INPUT_NAME}".')
+    tensor = inputs[0]
+    if tensor.get("name") != INPUT_NAME or tensor.get("datatype") != "BYTES":
+        raise ProtocolError(400, f'The input must be named "{INPUT_NAME}" and have datatype "BYTES".')
+    count = _count(tensor.get("shape"))
+    size = _mapping(tensor.get("parameters", {}), "The input's parameters").get("binary_data_size")
+    if size is None:
+        if buffers:
+            raise ProtocolError(400, f"{len(buffers)} bytes follow the JSON, but the input has no binary_data_size.")
+        found = _flat(tensor.get("data"))
+    elif "data" in tensor:
+        raise ProtocolError(400, "The input has both data and binary_data_size; send one of them.")
+    elif type(size) is not int or size != len(buffers):
+        raise ProtocolError(400, f"binary_data_size doesn't match: {len(buffers)} bytes follow the JSON.")
+    else:
+        found = split_bytes(buffers)
+    if len(found) != count:
+        raise ProtocolError(400, f"The shape specifies {count} texts, but data contains {len(found)}.")
+    return tuple(clean(text, index) for index, text in enumerate(found))
+
+
+def _count(shape: Any) -> int:
+    if not isinstance(shape, list) or not 1 <= len(shape) <= 2 or any(type(size) is not int or size < 0 for size in shape):
+        raise ProtocolError(400, "shape must be [n] or [n, 1] with n texts.")
+    if len(shape) == 2 and shape[1] != 1:
+        raise ProtocolError(400, "shape must be [n] or [n, 1] with n texts.")
+    count = math.prod(shape)
+    if not 1 <= count <= MAX_TEXTS:
+        raise ProtocolError(400, f"A request can contain 1 to {MAX_TEXTS} texts, got {count}.")
+    return count
+
+
+def _flat(data: Any) -> list[str]:
+    if not isinstance(data, list):
+        raise ProtocolError(400, "data must be a list of strings.")
+    flat: list[Any] = []
+    for element in data[: MAX_TEXTS + 1]:
+        flat.extend(element if isinstance(element, list) else [element])
+    for index, element in enumerate(flat):
+        if not isinstance(element, str):
+            raise ProtocolError(400, f"Element {index} of data isn't a string.")
+    return flat
+
+
+def split_bytes(buffer: bytes) -> list[str]:
+    """The texts of a raw BYTES tensor: each a little-endian uint32 length and that many bytes of UTF-8."""
+    texts: list[str] = []
+    at = 0
+    while at < len(buffer):
+        if at + 4 > len(buffer):
+            raise ProtocolError(400, "The raw tensor ends in the middle of a length.")
+        (length,) = struct.unpack_from("<I", buffer, at)
+        at += 4
+        if at + length > len(buffer):
+            raise ProtocolError(400, f"Text {len(texts)} of the raw tensor is longer than the tensor.")
+        texts.append(_decode(buffer[at : at + length], len(texts)))
+        at += length
+        if len(texts) > MAX_TEXTS:
+            raise ProtocolError(400, f"A request can contain at most {MAX_TEXTS} texts.")
+    return texts
+
+
+def _decode(data: bytes, index: int) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProtocolError(400, f"Text {index} isn't valid UTF-8.") from error
+
+
+def _outputs(wanted: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
+    binary = parameters.get("binary_data_output") is True
+    if wanted is None or wanted == []:
+        return tuple((name, binary) for name in DEFAULT_OUTPUTS)
+    if not isinstance(wanted, list) or len(wanted) > len(OUTPUTS):
+        raise ProtocolError(400, "outputs must be a list of unique tensors.")
+    chosen: dict[str, bool] = {}
+    for output in wanted:
+        name = output.get("name") if isinstance(output, dict) else None
+        if not isinstance(name, str) or name not in OUTPUTS or name in chosen:
+            raise ProtocolError(400, f"Each output must be one of {', '.join(OUTPUTS)}, listed once.")
+        chosen[name] = _mapping(output.get("parameters", {}), "An output's parameters").get("binary_data", binary) is True
+    return tuple(chosen.items())
+
+
+def encode(head: dict[str, Any], request: InferRequest, prediction: Prediction) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of the answer. head: model_name, model_version, parameters, and id where the request has one."""
+    described, buffers = [], []
+    for name, binary in request.outputs:
+        data, shape, extra = _tensor(name, prediction)
+        output: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": shape}
+        if binary:
+            raw = join_bytes(data) if isinstance(data, list) else data.astype("<f4").tobytes()
+            output["parameters"] = extra | {"binary_data_size": len(raw)}
+            buffers.append(raw)
+        else:
+            output["data"] = data if isinstance(data, list) else [float(f"{number:.7g}") for number in data.ravel().tolist()]
+            if extra:
+                output["parameters"] = extra
+        described.append(output)
+    text = json.dumps(head | {"outputs": described}, separators=(",", ":")).encode()
+    if not buffers:
+        return text, {"content-type": "application/json"}
+    return b"".join([text, *buffers]), {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(text))}
+
+
+def _tensor(name: str, prediction: Prediction) -> tuple[list[str] | Floats, list[int], dict[str, Any]]:
+    count = len(prediction.scores)
+    if name == "LABEL":
+        return [prediction.labels[index] for index in prediction.best], [count], {}
+    if name == "CONFIDENCE":
+        return prediction.confidence, [count], {}
+    if name == "SCORES":
+        return prediction.scores, [count, len(prediction.labels)], {"labels": list(prediction.labels)}
+    if prediction.embedding is None:
+        raise ProtocolError(400, "This version has no EMBEDDING output.")
+    return prediction.embedding, list(prediction.embedding.shape), {}
+
+
+def join_bytes(texts: Sequence[str]) -> bytes:
+    """A raw BYTES tensor: each text as a little-endian uint32 length and its UTF-8."""
+    encoded = [text.encode("utf-8") for text in texts]
+    return b"".join(struct.pack("<I", len(data)) + data for data in encoded)
+
+
+def model_metadata(
+    name: str, versions: Sequence[str], labels: Sequence[str], hidden: int | None, platform: str, engine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The answer to GET v2/models/{name}: what goes in and what comes out. engine: its precision, and why; deciding: the label that is the
+    answer from a threshold on, where there is one."""
+    shapes = {"LABEL": [-1], "CONFIDENCE": [-1], "SCORES": [-1, len(labels)], "EMBEDDING": [-1, hidden]}
+    names = [output for output in OUTPUTS if output != "EMBEDDING" or hidden is not None]
+    return {
+        "name": name,
+        "versions": list(versions),
+        "platform": platform,
+        "inputs": [{"name": INPUT_NAME, "datatype": "BYTES", "shape": [-1]}],
+        "outputs": [{"name": output, "datatype": OUTPUTS[output], "shape": shapes[output]} for output in names],
+        "parameters": {"labels": list(labels), "max_texts": MAX_TEXTS, "max_text_chars": MAX_TEXT_CHARS, **engine},
+    }

@@ -1,0 +1,143 @@
+"""The shadow: a version that gets copies of requests, answers when slots are free, and is compared. No client ever waits for it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lifecycle.runtime.inference.protocol import Prediction
+from lifecycle.runtime.inference.routing import LiveArm
+
+MAX_WAITING = 1024
+IDLE_SECONDS = 0.01
+STOP_SECONDS = 2.0
+LEAST = 1e-12
+log = logging.getLogger("lifecycle.runtime.inference")
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A request that was answered, with what the client got. request: its uuid; primary_ms: the run of the model that
+    answered; key: the digest of its sticky key, empty where it has none."""
+
+    endpoint: str
+    shadow: LiveArm
+    request: str
+    texts: tuple[str, ...]
+    answered: Prediction
+    primary_ms: float
+    key: str = ""
+
+
+class Shadows:
+    """A bounded queue of copies and one thread that answers them while the slots are not busy. What finds no room is counted and dropped.
+
+    busy: whether clients use every slot; put: takes the lines of the comparison.
+    """
+
+    def __init__(self, busy: Callable[[], bool], put: Callable[[dict[str, Any]], object]) -> None:
+        self.compared = 0
+        self.dropped = 0
+        self._busy, self._put = busy, put
+        self._waiting: deque[Copy] = deque()
+        self._work, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+
+    def start(self) -> None:
+        """Answer copies in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; what waits is dropped, and a run that hangs is left behind."""
+        self._stop.set()
+        self._work.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+
+    def offer(self, copy: Copy) -> None:
+        """Hand over one copy; returns at once. Only the event loop's thread calls it, so that the bound holds."""
+        if len(self._waiting) >= MAX_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append(copy)
+        self._work.set()
+
+    def run_next(self) -> bool:
+        """Answer and compare the oldest copy. False if none waits."""
+        try:
+            copy = self._waiting.popleft()
+        except IndexError:
+            return False
+        for line in compare(copy):
+            self._put(line)
+        self.compared += 1
+        return True
+
+    def _run(self) -> None:
+        while True:
+            self._work.wait()
+            self._work.clear()
+            while not self._stop.is_set():
+                if self._busy():
+                    self._stop.wait(IDLE_SECONDS)
+                elif not self.run_next():
+                    break
+            if self._stop.is_set():
+                return
+
+
+def compare(copy: Copy) -> list[dict[str, Any]]:
+    """The spool's lines for one copy, one a text. A shadow that fails has code 500 and no label."""
+    began = time.perf_counter()
+    said: Prediction | None = None
+    try:
+        said = copy.shadow.engine.predict(copy.texts)
+    except Exception as error:  # whatever it is, it is the shadow's: it must never end the thread
+        log.error("shadow_failed endpoint=%s deployment=%s kind=%s", copy.endpoint, copy.shadow.arm.deployment, type(error).__name__)
+    latency_ms = round((time.perf_counter() - began) * 1000, 3)
+    return [line(copy, index, said, latency_ms) for index in range(len(copy.texts))]
+
+
+def line(copy: Copy, index: int, said: Prediction | None, latency_ms: float) -> dict[str, Any]:
+    """What is kept of the comparison of one text. kl: of the shadow's scores from the client's, nats; null where their labels differ."""
+    arm = copy.shadow.arm
+    request = uuid.UUID(copy.request)
+    kept: dict[str, Any] = {
+        "kind": "shadow",
+        "uuid": str(uuid.uuid5(request, f"{arm.deployment}:{index}")),
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "endpoint": copy.endpoint,
+        "version": arm.version,
+        "root_digest": arm.root_digest,
+        "deployment": arm.deployment,
+        "prediction": str(request if index == 0 else uuid.uuid5(request, str(index))),
+        "key": copy.key,
+        "code": 500 if said is None else 200,
+        "label": "",
+        "confidence": None,
+        "agrees": None,
+        "kl": None,
+        "latency_ms": latency_ms,
+        "primary_latency_ms": copy.primary_ms,
+    }
+    if said is None:
+        return kept
+    label, answered = said.labels[said.best[index]], copy.answered.labels[copy.answered.best[index]]
+    theirs = dict(zip(copy.answered.labels, copy.answered.scores[index].tolist(), strict=True))
+    ours = dict(zip(said.labels, said.scores[index].tolist(), strict=True))
+    divergence = kl(theirs, ours) if theirs.keys() == ours.keys() else None
+    return kept | {"label": label, "confidence": round(ours[label], 6), "agrees": label == answered, "kl": divergence}
+
+
+def kl(from_: Mapping[str, float], to: Mapping[str, float]) -> float:
+    """Kullback-Leibler divergence sum p ln(p / q), in nats, never below 0. Probabilities below 1e-12 count as that."""
+    terms: Sequence[float] = [p * math.log(p / max(to[name], LEAST)) for name, p in from_.items() if p > 0]
+    return round(max(0.0, math.fsum(terms)), 6)

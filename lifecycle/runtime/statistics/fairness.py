@@ -1,0 +1,116 @@
+"""How far groups of rows are treated alike by what a model answers with one label. numpy and scipy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.runtime.statistics import clustered
+from lifecycle.runtime.statistics.clustered import Sums
+from lifecycle.runtime.statistics.verdicts import SURE
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How a group fares with one label. hit, missed: its own rows that were answered with it, or not; false, passed: other rows so.
+    clusters: the same of each cluster of rows (K, 4); None where rows are independent."""
+
+    hit: int
+    missed: int
+    false: int
+    passed: int
+    clusters: Ints | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.hit + self.missed + self.false + self.passed
+
+    def of(self, above: Sequence[int], below: Sequence[int]) -> Sums:
+        """The share of some kinds of its rows among others, by the numbers of their fields."""
+        if self.clusters is not None:
+            return clustered.sums(*(self.clusters[:, list(each)].sum(axis=1) for each in (above, below)))
+        counts = self.hit, self.missed, self.false, self.passed
+        return clustered.alone(*(sum(counts[at] for at in each) for each in (above, below)))
+
+    @property
+    def selection(self) -> float:
+        """Share of the rows that were answered with the label."""
+        return (self.hit + self.false) / self.rows
+
+    @property
+    def true_positive(self) -> float | None:
+        """Share of the label's rows that were answered with it; None without such rows."""
+        return self.hit / (self.hit + self.missed) if self.hit + self.missed else None
+
+    @property
+    def false_positive(self) -> float | None:
+        """Share of the other rows that were answered with it; None without such rows."""
+        return self.false / (self.false + self.passed) if self.false + self.passed else None
+
+
+def rates(held: Bools, given: Bools, codes: Ints, groups: int, clusters: Ints | None = None) -> list[Rates]:
+    """The four counts of each group. held, given: whether a row has the label, whether it was answered with it; codes: number of its group;
+    all (N,). clusters: number of each row's cluster (N,), such as near duplicates; None: rows are independent."""
+    kinds = np.where(held, ~given, np.where(given, 2, 3))  # in the order of Rates
+    counts = np.bincount(codes * 4 + kinds, minlength=4 * groups).reshape(groups, 4).tolist()
+    parts = [None if clusters is None else counted(kinds[codes == number], clusters[codes == number]) for number in range(groups)]
+    return [Rates(hit, missed, false, passed, each) for (hit, missed, false, passed), each in zip(counts, parts, strict=True)]
+
+
+def counted(kinds: Ints, clusters: Ints) -> Ints:
+    """How many rows of each of the four kinds each cluster has (K, 4). kinds, clusters: of each row (n,)."""
+    names, place = np.unique(clusters, return_inverse=True)
+    return np.bincount(place * 4 + kinds, minlength=4 * len(names)).reshape(len(names), 4).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest difference of a rate between two groups: of the group at `high` less that at `low`, positions in what was compared.
+
+    interval: of that difference, so wide that with 95 % the intervals of all pairs that were compared hold at once.
+    """
+
+    value: float
+    high: int
+    low: int
+    interval: tuple[float, float]
+
+
+def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
+    """Fairness measures as fairlearn defines them: the largest difference between two groups; None where fewer than two have the rate.
+
+    Demographic parity: of selection rates. Equal opportunity: of true positive rates. Equalised odds: of true positive or of false positive
+    rates, whichever is larger. A group without rows of the label has no true positive rate and is left out, where fairlearn takes 0.
+    """
+    selected = {at: each.of((0, 2), (0, 1, 2, 3)) for at, each in enumerate(found)}
+    own = {at: each.of((0,), (0, 1)) for at, each in enumerate(found) if each.true_positive is not None}
+    other = {at: each.of((2,), (2, 3)) for at, each in enumerate(found) if each.false_positive is not None}
+    odds = [_widest(rates, _pairs(own) + _pairs(other)) for rates in (own, other)]
+    return {
+        "demographic_parity_difference": _widest(selected, _pairs(selected)),
+        "equal_opportunity_difference": _widest(own, _pairs(own)),
+        "equalized_odds_difference": max((gap for gap in odds if gap), key=lambda gap: gap.value) if all(odds) else None,
+    }
+
+
+def _pairs(shares: Mapping[int, Sums]) -> int:
+    return math.comb(len(shares), 2)
+
+
+def _widest(shares: Mapping[int, Sums], compared: int) -> Gap | None:
+    """The two groups whose shares differ most. compared: pairs for which the interval is to hold at once (Bonferroni)."""
+    if len(shares) < 2:
+        return None
+    high = max(shares, key=lambda at: shares[at].value)
+    low = min((at for at in shares if at != high), key=lambda at: shares[at].value)
+    found = clustered.difference(shares[high], shares[low], NormalDist().inv_cdf(1 - SURE / 2 / compared))
+    return Gap(found.value, high, low, (found.low, found.high))

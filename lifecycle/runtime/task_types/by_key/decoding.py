@@ -1,0 +1,24 @@
+"""What becomes of the logits of each task, by the key of what it is learned as; a task whose models write has none. numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.runtime.task_types.by_key.types import learned_as
+from lifecycle.runtime.task_types.decoding import Decoding
+from lifecycle.runtime.task_types.multi_label import decoding as multi_label
+from lifecycle.runtime.task_types.plugins import with_plugins
+from lifecycle.runtime.task_types.ranking import decoding as ranking
+from lifecycle.runtime.task_types.single_label import decoding as single_label
+from lifecycle.runtime.task_types.spans import decoding as spans
+
+DECODING: Mapping[str, Decoding[Any]] = with_plugins("decoding", {
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "preference": ranking.ENTRY,
+    "ranking": ranking.ENTRY,
+})  # fmt: skip
+
+
+def decoding_of(task: str) -> Decoding[Any]:
+    """How the logits of the models that learn this task are decoded. Raises KeyError."""
+    return DECODING[learned_as(task).key]

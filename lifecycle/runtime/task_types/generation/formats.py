@@ -1,0 +1,75 @@
+"""Files of texts that were written about texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lifecycle.runtime.task_types.answers import ItemContent, Value
+from lifecycle.runtime.task_types.columns import NAMES, Role
+from lifecycle.runtime.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
+from lifecycle.runtime.task_types.formats import Formats
+from lifecycle.runtime.task_types.hub import TEXT, HubColumns
+from lifecycle.runtime.task_types.inputs import CellKind
+from lifecycle.runtime.task_types.layouts import ALPACA, INSTRUCTIONS, PROMPTS, SUMMARIES
+from lifecycle.runtime.task_types.tools import ARGILLA, DOCCANO, STUDIO, TEXT_TAG, Tool
+
+
+@json_lines
+def prompts(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"prompt", "completion"}."""
+    tally.losses["joined"] += bool(entry.content)
+    yield {"prompt": entry.text, "completion": entry.label}
+
+
+@json_lines
+def alpaca(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"instruction", "input", "output"}; the input is empty where the text has no context."""
+    instruction, context = entry.content.get("text", entry.text), entry.content.get("context", "")
+    yield {"instruction": instruction, "input": context, "output": entry.label}
+
+
+@json_lines
+def summaries(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"document", "summary"}."""
+    tally.losses["joined"] += bool(entry.content)
+    yield {"document": entry.text, "summary": entry.label}
+
+
+class TextFormats(Formats):
+    """A text as it was written."""
+
+    cells = (CellKind.TEXTS, CellKind.NAMES, CellKind.PLAIN)
+    takes_lists = False
+    optional = (Role.CONTEXT, Role.CONTENT)
+    columns = {
+        Role.TEXT: ("prompt", "instruction", "article", "document", "dialogue", *NAMES[Role.TEXT]),
+        Role.LABEL: ("completion", "output", "summary", "highlights", "response", "answer", *NAMES[Role.LABEL]),
+    }
+    layouts = {
+        ALPACA: (Role.TEXT, Role.CONTEXT, Role.LABEL),
+        **dict.fromkeys((INSTRUCTIONS, *SUMMARIES, PROMPTS), (Role.TEXT, Role.LABEL)),
+    }
+    tools = {
+        STUDIO: Tool(lambda given: [("textarea", {"text": [given.value["text"]]})]), DOCCANO: Tool(lambda given: [given.value["text"]]),
+        ARGILLA: Tool(lambda given: given.value["text"]),
+    }  # fmt: skip
+    tags = ("TextArea",)
+    rows_in_words = "each with a written text"
+    exports = {"prompts": Export(prompts), "alpaca": Export(alpaca), "summaries": Export(summaries)}
+
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """One text."""
+        return TEXT_TAG, '<TextArea name="label" toName="text" maxSubmissions="1"/>'
+
+    def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
+        """Prompt and completion."""
+        return HubColumns({"completion": TEXT}, lambda entry, tally: {"completion": entry.label}, text="prompt")
+
+    def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any]:
+        """{"text", "answer"}, and "context" where the item has one."""
+        context = item.content.get("context")
+        return {"text": item.text, "answer": value["text"], **({"context": context} if context else {})}
+
+
+ENTRY = TextFormats()

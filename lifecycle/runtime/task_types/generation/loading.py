@@ -1,0 +1,47 @@
+"""How a model that writes texts answers."""
+
+from __future__ import annotations
+
+from lifecycle.runtime.task_types.loading import Loading
+
+WRITING = """import json
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+about = json.loads(Path("model", "lifecycle.json").read_text())
+tokenizer = AutoTokenizer.from_pretrained("model")
+{load}
+messages = [{"role": "user", "content": "Where is my card?"}]
+if tokenizer.chat_template:  # which takes all turns of a dialogue too
+    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+else:
+    prompt = messages[0]["content"] + "\\n\\n### Answer\\n"
+inputs = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template, return_tensors="pt")
+ids, mask = inputs["input_ids"], inputs["attention_mask"]
+ends = model.generation_config.eos_token_id
+ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+for _ in range(about.get("max_new_tokens", 128)):  # greedy, without a cache: short, and the same for whatever was tuned
+    with torch.no_grad():
+        token = model(input_ids=ids, attention_mask=mask).logits[:, -1:].argmax(-1)
+    if token.item() in ends:
+        break
+    ids, mask = torch.cat((ids, token), 1), torch.cat((mask, torch.ones_like(token)), 1)
+print(tokenizer.decode(ids[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))"""
+WHOLE = 'model = AutoModelForCausalLM.from_pretrained("model").eval()'
+ADDED = """from peft import PeftModel
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "model").eval()  # base: the folder of its base model"""
+
+
+class TextLoading(Loading):
+    """Token by token, over the base where it is not in the folder."""
+
+    needs_torch = True
+
+    def code(self, strategy: str, *, decides: bool) -> str:
+        """The likeliest token each time."""
+        return WRITING.replace("{load}", WHOLE if strategy == "full" else ADDED)
+
+
+ENTRY = TextLoading()

@@ -1,0 +1,250 @@
+"""Scores of generated answers against references, with bootstrap intervals and the paired comparison over rows.
+
+perplexity      e to the loss of a token of the reference answers, over all their tokens, the end-of-text token of each included: rows count
+                by their length (Jelinek et al. 1977). Two models are comparable where their tokenizers cut alike.
+loss            its logarithm, nats a token
+exact_match, token_f1, rouge_1, rouge_2, rouge_l     means over rows of what `words` says, 0 to 1
+chrf, bleu      of the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al. 2002, Post 2018)
+groundedness    mean over the rows with a context, as `words.groundedness` says
+answer_words, empty_answers, length_ratio            words of an answer on the average, the share that says nothing, words of all answers
+                to words of all references
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.runtime.statistics import metrics, words
+from lifecycle.runtime.statistics.metrics import ByClass, Countable, Floats, Ints
+from lifecycle.runtime.task_types.generation import verbatim
+from lifecycle.runtime.task_types.measures import Measures, Metric, Metrics, chosen
+
+ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1", hub="rouge", is_share=True)
+PERPLEXITY = Metric(
+    "perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2, hub="perplexity", lower_is_better=True
+)
+METRICS = Metrics(
+    known=(
+        ROUGE_L,
+        Metric("rouge_1", "ROUGE-1", is_share=True),
+        Metric("rouge_2", "ROUGE-2", is_share=True),
+        Metric("token_f1", "Token F1", meaning="words in common, F1, without case, punctuation and articles", is_share=True),
+        Metric("exact_match", "Exact match", meaning="the same once normalised like that", hub="exact_match", is_share=True),
+        Metric("chrf", "chrF", meaning="runs of up to 6 characters, of the whole split, 0 to 100", digits=1, hub="chrf"),
+        Metric("bleu", "BLEU", meaning="runs of up to 4 words, of the whole split, 0 to 100", digits=1, hub="bleu"),
+        Metric("groundedness", "Groundedness", meaning="share of an answer's content words that stand in its context", is_share=True),
+        PERPLEXITY,
+        Metric("loss", "Loss of a token", meaning="nats", lower_is_better=True),
+        Metric("answer_words", "Words of an answer", digits=1),
+        Metric("length_ratio", "Length, to references", digits=2),
+        Metric("empty_answers", "Empty answers", lower_is_better=True, is_share=True),
+    ),
+    leading=ROUGE_L,  # of answers that were written, which training does not do
+    trained=Metric("validation_loss", "Validation loss", lower_is_better=True),
+    listed=PERPLEXITY,  # e to the loss, so it orders runs alike
+    strip=("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity"),
+    beside=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
+    compared=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers"),
+    watched=("perplexity",),
+    drawn=("perplexity",),
+    registered=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
+)
+BASELINES = {
+    "prompted_base": "Base before fine-tuning, same prompt",
+    "nearest": "Answer to the nearest training prompt",
+    "frequent": "Most frequent training answer",
+}
+CHRF_ORDERS = 6  # of characters, sacrebleu's default
+BETA = 2  # chrF2: recall counts twice
+
+
+@dataclass(frozen=True)
+class ScoredTexts:
+    """Rows ready to be counted, all (N,) but bleu (N, 10) and chrf (N, 18), sacrebleu's statistics of a segment.
+
+    nats, tokens: of the reference answers under the model; NaN where it gives no probabilities. grounded: NaN where it is not known.
+    """
+
+    nats: Floats
+    tokens: Floats
+    exact: Floats
+    f1: Floats
+    rouge_1: Floats
+    rouge_2: Floats
+    rouge_l: Floats
+    bleu: Floats
+    chrf: Floats
+    grounded: Floats
+    length: Floats
+    wanted: Floats
+
+    def __len__(self) -> int:
+        return len(self.exact)
+
+    def some(self, order: Sequence[int]) -> ScoredTexts:
+        """These rows alone, in this order."""
+        return ScoredTexts(**{each.name: chosen(getattr(self, each.name), order) for each in fields(ScoredTexts)})
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,) arrays, NaN where not known."""
+        total, known = weights.sum(axis=1), ~np.isnan(self.grounded)
+        with np.errstate(over="ignore"):
+            loss = weights @ self.nats / (weights @ self.tokens)
+            perplexity = np.exp(loss)
+        grounds = weights[:, known].sum(axis=1)
+        grounded = weights[:, known] @ self.grounded[known]
+        means = {"exact_match": self.exact, "token_f1": self.f1, "rouge_1": self.rouge_1, "rouge_2": self.rouge_2, "rouge_l": self.rouge_l}
+        return {
+            "loss": loss,
+            "perplexity": perplexity,
+            **{name: weights @ values / total for name, values in means.items()},
+            "chrf": chrf_of(weights @ self.chrf),
+            "bleu": np.array([bleu_of(each) for each in weights @ self.bleu]),
+            "groundedness": np.divide(grounded, grounds, out=np.full(len(weights), np.nan), where=grounds > 0),
+            "answer_words": weights @ self.length / total,
+            "empty_answers": weights @ (self.length == 0) / total,
+            "length_ratio": metrics.ratio(weights @ self.length, weights @ self.wanted),
+        }
+
+    def binned(self) -> None:
+        """A text that is written has no confidence."""
+
+    def by_class(self, weights: Floats) -> ByClass:
+        """There are no classes."""
+        return ByClass(*np.zeros((3, len(weights), 0)))
+
+
+def bleu_of(statistics: Floats) -> float:
+    """BLEU, 0 to 100, of statistics (10,) added up over segments: lengths of answers and references, then n-grams right and in all."""
+    from sacrebleu.metrics import BLEU  # here: few processes score texts, and all would be the slower to start
+
+    right, of = statistics[2:6].tolist(), statistics[6:10].tolist()
+    found = BLEU.compute_bleu(right, of, int(statistics[0]), int(statistics[1]), smooth_method="exp", max_ngram_order=4)
+    return float(found.score)
+
+
+def chrf_of(statistics: Floats) -> Floats:
+    """chrF2, 0 to 100, of statistics (B, 18) added up: of each order of characters those of answers, of references, and shared ones.
+
+    Precision and recall are means over the orders that both sides have, as in sacrebleu.
+    """
+    answered, wanted, shared = (statistics[:, at::3] for at in range(3))  # (B, orders)
+    both = (answered > 0) & (wanted > 0)
+    orders = both.sum(axis=1)
+    precision = metrics.ratio((metrics.ratio(shared, answered) * both).sum(axis=1), orders)
+    recall = metrics.ratio((metrics.ratio(shared, wanted) * both).sum(axis=1), orders)
+    return 100 * metrics.ratio((1 + BETA**2) * precision * recall, BETA**2 * precision + recall)
+
+
+def score_texts(
+    answers: Sequence[str],
+    references: Sequence[str],
+    contexts: Sequence[str],
+    nats: NDArray[Any] | None = None,
+    tokens: NDArray[Any] | None = None,
+) -> ScoredTexts:
+    """Per-row quantities. contexts: empty texts where a row has none. nats, tokens: as of Losses, where the model gives probabilities."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    if not answers or not len(answers) == len(references) == len(contexts):
+        raise ValueError(f"Scores need as many answers as references and contexts, one or more; got {len(answers)}, {len(references)}.")
+    rouges = [words.rouge(one, two) for one, two in zip(answers, references, strict=True)]
+    unknown = np.full(len(answers), np.nan)
+    found = [words.groundedness(one, two) for one, two in zip(answers, contexts, strict=True)]
+    return ScoredTexts(
+        nats=unknown if nats is None else np.asarray(nats, dtype=np.float64),
+        tokens=unknown if tokens is None else np.asarray(tokens, dtype=np.float64),
+        exact=_each(words.exact, answers, references),
+        f1=_each(words.token_f1, answers, references),
+        rouge_1=np.array([each.one for each in rouges]),
+        rouge_2=np.array([each.two for each in rouges]),
+        rouge_l=np.array([each.longest for each in rouges]),
+        bleu=_statistics(BLEU(force=True), answers, references),
+        chrf=_statistics(CHRF(char_order=CHRF_ORDERS, beta=BETA), answers, references),
+        grounded=np.array([np.nan if each is None else each for each in found]),
+        length=np.array([float(len(words.words(each))) for each in answers]),
+        wanted=np.array([float(len(words.words(each))) for each in references]),
+    )
+
+
+def _each(function: Any, answers: Sequence[str], references: Sequence[str]) -> Floats:
+    return np.array([float(function(one, two)) for one, two in zip(answers, references, strict=True)])
+
+
+def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) -> Floats:
+    """sacrebleu's counts of each segment, which add up over a corpus."""
+    return np.array(metric._extract_corpus_statistics(list(answers), [list(references)]), dtype=np.float64)
+
+
+def paired(
+    one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
+) -> dict[str, dict[str, Any]]:
+    """How much better `two` is than `one` on the same rows, by each of METRICS.compared that both know; as metrics.paired_rows."""
+    return metrics.paired_rows(
+        one, two, ENTRY.compared(one, two), labels=None, count=count, seed=seed, lower=METRICS.lower, clusters=clusters, swaps=swaps
+    )
+
+
+@dataclass(frozen=True)
+class TextAnswers:
+    """A model's answers. targets: digest of what each is measured against. base_answers: of the model before it was tuned; None where that
+    was not asked. copied: the longest run of words that an answer shares with a training completion. cut: whether an answer reached its
+    longest length without an end; None where a file was written before that was kept. clusters: as of `Predicted`."""
+
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    answers: tuple[str, ...]
+    scored: ScoredTexts
+    copied: tuple[verbatim.Run, ...]
+    base_answers: tuple[str, ...] | None = None
+    cut: tuple[bool, ...] | None = None
+    clusters: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """There are none."""
+        return ()
+
+
+class FreeText(Measures[TextAnswers]):
+    """By the words that answers share with references."""
+
+    metrics, baselines = METRICS, BASELINES
+    stated = "text generation"
+    per_row = ("ids", "targets", "answers", "copied", "base_answers", "cut", "clusters")
+
+    def score(self, rows: TextAnswers, bins: int = 15) -> ScoredTexts:
+        """As they were scored."""
+        return rows.scored
+
+    def some(self, rows: TextAnswers, order: Sequence[int]) -> TextAnswers:
+        """With what was counted of them."""
+        return replace(super().some(rows, order), scored=rows.scored.some(order))
+
+    def losses(self, rows: TextAnswers) -> Floats:
+        """Mean over the tokens of the true answer."""
+        return metrics.mean_loss(rows.scored.nats, rows.scored.tokens)
+
+    def truths(self, rows: TextAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
+        """What an answer is measured against."""
+        return rows.targets
+
+    def compared(self, one: Countable, two: Countable) -> list[str]:
+        """Without what one of them does not know, such as the loss of a model that gives no probabilities."""
+        known = [metrics.point_estimates(each) for each in (one, two)]
+        return [name for name in self.metrics.compared if not any(np.isnan(each[name]) for each in known)]
+
+    def parts(self, rows: TextAnswers, scored: ScoredTexts, bins: int) -> dict[str, Any]:
+        """None: what is told of texts beside their metrics is read from the dataset, too."""
+        return {}
+
+
+ENTRY = FreeText("generation")

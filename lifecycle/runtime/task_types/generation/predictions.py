@@ -1,0 +1,105 @@
+"""predictions.parquet of a model that writes texts: its answer to each row, and what was counted of it.
+
+The reference and the context are not in it: they are the dataset's. `target` is a digest of both, by which rows of two evaluations are
+known to ask for the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lifecycle.runtime.statistics import metrics
+from lifecycle.runtime.task_types.generation import verbatim
+from lifecycle.runtime.task_types.generation.measures import ScoredTexts, TextAnswers
+from lifecycle.runtime.task_types.grouped import Grouped, mean, share
+from lifecycle.runtime.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, known, read_table
+
+NESTED = ("bleu", "chrf")
+FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in NESTED)
+MEASURED = {"rouge_l": "rouge_l", "token_f1": "f1", "exact_match": "exact", "groundedness": "grounded"}  # metric → its column
+COPIED = ("copied_words", "copied_row", "copied_text")
+
+
+class TextsFile(PredictionsFile[TextAnswers]):
+    """Answers are texts that people may not be let read."""
+
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("id", "target", "answer", "base_answer")),
+            *(("copied_words", pa.int64()), ("copied_row", pa.int64()), ("copied_text", pa.string())),
+            *(("split", pa.string()), (CLUSTER, pa.int32()), ("cut", pa.bool_())),
+            *((name, pa.float64()) for name in FLAT),
+            *((name, pa.list_(pa.float64())) for name in NESTED),
+        ]
+    )
+
+    def columns(self, rows: TextAnswers) -> dict[str, Any]:
+        """Answers, copies, and what was counted."""
+        count = len(rows)
+        return {
+            "target": list(rows.targets),
+            "answer": list(rows.answers),
+            "base_answer": list(rows.base_answers or [None] * count),
+            "cut": list(rows.cut or [None] * count),
+            **dict(zip(COPIED, map(list, zip(*((each.words, each.row, each.text) for each in rows.copied), strict=True)), strict=True)),
+            **{name: getattr(rows.scored, name) for name in FLAT},
+            **{name: list(getattr(rows.scored, name)) for name in NESTED},
+        }
+
+    def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> TextAnswers:
+        """All columns."""
+        cut = ["cut"] if "cut" in pq.read_schema(path).names else []
+        table = read_table(path, ["id", "target", "answer", "base_answer", *cut, *COPIED, *FLAT, *NESTED], rows, only)
+        column = {name: tuple(table[name].to_pylist()) for name in ("id", "target", "answer", "base_answer", *cut, *COPIED, *NESTED)}
+        numbers = {name: table[name].to_numpy().astype(np.float64) for name in FLAT}
+        numbers |= {name: np.array(column[name], dtype=np.float64) for name in NESTED}
+        runs = zip(*(column[name] for name in COPIED), strict=True)
+        return TextAnswers(
+            column["id"],
+            column["target"],
+            column["answer"],
+            ScoredTexts(**numbers),
+            tuple(verbatim.Run(*each) for each in runs),
+            _whole(column["base_answer"]),
+            _whole(column.get("cut", (None,))),
+            clusters_in(table),
+        )
+
+    def losses(self, path: Path) -> dict[str, float]:
+        """Mean over the tokens of the true answer given all before it; of a dialogue, of its last one."""
+        table = pq.read_table(path, columns=["id", "nats", "tokens"])
+        return known(table["id"].to_pylist(), metrics.mean_loss(table["nats"].to_numpy(), table["tokens"].to_numpy()))
+
+    def measured(self, path: Path) -> Grouped:
+        """Means of what is known of some row."""
+        table = pq.read_table(path, columns=["id", *MEASURED.values()])
+        values = {name: table[column].to_numpy().astype(np.float64) for name, column in MEASURED.items()}
+        known = {name: each for name, each in values.items() if not np.isnan(each).all()}
+        measures = tuple(share(name, each > 0) if name == "exact_match" else mean(name, each) for name, each in known.items())
+        return Grouped(tuple(table["id"].to_pylist()), measures, None, np.zeros(table.num_rows))
+
+
+ENTRY = TextsFile("generation")
+
+
+def _whole(column: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """A column; None where a row has nothing."""
+    return None if any(each is None for each in column) else column
+
+
+def target_of(reference: str, context: str) -> str:
+    """The digest of what an answer is measured against."""
+    return hashlib.sha256(f"{reference}\0{context}".encode()).hexdigest()
+
+
+def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:
+    """rows: answers that were cut at the longest length, and their share; base_rows: of the base as it was, None where it was not asked."""
+    return {"rows": sum(own), "share": sum(own) / len(own), "base_rows": None if base is None else sum(base)}

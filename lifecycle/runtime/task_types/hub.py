@@ -1,0 +1,38 @@
+"""Columns of a data set on the Hugging Face Hub, with features as `datasets` describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.runtime.task_types.exports import Entry, Tally
+
+Feature = Any  # an object of JSON, or a list of the one that its entries are
+TEXT: Feature = {"dtype": "string", "_type": "Value"}
+PLACE: Feature = {"dtype": "int64", "_type": "Value"}
+
+
+@dataclass(frozen=True, slots=True)
+class HubColumns:
+    """The columns of a task. features: by name, beside the text. row: their values. text: the text's column. note: for the README."""
+
+    features: Mapping[str, Feature]
+    row: Callable[[Entry, Tally], Mapping[str, Any]]
+    text: str = "text"
+    note: str = ""
+
+
+def class_label(names: Sequence[str]) -> Feature:
+    """Numbers of labels with their names."""
+    return {"names": list(names), "_type": "ClassLabel"}
+
+
+def sequence(feature: Feature) -> Feature:
+    """A list of these."""
+    return {"feature": feature, "_type": "Sequence"}
+
+
+def numbered(names: Sequence[str]) -> dict[str, int]:
+    """The number of each name."""
+    return {name: number for number, name in enumerate(names)}

@@ -1,0 +1,102 @@
+"""What a task is given from outside: cells of files and of labeling tools, and why one can't be used."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from lifecycle.runtime.refusals import Refused
+
+TEXT_LIMIT = 100_000  # characters of one text
+
+
+class BadInput(Refused):
+    """What was given doesn't fit the task. code: tells the reasons apart. field: the part of the request or of the row that it is in."""
+
+    def __init__(self, code: str, message: str, next_step: str = "", field: str = "value") -> None:
+        super().__init__(message, next_step=next_step, fields={field: [message]})
+        self.code = code
+
+
+class BadContent(BadInput):
+    """What was given isn't a content of the task's items."""
+
+    def __init__(self, code: str, message: str, next_step: str = "") -> None:
+        super().__init__(code, message, next_step, field="content")
+
+
+class CellKind(StrEnum):
+    """What a cell holds: of a label column anything that a file may have there; else JSON of names, spans, texts, numbers of responses, or
+    messages; or one word."""
+
+    COLUMN = "column"
+    NAMES = "names"
+    SPANS = "spans"
+    TEXTS = "texts"
+    CHOICE = "choice"
+    RANKING = "ranking"
+    MESSAGES = "messages"
+    PLAIN = "plain"
+
+
+class Cell(NamedTuple):
+    """A label column's cell, or what one question of a labeling tool was answered with."""
+
+    kind: CellKind
+    text: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing."""
+        return self.text.strip() in ("", "null")
+
+
+def clean(name: str) -> str:
+    """A name without blanks around it and with single ones inside."""
+    return " ".join(name.split())
+
+
+def has_invisible(name: str) -> bool:
+    """Whether a name has control or invisible characters, which no label may have. Blanks of all kinds are neither: `clean` takes them."""
+    return not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name)
+
+
+def loaded(text: str, what: str) -> Any:
+    """The JSON of a cell. what: its name in messages, such as "spans". Raises BadInput; also for what no database keeps: NaN, NUL, half of
+    a surrogate pair."""
+    try:
+        found = json.loads(text, parse_constant=no_number)
+        plain = json.dumps(found, ensure_ascii=False, allow_nan=False)
+        plain.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput("unstorable_text", f"The {what} have half of a surrogate pair.", "Remove it.") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput("not_json", f"The {what} aren't valid JSON.", "Write them as JSON.") from error
+    if "\\u0000" in plain:
+        raise BadInput("unstorable_text", f"The {what} have a NUL character.", "Remove it.")
+    return found
+
+
+def no_number(word: str) -> None:
+    """NaN and Infinity aren't JSON. Raises ValueError."""
+    raise ValueError(word)
+
+
+def names_of(cell: Cell, what: str) -> list[str]:
+    """The texts of a cell with a JSON list of them, or its only word. Raises BadInput."""
+    if cell.kind not in (CellKind.NAMES, CellKind.TEXTS):
+        return [cell.text.strip()]
+    found = loaded(cell.text, what)
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise BadInput("names", f"The {what} aren't a list of texts.")
+    return found
+
+
+def only(cell: Cell, what: str) -> str:
+    """The one text of such a cell. Raises BadInput for none or several."""
+    found = names_of(cell, what)
+    if len(found) != 1:
+        raise BadInput("several", f"One annotator gave {len(found):,} {what}; this dataset takes one.", "Keep one of them.")
+    return found[0]

@@ -1,0 +1,52 @@
+"""Any number of labels a text: a sigmoid and a threshold for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lifecycle.runtime.statistics import calibration, operating
+from lifecycle.runtime.statistics.metrics import Floats, Ints
+from lifecycle.runtime.task_types.decoding import C, Card, Decoding, fitted
+from lifecycle.runtime.task_types.multi_label.measures import Bools, SetPredictions, decide
+
+
+class SetDecoding(Decoding[SetPredictions]):
+    """Logits and probabilities are (N, C), and so is what is true."""
+
+    def fit(self, card: C, logits: Floats, truth: Bools, clusters: Ints | None = None) -> C:
+        """The temperature of the least log loss, and for each label the threshold of the best F1, or of what the card asks for."""
+        loss_rows = calibration.smoothed_decision_loss_rows
+        temperature = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows)
+        probabilities = self.decode(logits, temperature)
+        if card.operating is None:
+            return fitted(card, temperature=temperature, thresholds=calibration.choose_thresholds(probabilities, truth))
+        chosen = operating.choose_for(card.operating.by, card.operating.target, probabilities, truth, clusters=clusters)
+        missed = tuple(label for label, each in zip(card.labels, chosen, strict=True) if not each.is_met)
+        promised = tuple(label for label, each in zip(card.labels, chosen, strict=True) if each.promised)
+        thresholds = tuple(each.threshold for each in chosen)
+        kept = {"temperature": temperature, "thresholds": thresholds}
+        return fitted(card, **kept, operating=fitted(card.operating, missed=missed, promised=promised))
+
+    def decode(self, logits: Floats, temperature: float = 1.0) -> Floats:
+        """A sigmoid of each."""
+        return calibration.sigmoid(logits, temperature)
+
+    def predicted(self, decoded: Floats, truth: Bools, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> SetPredictions:
+        """With the thresholds of the labels."""
+        return SetPredictions(card.labels, tuple(ids), truth, decoded, thresholds_of(card), clusters)
+
+    def predictions(self, decoded: Floats, card: Card) -> list[dict[str, Any]]:
+        """labels: those that reach their thresholds, in order of the labels."""
+        decided = decide(decoded, thresholds_of(card))
+        return [{"labels": [card.labels[at] for at in np.flatnonzero(row)]} for row in decided]
+
+
+def thresholds_of(card: Card) -> tuple[float, ...]:
+    """Of each label; 0.5 before they are chosen."""
+    return card.thresholds or (0.5,) * len(card.labels)
+
+
+ENTRY = SetDecoding()

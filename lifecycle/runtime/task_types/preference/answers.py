@@ -1,0 +1,44 @@
+"""The better of two responses: {"choice": "first" | "second" | "tie" | "neither"}, as the item has them, whatever side they were on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.runtime.task_types.answers import Answers, BadAnswer, ItemContent, Labels, Read, Value
+from lifecycle.runtime.task_types.inputs import Cell, clean, only
+
+SIDES = {  # how else files call them, in plain names; digits are not among them: they begin with 0 or with 1
+    **dict.fromkeys(("a", "a1", "left", "responsea", "response1", "modela", "answera"), "first"),
+    **dict.fromkeys(("b", "a2", "right", "responseb", "response2", "modelb", "answerb"), "second"),
+    **dict.fromkeys(("equal", "same", "draw", "both", "bothgood"), "tie"), **dict.fromkeys(("none", "bothbad", "tiebothbad"), "neither"),
+}  # fmt: skip
+
+
+class PreferenceAnswers(Answers):
+    """One of four words."""
+
+    name = "choice"
+    choices = {"first": "the first response", "second": "the second response", "tie": "about the same", "neither": "both are bad"}
+
+    def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
+        """The choice."""
+        if not isinstance(raw, Mapping) or set(raw) != {self.name} or raw[self.name] not in list(self.choices):
+            told = f"An annotation of this dataset is one of {', '.join(self.choices)}."
+            raise BadAnswer("choice", told, "Choose the better response, a tie, or neither.")
+        return {self.name: raw[self.name]}
+
+    def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
+        """A word for one of the sides."""
+        word = "" if cell.is_empty else read(only(cell, "choices"))
+        return {self.name: self.meant(word)} if word else None
+
+    def meant(self, word: str) -> str:
+        """The choice that a word means; the word where it means none."""
+        folded = word.casefold()
+        return folded if folded in self.choices else SIDES.get(re.sub(r"[\W_]", "", folded.removeprefix("data.")), word)
+
+    def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
+        """The choice."""
+        return self.choices[value[self.name]]

@@ -1,0 +1,16 @@
+"""The better of two responses."""
+
+from lifecycle.runtime.task_types.preference.answers import PreferenceAnswers
+from lifecycle.runtime.task_types.task_type import Content, TaskType
+
+ENTRY = TaskType(
+    key="preference",
+    title="Preference",
+    asks="the better of two responses",
+    answers=PreferenceAnswers(),
+    has_confidence=True,
+    content=Content.RESPONSES,
+    does="ranks responses",
+    gives="rankings",
+    hub_tag="text-ranking",
+)

@@ -1,0 +1,36 @@
+"""Two to five responses in order: {"ranking": [2, 0, 1]}, their numbers in the item from 0, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.runtime.task_types.answers import Answers, BadAnswer, ItemContent, Labels, Read, Value, listed
+from lifecycle.runtime.task_types.inputs import Cell, clean, loaded
+
+
+class RankingAnswers(Answers):
+    """Every response once."""
+
+    name = "ranking"
+
+    def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
+        """The order."""
+        found, count = listed(raw, self.name), len(item.content.get("responses", []))
+        if any(type(each) is not int for each in found) or sorted(found) != list(range(count)):
+            told = f"A ranking has each of the {count} responses once, from 0 to {count - 1}."
+            raise BadAnswer("ranking", told, "Put all responses in order.")
+        return {self.name: found}
+
+    def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
+        """A JSON list of numbers, which may be texts."""
+        if cell.is_empty:
+            return None
+        found = loaded(cell.text, "ranks")
+        if isinstance(found, list):
+            found = [int(each) if isinstance(each, str) and each.isdecimal() and len(each) < 3 else each for each in found]
+        return {self.name: found}
+
+    def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
+        """The responses by their numbers, from 1."""
+        return " > ".join(str(each + 1) for each in value[self.name])

@@ -1,0 +1,342 @@
+"""How well a model orders the responses to a prompt as people do. numpy only; rows are N, responses of a row M at most.
+
+A model gives each response a strength, and of two the difference says how likely the first is the better one: 1 / (1 + e^-difference)
+(Bradley and Terry 1952).
+
+pair_accuracy   share of the pairs of which people prefer one where it is the stronger; half where both are equally strong
+best_first      share of the rows whose strongest response is one that people put first
+kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 where all strengths of a row are equal
+log_loss        nats a pair; a pair that people find equal wants a half, so that ln 2 is the least it can have
+ece             over pairs, of the probability that the stronger one is better
+accuracy_longer, accuracy_shorter    pair_accuracy where people prefer the longer, the shorter response (in characters)
+longer_preferred  share of the pairs of different length of which the model prefers the longer
+longer_surplus  by how much that share is above the share of which people prefer the longer, of the same pairs
+
+Pairs are counted together, rows with more responses more often. Rows whose responses people find equal say nothing but to log_loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from lifecycle.runtime.statistics import calibration, metrics
+from lifecycle.runtime.statistics.calibration import Binned
+from lifecycle.runtime.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.runtime.task_types.measures import ECE, ECE_DEBIASED, LOG_LOSS, Measures, Metric, Metrics
+
+PAIR_ACCURACY = Metric(
+    "pair_accuracy", "Accuracy of pairs", meaning="pairs of which the one that people prefer is the stronger", hub="accuracy", is_share=True
+)
+METRICS = Metrics(
+    known=(
+        PAIR_ACCURACY,
+        Metric("best_first", "Best response first", meaning="rows whose strongest response is one that people put first", is_share=True),
+        Metric("kendall_tau", "Kendall's tau", words="Kendall's tau", meaning="agreement of whole orders, −1 to 1"),
+        replace(LOG_LOSS, meaning="nats a pair; ln 2 = 0.693 is a coin"),
+        replace(ECE, meaning="of how likely the stronger one is better"),
+        Metric(
+            "accuracy_longer",
+            "Accuracy, longer preferred",
+            meaning="accuracy of the pairs of which people prefer the longer",
+            is_share=True,
+        ),
+        Metric(
+            "accuracy_shorter",
+            "Accuracy, shorter preferred",
+            meaning="accuracy of the pairs of which people prefer the shorter",
+            is_share=True,
+        ),
+        Metric("longer_preferred", "Prefers the longer", meaning="pairs of which the model prefers the longer", is_share=True),
+        ECE_DEBIASED,
+    ),
+    leading=PAIR_ACCURACY,
+    trained=PAIR_ACCURACY,
+    listed=PAIR_ACCURACY,
+    strip=("pair_accuracy", "best_first", "kendall_tau", "ece"),
+    beside=("pair_accuracy", "best_first"),
+    compared=("pair_accuracy", "best_first", "kendall_tau", "log_loss"),
+    watched=("pair_accuracy", "best_first", "ece"),
+    drawn=("pair_accuracy", "best_first", "ece"),
+    registered=("log_loss", "ece", "ece_debiased", "pair_accuracy", "best_first", "kendall_tau"),
+)
+BASELINES = {
+    "tfidf_logreg": "TF-IDF of responses + logistic regression",
+    "first": "The first response",
+    "longer": "The longer response",
+    "frozen_base_logreg": "Frozen pretrained base + logistic regression",
+}
+NONE = -1  # the rank where a row has no such response
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What a row says of two or more responses. ranks: of each, 0 the best; equal ones are as good as each other. lengths: characters of
+    each. responses: their texts, where these are kept."""
+
+    ranks: tuple[int, ...]
+    lengths: tuple[int, ...]
+    responses: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, responses: Sequence[str], ranks: Sequence[int]) -> Ranked:
+        """Of texts."""
+        return cls(tuple(ranks), tuple(map(len, responses)), tuple(responses))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every two responses of a row, those of all rows one behind the other, all (P,). rows: numbers of their rows. order: 1 where people
+    prefer the first, -1 the second, 0 neither. difference: of strengths, first to second. longer: 1, -1 or 0 as the first is longer."""
+
+    rows: Ints
+    order: Ints
+    difference: Floats
+    longer: Ints
+
+    @property
+    def decided(self) -> Any:
+        """Of which people prefer one (P,)."""
+        return self.order != 0
+
+    @property
+    def right(self) -> Floats:
+        """1 where the preferred one is the stronger, a half where both are equally strong, else 0 (P,)."""
+        return (np.sign(self.difference) == self.order) + 0.5 * (self.difference == 0)  # type: ignore[no-any-return]
+
+    @property
+    def confidence(self) -> Floats:
+        """How likely the stronger one is better, by the model: a half to 1 (P,)."""
+        return calibration.sigmoid(np.abs(self.difference))
+
+    @property
+    def loss(self) -> Floats:
+        """Cross entropy in nats (P,)."""
+        wanted = (1 + self.order) / 2
+        return wanted * np.logaddexp(0, -self.difference) + (1 - wanted) * np.logaddexp(0, self.difference)  # type: ignore[no-any-return]
+
+
+def padded(values: Sequence[Any], fill: float) -> Floats:
+    """(N, M), filled where a row has fewer."""
+    found = np.full((len(values), max(map(len, values), default=0)), fill, dtype=np.float64)
+    for row, each in enumerate(values):
+        found[row, : len(each)] = each
+    return found
+
+
+def in_order(ranks: Sequence[int]) -> str:
+    """Responses by their numbers from 1, as "2 > 1 = 3"."""
+    order = sorted(range(len(ranks)), key=lambda at: (ranks[at], at))
+    told = str(order[0] + 1)
+    for before, at in zip(order, order[1:], strict=False):
+        told += f" {'=' if ranks[before] == ranks[at] else '>'} {at + 1}"
+    return told
+
+
+def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
+    """All pairs. strengths: (N, M), NaN where a row has no such response."""
+    ranks = padded([each.ranks for each in truth], NONE)
+    lengths = padded([each.lengths for each in truth], 0)
+    found: list[tuple[Any, ...]] = []
+    for one, two in combinations(range(ranks.shape[1]), 2):
+        rows = np.flatnonzero((ranks[:, one] != NONE) & (ranks[:, two] != NONE))
+        first, second = (rows, one), (rows, two)
+        found.append(
+            (rows, np.sign(ranks[second] - ranks[first]), strengths[first] - strengths[second], np.sign(lengths[first] - lengths[second]))
+        )
+    rows, order, difference, longer = (np.concatenate(each) for each in zip(*found, strict=True))
+    return Pairs(rows.astype(np.int64), order.astype(np.int64), difference, longer.astype(np.int64))
+
+
+@dataclass(frozen=True)
+class ScoredRanks:
+    """Rows ready to be counted: sums over the pairs of each row, (N,), and of calibration (N, bins); bins: all of them together.
+
+    best, tau: NaN of rows whose responses people find equal. longer, shorter: (right, pairs) where people prefer the longer, the shorter.
+    """
+
+    right: Floats
+    decided: Floats
+    loss: Floats
+    pairs: Floats
+    best: Floats
+    tau: Floats
+    gap: Floats
+    bins: Binned
+    longer: tuple[Floats, Floats]
+    shorter: tuple[Floats, Floats]
+    chosen_longer: tuple[Floats, Floats]
+    people_longer: Floats
+    exact = None  # its pairs are right or wrong, not the row
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,), NaN where nothing says it."""
+        known = ~np.isnan(self.best)
+
+        def share(above: Floats, below: Floats) -> Floats:
+            return _quotient(weights @ above, weights @ below)
+
+        return {
+            "pair_accuracy": share(self.right, self.decided),
+            "best_first": share(np.where(known, self.best, 0.0), known.astype(np.float64)),
+            "kendall_tau": share(np.where(known, self.tau, 0.0), known.astype(np.float64)),
+            "log_loss": share(self.loss, self.pairs),
+            "ece": _quotient(np.abs(weights @ self.gap).sum(axis=1), weights @ self.decided),
+            "accuracy_longer": share(*self.longer),
+            "accuracy_shorter": share(*self.shorter),
+            "longer_preferred": share(*self.chosen_longer),
+            "longer_surplus": share(self.chosen_longer[0] - self.people_longer, self.chosen_longer[1]),
+        }
+
+    def binned(self) -> Binned:
+        """Pairs of which people prefer one, by how sure the model is of the one that it prefers."""
+        return self.bins
+
+    def by_class(self, weights: Floats) -> ByClass:
+        """There are no classes."""
+        return ByClass(*np.zeros((3, len(weights), 0)))
+
+
+def _quotient(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+
+
+def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredRanks:
+    """Per-row quantities. strengths: (N, M), calibrated, NaN where a row has no such response. Raises ValueError without rows."""
+    if not len(truth) or len(strengths) != len(truth):
+        raise ValueError(f"Scores need strengths of as many rows as are true, one or more; got {len(strengths)} and {len(truth)}.")
+    pairs, rows = pairs_of(strengths, truth), len(truth)
+
+    def summed(values: Any, where: Any = None) -> Floats:
+        weights = np.asarray(values, dtype=np.float64) * (1.0 if where is None else where)
+        return np.bincount(pairs.rows, weights=weights, minlength=rows).astype(np.float64)
+
+    decided, one = pairs.decided, np.ones(len(pairs.rows))
+    cell = pairs.rows * bins + calibration.bin_of(pairs.confidence, bins)
+    gap = np.bincount(cell, weights=decided * (pairs.right - pairs.confidence), minlength=rows * bins).astype(np.float64)
+    apart = decided & (pairs.longer != 0)
+    longer, shorter = apart & (pairs.order == pairs.longer), apart & (pairs.order == -pairs.longer)
+    chosen = (np.sign(pairs.difference) == pairs.longer) + 0.5 * (pairs.difference == 0)
+    sided = summed(one, decided)
+    told = sided > 0
+    ranks = padded([each.ranks for each in truth], np.inf)
+    strongest = np.where(np.isnan(strengths), -np.inf, strengths)[:, : ranks.shape[1]]
+    top = strongest == strongest.max(axis=1, keepdims=True)
+    first = ranks == ranks.min(axis=1, keepdims=True)
+    best = (top & first).sum(axis=1) / top.sum(axis=1)  # of equally strong ones any could be taken
+    tied = summed(one, pairs.difference == 0)
+    every = summed(one)
+    below = np.sqrt(sided * (every - tied))
+    tau = metrics.ratio(summed(np.sign(pairs.difference) * pairs.order), below)
+    return ScoredRanks(
+        right=summed(pairs.right, decided),
+        decided=sided,
+        loss=summed(pairs.loss),
+        pairs=every,
+        best=np.where(told, best, np.nan),
+        tau=np.where(told, tau, np.nan),
+        gap=gap.reshape(rows, bins),
+        bins=calibration.binned(pairs.confidence[decided], pairs.right[decided], bins),
+        longer=(summed(pairs.right, longer), summed(one, longer)),
+        shorter=(summed(pairs.right, shorter), summed(one, shorter)),
+        chosen_longer=(summed(chosen, apart), summed(one, apart)),
+        people_longer=summed(one, longer),
+    )
+
+
+@dataclass(frozen=True)
+class RankedAnswers:
+    """A model's strengths of responses that people put in order, of each row as many. lengths: characters of the responses, whose texts are
+    not kept. clusters: as of `Predicted`."""
+
+    ids: tuple[str, ...]
+    ranks: tuple[tuple[int, ...], ...]
+    lengths: tuple[tuple[int, ...], ...]
+    strengths: tuple[tuple[float, ...], ...]
+    clusters: Ints | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, ids: Sequence[str], strengths: Floats, truth: Sequence[Ranked], clusters: Ints | None = None) -> RankedAnswers:
+        """Of a model's strengths (N, M)."""
+        known = tuple(tuple(row[: len(each.ranks)].tolist()) for row, each in zip(strengths, truth, strict=True))
+        return cls(tuple(ids), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), known, clusters)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """There are none."""
+        return ()
+
+    @property
+    def truth(self) -> tuple[Ranked, ...]:
+        """The rows as they are scored, without texts."""
+        return tuple(map(Ranked, self.ranks, self.lengths))
+
+    @property
+    def matrix(self) -> Floats:
+        """Strengths (N, M), NaN where a row has fewer."""
+        return padded(self.strengths, np.nan)
+
+    @property
+    def scored(self) -> ScoredRanks:
+        """Ready to be counted."""
+        return score(self.matrix, self.truth)
+
+    @property
+    def surest_error(self) -> Floats:
+        """How sure the model is of the worst pair that it has the wrong way round (N,), a half to 1; 0 where it has none."""
+        pairs = pairs_of(self.matrix, self.truth)
+        wrong = pairs.decided & (pairs.right < 1)
+        found = np.zeros(len(self))
+        np.maximum.at(found, pairs.rows[wrong], pairs.confidence[wrong])
+        return found
+
+
+class Ranking(Measures[RankedAnswers]):
+    """By pairs of responses."""
+
+    metrics, baselines, per_row = METRICS, BASELINES, ("ids", "ranks", "lengths", "strengths", "clusters")
+    stated = "response ranking; a pair is correct if the response people prefer scores higher"
+
+    def score(self, rows: RankedAnswers, bins: int = 15) -> ScoredRanks:
+        """As the function of this name."""
+        return score(rows.matrix, rows.truth, bins)
+
+    def losses(self, rows: RankedAnswers) -> Floats:
+        """Mean of the pairs."""
+        scored = self.score(rows)
+        return metrics.mean_loss(scored.loss, scored.pairs)
+
+    def truths(self, rows: RankedAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
+        """The order of the responses."""
+        return rows.ranks
+
+    def parts(self, rows: RankedAnswers, scored: ScoredRanks, bins: int) -> dict[str, Any]:
+        """How many pairs there are, wrong_rows, reliability, and what people think of length.
+
+        longer_preferred_by_people: share of the pairs of different length of which people prefer the longer; None where there are none.
+        """
+        pairs = pairs_of(rows.matrix, rows.truth)
+        decided = pairs.decided
+        apart = decided & (pairs.longer != 0)
+        together = np.arange(len(rows)) if rows.clusters is None else rows.clusters
+        return {
+            "pairs": int(decided.sum()),
+            "ties": int((~decided).sum()),
+            "apart": int(apart.sum()),
+            "wrong_rows": int((scored.right < scored.decided).sum()),
+            "longer_preferred_by_people": float((pairs.order == pairs.longer)[apart].mean()) if apart.any() else None,
+            "reliability": calibration.reliability(pairs.confidence[decided], pairs.right[decided], bins, together[pairs.rows[decided]]),
+        }
+
+
+ENTRY = Ranking("ranking")

@@ -1,0 +1,16 @@
+"""Two to five responses in order."""
+
+from lifecycle.runtime.task_types.ranking.answers import RankingAnswers
+from lifecycle.runtime.task_types.task_type import Content, TaskType
+
+ENTRY = TaskType(
+    key="ranking",
+    title="Ranking",
+    asks="two to five responses in order",
+    answers=RankingAnswers(),
+    has_confidence=True,
+    content=Content.RESPONSES,
+    does="ranks responses",
+    gives="rankings",
+    hub_tag="text-ranking",
+)

@@ -1,0 +1,77 @@
+"""Files of texts with spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from lifecycle.runtime.task_types.columns import NAMES, Role
+from lifecycle.runtime.task_types.exports import Entry, Export, Lines, Tally
+from lifecycle.runtime.task_types.formats import Formats
+from lifecycle.runtime.task_types.hub import PLACE, TEXT, HubColumns, class_label, numbered, sequence
+from lifecycle.runtime.task_types.inputs import CellKind
+from lifecycle.runtime.task_types.spans import conll
+from lifecycle.runtime.task_types.spans.answers import tokens_text
+from lifecycle.runtime.task_types.tools import ARGILLA, DOCCANO, PRODIGY, STUDIO, TEXT_TAG, Outgoing, Tool
+
+NOTE = "In `spans`: what was decided, as code points. `tokens` and `ner_tags` are made of it, without spans that overlap a longer one."
+
+COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd")
+
+
+def regions(given: Outgoing) -> list[tuple[str, Any]]:
+    """A region of Label Studio for each span."""
+    return [("labels", region(each["start"], each["end"], each["label"], given.text)) for each in given.value["spans"]]
+
+
+def region(start: int, end: int, label: str, text: str) -> dict[str, Any]:
+    """The value of one."""
+    return {"start": start, "end": end, "text": text[start:end], "labels": [label]}
+
+
+class SpanFormats(Formats):
+    """Spans by code points, or as tags of tokens."""
+
+    cells = (CellKind.SPANS,)
+    columns = {
+        Role.LABEL: ("spans", "entities", "ents", "annotations", "nertags", "tags", *NAMES[Role.LABEL]),
+        Role.TEXT: ("text", "tokens", *NAMES[Role.TEXT]),
+    }
+    tools = {
+        STUDIO: Tool(regions),
+        DOCCANO: Tool(lambda given: [[each["start"], each["end"], each["label"]] for each in given.value["spans"]]),
+        PRODIGY: Tool(lambda given: {"spans": given.value["spans"]}),
+        ARGILLA: Tool(lambda given: given.value["spans"]),
+    }
+    tags = ("Labels", "HyperTextLabels")
+    exports = {"conll": Export(conll.lines)}
+
+    def text(self, cell: str) -> str:
+        """A list of tokens with one blank between."""
+        return tokens_text(cell)
+
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """Labels, each in a colour."""
+        lines = "\n".join(f'  <Label value={quoteattr(name)} background="{COLOURS[at % len(COLOURS)]}"/>' for at, name in enumerate(labels))
+        return TEXT_TAG, f'<Labels name="label" toName="text">\n{lines}\n</Labels>'
+
+    def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
+        """Spans as they are, and as tokens with tags by their numbers."""
+        tags = conll.tags_of(labels)
+        numbers = numbered(tags)
+        features = {
+            "tokens": sequence(TEXT), "ner_tags": sequence(class_label(tags)), "spans": [{"start": PLACE, "end": PLACE, "label": TEXT}],
+        }  # fmt: skip
+
+        def row(entry: Entry, tally: Tally) -> Mapping[str, Any]:
+            spans = conll.spans_of(entry)
+            kept = conll.without_overlap(spans)
+            tally.losses["tags"] += len(spans) - len(kept)
+            tagged = list(conll.tagged(entry.text, kept))
+            return {"tokens": [word for word, _ in tagged], "ner_tags": [numbers[tag] for _, tag in tagged], "spans": entry.label}
+
+        return HubColumns(features, row, note=NOTE)
+
+
+ENTRY = SpanFormats()

@@ -1,0 +1,72 @@
+"""How a model of spans answers."""
+
+from __future__ import annotations
+
+from lifecycle.runtime.task_types.loading import Loading, of_graph
+from lifecycle.runtime.task_types.spans.tagging import CLOSING, OPENING
+
+# As `tagging.inner_places` and `tagging.places`: the numbers of the tokens that have a tag of their own, and where those stand.
+UNITS_OF_TEXTS = (
+    f"import re\nimport unicodedata\n\nopening, closing = {OPENING!r}, {CLOSING!r}\n"
+    """
+def inner_places(text, unit):
+    if unit == "word":
+        of_word = [letter.isalnum() or unicodedata.category(letter)[0] == "M" for letter in text]
+        return [False, *(a and b for a, b in zip(of_word, of_word[1:])), False]
+    inner = [False] * (len(text) + 1)
+    for run in re.finditer(r"\\S+", text):
+        start = run.end() - len(run[0].lstrip(opening))
+        end = run.start() + len(run[0].rstrip(closing))
+        inner[start + 1 : end] = [True] * max(0, end - start - 1)
+    return inner
+
+def tagged(text, offsets, special, unit):
+    at, where, inner = [], [], inner_places(text, unit)
+    for i, (start, end) in enumerate(offsets):
+        if special[i] or not text[start:end].strip():
+            continue
+        end = start + len(text[start:end].rstrip())  # some tokenizers give a token the white space beside it
+        start = end - len(text[start:end].lstrip())
+        last = where[-1][1] if unit and where else 0
+        if last and all(inner[last : start + 1]):
+            where[-1][1] = max(last, end)  # the first piece of a unit speaks for all of it
+        else:
+            at.append(i)
+            where.append([start, end])
+    return at, where
+
+"""
+)
+MARKS = (
+    UNITS_OF_TEXTS
+    + """kept, where = tagged(text, encoded.offsets, encoded.special_tokens_mask, about.get("unit"))
+best, came, spans = None, [], []
+for row in scores[kept].astype(float):  # the likeliest tags in which a span goes on only where it has begun
+    if best is None:
+        best = [score if tag % 2 or not tag else -numpy.inf for tag, score in enumerate(row)]
+        continue
+    top = int(numpy.argmax(best))
+    before = [top if tag % 2 or not tag else (tag if best[tag] >= best[tag - 1] else tag - 1) for tag in range(len(row))]
+    best = [best[last] + score for last, score in zip(before, row)]
+    came.append(before)
+tags = [int(numpy.argmax(best))] if kept else []
+for before in reversed(came):
+    tags.append(before[tags[-1]])
+for (start, end), tag in zip(where, reversed(tags)):
+    if tag % 2:
+        spans.append([start, end, about["labels"][tag // 2]])
+    elif tag:
+        spans[-1][1] = end
+print(spans)"""
+)
+
+
+class SpanLoading(Loading):
+    """The spans of the likeliest tags."""
+
+    def code(self, strategy: str, *, decides: bool) -> str:
+        """Over the tokens' tags."""
+        return of_graph(MARKS)
+
+
+ENTRY = SpanLoading()

@@ -1,5 +1,0 @@
-"""A model of preferences is loaded as one of rankings."""
-
-from lifecycle.task_types.ranking import loading as ranking
-
-ENTRY = ranking.ENTRY

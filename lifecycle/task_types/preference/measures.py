@@ -1,5 +1,0 @@
-"""A model of preferences is measured as one of rankings: two responses are in order, too."""
-
-from lifecycle.task_types.ranking.measures import Ranking
-
-ENTRY = Ranking("preference")

@@ -1,5 +1,0 @@
-"""The file of preferences is that of rankings."""
-
-from lifecycle.task_types.ranking.predictions import RankingFile
-
-ENTRY = RankingFile("preference")

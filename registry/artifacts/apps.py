@@ -1,8 +1,0 @@
-from django.apps import AppConfig
-
-
-class ArtifactsConfig(AppConfig):
-    """Bytes by their digest: uploads, snapshots, models, reports."""
-
-    name = "registry.artifacts"
-    label = "artifacts"

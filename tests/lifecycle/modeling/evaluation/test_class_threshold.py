@@ -1,0 +1,169 @@
+"""A model in which one class is the answer from a threshold on: its report, its chooser, its errors, its drift, its card."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+
+from lifecycle.modeling.evaluation import confidence, queries
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.task_types.single_label.page import LabelThresholds
+from lifecycle.modeling.evaluation.task_types.single_label.rows import ENTRY as ROWS
+from lifecycle.runtime.statistics import deciding
+from lifecycle.runtime.statistics.deciding import Cut
+from lifecycle.runtime.statistics.operating import Costs
+from lifecycle.runtime.task_types.by_key.loading import loading_of
+from lifecycle.runtime.task_types.single_label import measures as single_label
+from lifecycle.runtime.task_types.single_label.loading import FROM_A_THRESHOLD
+from lifecycle.runtime.task_types.single_label.measures import Predictions
+from monitoring.drift import reference
+from registry.catalog import actions as catalog
+from registry.catalog import card
+from registry.catalog.models import ModelVersion
+from tests.support.jobs import run_ok
+from tests.support.registry import STATED, make_model
+from tests.support.training import make_evaluation, make_run, make_snapshot
+
+WANTED = {"operating_class": "card", "operating_point": "recall", "operating_target": 1.0}
+SHARES = np.array([[0.5, 0.2, 0.3], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+MADE = Predictions(("ham", "offer", "fraud"), ("a", "b", "c"), np.array([2, 1, 0]), SHARES, cut=Cut(2, 0.3))
+
+
+@pytest.fixture
+def run(project, mia):
+    """Its made-up answers miss some cards, so that every one is reached only from a low probability on."""
+    return make_run(make_snapshot(project, mia, copies=27), mia, accuracy=0.8, **WANTED)
+
+
+@pytest.fixture
+def test(run):
+    return Evaluation.objects.get(run=run, split="test")
+
+
+def test_answers_are_those_of_the_threshold_wherever_they_are_read_one_by_one():
+    found = ROWS.answers(MADE)
+
+    assert [(each.predicted[0], each.confidence) for each in found] == [("fraud", 0.3), ("fraud", 0.3), ("ham", 0.6)]
+    assert [each.item for each in found if each.true != each.predicted] == ["b"]
+    plain = Predictions(MADE.labels, MADE.ids, MADE.truth, SHARES)
+    assert [(each.item, each.kind) for each in ROWS.changes(plain, MADE)] == [("b", "broken"), ("a", "fixed")]
+
+
+def test_a_drift_baseline_holds_the_classes_that_the_server_answers():
+    found = reference.histograms(MADE, ["x", "y", "z"], None)
+
+    assert found["label"] == {"fraud": 2, "ham": 1}
+    assert sum(found["confidence"].values()) == 3
+    assert reference.calibrate(MADE)["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_the_report_tells_the_threshold_with_its_interval_on_test(client_for, run, test, mia):
+    told = test.report["deciding"]
+    recall = told["measured"]["recall"]
+
+    page = client_for(mia).get(f"/evaluations/{test.uuid}/").content.decode()
+    of_run = client_for(mia).get(f"/evaluations/run/{run.uuid}/", HTTP_HX_REQUEST="true").content.decode()
+    api = client_for(mia).get(f"/api/v1/evaluations/{test.uuid}/").json()
+
+    assert told["threshold"] < 0.5
+    line = f"On test: recall {recall['value']:.3f} ({recall['low']:.3f} to {recall['high']:.3f})"
+    assert line in page
+    assert line in of_run
+    assert api["report"]["deciding"] == told
+
+
+def test_the_scores_and_the_kept_answers_are_of_the_same_decisions(test):
+    found = queries.rows_of(test)
+    index = found.labels.index("card")
+    counts = np.array(test.report["confusion"]["counts"])
+
+    assert found.cut == Cut(index, test.report["deciding"]["threshold"])
+    assert counts[:, index].sum() == (found.predicted == index).sum() > (found.probabilities.argmax(axis=1) == index).sum()
+    with ROWS.opened(test) as columns:
+        assert (columns.predicted == deciding.decide(found.probabilities, found.cut)).all()
+
+
+def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_changes_nothing(client_for, test, mia):
+    client = client_for(mia)
+
+    own, other = (client.get(f"/evaluations/{test.uuid}/threshold/", asked) for asked in ({}, {"class": "refund", "goal": "precision"}))
+
+    form = own.context["form"]
+    assert (form.label, form.goal, form.cleaned_data["target"]) == ("card", "recall", 1.0)
+    assert own.context["report"]["high"] == test.report["deciding"]["threshold"]
+    assert (
+        own.context["report"]["outcome"]["recall"]
+        == own.context["report"]["likeliest"]["recall"]
+        == test.report["deciding"]["measured"]["recall"]
+    )
+    assert (other.context["form"].label, other.context["form"].goal) == ("refund", "precision")
+    page = own.content.decode()
+    assert "Against its own answers" in page
+    assert f"the model continues answering card from {test.report['deciding']['threshold']:.3f} on, as it was trained to." in page
+    assert confidence.own(test) == test.report["deciding"]
+
+
+@pytest.mark.postgres
+def test_a_threshold_that_was_not_chosen_on_these_rows_says_where_it_was(client_for, run, test, mia):
+    validation = make_evaluation(run, "validation")
+
+    report = confidence.operating_point(LabelThresholds(), test, "card", "recall", 1.0, Costs(1.0))
+
+    assert (report["reached"], report["same_rows"]) == (True, False)
+    assert report["chosen_on"]["uuid"] == str(validation.uuid)
+    assert confidence.operating_point(LabelThresholds(), validation, "card", "recall", 1.0, Costs(1.0))["measured_on"]["uuid"] == str(
+        test.uuid
+    )
+
+
+def test_a_goal_that_the_models_own_threshold_misses_is_not_called_reached(test):
+    told = test.report["deciding"]
+    test.report |= {"deciding": told | {"by": "precision", "target": 1.0, "is_met": False}}
+
+    report = confidence.operating_point(LabelThresholds(), test, "card", "precision", 1.0, Costs(1.0))
+
+    assert report["high"] != told["threshold"]
+
+
+def test_the_version_and_its_card_say_it_and_the_code_of_the_card_applies_it(project, mia, run, test, client_for):
+    model = make_model(project, mia)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=STATED)
+    run_ok("default")
+    version = ModelVersion.objects.get(model=model)
+
+    text, page = version.cards.get().text, client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
+
+    assert "| Threshold | card is predicted from" in text
+    assert 'about["deciding"]["threshold"]' in text
+    assert "card is predicted from" in page
+    assert version.facts["evaluation"]["deciding"] == test.report["deciding"]
+
+
+@pytest.mark.parametrize(("threshold", "answer"), [(0.29, "fraud 0.3"), (0.31, "ham 0.5")])
+def test_the_code_of_the_card_prints_the_answer_that_is_served(threshold, answer):
+    about = {"labels": ["ham", "offer", "fraud"], "deciding": {"label": "fraud", "threshold": threshold}}
+    said = io.StringIO()
+
+    with contextlib.redirect_stdout(said):
+        exec(FROM_A_THRESHOLD, {"numpy": np, "scores": np.log(SHARES[0]), "about": about})  # noqa: S102  what the card says
+
+    label, share = said.getvalue().split()
+    assert f"{label} {float(share):.1f}" == answer
+
+
+def test_a_version_without_a_threshold_has_the_plain_code():
+    plain = loading_of("single_label").code("lora", decides=False)
+
+    assert card.loading({"spec": {"task": "single_label"}, "strategy": "lora"}) == f"```python\n{plain}\n```"
+    assert loading_of("single_label").code("lora", decides=True) != plain
+
+
+def test_two_models_are_compared_by_what_each_answers():
+    plain = Predictions(MADE.labels, MADE.ids, MADE.truth, SHARES)
+
+    found = single_label.ENTRY.compare(plain, MADE, count=10)["metrics"]["accuracy"]
+
+    assert (found["baseline"], found["candidate"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))

@@ -1,0 +1,191 @@
+"""What the temperature did is told, and an operating point is chosen on validation and measured on test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from datasets_app.datasets.models import Item
+from lifecycle.modeling.evaluation import confidence, queries
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.statistics import calibration
+from tests.support.evaluations import channelled, evaluated
+from tests.support.training import make_run
+
+OTHER = {"card": "refund", "refund": "card"}
+
+
+def answer(item: Item, label: str) -> dict[str, float]:
+    """Right from a confidence of 0.75 on, in validation ("learn card 5") and in test ("text number 25 of refund").
+
+    Below that all are wrong in validation, and those with an even number in test.
+    """
+    words = item.text.split()
+    is_test = words[0] == "text"
+    number = int(words[2])
+    sure = 0.505 + number % 50 / 100 if is_test else 0.5 + number / 20
+    said = label if sure >= 0.75 or (is_test and number % 2) else OTHER[label]
+    return {said: sure, OTHER[said]: 1 - sure}
+
+
+@pytest.fixture
+def run(project, mia) -> Run:
+    return make_run(channelled(project, mia), mia, splits=())
+
+
+@pytest.fixture
+def test(run) -> Evaluation:
+    return evaluated(run, "test", answer, temperature=2.0)
+
+
+def asked(client_for, user, evaluation, **query):
+    return client_for(user).get(f"/evaluations/{evaluation.uuid}/threshold/", query)
+
+
+def told(client_for, user, evaluation, **query):
+    return client_for(user).get(f"/api/v1/evaluations/{evaluation.uuid}/threshold/", query)
+
+
+def test_the_probabilities_before_the_temperature_are_found_again():
+    logits = np.random.default_rng(1).normal(size=(200, 5)) * 8
+
+    before, after = calibration.softmax(logits), calibration.softmax(logits, 2.5)
+
+    assert calibration.untempered(after, 2.5) == pytest.approx(before, abs=1e-9)
+    assert calibration.untempered(np.array([[1.0, 0.0]]), 3.0).tolist() == [[1.0, 0.0]]
+
+
+def test_the_report_tells_the_temperature_and_what_it_did(client_for, test, mia):
+    page = client_for(mia).get(f"/evaluations/{test.uuid}/").content.decode()
+    api = client_for(mia).get(f"/api/v1/evaluations/{test.uuid}/calibration/").json()
+
+    found = queries.rows_of(test)
+    untempered = found.probabilities**2 / (found.probabilities**2).sum(axis=1, keepdims=True)
+    right = untempered.argmax(axis=1) == found.truth
+    before = calibration.ece(untempered.max(axis=1), right)
+    assert (api["temperature"], api["fitted_on_these_rows"]) == (2.0, False)
+    assert (api["before"]["ece"], api["after"]["ece"]) == (pytest.approx(before, abs=1e-9), test.report["ece"])
+    assert "Logits are divided by a temperature of 2.000" in page
+    assert f'<th scope="row">ECE</th><td class="num">{before:.3f}</td><td class="num">{test.report["ece"]:.3f}</td>' in page
+    assert "It was fitted on these rows, so the figures are optimistic" not in page
+
+
+def test_rows_that_the_temperature_was_fitted_to_flatter_it(client_for, run, mia):
+    validation = evaluated(run, "validation", answer, temperature=0.8)
+
+    page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
+
+    assert "below 1, it raises every confidence" in page
+    assert "It was fitted on these rows, so the figures are optimistic" in page
+
+
+def test_a_report_without_a_temperature_says_so(test):
+    test.report.pop("temperature")
+
+    assert confidence.calibration(test) is None
+
+
+def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, run, test, mia):
+    validation = evaluated(run, "validation", answer)
+
+    for evaluation in (test, validation):
+        found = told(client_for, mia, evaluation, goal="precision", target="0.9").json()
+
+        assert (found["chosen_on"]["split"], found["measured_on"]["split"], found["same_rows"]) == ("validation", "test", False)
+        assert (found["low"], found["high"], found["promised"]) == (0.0, 0.75, False)  # too few rows
+        counts = {"hit": 230, "false": 0, "missed": 0, "passed": 0, "person": 250, "positives": 350, "unscored": 0}
+        assert found["outcome"]["counts"] == counts
+        assert found["outcome"]["person"]["value"] == 250 / 480
+        assert found["outcome"]["cost"]["value"] == pytest.approx(1000 * 0.2 * 250 / 480)
+        assert found["likeliest"]["cost"]["value"] == pytest.approx(1000 * 130 / 480)
+    page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
+    assert "Answer with a confidence of at least 0.750, and hand over the other rows." in page
+    assert "Estimated: 0.900 isn’t guaranteed for new rows. The interval on test shows what to expect." in page
+    assert "flatters" not in page
+    assert "the model continues answering with its likeliest class" in page
+
+
+def test_a_choice_on_the_rows_it_is_measured_on_is_warned_of(client_for, run, test, mia):
+    page = asked(client_for, mia, test).content.decode()
+
+    assert "Chosen and measured on the same rows, so the result is optimistic." in page
+    assert told(client_for, mia, test).json()["same_rows"] is True
+
+
+def test_costs_hand_over_what_is_not_worth_a_mistake(client_for, test, mia):
+    cheap, dear = (
+        told(client_for, mia, test, **{"goal": "cost", "class": "card", "false": 4, "missed": 4, "person": person}).json()
+        for person in (0.5, 100)
+    )
+
+    assert cheap["outcome"]["counts"]["person"] == 250  # every second of them is wrong, so each would cost 2
+    assert cheap["outcome"]["counts"]["false"] == cheap["outcome"]["counts"]["missed"] == 0
+    assert cheap["outcome"]["cost"]["value"] == pytest.approx(1000 * 0.5 * 250 / 480)
+    assert dear["outcome"]["counts"]["person"] == 0
+    assert dear["low"] == dear["high"]
+    page = asked(client_for, mia, test, **{"goal": "cost", "class": "card", "false": "4", "missed": "4", "person": "0.5"}).content.decode()
+    assert "Call a row card from 0.755, hand over from" in page
+
+
+def test_what_cannot_be_reached_or_asked_is_said(client_for, test, mia):
+    unused = told(client_for, mia, test, goal="cost", target="0.9")
+    wrong = told(client_for, mia, test, **{"class": "zoo", "goal": "luck", "target": "2", "false": "-1"})
+    page = asked(client_for, mia, test, target="many")
+
+    assert (unused.status_code, unused.json()["fields"]) == (400, {"target": ["It isn't used for this label and goal. Leave it out."]})
+    assert sorted(wrong.json()["fields"]) == ["class", "false", "goal", "target"]
+    assert page.status_code == 422
+    assert b"Enter a number." in page.content
+
+
+def test_a_precision_that_230_rows_out_of_230_have_is_promised(client_for, test, mia):
+    found = told(client_for, mia, test, goal="precision", target="0.9").json()
+    page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
+
+    assert (found["high"], found["promised"]) == (0.735, True)  # ten rows below are wrong, and ten below them right
+    assert "Guaranteed: new rows like those of test reach 0.900 too, with 95" in page
+
+
+def test_what_rows_promise_their_few_groups_of_near_duplicates_do_not(client_for, test, mia, monkeypatch):
+    real = queries.scores_of
+    monkeypatch.setattr(queries, "scores_of", lambda *asked: real(*asked)._replace(clusters=np.arange(480) // 24))
+
+    found = told(client_for, mia, test, goal="precision", target="0.9").json()
+
+    assert (found["reached"], found["promised"]) == (True, False)
+
+
+def test_no_threshold_is_an_answer(client_for, run, mia):
+    never = evaluated(run, "test", lambda item, label: {OTHER[label]: 0.9, label: 0.1})
+
+    found = told(client_for, mia, never, goal="precision", target="0.5").json()
+    cost = told(client_for, mia, never, goal="cost").json()
+
+    assert (found["reached"], found["promised"], found["outcome"], found["high"]) == (False, None, None, None)
+    assert b"No threshold reaches 0.500 on test." in asked(client_for, mia, never, goal="precision", target="0.5").content
+    assert (cost["reached"], cost["promised"], cost["high"], cost["outcome"]["counts"]["person"]) == (True, None, None, 480)
+    assert b"Handing every row over costs least." in asked(client_for, mia, never, goal="cost").content
+
+
+def test_another_goal_has_other_fields(client_for, test, mia):
+    names = {
+        (label, goal): list(asked(client_for, mia, test, **{"class": label, "goal": goal}).context["form"].fields)
+        for label in ("", "card") for goal in ("precision", "cost")
+    }  # fmt: skip
+
+    assert names == {
+        ("", "precision"): ["class", "goal", "target", "false", "person"],
+        ("", "cost"): ["class", "goal", "false", "person"],
+        ("card", "precision"): ["class", "goal", "target", "false", "missed"],
+        ("card", "cost"): ["class", "goal", "false", "missed", "person"],
+    }
+
+
+def test_the_report_stays_as_it_was(client_for, test, mia):
+    before = test.report_digest, test.run.artifact.root_digest
+
+    asked(client_for, mia, test, goal="cost")
+    test.refresh_from_db()
+
+    assert (test.report_digest, test.run.artifact.root_digest) == before

@@ -1,0 +1,115 @@
+"""What is shown of a model that answers dialogues, and people who choose between two of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from datasets_app.datasets.models import Item
+from lifecycle.modeling.evaluation import actions
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.task_types.generation import notes
+from tests.lifecycle.modeling.training.test_launch_chat import TOOLS
+from tests.support.jobs import run_ok
+from tests.support.written import chat_snapshot, make_decoder, make_written_run
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    more = [[{"role": "user", "content": f"where {n}"}, *TOOLS[1:]] for n in range(20)]
+    return chat_snapshot(project, mia, copies=12, more=more)
+
+
+@pytest.fixture
+def runs(snapshot, project, mia):
+    base = make_decoder(project, mia)
+    return [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.0, 1), (1.0, 2))]
+
+
+@pytest.fixture
+def found(runs):
+    return Evaluation.objects.get(run=runs[0], split="test")
+
+
+def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(found, mia, client_for):
+    page = client_for(mia).get(f"/evaluations/{found.uuid}/").content.decode()
+
+    assert page.count("3 turns earlier</summary>") == 6
+    assert page.count('<p class="written"><b>system</b> <bdi>please</bdi></p>') == 6
+    assert "Not measured: what an answer of a dialogue has to rest on stands in its turns" in page
+    omitted = found.report["left_out"]["with calls of tools"]
+    assert omitted + found.rows == found.snapshot.counts["splits"]["test"]
+    assert f"{omitted} dialogues are neither learnt nor measured: {omitted} with calls of tools." in page
+
+
+def test_rows_over_rest_carry_their_turns(found, mia, aida, client_for):
+    told = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/answers/").json()["results"]
+    hidden = client_for(aida).get(f"/api/v1/evaluations/{found.uuid}/answers/").json()["results"]
+
+    assert [each["role"] for each in told[0]["turns"]] == ["system", "user", "assistant", "user"]
+    assert told[0]["prompt"] == "\n".join(f"{each['role']}: {each['content']}" for each in told[0]["turns"])
+    assert {(row["prompt"], tuple(row["turns"])) for row in hidden} == {("", ())}
+
+
+def test_dialogues_stand_in_groups_too(found, mia, client_for):
+    client = client_for(mia)
+    page = client.get(f"/evaluations/{found.uuid}/groups/", {"column": "fact:file"})
+
+    (group,) = page.context["report"]["groups"]
+    assert group["rows"] == found.rows
+    rows = client.get(group["url"])
+    assert rows.context["total"] == found.rows
+    assert rows.content.decode().count("3 turns earlier</summary>") == min(found.rows, 30)
+
+
+def test_the_runs_page_shows_samples_with_their_dialogues(runs, mia, aida, client_for):
+    page = client_for(mia).get(f"/runs/{runs[0].uuid}/").content.decode()
+    told = client_for(mia).get(f"/api/v1/runs/{runs[0].uuid}/samples/").json()["results"]
+
+    assert page.count("3 turns earlier</summary>") == 2
+    assert "sample 1 at 60" in page
+    assert all(row["text"].startswith("system: please\nuser: ") and len(row["turns"]) == 4 for row in told)
+    assert "turns earlier</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
+
+
+@pytest.mark.postgres
+def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_for):
+    a, b = (Evaluation.objects.get(run=each, split="test") for each in runs)
+
+    side = actions.ask_people(first=a, second=b, actor=mia, pairs=10, seed=3)
+    run_ok("default")
+    side = actions.open_side_by_side(side_id=side.uuid, actor=mia)
+
+    items = list(Item.objects.filter(dataset=side.dataset))
+    assert len(items) == 10
+    for item in items:
+        assert [each["role"] for each in item.content["prompt"]] == ["system", "user", "assistant", "user"]
+        assert item.text.startswith("system: please\nuser: ")
+    bench = client_for(ana).get(f"/labeling/{side.queue.uuid}/bench/").content.decode()
+    assert "<b>system</b> <bdi>please</bdi>" in bench
+    assert json.dumps(str(runs[0])) not in bench
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        ({}, ""),
+        ({"left_out": {"with calls of tools": 1}}, "1 dialogue is neither learnt nor measured: 1 with calls of tools."),
+        (
+            {"left_out": {"with calls of tools": 1, "with a content that is no text": 2}},
+            "3 dialogues are neither learnt nor measured: 2 with a content that is no text, 1 with calls of tools.",
+        ),
+    ],
+)
+def test_what_is_left_out_is_a_sentence(report, told):
+    assert notes.left_out(report) == told
+
+
+def test_turns_that_were_left_out_are_told():
+    cut = {"rows": 9, "limit": 64, "prompts": 2, "prompt_tokens": 30, "answers": 0, "answer_tokens": 0, "turns": 4}
+
+    assert notes.cut({"truncation": cut}) == (
+        "2 prompts were cut by 30 tokens (4 turns of dialogues, the oldest first; then a context at its end, a prompt without one at its "
+        "beginning): a row has up to 64 tokens."
+    )

@@ -1,0 +1,135 @@
+"""Pages of evaluations and the comparison of two."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation import actions, pages, queries
+from lifecycle.modeling.evaluation.models import Evaluation
+from tests.support.training import make_run
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_its_rows(client_for, measured, mia):
+    page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
+
+    report = measured.report
+    low = report["intervals"]["macro_f1"]["low"]
+    assert f"{report['macro_f1']:.3f}" in page
+    assert f"{low:.3f} to" in page
+    assert 'class="matrix"' in page
+    assert f"/evaluations/{measured.uuid}/items/?true=card&amp;predicted=" in page
+    assert "Most frequent label" in page
+
+
+@pytest.mark.postgres
+def test_a_split_that_is_still_measured_is_told_and_loaded_beside_the_one_that_is_there(client_for, snapshot, mia):
+    run = make_run(snapshot, mia, splits=("validation",))
+    job = actions.evaluate(run=run, split="test", actor=mia)
+    url = f"/evaluations/run/{run.uuid}/"
+    client = client_for(mia)
+
+    page = client.get(url, **HTMX).content.decode()
+
+    assert "Evaluation on validation" in page
+    assert f'hx-get="{url}" hx-trigger="job-ended from:body" hx-target="#evaluation"' in page
+    assert f'id="job-{job.uuid}"' in page
+    assert "Evaluate on test" not in page
+    Job.objects.filter(pk=job.pk).update(state="failed", error="The base is gone.", next_step="Fetch it again.", finished_at=timezone.now())
+    page = client.get(url, **HTMX).content.decode()
+    assert "job-ended" not in page
+    assert page.index("Evaluation on validation") < page.index("The base is gone.") < page.index("Evaluate on test")
+
+
+def test_a_stranger_gets_404(client_for, measured, otto):
+    client = client_for(otto)
+
+    assert client.get(f"/evaluations/{measured.uuid}/").status_code == 404
+    assert client.get(f"/evaluations/{measured.uuid}/items/").status_code == 404
+    assert client.get(f"/evaluations/run/{measured.run.uuid}/").status_code == 404
+    assert client.post(f"/evaluations/run/{measured.run.uuid}/evaluate/", {"split": "test"}).status_code == 404
+    assert str(measured.uuid) not in client.get("/evaluations/").content.decode()
+
+
+def test_the_part_for_the_run_page_is_a_fragment_and_a_page(client_for, measured, mia):
+    url = f"/evaluations/run/{measured.run.uuid}/"
+
+    assert b"<html" not in client_for(mia).get(url, **HTMX).content
+    assert b"<html" in client_for(mia).get(url).content
+
+
+def test_all_classes_and_sorting_are_links(client_for, measured, mia):
+    page = client_for(mia).get(f"/evaluations/{measured.uuid}/?classes=all&sort=label").content.decode()
+
+    assert 'aria-sort="ascending"><a href="?sort=label#classes"' in page
+    assert 'class="matrix"' not in page
+
+
+def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, run, otto):
+    a = queries.latest_evaluation(run, "test")
+
+    page = client_for(otto).get(f"/evaluations/compare/?a={a.uuid}&b={a.uuid}").content.decode()
+
+    assert "No evaluations yet" in page
+    assert "Run 1" not in page
+
+
+@pytest.fixture
+def runs(snapshot, mia) -> list[Evaluation]:
+    """The test evaluations of four runs, the oldest first."""
+    return [queries.latest_evaluation(make_run(snapshot, mia, splits=("test",), seed=seed), "test") for seed in range(1, 5)]
+
+
+def test_the_list_and_the_api_read_of_each_report_what_they_show(client_for, runs, mia):
+    client = client_for(mia)
+
+    lines = client.get("/evaluations/").context["lines"]
+    rows = client.get("/api/v1/evaluations/").json()["results"]
+
+    assert [line["row"].uuid for line in lines] == [each.uuid for each in runs[::-1]]
+    assert {name for line in lines for name in line["row"].get_deferred_fields()} == {"report"}
+    for line, row, each in zip(lines, rows, runs[::-1], strict=True):
+        score = line["score"]
+        assert (score["value"], score["low"], score["high"]) == (each.report["macro_f1"], *each.report["intervals"]["macro_f1"].values())
+        assert (row["macro_f1"], row["accuracy"], row["ece"], row["rouge_l"]) == (
+            each.report["macro_f1"], each.report["accuracy"], each.report["ece"], None,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def four(runs, monkeypatch) -> list[Evaluation]:
+    """Those of which a picker shows two."""
+    monkeypatch.setattr(pages, "LISTED", 2)
+    return runs
+
+
+def test_evaluations_that_the_picker_no_longer_lists_are_compared_by_their_addresses(client_for, four, mia, django_assert_num_queries):
+    with django_assert_num_queries(3):
+        page = pages.comparison(mia, {"a": str(four[0].uuid)})
+    assert [each.uuid for each in page["all"]] == [four[3].uuid, four[2].uuid, four[0].uuid]
+    assert [each.uuid for each in page["others"]] == [four[3].uuid, four[2].uuid]
+    assert (page["a"], page["b"]) == (four[0], None)
+    page = client_for(mia).get(f"/evaluations/compare/?a={four[0].uuid}&b={four[1].uuid}")
+    assert [each.uuid for each in page.context["others"]] == [four[3].uuid, four[2].uuid, four[1].uuid]
+    assert "Run 2 against Run 1" in page.content.decode()
+
+
+def test_a_run_that_the_picker_no_longer_lists_is_found_by_its_newest_evaluation_on_test(client_for, four, mia):
+    context = client_for(mia).get(f"/evaluations/compare/?run={four[0].run.uuid}").context
+
+    assert (context["a"], context["b"]) == (four[0], None)
+
+
+@pytest.mark.parametrize("given", ["a=none", "a=", "run=1", "b=2", ""])
+def test_what_is_no_uuid_chooses_nothing(client_for, four, mia, given):
+    context = client_for(mia).get(f"/evaluations/compare/?{given}").context
+
+    assert (context["a"], context["b"], context["others"]) == (None, None, [])
+    assert [each.uuid for each in context["all"]] == [four[3].uuid, four[2].uuid]
+
+
+def test_an_old_evaluation_stays_hidden_from_a_stranger_who_knows_its_address(four, otto):
+    assert pages.comparison(otto, {"a": str(four[0].uuid)}) == {"all": [], "others": [], "a": None, "b": None}

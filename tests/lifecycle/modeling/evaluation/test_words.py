@@ -1,0 +1,183 @@
+"""The words of an item that speak for its answer, for those who may read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.ground.compute import warm
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.evaluation import queries
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.evaluation.shading import Part, depth, parts
+from lifecycle.modeling.evaluation.task_types.multi_label.rows import ENTRY as SETS
+from lifecycle.modeling.evaluation.task_types.spans.rows import every
+from registry.ground.ledger.models import Event
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.marks import marked_snapshot
+from tests.support.training import make_run, several_snapshot
+
+pytestmark = pytest.mark.django_db
+WORDS = Analysis.Kind.WORDS
+NOTHING = "The model marked nothing in this text, so no word speaks for a span."
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """An engine for which the first word of a text says everything; what it was asked is kept."""
+    asked = []
+
+    def explain(folder, text, timeout_seconds=0.0):
+        assert (folder / "lifecycle.json").is_file()
+        asked.append(text)
+        first = len(text.split()[0])
+        words = [{"start": 0, "end": first, "effect": 1.5}, {"start": first + 1, "end": first + 2, "effect": -0.6}]
+        return {"answer": "card", "log_odds": 2.0, "empty": 0.25, "words": words, "found": 4}
+
+    monkeypatch.setattr(warm, "explain", explain)
+    return asked
+
+
+@pytest.fixture
+def item(measured):
+    return next(iter(queries.items_by_digest(measured, queries.rows_of(measured).ids).values()))
+
+
+def test_the_parts_of_a_text_are_the_text_and_shades_are_thirds_of_the_strongest_effect():
+    text = "Où est – ma 😀 carte?"
+    words = [{"start": 0, "end": 2, "effect": 0.5}, {"start": 3, "end": 6, "effect": -0.005}, {"start": 14, "end": 19, "effect": -3.0}]
+
+    found = parts(text, words)
+
+    assert "".join(part.text for part in found) == text
+    assert found == [Part("Où", 0.5, 1), Part(" "), Part("est", -0.005, 0), Part(" – ma 😀 "), Part("carte", -3.0, -3), Part("?")]
+    assert [depth(effect, 3.0) for effect in (0.99, 1.01, 2.01, 3.0, -1.5, 0.009)] == [1, 2, 3, 3, -2, 0]
+    assert parts("", []) == []
+
+
+def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_for, mia):
+    address = f"/evaluations/{measured.uuid}/words/?item={item.digest}"
+    client = client_for(mia)
+    assert b"Find the explain" in client.get(address).content
+
+    client.post(address)
+    run_ok("default")
+    page = client.get(address)
+
+    assert engine == [item.text]
+    first = item.text.split()[0]
+    assert f'<mark class="for f3" title="+1.50">{first}</mark>' in page.content.decode()
+    assert 'class="against a2" title="−0.60"' in page.content.decode()
+    assert [part.effect for part in page.context["words"]] == [1.5, -0.6]
+    assert "2 of 4 words left out in turn" in page.content.decode()
+    analysis = queries.analysis(measured, WORDS, item.digest)
+    assert first not in str(analysis.report).replace("'card'", "")
+    assert item.text not in str(Job.objects.get(kind="evaluation.words").args)
+
+
+# ── Any number of classes a text ────────────────────────────────────────────
+@pytest.fixture
+def several(project, mia):
+    return queries.latest_evaluation(make_run(several_snapshot(project, mia), mia, accuracy=0.6), "test")
+
+
+@pytest.fixture
+def each_class(monkeypatch):
+    """An engine for which the first word speaks for card, against refund."""
+
+    def explain(folder, text, timeout_seconds=0.0):
+        end = len(text.split()[0])
+
+        def one(answer, given, effect):
+            words = [{"start": 0, "end": end, "effect": effect}]
+            return {"answer": answer, "given": given, "log_odds": 2.0 * effect, "empty": 0.25, "words": words, "found": 4}
+
+        return {"classes": [one("card", True, 1.5), one("refund", False, -0.6)]}
+
+    monkeypatch.setattr(warm, "explain", explain)
+
+
+def test_of_several_classes_each_has_its_own_words(several, each_class, client_for, mia):
+    client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.rows_of(several).ids).values()))
+    address = f"/evaluations/{several.uuid}/words/?item={item.digest}"
+    assert b"Find the explain" in client.get(address).content
+
+    client.post(address)
+    run_ok("default")
+    card, refund, other = (client.get(address + chosen) for chosen in ("", "&for=refund", "&for=nothing"))
+
+    first = item.text.split()[0]
+    assert [tab["label"] for tab in card.context["tabs"]] == ["card", "refund (not given)"]
+    assert [tab["current"] for tab in card.context["tabs"]] == [True, False]
+    assert client.get(card.context["tabs"][1]["url"]).context["report"] == refund.context["report"]
+    assert f'<mark class="for f3" title="+1.50">{first}</mark>' in card.content.decode()
+    assert f'<mark class="against a3" title="−0.60">{first}</mark>' in refund.content.decode()
+    assert "which wasn't predicted" in refund.content.decode()
+    assert "which wasn't predicted" not in card.content.decode()
+    assert other.context["report"] == card.context["report"]
+    assert card.context["answer"] == next(each for each in SETS.answers(queries.rows_of(several)) if each.item == item.digest)
+    found = client.get(f"/api/v1/evaluations/{several.uuid}/words/", {"item": item.digest}).json()
+    assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [("card", True), ("refund", False)]
+
+
+# ── Marked parts ────────────────────────────────────────────────────────────
+@pytest.fixture
+def marked(project, mia):
+    return queries.latest_evaluation(make_run(marked_snapshot(project, mia), mia, accuracy=0.6), "test")
+
+
+def rows_of(marked, *, found: bool):
+    """Rows in which something, or nothing, was found."""
+    return [each for each in every(queries.rows_of(marked)) if bool(each.found) is found]
+
+
+def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, client_for, mia):
+    row = rows_of(marked, found=True)[0]
+    one = {"answer": "thing", "confidence": 0.9, "log_odds": 2.0, "empty": 0.1, "found": 4}
+    first = one | {"start": 0, "end": 2, "words": [{"start": 3, "end": 5, "effect": 1.5}]}
+    second = one | {"start": 3, "end": 5, "words": [{"start": 0, "end": 2, "effect": -0.6}]}
+    monkeypatch.setattr(warm, "explain", lambda *_: {"parts": [first, second]})
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+    listed = client.get(f"/evaluations/{marked.uuid}/items/").context["lines"]
+
+    client.post(address)
+    run_ok("default")
+    page, other = client.get(address), client.get(address + "&for=3-5")
+
+    text = queries.items_by_digest(marked, [row.item])[row.item].text
+    assert [tab["label"] for tab in page.context["tabs"]] == [f"“{text[:2]}” thing", f"“{text[3:5]}” thing"]
+    assert f'<mark class="for f3" title="+1.50">{text[3:5]}</mark>' in page.content.decode()
+    assert f'<mark class="against a3" title="−0.60">{text[:2]}</mark>' in other.content.decode()
+    label, found = queries.rows_of(marked).labels, row.found[0]
+    assert page.context["answer"].predicted[0] == f"“{text[found.start : found.end]}” {label[found.label]}"
+    assert {line.why for line in listed} == {
+        f"/evaluations/{marked.uuid}/words/?item={line.item}" if any(each.found for each in line.mistakes) else "" for line in listed
+    }
+
+
+@pytest.mark.postgres
+def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia):
+    row = rows_of(marked, found=False)[0]
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+
+    page, answer = client.get(address).content.decode(), client.post(address)
+
+    assert NOTHING in page
+    assert "Find the explain" not in page
+    assert answer.status_code == 422
+    assert NOTHING in answer.content.decode()
+    assert not Job.objects.filter(kind="evaluation.words").exists()
+    assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
+
+
+def test_where_the_engine_marks_nothing_any_more_the_job_says_so_and_nothing_is_kept(marked, monkeypatch, client_for, mia):
+    row = rows_of(marked, found=True)[0]
+    monkeypatch.setattr(warm, "explain", lambda *_: {"parts": []})
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+
+    client.post(address)
+    (job,) = run_jobs("default")
+
+    assert (job.state, job.error) == ("failed", NOTHING)
+    assert not Analysis.objects.exists()
+    assert not Event.objects.filter(verb="evaluation.analysis_recorded").exists()
+    assert NOTHING in client.get(address).content.decode()

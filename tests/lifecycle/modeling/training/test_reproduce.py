@@ -1,0 +1,129 @@
+"""A run is run again from its own spec, and the weights are compared."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from lifecycle.modeling.training import actions, queries
+from lifecycle.modeling.training.models import Run
+from lifecycle.modeling.training.rules import Attempt, Repeat, compare_repeat
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.artifacts.models import Folder
+from registry.ground.ledger.models import Event
+from tests.support.training import finish_run, make_run
+
+
+@pytest.fixture
+def first(snapshot, base, mia):
+    return make_run(snapshot, mia, base=base, strategy="fast_lora", splits=(), rank=4, seed=7)
+
+
+def ended(run: Run, artifact: Folder, **result) -> Run:
+    """The run as if it had left this artifact. result: where it differs."""
+    run = finish_run(run)
+    run.artifact, run.result = artifact, run.result | result
+    run.save(update_fields=["artifact", "result"])
+    return run
+
+
+def test_the_spec_is_taken_as_it_stands(first, mia):
+    run = actions.reproduce(run_id=first.uuid, actor=mia)
+
+    assert (run.reproduces, run.spec, run.spec_digest, run.snapshot, run.base, run.strategy) == (
+        first, first.spec, first.spec_digest, first.snapshot, first.base, "fast_lora",
+    )  # fmt: skip
+    assert (run.number, run.note, run.state, run.job.args) == (2, "Run 1 again", "queued", {"run": str(run.uuid)})
+    event = Event.objects.get(verb="training.launched", object_id=str(run.uuid))
+    assert json.loads(event.canonical)["payload"]["reproduces"] == str(first.uuid)
+
+
+@pytest.mark.postgres
+def test_the_same_button_is_one_run(first, client_for, mia):
+    client = client_for(mia)
+    key = client.get(f"/runs/{first.uuid}/").context["reproduce_key"]
+
+    answers = [client.post(f"/runs/{first.uuid}/reproduce/", {"key": key}) for _ in range(2)]
+
+    assert answers[0]["Location"] == answers[1]["Location"] == f"/runs/{Run.objects.get(number=2).uuid}/"
+    assert Run.objects.count() == 2
+
+
+def test_a_button_without_its_key_starts_nothing(first, client_for, mia):
+    answer = client_for(mia).post(f"/runs/{first.uuid}/reproduce/")
+
+    assert answer.status_code == 422
+    assert Run.objects.count() == 1
+
+
+def test_only_a_run_that_has_succeeded_is_run_again(waiting, mia):
+    run = waiting
+
+    with pytest.raises(Conflict, match=r"Run 1 has no weights to compare with\."):
+        actions.reproduce(run_id=run.uuid, actor=mia)
+
+    assert Run.objects.count() == 1
+
+
+@pytest.mark.parametrize("person", ["ana", "gita", "omar", "aida", "otto"])
+def test_only_who_may_launch_runs_again(request, first, person):
+    with pytest.raises(PermissionDenied):
+        actions.reproduce(run_id=first.uuid, actor=request.getfixturevalue(person))
+
+    assert Run.objects.count() == 1
+
+
+def test_equal_weights_are_said_to_be_equal(first, client_for, mia):
+    again = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact)
+
+    assert queries.repeat_of(again) == Repeat((), ())
+    for run in (first, again):
+        page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+        assert "Bit-identical weights." in page
+    assert client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()["repeat"] == {"is_same": True, "differing": [], "changed": []}
+
+
+def test_other_weights_are_named_with_what_was_not_as_the_first_time(first, client_for, mia):
+    other = actions.reproduce(run_id=first.uuid, actor=mia)
+    environment = first.result["environment"] | {"threads": 4, "cpu": "another"}
+    other = ended(other, finish_run(actions.reproduce(run_id=first.uuid, actor=mia)).artifact, environment=environment)
+
+    assert queries.repeat_of(other) == Repeat(("head.safetensors",), ("cpu", "threads"))
+    page = client_for(mia).get(f"/runs/{other.uuid}/").content.decode()
+    assert "Weights differ in head.safetensors. Changed since the first run: the processor, threads." in page
+
+
+@pytest.mark.postgres
+def test_a_repeat_for_which_memory_ran_out_passed_other_rows_at_a_time(first, mia):
+    whole = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": first.spec["batch_size"]})
+    parts = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": 1})
+
+    assert (queries.repeat_of(whole), queries.repeat_of(parts)) == (Repeat((), ()), Repeat((), ("rows",)))
+
+
+def test_a_repeat_that_goes_on_is_not_compared_yet(first, client_for, mia):
+    again = actions.reproduce(run_id=first.uuid, actor=mia)
+
+    told = client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()
+
+    assert (told["reproduces"], told["repeat"]) == (str(first.uuid), None)
+    assert "Queued: weights are compared after it succeeds." in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
+
+
+@pytest.mark.postgres
+def test_over_the_api_the_same_key_gives_the_same_run(first, client_for, mia):
+    client, key = client_for(mia), str(uuid.uuid4())
+
+    answers = [client.post(f"/api/v1/runs/{first.uuid}/reproduce/", {"key": key}, content_type="application/json") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json()["uuid"] == answers[1].json()["uuid"]
+
+
+def test_a_file_that_only_one_of_them_has_differs():
+    one, two = Attempt({"head": "a", "adapter": "b"}, {"cpu": "x"}), Attempt({"head": "a"}, {"cpu": "x", "threads": 2})
+
+    assert compare_repeat(one, two) == Repeat(("adapter",), ("threads",))

@@ -1,0 +1,343 @@
+"""Pages of sweeps, for each kind of person and in each of their states."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from lifecycle.modeling.training import actions, search, sweep_charts
+from lifecycle.modeling.training.models import Run, Sweep
+from lifecycle.modeling.training.search import Choices, Range
+from lifecycle.modeling.training.sweep_charts import Mark
+from lifecycle.runtime.task_types.single_label.measures import MACRO_F1
+from tests.support.jobs import run_jobs
+from tests.support.sweeps import make_sweep, run_trials
+from tests.support.training import make_run
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+@pytest.fixture
+def going(snapshot, base, mia) -> Sweep:
+    """Sweep 1, of which four of nine trials finished."""
+    return run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned", 0.9, "failed")
+
+
+@pytest.fixture
+def finished(going, snapshot, base, mia) -> Sweep:
+    """Sweep 2, which has made both of its trials."""
+    return run_trials(make_sweep(snapshot, mia, base=base, trials=2), 0.7, 0.8)
+
+
+@pytest.fixture
+def ten(finished, snapshot, base, mia) -> Sweep:
+    """Sweep 3, with as many scored trials as it takes to tell what mattered."""
+    return run_trials(make_sweep(snapshot, mia, base=base, trials=10), *(0.5 + at / 100 for at in range(10)))
+
+
+def page_of(client, sweep: Sweep) -> str:
+    return client.get(f"/runs/sweeps/{sweep.uuid}/").content.decode()
+
+
+@pytest.fixture
+def shown(snapshot, base, mia) -> dict[str, object]:
+    """What the browser sends of the form as it is first shown."""
+    client = Client()
+    client.force_login(mia)
+    form = client.get("/runs/sweeps/new/", {"snapshot": snapshot.uuid, "strategy": "lora"}).context["form"]
+    values = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+    return {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "lora"} | values
+
+
+# ── The form ────────────────────────────────────────────────────────────────
+def test_the_form_starts_a_sweep_of_what_is_usual_however_often_it_is_sent(client_for, shown, mia):
+    client = client_for(mia)
+    data = shown | {"epochs": "2", "trials": 7, "minutes": 90, "sampler": "random", "seed": 5, "note": "First"}
+
+    first, second = (client.post("/runs/sweeps/new/", data) for _ in range(2))
+
+    sweep = Sweep.objects.get()
+    assert first["Location"] == second["Location"] == f"/runs/sweeps/{sweep.uuid}/"
+    assert sweep.space == {
+        "learning_rate": {"low": 0.0004, "high": 0.01, "log": True}, "head_learning_rate": {"low": 0.002, "high": 0.05, "log": True},
+        "batch_size": {"choices": [8, 16, 32]}, "rank": {"choices": [4, 8, 16]},
+    }  # fmt: skip
+    assert (sweep.options["epochs"], sweep.options["dora"], sweep.options["pooling"]) == (2, False, "mean")
+    assert (sweep.trials_wanted, sweep.minutes, sweep.sampler, sweep.seed, sweep.prunes, sweep.note) == (7, 90, "random", 5, True, "First")
+
+
+def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_is_sent_once_more(client_for, shown, mia):
+    client = client_for(mia)
+    client.post("/runs/sweeps/new/", shown)
+
+    back = client.post("/runs/sweeps/new/", shown | {"trials": 7})
+
+    form = back.context["form"]
+    assert back.status_code == 422
+    assert "This form already started Sweep 1 with other settings." in form.non_field_errors()[0]
+    assert Sweep.objects.count() == 1
+    client.post("/runs/sweeps/new/", shown | {"trials": 7, "key": form["key"].value()})
+    assert list(Sweep.objects.order_by("id").values_list("trials_wanted", flat=True)) == [20, 7]
+
+
+def test_what_is_wrong_stands_at_its_field_and_starts_nothing(client_for, shown, mia):
+    client = client_for(mia)
+    cases = {
+        "rank": ("4, 1000", "Must be from 1 to 256, got 1000."),
+        "batch_size": ("few", "“few” isn't a whole number."),
+        "learning_rate": ("0.1 to 0.01", "low must be less than high, got 0.1 to 0.01."),
+        "trials": (0, "Must be from 1 to 200, got 0."),
+    }
+    for name, (value, said) in cases.items():
+        answer = client.post("/runs/sweeps/new/", shown | {name: value}, **HTMX)
+        assert answer.status_code == 422
+        assert said in " ".join(answer.context["form"].errors.get(name, [])), dict(answer.context["form"].errors)
+
+    assert not Sweep.objects.exists()
+
+
+def test_each_strategy_offers_its_own_space(client_for, base, mia):
+    client = client_for(mia)
+
+    offered = {
+        strategy: list(client.get("/runs/sweeps/new/", {"strategy": strategy}).context["form"].space) for strategy in Run.Strategy.values
+    }
+
+    assert offered["full"] == ["learning_rate", "head_learning_rate", "batch_size", "warmup_fraction"]
+    assert offered["adapter"] == ["learning_rate", "head_learning_rate", "batch_size", "width"]
+    assert offered["head"] == ["head_learning_rate", "batch_size", "label_smoothing"]
+
+
+def test_an_analyst_has_nothing_to_search_on(client_for, snapshot, base, ana):
+    answer = client_for(ana).post("/runs/sweeps/new/", {"snapshot": snapshot.uuid, "base": base.uuid, "key": uuid.uuid4()})
+
+    assert "No dataset version to train on" in answer.content.decode()
+    assert not Sweep.objects.exists()
+
+
+# ── A sweep's page ──────────────────────────────────────────────────────────
+def test_a_sweep_that_has_just_started_says_what_is_to_come(client_for, snapshot, mia):
+    sweep = make_sweep(snapshot, mia)
+
+    page = page_of(client_for(mia), sweep)
+
+    assert "0 of 3 trials finished" in page
+    assert "choosing the next trial" in page
+    assert "No trials yet" in page
+    assert "No chart yet" in page
+    assert "available after the first trial" in page
+    assert 'hx-trigger="every 2s"' in page
+
+
+def test_a_running_sweep_shows_its_best_and_polls_until_a_trial_has_ended(client_for, going, mia):
+    client = client_for(mia)
+
+    page = page_of(client, going)
+    same, later = (client.get(f"/runs/sweeps/{going.uuid}/live/?ended={ended}", **HTMX) for ended in (4, 3))
+
+    assert "2 succeeded, 1 failed, 1 pruned" in page.replace("\xa0", " ")
+    assert "Trial 3 is the best," in page
+    assert "Pruned at evaluation 1" in page
+    assert "10 scored trials needed; 2 so far." in page
+    assert f"/runs/launch/?like={Run.objects.get(trial=3).uuid}" in page
+    assert b"<html" not in same.content
+    assert b"4 of 9 trials finished" in same.content
+    assert later["HX-Redirect"] == f"/runs/sweeps/{going.uuid}/"
+
+
+def test_the_trials_stand_by_their_score(client_for, going, mia):
+    lines = client_for(mia).get(f"/runs/sweeps/{going.uuid}/").context["lines"]
+
+    assert [(line.run.trial, line.score, line.best) for line in lines] == [
+        (3, 0.9, True), (1, 0.7, False), (2, None, False), (4, None, False), (5, None, False),
+    ]  # fmt: skip
+    spec = lines[0].run.spec
+    assert lines[0].settings == [
+        ("Learning rate (encoder)", search.told(spec["learning_rate"])), ("Batch size", search.told(spec["batch_size"])),
+        ("LoRA rank", search.told(spec["strategy"]["rank"])),
+    ]  # fmt: skip
+
+
+def test_a_sweep_that_has_ended_or_failed_says_why_and_polls_no_more(client_for, finished, snapshot, base, mia):
+    failed = run_trials(make_sweep(snapshot, mia, base=base, trials=9), "failed", "failed", "failed")
+    client = client_for(mia)
+
+    pages = [page_of(client, sweep) for sweep in (finished, failed)]
+
+    assert "2 of 2 trials finished" in pages[0]
+    assert "Register version" in pages[0]
+    assert "3 trials in a row failed, so the sweep stopped." in pages[1]
+    assert "No trial produced a model." in pages[1]
+    for page in pages:
+        assert "/live/" not in page
+        assert "Cancel sweep</button></div></div>" in page
+        assert 'id="cancel-sweep"' not in page
+    assert client.get(f"/runs/sweeps/{finished.uuid}/live/?ended=2", **HTMX)["HX-Redirect"] == f"/runs/sweeps/{finished.uuid}/"
+
+
+def test_importance_is_drawn_from_ten_scored_trials_on(client_for, ten, mia):
+    charts = client_for(mia).get(f"/runs/sweeps/{ten.uuid}/").context["charts"]
+
+    assert sum(charts["importance"].figure["data"][0]["x"]) == pytest.approx(1)
+    assert charts["importance"].caption == "PED-ANOVA importance for reaching the best 5 of 10 scored trials, as shares."
+
+
+def test_the_page_asks_as_often_for_one_trial_as_for_many(client_for, going, finished, ten, snapshot, base, mia):
+    client = client_for(mia)
+    few = run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7)
+    live = "/runs/sweeps/{}/live/?ended={}"
+    pairs = [
+        [f"/runs/sweeps/{sweep.uuid}/" for sweep in (finished, ten)], [live.format(few.uuid, 1), live.format(going.uuid, 4)],
+    ]  # fmt: skip
+    for addresses in pairs:
+        counts = []
+        headers = HTMX if "live" in addresses[0] else {}
+        client.get(addresses[0], **headers)
+        for address in addresses:
+            with CaptureQueriesContext(connection) as captured:
+                assert client.get(address, **headers).status_code == 200
+            counts.append(len(captured))
+
+        assert counts[0] == counts[1] > 5
+
+
+def test_strangers_see_nothing_and_readers_cancel_nothing(client_for, snapshot, mia, ana, otto):
+    sweep = run_trials(make_sweep(snapshot, mia))
+
+    assert client_for(otto).get(f"/runs/sweeps/{sweep.uuid}/").status_code == 404
+    assert client_for(otto).post(f"/runs/sweeps/{sweep.uuid}/cancel/").status_code == 404
+    assert client_for(ana).get(f"/runs/sweeps/{sweep.uuid}/").status_code == 200
+    assert client_for(ana).post(f"/runs/sweeps/{sweep.uuid}/cancel/").status_code == 403
+    sweep.refresh_from_db()
+    assert (sweep.state, Run.objects.get().state) == ("running", "queued")
+
+
+@pytest.mark.postgres
+def test_a_sweep_is_cancelled_from_its_page(client_for, snapshot, mia):
+    sweep = run_trials(make_sweep(snapshot, mia))
+    client = client_for(mia)
+
+    answer = client.post(f"/runs/sweeps/{sweep.uuid}/cancel/")
+
+    assert answer["Location"] == f"/runs/sweeps/{sweep.uuid}/"
+    assert "1 of 3 trials had been started." in page_of(client, sweep)
+    assert Run.objects.get().state == "stopped"
+
+
+# ── Lists, runs and the launch form ─────────────────────────────────────────
+def test_trials_stand_under_their_sweep_and_not_among_the_runs(client_for, going, finished, snapshot, base, mia):
+    alone = make_run(snapshot, mia, base=base, succeeded=False)
+    client = client_for(mia)
+
+    runs, sweeps = (client.get(path) for path in ("/runs/", "/runs/sweeps/"))
+
+    assert [line.run for line in runs.context["lines"]] == [alone]
+    assert [(each, each.ended, each.best) for each, _ in sweeps.context["lines"]] == [(finished, 2, 0.8), (going, 4, 0.9)]
+
+
+def test_the_list_of_sweeps_asks_as_often_for_one_as_for_many(client_for, snapshot, mia):
+    client = client_for(mia)
+    assert "No sweeps yet" in client.get("/runs/sweeps/").content.decode()
+    make_sweep(snapshot, mia)
+    client.get("/runs/sweeps/")
+    with CaptureQueriesContext(connection) as one:
+        client.get("/runs/sweeps/")
+    for _ in range(3):
+        make_sweep(snapshot, mia)
+    run_jobs("default")
+    with CaptureQueriesContext(connection) as many:
+        client.get("/runs/sweeps/")
+
+    assert len(many) == len(one)
+
+
+def test_the_page_of_a_trial_leads_to_its_sweep(client_for, going, mia):
+    pruned = Run.objects.get(trial=2)
+
+    page = client_for(mia).get(f"/runs/{pruned.uuid}/").content.decode()
+
+    assert f'trial 2 of <a href="/runs/sweeps/{going.uuid}/">Sweep 1</a>' in page
+    assert "Pruned at evaluation 1: its best macro-F1 so far, 0.200," in page
+    assert "Only a paused, stopped, or failed run can be resumed" in page
+
+
+def test_the_settings_of_a_run_prefill_the_launch_form(client_for, snapshot, base, mia):
+    run = actions.launch(
+        snapshot=snapshot, base=base, strategy="adapter", actor=mia, options={"width": 12, "learning_rate": 0.003, "epochs": 3}
+    )
+    client = client_for(mia)
+
+    like = client.get("/runs/launch/", {"like": run.uuid}).context
+    other = client.get("/runs/launch/", {"like": run.uuid, "strategy": "full"}).context
+    unknown = client.get("/runs/launch/", {"like": "nothing"}).context
+
+    assert (like["strategy"], like["form"]["width"].value(), like["form"]["learning_rate"].value()) == ("adapter", 12, 0.003)
+    assert like["form"].fields["epochs"].help_text == "As in Run 1."
+    assert (other["strategy"], other["form"]["learning_rate"].value()) == ("full", 0.0002)
+    assert unknown["strategy"] == "lora"
+
+
+# ── Charts ──────────────────────────────────────────────────────────────────
+SPACE = {"learning_rate": Range(0.0001, 0.01, log=True), "rank": Range(2, 10), "dora": Choices((False, True))}
+LABELS = {"learning_rate": "Learning rate", "rank": "Rank", "dora": "DoRA"}
+
+
+def mark(number: int, value: float, scored: bool = True, rate: float = 0.001, rank: int = 6, dora: bool = True) -> Mark:
+    return Mark(number, {"learning_rate": rate, "rank": rank, "dora": dora}, value, scored)
+
+
+MARKS = [mark(1, 0.6), mark(2, 0.3, scored=False), mark(3, 0.9, rate=0.0001, rank=10, dora=False), mark(4, 0.8)]
+
+
+def test_the_history_shows_each_score_and_the_best_so_far():
+    chart = sweep_charts.history(MARKS, MACRO_F1, wanted=6)
+
+    best, scored, pruned = chart.figure["data"]
+    assert (best["x"], best["y"]) == ([1, 3, 4, 4], [0.6, 0.9, 0.9, 0.9])
+    assert (scored["x"], scored["y"], pruned["x"], pruned["y"]) == ([1, 3, 4], [0.6, 0.9, 0.8], [2], [0.3])
+    assert chart.told == "Trial 3 is the best, with a macro-F1 of 0.900 on validation."
+    assert chart.rows == [
+        [1, "0.6000", "0.6000", ""],
+        [2, "0.3000", "", "pruned"],
+        [3, "0.9000", "0.9000", ""],
+        [4, "0.8000", "0.9000", ""],
+    ]
+
+
+def test_parallel_coordinates_place_each_value_on_its_own_axis():
+    chart = sweep_charts.parallel(SPACE, LABELS, MARKS, MACRO_F1)
+
+    lines = {trace["name"]: trace["y"] for trace in chart.figure["data"]}
+    assert lines["best"] == [0.0, 1.0, 0.0, 1.0, None]
+    assert lines["better half"] == pytest.approx([0.5, 0.5, 1.0, 0.5 / 0.6, None])
+    assert lines["lower half"] == pytest.approx([0.5, 0.5, 1.0, 0.5, None])
+    assert lines["pruned"] == pytest.approx([0.5, 0.5, 1.0, 0.0, None])
+    assert chart.lead == "Best: Rate 0.0001; Rank 10; DoRA off."
+    assert [note["text"] for note in chart.figure["layout"]["annotations"]] == ["0.0001", "0.01", "2", "10", "off", "on", "0.300", "0.900"]
+    assert chart.rows[0] == [1, "0.001", "6", "on", "0.6000"]
+
+
+def test_importance_stands_with_the_largest_share_first():
+    chart = sweep_charts.importance({"rank": 0.75, "dora": 0.25}, LABELS, trials=12)
+
+    assert (chart.lead, chart.figure["data"][0]["y"], chart.figure["data"][0]["x"]) == (
+        "Rank mattered most, 75\xa0%.",
+        ["DoRA", "Rank"],
+        [0.25, 0.75],
+    )
+
+
+@pytest.mark.postgres
+def test_a_list_of_runs_that_are_all_trials_says_where_they_stand(client_for, snapshot, mia):
+    sweep = make_sweep(snapshot, mia)
+    run_trials(sweep)
+
+    page = client_for(mia).get("/runs/").content.decode()
+
+    assert "Only sweep trials so far" in page
+    assert "No runs yet" not in page
+    assert 'href="/runs/sweeps/"' in page

@@ -1,0 +1,88 @@
+"""What pages and the card say of a class that is the answer from a threshold on. Pure."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.modeling.training.thresholds import promises, threshold_of
+from lifecycle.ui.numbers import GAP
+
+CHOSEN = {
+    "label": "fraud", "by": "recall", "target": 0.95, "threshold": 0.31, "is_met": True, "positives": 23,
+    "validation": {"value": 22 / 23, "low": 0.79, "high": 0.992, "hits": 22, "of": 23},
+}  # fmt: skip
+REACHED = {"precision": {"value": 0.61, "low": 0.5, "high": 0.71}, "recall": {"value": 0.93, "low": 0.85, "high": 0.97}}
+MISSED = REACHED | {"recall": {"value": 0.8, "low": 0.7, "high": 0.88}}
+
+
+def test_the_choice_is_told_with_its_interval_and_with_what_test_says():
+    found = threshold_of(CHOSEN | {"measured": REACHED, "promised": True}, "test")
+
+    assert found.kind == "info"
+    assert found.fact == "fraud is predicted from 0.310; below it, the most likely other label."
+    assert found.text == (
+        f"Chosen for a recall of at least 0.95: 0.957 on validation (22 of 23 rows, 95{GAP}% 0.790 to 0.992). "
+        f"Guaranteed: new rows reach the target too, with 95{GAP}% confidence. "
+        "On test: recall 0.930 (0.850 to 0.970), with precision 0.610 (0.500 to 0.710)."
+    )
+    assert found.line == f"{found.fact} {found.text}"
+
+
+def test_a_test_split_that_chance_does_not_explain_is_warned_of():
+    found = threshold_of(CHOSEN | {"measured": MISSED}, "test")
+
+    assert found.kind == "warn"
+    assert found.text.endswith("The upper bound of its interval is below 0.95.")
+
+
+@pytest.mark.parametrize("stored", [{"promised": False}, {}])
+def test_without_a_promise_and_in_reports_from_before_there_was_one_it_is_estimated(stored):
+    found = threshold_of(CHOSEN | stored, "test")
+
+    assert (found.kind, found.text.endswith(" Estimated: not guaranteed for new rows.")) == ("info", True)
+
+
+@pytest.mark.parametrize(
+    ("operating", "told"),
+    [
+        (None, "estimated of 3 labels (a, b, c)"),
+        ({"missed": ["c"]}, "estimated of 2 labels (a, b)"),
+        ({"missed": ["c"], "promised": ["b"]}, "promised of 1 label (b); estimated of 1 label (a)"),
+        ({"missed": ["a", "b", "c"], "promised": []}, ""),
+    ],
+)
+def test_of_which_classes_a_target_is_promised_is_told_by_name(operating, told):
+    assert promises(operating, ["a", "b", "c"]) == told
+
+
+def test_of_many_classes_the_first_five_are_named():
+    assert promises(None, list("abcdefg")) == "estimated of 7 labels (a, b, c, d, e and 2 more)"
+
+
+@pytest.mark.parametrize("measured", [{}, {"measured": MISSED}])
+def test_of_validation_nothing_is_told_twice(measured):
+    found = threshold_of(CHOSEN | measured, "validation")
+
+    assert (found.kind, "On validation:" in found.text) == ("info", False)
+
+
+def test_a_target_that_no_threshold_reaches_is_said_and_what_was_taken_for_it():
+    found = threshold_of(CHOSEN | {"by": "precision", "is_met": False}, "validation")
+
+    assert found.kind == "warn"
+    assert found.text.startswith("No threshold reaches a precision of 0.95. The closest was chosen:")
+
+
+def test_a_class_with_few_rows_has_no_threshold():
+    found = threshold_of(CHOSEN | {"threshold": None, "is_met": False, "positives": 7, "measured": REACHED}, "test")
+
+    assert (found.kind, found.fact) == ("warn", "fraud has no threshold for the target recall of 0.95.")
+    assert found.text.startswith(
+        "7 validation rows have it; choosing a threshold needs 20. The most likely label is predicted. On test: recall 0.930"
+    )
+
+
+def test_what_no_row_tells_is_not_measured():
+    found = threshold_of(CHOSEN | {"measured": REACHED | {"precision": None}}, "test")
+
+    assert "with precision not measured (no rows)." in found.text

@@ -1,0 +1,177 @@
+"""The command against a live server: its exit code, what it prints, and jobs that run while it waits."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import uvicorn
+from django.core.servers.basehttp import ThreadedWSGIServer
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connections
+from django.test.testcases import LiveServerThread, _StaticFilesHandler
+from django.utils import timezone
+
+from lifecycle.runtime.cli.main import main
+from lifecycle.runtime.inference.app import Server
+from lifecycle.runtime.inference.config import Config
+from registry.ground.access.actions import TOKEN_PREFIX, token_digest
+from registry.ground.access.models import ApiToken, User
+from tests.inference.models import Installation
+from tests.inference.models import endpoint as routed
+from tests.support.jobs import run_jobs
+
+
+@dataclass
+class Said:
+    """One call. waits: the pauses that it made, in seconds."""
+
+    code: int
+    out: str
+    err: str
+    waits: list[float]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def _no_login_but_ours(tmp_path, monkeypatch):
+    for name in ("LIFECYCLE_URL", "LIFECYCLE_TOKEN", "LIFECYCLE_INFERENCE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+class SharedConnection(ThreadedWSGIServer):
+    """Answers within the transaction of the test, so that nothing has to be emptied afterwards. One request at a time."""
+
+    busy = threading.Lock()
+
+    def process_request_thread(self, *args: Any) -> None:
+        with self.busy:
+            super().process_request_thread(*args)
+
+    def _close_connections(self) -> None:
+        pass
+
+
+class SharedThread(LiveServerThread):
+    server_class = SharedConnection
+
+
+@pytest.fixture(scope="session")
+def _server(django_db_setup):
+    thread = SharedThread("127.0.0.1", _StaticFilesHandler, connections_override={})
+    thread.daemon = True
+    thread.start()
+    thread.is_ready.wait()
+    assert thread.error is None, thread.error
+    yield thread
+    thread.terminate()
+
+
+@pytest.fixture
+def site(db, _server):
+    """The address of a live server on the test's own connection. The command waits for each answer, so that never two threads use it.
+
+    The connection is given anew: an earlier test with processes of its own may have put another in its place.
+    """
+    connection = connections["default"]
+    connection.inc_thread_sharing()
+    _server.httpd.connections_override = {"default": connection}
+    for signal in (request_started, request_finished):  # as Django's own test client: a request within a transaction leaves it open
+        signal.disconnect(close_old_connections)
+    yield f"http://127.0.0.1:{_server.port}"
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+    connection.dec_thread_sharing()
+
+
+@pytest.fixture
+def token():
+    """The secret of a person's new token, written as a row: how one makes a token is tested in `tests/registry/ground/access`."""
+
+    def make(user: User, *scopes: str) -> str:
+        secret, until = TOKEN_PREFIX + secrets.token_urlsafe(32), timezone.now() + timedelta(days=1)
+        ApiToken.objects.create(
+            user=user, name="command", scopes=sorted(scopes or ApiToken.Scope.values), digest=token_digest(secret), expires_at=until
+        )
+        return secret
+
+    return make
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Call the command. Whenever it pauses, what waits in the queue is done; `during` is called first."""
+
+    def call(*words: str, stdin: str = "", during=lambda: run_jobs()) -> Said:
+        waits: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            assert len(waits) < 50, "The command waits for ever."
+            during()
+
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        try:
+            code = main(list(words), sleep=sleep)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        with SharedConnection.busy:  # the last answer is given, and its thread is done with the database
+            pass
+        printed = capsys.readouterr()
+        return Said(code, printed.out, printed.err, waits)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def _inference_server(tmp_path_factory):
+    """The address of a live inference server with the endpoint `support`; its token is TOKEN."""
+    installation = Installation(tmp_path_factory.mktemp("inference"))
+    installation.publish(support=routed(installation.artifact()))
+    server = Server(Config(data_dir=installation.folder))
+    server.router.start = lambda: None  # no thread: all is loaded here
+    server.router.poll()
+    while server.router.load_next():
+        pass
+    runner = uvicorn.Server(uvicorn.Config(server.application(), port=0, log_level="warning"))
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    while not runner.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{runner.servers[0].sockets[0].getsockname()[1]}"
+    runner.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def asked_server(_inference_server, monkeypatch):
+    """The inference server, whose address the command knows."""
+    monkeypatch.setenv("LIFECYCLE_INFERENCE_URL", _inference_server)
+    return _inference_server
+
+
+@pytest.fixture
+def as_person(command, token, site, monkeypatch):
+    """Be somebody: their token in the environment, as in a script."""
+
+    def become(user: User, *scopes: str):
+        monkeypatch.setenv("LIFECYCLE_URL", site)
+        monkeypatch.setenv("LIFECYCLE_TOKEN", token(user, *scopes))
+        return command
+
+    return become

@@ -1,0 +1,49 @@
+"""Channels are listed without what their addresses hold, and tested by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.ground.notices.models import Channel, Delivery
+
+
+@pytest.fixture
+def channel(project):
+    return Channel.objects.create(project=project, kind="webhook", name="Duty", address="https://example.org/T0/secret", wants=["page"])
+
+
+def test_channels_are_listed_by_host(as_person, omar, project, channel):
+    command = as_person(omar)
+
+    said = command("channels", "list")
+
+    assert [line.split() for line in said.out.splitlines()] == [
+        ["CHANNEL", "KIND", "TO", "TAKES", "ON"],
+        ["Duty", "webhook", "example.org", "page", "yes"],
+    ]
+    assert command("channels", "list", "--project", "inbox", "--field", "0.uuid").out == f"{channel.uuid}\n"
+
+
+def test_one_is_tested_by_name_and_not_again_at_once(as_person, omar, channel, site):
+    command = as_person(omar)
+
+    said = command("channels", "test", "Duty")
+
+    assert (said.code, said.out) == (0, "A test message is on its way over Duty.\n")
+    assert Delivery.objects.get().channel == channel
+    again = command("channels", "test", "Duty")
+    assert (again.code, again.err) == (
+        1, "A test of Duty was just sent. Check its result, and try again in a minute.\n"
+    )  # fmt: skip
+    assert Delivery.objects.count() == 1
+
+
+def test_who_may_only_look_sends_nothing(as_person, mia, channel):
+    said = as_person(mia)("channels", "test", "Duty")
+
+    assert (said.code, said.err) == (1, "Only an ML lead or an on-call can do this.\n")
+    assert not Delivery.objects.exists()
+
+
+def test_without_a_channel_it_is_said_who_adds_one(as_person, omar, project):
+    assert as_person(omar)("channels", "list").out == "No channels. An ML lead or on-call adds one on the alerts page.\n"

@@ -1,0 +1,73 @@
+"""What people agree on is accepted together after a look at a sample, from a shell."""
+
+from __future__ import annotations
+
+import pytest
+
+from datasets_app.queues.models import Decision
+from datasets_app.review.actions.reviews import decide
+from datasets_app.review.models import SpotCheck
+from datasets_app.review.queries.checks import to_look_at
+from datasets_app.schemas.queries.labels import labels_by_name
+from registry.ground.ledger.models import Event
+from tests.support.labeling import label_items, make_dataset, make_queue, says
+
+
+@pytest.fixture
+def queue(project, mia, ana, ben):
+    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(6)]), mia, overlap=2, acceptance="reviewer")
+    label_items(made, {ana: ["card"] * 6, ben: ["card"] * 6})
+    return made
+
+
+def facts(out):
+    return {head.strip(): value.strip() for head, _, value in (line.partition("  ") for line in out.splitlines())}
+
+
+def look_through(queue, ravi):
+    value = says(labels_by_name(queue.schema)["card"])
+    for row in to_look_at(SpotCheck.objects.get(state="open")):
+        decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
+
+
+def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person, queue, ravi, site):
+    command = as_person(ravi)
+    assert command("checks", "show", "Batch 1").out.splitlines() == ["Waiting  6", "Check    –"]
+
+    drawn = command("checks", "draw", "Batch 1", "--size", "2", "--tolerated", "0")
+    lines = facts(drawn.out)
+    assert [lines[name] for name in ("Waiting", "Tolerated", "Right", "Wrong", "Allowed")] == ["6", "0", "0", "0", "0"]
+    assert (lines["Accepted in 95"], lines["Accepted in 10"]) == ("0.025", "0.684")
+    assert lines["Page"] == f"{site}/labeling/{queue.uuid}/review/?order=sample"
+    early = command("checks", "accept", "Batch 1")
+    assert (early.code, early.err) == (1, "2 of the sample's 2 items haven't been reviewed. Resolve them first.\n")
+    look_through(queue, ravi)
+
+    shown = facts(command("checks", "show", "Batch 1").out)
+    assert [shown[name] for name in ("Check right", "Check wrong", "Check to look at")] == ["2", "0", "none"]
+    said = command("checks", "accept", "Batch 1")
+    assert (said.code, facts(said.out)["Accepted"]) == (0, "4")
+    assert Decision.objects.filter(how="accepted").count() == 4
+    assert command("checks", "show", "Batch 1").out.splitlines() == ["Waiting  0", "Check    –"]
+
+
+def test_a_check_is_dropped_and_nothing_is_accepted(as_person, queue, ravi):
+    command = as_person(ravi)
+    none = command("checks", "drop", "Batch 1")
+    assert (none.code, none.err) == (
+        1, f"Batch 1 has no sample check. Draw a sample: lifecycle checks draw {queue.uuid}\n"
+    )  # fmt: skip
+    command("checks", "draw", "Batch 1")
+
+    said = command("checks", "drop", "Batch 1")
+
+    assert said.out == "The check of Batch 1 is dropped; nothing was accepted.\n"
+    assert (SpotCheck.objects.get().state, Decision.objects.count()) == ("dropped", 0)
+
+
+def test_who_does_not_review_draws_nothing(as_person, queue, mia):
+    command, before = as_person(mia), Event.objects.count()
+
+    said = command("checks", "draw", "Batch 1")
+
+    assert (said.code, said.out, SpotCheck.objects.count(), Event.objects.count()) == (1, "", 0, before)

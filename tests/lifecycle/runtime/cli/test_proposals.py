@@ -1,0 +1,79 @@
+"""Proposals to change a guideline are made, listed, taken up and declined from a shell."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from datasets_app.schemas.actions.proposals import propose_change
+from datasets_app.schemas.models import GuidelineProposal, LabelSchema
+from registry.ground.ledger.models import Event
+from tests.support.labeling import make_dataset, make_schema
+
+
+@pytest.fixture
+def inbox(project, mia):
+    dataset = make_dataset(project, mia, ["one"])
+    make_schema(dataset, mia)
+    return dataset
+
+
+@pytest.fixture
+def proposal(inbox, ana):
+    return propose_change(dataset_id=inbox.uuid, actor=ana, text="Say what a card is.")
+
+
+def test_a_proposal_is_made_once_and_listed_with_its_classes(as_person, inbox, ana, mia):
+    command = as_person(ana)
+
+    said = command("proposals", "create", "inbox", "Say what a card is.", "--label", "card")
+    again = command("proposals", "create", "inbox", "Say what a card is.", "--label", "card")
+
+    made = GuidelineProposal.objects.get()
+    assert said.out == again.out == f"Proposed: {made.uuid}. Someone who manages the labels answers it.\n"
+    listed = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN", as_person(mia)("proposals", "list", "inbox").out)
+    assert listed.splitlines()[1].split() == [str(made.uuid), "WHEN", "ana", "1", "card", "Say", "what", "a", "card", "is.", "open", "–"]
+
+
+def test_a_version_takes_proposals_up(as_person, inbox, mia, proposal, tmp_path):
+    command, path = as_person(mia), tmp_path / "classes.json"
+    path.write_text(json.dumps({"guideline": "A card is plastic.", "labels": [{"name": name} for name in ("billing", "card", "transfer")]}))
+
+    said = command("proposals", "accept", "inbox", str(proposal.uuid), "--file", str(path))
+
+    assert (said.code, said.out) == (0, "Version 2 of inbox accepts 1 proposal.\n")
+    proposal.refresh_from_db()
+    assert (proposal.state, proposal.taken_up_in.version, proposal.taken_up_in.guideline) == ("taken_up", 2, "A card is plastic.")
+    assert command("proposals", "list", "inbox", "--state", "taken_up").out.split()[-1] == "2"
+    assert command("proposals", "list", "inbox").out == "No such proposals.\n"
+
+
+def test_a_proposal_is_declined_with_a_sentence(as_person, inbox, mia, proposal):
+    command = as_person(mia)
+
+    said = command("proposals", "decline", str(proposal.uuid), "--answer", "It says so already.")
+
+    assert said.out == "Declined; ana sees your answer.\n"
+    listed = command("proposals", "list", "inbox", "--state", "declined").out
+    assert listed.split()[-6:] == ["declined", "It", "says", "so", "already.", "–"]
+    again = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
+    assert (again.code, again.err) == (1, "This proposal is already declined. Reload the page.\n")
+
+
+def test_who_does_not_manage_labels_answers_nothing(as_person, inbox, ben, proposal):
+    command, before = as_person(ben), Event.objects.count()
+
+    said = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
+
+    proposal.refresh_from_db()
+    assert (said.code, said.out, proposal.state, LabelSchema.objects.count()) == (1, "", "open", 1)
+    assert Event.objects.count() == before
+
+
+def test_ones_own_proposal_is_withdrawn(as_person, ana, ben, proposal):
+    assert as_person(ben)("proposals", "withdraw", str(proposal.uuid)).code == 1
+    assert as_person(ana)("proposals", "withdraw", str(proposal.uuid)).out == "Withdrawn.\n"
+    proposal.refresh_from_db()
+    assert proposal.state == "withdrawn"

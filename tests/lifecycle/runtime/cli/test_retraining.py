@@ -1,0 +1,113 @@
+"""Proposals are listed, made and decided; a script decides only what it says it looked at."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from lifecycle.runtime.cli.client import ApiRefusal, Client
+from monitoring.retraining import actions
+from monitoring.retraining.models import Proposal, Trigger
+
+
+@pytest.fixture
+def endpoint(live_endpoint):
+    return live_endpoint
+
+
+@pytest.fixture
+def proposed(endpoint, mia):
+    return actions.propose(endpoint_id=endpoint.uuid, actor=mia, note="Refunds are misread.", min_labels=8)
+
+
+def test_considering_says_why_and_why_not_and_changes_nothing(as_person, mia, endpoint):
+    said = as_person(mia)("retraining", "consider", endpoint.slug)
+
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines()[0] == "Possible  yes"
+    assert "Reasons against" in said.out.splitlines()
+    assert not Proposal.objects.exists()
+
+
+def test_considering_while_one_is_open_says_so_and_fails(as_person, mia, endpoint, proposed):
+    said = as_person(mia)("retraining", "consider", endpoint.slug)
+
+    assert (said.code, said.err) == (1, "")
+    assert said.out.splitlines()[0] == "Possible  no"
+    assert Proposal.objects.get() == proposed
+
+
+def test_triggers_are_shown_as_they_are_set(as_person, lee, endpoint):
+    command = as_person(lee)
+    assert command("retraining", "triggers", endpoint.slug).out == "No trigger is set. Set one on the endpoint's page.\n"
+    made = Trigger.objects.create(endpoint=endpoint, kind="drift", enabled=True, threshold=3, author=lee, set_at=timezone.now())
+
+    said = command("retraining", "triggers", endpoint.slug)
+
+    assert said.out.splitlines()[1].split()[:5] == ["drift", "yes", "3.000", str(made.cooldown_days), str(made.min_labels)]
+
+
+def test_proposing_says_who_decides(as_person, mia, endpoint, site):
+    said = as_person(mia)("retraining", "propose", endpoint.slug, "--note", "Refunds are misread.", "--min-labels", "8")
+
+    made = Proposal.objects.get()
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines()[0] == "Proposal 1 waits for an ML lead."
+    assert f"Page      {site}/retraining/{made.uuid}/" in said.out.splitlines()
+    assert (made.state, made.note, made.min_labels, made.proposed_by) == ("open", "Refunds are misread.", 8, mia)
+
+
+def test_a_second_one_for_the_same_endpoint_is_refused(as_person, mia, endpoint, proposed):
+    said = as_person(mia)("retraining", "propose", endpoint.slug)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err
+    assert Proposal.objects.count() == 1
+
+
+def test_they_are_listed_and_shown(as_person, mia, endpoint, proposed, site):
+    command = as_person(mia)
+
+    listed, shown = command("retraining", "list", "--endpoint", endpoint.slug), command("retraining", "show", "1")
+
+    assert listed.out.splitlines()[0].split() == ["NO.", "ENDPOINT", "STATE", "OUTCOME", "BY", "NEXT", "PROPOSED"]
+    assert listed.out.splitlines()[1].split()[:3] == ["1", "inbox/support-inbox-prod", "open"]
+    assert shown.out.splitlines()[0].split() == ["Proposal", "1,", "open"]
+    assert f"Page        {site}/retraining/{proposed.uuid}/" in shown.out.splitlines()
+    assert command("retraining", "list", "--state", "failed").out.startswith("No proposals.")
+
+
+@pytest.mark.parametrize("word", ["approve", "decline"])
+def test_no_token_decides_and_the_command_says_where_a_lead_does(as_person, lee, proposed, site, word):
+    said = as_person(lee)("retraining", word, "1")
+
+    proposed.refresh_from_db()
+    assert (said.code, said.out) == (1, "")
+    assert said.err == (f"An ML lead who is signed in decides on a proposal, never a token. Decide on {site}/retraining/{proposed.uuid}/\n")
+    assert proposed.state == "open"
+
+
+def test_the_server_lets_no_token_decide_whatever_the_command_is(site, token, lee, proposed):
+    api = Client(site, token(lee), prefix="/api/v1")
+    seen = api.get(f"/retraining/{proposed.uuid}/")["seen"]
+
+    with pytest.raises(ApiRefusal, match="API tokens can't do this") as refused:
+        api.post(f"/retraining/{proposed.uuid}/approve/", {"seen": seen})
+
+    proposed.refresh_from_db()
+    assert (refused.value.status, proposed.state) == (403, "open")
+
+
+def test_it_is_called_off_with_a_reason(as_person, lee, proposed):
+    said = as_person(lee)("retraining", "call-off", "1", "--reason", "Wrong endpoint.")
+
+    proposed.refresh_from_db()
+    assert (said.code, said.out) == (0, "Proposal 1 is called off.\n")
+    assert (proposed.state, proposed.outcome) == ("declined", "called_off")
+
+
+def test_nothing_of_others_is_shown(as_person, otto, proposed):
+    said = as_person(otto)("retraining", "show", "1")
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "There is no proposal 1, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"

@@ -1,0 +1,78 @@
+"""A search for settings from a shell."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lifecycle.modeling.training.models import Run, Sweep
+from tests.support import training
+from tests.support.sweeps import make_sweep, run_trials
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    return training.make_snapshot(project, mia, name="Inbox")
+
+
+@pytest.fixture
+def base(snapshot, mia):
+    return training.make_base(snapshot.dataset.project, mia)
+
+
+def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, base, site):
+    command = as_person(mia)
+
+    made = command(
+        "sweeps", "start", "inbox@1", "--search", "learning_rate=0.0004..0.01", "--search", "batch_size=8,16", "--set", "epochs=3",
+        "--trials", "4", "--no-pruning", "--minutes", "60",
+    )  # fmt: skip
+    sweep = run_trials(Sweep.objects.get(), 0.7, 0.9)
+    shown, listed, cancelled = command("sweeps", "show", "1"), command("sweeps", "list"), command("sweeps", "cancel", "1")
+
+    assert made.out == f"Sweep 1 started: {site}/runs/sweeps/{sweep.uuid}/\nIts trials: lifecycle sweeps show 1\n"
+    assert sweep.space == {"learning_rate": {"low": 0.0004, "high": 0.01, "log": True}, "batch_size": {"choices": [8, 16]}}
+    assert (sweep.options["epochs"], sweep.trials_wanted, sweep.prunes, sweep.minutes) == (3, 4, False, 60)
+    head, *rows = [re.split(r" {2,}", line.strip()) for line in shown.out.partition("\nResults\n")[2].partition("\n\n")[0].splitlines()]
+    places = [head.index(name) for name in ("TRIAL", "NUMBER", "STATE", "SCORE")]
+    assert sorted([row[at] for at in places] for row in rows) == [
+        ["1", "1", "succeeded", "0.700"], ["2", "2", "succeeded", "0.900"], ["3", "3", "queued", "–"],
+    ]  # fmt: skip
+    assert listed.out.splitlines()[1].split()[:7] == ["1", "inbox", "running", "lora", "2", "4", "0.900"]
+    assert cancelled.out == "Sweep 1 is cancelled. 3 of 4 trials had been started.\n"
+    assert Run.objects.get(trial=3).state == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (["--search", "rank=8"], 2, "--search rank=8 is neither a range nor several values. Write NAME=LOW..HIGH or NAME=A,B.\n"),
+        (["--search", "rank=8,1000"], 1, "rank must be from 1 to 256, got 1000."),
+    ],
+)
+def test_what_cannot_be_searched_is_told_and_starts_nothing(as_person, mia, base, words, code, error):
+    said = as_person(mia)("sweeps", "start", "inbox@1", *words)
+
+    assert (said.code, said.out) == (code, "")
+    assert said.err.startswith(error)
+    assert not Sweep.objects.exists()
+
+
+def test_a_pruned_trial_is_watched_to_its_end(as_person, mia, snapshot, base):
+    run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned")
+
+    said = as_person(mia)("runs", "watch", "2")
+
+    assert said.code == 1
+    assert said.out.startswith("Run 2 pruned: Pruned at evaluation 1")
+
+
+def test_nothing_of_others_is_shown(as_person, otto, mia, snapshot, base):
+    make_sweep(snapshot, mia, base=base)
+
+    said = as_person(otto)("sweeps", "show", "1")
+
+    assert (said.code, said.err) == (
+        1, "There is no sweep 1, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
+    )  # fmt: skip
