@@ -101,8 +101,8 @@ def test_a_plain_form_answers_and_resolves_and_comes_back_to_the_same_page(queue
     answer = Comment.objects.get(reply_to=first)
     resolved = client.post(url("resolve_comment", queue), {"comment": first.uuid, "on": "yes", "back": "comments", "at": at})
 
-    assert answered["Location"] == f"{url('comments', queue)}?{at}#comment-{answer.uuid}"
-    assert resolved["Location"] == f"{url('comments', queue)}?{at}#comment-{first.uuid}"
+    assert answered["Location"] == f"{url('queues:comments', queue)}?{at}#comment-{answer.uuid}"
+    assert resolved["Location"] == f"{url('queues:comments', queue)}?{at}#comment-{first.uuid}"
     first.refresh_from_db()
     assert first.resolved_by == ravi
     client.post(url("resolve_comment", queue), {"comment": first.uuid, "on": "no", "back": "review"})

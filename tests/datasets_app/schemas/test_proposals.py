@@ -88,7 +88,7 @@ def test_a_version_takes_proposals_up_and_their_proposers_are_told(queue, ana, b
     assert (taken.state, taken.taken_up_in, taken.answered_by, left.state) == (State.TAKEN_UP, schema, mia, State.OPEN)
     told = Notice.objects.get()
     assert (told.user, told.text) == (ana, "Version 2 of the guideline of Inbox includes your proposal.")
-    assert told.url == f"{url('schema_version', queue, 2)}#proposal-{taken.uuid}"
+    assert told.url == f"{url('schemas:schema_version', queue, 2)}#proposal-{taken.uuid}"
     assert Event.objects.get(verb=Verb.PROPOSAL_TAKEN_UP).object_id == str(taken.uuid)
 
 
