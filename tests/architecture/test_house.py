@@ -11,28 +11,39 @@ WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 CONTRACTS = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
+FLOORS = ("lifecycle.runtime", "lifecycle.ground", "lifecycle.modeling", "lifecycle.roof", "registry.ground")
+
+
+def packages_in(parent: str) -> set[str]:
+    folder = settings.BASE_DIR / parent.replace(".", "/")
+    return {f"{parent}.{path.name}" for path in folder.iterdir() if (path / "__init__.py").exists()}
+
+
 def rooms_on_disk() -> set[str]:
-    folders = (path for wing in WINGS for path in (settings.BASE_DIR / wing).iterdir() if path.is_dir() and (path / "__init__.py").exists())
-    return {f"{folder.parent.name}.{folder.name}" for folder in folders}
+    return {each for parent in (*WINGS, *FLOORS) for each in packages_in(parent)} - {*FLOORS}
 
 
-def rooms_in_contract() -> set[str]:
-    parts = (part.strip(" ()") for layer in CONTRACTS[0]["layers"] for part in layer.replace("|", ":").split(":"))
-    return set(parts)
+def modules_in(contract: int) -> set[str]:
+    return {part.strip(" ()") for layer in CONTRACTS[contract]["layers"] for part in layer.replace("|", ":").split(":")}
 
 
-def test_every_room_on_disk_stands_on_a_floor():
-    assert rooms_on_disk() - rooms_in_contract() == set()
+def test_every_room_on_disk_is_in_the_order_of_rooms():
+    assert rooms_on_disk() - modules_in(1) == set()
+
+
+def test_every_package_of_a_wing_is_on_a_floor():
+    on_floors = modules_in(0)
+    assert {each for wing in WINGS if wing not in on_floors for each in packages_in(wing)} - on_floors == set()
 
 
 def test_every_django_room_is_held_to_the_order_inside_a_room():
     with_models = {room for room in rooms_on_disk() if (settings.BASE_DIR / room.replace(".", "/") / "migrations").exists()}
-    assert with_models - set(CONTRACTS[1]["containers"]) - {"registry.ground.ledger", "registry.ground.artifacts"} == set()
+    assert with_models - set(CONTRACTS[2]["containers"]) - {"registry.ground.ledger", "registry.ground.artifacts"} == set()
 
 
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_wing_is_a_plain_package(wing):
-    assert (settings.BASE_DIR / wing / "__init__.py").read_text() == ""
+@pytest.mark.parametrize("package", [*WINGS, *FLOORS])
+def test_a_wing_and_a_floor_are_plain_packages(package):
+    assert (settings.BASE_DIR / package.replace(".", "/") / "__init__.py").read_text() == ""
 
 
 def test_no_drawer_for_what_has_no_place():

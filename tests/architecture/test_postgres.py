@@ -119,7 +119,13 @@ def is_sqlite(condition: ast.AST) -> bool:
     return False
 
 
-ROOMS = [room for wing in WINGS for room in sorted((settings.BASE_DIR / wing).iterdir()) if (room / "__init__.py").exists()]
+PARENTS = (*WINGS, "lifecycle/ground", "lifecycle/modeling", "lifecycle/roof", "registry/ground")
+ROOMS = [
+    room
+    for parent in PARENTS
+    for room in sorted((settings.BASE_DIR / parent).iterdir())
+    if (room / "__init__.py").exists() and str(room.relative_to(settings.BASE_DIR)) not in PARENTS
+]
 OF_SQLITE = {"lifecycle/sqlite"}  # the driver of SQLite itself
 
 

@@ -19,8 +19,10 @@ import grimp
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("lifecycle", "datasets_app", "registry", "monitoring")
 ALWAYS = ("tests/architecture/test_house.py",)
-ELSEWHERE = {f"lifecycle/{room}": room for room in ("engine", "statistics", "inference", "bundle")}  # tests of these rooms
-SITEWIDE = {"home", "jobs", "notices", "trace"}  # rooms whose templates stand at the top
+FLOORS = {"runtime", "ground", "modeling", "roof"}  # packages of rooms
+ELSEWHERE = {f"lifecycle/runtime/{room}": room for room in ("engine", "statistics", "inference", "bundle", "task_types")}
+# rooms whose templates are at the top
+SITEWIDE = {"home": "roof/home", "jobs": "ground/jobs", "notices": "ground/notices", "trace": "roof/trace"}
 
 
 def changed(since: str) -> list[Path]:
@@ -34,10 +36,10 @@ def tests_of_room(path: Path) -> Path | None:
     """The folder of tests that mirrors the room in which a file of the product lies."""
     parts = path.parts[1:] if path.parts[0] == "templates" else path.parts
     if path.parts[0] in ("templates", "static") and parts[0] not in PACKAGES:
-        return Path("tests/lifecycle", parts[0] if parts[0] in SITEWIDE else "ui")
+        return Path("tests/lifecycle", SITEWIDE.get(parts[0], "ui"))
     if parts[0] not in PACKAGES:
         return None
-    room = "/".join(parts[:2])
+    room = "/".join(parts[: 3 if parts[1] in FLOORS else 2])
     return Path("tests", ELSEWHERE.get(room, room))
 
 

@@ -22,9 +22,9 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 PERMISSIONS = """# Permissions
 
-Written from `registry/ground/access/roles.py` by `python -m tests.support.reference`; a test compares the two. A role is held in a project, or on
-one dataset or registered model in it. What a person may not see answers 404; what they see but may not do answers 403 with the roles that
-may. `is_staff` and `is_superuser` give nothing.
+Written from `registry/ground/access/roles.py` by `python -m tests.support.reference`; a test compares the two. A role is held in a project,
+or on one dataset or registered model in it. What a person may not see answers 404; what they see but may not do answers 403 with the
+roles that may. `is_staff` and `is_superuser` give nothing.
 
 {table}
 

@@ -1,4 +1,4 @@
-"""`python -m lifecycle.runtime.engine.follow DIR`: one of several processes that train a run; the first starts it, and it ends with that one."""
+"""`python -m lifecycle.runtime.engine.follow DIR`: one of the processes that train a run; it ends with the first, which started it."""
 
 from __future__ import annotations
 

@@ -177,7 +177,8 @@ def test_with_a_token_set_only_that_token_reads_them(client, settings):
 
 def test_several_processes_add_up_through_one_folder(tmp_path):
     count = "from lifecycle.roof.home import counting; counting.requests.labels('home', 'GET', '200').inc(2)"
-    tell = "from lifecycle.roof.home import counting; print([s.value for f in counting.families() for s in f.samples if s.name.endswith('total')])"
+    totals = "[s.value for f in counting.families() for s in f.samples if s.name.endswith('total')]"
+    tell = f"from lifecycle.roof.home import counting; print({totals})"
     environment = os.environ | {
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
         "PYTHONPATH": str(ROOT),

@@ -115,9 +115,9 @@ def test_ctrl_c_leaves_the_run_running(as_person, mia, run):
 def test_sigint_to_the_real_process_ends_the_looking_alone(site, token, mia, run, tmp_path):
     actions.begin(run.uuid)
     environment = os.environ | {"LIFECYCLE_URL": site, "LIFECYCLE_TOKEN": token(mia), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "lifecycle.runtime.cli", "runs", "watch", "1"]
     watching = subprocess.Popen(
-        [sys.executable, "-m", "lifecycle.runtime.cli", "runs", "watch", "1"], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a script's background it would be ignored
     )  # fmt: skip
     assert watching.stderr is not None
