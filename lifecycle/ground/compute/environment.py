@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent  # where the engine is imported from; never a folder that a run writes
+ROOT = Path(__file__).resolve().parents[3]  # where the engine is imported from; never a folder that a run writes
 
 # Names that an engine process inherits. Everything else (database, broker, storage, secrets, tokens, proxies) stays outside.
 INHERITED = (
