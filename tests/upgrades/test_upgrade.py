@@ -114,6 +114,10 @@ def installation(upgraded, settings, monkeypatch, django_db_blocker) -> Iterator
         yield upgraded
 
 
+def test_the_version_that_is_named_is_kept():
+    assert upgrade.present_version() in upgrade.kept_versions()
+
+
 def test_a_version_that_is_kept_has_a_row_in_every_table(upgraded):
     empty = {name for name, rows in Installation.kept_rows(upgraded).items() if len(rows) < 2}
 
