@@ -21,12 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from datasets_app.labeling import actions as labeling
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
+from tests.datasets_app.labeling.test_learning import words_alone
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling import actions as labeling
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import queries as frozen
 from lifecycle.ground.jobs import actions as jobs
@@ -62,7 +63,6 @@ from registry.ground.ledger import checkpoints
 from registry.policies.actions import publish
 from registry.promotions import actions as promotions
 from registry.promotions import plans
-from tests.datasets_app.labeling.test_learning import words_alone
 from tests.monitoring.rollouts.conftest import QUICK, Street, key
 from tests.support import changing, gold, golden, registry, rules
 from tests.support.alerts import make_alerts

@@ -93,7 +93,7 @@ class World:
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
         things["check"] = SpotCheck.objects.create(queue=queue, waiting=1, last=1, tolerated=2, created_by=people["ravi"])
         things["guideline"] = propose_change(
-            dataset_id=dataset.uuid, actor=people["ana"], text=SCRIPT, classes=[label], queue_id=queue.uuid,
+            dataset_id=dataset.uuid, actor=people["ana"], text=SCRIPT, classes=[label],
             item_id=queue.slots.first().item.uuid,
         )  # fmt: skip
         scan(dataset, people["ravi"])
