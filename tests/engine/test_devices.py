@@ -156,7 +156,7 @@ def test_each_process_takes_its_own_gpu_and_the_same_order_of_sums(gpus, monkeyp
 def test_more_processes_than_gpus_are_refused_by_the_field(gpus):
     asked = gpus(1)
 
-    with pytest.raises(SpecError, match="processes must be at most 1, the GPUs that this worker serves"):
+    with pytest.raises(SpecError, match="processes must be at most 1, the number of GPUs of this worker"):
         devices.prepare("cuda", processes=2)
 
     assert asked == []

@@ -163,7 +163,7 @@ def test_a_base_of_pickles_is_refused(tiny_base, tmp_path):
     folder = copy_base(tiny_base, tmp_path / "pickle")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
-    with pytest.raises(EngineFault, match=r"its weights are a pickle \(pytorch_model.bin\)"):
+    with pytest.raises(EngineFault, match=r"its weights are a pickle file \(pytorch_model.bin\)"):
         open_base(folder)
 
 

@@ -116,7 +116,7 @@ def test_embeddings_that_do_not_stand_apart_are_refused():
 
     model = transformers.Qwen2Model(transformers.Qwen2Config(**SHAPE, num_key_value_heads=2))
 
-    with pytest.raises(SpecError, match=r"strategy.frozen_layers needs embeddings that stand apart, and those of Qwen2Model do not\."):
+    with pytest.raises(SpecError, match=r"strategy.frozen_layers needs separate embeddings, which Qwen2Model lacks\."):
         freeze_lowest(model, 1)
 
 
@@ -138,7 +138,7 @@ def test_layers_that_share_their_weights_are_refused():
 
     config = transformers.AlbertConfig(**SHAPE, embedding_size=32, num_hidden_groups=1)
 
-    with pytest.raises(SpecError, match=r"strategy.kind needs a model with a layer list, which AlbertModel has none\."):
+    with pytest.raises(SpecError, match=r"strategy.kind needs a model with a layer list, which AlbertModel lacks\."):
         layers_of(transformers.AlbertModel(config))
 
 

@@ -37,7 +37,7 @@ def test_agreement_of_exactly_99_percent_passes(differ, passed):
 
     assert gate.agreement == 1 - differ / 1000
     assert gate.passed is passed
-    assert ("Agreement must be 99 % or more." in gate.reason) is not passed
+    assert ("Agreement must be at least 99 %." in gate.reason) is not passed
 
 
 @pytest.mark.parametrize(("before", "after", "passed"), [(0.9, 0.895, True), (0.905, 0.9, True), (0.9, 0.8949, False), (0.9, 0.95, True)])
@@ -125,7 +125,7 @@ def test_test_rows_choose_no_graph(trained, run_folder, train_here):
     assert (result["status"], result["int8"]) == ("succeeded", wanted["int8"])
 
 
-@pytest.mark.parametrize(("rows", "told"), [(1, "1 is"), (99, "99 are")])
+@pytest.mark.parametrize(("rows", "told"), [(1, "has 1."), (99, "has 99.")])
 def test_too_few_validation_rows_leave_fp32_and_say_so(trained, rows, told):
     folder, result = trained(rows, epochs=1)
 

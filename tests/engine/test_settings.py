@@ -80,7 +80,7 @@ def test_room_follows_the_long_texts(long_tokens, max_tokens):
     choice = suggest(1000, long=long_tokens).choices["max_tokens"]
 
     assert choice.value == max_tokens
-    assert ("cut" in choice.reason) == (long_tokens == 4000)
+    assert ("truncated" in choice.reason) == (long_tokens == 4000)
 
 
 def test_class_weights_come_on_when_one_class_dwarfs_another():

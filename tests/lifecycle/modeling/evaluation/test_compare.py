@@ -45,7 +45,7 @@ def test_the_better_one_is_named_with_its_interval_and_what_changed():
 
 def test_where_nothing_can_be_told_the_rows_that_would_tell_are_named():
     assert told(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
-        "No clear difference between Run 1 and Run 2: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
+        "No clear difference between Run 1 and Run 2: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
         "Of 5 items that only one of them answers rightly, Run 2 fixed 3 and broke 2; p = 1.0. "
         "Detecting a difference this size needs about 31,000 rows; this test set has 1,000.",
     )

@@ -25,8 +25,10 @@ def test_a_group_below_the_rest_is_named_with_the_others_that_are():
 
     assert said(groups, 0, [0, 1]) == {
         "verdict": "worse",
-        "fact": f"mail is below the rest: ROUGE-L 0.400 (0.300 to 0.500), {MINUS}0.200 ({MINUS}0.300 to {MINUS}0.100) against the rest.",
-        "text": f"This is significant after correction for 3 slices (p{GAP}<{GAP}0.001). So is phone.",
+        "fact": (
+            f"mail is below the rest: ROUGE-L 0.400 (0.300 to 0.500), {MINUS}0.200 ({MINUS}0.300 to {MINUS}0.100) compared with the rest."
+        ),
+        "text": f"This is significant after correction for 3 slices (p{GAP}<{GAP}0.001). Also lower: phone.",
     }
 
 
@@ -59,7 +61,7 @@ def test_without_a_rest_there_is_no_verdict_and_without_two_groups_nothing_to_sa
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("rouge_l", "ROUGE-L"), ("micro_f1", "micro-F1"), ("pair_accuracy", "pairwise accuracy"), ("token_f1", "token F1")],
+    [("rouge_l", "ROUGE-L"), ("micro_f1", "micro-F1"), ("pair_accuracy", "accuracy of pairs"), ("token_f1", "token F1")],
 )
 def test_measures_have_names_within_a_sentence(name, words):
     assert within(name) == words

@@ -229,7 +229,7 @@ def test_other_tasks_are_refused_with_what_can_be_done_instead(project, run, mia
             actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
         page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
-        assert "Pre-labeling with models isn't available for this dataset's task." in page
+        assert "Pre-labeling with models isn&#x27;t available for this dataset&#x27;s task." in page
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
 
@@ -237,7 +237,7 @@ def test_a_queue_without_open_items_is_refused(queue, run, mia):
     close_queue(queue_id=queue.uuid, actor=mia)
     queue.refresh_from_db()
 
-    with pytest.raises(Conflict, match="Nothing is open in Batch 1"):
+    with pytest.raises(Conflict, match="Batch 1 has no open items"):
         actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
 
     assert not Event.objects.filter(verb="evaluation.suggestions_requested").exists()
@@ -250,7 +250,7 @@ def test_a_run_that_has_not_succeeded_or_is_not_seen_is_refused(snapshot, mia, o
         model_of(waiting, mia)
     with pytest.raises(Refused, match="Run not found"):
         model_of(waiting, otto)
-    with pytest.raises(Refused, match="no such kind"):
+    with pytest.raises(Refused, match="Unknown kind"):
         model_of(waiting, mia, "oracle")
 
 

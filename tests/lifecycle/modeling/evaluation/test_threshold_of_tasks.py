@@ -114,7 +114,7 @@ def test_costs_hand_rows_of_several_classes_over(several, client_for, mia):
     page = page_of(client_for(mia), test, **asked).content.decode()
 
     assert found["low"] < found["high"]
-    assert f"Give card to a row from {found['high']:.3f}, hand over from {found['low']:.3f} to there, and leave it out below." in page
+    assert f"Give card to a row from {found['high']:.3f}, hand over from {found['low']:.3f}, and leave it out below." in page
 
 
 def test_without_a_class_of_several_the_api_refuses_in_a_sentence(several, client_for, mia):
@@ -204,7 +204,7 @@ def test_a_recall_above_what_is_found_at_all_is_told_with_what_keeping_all_has(s
 
     assert (found["reached"], found["outcome"]) == (False, None)
     assert "No threshold reaches 1.000 on validation." in page
-    assert f"on validation keeping all predicted spans gives a recall of {validation.report['micro_recall']:.3f}" in page
+    assert f"on validation, keeping all predicted spans gives a recall of {validation.report['micro_recall']:.3f}" in page
 
 
 def test_of_a_class_that_no_row_has_nothing_is_chosen(several, client_for, mia, monkeypatch):

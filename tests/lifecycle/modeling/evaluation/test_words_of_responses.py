@@ -79,7 +79,7 @@ def test_each_response_has_its_words_and_the_strongest_stands_first(measured, en
     assert f'<mark class="for f3" title="+0.50">{said[0]}</mark>' in other.content.decode()
     assert f'<mark class="against a3" title="−0.50">{prompt}</mark>' in other.content.decode()
     assert "Response 1 leads by 0.250" in other.content.decode()
-    assert "Response 2 lies 0.750 behind" in client.get(page.context["tabs"][2]["url"]).content.decode()
+    assert "Response 2 is 0.750 behind" in client.get(page.context["tabs"][2]["url"]).content.decode()
     assert none.context["report"] == page.context["report"]
     assert [(word.part.text, word.where) for word in page.context["words"]] == [(said[2], "response"), (prompt, "prompt")]
 

@@ -83,7 +83,7 @@ def test_a_pickle_beside_the_weights_is_refused_by_name(root, project, mia):
     folder = write_base(root / "tiny")
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04K\x01.")
 
-    with pytest.raises(Refused, match=r"pytorch_model\.bin is not accepted"):
+    with pytest.raises(Refused, match=r"pytorch_model\.bin isn't accepted"):
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert not BaseModel.objects.exists()
@@ -107,11 +107,15 @@ def test_a_model_that_brings_code_is_refused(root, project, mia):
         (
             "config.json",
             '{"model_type": "bert", "max_position_embeddings": -1}',
-            "says '-1' where max_position_embeddings is a whole number",
+            "max_position_embeddings in config.json must be a whole number, got '-1'",
         ),
-        ("config.json", '{"model_type": "bert", "num_hidden_layers": NaN}', "says 'nan' where num_hidden_layers is a whole number"),
+        (
+            "config.json",
+            '{"model_type": "bert", "num_hidden_layers": NaN}',
+            "num_hidden_layers in config.json must be a whole number, got 'nan'",
+        ),
         ("config.json", "[1]", "config.json isn't a JSON object"),
-        ("tokenizer_config.json", "{", "tokenizer_config.json is not JSON"),
+        ("tokenizer_config.json", "{", "tokenizer_config.json isn't valid JSON"),
         ("tokenizer_config.json", "5", "tokenizer_config.json isn't a JSON object"),
     ],
 )

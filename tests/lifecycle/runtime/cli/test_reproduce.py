@@ -48,7 +48,7 @@ def test_equal_weights_end_well(as_person, mia, first, again):
 
     said = as_person(mia)("runs", "reproduce", "1", "--key", str(again.key), "--watch")
 
-    assert (said.code, said.err.splitlines()[-1]) == (0, "Bit-identical weights.")
+    assert (said.code, said.err.splitlines()[-1]) == (0, "The same weights, bit for bit.")
 
 
 def test_a_run_that_has_not_succeeded_is_refused(as_person, mia, snapshot):
