@@ -10,16 +10,16 @@ from lifecycle.modeling.evaluation import actions, queries
 from lifecycle.modeling.evaluation.models import SideBySide
 from tests.lifecycle.modeling.evaluation.test_side_by_side import choose
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
-from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
 def pair(project, mia):
-    snapshot, base = written_snapshot(project, mia, copies=24), make_decoder(project, mia)
-    runs = [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.2, 1), (0.9, 2))]
+    snapshot, base = generation_snapshot(project, mia, copies=24), make_decoder(project, mia)
+    runs = [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.2, 1), (0.9, 2))]
     return [queries.latest_evaluation(run, "test") for run in runs]
 
 

@@ -15,11 +15,11 @@ from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as RO
 from lifecycle.modeling.evaluation.task_types.multi_label.page import most_mistaken
 from lifecycle.modeling.evaluation.task_types.spans.rows import every
 from tests.support.browser import loaded_on_a_phone, settled, shuts_nobody_out
+from tests.support.generation import chat_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
-from tests.support.marks import marked_snapshot
 from tests.support.probes import items_of, measured
+from tests.support.spans import spans_snapshot
 from tests.support.training import make_run
-from tests.support.written import chat_snapshot, make_decoder, make_written_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -66,7 +66,7 @@ def test_the_words_of_a_label_are_chosen(opened, project, mia, monkeypatch):
 # ── Spans ───────────────────────────────────────────────────────────────────
 @pytest.fixture
 def marked(project, mia):
-    return queries.latest_evaluation(make_run(marked_snapshot(project, mia), mia, accuracy=0.5), "test")
+    return queries.latest_evaluation(make_run(spans_snapshot(project, mia), mia, accuracy=0.5), "test")
 
 
 def test_a_kind_of_mistake_opens_its_texts_with_both_spans_and_goes_to_a_queue(opened, marked, mia):
@@ -158,7 +158,7 @@ def test_long_turns_open_on_demand_and_people_choose_between_two_dialogues(opene
     asked = [long, {"role": "assistant", "content": "Which one?\n\n1. the card\n2. the office"}]
     more = [[*asked, {"role": "user", "content": f"the card {n}"}, {"role": "assistant", "content": "call us"}] for n in range(12)]
     snapshot, base = chat_snapshot(project, mia, copies=8, more=more), make_decoder(project, mia)
-    runs = [make_written_run(snapshot, mia, base, quality=share, seed=seed) for seed, share in ((1, 0.2), (2, 0.9))]
+    runs = [make_generation_run(snapshot, mia, base, quality=share, seed=seed) for seed, share in ((1, 0.2), (2, 0.9))]
     first, second = (queries.latest_evaluation(run, "test") for run in runs)
     side = actions.ask_people(first=first, second=second, actor=mia, pairs=10)
     run_ok("default")

@@ -20,7 +20,7 @@ from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.rows import Rows
 from tests.engine.inbox import ROWS, SETS, write_rows
-from tests.engine.questions import make_run as make_written_run
+from tests.engine.questions import make_run as make_generation_run
 from tests.engine.test_spans_training import SPEC as SPANS
 from tests.engine.test_spans_training import TEXTS, write
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
@@ -219,10 +219,10 @@ def test_marked_parts_keep_their_head_and_are_measured(run_folder, train_here, t
 
 def test_a_writer_is_measured_by_the_perplexity_of_earlier_answers(train_here, tmp_path):
     base = make_tiny_decoder(tmp_path / "tiny")
-    first = make_written_run(tmp_path / "first", base, epochs=6)
+    first = make_generation_run(tmp_path / "first", base, epochs=6)
     train_here(first)
     model = merged(tmp_path, train_here, first / "artifact", base)
-    folder = make_written_run(tmp_path / "second", model, epochs=1, learning_rate=0.0, weight_decay=0.0, rehearsal=0.5)
+    folder = make_generation_run(tmp_path / "second", model, epochs=1, learning_rate=0.0, weight_decay=0.0, rehearsal=0.5)
     for name in ("rehearsal", "earlier"):
         shutil.copy(folder / "validation.jsonl", folder / f"{name}.jsonl")
 
@@ -239,7 +239,7 @@ def test_a_writer_is_measured_by_the_perplexity_of_earlier_answers(train_here, t
 def test_a_head_is_no_setting_of_a_writer(train_here, tmp_path):
     base = make_tiny_decoder(tmp_path / "tiny")
 
-    error = train_here(make_written_run(tmp_path / "run", base, keep_head=True))["error"]
+    error = train_here(make_generation_run(tmp_path / "run", base, keep_head=True))["error"]
 
     assert error["message"] == "spec.json: keep_head applies to labels only; keep the default where the task is generation."
 

@@ -25,7 +25,7 @@ from lifecycle.runtime.task_types.spans import tagging
 from lifecycle.runtime.task_types.spans.tagging import Marked, Unit
 from tests.engine.inbox import ROWS
 from tests.support.by_hand import loading_snippet
-from tests.support.marks import spans_in
+from tests.support.spans import spans_in
 
 pytestmark = pytest.mark.engine
 

@@ -15,7 +15,7 @@ from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
 from tests.engine.inbox import ROWS, SETS
 from tests.engine.questions import TALKS
 from tests.engine.test_ranking_training import ORDERS, PAIRS
-from tests.support.marks import spans_in
+from tests.support.spans import spans_in
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 from tests.task_types.examples import EXAMPLES, NAMES
 

@@ -49,13 +49,13 @@ from registry.ground.access.models import Project, User
 from registry.ground.access.roles import Role
 from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
+from tests.support.generation import make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_queue, make_schema, named, say
 from tests.support.registry import STATED
 from tests.support.snapshots import freeze
 from tests.support.tools import lines
 from tests.support.training import make_run
-from tests.support.written import make_decoder, make_written_run
 
 FOLDER = Path(__file__).parent.parent / "task_types" / "golden"
 WRITE = "GOLDEN"  # the variable that has the files written
@@ -182,7 +182,7 @@ def differing(task: str, person: str) -> dict[str, Any]:
 def trained(project: Project, snapshot: Snapshot, user: User) -> Run:
     """A run that nobody trained, and what it predicts of the test rows."""
     if snapshot.dataset.task in ("generation", "chat"):
-        return make_written_run(snapshot, user, make_decoder(project, user), splits=("test",), quality=0.6)
+        return make_generation_run(snapshot, user, make_decoder(project, user), splits=("test",), quality=0.6)
     return make_run(snapshot, user, splits=("test",), accuracy=0.6)
 
 

@@ -25,7 +25,6 @@ from datasets_app.labeling import actions as labeling
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
-from tests.datasets_app.labeling.test_learning import words_alone
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.snapshots import actions as snapshots
@@ -63,12 +62,14 @@ from registry.ground.ledger import checkpoints
 from registry.policies.actions import publish
 from registry.promotions import actions as promotions
 from registry.promotions import plans
+from tests.datasets_app.assist.test_learning import words_alone
 from tests.monitoring.rollouts.conftest import QUICK, Street, key
 from tests.support import changing, gold, golden, registry, rules
 from tests.support.alerts import make_alerts
 from tests.support.datasets import csv_bytes, import_file, import_texts, make_dataset, receive
 from tests.support.endpoints import spool_line, write_segment, write_status
 from tests.support.evaluations import made_probes
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_schema, queue_items
 from tests.support.people import PASSWORD, PEOPLE, make_project, sign_in
@@ -80,7 +81,6 @@ from tests.support.tools import annotation, as_json, choice, lines, packed
 from tests.support.tools import task as tool_task
 from tests.support.training import labelled_dataset, make_base, make_run
 from tests.support.warm import ended_engine
-from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 NOTE = "Once in the life of an installation."
 TEAM = ("billing", "card", "transfer")
@@ -232,9 +232,9 @@ class Lived:
 
     def beside(self) -> None:
         """Two runs that write texts, put side by side for people to choose."""
-        snapshot = written_snapshot(self.project, self.mia, shares={"train": 40, "validation": 20, "test": 40})
+        snapshot = generation_snapshot(self.project, self.mia, shares={"train": 40, "validation": 20, "test": 40})
         decoder = make_decoder(self.project, self.mia)
-        runs = [make_written_run(snapshot, self.mia, decoder, quality=quality, splits=("test",)) for quality in (1.0, 0.0)]
+        runs = [make_generation_run(snapshot, self.mia, decoder, quality=quality, splits=("test",)) for quality in (1.0, 0.0)]
         first, second = (run.evaluations.get() for run in runs)
         evaluation.ask_people(first=first, second=second, actor=self.mia)
         run_ok("default")

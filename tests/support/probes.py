@@ -11,8 +11,8 @@ from lifecycle.modeling.training.models import BaseModel
 from lifecycle.runtime.engine.flips import Flip
 from lifecycle.runtime.task_types.by_key.types import type_of
 from registry.ground.access.models import Project, User
+from tests.support.generation import make_decoder, make_generation_run
 from tests.support.training import make_run
-from tests.support.written import make_decoder, make_written_run
 from tests.task_types.examples import EXAMPLES
 
 
@@ -26,7 +26,7 @@ def measured(task: str, project: Project, user: User, scratch: Path | None = Non
 def evaluated(snapshot: Snapshot, user: User, *, share: float, seed: int = 1, base: BaseModel | None = None) -> Evaluation:
     """The evaluation on test of one more run that nobody trained. share: of what is right. base: a decoder, where text is written."""
     if base and base.facts.get("decoder"):
-        return make_written_run(snapshot, user, base, quality=share, seed=seed, splits=("test",)).evaluations.get()
+        return make_generation_run(snapshot, user, base, quality=share, seed=seed, splits=("test",)).evaluations.get()
     return make_run(snapshot, user, accuracy=share, seed=seed, splits=("test",), base=base).evaluations.get()
 
 

@@ -24,12 +24,12 @@ from lifecycle.runtime.task_types.by_key.types import LEARNED, TYPES, type_of
 from lifecycle.ui.numbers import decimals
 from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
+from tests.support.generation import make_decoder
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue
 from tests.support.snapshots import freeze
 from tests.support.training import make_base, make_real_base
 from tests.support.unchanged import refused
-from tests.support.written import make_decoder
 from tests.task_types.examples import EXAMPLES, LEARNT
 
 LABELS = {"single_label": ["card", "login", "refund"], "multi_label": ["card", "login", "refund"], "spans": ["thing", "wish"]}

@@ -8,10 +8,10 @@ from django.urls import reverse
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.ground.jobs.models import Job
 from tests.support.datasets import import_texts, make_dataset
+from tests.support.generation import generation_snapshot
 from tests.support.jobs import run_ok
-from tests.support.marks import marked_snapshot
 from tests.support.snapshots import freeze
-from tests.support.written import written_snapshot
+from tests.support.spans import spans_snapshot
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -48,7 +48,7 @@ def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     assert page.count(reverse("trace:snapshot", args=[snapshot.uuid])) == 3  # the step, and the part that is loaded with its link
 
 
-@pytest.mark.parametrize(("make", "told"), [(written_snapshot, "each with a written text"), (marked_snapshot, "2 classes")])
+@pytest.mark.parametrize(("make", "told"), [(generation_snapshot, "each with a written text"), (spans_snapshot, "2 classes")])
 def test_what_the_rows_hold_is_told_by_the_task(make, told, project, mia, client_for):
     snapshot = make(project, mia)
 

@@ -15,7 +15,7 @@ import pytest
 
 from registry.catalog import card
 from tests.engine.questions import make_evaluation, make_run
-from tests.support.marks import TEXTS, spans_in
+from tests.support.spans import TEXTS, spans_in
 from tests.support.tiny_decoders import make_tiny_decoder
 from tests.support.tiny_models import WORDS, make_tiny_base
 

@@ -3,7 +3,7 @@
 import json
 
 from lifecycle.runtime.task_types.answers import ItemContent
-from tests.support.written import chat_snapshot
+from tests.support.generation import chat_snapshot
 from tests.task_types.examples import Example, column
 
 ASKED, MORE = {"role": "user", "content": "Hi?"}, {"role": "user", "content": "Who?"}

@@ -2,7 +2,7 @@
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
-from tests.support.written import written_snapshot
+from tests.support.generation import generation_snapshot
 from tests.task_types.examples import Example, column
 
 
@@ -32,6 +32,6 @@ EXAMPLE = Example(
     merges=[([text("a"), text("a"), text("b")], text("a")), ([text("a"), text("b")], None)],
     frozen=[(text("well"), "")],
     row=lambda number: {"text": f"Sum it up. {number}"},
-    snapshot=written_snapshot,
+    snapshot=generation_snapshot,
     flipped=("", "as it was before", "as it became"),
 )  # fmt: skip

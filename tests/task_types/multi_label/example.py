@@ -2,7 +2,7 @@
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
-from tests.support.training import several_snapshot
+from tests.support.training import multi_label_snapshot
 from tests.task_types.examples import Example, column
 
 EMPTY, PERSON, ORG, BOTH = {"labels": []}, {"labels": ["p"]}, {"labels": ["o"]}, {"labels": ["o", "p"]}
@@ -29,6 +29,6 @@ EXAMPLE = Example(
     merges=[([BOTH, ORG], ORG), ([PERSON, ORG], None), ([EMPTY, EMPTY, ORG], EMPTY), ([BOTH, BOTH, PERSON], BOTH)],
     frozen=[(NAMED, '["a","b"]'), (EMPTY, "[]")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},
-    snapshot=several_snapshot,
+    snapshot=multi_label_snapshot,
     flipped=('["card"]', '["card"]', '["card", "refund"]'),
 )  # fmt: skip

@@ -11,8 +11,8 @@ from lifecycle.modeling.evaluation import actions
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.task_types.generation import notes
 from tests.lifecycle.modeling.training.test_launch_chat import TOOLS
+from tests.support.generation import chat_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
-from tests.support.written import chat_snapshot, make_decoder, make_written_run
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def snapshot(project, mia):
 @pytest.fixture
 def runs(snapshot, project, mia):
     base = make_decoder(project, mia)
-    return [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.0, 1), (1.0, 2))]
+    return [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.0, 1), (1.0, 2))]
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from lifecycle.modeling.evaluation.task_types.generation.rows import TextRows
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import membership
 from registry.ground.ledger.models import Event
+from tests.support.generation import chat_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.losses import made_losses
-from tests.support.written import chat_snapshot, make_decoder, make_written_run
 from tests.task_types.examples import LEARNT as TASKS
 
 pytestmark = pytest.mark.django_db
@@ -161,7 +161,7 @@ def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project
     ]  # fmt: skip
     called = [[{"role": "user", "content": f"call {at}"}, {"role": "assistant", "tool_calls": [{}], "content": None}] for at in range(10)]
     snapshot = chat_snapshot(project, mia, more=[*quiet, *called])
-    run = make_written_run(snapshot, mia, make_decoder(project, mia))
+    run = make_generation_run(snapshot, mia, make_decoder(project, mia))
     evaluation = Evaluation.objects.get(run=run, split="test")
     asked = made_losses(monkeypatch, lambda row: 0.1)
 

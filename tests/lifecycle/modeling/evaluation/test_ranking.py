@@ -12,7 +12,7 @@ from lifecycle.modeling.evaluation.task_types.ranking.rows import ENTRY as ROWS
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
 from tests.support.datasets import import_texts, make_dataset
-from tests.support.ranked import make_evaluation, ranked_snapshot
+from tests.support.ranking import make_evaluation, ranking_snapshot
 from tests.support.snapshots import freeze
 from tests.support.training import make_run
 
@@ -21,7 +21,7 @@ HEADER = ("prompt", "response_a", "response_b", "choice", "split")
 
 @pytest.fixture
 def snapshot(project, mia):
-    return ranked_snapshot(project, mia, rows=80)
+    return ranking_snapshot(project, mia, rows=80)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from lifecycle.runtime.task_types.multi_label import predictions
 from lifecycle.runtime.task_types.multi_label.measures import SetPredictions
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue, queue_items
-from tests.support.training import make_evaluation, make_run, several_snapshot
+from tests.support.training import make_evaluation, make_run, multi_label_snapshot
 
 pytestmark = pytest.mark.django_db
 LABELS = ("a", "b", "c")
@@ -86,7 +86,7 @@ def test_changes_compare_whole_sets_whatever_the_order_of_the_labels():
 
 @pytest.fixture
 def snapshot(project, mia):
-    return several_snapshot(project, mia)
+    return multi_label_snapshot(project, mia)
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ from lifecycle.runtime.statistics.intervals import wilson
 from lifecycle.runtime.statistics.significance import mcnemar
 from lifecycle.runtime.task_types.generation.measures import TextAnswers
 from registry.ground.ledger.models import Event
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.training import make_run, make_snapshot
-from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 
 def answers(said: dict[str, str], targets: dict[str, str] | None = None) -> TextAnswers:
@@ -37,14 +37,14 @@ def answers(said: dict[str, str], targets: dict[str, str] | None = None) -> Text
 
 @pytest.fixture
 def snapshot(project, mia):
-    return written_snapshot(project, mia, copies=40)
+    return generation_snapshot(project, mia, copies=40)
 
 
 @pytest.fixture
 def pair(snapshot, project, mia):
     """The test evaluations of two runs."""
     base = make_decoder(project, mia)
-    runs = [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.3, 1), (0.9, 2))]
+    runs = [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.3, 1), (0.9, 2))]
     return [queries.latest_evaluation(run, "test") for run in runs]
 
 
@@ -225,7 +225,7 @@ def test_models_of_classes_are_refused(project, mia):
 
 
 def test_models_of_different_data_are_refused(pair, project, mia):
-    other = make_written_run(written_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, name="second"))
+    other = make_generation_run(generation_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, name="second"))
 
     with pytest.raises(Refused, match="The two evaluations are on different datasets"):
         actions.ask_people(first=pair[0], second=queries.latest_evaluation(other, "test"), actor=mia)

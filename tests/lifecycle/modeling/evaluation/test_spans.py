@@ -19,7 +19,7 @@ from lifecycle.runtime.task_types.spans.measures import SpanPredictions
 from lifecycle.runtime.task_types.spans.tagging import Found
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue
-from tests.support.marks import marked_snapshot
+from tests.support.spans import spans_snapshot
 from tests.support.training import make_run
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_changes_compare_all_spans_of_a_text_whatever_the_order_of_the_classes()
 
 @pytest.fixture
 def snapshot(project, mia):
-    return marked_snapshot(project, mia)
+    return spans_snapshot(project, mia)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from lifecycle.modeling.evaluation import queries
 from lifecycle.modeling.evaluation.task_types.by_key.pages import thresholds_of
 from lifecycle.modeling.evaluation.task_types.multi_label.page import most_mistaken
 from lifecycle.modeling.evaluation.task_types.spans.rows import every
-from tests.support import marks as made
-from tests.support.training import make_evaluation, make_run, several_snapshot
+from tests.support import spans as made
+from tests.support.training import make_evaluation, make_run, multi_label_snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ def both(run):
 # ── Several classes a text ──────────────────────────────────────────────────
 @pytest.fixture
 def several(project, mia):
-    return both(make_run(several_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
+    return both(make_run(multi_label_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
 
 
 @pytest.mark.postgres
@@ -131,7 +131,7 @@ def test_without_a_class_of_several_the_api_refuses_in_a_sentence(several, clien
 # ── Marked parts ────────────────────────────────────────────────────────────
 @pytest.fixture
 def spans(project, mia):
-    return both(make_run(made.marked_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
+    return both(make_run(made.spans_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
 
 
 def counted(evaluation, label, threshold):
@@ -220,9 +220,9 @@ def test_of_a_class_that_no_row_has_nothing_is_chosen(several, client_for, mia, 
 
 
 def test_a_model_that_found_nothing_has_no_curve_and_keeps_nothing(project, mia, client_for, monkeypatch):
-    finding = made.marks
+    finding = made.predictions
     monkeypatch.setattr(made, "marks", lambda *args: made.nothing(finding(*args)))
-    run = make_run(made.marked_snapshot(project, mia), mia, splits=("test",))
+    run = make_run(made.spans_snapshot(project, mia), mia, splits=("test",))
     test = queries.latest_evaluation(run, "test")
 
     goals = ("precision", "recall", "cost")

@@ -13,8 +13,8 @@ from lifecycle.modeling.evaluation.task_types.multi_label.rows import ENTRY as S
 from lifecycle.modeling.evaluation.task_types.spans.rows import every
 from registry.ground.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.marks import marked_snapshot
-from tests.support.training import make_run, several_snapshot
+from tests.support.spans import spans_snapshot
+from tests.support.training import make_run, multi_label_snapshot
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
@@ -77,7 +77,7 @@ def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_f
 # ── Any number of classes a text ────────────────────────────────────────────
 @pytest.fixture
 def several(project, mia):
-    return queries.latest_evaluation(make_run(several_snapshot(project, mia), mia, accuracy=0.6), "test")
+    return queries.latest_evaluation(make_run(multi_label_snapshot(project, mia), mia, accuracy=0.6), "test")
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_of_several_classes_each_has_its_own_words(several, each_class, client_f
 # ── Marked parts ────────────────────────────────────────────────────────────
 @pytest.fixture
 def marked(project, mia):
-    return queries.latest_evaluation(make_run(marked_snapshot(project, mia), mia, accuracy=0.6), "test")
+    return queries.latest_evaluation(make_run(spans_snapshot(project, mia), mia, accuracy=0.6), "test")
 
 
 def rows_of(marked, *, found: bool):

@@ -14,7 +14,7 @@ from lifecycle.modeling.evaluation.task_types.ranking.rows import ENTRY as ROWS
 from lifecycle.modeling.evaluation.task_types.ranking.rows import RankedRows, by_model
 from lifecycle.runtime.task_types.ranking.measures import in_order
 from tests.support.jobs import run_ok
-from tests.support.ranked import ranked_snapshot
+from tests.support.ranking import ranking_snapshot
 from tests.support.training import make_run
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ WORDS = Analysis.Kind.WORDS
 
 @pytest.fixture
 def measured(project, mia):
-    return queries.latest_evaluation(make_run(ranked_snapshot(project, mia, "ranking"), mia, accuracy=0.1), "test")
+    return queries.latest_evaluation(make_run(ranking_snapshot(project, mia, "ranking"), mia, accuracy=0.1), "test")
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as RO
 from lifecycle.modeling.evaluation.task_types.generation.rows import TextRows
 from lifecycle.modeling.training.folders import scratch
 from lifecycle.runtime.engine.spec import ExplainSpec
+from tests.support.generation import chat_snapshot, generation_snapshot, make_decoder, make_generation_evaluation, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.unchanged import refused
-from tests.support.written import chat_snapshot, make_decoder, make_written_evaluation, make_written_run, written_snapshot
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
@@ -25,12 +25,12 @@ FOUND = {"log_probability": -3.5, "empty": -9.25, "tokens": 7, "unit": "words", 
 
 
 def measured_on(snapshot, project, mia):
-    return Evaluation.objects.get(run=make_written_run(snapshot, mia, make_decoder(project, mia)), split="test")
+    return Evaluation.objects.get(run=make_generation_run(snapshot, mia, make_decoder(project, mia)), split="test")
 
 
 @pytest.fixture
 def measured(project, mia):
-    return measured_on(written_snapshot(project, mia), project, mia)
+    return measured_on(generation_snapshot(project, mia), project, mia)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_the_page_says_what_was_left_out_at_once(measured, engine, client_for, m
 
 
 def test_answers_side_by_side_lead_to_the_words_of_each(measured, client_for, mia, aida):
-    other = make_written_evaluation(measured.run, "test", quality=0.0, seed=5)
+    other = make_generation_evaluation(measured.run, "test", quality=0.0, seed=5)
 
     mine, theirs = (client_for(each).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}") for each in (mia, aida))
 

@@ -16,12 +16,12 @@ from lifecycle.runtime.task_types.generation import measures as text_scores
 from lifecycle.runtime.task_types.generation import predictions as text_answers
 from lifecycle.runtime.task_types.generation import verbatim
 from lifecycle.ui.numbers import GAP, percent
-from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_evaluation, make_generation_run
 
 
 @pytest.fixture
 def snapshot(project, mia):
-    return written_snapshot(project, mia, copies=6)
+    return generation_snapshot(project, mia, copies=6)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def base(project, mia):
 
 @pytest.fixture
 def run(snapshot, base, mia):
-    return make_written_run(snapshot, mia, base)
+    return make_generation_run(snapshot, mia, base)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
 
 
 def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_for):
-    weak = make_written_evaluation(run, "test", quality=0.0, seed=5)
+    weak = make_generation_evaluation(run, "test", quality=0.0, seed=5)
 
     page = client_for(mia).get(f"/evaluations/{weak.uuid}/").content.decode()
     told = rules.rival(weak.report)

@@ -15,8 +15,8 @@ from lifecycle.modeling.evaluation import actions as analysing
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation.models import Analysis
 from lifecycle.modeling.training import actions
+from tests.support.generation import generation_snapshot, make_decoder
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.written import make_decoder, written_snapshot
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 QUICK = {"epochs": 15, "batch_size": 8, "learning_rate": 2e-2, "precision": "fp32", "patience": 0, "max_new_tokens": 12, "threads": 1}
@@ -27,7 +27,7 @@ def measured(project, mia):
     """How a decoder that has learnt a little answers its test rows."""
     with TemporaryDirectory() as scratch:
         base = make_decoder(project, mia, Path(scratch))
-    run = actions.launch(snapshot=written_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK)
+    run = actions.launch(snapshot=generation_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK)
     run_ok("training", "evaluation")
     return evaluations.latest_evaluation(run, "test")
 

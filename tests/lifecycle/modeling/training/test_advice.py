@@ -15,9 +15,9 @@ from lifecycle.modeling.training.models import Estimate, Run
 from lifecycle.runtime.engine.task_types.encoder_settings import tokens_from_characters
 from lifecycle.runtime.refusals import Refused
 from registry.ground.ledger.models import Event
-from tests.support.marks import marked_snapshot
-from tests.support.training import make_base, several_snapshot, write_base
-from tests.support.written import make_decoder, written_snapshot
+from tests.support.generation import generation_snapshot, make_decoder
+from tests.support.spans import spans_snapshot
+from tests.support.training import make_base, multi_label_snapshot, write_base
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -120,7 +120,7 @@ def test_without_a_tokenizer_that_can_be_read_lengths_are_estimated(snapshot, ba
 
 @pytest.mark.postgres
 def test_several_classes_a_text_are_advised_too(project, mia):
-    snapshot = several_snapshot(project, mia)
+    snapshot = multi_label_snapshot(project, mia)
     base = make_base(project, mia)
 
     found = advising.advise(snapshot, base, [base], Answers())
@@ -159,12 +159,12 @@ def decoder(base, mia):
 
 @pytest.fixture
 def marked(decoder, mia):
-    return marked_snapshot(decoder.project, mia)
+    return spans_snapshot(decoder.project, mia)
 
 
 @pytest.fixture
 def written(marked, project, mia):
-    return written_snapshot(project, mia)
+    return generation_snapshot(project, mia)
 
 
 def test_where_texts_get_no_classes_advice_is_refused_in_a_sentence_and_not_offered(client_for, mia, marked, written, base, decoder):

@@ -16,9 +16,9 @@ from lifecycle.runtime.engine.base import SUPPORTED
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from lifecycle.runtime.refusals import NotReady, Refused
 from registry.ground.ledger.models import Event
+from tests.support.generation import write_decoder
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.training import write_base
-from tests.support.written import write_decoder
 
 
 @pytest.fixture

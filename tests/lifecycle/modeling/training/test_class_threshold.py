@@ -16,7 +16,7 @@ from monitoring.retraining.actions.training import recipe_of
 from tests.support.changing import change
 from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze
-from tests.support.training import labelled_dataset, make_base, make_run, make_snapshot, several_snapshot
+from tests.support.training import labelled_dataset, make_base, make_run, make_snapshot, multi_label_snapshot
 
 WANTED = {"operating_class": "card", "operating_point": "recall", "operating_target": 0.95}
 SPACE = {"epochs": {"choices": [2, 3]}}
@@ -72,7 +72,7 @@ def test_the_form_as_it_is_shown_asks_for_no_threshold(shown, mia, client_for):
 
 
 def test_where_a_text_may_have_several_classes_it_is_neither_offered_nor_taken(project, mia, client_for):
-    snapshot, base = several_snapshot(project, mia), make_base(project, mia)
+    snapshot, base = multi_label_snapshot(project, mia), make_base(project, mia)
 
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options=WANTED)

@@ -10,8 +10,8 @@ from lifecycle.modeling.training.models import BaseModel
 from lifecycle.runtime.engine import base as engine_base
 from lifecycle.runtime.engine.base import SMOLLM2
 from lifecycle.runtime.refusals import Refused
+from tests.support.generation import make_decoder
 from tests.support.training import make_base
-from tests.support.written import make_decoder
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.refusals import Refused
 from registry.ground.ledger.models import Event
 from tests.lifecycle.modeling.training.test_pages import form_data
-from tests.support.written import make_decoder, written_snapshot
+from tests.support.generation import generation_snapshot, make_decoder
 
 JSON = {"content_type": "application/json"}
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -38,7 +38,7 @@ def test_the_form_asks_behind_the_number_of_processes_where_the_strategy_can_be_
 
 
 def test_the_form_of_written_texts_asks_it_too(client_for, project, mia):
-    snapshot, base = written_snapshot(project, mia), make_decoder(project, mia)
+    snapshot, base = generation_snapshot(project, mia), make_decoder(project, mia)
     asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "full"}
 
     page = client_for(mia).get("/runs/launch/", asked)

@@ -22,7 +22,7 @@ from registry.ground.ledger.models import Event
 from tests.support.estimates import MEASURED, measured, succeeded
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep
-from tests.support.training import finish_run, make_base, several_snapshot
+from tests.support.training import finish_run, make_base, multi_label_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -198,7 +198,7 @@ def test_a_sample_of_sets_has_each_class_and_its_absence():
 
 
 def test_several_classes_a_text_are_laid_out_too(project, mia, child):
-    snapshot = several_snapshot(project, mia)
+    snapshot = multi_label_snapshot(project, mia)
     actions.estimate(snapshot=snapshot, base=make_base(project, mia), strategy="head", actor=mia)
     rows = []
     child(succeeded(), look=lambda folder: rows.extend(map(json.loads, (folder / "train.jsonl").read_text().splitlines())))

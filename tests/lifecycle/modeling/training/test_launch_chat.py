@@ -14,7 +14,7 @@ from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.by_key.formats import formats_of
 from lifecycle.runtime.task_types.formats import Unlearnable
-from tests.support.written import chat_snapshot, make_decoder, make_written_run, write_decoder, written_snapshot
+from tests.support.generation import chat_snapshot, generation_snapshot, make_decoder, make_generation_run, write_decoder
 
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "look", "arguments": "{}"}}]}
 SPLITS = ("train", "validation", "test")
@@ -102,7 +102,7 @@ def test_advice_is_refused_in_a_sentence(snapshot, base, mia, client_for):
 
 
 def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(snapshot, base, project, mia, tmp_path):
-    before = make_written_run(written_snapshot(project, mia), mia, base, splits=())
+    before = make_generation_run(generation_snapshot(project, mia), mia, base, splits=())
     decoder = actions.keep_base(actions.add_run_base(run=before, actor=mia), write_decoder(tmp_path / "again"))
 
     run = actions.launch(snapshot=snapshot, base=decoder, strategy="lora", actor=mia, options={"rehearsal": 0.2})

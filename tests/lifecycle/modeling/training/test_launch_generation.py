@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.generation import generation_snapshot, make_decoder
 from tests.support.training import make_base
-from tests.support.written import make_decoder, written_snapshot
 
 
 @pytest.fixture
 def snapshot(project, mia):
-    return written_snapshot(project, mia)
+    return generation_snapshot(project, mia)
 
 
 @pytest.fixture

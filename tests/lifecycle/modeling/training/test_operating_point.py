@@ -7,12 +7,12 @@ import pytest
 from lifecycle.modeling.training import actions
 from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.refusals import Refused
-from tests.support.training import several_snapshot
+from tests.support.training import multi_label_snapshot
 
 
 @pytest.fixture
 def snapshot(project, mia):
-    return several_snapshot(project, mia)
+    return multi_label_snapshot(project, mia)
 
 
 def test_it_is_offered_where_a_text_may_have_several_classes_and_stands_on_the_runs_page(snapshot, base, mia, client_for):

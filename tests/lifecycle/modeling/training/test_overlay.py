@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lifecycle.modeling.training import charts, overlay_page
-from tests.support.marks import marked_snapshot
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
+from tests.support.spans import spans_snapshot
 from tests.support.training import make_run, repeated
-from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -57,8 +57,8 @@ def test_results_say_not_measured_where_a_run_has_none(client_for, mia, runs, wa
 
 
 def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project, runs):
-    written = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia), splits=())
-    marked = make_run(marked_snapshot(project, mia), mia, splits=())
+    written = make_generation_run(generation_snapshot(project, mia), mia, make_decoder(project, mia), splits=())
+    marked = make_run(spans_snapshot(project, mia), mia, splits=())
     client = client_for(mia)
 
     def scores(*some):

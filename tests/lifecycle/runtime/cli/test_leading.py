@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.marks import marked_snapshot
+from tests.support.spans import spans_snapshot
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.training import make_run, make_snapshot
 
 
 @pytest.fixture
 def marked(project, mia):
-    return marked_snapshot(project, mia)
+    return spans_snapshot(project, mia)
 
 
 @pytest.fixture

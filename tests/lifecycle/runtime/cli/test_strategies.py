@@ -7,7 +7,7 @@ import pytest
 from lifecycle.modeling.training.models import Estimate, Run, Sweep
 from lifecycle.modeling.training.rules import Strategy
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
-from tests.support import training, written
+from tests.support import generation, training
 from tests.support.estimates import measured
 
 
@@ -21,8 +21,8 @@ def classed(project, mia):
 @pytest.fixture
 def texts(project, mia):
     """The name of a snapshot of which answers are learnt, beside a decoder."""
-    written.make_decoder(project, mia)
-    snapshot = written.written_snapshot(project, mia)
+    generation.make_decoder(project, mia)
+    snapshot = generation.generation_snapshot(project, mia)
     return f"{snapshot.dataset.slug}@1"
 
 

@@ -52,7 +52,7 @@ def rankings(project: Project, user: User, *, rows: int = 40, name: str = "") ->
     return dataset
 
 
-def ranked_snapshot(project: Project, user: User, task: str = "preference", **options: Any) -> Snapshot:
+def ranking_snapshot(project: Project, user: User, task: str = "preference", **options: Any) -> Snapshot:
     """A frozen snapshot with rows in all three splits."""
     shares = options.pop("shares", SHARES)
     return freeze((preferences if task == "preference" else rankings)(project, user, **options), user, shares=shares)

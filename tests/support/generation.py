@@ -35,7 +35,7 @@ from tests.support.training import make_base, settle, write_base
 SHARES = {"train": 60, "validation": 20, "test": 20}
 
 
-def written_dataset(project: Project, user: User, *, copies: int = 4, name: str = "") -> Dataset:
+def generation_dataset(project: Project, user: User, *, copies: int = 4, name: str = "") -> Dataset:
     """A dataset whose completions are all there: each question `copies` times, made different by a number. user: may upload.
 
     The context of every other row is its answer, with a word more.
@@ -49,10 +49,10 @@ def written_dataset(project: Project, user: User, *, copies: int = 4, name: str 
     return dataset
 
 
-def written_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
+def generation_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
     """A frozen snapshot with rows in all three splits."""
     shares = options.pop("shares", SHARES)
-    return freeze(written_dataset(project, user, **options), user, shares=shares)
+    return freeze(generation_dataset(project, user, **options), user, shares=shares)
 
 
 def chat_dataset(project: Project, user: User, *, copies: int = 4, name: str = "", more: Sequence[list[dict[str, Any]]] = ()) -> Dataset:
@@ -132,7 +132,7 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     return TextAnswers(ids, targets, tuple(answers), scored, tuple(copied), tuple(base), tuple(cut)), report
 
 
-def make_written_evaluation(run: Run, split: str = "test", *, quality: float = 0.8, seed: int = 1) -> Evaluation:
+def make_generation_evaluation(run: Run, split: str = "test", *, quality: float = 0.8, seed: int = 1) -> Evaluation:
     """An evaluation of made-up answers."""
     answers, report = made_up(run, split, quality, seed)
     result = {"format": 1, "status": "succeeded", "error": None, **report}
@@ -142,7 +142,7 @@ def make_written_evaluation(run: Run, split: str = "test", *, quality: float = 0
         return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=None)
 
 
-def make_written_run(
+def make_generation_run(
     snapshot: Snapshot, user: User, base: BaseModel, *, quality: float = 0.8, seed: int = 1, splits: Sequence[str] = ("validation", "test")
 ) -> Run:
     """A run that nobody trained, which has succeeded, with evaluations of made-up answers. user: engineer or lead."""
@@ -174,7 +174,7 @@ def make_written_run(
         settle(run)
     run.refresh_from_db()
     for split in splits:
-        make_written_evaluation(run, split, quality=quality, seed=seed)
+        make_generation_evaluation(run, split, quality=quality, seed=seed)
     return run
 
 

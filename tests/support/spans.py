@@ -32,7 +32,7 @@ def spans_in(text: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: each["start"])
 
 
-def marked_dataset(project: Project, user: User, *, copies: int = 4, name: str = "") -> Dataset:
+def spans_dataset(project: Project, user: User, *, copies: int = 4, name: str = "") -> Dataset:
     """A dataset whose rows are all decided: each text `copies` times, made different by a number word. user: may upload."""
     dataset = make_dataset(project, user, name, task="spans")
     texts = [f"{text} {at}" if at else text for text in TEXTS for at in range(copies)]
@@ -40,13 +40,13 @@ def marked_dataset(project: Project, user: User, *, copies: int = 4, name: str =
     return dataset
 
 
-def marked_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
+def spans_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
     """A frozen snapshot of it with rows in all three splits. user: engineer or lead."""
     shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
-    return freeze(marked_dataset(project, user, **options), user, shares=shares)
+    return freeze(spans_dataset(project, user, **options), user, shares=shares)
 
 
-def marks(labels: Sequence[str], rows: Sequence[ManifestRow], accuracy: float, seed: int) -> SpanPredictions:
+def predictions(labels: Sequence[str], rows: Sequence[ManifestRow], accuracy: float, seed: int) -> SpanPredictions:
     """Made-up answers: a share of the spans is found as it is; the others are found one character late, as another class, or not at all."""
     random = np.random.default_rng(seed)
     truth: list[tuple[Span, ...]] = []
