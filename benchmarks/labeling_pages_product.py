@@ -213,7 +213,7 @@ def addresses(queue: Queue) -> Iterator[tuple[str, str, str]]:
         yield f"list ({who})", who, reverse("queues:list")
         yield f"queue ({who})", who, reverse("queues:queue", args=[queue.uuid])
         for name, url, query in pages:
-            yield f"{name} ({who})", who, reverse(f"labeling:{url}", args=[queue.uuid]) + query
+            yield f"{name} ({who})", who, reverse(f"quality:{url}", args=[queue.uuid]) + query
         yield f"quality over REST ({who})", who, reverse("api-labeling-quality", args=[queue.uuid])
     yield "review (ravi)", "ravi", reverse("review:review", args=[queue.uuid])
     yield "list (annotator)", "worker", reverse("queues:list")

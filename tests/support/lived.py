@@ -21,12 +21,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from datasets_app.labeling import actions as labeling
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
+from datasets_app.assist.actions.learning import learn
 from datasets_app.datasets import actions as datasets
+from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.quality.actions.quality import measure_quality
+from datasets_app.queues.actions.answers import skip
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.actions.remarks import comment, flag
+from datasets_app.review.actions.checks import start_check
+from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import queries as frozen
 from lifecycle.ground.jobs import actions as jobs
@@ -179,29 +187,29 @@ class Lived:
             gold.know(item, ravi, {"label": "card"}, explanation="Cards that are lost are about cards.")
         rules.write(dataset, mia, "lost", "card")
         rules.apply(dataset, mia)
-        queue = self.things["queue"] = labeling.open_queue(
+        queue = self.things["queue"] = open_queue(
             dataset_id=dataset.uuid, actor=mia, name="Team", overlap=2, acceptance="reviewer", people=[ana, ben], gold_rate=10
         )  # fmt: skip
         label_items(queue, {ana: ["card"] * 9 + ["billing"], ben: ["card"] * 9 + ["transfer"]}, queue_items(queue)[:10])
-        slot = labeling.claim(queue_id=queue.uuid, actor=ana, k=1)[0]
-        labeling.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid.uuid4(), reason="Two wishes in one.")
+        slot = claim(queue_id=queue.uuid, actor=ana, k=1)[0]
+        skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid.uuid4(), reason="Two wishes in one.")
         item = queue_items(queue)[9]
-        labeling.comment(queue_id=queue.uuid, actor=ana, item_id=item.uuid, text="@ben look at this one.")
-        labeling.flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="Neither fits.")
-        labeling.start_check(queue_id=queue.uuid, actor=ravi, size=3, tolerated=10)
-        labeling.measure_quality(queue_id=queue.uuid, actor=mia)
+        comment(queue_id=queue.uuid, actor=ana, item_id=item.uuid, text="@ben look at this one.")
+        flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="Neither fits.")
+        start_check(queue_id=queue.uuid, actor=ravi, size=3, tolerated=10)
+        measure_quality(queue_id=queue.uuid, actor=mia)
         label = schema.labels.get(name="card").stable_id
-        labeling.propose_change(
+        propose_change(
             dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", classes=[label], queue_id=queue.uuid, item_id=item.uuid
         )  # fmt: skip
-        labeling.bring_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv")
+        bring_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv")
         datasets.save_slice(dataset_id=dataset.uuid, actor=ana, name="Cards", filters={"q": "card"}, shared=True)
         run_ok("default")
         scan(dataset, ravi)
         with words_alone():
-            learnt = labeling.open_queue(dataset_id=dataset.uuid, actor=mia, name="Learnt", order="learnt")
+            learnt = open_queue(dataset_id=dataset.uuid, actor=mia, name="Learnt", order="learnt")
             label_items(learnt, {ana: ["card", "billing"] * 4}, queue_items(learnt)[:8])
-            labeling.learn(queue_id=learnt.uuid, actor=mia)
+            learn(queue_id=learnt.uuid, actor=mia)
             run_ok("default")
         changing.change(dataset, mia, ("transfer", "merge", ["billing"]))
         run_ok("default")

@@ -6,10 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from datasets_app.labeling.queries import latest_schema, names_in
 from django.conf import settings
 
 from datasets_app.prelabels.models import Suggestion
+from datasets_app.schemas.queries.labels import latest_schema, names_in
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation import actions as evaluation

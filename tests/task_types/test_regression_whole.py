@@ -10,8 +10,8 @@ import zipfile
 from uuid import uuid4
 
 import pytest
-from datasets_app.labeling import actions as labeling
 
+from datasets_app.exchange.actions.exports import export_answers
 from datasets_app.exchange.models import Export
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Annotation
@@ -104,7 +104,7 @@ def test_numbers_go_out_as_they_came_in(project, mia, ana):
     found = make_dataset(project, mia, task=regression.TASK)
     import_texts(found, [("good day", "3.5")], mia, header=("text", "score"))
 
-    labeling.export_answers(dataset_id=found.uuid, actor=mia, format="labelstudio")
+    export_answers(dataset_id=found.uuid, actor=mia, format="labelstudio")
     run_ok("default")
 
     with artifacts.open_blob(Export.objects.get().blob.digest) as file, zipfile.ZipFile(file) as archive:

@@ -53,8 +53,8 @@ def export_answers(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID
         raise Refused(told, fields={"format": [told]})
     args = {"dataset": str(dataset.uuid), "queue": str(queue.uuid) if queue else "", "format": format}
     return jobs.enqueue(
-        "labeling.export", actor=actor, project=dataset.project, args=args, subject=queue or dataset,
-        key=f"labeling.export:{queue.uuid if queue else dataset.uuid}:{format}",
+        "exchange.export", actor=actor, project=dataset.project, args=args, subject=queue or dataset,
+        key=f"exchange.export:{queue.uuid if queue else dataset.uuid}:{format}",
     )  # fmt: skip
 
 

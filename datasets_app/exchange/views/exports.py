@@ -57,7 +57,7 @@ def files_of(request: SignedInRequest, dataset: Dataset, queue: Queue | None, ur
 
 def page(request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ExportForm, url: str) -> dict[str, Any]:
     """What the page shows."""
-    job = jobs.of_subject(queue or dataset).filter(kind="labeling.export").first()
+    job = jobs.of_subject(queue or dataset).filter(kind="exchange.export").first()
     return {
         "dataset": dataset, "queue": queue, "form": form, "url": url, "job": job, "working": job is not None and not job.is_finished,
         "may_export": policy.can(request.user, "labeling.export", dataset), "exports": reading.exports(dataset, queue),

@@ -75,7 +75,7 @@ def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, 
     last = last_answer(queue, request.user)
     before = known_before(queue, request.user) if first else None
     urls = {
-        name: reverse(f"labeling:{name}", args=[queue.uuid])
+        name: reverse(f"queues:{name}", args=[queue.uuid])
         for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment", "people", "comments")
     }
     return {

@@ -244,9 +244,9 @@ def test_who_may_not_manage_changes_and_tries_nothing(dataset, mia, request, nam
     client = client_for(request.getfixturevalue(name))
 
     for url in ("write_rule", "preview_rule", "apply_rules"):
-        assert client.post(reverse(f"labeling:{url}", args=[dataset.uuid]), sent(dataset, name="x")).status_code == status
+        assert client.post(reverse(f"assist:{url}", args=[dataset.uuid]), sent(dataset, name="x")).status_code == status
     for url in ("rule", "retire_rule"):
-        assert client.post(reverse(f"labeling:{url}", args=[rule.uuid]), sent(dataset, name="x")).status_code == status
+        assert client.post(reverse(f"assist:{url}", args=[rule.uuid]), sent(dataset, name="x")).status_code == status
     assert (Rule.objects.count(), Job.objects.filter(kind=suggesting.APPLY).count()) == (1, 0)
 
 

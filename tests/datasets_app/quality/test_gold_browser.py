@@ -86,7 +86,7 @@ def measured(project, mia, ravi, ana):
 def test_the_pages_shut_nobody_out(opened, measured, ravi, lee, ana, mia):
     queue, item = measured, measured.dataset.items.get(text="gold 0")
     gold, of_item = reverse("quality:gold", args=[queue.dataset.uuid]), reverse("quality:gold_item", args=[item.uuid])
-    quality, own = (reverse(f"labeling:{page}", args=[queue.uuid]) for page in ("quality", "queue"))
+    quality, own = (reverse(page, args=[queue.uuid]) for page in ("quality:quality", "queues:queue"))
     new = reverse("queues:open", args=[queue.dataset.uuid])
     pages = {
         ravi: {"gold-list": gold, "gold-item": of_item}, lee: {"gold-quality": quality}, mia: {"gold-queue": own, "gold-open": new},

@@ -48,7 +48,7 @@ def queue(project, mia, ana, ben, ravi):
 
 
 def test_the_pages_shut_nobody_out(opened, queue, lee, ravi, ben):
-    quality, own = (reverse(f"labeling:{page}", args=[queue.uuid]) for page in ("quality", "queue"))
+    quality, own = (reverse(page, args=[queue.uuid]) for page in ("quality:quality", "queues:queue"))
 
     page = opened(quality, lee, width=NARROW, scheme="dark")
     expect(page.locator(".plot svg.main-svg").first).to_be_visible()

@@ -21,7 +21,7 @@ def queue(project, mia):
 
 
 def url(name, queue):
-    return reverse(f"labeling:{name}", args=[queue.uuid])
+    return reverse(f"queues:{name}", args=[queue.uuid])
 
 
 def test_nothing_of_what_others_said_reaches_the_page(project, mia, ana, ravi, client_for):

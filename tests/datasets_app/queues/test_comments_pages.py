@@ -27,7 +27,7 @@ def say(queue, item, actor, text, **options) -> Comment:
 
 
 def url(name, queue):
-    return reverse(f"labeling:{name}", args=[queue.uuid])
+    return reverse(name, args=[queue.uuid])
 
 
 def first_lines(page) -> list[str]:
@@ -42,13 +42,13 @@ def test_open_conversations_come_first_then_resolved_ones_page_by_page(queue, it
         resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=each.uuid)
     wanted = [7, 2, 1, 0, 6, 5, 4, 3]
 
-    first = client_for(ravi).get(url("comments", queue))
-    second = client_for(ravi).get(url("comments", queue) + first.context["page"]["next"])
+    first = client_for(ravi).get(url("queues:comments", queue))
+    second = client_for(ravi).get(url("queues:comments", queue) + first.context["page"]["next"])
 
     assert first_lines(first) + first_lines(second) == [f"comment {n}" for n in wanted]
     assert (len(first_lines(first)), second.context["page"]["next"]) == (6, "")
     for before in ("²", "open-²", "open-" + "9" * 30, "resolved--1", "\x00"):
-        assert client_for(ravi).get(url("comments", queue), {"before": before}).status_code == 400
+        assert client_for(ravi).get(url("queues:comments", queue), {"before": before}).status_code == 400
 
 
 def test_they_are_filtered_by_state_flag_and_whom_they_concern(queue, item, ana, ben, ravi, client_for):
@@ -59,7 +59,7 @@ def test_they_are_filtered_by_state_flag_and_whom_they_concern(queue, item, ana,
     resolve_comment(queue_id=queue.uuid, actor=ana, comment_id=ended.uuid)
 
     def shown(viewer, **given):
-        return first_lines(client_for(viewer).get(url("comments", queue), given))
+        return first_lines(client_for(viewer).get(url("queues:comments", queue), given))
 
     assert shown(ravi, state="open") == ["@ravi?", "A flag."]
     assert shown(ravi, state="resolved") == ["Done."]
@@ -74,8 +74,8 @@ def test_they_are_filtered_by_state_flag_and_whom_they_concern(queue, item, ana,
 def test_a_reviewer_is_led_to_the_review_and_others_to_the_item(queue, item, ana, ravi, client_for):
     say(queue, item, ana, "Two intents.")
 
-    assert f'href="{url("review", queue)}?item={item.uuid}"'.encode() in client_for(ravi).get(url("comments", queue)).content
-    assert f'href="{reverse("datasets:item", args=[item.uuid])}"'.encode() in client_for(ana).get(url("comments", queue)).content
+    assert f'href="{url("review:review", queue)}?item={item.uuid}"'.encode() in client_for(ravi).get(url("queues:comments", queue)).content
+    assert f'href="{reverse("datasets:item", args=[item.uuid])}"'.encode() in client_for(ana).get(url("queues:comments", queue)).content
 
 
 @pytest.mark.postgres
@@ -84,7 +84,8 @@ def test_who_may_not_read_samples_sees_no_text_of_an_item(queue, ana, lee, clien
     say(queue, item, ana, "About this word.", start=0, end=3)
 
     page = (
-        client_for(lee).get(url("comments", queue), {"item": str(item.uuid)}).content + client_for(lee).get(url("comments", queue)).content
+        client_for(lee).get(url("queues:comments", queue), {"item": str(item.uuid)}).content
+        + client_for(lee).get(url("queues:comments", queue)).content
     )
 
     assert b"About this word." in page
@@ -97,15 +98,15 @@ def test_a_plain_form_answers_and_resolves_and_comes_back_to_the_same_page(queue
     client, at = client_for(ravi), "state=open&flags="
 
     sent = {"item": item.uuid, "text": "The first.", "reply_to": first.uuid, "back": "comments", "at": at}
-    answered = client.post(url("comment", queue), sent)
+    answered = client.post(url("queues:comment", queue), sent)
     answer = Comment.objects.get(reply_to=first)
-    resolved = client.post(url("resolve_comment", queue), {"comment": first.uuid, "on": "yes", "back": "comments", "at": at})
+    resolved = client.post(url("queues:resolve_comment", queue), {"comment": first.uuid, "on": "yes", "back": "comments", "at": at})
 
     assert answered["Location"] == f"{url('queues:comments', queue)}?{at}#comment-{answer.uuid}"
     assert resolved["Location"] == f"{url('queues:comments', queue)}?{at}#comment-{first.uuid}"
     first.refresh_from_db()
     assert first.resolved_by == ravi
-    client.post(url("resolve_comment", queue), {"comment": first.uuid, "on": "no", "back": "review"})
+    client.post(url("queues:resolve_comment", queue), {"comment": first.uuid, "on": "no", "back": "review"})
     first.refresh_from_db()
     assert first.resolved_at is None
 
@@ -113,7 +114,7 @@ def test_a_plain_form_answers_and_resolves_and_comes_back_to_the_same_page(queue
 def test_what_was_refused_is_told_to_the_script_beside_the_field(queue, item, ana, client_for):
     sent = {"item": item.uuid, "text": "@nobody?", "back": "bench"}
 
-    answer = client_for(ana).post(url("comment", queue), sent, headers={"accept": "application/json"})
+    answer = client_for(ana).post(url("queues:comment", queue), sent, headers={"accept": "application/json"})
 
     assert answer.status_code == 422
     told = "No one who can read comments in Batch 1 is named @nobody."
@@ -125,19 +126,19 @@ def test_what_was_refused_is_told_to_the_script_beside_the_field(queue, item, an
 @pytest.mark.postgres
 def test_names_are_completed_from_those_who_may_read_the_queue(queue, ana, ben, ravi, otto, omar, client_for):
     def named(typed):
-        return [each["name"] for each in client_for(ana).get(url("people", queue), {"q": typed}).json()["people"]]
+        return [each["name"] for each in client_for(ana).get(url("queues:people", queue), {"q": typed}).json()["people"]]
 
     assert named("") == ["ana", "ben", "mia", "ravi"]
     assert (named("ra"), named("B"), named("o"), named("x"), named("ra\0")) == (["ravi"], ["ben"], [], [], [])
-    assert client_for(otto).get(url("people", queue)).status_code == 404
-    assert client_for(omar).get(url("people", queue)).status_code == 403
+    assert client_for(otto).get(url("queues:people", queue)).status_code == 404
+    assert client_for(omar).get(url("queues:people", queue)).status_code == 403
 
 
 def test_the_queue_says_how_many_are_open(queue, item, ana, ravi, aida, client_for):
     say(queue, item, ana, "Two intents.")
 
-    assert b"Comments 1</a>" in client_for(ravi).get(url("queue", queue)).content
-    assert url("comments", queue).encode() not in client_for(aida).get(url("queue", queue)).content
+    assert b"Comments 1</a>" in client_for(ravi).get(url("queues:queue", queue)).content
+    assert url("queues:comments", queue).encode() not in client_for(aida).get(url("queues:queue", queue)).content
 
 
 @pytest.mark.postgres
@@ -146,7 +147,7 @@ def test_the_review_shows_the_conversation_by_letter(queue, item, ana, ben, ravi
     first = say(queue, item, ana, "Two intents.")
     say(queue, item, ravi, "The first counts.", reply_to=first.uuid)
 
-    page = client_for(ravi).get(url("review", queue)).content.decode()
+    page = client_for(ravi).get(url("review:review", queue)).content.decode()
 
     assert "<strong>Annotator A</strong>" in page
     assert "The first counts." in page

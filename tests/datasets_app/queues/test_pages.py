@@ -158,7 +158,7 @@ def test_pause_resume_and_close_are_moves_of_the_page(queue, mia, client_for):
     client = client_for(mia)
 
     for name, state in (("pause", "paused"), ("resume", "open"), ("close", "closed")):
-        assert client.post(reverse(f"labeling:{name}", args=[queue.uuid])).status_code == 302
+        assert client.post(reverse(f"queues:{name}", args=[queue.uuid])).status_code == 302
         queue.refresh_from_db()
         assert queue.state == state
     assert client.post(reverse("queues:resume", args=[queue.uuid])).status_code == 409

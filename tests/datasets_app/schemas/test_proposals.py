@@ -45,7 +45,7 @@ def publish(queue, actor, guideline, taking_up=(), **options) -> LabelSchema:
 
 
 def url(name, queue, *more):
-    return reverse(f"labeling:{name}", args=[queue.dataset.uuid, *more])
+    return reverse(name, args=[queue.dataset.uuid, *more])
 
 
 def test_a_proposal_is_about_a_version_its_labels_and_an_item(queue, ana):
@@ -148,8 +148,8 @@ def test_the_review_prefills_the_pair_that_annotators_differ_in(queue, ana, ben,
     label_items(queue, {ana: ["card"], ben: ["billing"]})
     given = {"queue": queue.uuid, "item": queue_items(queue)[0].uuid}
 
-    page = client_for(ravi).get(url("propose", queue), given | {"back": "review"})
-    blind = client_for(ana).get(url("propose", queue), given | {"back": "review"})
+    page = client_for(ravi).get(url("queues:propose", queue), given | {"back": "review"})
+    blind = client_for(ana).get(url("queues:propose", queue), given | {"back": "review"})
 
     assert sorted(page.context["form"].initial["classes"]) == sorted(ids(queue, "billing", "card"))
     assert "classes" not in blind.context["form"].initial  # who labels learns nothing of what others said
@@ -161,8 +161,8 @@ def test_the_form_proposes_and_goes_back_to_the_review(queue, ana, ben, ravi, cl
     item = queue_items(queue)[0]
     sent = {"text": "Fees are billing.", "classes": ids(queue, "billing"), "queue": queue.uuid, "item": item.uuid, "back": "review"}
 
-    empty = client_for(ravi).post(url("propose", queue), sent | {"text": ""})
-    done = client_for(ravi).post(url("propose", queue), sent)
+    empty = client_for(ravi).post(url("queues:propose", queue), sent | {"text": ""})
+    done = client_for(ravi).post(url("queues:propose", queue), sent)
 
     assert (empty.status_code, b"Enter the guideline change." in empty.content) == (422, True)
     assert done["Location"] == f"{reverse('review:review', args=[queue.uuid])}?item={item.uuid}"
@@ -172,20 +172,20 @@ def test_the_form_proposes_and_goes_back_to_the_review(queue, ana, ben, ravi, cl
 @pytest.mark.postgres
 def test_who_manages_labels_ticks_and_declines_on_the_page_of_the_classes(queue, ana, ben, mia, client_for):
     taken, declined = propose(queue, ana, classes=ids(queue, "billing")), propose(queue, ben, "Cards are cards.")
-    page = client_for(mia).get(url("schema", queue)).content
+    page = client_for(mia).get(url("schemas:schema", queue)).content
     assert b"2 open proposals" in page
     assert f'value="{taken.uuid}"'.encode() in page
 
     client_for(mia).post(reverse("schemas:decline_proposal", args=[declined.uuid]), {"answer": "They are."})
     sent = {"classes": "billing\ncard", "guideline": "Fees.", "seen": 1, "taking_up": [str(taken.uuid)]}
-    asked = client_for(mia).post(url("schema", queue), sent)  # a class is dropped, which is asked first; the tick stays
-    client_for(mia).post(url("schema", queue), sent | {"dropping": "transfer"})
+    asked = client_for(mia).post(url("schemas:schema", queue), sent)  # a class is dropped, which is asked first; the tick stays
+    client_for(mia).post(url("schemas:schema", queue), sent | {"dropping": "transfer"})
 
     assert asked.status_code == 422
     assert asked.context["ticked"] == [str(taken.uuid)]
     taken.refresh_from_db()
     assert taken.taken_up_in.version == 2
-    history = client_for(ben).get(url("schema_version", queue, 2)).content
+    history = client_for(ben).get(url("schemas:schema_version", queue, 2)).content
     assert b"Takes up 1 proposal" in history
     assert b"Fees are billing." in history
     assert b"Cards are cards." not in history
@@ -194,14 +194,14 @@ def test_who_manages_labels_ticks_and_declines_on_the_page_of_the_classes(queue,
 def test_others_see_only_their_own_proposals(queue, ana, ben, client_for):
     propose(queue, ana)
 
-    assert b"Fees are billing." in client_for(ana).get(url("schema", queue)).content
-    assert b"Fees are billing." not in client_for(ben).get(url("schema", queue)).content
+    assert b"Fees are billing." in client_for(ana).get(url("schemas:schema", queue)).content
+    assert b"Fees are billing." not in client_for(ben).get(url("schemas:schema", queue)).content
 
 
 def test_who_may_not_read_samples_sees_the_proposal_without_its_example(queue, ana, lee, client_for):
     propose(queue, ana)
 
-    page = client_for(lee).get(url("schema", queue)).content
+    page = client_for(lee).get(url("schemas:schema", queue)).content
 
     assert b"Fees are billing." in page
     assert queue_items(queue)[0].digest[:8].encode() in page
@@ -223,7 +223,7 @@ def test_the_form_takes_no_item_that_is_not_in_its_queue(queue, project, mia, an
     narrow = make_queue(queue.dataset, mia, name="Narrow", source="items", item_ids=[queue_items(queue)[1].pk])
 
     for given in ({"item": item}, {"queue": other.uuid, "item": item}, {"queue": narrow.uuid, "item": item}):
-        answer = client_for(ana).post(url("propose", queue), {"text": "A rule."} | given)
+        answer = client_for(ana).post(url("queues:propose", queue), {"text": "A rule."} | given)
         assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["item"])
 
     assert not GuidelineProposal.objects.exists()
