@@ -26,6 +26,7 @@ from django.test import Client
 from django.utils import timezone
 
 from datasets_app.assist.actions.learning import learn
+from datasets_app.assist.actions.suggesting import retire_rule
 from datasets_app.datasets import actions as datasets
 from datasets_app.exchange.actions.corrections import bring_corrections
 from datasets_app.quality.actions.quality import measure_quality
@@ -46,7 +47,6 @@ from lifecycle.modeling.training import actions as training
 from lifecycle.modeling.training.models import Run
 from lifecycle.roof.trace import actions as trace
 from lifecycle.runtime.engine.flips import Flip
-from lifecycle.runtime.task_types.by_key.types import TYPES
 from monitoring.alerts import tasks as alerts
 from monitoring.drift import actions as drift
 from monitoring.drift.rules import DAY, Span
@@ -89,6 +89,7 @@ from tests.support.tools import annotation, as_json, choice, lines, packed
 from tests.support.tools import task as tool_task
 from tests.support.training import labelled_dataset, make_base, make_run
 from tests.support.warm import ended_engine
+from tests.task_types.examples import BUILT_IN
 
 NOTE = "Once in the life of an installation."
 TEAM = ("billing", "card", "transfer")
@@ -151,7 +152,7 @@ class Lived:
     def tasks(self) -> None:
         """A dataset of each task: imported, answered, decided, frozen, exported for every tool and in every format; a run, a version."""
         people = {f"g{name}": person for name, person in self.people.items()}
-        for task in TYPES:
+        for task in BUILT_IN:
             dataset = golden.annotated(self.project, task, people)
             snapshot = freeze(dataset, self.mia, seed=1)
             golden.exports(dataset, self.mia)
@@ -186,7 +187,9 @@ class Lived:
         for item in items[:2]:
             gold.know(item, ravi, {"label": "card"}, explanation="Cards that are lost are about cards.")
         rules.write(dataset, mia, "lost", "card")
+        gone = rules.write(dataset, mia, "found", "card")
         rules.apply(dataset, mia)
+        retire_rule(rule_id=gone.uuid, actor=mia)
         queue = self.things["queue"] = open_queue(
             dataset_id=dataset.uuid, actor=mia, name="Team", overlap=2, acceptance="reviewer", people=[ana, ben], gold_rate=10
         )  # fmt: skip
@@ -200,7 +203,7 @@ class Lived:
         measure_quality(queue_id=queue.uuid, actor=mia)
         label = schema.labels.get(name="card").stable_id
         propose_change(
-            dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", classes=[label], queue_id=queue.uuid, item_id=item.uuid
+            dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", classes=[label], item_id=item.uuid
         )  # fmt: skip
         bring_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv")
         datasets.save_slice(dataset_id=dataset.uuid, actor=ana, name="Cards", filters={"q": "card"}, shared=True)
