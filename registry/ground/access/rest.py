@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
+from django.apps import apps
 from django.db import models
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -71,7 +72,8 @@ class View(APIView):
         if method in ("GET", "HEAD", "OPTIONS"):
             return Scope.READ
         need = cls.needs.get(method)
-        return cls.scope or scopes.needed(cls.__module__.split(".")[1], need.action if need else "signed_in")
+        room = apps.get_containing_app_config(cls.__module__)
+        return cls.scope or scopes.needed(room.label if room else "", need.action if need else "signed_in")
 
 
 M = TypeVar("M", bound=models.Model)

@@ -18,7 +18,8 @@ class Scope(TextChoices):
 
 
 ROOMS = {
-    "datasets": Scope.LABEL, "labeling": Scope.LABEL, "scanning": Scope.LABEL, "snapshots": Scope.LABEL,
+    "datasets": Scope.LABEL, "schemas": Scope.LABEL, "prelabels": Scope.LABEL, "queues": Scope.LABEL, "quality": Scope.LABEL,
+    "review": Scope.LABEL, "exchange": Scope.LABEL, "assist": Scope.LABEL, "scanning": Scope.LABEL, "snapshots": Scope.LABEL,
     "training": Scope.TRAIN, "evaluation": Scope.TRAIN, "jobs": Scope.TRAIN, "drift": Scope.TRAIN, "retraining": Scope.TRAIN,
     "catalog": Scope.REQUEST, "promotions": Scope.REQUEST,
     "endpoints": Scope.DEPLOY, "rollouts": Scope.DEPLOY, "alerts": Scope.DEPLOY,
