@@ -91,7 +91,7 @@ HEAVY = ("torch", "transformers", "peft", "onnxruntime", "sklearn", "django")
 
 
 def test_importing_what_the_rooms_use_does_not_import_torch():
-    imports = "; ".join(f"import lifecycle.{name}" for name in ROOMS_USE)
+    imports = "; ".join(f"import lifecycle.runtime.{name}" for name in ROOMS_USE)
     code = f"import sys; {imports}; print([name for name in {HEAVY} if name in sys.modules])"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
