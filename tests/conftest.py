@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -48,6 +50,15 @@ def _history_may_wait_for_its_signature():
     """The installation's first event is as old as the process of the tests, which on a busy machine works for longer than a turn waits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("registry.ground.ledger.checkpoints.LATE", timedelta(hours=6))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files_are_of_this_process_alone(tmp_path_factory):
+    """A socket whose path would be too long in a test's own folder lies among them: one that an earlier run left must not be in the way."""
+    tmp_path_factory.getbasetemp()  # chosen first: these folders stay where pytest counts and clears them
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", os.environ["DATA_DIR"])
         yield
 
 

@@ -67,6 +67,12 @@ def test_socket_of_a_long_data_folder_is_elsewhere_and_private(settings, tmp_pat
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
+def test_tests_leave_no_socket_to_later_ones(settings, tmp_path):
+    settings.DATA_DIR = tmp_path / ("long" * 30)
+
+    assert warm.socket_path().is_relative_to(os.environ["DATA_DIR"])  # a folder of this process, which goes with it
+
+
 def test_engine_is_started_with_a_scrubbed_environment(monkeypatch):
     given = {}
     monkeypatch.setenv("SECRET_KEY", "hidden")
