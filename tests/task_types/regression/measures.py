@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from lifecycle.runtime.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.runtime.task_types.measures import Measures, Metric, Metrics
@@ -95,6 +94,8 @@ def nearness(truth: Floats, predicted: Floats) -> Floats:
 
 def weighted_ranks(values: Floats, weights: Floats) -> Floats:
     """The mean rank (B, N) of each value among rows that count as often as each weighting says."""
+    from scipy.stats import rankdata  # here: no Django process starts with it
+
     places = rankdata(values, method="dense") - 1
     counts = np.zeros((len(weights), int(places.max()) + 1))
     for level in range(counts.shape[1]):
