@@ -67,7 +67,7 @@ def test_the_forecast_goes_on_at_the_pace_of_the_last_week(given, per_day, days)
     assert (found.per_day, found.days) == (pytest.approx(per_day) if per_day else None, pytest.approx(days))
 
 
-@pytest.mark.parametrize(("state", "week", "why"), [("paused", 70, "paused"), ("open", 0, "nobody answered")])
+@pytest.mark.parametrize(("state", "week", "why"), [("paused", 70, "paused"), ("open", 0, "no annotations in the 7 days")])
 def test_a_forecast_that_cannot_be_told_says_why(state, week, why):
     found = forecast(left=100, state=state, week=week, first_at=NOW - timedelta(days=30), as_of=NOW)
 

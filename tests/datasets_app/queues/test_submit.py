@@ -204,7 +204,7 @@ def test_a_second_thought_after_a_reviewer_settled_changes_nothing(of_one, ana, 
     item = queue_items(queue)[0]
     decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
 
-    with pytest.raises(Conflict, match="settled"):
+    with pytest.raises(Conflict, match="An adjudicator resolved this item"):
         answer(queue, ana, item, "transfer")
 
     assert labels_now(queue) == ["billing"]
