@@ -15,7 +15,7 @@ from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Annotation, Decision, Dispute, Queue
 from datasets_app.queues.queries.bench import bench_items
-from datasets_app.queues.queries.decisions import adjudicators_of, current_decisions
+from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.queues.queries.pages import get_queue
 from datasets_app.review.actions.changes import change_classes, move_decisions, supersede
 from datasets_app.review.actions.reviews import decide, undo_decision
@@ -33,7 +33,7 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items, says
+from tests.support.labeling import adjudicators_of, answer, label_items, make_dataset, make_queue, make_schema, queue_items, says
 
 pytestmark = pytest.mark.django_db
 NAMES = ("billing", "card", "lost", "transfer")
