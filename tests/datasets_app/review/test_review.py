@@ -83,7 +83,7 @@ def test_a_stale_page_decides_nothing(queue, ravi, ana, lee):
     seen = case(queue, item, ravi).seen
     answer(queue, ana, item, "transfer")
 
-    with pytest.raises(Conflict, match="Changed while you were reading"):
+    with pytest.raises(Conflict, match="changed while you were reading"):
         settle(queue, ravi, seen=seen)
 
     assert Decision.objects.filter(how="adjudicated").count() == 0
