@@ -143,7 +143,7 @@ def refusal(url: str, response: httpx.Response, step: str) -> Exception:
     said = found if isinstance(found, dict) else {}
     message = str(said.get("message") or said.get("error") or "")
     if not message and code in NO_ANSWER:
-        return Unreachable(f"{url} doesn't respond: its proxy says {code}. {step or 'Is it running?'}")
+        return Unreachable(f"{url} doesn't respond: its proxy returned {code}. {step or 'Is it running?'}")
     if not message and code >= 500:
         message, step = f"{url} failed ({code}) without a reason.", "Its operator finds the reason in the log."
     message = message or f"{url} responded with {code} and no reason."
