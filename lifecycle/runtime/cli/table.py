@@ -160,7 +160,7 @@ VERBS = (
     Verb("evaluations show", "GET /evaluations/{evaluation}/", help="Show the report of an evaluation."),
     Verb("drill inject", "POST /deployments/{arm}/plant_fault/", said="{share:share} of the requests to {arm.semver} on {endpoint.full_name} {kind:fault} until {until} UTC.\nStop it: lifecycle drill stop {endpoint.full_name} {arm.arm}", within="endpoint"),
     Verb("drill stop", "POST /deployments/{arm}/lift_fault/", said="{arm.semver} on {endpoint.full_name} has no injected fault anymore.", within="endpoint"),
-    Verb("outcomes list", "GET /endpoints/{endpoint}/kpis/", "figure=name; kind; unit; better=direction; hold-out={holdout_share:%}; uuid", "No business figures yet. An ML lead defines one.", help="List the business figures of an endpoint."),
+    Verb("outcomes list", "GET /endpoints/{endpoint}/kpis/", "figure=name; kind; unit; better=direction; hold-out={holdout_share:%}; uuid", "{endpoint.full_name} has no business figures yet. An ML lead defines one.", help="List the business figures of an endpoint."),
     Verb("outcomes define", "POST /endpoints/{endpoint}/kpis/", said="{name} of {endpoint.full_name} is compared with a hold-out of {holdout_share:%} of the cases.\nSend outcomes: lifecycle outcomes send {endpoint.full_name} cases.jsonl --figure {uuid}", arguments="name", flags="direction=better holdout_share=hold-out", help="Define a business figure that an endpoint should move; it can't be changed later."),
     Verb("overview dashboard", "GET /dashboard/", page="/dashboard/", help="Show how the models do, and what needs a person."),
 )  # fmt: skip

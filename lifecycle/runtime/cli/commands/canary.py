@@ -15,7 +15,7 @@ from lifecycle.runtime.cli.verbs import FAILED, INTERRUPTED, Noun
 from lifecycle.runtime.cli.wording import Words
 
 ABOUT = (
-    "canary={semver} beside {baseline_semver} on {endpoint.full_name}; state={state:plainly}, {share:share} of the requests; "
+    "canary={semver} beside {baseline_semver} on {newest_rollout.full_name}; state={state:plainly}, {share:share} of the requests; "
     "because=reason; the rule says={decision:decision}: {why}; next step={next_share:share}; page"
 )
 SIDES = "at this step=name; requests; errors; slow; wrong"
@@ -63,7 +63,7 @@ def watch(session: Session, endpoint: Endpoint) -> int | None:
     except KeyboardInterrupt:
         session.screen.tell(f"The canary continues. Watch it: lifecycle canary watch {rollout['full_name']}")
         return INTERRUPTED
-    known = {"endpoint": {"full_name": rollout["full_name"]}, "page": session.page(f"/rollouts/{found['uuid']}/")}
+    known = {"newest_rollout": rollout, "page": session.page(f"/rollouts/{found['uuid']}/")}
     session.screen.show(found, *described(Words(session, known), found))
     return None if found["state"] == "promoted" else FAILED
 
