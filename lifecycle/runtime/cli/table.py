@@ -48,7 +48,6 @@ VERBS = (
     Verb("jobs list", "GET /jobs/", "job=uuid; kind; state; priority; stage; started=started_at; message", "No jobs yet."),
     Verb("jobs show", "GET /jobs/{job}/"),
     Verb("jobs cancel", "POST /jobs/{job}/cancel/", said="Job {job.uuid} is {state}."),
-    Verb("jobs prioritize", "POST /jobs/{job}/priority/", "priority; place", arguments="priority", hides="seen"),
     Verb("datasets list", "GET /datasets/", "dataset=slug; project={project:project}; name; task; items; created=created_at", "No datasets yet.", help="List datasets, newest first."),
     Verb("datasets show", "GET /datasets/{dataset}/", page="/datasets/{uuid}/", help="Show a dataset."),
     Verb("datasets create", "POST /datasets/", said="Dataset {slug} created.\nUpload a file: lifecycle datasets upload FILE --dataset {slug}", arguments="name", help="Create a dataset."),
