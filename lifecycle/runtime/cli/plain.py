@@ -59,7 +59,7 @@ FIELDS = {  # what fields mean that the description says too little of
     "state": "only in this state",
     "delay_ms": "of slow responses", "minutes": "after which it ends automatically", "direction": "which way is good",
     "weeks": "the period",
-    "holdout_share": "share of the cases without the model, up to 0.5", "purpose": "intended use, shown on each version's card",
+    "holdout_share": "of the cases without the model; up to 50", "purpose": "intended use, shown on each version's card",
 }  # fmt: skip
 Row = dict[str, Any]
 
@@ -225,7 +225,7 @@ def requested(session: Session, method: str, path: str, fields: Row, operation: 
         found = session.api.post(path, fields or None, twice=not operation["body"])
         return watching.follow_job(session, found["uuid"]) if operation["job"] else found
     if operation["list"] == "paged":
-        found = list(islice(session.api.every(path, **fields), limit))
+        found = list(islice(session.api.every(path, lambda: session.screen.live("Still searching", "searching"), **fields), limit))
     else:
         found = session.api.get(path, **fields)
         found = found["results"] if operation["list"] == "results" else found

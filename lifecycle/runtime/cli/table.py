@@ -46,7 +46,7 @@ VERBS = (
     Verb("projects list", "GET /projects/", "project=slug; name; created=created_at", "No projects.", help="List the projects in which you have a role."),
     Verb("projects members", "GET /projects/{of_project}/members/", "user={user}; roles"),
     Verb("jobs list", "GET /jobs/", "job=uuid; kind; state; priority; stage; started=started_at; message", "No jobs yet."),
-    Verb("jobs show", "GET /jobs/{job}/"),
+    Verb("jobs show", "GET /jobs/{job}/", "job=uuid; kind; state; priority; place; stage; progress={done:,} of {total:,} {unit}; message; error; next=next_step; created=created_at; started=started_at; finished=finished_at"),
     Verb("jobs cancel", "POST /jobs/{job}/cancel/", said="Job {job.uuid} is {state}."),
     Verb("datasets list", "GET /datasets/", "dataset=slug; project={project:project}; name; task; items; created=created_at", "No datasets yet.", help="List datasets, newest first."),
     Verb("datasets show", "GET /datasets/{dataset}/", page="/datasets/{uuid}/", help="Show a dataset."),
