@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 class Verb(NamedTuple):
     """One request. name: noun and verb. call: method and path, in which {dataset} is an argument that `find.REFERENCES` looks up.
 
-    columns: "HEAD=template; …" of a list or of the result, all fields without it; a name alone is its own head. said: lines after it is done,
-    or in place of an empty list. arguments: fields that are positional. hides: fields that aren't offered. sets: fields that aren't asked for,
-    each a value or {field} of what was looked up. within: an argument that others are looked up in. flags: field=option, where they are called
-    otherwise. joins: a field of several lines, of which the option takes one, or those of @FILE. optional: fields
-    that `ADJUSTS` fills in. then: the path of what is shown in place of the response, once
-    its job is done. fails: a field for the exit code 1, if it is not empty; with ! before it, if it is. page: of the site. help: in place of
-    the description's first sentence.
+    columns: "HEAD=template; …" of a list or of the result, all fields without it; a name alone is its own head. Where a noun's module
+    draws the result, there are none here. said: lines after it is done, or in place of an empty list. arguments: fields that are positional.
+    hides: fields that aren't offered. sets: fields that aren't asked for, each a value or {field} of what was looked up. within: an argument
+    that others are looked up in. flags: field=option, where they are called otherwise. joins: a field of several lines, of which the option
+    takes one, or those of @FILE. optional: fields that `ADJUSTS` fills in. then: the path of what is shown in place of the response, once its
+    job is done. fails: a field for the exit code 1, if it is not empty; with ! before it, if it is. page: of the site. help: in place of the
+    description's first sentence.
     """
 
     name: str
