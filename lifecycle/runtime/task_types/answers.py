@@ -20,7 +20,8 @@ from lifecycle.runtime.task_types.inputs import TEXT_LIMIT, BadInput, Cell, clea
 Value = dict[str, Any]
 Part = Hashable
 Read = Callable[[str], str]  # what a word of a file becomes: a label's name, or ""
-DROPPED = "a dropped class"
+DROPPED = "a removed label"
+NO_LABELS = "none of the labels"
 
 
 class BadAnswer(BadInput):
