@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[2]
 PRODUCT = ("datasets_app", "lifecycle", "monitoring", "registry")
 NOT_YET = (
     "datasets_app/",
-    "lifecycle/runtime/cli/",
     "lifecycle/modeling/evaluation/task_types/",
     "lifecycle/runtime/task_types/",
     "templates/datasets_app/",

@@ -12,6 +12,7 @@ from lifecycle.runtime.cli.table import VERBS
 Row = dict[str, Any]
 FORMATS = {"uuid": "uuid", "date-time": "moment"}
 TEN_THOUSAND = 10_000
+LABEL = re.compile(r"^\* `(\w+)` - (.+)$", re.MULTILINE)  # of a value of an enumeration, in its description
 
 
 def described() -> Row:
@@ -70,6 +71,11 @@ def field(schema: Row, schemas: Row, about: Row) -> Row:
         made["type"] = "share"
     if of.get("enum"):
         made["enum"] = [str(each) for each in of["enum"] if each not in (None, "")] if made["type"] == "string" else of["enum"]
-    text = about.get("description") or schema.get("description") or ""
-    known = {"many": many, "required": about.get("required", False), "help": text.partition("\n")[0], "default": found.get("default")}
-    return made | {name: value for name, value in known.items() if value not in (None, False, "")}
+    choices = LABEL.findall(f"{of.get('description')}\n{schema.get('description')}")
+    labels = {value: label for value, label in choices if value != label.lower()}
+    text = LABEL.sub("", about.get("description") or schema.get("description") or "").strip()
+    known = {
+        "many": many, "required": about.get("required", False), "help": text.partition("\n")[0], "labels": labels,
+        "default": found.get("default"),
+    }  # fmt: skip
+    return made | {name: value for name, value in known.items() if value not in (None, False, "", {})}

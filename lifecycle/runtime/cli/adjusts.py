@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.session import Session
 
 Row = dict[str, Any]
@@ -29,10 +32,26 @@ def gold(session: Session, fields: Row, known: Row) -> None:
     fields["gold_minimum"] = fields["gold_minimum"] or None
 
 
+def silence(session: Session, fields: Row, known: Row) -> None:
+    """Raises Usage where it isn't said what is silenced."""
+    if "endpoint" not in fields and not session.project:
+        raise Usage("Name what is silenced: --endpoint ENDPOINT, or --project SLUG for all of a project.")
+
+
+def steps(session: Session, fields: Row, known: Row) -> None:
+    """An hour, or as many as keep a long period below 1,000 steps."""
+    if "since" in fields:
+        until = datetime.fromisoformat(fields["until"]) if "until" in fields else datetime.now(UTC)
+        hours = (until - datetime.fromisoformat(fields["since"])) / timedelta(hours=1)
+        fields["step"] = max(1, math.ceil(hours / 1_000)) * 3_600
+
+
 ADJUSTS: dict[str, Callable[[Session, Row, Row], None]] = {
     "queues open": source,
     "queues change": queue,
     "gold rate": gold,
+    "silences create": silence,
+    "endpoints traffic": steps,
     "rules try": lambda session, fields, known: fields.setdefault("kind", "words"),
     "rules publish": lambda session, fields, known: fields.setdefault("kind", "words"),
     "proposals list": lambda session, fields, known: fields.setdefault("state", "open"),

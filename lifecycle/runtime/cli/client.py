@@ -65,14 +65,16 @@ class Client:
         for chunk in self._body(self._open(method, path, query)):
             target.write(chunk)
 
-    def every(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
-        """All rows of a paged list, newest first."""
+    def every(self, path: str, searching: Callable[[], None] = lambda: None, /, **query: object) -> Iterator[dict[str, Any]]:
+        """All rows of a paged list, newest first. searching: called where the server stopped in a search and is asked to continue."""
         before: object = None
         while True:
             page = self.get(path, **query, before=before)
             yield from page["results"]
             if not (before := page["before"]):
                 return
+            if page.get("stopped"):
+                searching()
 
     def _json(self, *args: Any, **kwargs: Any) -> Any:
         raw = b"".join(self._body(self._open(*args, **kwargs)))
@@ -143,7 +145,7 @@ def refusal(url: str, response: httpx.Response, step: str) -> Exception:
     said = found if isinstance(found, dict) else {}
     message = str(said.get("message") or said.get("error") or "")
     if not message and code in NO_ANSWER:
-        return Unreachable(f"{url} doesn't respond: its proxy says {code}. {step or 'Is it running?'}")
+        return Unreachable(f"{url} doesn't respond: its proxy returned {code}. {step or 'Is it running?'}")
     if not message and code >= 500:
         message, step = f"{url} failed ({code}) without a reason.", "Its operator finds the reason in the log."
     message = message or f"{url} responded with {code} and no reason."

@@ -13,6 +13,7 @@ from lifecycle.runtime.refusals import Refused
 
 Row = dict[str, Any]
 ROLLOUT_OPEN = ("running", "holding", "paused")
+SHORT = 8  # letters of a uuid that are shown in tables
 ALERT_OPEN = ("firing", "acknowledged")
 ENDPOINT, LABEL, PERSON = "slug, PROJECT/SLUG, or uuid", "name of a label", "user name or uuid"
 ITEM, NUMBER = "the id it came with, or uuid", "number, PROJECT/NUMBER, or uuid"
@@ -313,8 +314,8 @@ REFERENCES: dict[str, Callable[[Session, str, Row], Row]] = {
 
 
 def reference(session: Session, name: str, text: str, known: Row) -> Row:
-    """What an argument of this name refers to; known: what was looked up before it. Anything else is named by its uuid."""
-    return REFERENCES[name](session, text, known) if name in REFERENCES else {"uuid": text}
+    """What an argument of this name refers to; known: what was looked up before it. called: the name that was given."""
+    return (REFERENCES[name](session, text, known) if name in REFERENCES else {"uuid": text}) | {"called": text}
 
 
 def read(session: Session, path: str, what: str) -> Row:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import keyword
-import string
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from inspect import Parameter
@@ -19,11 +18,13 @@ import typer
 
 from lifecycle.runtime.cli import classes, find, plans, watching
 from lifecycle.runtime.cli.adjusts import ADJUSTS
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.files import text_of
-from lifecycle.runtime.cli.screen import Table, facts, figure, percent, shown, table
+from lifecycle.runtime.cli.screen import Table, facts, shown, table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.table import VERBS, Verb, placeholders
-from lifecycle.runtime.cli.verbs import FAILED, Noun
+from lifecycle.runtime.cli.verbs import FAILED, Draw, Noun
+from lifecycle.runtime.cli.wording import VOCABULARY, Words
 
 OPERATIONS = Path(__file__).with_name("operations.json")
 TYPES: dict[str, Any] = {"integer": int, "number": float, "boolean": bool}
@@ -35,6 +36,8 @@ METAVARS = {
     "shadow": "endpoint",
     "check": "queue",
 }
+PARSERS: dict[str, Callable[[str], Any]] = {"share": plans.share, "fraction": plans.points}
+PERCENT = "percent, such as 5 or 0.5%"
 LIMIT = 30
 FIELDS = {  # what fields mean that the description says too little of
     "due_on": "when it should be done, such as 2026-12-24", "overlap": "annotators per item",
@@ -56,30 +59,29 @@ FIELDS = {  # what fields mean that the description says too little of
     "state": "only in this state",
     "delay_ms": "of slow responses", "minutes": "after which it ends automatically", "direction": "which way is good",
     "weeks": "the period",
-    "holdout_share": "share of the cases without the model, up to 0.5", "purpose": "intended use, shown on each version's card",
+    "holdout_share": "of the cases without the model; up to 50", "purpose": "intended use, shown on each version's card",
 }  # fmt: skip
 Row = dict[str, Any]
-NAMES: dict[str, Callable[[Session, Row], dict[str, str]]] = {  # what uuids of these are called
-    "project": find.slugs, "dataset": find.dataset_slugs, "endpoint": find.endpoint_names, "label": find.label_names,
-}  # fmt: skip
-FORMATS: dict[str, Callable[[Session, Any], str]] = {
-    "%": lambda session, value: percent(value),
-    "d": lambda session, value: str(value),
-    "ms": lambda session, value: figure(value, 1, "ms"),
-    "share": lambda session, value: plans.part(value),
-    "version": lambda session, value: session.api.get(f"/versions/{value}/")["semver"],
-    "request": lambda session, value: f"request {session.api.get(f'/promotions/{value}/')['number']}",
-}
 
 
 def add(noun: Noun, name: str) -> None:
     """Add the plain verbs of a noun."""
-    described = json.loads(OPERATIONS.read_text(encoding="utf-8"))
+    described: Row = json.loads(OPERATIONS.read_text(encoding="utf-8"))
     for verb in VERBS:
         of, _, word = verb.name.partition(" ")
         if of == name:
             operation = described[verb.call]
-            noun.add(word, verb.help or operation["help"], parameters(verb, operation), runner(verb, operation))
+            run = runner(verb, operation, labels(described), noun.drawings.get(word))
+            noun.add(word, verb.help or operation["help"], parameters(verb, operation), run)
+
+
+def labels(described: Row) -> dict[str, dict[Any, str]]:
+    """What the values are called that fields of this name take."""
+    found: dict[str, dict[Any, str]] = {}
+    for operation in described.values():
+        for name, field in (operation["query"] | operation["body"]).items():
+            found[name] = found.get(name, {}) | field.get("labels", {})
+    return found
 
 
 def parameters(verb: Verb, operation: Row) -> list[Parameter]:
@@ -121,13 +123,15 @@ def kind(field: Row) -> Any:
 
 def parser(field: Row) -> Callable[[str], Any] | None:
     """How a value is read that people write in another way than the API."""
-    return plans.share if field["type"] == "share" else None
+    return PARSERS.get(field["type"])
 
 
 def hint(name: str, field: Row) -> str | None:
     """What a value means, how it is written, and what it is without one."""
-    notes = {"share": "percent, such as 5 or 0.5%", "moment": "a time, or a duration such as 2h or 7d", "json": "JSON"}
-    text = "; ".join(filter(None, (FIELDS.get(name) or find.HELP.get(name) or field.get("help", ""), notes.get(field["type"], ""))))
+    notes = {"share": PERCENT, "fraction": PERCENT, "moment": "a time, or a duration such as 2h or 7d", "json": "JSON"}
+    labels = ", ".join(f"{value} ({label[0].lower()}{label[1:]})" for value, label in field.get("labels", {}).items())
+    about = FIELDS.get(name) or find.HELP.get(name) or field.get("help", "")
+    text = "; ".join(filter(None, (about, notes.get(field["type"], ""), labels)))
     return (f"{text} (default: {field['default']})" if field.get("default") not in (None, "", False) else text).strip() or None
 
 
@@ -137,11 +141,16 @@ def offered(verb: Verb, operation: Row) -> Row:
     fields = {name: field for name, field in (operation["query"] | operation["body"]).items() if name not in left_out}
     for name in verb.optional.split():
         fields[name] = fields[name] | {"required": False}
+    for name in fields.keys() & {"holdout_share"}:  # a share of 1
+        fields[name] = fields[name] | {"type": "fraction"}
+    for name in fields:
+        if words := VOCABULARY.get(f"{verb.name} {name}"):
+            fields[name] = fields[name] | {"labels": words}
     return {name: field | {"many": True} if name == verb.joins else field for name, field in fields.items()}
 
 
-def runner(verb: Verb, operation: Row) -> Callable[..., int | None]:
-    """The function of a verb."""
+def runner(verb: Verb, operation: Row, labels: dict[str, dict[Any, str]], draw: Draw | None) -> Callable[..., int | None]:
+    """The function of a verb. draw: makes what people see of its result."""
     kinds = offered(verb, operation)
 
     def run(session: Session, limit: int | None = None, **given: Any) -> int | None:
@@ -149,7 +158,7 @@ def runner(verb: Verb, operation: Row) -> Callable[..., int | None]:
         known: Row = {}
         for name in placeholders(verb):
             known[name] = find.reference(session, name, given.pop(name), known)
-        words = Words(session, known)
+        words = Words(session, known, labels)
         fields = {name: words.get_field(text[1:-1], (), known)[0] if str(text).startswith("{") else text for name, text in verb.sets}
         for name, value in given.items():
             if value not in (None, [], ""):
@@ -166,7 +175,11 @@ def runner(verb: Verb, operation: Row) -> Callable[..., int | None]:
         method, _, path = verb.call.partition(" ")
         found = requested(session, method, path.format(**uuids), fields, operation, limit or LIMIT)
         found = session.api.get(verb.then.format(**uuids)) if verb.then else found
-        session.screen.show(found if found is not None else {"uuid": path.format(**uuids).split("/")[-2]}, *told(words, verb, found))
+        known["given"] = fields
+        if verb.page:
+            known["page"] = session.page(verb.page.format(**{**(found if isinstance(found, dict) else {}), **known}))
+        parts = told(words, verb, found, draw)
+        session.screen.show(found if found is not None else {"uuid": path.format(**uuids).split("/")[-2]}, *parts)
         if verb.fails.startswith("!"):
             return None if found[verb.fails[1:]] else FAILED
         return FAILED if check and found[verb.fails] else None
@@ -182,13 +195,24 @@ def resolved(session: Session, name: str, value: Any, field: Row, known: Row) ->
         return None
     if field["type"] == "json":
         return classes.value(value)
-    if field["type"] == "moment" and value[:-1].isdecimal() and value[-1:] in UNITS:
-        span = timedelta(**{UNITS[value[-1]]: int(value[:-1])})
-        return (datetime.now(UTC) + (span if name == "until" else -span)).isoformat()
+    if field["type"] == "moment":
+        return moment(value, 1 if name == "until" else -1)
     if field["type"] == "uuid" and name in find.REFERENCES:
         known[name] = find.reference(session, name, value, known)
         return known[name]["uuid"]
     return value
+
+
+def moment(text: str, sign: int) -> str:
+    """A time from a duration to or from now, or as it is written. Raises Usage."""
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdecimal() and 0 < int(number) < 100_000 and unit in UNITS:
+        return (datetime.now(UTC) + sign * timedelta(**{UNITS[unit]: int(number)})).isoformat()
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
+    except ValueError as error:
+        raise Usage(f"{text!r} isn't a time. Write a duration, such as 30m, 2h, or 7d, or a time, such as 2026-11-25T10:00:00Z.") from error
 
 
 def requested(session: Session, method: str, path: str, fields: Row, operation: Row, limit: int) -> Any:
@@ -201,7 +225,7 @@ def requested(session: Session, method: str, path: str, fields: Row, operation: 
         found = session.api.post(path, fields or None, twice=not operation["body"])
         return watching.follow_job(session, found["uuid"]) if operation["job"] else found
     if operation["list"] == "paged":
-        found = list(islice(session.api.every(path, **fields), limit))
+        found = list(islice(session.api.every(path, lambda: session.screen.live("Still searching", "searching"), **fields), limit))
     else:
         found = session.api.get(path, **fields)
         found = found["results"] if operation["list"] == "results" else found
@@ -209,35 +233,32 @@ def requested(session: Session, method: str, path: str, fields: Row, operation: 
     return [row for row in found if row.get("project", wanted) == wanted] if wanted else found
 
 
-def told(words: Words, verb: Verb, found: Any) -> list[str | Table]:
-    """A result for people: a table of a list, facts and tables of one thing, or the sentence of what was done."""
-    columns = [column(each) for each in verb.columns.split(";") if each.strip()]
+def told(words: Words, verb: Verb, found: Any, draw: Draw | None) -> list[str | Table]:
+    """A result for people: as its noun draws it, a table of a list, the sentence of what was done, or facts and tables of one thing."""
+    if isinstance(found, list) and not found:
+        return [words.cell(verb.said, {}) or "None."]
+    if draw:
+        return draw(words, found)
     if isinstance(found, list):
-        if not found:
-            return [verb.said or "None."]
-        cells = [[words.format(of, **row) for _, of in columns] for row in found]
-        return [table([head.upper() for head, _ in columns], cells) if columns else rows(words, verb, found)]
+        return [words.table(verb.columns, found) if verb.columns else rows(found)]
     row: Row = found or {}
-    about = {**row, **{name: words.known[name] for name in placeholders(verb)}}
-    said = [words.format(line, **about).strip() for line in verb.said.split("\n") if line]
-    if said and not columns:
-        return [*said]
-    if columns:
-        lines = [(head.capitalize(), words.format(of, **row)) for head, of in columns]
-        tables = {name: value for name, value in row.items() if f"{{{name}" not in str(columns) and name not in verb.hides.split()}
-        tables = {name: value for name, value in tables.items() if is_rows(value)}
-    else:
-        lines = [(name.replace("_", " ").capitalize(), shown(value) or "none") for name, value in flat(row) if not is_rows(value)]
-        tables = {name: value for name, value in flat(row) if is_rows(value)}
-    lines += [("Page", words.session.page(verb.page.format(**about)))] if verb.page else []
-    drawn = [("", name.replace("_", " ").capitalize(), rows(words, verb, value)) for name, value in tables.items()]
-    return [*said, facts(line for line in lines if not columns or line[1] not in ("", "–")), *(part for each in drawn for part in each)]
+    said = [line for each in verb.said.split("\n") if each and (line := words.cell(each, row))]
+    if not verb.columns:
+        return [*said] or whole(words, verb, row)
+    left = {name: value for name, value in row.items() if f"{{{name}" not in verb.columns and is_rows(value)}
+    return [*said, words.facts(f"{verb.columns}{'; page' if verb.page else ''}", row), *tables(left)]
 
 
-def column(text: str) -> tuple[str, str]:
-    """A head and its template."""
-    head, _, template = text.strip().partition("=")
-    return head, template if "{" in template else f"{{{template or head}}}"
+def whole(words: Words, verb: Verb, row: Row) -> list[str | Table]:
+    """All fields of one thing, and its tables."""
+    about = [(name.replace("_", " ").capitalize(), shown(value) or "none") for name, value in flat(row) if not is_rows(value)]
+    about += [("Page", words.known["page"])] if verb.page else []
+    return [facts(about), *tables({name: value for name, value in flat(row) if is_rows(value)})]
+
+
+def tables(found: Row) -> list[str | Table]:
+    """Tables of all fields, each under its name."""
+    return [part for name, value in found.items() for part in ("", name.replace("_", " ").capitalize(), rows(value))]
 
 
 def is_rows(value: Any) -> bool:
@@ -255,39 +276,9 @@ def flat(row: Row, before: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{before}{name}", value
 
 
-def rows(words: Words, verb: Verb, found: Any) -> Table:
+def rows(found: Any) -> Table:
     """A table of all fields."""
-    kinds = dict(each.split("=") for each in verb.names.split())
     each = [{"name": name} | row for name, row in found.items()] if isinstance(found, dict) else found
     cells = [dict(flat(row)) for row in each]
     heads = list(dict.fromkeys(name for row in cells for name in row))
-    return table(
-        [name.replace("_", " ").upper() for name in heads],
-        [[words.format_field(row.get(name), kinds.get(name, "")) for name in heads] for row in cells],
-    )
-
-
-class Words(string.Formatter):
-    """Templates over a response: {a.b}; with FORMATS as {a:%}; of what a uuid is called as {a:project}. known: what arguments refer to."""
-
-    def __init__(self, session: Session, known: Row) -> None:
-        self.session, self.known = session, known
-        self._names: dict[str, dict[str, str]] = {}
-
-    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
-        """A field at any depth; None below one that is empty."""
-        value: Any = kwargs
-        for part in field_name.split("."):
-            value = None if value is None else value[part]
-        return value, field_name
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        """As people read it."""
-        if value in (None, "", []) or not format_spec:
-            return shown(value)
-        if format_spec in FORMATS:
-            return FORMATS[format_spec](self.session, value)
-        if format_spec not in self._names:
-            self._names[format_spec] = NAMES[format_spec](self.session, self.known)
-        names = self._names[format_spec]
-        return ", ".join(names.get(each, classes.DROPPED) for each in value) if isinstance(value, list) else names.get(value, value)
+    return table([name.replace("_", " ").upper() for name in heads], [[shown(row.get(name)) for name in heads] for row in cells])

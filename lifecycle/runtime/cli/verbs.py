@@ -26,6 +26,7 @@ STYLE: dict[str, Any] = {
     "rich_markup_mode": None, "pretty_exceptions_enable": False, "no_args_is_help": True,
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }  # fmt: skip
+Draw = Callable[[Any, Any], list[Any]]  # of `wording.Words` and a result: lines and tables
 TOP_LEVEL = {"login": "access", "whoami": "access", "dashboard": "overview"}
 COMMON = {
     "as_json": (False, Annotated[bool, typer.Option("--json", help="print the result as JSON, refusals too")]),
@@ -39,6 +40,16 @@ class Noun:
 
     def __init__(self, text: str = "") -> None:
         self.typer = typer.Typer(help=text or None, callback=lambda: None, **STYLE)
+        self.drawings: dict[str, Draw] = {}
+
+    def draws(self, *verbs: str) -> Callable[[Draw], Draw]:
+        """Have a function make what people see of the result of plain verbs."""
+
+        def keep(function: Draw) -> Draw:
+            self.drawings |= dict.fromkeys(verbs, function)
+            return function
+
+        return keep
 
     def verb(self, function: Callable[..., int | None]) -> Callable[..., int | None]:
         """Add a function under its own name; its docstring is the help, its arguments after the session are the command's."""

@@ -1,4 +1,4 @@
-"""canary start, watch."""
+"""canary start, watch; what canary status prints."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typer import Option
 from lifecycle.runtime.cli import find, plans, watching
 from lifecycle.runtime.cli.arguments import Endpoint, Request
 from lifecycle.runtime.cli.plans import ByHand, MaxHours, MinMinutes, MinRequests, Points, ShadowDisagreement, Steps, WrongMargin, part
-from lifecycle.runtime.cli.screen import count
+from lifecycle.runtime.cli.screen import Table, count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import FAILED, INTERRUPTED, Noun
+from lifecycle.runtime.cli.wording import Words
 
+ABOUT = (
+    "canary={semver} beside {baseline_semver} on {newest_rollout.full_name}; state={state:plainly}, {share:share} of the requests; "
+    "because=reason; the rule says={decision:decision}: {why}; next step={next_share:share}; page"
+)
+SIDES = "at this step=name; requests; errors; slow; wrong"
+RULE = "rule=title; now; =word"
 noun = Noun(
     "A canary is an approved version that answers a share of the requests beside the live one. A rule widens it step by step, or rolls it "
     "back."
@@ -56,9 +63,17 @@ def watch(session: Session, endpoint: Endpoint) -> int | None:
     except KeyboardInterrupt:
         session.screen.tell(f"The canary continues. Watch it: lifecycle canary watch {rollout['full_name']}")
         return INTERRUPTED
-    said = f"{found['semver']} was {found['state'].replace('_', ' ')} on {rollout['full_name']}: {found['reason']}"
-    session.screen.show(found, said)
+    known = {"newest_rollout": rollout, "page": session.page(f"/rollouts/{found['uuid']}/")}
+    session.screen.show(found, *described(Words(session, known), found))
     return None if found["state"] == "promoted" else FAILED
+
+
+@noun.draws("status")
+def described(words: Words, found: dict[str, Any]) -> list[str | Table]:
+    """The state, both arms at this step, and the rule line by line."""
+    ended = {} if found["state"] in find.ROLLOUT_OPEN else dict.fromkeys(("decision", "why", "next_share"))
+    sides = [{"name": name} | found[name] for name in ("canary", "stable")]
+    return [words.facts(ABOUT, found | ended), *words.tables((SIDES, sides), (RULE, found["conditions"]))]
 
 
 def line(found: dict[str, Any]) -> str:

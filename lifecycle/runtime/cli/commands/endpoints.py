@@ -1,4 +1,4 @@
-"""endpoints deploy, predict."""
+"""endpoints deploy, predict; what endpoints status and traffic print."""
 
 from __future__ import annotations
 
@@ -12,13 +12,23 @@ from lifecycle.runtime.cli import find, plans
 from lifecycle.runtime.cli.arguments import Request
 from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.plans import WHOLE, part
-from lifecycle.runtime.cli.screen import table
+from lifecycle.runtime.cli.screen import Table, facts, percent, table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
+from lifecycle.runtime.cli.wording import Words
 
 TEXTS_A_REQUEST = 64
 USUAL_STEPS = (500, 2_500, 5_000, WHOLE)  # shares of 10,000
 Row = dict[str, Any]
+LIVE = "endpoint={full_name} ({environment}); live={live|'nothing yet':version}"
+TARGETS = "rolls back to=rollback_to; to deploy={waiting:request}; config=v{published_epoch}"
+TRAFFIC = (
+    "endpoint={endpoint.full_name}, {total.since} to {total.until} UTC; arm={given.arm|'all'}; "
+    "requests={total.requests:,}: {total.answers:,} predictions, {total.errors:,} errors, {total.refused:,} refused, {total.shed:,} shed; "
+    "availability={total.availability|'not measured':%2}; "
+    "latency={total.p50_ms|'–':ms} median, {total.p95_ms|'–':ms} p95, {total.p99_ms|'–':ms} p99; "
+    "confidence={total.mean_confidence|'not measured':%}; feedback; cost"
+)
 noun = Noun("Endpoints: deploy, status, roll back, predict, traffic.")
 
 
@@ -91,3 +101,43 @@ def asked(session: Session, endpoint: str, route_key: str, texts: list[str]) -> 
         }
         for at in range(len(texts))
     ]
+
+
+@noun.draws("status")
+def status(words: Words, found: Row) -> list[str | Table]:
+    """What is live, what runs beside it, the rollback target, and the servers."""
+    lines = [
+        *words.lines(LIVE, found),
+        *((each["arm"].capitalize(), arm(each)) for each in found["arms"] if each["arm"] != "stable"),
+        *words.lines(TARGETS, found),
+        *((f"Server {each['name']}".rstrip(), server(each, found["published_epoch"])) for each in found["servers"]),
+        ("Page", words.known["page"]),
+    ]
+    return [facts(lines)]
+
+
+def arm(row: Row) -> str:
+    """1.1.0, 5 % of the requests; stopped by a server's guard."""
+    of = "copies of " if row["arm"] == "shadow" else ""
+    notes = ("; stopped by a server's guard" if row["closed"] else "") + ("; with an injected fault" if row["fault"] else "")
+    return f"{row['semver']}, {of}{part(row['share'])} of the requests{notes}"
+
+
+def server(row: Row, published: int) -> str:
+    """How far one server is."""
+    far = "up to date" if row["epoch"] >= published else f"still at config v{row['epoch']}"
+    return f"{far}; {row['problem']}" if row["problem"] else far
+
+
+@noun.draws("traffic")
+def traffic(words: Words, found: Row) -> list[str | Table]:
+    """The sums of a period."""
+    total = found["total"]
+    judged, cost = total["right"] + total["wrong"], total["cost_per_million"]
+    about = {
+        "feedback": f"{total['right']:,} correct, {total['wrong']:,} wrong ({percent(total['right'] / judged)} correct)"
+        if judged
+        else "none",
+        "cost": "not measured" if cost is None else f"{cost:,.2f} {found['currency']} per 1 M predictions",
+    }
+    return [words.facts(TRAFFIC, found | about)]

@@ -1,7 +1,8 @@
-"""outcomes send."""
+"""outcomes show, send."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,13 +11,50 @@ from typer import Argument, Option
 from lifecycle.runtime.cli import batches, find
 from lifecycle.runtime.cli.arguments import Endpoint, Start
 from lifecycle.runtime.cli.commands.feedback import named
-from lifecycle.runtime.cli.screen import count
+from lifecycle.runtime.cli.screen import count, table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
 
 ARMS = ("model", "holdout")
 Row = dict[str, Any]
+HEADS = ("FIGURE", "MODEL", "CASES", "HOLD-OUT", "CASES", "DIFFERENCE", "95 % INTERVAL", "READING")
 noun = Noun("Business figures (KPIs), with the model and without it.")
+
+
+@noun.verb
+def show(
+    session: Session,
+    endpoint: Endpoint,
+    figure: Annotated[str, Option(metavar="NAME", help="only this business figure, by name or uuid")] = "",
+    days: Annotated[int, Option(min=1, help="how far back")] = 90,
+) -> None:
+    """Show the business figures of an endpoint with the model and without it, the difference, and its interval."""
+    of = find.endpoint(session, endpoint)
+    known = session.api.get(f"/endpoints/{of['uuid']}/kpis/")["results"] if not figure else [find.kpi(session, figure, {"endpoint": of})]
+    since = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+    found = [session.api.get(f"/kpis/{kpi['uuid']}/", since=since) for kpi in known]
+    none = f"{of['full_name']} has no business figures yet. An ML lead defines one."
+    session.screen.show(found, table(HEADS, map(compared, found)) if found else none)
+
+
+def compared(each: Row) -> tuple[object, ...]:
+    """One figure."""
+    between = each["difference"] or {}
+    interval = f"{worth(between['low'], each, '+')} to {worth(between['high'], each, '+')}" if between else None
+    return (
+        each["kpi"]["name"], worth(each["model_mean"], each), each["model_cases"], worth(each["holdout_mean"], each), each["holdout_cases"],
+        worth(between.get("value"), each, "+"), interval, each["reading"],
+    )  # fmt: skip
+
+
+def worth(value: float | None, each: Row, sign: str = "") -> str | None:
+    """In the unit of the figure; sign: of a difference, which for shares is in points, and of a number has the digits of its page."""
+    if value is None:
+        return None
+    if each["kpi"]["kind"] == "share":
+        return f"{value * 100:{sign}.1f} {'points' if sign else '%'}"
+    digits = next((more for more in range(3, 9) if not sign or not value or round(value, more)), 3)
+    return f"{value:{sign},.{digits}f} {each['kpi']['unit']}".rstrip()
 
 
 @noun.verb

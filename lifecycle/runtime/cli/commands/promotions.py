@@ -1,4 +1,4 @@
-"""promotions request, approve, reject."""
+"""promotions request, approve, reject; what promotions show prints."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from lifecycle.runtime.cli.plans import ByHand, MaxHours, MinMinutes, MinRequest
 from lifecycle.runtime.cli.screen import Table, table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import FAILED, Noun
+from lifecycle.runtime.cli.wording import Words
 from lifecycle.runtime.refusals import Refused
 
 PEOPLE = "Approvals are given by people with their password, never by a token. They review it on"
+ABOUT = (
+    "request={number:d}, {status:plainly}; version={version:version}; endpoint={endpoint:endpoint}; note; reason; requested=created_at; "
+    "due=due_at; page"
+)
 noun = Noun("Promotion requests and their gates.")
 
 
@@ -73,6 +78,12 @@ def gates(asked: dict[str, Any]) -> Table:
     order = {"failed": 0, "watch": 1, "passed": 2}
     rows = sorted(asked["gates"], key=lambda gate: order.get(gate["status"], 3))
     return table(["GATE", "STATUS", "VALUE", "LIMIT"], [(gate["title"], gate["status"], gate["value"], gate["threshold"]) for gate in rows])
+
+
+@noun.draws("show")
+def described(words: Words, found: dict[str, Any]) -> list[str | Table]:
+    """What is asked for, and its gates."""
+    return [words.facts(ABOUT, found), "", gates(found)]
 
 
 @noun.verb

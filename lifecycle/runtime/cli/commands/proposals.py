@@ -1,18 +1,19 @@
-"""proposals accept."""
+"""proposals accept; what proposals list prints."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
 from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.arguments import Dataset
 from lifecycle.runtime.cli.commands.schema import Retire, published
-from lifecycle.runtime.cli.screen import count
+from lifecycle.runtime.cli.screen import Table, count
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
+from lifecycle.runtime.cli.wording import Words
 
 noun = Noun("Proposed changes of a guideline.")
 
@@ -29,3 +30,18 @@ def accept(
     of = find.dataset(session, dataset)
     made = published(session, of, file, proposals, retire=retire)
     session.screen.show(made, f"Version {made['version']} of {of['slug']} accepts {count(len(set(proposals)), 'proposal')}.")
+
+
+@noun.draws("list")
+def listed(words: Words, found: list[dict[str, Any]]) -> list[str | Table]:
+    """Each with its text and what became of it."""
+    return [line for row in found for line in described(words, row)]
+
+
+def described(words: Words, row: dict[str, Any]) -> list[str | Table]:
+    """One proposal."""
+    on = "on version {version}" if row["version"] else "before any version"
+    about = ", about {classes:label}" if row["classes"] else ""
+    answer = {"declined": "  Declined: {answer}", "taken_up": "  Accepted in version {taken_up_in}."}.get(row["state"])
+    lines = [f"{{uuid}}  {{created_at}}, {{by}} {on}{about}", "  {text}", *([answer] if answer else [])]
+    return [words.vformat(line, (), row) for line in lines]

@@ -6,10 +6,11 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from typer import Argument, Option
+from typer import Option
 
 from lifecycle.runtime.cli import find, watching
-from lifecycle.runtime.cli.arguments import Base, DatasetVersion, Key, Priority, Run, Settings, Strategy
+from lifecycle.runtime.cli.arguments import Base, DatasetVersion, Key, Place, Priority, Run, Settings, Strategy
+from lifecycle.runtime.cli.commands.jobs import move
 from lifecycle.runtime.cli.errors import ApiRefusal, Usage
 from lifecycle.runtime.cli.screen import facts, figure, moment, seconds, table
 from lifecycle.runtime.cli.session import Session
@@ -174,13 +175,9 @@ def watch(session: Session, run: Run) -> int | None:
 
 
 @noun.verb
-def prioritize(
-    session: Session, run: Run, priority: Annotated[Priority, Argument(help="among equals the first in the queue goes first")]
-) -> None:
+def prioritize(session: Session, run: Run, priority: Place) -> None:
     """Change the priority of a queued run."""
-    moved = session.api.post(f"/jobs/{find.run(session, run)['job']}/priority/", {"priority": priority}, twice=True)
-    place = f", place {moved['place']} in the queue" if moved["place"] else ""
-    session.screen.show(moved, f"{moved['priority'].capitalize()}{place}.")
+    move(session, find.run(session, run)["job"], priority)
 
 
 @noun.verb

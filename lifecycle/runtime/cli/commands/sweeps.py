@@ -1,4 +1,4 @@
-"""sweeps start."""
+"""sweeps start; what sweeps show prints."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.arguments import Base, DatasetVersion, Key, Priority, Settings, Strategy
 from lifecycle.runtime.cli.commands.runs import begun, keyed, on, options
 from lifecycle.runtime.cli.errors import Usage
+from lifecycle.runtime.cli.screen import Table
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.cli.verbs import Noun
+from lifecycle.runtime.cli.wording import Words
 
+ABOUT = "sweep={number:d}, {state}; trials={ended:,} of {trials:,} ended; why={ending.message}; next={ending.next_step}; note; page"
 noun = Noun("Searches for settings by many runs.")
 
 
@@ -60,3 +63,12 @@ def space(given: list[str]) -> dict[str, Any]:
         values = [options([f"{name}={value.strip()}"])[name] for value in (ends if len(ends) == 2 else several)]
         found[name] = {"low": values[0], "high": values[1]} if len(ends) == 2 else {"choices": values}
     return found
+
+
+@noun.draws("show")
+def described(words: Words, found: dict[str, Any]) -> list[str | Table]:
+    """Where it stands, and its trials, the best first."""
+    rows = sorted(found["results"], key=lambda row: (row["score"] is None, -(row["score"] or 0), row["trial"]))
+    columns = f"trial={{trial:d}}; run={{number:d}}; state; {words.cell('{leading:score}', found)}=score"
+    columns += "".join(f"; {name}={{settings.{name}:g}}" for name in found["space"])
+    return [words.facts(ABOUT, found), *words.tables((columns, rows))]

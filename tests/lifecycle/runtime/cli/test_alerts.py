@@ -71,9 +71,11 @@ def test_one_is_shown_by_how_its_id_begins(as_person, omar, endpoint, raised, si
         "Occurrences  1",
         "Since        2026-11-24 12:00",
         "Last         2026-11-24 12:00",
-        "Text         14 of 100 requests failed.",
-        f"Act on       /endpoints/{endpoint.uuid}/",
+        "Notified     no one",
+        f"Act on       {site}/endpoints/{endpoint.uuid}/",
         f"Page         {site}/alerts/{alert.uuid}/",
+        "",
+        "14 of 100 requests failed.",
     ]
 
 
@@ -120,7 +122,7 @@ def test_an_endpoint_is_silenced_for_a_while_and_talks_again(as_person, omar, en
     made = Silence.objects.get()
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
-        f"No notifications until {made.until:%Y-%m-%d %H:%M} UTC.",
+        f"No notifications about inbox/support-inbox-prod until {made.until:%Y-%m-%d %H:%M} UTC.",
         f"End it: lifecycle silences end {made.uuid}",
     ]
     assert abs(made.until - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=2)
@@ -136,16 +138,16 @@ def test_an_endpoint_is_silenced_for_a_while_and_talks_again(as_person, omar, en
 def test_a_whole_project_is_silenced_by_its_slug(as_person, omar, endpoint, project):
     said = as_person(omar)("silences", "create", "--project", "inbox", "--for", "1d", "--reason", "Move.")
 
-    assert said.out.startswith("No notifications until ")
+    assert said.out.startswith("No notifications about inbox until ")
     assert (Silence.objects.get().project, Silence.objects.get().endpoint) == (project, None)
 
 
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["--for", "2h", "--reason", "x"], 1),
-        (["--endpoint", "{slug}", "--for", "0h", "--reason", "x"], 1),
-        (["--endpoint", "{slug}", "--for", "two", "--reason", "x"], 1),
+        (["--for", "2h", "--reason", "x"], 2),
+        (["--endpoint", "{slug}", "--for", "0h", "--reason", "x"], 2),
+        (["--endpoint", "{slug}", "--for", "two", "--reason", "x"], 2),
         (["--endpoint", "{slug}", "--for", "2h"], 2),
         (["--endpoint", "{slug}", "--for", "8d", "--reason", "x"], 1),
     ],
@@ -160,14 +162,14 @@ def test_what_is_no_silence_silences_nothing(as_person, omar, endpoint, words, c
 
 def test_objectives_say_not_measured_before_they_are(as_person, omar, endpoint):
     command = as_person(omar)
-    assert command("objectives", "list", endpoint.slug).out == "No objectives yet. Set them on the endpoint's page.\n"
+    assert command("objectives", "list", endpoint.slug).out == ("inbox/support-inbox-prod has no objectives yet. Set them on its page.\n")
 
     actions.set_objective(
         endpoint_id=endpoint.uuid, kind="availability", target=0.995, window_days=30, threshold_ms=None, actor=omar, seen=0
     )
     said = command("objectives", "list", endpoint.slug)
 
-    assert said.out.splitlines()[1].split() == ["availability", "–", "99.5", "%", "30", "yes", "–", "not", "measured", "–", "–"]
+    assert said.out.splitlines()[1].split() == ["availability", "99.50", "%", "30", "not", "measured", "not", "measured", "–", "–"]
 
 
 @pytest.mark.parametrize(

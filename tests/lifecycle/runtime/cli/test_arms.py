@@ -58,7 +58,7 @@ def test_a_fault_is_planted_and_lifted(as_person, omar, endpoint):
     fault = Fault.objects.get()
     assert planted.code == 0, planted.err
     assert planted.out.splitlines() == [
-        f"5 % of the requests to 1.0.0 on inbox/support-inbox-prod get the fault error until {fault.until:%Y-%m-%d %H:%M} UTC.",
+        f"5 % of the requests to 1.0.0 on inbox/support-inbox-prod fail until {fault.until:%Y-%m-%d %H:%M} UTC.",
         "Stop it: lifecycle drill stop inbox/support-inbox-prod stable",
     ]
     assert (fault.kind, fault.share) == ("error", 500)

@@ -18,8 +18,8 @@ def test_channels_are_listed_by_host(as_person, omar, project, channel):
     said = command("channels", "list")
 
     assert [line.split() for line in said.out.splitlines()] == [
-        ["CHANNEL", "KIND", "TO", "TAKES", "ON"],
-        ["Duty", "webhook", "example.org", "page", "yes"],
+        ["CHANNEL", "KIND", "TO", "TAKES"],
+        ["Duty", "webhook", "example.org", "page", "on"],
     ]
     assert command("channels", "list", "--project", "inbox", "--field", "0.uuid").out == f"{channel.uuid}\n"
 
@@ -29,7 +29,7 @@ def test_one_is_tested_by_name_and_not_again_at_once(as_person, omar, channel, s
 
     said = command("channels", "test", "Duty")
 
-    assert (said.code, said.out) == (0, "A test message is on its way over Duty.\n")
+    assert (said.code, said.out) == (0, f"A test message is on its way over Duty. See how it went: {site}/alerts/channels/\n")
     assert Delivery.objects.get().channel == channel
     again = command("channels", "test", "Duty")
     assert (again.code, again.err) == (

@@ -30,7 +30,8 @@ KNOWN = OWN | {
     "datasets upload contradicting": set(Upload.Contradicting.values) - {Upload.Contradicting.ASK},
     "dataset-versions export format": ExportFormat.values, "annotations export format": AnswerFormat.values,
     "runs launch device": DEVICES, "runs launch priority": PRIORITIES, "runs reproduce priority": PRIORITIES,
-    "runs prioritize priority": PRIORITIES, "sweeps start sampler": Sampler.values, "sweeps start priority": PRIORITIES,
+    "runs prioritize priority": PRIORITIES,
+    "jobs prioritize priority": PRIORITIES, "sweeps start sampler": Sampler.values, "sweeps start priority": PRIORITIES,
     "feedback give kind": FeedbackKind.values, "feedback send kind": FeedbackKind.values, "alerts list severity": Severity.values,
 }  # fmt: skip
 

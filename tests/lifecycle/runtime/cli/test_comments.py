@@ -35,8 +35,10 @@ def test_a_conversation_is_begun_answered_listed_and_resolved(as_person, queue, 
     as_person(ana)("comments", "write", "Batch 1", "m-1", "The first.", "--reply-to", str(first.uuid))
 
     listed = as_person(mia)("comments", "list", "Batch 1", "--item", "m-1")
-    assert [line.split() for line in without_times(listed.out)][1:] == [
-        [str(first.uuid), str(item.uuid), "WHEN", "mia", "@ana", "which", "one?", "ana:", "The", "first."]
+    assert without_times(listed.out) == [
+        f"{first.uuid}  about item {item.uuid}",
+        "  WHEN mia: @ana which one?",
+        "  WHEN ana: The first.",
     ]
     assert command("comments", "list", "Batch 1", "--flags").out == "No such conversations.\n"
     assert command("comments", "resolve", "Batch 1", str(first.uuid)).out == "The conversation is resolved.\n"

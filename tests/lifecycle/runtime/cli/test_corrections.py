@@ -72,7 +72,12 @@ def test_a_file_is_looked_through_and_nothing_is_decided(as_person, inbox, sheet
     assert "feez: not a label, 1 row. Did you mean fees?" in lines
     assert lines[-2:] == ["No label changed yet.", f"Accept it with: lifecycle corrections upload {made.uuid} --accept"]
     assert (made.state, Decision.objects.count()) == ("looked", decided)
-    assert as_person(ravi)("corrections", "list", inbox.slug).out.splitlines()[1].split()[:3] == [str(made.uuid), "corrected.csv", "looked"]
+    assert as_person(ravi)("corrections", "list", inbox.slug).out.splitlines()[1].split()[:4] == [
+        str(made.uuid),
+        "corrected.csv",
+        "looked",
+        "1",
+    ]
 
 
 def test_an_earlier_dry_run_is_accepted_once(as_person, inbox, sheet, ravi):
@@ -118,6 +123,6 @@ def test_a_file_that_waits_is_discarded(as_person, inbox, ravi, lee, mia, sheet)
     found = Correction.objects.get()
 
     assert as_person(mia)("corrections", "discard", str(found.uuid)).code == 1
-    assert as_person(lee)("corrections", "discard", str(found.uuid)).out == "corrected.csv discarded.\n"
+    assert as_person(lee)("corrections", "discard", str(found.uuid)).out == "corrected.csv is discarded.\n"
     found.refresh_from_db()
     assert found.state == "discarded"

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from lifecycle.runtime.cli.wording import VOCABULARY
 from monitoring.drift.models import DriftReport, Episode, TextCheck
+from monitoring.drift.rules import Mark, Monitor
 from tests.monitoring.drift.conftest import ONE_SIDED, Traffic, clock  # noqa: F401  reads at a day of March
 
 
@@ -30,19 +32,29 @@ def measured(traffic):
 def rows(out: str) -> dict[str, list[str]]:
     """The table of monitors: name → cells."""
     lines = out.splitlines()
-    table = lines[next(at for at, line in enumerate(lines) if line.startswith("NAME")) :]
-    return {line.split("  ")[0]: [cell.strip() for cell in line.split("  ") if cell.strip()] for line in table}
+    table = lines[next(at for at, line in enumerate(lines) if line.startswith("MONITOR")) + 1 :]
+    return {line.split("  ")[0]: [cell for cell in line.split("  ") if cell][1:] for line in table}
+
+
+def test_monitors_and_results_are_called_as_on_the_page():
+    assert {each.value: each.label.lower() for each in Monitor} == VOCABULARY["monitor"]
+    assert {each.value: each.label.lower() for each in Mark} == VOCABULARY["mark"]
 
 
 def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpoint, site):
     said = as_person(omar)("drift", "show", endpoint.slug, "--check")
 
     assert (said.code, said.err) == (0, "")
-    assert [line.split() for line in said.out.splitlines()] == [
-        ["State", "–"], ["Report", "–"], ["Asked", "–"], ["Texts", "–"], ["Asked", "texts", "–"], ["Open", "none"],
-        ["Episodes", "none"], ["Page", f"{site}/drift/endpoints/{endpoint.uuid}/"],
-    ]  # fmt: skip
-    assert as_person(omar)("drift", "history", endpoint.slug).out == ("Not measured yet. Measure it: lifecycle drift measure ENDPOINT\n")
+    assert said.out.splitlines() == [
+        "Endpoint  inbox/support-inbox-prod",
+        "Window    not measured yet",
+        "Texts     not measured yet",
+        "Open      none",
+        f"Page      {site}/drift/endpoints/{endpoint.uuid}/",
+    ]
+    assert as_person(omar)("drift", "history", endpoint.slug).out == (
+        "Not measured yet. Measure it: lifecycle drift measure inbox/support-inbox-prod\n"
+    )
 
 
 def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, measured):
@@ -50,12 +62,9 @@ def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, measured):
 
     found = rows(said.out)
     assert said.code == 0, said.err
-    lines = [line.split("  ") for line in said.out.splitlines()]
-    about = {line[0]: line[-1].strip() for line in lines}
-    assert (about["Report window start"], about["Report rows"], about["Report semver"]) == ("2026-03-03 00:00", "600", "1.0.0")
-    value, limit = (found["NAME"].index(head) for head in ("VALUE", "LIMIT"))
-    assert float(found["label"][value]) > float(found["label"][limit])
-    assert "PSI" in [cell.strip() for cell in found["label"]]
+    assert "Window    2026-03-03 00:00 to 2026-03-04 00:00 UTC, 600 predictions, against 1.0.0" in said.out.splitlines()
+    assert float(found["predicted label"][1]) > float(found["predicted label"][2])  # PSI, and its limit
+    assert found["predicted label"][3].strip() == "PSI"
     as_json = as_person(omar)("drift", "show", endpoint.slug, "--json").json
     assert (as_json["report"]["rows"], as_json["report"]["results"]["label"]["unit"]) == (600, "PSI")
 
@@ -67,9 +76,9 @@ def test_measuring_waits_for_the_job_and_says_what_was_found(as_person, omar, en
 
     assert (said.code, said.waits) == (0, [2.0])
     found = rows(said.out)
-    value, limit = (found["NAME"].index(head) for head in ("VALUE", "LIMIT"))
-    assert float(found["label"][value]) > float(found["label"][limit])
-    assert "Asked rows" in said.out
+    assert float(found["predicted label"][1]) > float(found["predicted label"][2])
+    assert said.out.splitlines()[0].split() == ["Endpoint", "inbox/support-inbox-prod"]
+    assert "600 predictions, against 1.0.0" in said.out
     assert as_person(omar)("drift", "show", endpoint.slug, "--json").json["report"] is None
     assert (DriftReport.objects.get().asked, DriftReport.objects.get().rows) == (True, 600)
 
@@ -83,7 +92,7 @@ def test_check_is_1_while_something_stands_open(as_person, omar, endpoint):
     checked, shown = command("drift", "show", endpoint.slug, "--check"), command("drift", "show", endpoint.slug)
 
     assert (checked.code, shown.code) == (1, 0)
-    assert "2026-03-19 00:00" in checked.out.partition("\nOpen\n")[2]
+    assert "Open      predicted label since 2026-03-19 00:00" in checked.out.splitlines()
 
 
 def test_history_is_a_line_a_window(as_person, omar, endpoint, measured):
@@ -107,9 +116,9 @@ def test_words_are_hidden_from_who_does_not_read_texts(as_person, omar, mia, end
     )  # fmt: skip
 
     def new_words(person) -> list[str]:
-        found = as_person(person)("drift", "show", endpoint.slug)
-        return [word for word in found.out.split() if word == "zebulon"]
+        lines = as_person(person)("drift", "show", endpoint.slug).out.splitlines()
+        return [line.removeprefix("New words").strip() for line in lines if line.startswith("New words")]
 
     assert new_words(mia) == ["zebulon"]
-    assert new_words(omar) == []
+    assert new_words(omar) == ["hidden: your role can't read the texts that they come from"]
     assert as_person(omar)("drift", "show", endpoint.slug, "--field", "texts.new_words").out == "null\n"

@@ -97,7 +97,9 @@ def test_what_may_not_be_done_twice_is_not_sent_twice_when_nobody_answers(comman
     said = command("endpoints", "roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
 
     assert (said.code, said.out, said.waits) == (3, "", [])
-    assert said.err == (f"{stub.url} doesn't respond: its proxy says 502. It may have been done anyway: check before you send it again.\n")
+    assert said.err == (
+        f"{stub.url} doesn't respond: its proxy returned 502. It may have been done anyway: check before you send it again.\n"
+    )
     assert [method for method, _ in stub.asked] == ["GET", "GET", "POST"]
 
 

@@ -150,6 +150,13 @@ def test_what_cannot_be_meant_is_a_mistake_in_the_call(as_person, ana, project, 
     assert said.err
 
 
+def test_a_file_that_is_not_there_is_named(as_person, ana, project):
+    said = as_person(ana)("feedback", "send", "nothing.jsonl")
+
+    assert (said.code, said.out) == (2, "")
+    assert "nothing.jsonl can't be read" in said.err
+
+
 def test_feedback_needs_its_own_scope(as_person, ana, answered):
     said = as_person(ana, "read", "label")("feedback", "give", answered[0], "right")
 

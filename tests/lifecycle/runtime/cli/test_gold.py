@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from datasets_app.quality.queries.gold import STATES
 from datasets_app.queues.models import Gold, Queue
+from lifecycle.runtime.cli.wording import VOCABULARY
 from registry.ground.ledger.models import Event
 from tests.support import datasets as imported
 from tests.support.gold import know
@@ -19,6 +21,10 @@ def inbox(project, mia):
     return dataset
 
 
+def test_the_states_are_those_of_the_product():
+    assert VOCABULARY["gold list state"].keys() == STATES.keys()
+
+
 def test_an_item_is_made_gold_by_the_id_that_it_came_with_listed_and_taken_back(as_person, inbox, ravi):
     command = as_person(ravi)
     assert command("gold", "list", "inbox").out == "No such gold items.\n"
@@ -26,15 +32,15 @@ def test_an_item_is_made_gold_by_the_id_that_it_came_with_listed_and_taken_back(
     said = command("gold", "set", "inbox", "m-1", "--label", "card", "--explanation", "It is lost.")
 
     made = Gold.objects.get()
-    assert (said.code, said.out) == (0, f"Gold item {made.item.uuid}: card\n")
+    assert (said.code, said.out) == (0, "Gold item m-1: card\n")
     assert (made.item.text, made.label.name, made.explanation, made.set_by) == ("one", "card", "It is lost.", ravi)
     listed = command("gold", "list", "inbox").out.splitlines()
     assert [listed[0].split(), listed[1].split()[:4]] == [
         ["ITEM", "TRUTH", "ANNOTATIONS", "CORRECT", "SET"],
         [str(made.item.uuid), "card", "0", "0"],
     ]
-    assert command("gold", "retire", "inbox", str(made.item.uuid)).out == "Retired  yes\n"
-    assert command("gold", "retire", "inbox", "m-1").out == "Retired  no\n"
+    assert command("gold", "retire", "inbox", str(made.item.uuid)).out == f"{made.item.uuid} isn't gold anymore.\n"
+    assert command("gold", "retire", "inbox", "m-1").out == "m-1 wasn't gold.\n"
     assert command("gold", "list", "inbox", "--state", "retired", "--field", "0.explanation").out == "It is lost.\n"
 
 
@@ -69,12 +75,15 @@ def test_the_rate_of_a_queue_changes_and_what_is_not_given_stays(as_person, inbo
     command = as_person(mia)
 
     said = command("gold", "rate", "Batch 1", "20", "--holds")
-    assert said.out == "Batch 1 mixes in 20 % gold.\n"
+    assert said.out == (
+        "Gold in Batch 1: 20 % of each annotator's items; results shown immediately; at least 80 % correct; "
+        "annotators below that are paused.\n"
+    )
     queue.refresh_from_db()
     assert (queue.gold_rate, queue.gold_feedback, queue.gold_minimum, queue.gold_holds) == (20, True, 80, True)
     bare = command("gold", "rate", "Batch 1", "10", "--no-feedback", "--minimum", "0", "--no-holds")
 
-    assert bare.out == "Batch 1 mixes in 10 % gold.\n"
+    assert bare.out == "Gold in Batch 1: 10 % of each annotator's items.\n"
     queue.refresh_from_db()
     assert (queue.gold_rate, queue.gold_feedback, queue.gold_minimum, queue.gold_holds) == (10, False, None, False)
     too_much = command("gold", "rate", "Batch 1", "31")

@@ -48,7 +48,7 @@ def test_slices_are_listed_and_used(as_person, mia, texts):
     assert command("slices", "list", texts.slug).out == "No slices yet, or none that are shared with you.\n"
     row = actions.save_slice(dataset_id=texts.uuid, actor=mia, name="Transfers", filters={"q": "transfer"})
 
-    assert command("slices", "list", texts.slug).out.splitlines()[1].split() == ["Transfers", "–", "–", "no", str(row.uuid)]
+    assert command("slices", "list", texts.slug).out.splitlines()[1].split() == ["Transfers", "not", "counted", "–", "no", str(row.uuid)]
     assert command("items", "list", texts.slug, "--slice", "Transfers").out.splitlines()[1].split()[:3] == ["m-40", "a", "transfer"]
 
 

@@ -231,8 +231,7 @@ def test_a_waiting_run_is_moved_by_any_of_its_names(as_person, mia, run, name):
     said = as_person(mia)(noun, "prioritize", one, "urgent")
 
     run.job.refresh_from_db()
-    told = {"runs": "Urgent, place 1 in the queue.\n", "jobs": "Priority  urgent\nPlace     1\n"}
-    assert (said.code, said.out, run.job.priority_word) == (0, told[noun], "urgent")
+    assert (said.code, said.out, run.job.priority_word) == (0, "Urgent, place 1 in the queue.\n", "urgent")
 
 
 def test_what_waits_no_more_is_not_moved_and_the_command_says_why(as_person, mia, run):

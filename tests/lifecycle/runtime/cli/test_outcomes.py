@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from lifecycle.runtime.cli.commands.outcomes import worth
 from monitoring.traffic import actions
 from monitoring.traffic.models import Kpi, MinuteRollup, Outcome
 
@@ -40,19 +41,20 @@ def test_cases_are_sent_once_however_often_and_shown_as_a_difference(as_person, 
     command = as_person(mia)
 
     said = [command("outcomes", "send", endpoint.slug, str(file), "--figure", "Solved at once") for _ in range(2)]
-    shown = command("outcomes", "show", endpoint.slug, "Solved at once")
+    shown = command("outcomes", "show", endpoint.slug)
 
     assert [(each.code, each.out) for each in said] == [(0, "400 outcomes of Solved at once are saved.\n")] * 2, said[0].err
     assert Outcome.objects.count() == 400
-    lines = {head.strip(): value.strip() for head, value in (line.split("  ", 1) for line in shown.out.splitlines())}
-    assert (lines["Kpi name"], lines["Model mean"], lines["Holdout mean"]) == ("Solved at once", "0.800", "0.400")
-    assert (lines["Model cases"], lines["Holdout cases"], lines["Difference value"]) == ("200", "200", "0.400")
-    assert 0.2 < float(lines["Difference low"]) < 0.4 < float(lines["Difference high"]) < 0.6
-    assert lines["Reading"] == "better"
+    cells = [cell.strip() for cell in shown.out.splitlines()[1].split("  ") if cell.strip()]
+    assert cells[:6] == ["Solved at once", "80.0 %", "200", "40.0 %", "200", "+40.0 points"]
+    low, high = (float(part.removesuffix(" points")) for part in cells[6].split(" to "))
+    assert 20 < low < 40 < high < 60
+    assert cells[7:] == ["better"]
+    assert command("outcomes", "show", endpoint.slug, "--figure", "Solved at once", "--json").json[0]["reading"] == "better"
 
 
 def test_a_figure_is_defined(as_person, lee, endpoint):
-    said = as_person(lee)("outcomes", "define", endpoint.slug, "Solved at once", "--kind", "share", "--better", "up", "--hold-out", "0.1")
+    said = as_person(lee)("outcomes", "define", endpoint.slug, "Solved at once", "--kind", "share", "--better", "up", "--hold-out", "10%")
 
     made = Kpi.objects.get()
     assert said.code == 0, said.err
@@ -64,23 +66,25 @@ def test_a_figure_is_defined(as_person, lee, endpoint):
 
 
 def test_who_may_not_define_a_figure_defines_none(as_person, omar, endpoint):
-    said = as_person(omar)("outcomes", "define", endpoint.slug, "Solved", "--kind", "share", "--better", "up", "--hold-out", "0.1")
+    said = as_person(omar)("outcomes", "define", endpoint.slug, "Solved", "--kind", "share", "--better", "up", "--hold-out", "10")
 
     assert (said.code, said.out) == (1, "")
     assert not Kpi.objects.exists()
 
 
 def test_too_few_cases_are_called_so(as_person, mia, endpoint, figure):
-    said = as_person(mia)("outcomes", "show", endpoint.slug, figure.name)
+    said = as_person(mia)("outcomes", "show", endpoint.slug)
 
     assert said.code == 0
     assert said.out.rstrip().endswith("not measured")
 
 
 def test_no_figure_is_said_as_such(as_person, mia, endpoint):
-    said = as_person(mia)("outcomes", "list", endpoint.slug)
+    said = [as_person(mia)("outcomes", word, endpoint.slug) for word in ("show", "list")]
 
-    assert (said.code, said.out) == (0, "No business figures yet. An ML lead defines one.\n")
+    assert [(each.code, each.out) for each in said] == [
+        (0, "inbox/support-inbox-prod has no business figures yet. An ML lead defines one.\n")
+    ] * 2
 
 
 @pytest.mark.parametrize(
@@ -127,16 +131,27 @@ def test_traffic_is_summed(as_person, mia, endpoint):
     said = as_person(mia)("endpoints", "traffic", endpoint.slug, "--since", "6h")
 
     assert (said.code, said.err) == (0, "")
-    lines = {head.strip(): value.strip() for head, value in (line.split("  ", 1) for line in said.out.partition("\n\n")[0].splitlines())}
-    assert [lines[name] for name in ("Requests", "Predictions", "Errors", "Availability", "Correct", "Wrong")] == [
-        "200", "196", "4", "98.0 %", "30", "10",
-    ]  # fmt: skip
+    lines = said.out.splitlines()
+    assert lines[0].startswith("Endpoint      inbox/support-inbox-prod, 20")
+    assert lines[1:4] == [
+        "Arm           all",
+        "Requests      200: 196 predictions, 4 errors, 0 refused, 0 shed",
+        "Availability  98.00 %",
+    ]
+    assert "Feedback      30 correct, 10 wrong (75.0 % correct)" in lines
     assert as_person(mia)("endpoints", "traffic", endpoint.slug, "--json").json["total"]["requests"] == 200
 
 
 def test_no_traffic_is_not_shown_as_good(as_person, mia, endpoint):
     said = as_person(mia)("endpoints", "traffic", endpoint.slug)
 
-    heads = [line.split("  ")[0] for line in said.out.splitlines()]
-    assert "Requests" in heads
-    assert not {"Availability", "Median", "P95", "P99"} & set(heads)
+    assert "Availability  not measured" in said.out.splitlines()
+    assert "Latency       – median, – p95, – p99" in said.out.splitlines()
+    assert "Cost          not measured" in said.out.splitlines()
+
+
+@pytest.mark.parametrize(("kind", "told"), [("number", ["-0.008 EUR", "-0.0001 EUR"]), ("share", ["-0.8 points", "-0.0 points"])])
+def test_a_difference_has_the_digits_of_its_page(kind, told):
+    each = {"kpi": {"kind": kind, "unit": "EUR"}}
+
+    assert [worth(value, each, "+") for value in (-0.0077, -0.00008)] == told

@@ -141,5 +141,5 @@ def test_who_may_not_ask_is_told_who_may(as_person, ana, version, endpoint):
     said = as_person(ana)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug)
 
     assert (said.code, said.out) == (1, "")
-    assert said.err == "Only ML engineers and ML leads can do this.\n"
+    assert said.err == "Only an ML engineer or an ML lead can do this.\n"
     assert not PromotionRequest.objects.exists()

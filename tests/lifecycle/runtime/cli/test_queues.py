@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.queues.models import Queue
+from lifecycle.runtime.cli.plain import OPERATIONS, labels
+from lifecycle.runtime.cli.wording import VOCABULARY
 from registry.ground.ledger.models import Event
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema
 
@@ -15,6 +18,15 @@ from tests.support.labeling import label_items, make_dataset, make_queue, make_s
 @pytest.fixture
 def inbox(project, mia):
     return make_dataset(project, mia, ["one", "two", "three"])
+
+
+def test_sources_orders_and_acceptances_are_called_as_on_the_pages():
+    known = labels(json.loads(OPERATIONS.read_text(encoding="utf-8")))
+    for name, choices in (("source", Queue.Source), ("order", Queue.Order), ("acceptance", Queue.Acceptance)):
+        words = known[name] | VOCABULARY.get(name, {})
+        assert [(each.value, words.get(each.value, each.value).lower()) for each in choices] == [
+            (each.value, each.label.lower()) for each in choices
+        ]
 
 
 def test_queues_are_listed_with_how_far_they_are(as_person, project, inbox, mia, ana, site):
@@ -48,14 +60,13 @@ def test_one_queue_is_shown_by_name_by_dataset_and_name_and_by_uuid(as_person, p
         "Dataset        inbox",
         "Annotations    0 of 6, 2 per item",
         "Decided        0 of 3 items",
-        "To adjudicate  0",
-        "To accept      0",
-        "Source         undecided",
-        "Order          given",
-        "Acceptance     rule",
-        "Hidden         20 % of items without pre-labels",
-        "Gold           10 %",
-        "Gold minimum   80",
+        "To adjudicate  0 items",
+        "Items          Unlabelled items",
+        "Order          Import order",
+        "Acceptance     Label agreed items immediately",
+        "Assigned to    all annotators",
+        "Hidden         pre-labels of 20 % of the items",
+        "Gold           10 % of each annotator's items; at least 80 % correct",
         f"Page           {site}/labeling/{queue.uuid}/",
     ]
     assert (unclear.code, unclear.err) == (
@@ -79,7 +90,7 @@ def test_a_queue_is_opened_with_all_that_the_api_takes(as_person, inbox, mia, an
     made = Queue.objects.get()
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
-    assert (lines[0], lines[-1]) == ("Batch 7 is open.", f"Page           {site}/labeling/{made.uuid}/")
+    assert (lines[0], lines[-1]) == ("Batch 7 is open: 1 item, 2 annotations to give.", f"Page           {site}/labeling/{made.uuid}/")
     assert (made.source, made.filters, made.overlap, made.order, made.acceptance) == ("slice", chosen.filters, 2, "random", "reviewer")
     assert (made.hidden_share, made.due_on, set(made.people.all())) == (50, date(2026, 12, 24), {ana, ben})
     assert (made.gold_rate, made.gold_feedback, made.gold_minimum, made.gold_holds) == (5, True, 75, True)
@@ -111,7 +122,7 @@ def test_a_queue_is_paused_resumed_and_closed(as_person, inbox, mia, ana):
 
     said = [command("queues", word, "Batch 1").out for word in ("pause", "resume", "close")]
 
-    assert said == ["Batch 1 is paused.\n", "Batch 1 resumed.\n", "Batch 1 is closed.\n"]
+    assert said == ["Batch 1 is paused.\n", "Batch 1 is open again.\n", "Batch 1 is closed.\n"]
     again = command("queues", "resume", "Batch 1")
     assert (again.code, again.err) == (1, "This queue is closed and can no longer become open. Reload the page.\n")
     refused = as_person(ana)("queues", "pause", "Batch 1")

@@ -24,8 +24,8 @@ def test_considering_says_why_and_why_not_and_changes_nothing(as_person, mia, en
     said = as_person(mia)("retraining", "consider", endpoint.slug)
 
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines()[0] == "Possible  yes"
-    assert "Reasons against" in said.out.splitlines()
+    assert [line for line in said.out.splitlines() if line.startswith(("For ", "Against "))]
+    assert said.out.splitlines()[-1] == "Propose it: lifecycle retraining propose inbox/support-inbox-prod"
     assert not Proposal.objects.exists()
 
 
@@ -33,18 +33,21 @@ def test_considering_while_one_is_open_says_so_and_fails(as_person, mia, endpoin
     said = as_person(mia)("retraining", "consider", endpoint.slug)
 
     assert (said.code, said.err) == (1, "")
-    assert said.out.splitlines()[0] == "Possible  no"
+    assert "Against  Proposal 1 is open (blocks it)" in said.out.splitlines()
+    assert said.out.splitlines()[-1] == "It can't be proposed now."
     assert Proposal.objects.get() == proposed
 
 
 def test_triggers_are_shown_as_they_are_set(as_person, lee, endpoint):
     command = as_person(lee)
-    assert command("retraining", "triggers", endpoint.slug).out == "No trigger is set. Set one on the endpoint's page.\n"
+    assert command("retraining", "triggers", endpoint.slug).out == (
+        "No trigger proposes a retraining of inbox/support-inbox-prod. Set one on its page.\n"
+    )
     made = Trigger.objects.create(endpoint=endpoint, kind="drift", enabled=True, threshold=3, author=lee, set_at=timezone.now())
 
     said = command("retraining", "triggers", endpoint.slug)
 
-    assert said.out.splitlines()[1].split()[:5] == ["drift", "yes", "3.000", str(made.cooldown_days), str(made.min_labels)]
+    assert said.out.splitlines()[1].split()[:5] == ["drift", "on", "3", str(made.cooldown_days), str(made.min_labels)]
 
 
 def test_proposing_says_who_decides(as_person, mia, endpoint, site):
@@ -52,8 +55,9 @@ def test_proposing_says_who_decides(as_person, mia, endpoint, site):
 
     made = Proposal.objects.get()
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines()[0] == "Proposal 1 waits for an ML lead."
-    assert f"Page      {site}/retraining/{made.uuid}/" in said.out.splitlines()
+    assert said.out.splitlines()[0] == "Proposal 1 for inbox/support-inbox-prod waits for an ML lead."
+    assert said.out.splitlines()[-1] == f"Page: {site}/retraining/{made.uuid}/"
+    assert [line for line in said.out.splitlines()[1:-1] if line.startswith("Against ")]
     assert (made.state, made.note, made.min_labels, made.proposed_by) == ("open", "Refunds are misread.", 8, mia)
 
 
@@ -70,9 +74,10 @@ def test_they_are_listed_and_shown(as_person, mia, endpoint, proposed, site):
 
     listed, shown = command("retraining", "list", "--endpoint", endpoint.slug), command("retraining", "show", "1")
 
-    assert listed.out.splitlines()[0].split() == ["NO.", "ENDPOINT", "STATE", "OUTCOME", "BY", "NEXT", "PROPOSED"]
-    assert listed.out.splitlines()[1].split()[:3] == ["1", "inbox/support-inbox-prod", "open"]
-    assert shown.out.splitlines()[0].split() == ["Proposal", "1,", "open"]
+    assert listed.out.splitlines()[0].split() == ["NO.", "ENDPOINT", "STATE", "BY", "NEXT", "PROPOSED"]
+    assert listed.out.splitlines()[1].split()[:5] == ["1", "inbox/support-inbox-prod", "open", "a", "person"]
+    assert shown.out.splitlines()[0] == "Proposal    1, open"
+    assert [line for line in shown.out.splitlines() if line.startswith("Against ")]
     assert f"Page        {site}/retraining/{proposed.uuid}/" in shown.out.splitlines()
     assert command("retraining", "list", "--state", "failed").out.startswith("No proposals.")
 

@@ -34,10 +34,11 @@ def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, base, sit
     assert made.out == f"Sweep 1 started: {site}/runs/sweeps/{sweep.uuid}/\nIts trials: lifecycle sweeps show 1\n"
     assert sweep.space == {"learning_rate": {"low": 0.0004, "high": 0.01, "log": True}, "batch_size": {"choices": [8, 16]}}
     assert (sweep.options["epochs"], sweep.trials_wanted, sweep.prunes, sweep.minutes) == (3, 4, False, 60)
-    head, *rows = [re.split(r" {2,}", line.strip()) for line in shown.out.partition("\nResults\n")[2].partition("\n\n")[0].splitlines()]
-    places = [head.index(name) for name in ("TRIAL", "NUMBER", "STATE", "SCORE")]
-    assert sorted([row[at] for at in places] for row in rows) == [
-        ["1", "1", "succeeded", "0.700"], ["2", "2", "succeeded", "0.900"], ["3", "3", "queued", "–"],
+    head, *rows = [re.split(r" {2,}", line.strip()) for line in shown.out.partition("\n\n")[2].splitlines()]
+    assert (head[:4], set(head[4:])) == (["TRIAL", "RUN", "STATE", "MACRO F1"], {"LEARNING_RATE", "BATCH_SIZE"})
+    assert all(float(row[4]) and float(row[5]) for row in rows)
+    assert [row[:4] for row in rows] == [
+        ["2", "2", "succeeded", "0.900"], ["1", "1", "succeeded", "0.700"], ["3", "3", "queued", "–"],
     ]  # fmt: skip
     assert listed.out.splitlines()[1].split()[:7] == ["1", "inbox", "running", "lora", "2", "4", "0.900"]
     assert cancelled.out == "Sweep 1 is cancelled. 3 of 4 trials had been started.\n"

@@ -21,7 +21,9 @@ def test_a_model_becomes_a_base_and_says_how_to_start_from_it(as_person, mia, sn
 
     base = BaseModel.objects.get(kind="run")
     assert (said.code, said.err) == (0, "")
-    assert said.out == ('Run 1 is a base model.\nStart from it: lifecycle runs launch DATASET@NUMBER --base "Run 1"\n')
+    assert said.out == (
+        'Run 1 is a base model once its weights are merged.\nStart from it: lifecycle runs launch DATASET@NUMBER --base "Run 1"\n'
+    )
     assert (again.json["uuid"], again.json["run"]) == (str(base.uuid), str(run.uuid))
 
 
