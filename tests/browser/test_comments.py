@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.queues.actions.remarks import comment, flag
+from datasets_app.queues.actions.comments import comment, flag
 from datasets_app.queues.models import Comment, Queue, Seat
 from datasets_app.review.actions.changes import move_queue
 from datasets_app.schemas.actions.proposals import propose_change

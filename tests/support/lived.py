@@ -32,8 +32,8 @@ from datasets_app.exchange.actions.corrections import bring_corrections
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.queues.actions.answers import skip
 from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.comments import comment, flag
 from datasets_app.queues.actions.opening import open_queue
-from datasets_app.queues.actions.remarks import comment, flag
 from datasets_app.review.actions.checks import start_check
 from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.snapshots import actions as snapshots

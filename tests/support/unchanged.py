@@ -10,12 +10,15 @@ from django.apps import apps
 
 from lifecycle.runtime.refusals import Refused
 
-APPS = ("jobs", "ledger", "training", "evaluation", "catalog", "endpoints", "promotions", "labeling", "datasets", "snapshots")
+ROOMS = (
+    "jobs", "ledger", "datasets", "schemas", "prelabels", "queues", "quality", "review", "exchange", "assist", "scanning", "snapshots",
+    "training", "evaluation", "catalog", "endpoints", "promotions",
+)  # fmt: skip
 
 
 def counted() -> dict[str, int]:
     """How many rows each table of these rooms has."""
-    return {model.__name__: model.objects.count() for model in apps.get_models() if model._meta.app_label in APPS}
+    return {model._meta.label: model.objects.count() for room in ROOMS for model in apps.get_app_config(room).get_models()}
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from datasets_app.assist.actions.suggesting import write_rule
 from datasets_app.datasets import actions as datasets
 from datasets_app.exchange.actions.corrections import bring_corrections
 from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.queues.actions.comments import comment
 from datasets_app.queues.actions.opening import open_queue
-from datasets_app.queues.actions.remarks import comment
 from datasets_app.review.models import SpotCheck
 from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.snapshots import actions as snapshots

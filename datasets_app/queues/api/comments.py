@@ -10,9 +10,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.queues.actions import remarks
-from datasets_app.queues.actions.remarks import resolve_comment
-from datasets_app.queues.forms.remarks import WantedForm
+from datasets_app.queues.actions import comments as actions
+from datasets_app.queues.actions.comments import resolve_comment
+from datasets_app.queues.forms.comments import WantedForm
 from datasets_app.queues.models.decisions import Comment
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.comments import Line, Thread, thread_page
@@ -117,7 +117,7 @@ class Comments(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Comment on an item, or reply to a comment; notifies people mentioned by @name."""
         data = read(CommentIn, request.data)
-        made = remarks.comment(queue_id=uuid, actor=request.user, item_id=data.pop("item"), **data)
+        made = actions.comment(queue_id=uuid, actor=request.user, item_id=data.pop("item"), **data)
         return Response(CommentOut(made).data, status=201)
 
 

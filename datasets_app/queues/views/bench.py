@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.queues import rules
-from datasets_app.queues.actions import answers, claims, remarks
+from datasets_app.queues.actions import answers, claims, comments
 from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm
 from datasets_app.queues.masks import mask, unmask
@@ -227,5 +227,5 @@ def flag(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask for a look at an item, or no longer."""
     data = cleaned(RemarkForm(request.POST))
     on = data["on"] != "no"
-    remarks.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])
+    comments.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])
     return JsonResponse({"flagged": on}) if wants_json(request) else to_bench(uuid)

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
-from datasets_app.queues.actions import remarks
-from datasets_app.queues.forms.remarks import CommentForm, ResolveForm, WantedForm
+from datasets_app.queues.actions import comments as actions
+from datasets_app.queues.forms.comments import CommentForm, ResolveForm, WantedForm
 from datasets_app.queues.models.decisions import Comment
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.comments import as_told, find_people, sees_all, thread_page
@@ -57,7 +57,7 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Comment on an item, or reply."""
     data = cleaned(CommentForm(request.POST))
-    made = remarks.comment(
+    made = actions.comment(
         queue_id=uuid, actor=request.user, item_id=data["item"], text=data["text"], reply_to=data["reply_to"], start=data["start"],
         end=data["end"], quote=data["quote"].replace("\r\n", "\n") or None,
     )  # fmt: skip
@@ -74,7 +74,7 @@ def resolve_comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Settle a conversation, or open it again."""
     data = cleaned(ResolveForm(request.POST))
     on = data["on"] != "no"
-    root = remarks.resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=on)
+    root = actions.resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=on)
     if wants_json(request):
         return JsonResponse({"resolved": on})
     toast(request, "Resolved" if on else "Reopened", kind="live")

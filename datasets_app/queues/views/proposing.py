@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.queues.actions import guideline
-from datasets_app.queues.forms.remarks import KnownForm, ProposalForm
+from datasets_app.queues.forms.proposing import KnownForm, ProposalForm
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.disputing import disputed
 from datasets_app.queues.views.answering import speaks_json, to_bench, wants_json

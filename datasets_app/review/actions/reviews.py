@@ -13,7 +13,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.queues import rules
 from datasets_app.queues.actions.answers import read_value
-from datasets_app.queues.actions.remarks import check_text, write
+from datasets_app.queues.actions.comments import check_text, write
 from datasets_app.queues.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
 from datasets_app.queues.models.decisions import Decision, Dispute
 from datasets_app.queues.models.queues import Queue, Slot

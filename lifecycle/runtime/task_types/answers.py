@@ -65,7 +65,7 @@ class Answers(ABC):
     """The annotations of a task that are whole: two of them are equal or they aren't.
 
     name: the one key of the value. choices: the words that an annotation is one of, with what they mean; none where it isn't one.
-    coefficients: of agreement, as `labeling.agreement` names them.
+    coefficients: of agreement, as `quality.agreement` names them.
     """
 
     name: str

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from datasets_app.prelabels.actions.suggestions import suggest
 from datasets_app.queues.actions.claims import claim
-from datasets_app.queues.actions.remarks import comment
+from datasets_app.queues.actions.comments import comment
 from datasets_app.queues.models import Annotation, Comment, Slot
 from datasets_app.queues.queries.bench import bench_items
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items

@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
 from datasets_app.queues import mentions
-from datasets_app.queues.actions.remarks import comment, flag, resolve_comment
+from datasets_app.queues.actions.comments import comment, flag, resolve_comment
 from datasets_app.queues.models import Comment, Queue
 from datasets_app.queues.queries.comments import open_comments, open_mentions
 from datasets_app.review.actions.reviews import return_to_annotators

@@ -3,7 +3,7 @@
 import pytest
 
 from datasets_app.queues.actions.claims import claim
-from datasets_app.queues.actions.remarks import comment, flag, resolve_comment
+from datasets_app.queues.actions.comments import comment, flag, resolve_comment
 from datasets_app.queues.models import Comment, Queue
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.queues.queries.comments import Wanted, thread_page, visible_comments

@@ -3,8 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from datasets_app.queues.actions import remarks
-from datasets_app.queues.actions.remarks import comment, resolve_comment
+from datasets_app.queues.actions.comments import comment, flag, resolve_comment
 from datasets_app.queues.models import Comment, Queue
 from datasets_app.queues.queries.comments import Wanted, thread_page
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
@@ -52,9 +51,9 @@ def test_open_conversations_come_first_then_resolved_ones_page_by_page(queue, it
 
 
 def test_they_are_filtered_by_state_flag_and_whom_they_concern(queue, item, ana, ben, ravi, client_for):
-    flag = remarks.flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="A flag.")
+    raised = flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="A flag.")
     asked = say(queue, item, ana, "@ravi?")
-    say(queue, item, ravi, "@ben too.", reply_to=flag.uuid)
+    say(queue, item, ravi, "@ben too.", reply_to=raised.uuid)
     ended = say(queue, item, ana, "Done.")
     resolve_comment(queue_id=queue.uuid, actor=ana, comment_id=ended.uuid)
 

@@ -12,7 +12,7 @@ from datasets_app.datasets.selection import Selection
 from datasets_app.prelabels.actions.suggestions import suggest
 from datasets_app.queues.actions.answers import skip
 from datasets_app.queues.actions.claims import claim, release
-from datasets_app.queues.actions.remarks import comment, flag
+from datasets_app.queues.actions.comments import comment, flag
 from datasets_app.queues.actions.steering import close_queue
 from datasets_app.queues.masks import mask, unmask
 from datasets_app.queues.models import Comment, Queue, Slot

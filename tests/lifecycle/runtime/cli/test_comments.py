@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from datasets_app.queues.actions.remarks import comment
+from datasets_app.queues.actions.comments import comment
 from datasets_app.queues.models import Comment
 from datasets_app.queues.queries import comments
 from tests.support.datasets import import_texts, make_dataset
