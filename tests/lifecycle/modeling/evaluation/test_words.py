@@ -57,7 +57,7 @@ def test_the_parts_of_a_text_are_the_text_and_shades_are_thirds_of_the_strongest
 def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_for, mia):
     address = f"/evaluations/{measured.uuid}/words/?item={item.digest}"
     client = client_for(mia)
-    assert b"Find the explain" in client.get(address).content
+    assert b"Explain this prediction" in client.get(address).content
 
     client.post(address)
     run_ok("default")
@@ -99,7 +99,7 @@ def each_class(monkeypatch):
 def test_of_several_classes_each_has_its_own_words(several, each_class, client_for, mia):
     client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.rows_of(several).ids).values()))
     address = f"/evaluations/{several.uuid}/words/?item={item.digest}"
-    assert b"Find the explain" in client.get(address).content
+    assert b"Explain this prediction" in client.get(address).content
 
     client.post(address)
     run_ok("default")
@@ -162,7 +162,7 @@ def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia)
     page, answer = client.get(address).content.decode(), client.post(address)
 
     assert NOTHING in page
-    assert "Find the explain" not in page
+    assert "Explain this prediction" not in page
     assert answer.status_code == 422
     assert NOTHING in answer.content.decode()
     assert not Job.objects.filter(kind="evaluation.words").exists()

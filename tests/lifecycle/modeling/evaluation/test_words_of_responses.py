@@ -60,7 +60,7 @@ def address_of(measured, row):
 def test_each_response_has_its_words_and_the_strongest_stands_first(measured, engine, row, client_for, mia):
     client, address = client_for(mia), address_of(measured, row)
     before = client.get(address).content.decode()
-    assert "Find the explain" in before
+    assert "Explain this prediction" in before
     assert all(text in before for text in (row["text"], *row["responses"]))
 
     client.post(address)

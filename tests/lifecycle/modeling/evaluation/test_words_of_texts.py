@@ -69,7 +69,7 @@ def address_of(measured, row):
 def test_a_page_shades_the_prompt_and_shows_the_answer_beside_it(measured, engine, client_for, mia, settings):
     row = row_of(measured)
     client, address = client_for(mia), address_of(measured, row)
-    assert "Find the explain" in client.get(address).content.decode()
+    assert "Explain this prediction" in client.get(address).content.decode()
 
     client.post(address)
     (job,) = run_ok("training", "evaluation")
