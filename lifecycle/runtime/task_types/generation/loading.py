@@ -1,4 +1,4 @@
-"""How a model that writes texts answers."""
+"""Code sample for generating text."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), 
 
 
 class TextLoading(Loading):
-    """Token by token, over the base where it is not in the folder."""
+    """Greedy decoding token by token, with the adapter on top of the base if the folder has no base."""
 
     needs_torch = True
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """The likeliest token each time."""
+        """The most likely token at each step."""
         return WRITING.replace("{load}", WHOLE if strategy == "full" else ADDED)
 
 

@@ -1,4 +1,4 @@
-"""How a model that puts responses in order answers."""
+"""Code sample for ranking responses."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ print(1 / (1 + numpy.exp(strengths[1] - strengths[0])))  # how likely the first 
 
 
 class RankingLoading(Loading):
-    """The responses by their scores, each read with the prompt."""
+    """Score each response together with the prompt."""
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Over the scores of all."""
+        """Sorting by score."""
         return RANKING
 
 

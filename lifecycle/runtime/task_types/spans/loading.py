@@ -1,11 +1,11 @@
-"""How a model of spans answers."""
+"""Code sample for span prediction."""
 
 from __future__ import annotations
 
 from lifecycle.runtime.task_types.loading import Loading, of_graph
 from lifecycle.runtime.task_types.spans.tagging import CLOSING, OPENING
 
-# As `tagging.inner_places` and `tagging.places`: the numbers of the tokens that have a tag of their own, and where those stand.
+# Same as `tagging.inner_places` and `tagging.places`: the numbers and places of tokens with their own tag.
 UNITS_OF_TEXTS = (
     f"import re\nimport unicodedata\n\nopening, closing = {OPENING!r}, {CLOSING!r}\n"
     """
@@ -62,10 +62,10 @@ print(spans)"""
 
 
 class SpanLoading(Loading):
-    """The spans of the likeliest tags."""
+    """The spans of the most likely tags."""
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Over the tokens' tags."""
+        """Viterbi decoding of the tokens' tags."""
         return of_graph(MARKS)
 
 
