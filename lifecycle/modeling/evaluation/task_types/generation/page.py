@@ -80,7 +80,7 @@ class TextPage(ReportPage[TextRow]):
     words = "lifecycle/modeling/evaluation/task_types/generation/words.html"
     changes = "lifecycle/modeling/evaluation/task_types/generation/changes.html"
     unit = "response"
-    name = "Answers"
+    name = "Responses"
     heads = {"text": "Prompt", "true": "Reference"}
     disturbed = "prompts"
     slow = " Generation is slow, so the sample is limited."

@@ -70,7 +70,7 @@ class SetPage(LabelPage):
     threshold = SetThresholds()
     wrong = "Texts with any wrong label count."
     says = Says(
-        "a label", "Class", "Each label is explained separately: a word can support one and oppose another.", "True labels", sure=False
+        "a label", "Label", "Each label is explained separately: a word can support one and oppose another.", "True labels", sure=False
     )
     read_as = "replaced by"
     lines_are = "rows are missed labels, columns labels predicted instead"

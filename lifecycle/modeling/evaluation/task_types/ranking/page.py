@@ -65,7 +65,7 @@ class RankedPage(ReportPage[RankedRow]):
     words = "lifecycle/modeling/evaluation/task_types/ranking/words.html"
     unit = "ranked row"
     name = "Rows"
-    heads = {"text": "Prompt and responses", "true": "People"}
+    heads = {"text": "Prompt and responses", "true": "Annotators"}
     disturbed = "prompts and responses"
     flips = (
         "Changed rankings are shown with the share of correctly ordered pairs before and after, and with the probability that the first "

@@ -21,12 +21,12 @@ from lifecycle.ui.numbers import count, things
 from registry.ground.access.models import User
 
 NAMES = {
-    "exact": "Right",
+    "exact": "Correct",
     "boundary": "Right label, wrong boundary",
     "class": "Right boundary, wrong label",
     "both": "Wrong boundary and label",
     "missed": "Missed",
-    "invented": "Invented",
+    "invented": "Spurious",
 }
 MEANT = {
     "exact": "boundary and label match a true span",
