@@ -41,4 +41,4 @@ class MultiLabelAnswers(LabelAnswers):
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
         """The names of the labels."""
-        return ", ".join(sorted(names.get(key, DROPPED) for key in value[self.name])) or "no label"
+        return ", ".join(sorted(names.get(key, DROPPED) for key in value[self.name])) or "none of the labels"
