@@ -258,5 +258,5 @@ def test_what_is_forgotten_is_told_with_the_classes_that_fell_most():
     none = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, metrics_of("single_label").listed, "Run 3")
 
     assert (told.code, told.severity, told.title) == ("forgetting", "watch", "Forgetting: the run is worse than Run 3 on earlier rows.")
-    assert told.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Most in login, card."
+    assert told.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Largest drop: login, card."
     assert (much.severity, none) == ("bad", None)

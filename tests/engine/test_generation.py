@@ -100,4 +100,4 @@ def test_labels_are_not_asked_of_it(base, tmp_path, train_here):
 
     result = train_here(folder, verb="predict")
 
-    assert result["error"]["message"] == "This model writes texts; it gives no label and no vector of a text."
+    assert result["error"]["message"] == "This is a generation model; it returns no label or embedding."

@@ -158,4 +158,4 @@ def test_a_dialogue_that_is_too_long_is_told(base, tmp_path, train_here):
     (finding,) = [event for event in events_of(run, "finding") if event["code"] == "cut_texts"]
     assert finding["title"] == "8 of 8 training prompts are truncated."
     assert "(16 turns of dialogues, the oldest first; then" in finding["detail"]
-    assert finding["next_step"].endswith("Of a dialogue its system turn and its end are kept.")
+    assert finding["next_step"].endswith("Of a dialogue, the system turn and the end are kept.")

@@ -98,5 +98,5 @@ def test_a_process_that_ends_before_all_have_met_ends_the_wait_in_a_sentence(tmp
     finally:
         two.end()
 
-    assert (fault.value.code, "exit status 3" in fault.value.message) == ("process_lost", True)
+    assert (fault.value.code, "with status 3." in fault.value.message) == ("process_lost", True)
     assert (list(tmp_path.iterdir()), environment(), distributed.is_initialized()) == ([], before, False)

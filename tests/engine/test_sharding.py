@@ -42,9 +42,9 @@ def test_a_divided_classifier_gives_the_curve_and_the_artifact_of_one_process(ca
     assert (two["trainable_parameters"], two["total_parameters"]) == (one["trainable_parameters"], one["total_parameters"])
     assert_same_curve(alone, divided)
     assert_same_artifact(alone, divided)
-    (said,) = [event["message"] for event in events_of(divided, "log") if "Divided" in event["message"]]
+    (said,) = [event["message"] for event in events_of(divided, "log") if "Sharded" in event["message"]]
     half, whole = two["total_parameters"] // 2, two["total_parameters"]
-    assert said == f"Sharded the model: each of 2 processes holds at most {half:,} of {whole:,} weights."
+    assert said == f"Sharded the model: each of 2 processes holds at most {half:,} of {whole:,} parameters."
     assert not distributed.is_initialized()
 
 

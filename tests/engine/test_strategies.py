@@ -130,7 +130,7 @@ def test_checkpointing_is_refused_where_the_model_does_not_know_it(run_folder, t
 
     error = train_here(run_folder(gradient_checkpointing=True))["error"]
 
-    assert error["message"] == "spec.json: gradient_checkpointing is not known to BertModel."
+    assert error["message"] == "spec.json: gradient_checkpointing isn't supported by BertModel."
 
 
 def test_scales_do_not_decay_towards_zero(run_folder, train_here):

@@ -112,14 +112,14 @@ def test_a_stopped_run_resumes_to_the_same_weights(task, fields, folder_of, trai
 
 
 NO_LIST, NO_RANK = "it has no list of two or more texts under 'responses'.", "it has no rank of 0 or more for each response under 'ranks'."
-NO_MESSAGES, NO_TURN = "it has no list of two or more under 'messages'", "turn 1 is no message of system, user or assistant with a text"
+NO_MESSAGES, NO_TURN = "it has no list of two or more under 'messages'", "turn 1 isn't a system, user, or assistant message with text."
 UNREAD = [  # task, row, what is told behind its line
-    ("single_label", {"labels": ["card"]}, "label null is not among the spec's labels."),
+    ("single_label", {"labels": ["card"]}, "label null isn't among the spec's labels."),
     ("multi_label", {"label": "card"}, "it has no list under 'labels'."),
-    ("multi_label", {"labels": ["card", "other"]}, 'label "other" is not among'),
+    ("multi_label", {"labels": ["card", "other"]}, "label \"other\" isn't among the spec's labels."),
     ("spans", {"spans": None}, "it has no list under 'spans'."),
-    ("spans", {"spans": [{"start": 0, "end": 99, "label": "thing"}]}, "span 0–99 does not lie in the text, which has 7 characters."),
-    ("spans", {"spans": [{"start": 0, "end": 2, "label": "other"}]}, 'label "other" is not among the spec\'s labels.'),
+    ("spans", {"spans": [{"start": 0, "end": 99, "label": "thing"}]}, "span 0–99 is outside the text, which has 7 characters."),
+    ("spans", {"spans": [{"start": 0, "end": 2, "label": "other"}]}, "label \"other\" isn't among the spec's labels."),
     ("spans", {"spans": [{"start": 0}]}, "a span is an object with start, end and label."),
     ("preference", {"responses": ["card"], "ranks": [0]}, NO_LIST),
     ("preference", {"responses": ["card", 3], "ranks": [0, 1]}, NO_LIST),
@@ -130,7 +130,7 @@ UNREAD = [  # task, row, what is told behind its line
     ("chat", {"messages": [{"role": "user", "content": "where"}]}, NO_MESSAGES),
     ("chat", {"messages": [{"role": "tool", "content": "3"}, TALKS[0][2]]}, NO_TURN),
     ("chat", {"messages": [{"role": "user", "content": [{"type": "image"}]}, TALKS[0][2]]}, NO_TURN),
-    ("chat", {"messages": TALKS[0][:2]}, "its dialogue ends with user, not with the assistant"),
+    ("chat", {"messages": TALKS[0][:2]}, "the dialogue ends with user instead of assistant."),
 ]
 
 
@@ -145,15 +145,20 @@ def test_a_row_that_cannot_be_read_is_told_by_its_line(task, row, told, folder_o
 
 EVEN = [row | {"ranks": [0, 0]} for row in FIELDS["preference"]]
 UNLEARNT = [  # task, rows of training, fields of the spec, what is told
-    ("multi_label", None, {"labels": ["card", "refund", "login"]}, "No training row has 'login'; a label is learnt from rows with it"),
+    (
+        "multi_label",
+        None,
+        {"labels": ["card", "refund", "login"]},
+        "No training row has 'login'; a label needs training rows with and without it.",
+    ),
     ("multi_label", [row | {"labels": [*row["labels"], "card"]} for row in FIELDS["multi_label"]], {}, "Every training row has 'card'"),
-    ("spans", FIELDS["spans"][:1], {}, "No training row has a span of 'wish'; a class is learnt from its spans."),
-    ("preference", EVEN, {}, "In none of 8 rows is one response better than another, so there is no order to learn or to measure."),
+    ("spans", FIELDS["spans"][:1], {}, "No training row has a span of 'wish'; a label needs training spans."),
+    ("preference", EVEN, {}, "None of the 8 rows has a preferred response"),
     (
         "generation",
         [row | {"answer": " " * (at % 2)} for at, row in enumerate(FIELDS["generation"])],
         {},
-        "All training answers are empty.",
+        "All training responses are empty.",
     ),
 ]
 
@@ -175,16 +180,16 @@ def test_validation_rows_without_an_order_are_refused_before_the_first_step(fold
 
 CACHED = {"strategy": {"kind": "lora", "frozen_layers": 1, "cached": True}}
 MEANINGLESS = [  # task, fields of the spec, what is told of the first of them
-    ("spans", {"pooling": "cls"}, "pooling must be mean where parts of texts are marked"),
-    ("preference", {"labels": ["a", "b"]}, "labels must be empty where responses are put in order, got 2 names."),
-    ("preference", {"class_weights": True}, "class_weights is a setting of labels; leave it as it is where responses are put in order."),
-    ("preference", {"focal_gamma": 2.0}, "focal_gamma is a setting of labels; leave it as it is where responses are put in order."),
-    ("preference", CACHED, "strategy.cached must be false where responses are put in order: each is read with its prompt."),
-    ("preference", {"strategy": {"kind": "prefix"}}, "strategy.kind prefix is for text generation: it steers a decoder's answers."),
+    ("spans", {"pooling": "cls"}, "pooling must be mean for spans"),
+    ("preference", {"labels": ["a", "b"]}, "labels must be empty where the task is ranking, got 2 names."),
+    ("preference", {"class_weights": True}, "class_weights applies to labels only"),
+    ("preference", {"focal_gamma": 2.0}, "focal_gamma applies to labels only"),
+    ("preference", CACHED, "strategy.cached must be false where the task is ranking"),
+    ("preference", {"strategy": {"kind": "prefix"}}, "strategy.kind prefix is only available for generation."),
     (
         "preference",
         {"operating_point": "precision"},
-        "operating_point must be f1 for preference: its answer is an order, which",
+        "operating_point must be f1 for preference",
     ),
 ]
 
@@ -197,4 +202,4 @@ def test_what_has_no_meaning_is_refused_by_its_field(task, fields, told, folder_
 def test_where_text_is_written_an_encoder_is_refused(folder_of, train_here, tiny_base):
     error = train_here(folder_of("generation", base={"path": str(tiny_base), "name": "tiny"}))["error"]
 
-    assert error["message"] == "spec.json: base is bert, which writes no texts; choose a decoder, such as SmolLM2."
+    assert error["message"] == "spec.json: base is bert, which can't generate text; choose a decoder, such as SmolLM2."

@@ -278,10 +278,10 @@ def _trainer(
     for name, rows in encoded.items():
         features = hidden = None
         if lowest is not None:
-            tell("log", message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.")
+            tell("log", message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.", once=True)
             hidden = frozen_activations(lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
         if spec.strategy.kind == "head":
-            tell("log", message=f"Computing frozen embeddings of {len(rows):,} {name} rows.")
+            tell("log", message=f"Computing frozen embeddings of {len(rows):,} {name} rows.", once=True)
             features = learner.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
