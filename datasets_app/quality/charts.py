@@ -1,4 +1,4 @@
-"""The charts of labeling. Pure: figures in, charts out; colours are tokens."""
+"""The charts of a queue's quality page. Pure: figures in, charts out; colours are tokens."""
 
 from __future__ import annotations
 

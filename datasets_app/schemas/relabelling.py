@@ -100,7 +100,8 @@ def targets(change: Change, label: LabelSpec, names: Mapping[str, str]) -> tuple
     if label.name in into:
         refuse(f"{label.name} can't be merged or split into itself.")
     if change.kind == ChangeKind.MERGE and (len(into) != 1 or into[0] not in names.values()):
-        refuse(f"{label.name} must be merged into one label of the next version; {' and '.join(into) or 'none'} doesn't fit.")
+        told = f"{label.name} must be merged into one label that stays in the next version"
+        refuse(f"{told}; {into[0]} doesn't." if len(into) == 1 else f"{told}.")
     if change.kind == ChangeKind.SPLIT and len(into) < 2:
         refuse(f"{label.name} must be split into two or more labels; separate their names with semicolons.")
     return into

@@ -13,7 +13,7 @@ from lifecycle.runtime.task_types.answers import Value
 from lifecycle.runtime.task_types.inputs import has_invisible
 from lifecycle.runtime.task_types.values import answers_of, labels_of, type_in
 
-BATCH = 1_000
+BATCH = 1_000  # rows, or annotations, of one statement in the labeling rooms
 LABELS_LIMIT = 1_000
 NAME_LIMIT = 120
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from datasets_app.quality.agreement import Tally, leading, names
-from datasets_app.quality.quality import told
+from datasets_app.quality.measure import told
 from datasets_app.quality.queries.answers import answers_of_items, ordered_labels, places_of
 from datasets_app.queues.models.decisions import Decision
 from datasets_app.schemas.models.schemas import LabelSchema

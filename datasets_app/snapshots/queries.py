@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.queues.models.decisions import Decision
-from datasets_app.queues.queries import decisions as labeling
+from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.schemas.models.schemas import Label, LabelSchema
 from datasets_app.schemas.queries.labels import names_in
 from datasets_app.snapshots import manifest
@@ -232,7 +232,7 @@ def snapshots_with(item: Item) -> list[tuple[Snapshot, ManifestRow]]:
 # ── What a freeze reads ─────────────────────────────────────────────────────
 def has_decisions(dataset: Dataset) -> bool:
     """Whether any visible item is decided."""
-    return labeling.current_decisions(dataset).exists()
+    return current_decisions(dataset).exists()
 
 
 def cut_of(dataset: Dataset) -> Cut:

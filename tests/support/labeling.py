@@ -21,6 +21,7 @@ from datasets_app.queues.actions.answers import submit
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.actions.settling import settle
 from datasets_app.queues.models import Annotation, Decision, Queue, Slot
+from datasets_app.queues.queries.decisions import standing
 from datasets_app.queues.queries.pages import is_for_others
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.models import Label, LabelSchema
@@ -222,3 +223,10 @@ def all_given_back(page: Page, *, seconds: float = 30) -> bool:
             break
         page.wait_for_timeout(10)
     return not held
+
+
+def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
+    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them, accepted their upload, or
+    published the change of classes that moved them."""
+    rows = standing().filter(item_id__in=[*item_ids]).order_by().values_list("by", "change__schema__created_by")
+    return {user for pair in rows for user in pair if user is not None}

@@ -11,7 +11,6 @@ from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.inputs import Cell, clean, has_invisible
 
-LEAVE_OUT = ""
 NAME_LIMIT = 120
 SAME = (
     {"pos", "positive"}, {"neg", "negative"}, {"neu", "neutral"}, {"yes", "y", "true"}, {"no", "n", "false"},
@@ -27,7 +26,7 @@ def plain(name: str) -> str:
 class LabelValues:
     """What each value becomes: the chosen target, else the known name that it obviously is, else itself.
 
-    chosen: target by value; LEAVE_OUT takes no label. known: names that obvious values are matched with; none where all was chosen.
+    chosen: target by value; an empty one takes no label. known: names that obvious values are matched with; none where all was chosen.
     found: how often each value was read, as the file has it.
     """
 

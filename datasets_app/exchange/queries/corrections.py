@@ -27,7 +27,7 @@ from datasets_app.schemas.queries.labels import chunks, labels_by_id, latest_sch
 from datasets_app.schemas.rules import BATCH
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types import values
-from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
+from lifecycle.runtime.task_types.answers import DROPPED, NO_LABELS, ItemContent, Labels, Value
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.inputs import BadInput, Cell, CellKind
 from registry.ground.access import policy
@@ -60,8 +60,8 @@ class Classes:
         if value is None:
             return "undecided"
         if values.type_in(value).has_labels:
-            found = sorted(self.labels[key].name if key in self.labels else "a removed label" for key in values.labels_of(value))
-            return ", ".join(found) or "none of the labels"
+            found = sorted(self.labels[key].name if key in self.labels else DROPPED for key in values.labels_of(value))
+            return ", ".join(found) or NO_LABELS
         return "a text" if values.type_in(value).writes_text else values.words(value, {})
 
 

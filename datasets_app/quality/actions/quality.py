@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from datasets_app.quality.measure import Apart, Measure
 from datasets_app.quality.models import Difference, QualityReport
-from datasets_app.quality.quality import Apart, Measure
 from datasets_app.quality.queries.answers import answers_by_item, decided, ordered_labels, places_of, sent_back
 from datasets_app.quality.queries.gold import count_gold
 from datasets_app.quality.queries.quality import due, report_of

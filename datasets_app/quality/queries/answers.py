@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from datasets_app.quality.quality import Given
+from datasets_app.quality.measure import Given
 from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.decisions import Comment, Decision
 from datasets_app.queues.models.queues import ARRIVING, Queue, Slot

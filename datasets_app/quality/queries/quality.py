@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.quality import agreement, quality
+from datasets_app.quality import agreement, measure
 from datasets_app.quality.agreement import FEWEST
 from datasets_app.quality.models import Difference, QualityReport
 from datasets_app.queues import rules
@@ -68,7 +68,7 @@ def due(now: datetime) -> list[Queue]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One person's row. name: what the viewer may call them. figures: as `quality.Worker.document`, None before a measure."""
+    """One person's row. name: what the viewer may call them. figures: as `measure.Worker.document`, None before a measure."""
 
     seat: Seat
     name: str
@@ -83,7 +83,7 @@ class Standing:
     @property
     def warned(self) -> bool:
         """Whether they nearly always take what is suggested."""
-        return self.figures is not None and quality.always_accepts(self.figures)
+        return self.figures is not None and measure.always_accepts(self.figures)
 
 
 def letter(at: int) -> str:
@@ -110,10 +110,10 @@ def own_standing(queue: Queue, report: QualityReport | None, user: User) -> Stan
     return Standing(seat, str(user), report.figures["people"].get(str(user.pk)) if report else None)
 
 
-def forecast_of(queue: Queue, report: QualityReport) -> quality.Forecast:
+def forecast_of(queue: Queue, report: QualityReport) -> measure.Forecast:
     """When the queue is done, at the pace of the report."""
     first = report.figures["first_at"]
-    return quality.forecast(
+    return measure.forecast(
         left=max(0, queue.slots_total - queue.slots_done), state=queue.state, week=report.figures["week"],
         first_at=datetime.fromisoformat(first) if first else None, as_of=report.as_of,
     )  # fmt: skip

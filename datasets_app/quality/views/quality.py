@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 from datasets_app.datasets import queries as datasets
 from datasets_app.quality import charts
 from datasets_app.quality.actions.quality import measure_quality
+from datasets_app.quality.measure import ALWAYS_RULE
 from datasets_app.quality.models import QualityReport
-from datasets_app.quality.quality import ALWAYS_RULE
 from datasets_app.quality.queries import quality as queries
 from datasets_app.quality.queries.gold import below_minimum
 from datasets_app.quality.queries.quality import (

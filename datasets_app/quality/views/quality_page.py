@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from datasets_app.quality import quality
 from datasets_app.quality.agreement import FEWEST, leading, names
+from datasets_app.quality.measure import Forecast
 from datasets_app.quality.models import QualityReport
 from datasets_app.quality.queries.quality import Standing
 from datasets_app.queues import rules
@@ -275,7 +275,7 @@ def most_confused(items: str, report: QualityReport, labels: Sequence[Label]) ->
 
 
 # ── Head ────────────────────────────────────────────────────────────────────
-def figures(queue: Queue, report: QualityReport, ahead: quality.Forecast) -> list[Figure]:
+def figures(queue: Queue, report: QualityReport, ahead: Forecast) -> list[Figure]:
     """The head numbers of the page."""
     known = {each["name"]: each for each in report.figures["coefficients"]}
     main = leading(report.figures["coefficients"])

@@ -105,14 +105,6 @@ def put_in_words(item: Item, rows: Iterable[Annotation | Decision], *, reads: bo
             row.words = words(row.value, names, item.text if reads else "") if open_to_all else ""
 
 
-def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
-    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them, accepted their upload, or
-    published the change of classes that moved them."""
-    rows = (standing().filter(item_id__in=ids).order_by() for ids in chunks(item_ids))
-    people = {each for decisions in rows for pair in decisions.values_list("by", "change__schema__created_by").distinct() for each in pair}
-    return {user for user in people if user is not None}
-
-
 def annotators_of(item_ids: Iterable[int]) -> set[int]:
     """The keys of the users whose annotations of these items are current."""
     rows = (standing_answers().filter(item_id__in=ids) for ids in chunks(item_ids))

@@ -152,7 +152,7 @@ def open_check(check_id: UUID, actor: User) -> SpotCheck:
     check = queue.checks.get(uuid=check_id)
     check.queue = queue
     if check.state != State.OPEN:
-        raise Conflict(f"This check has ended: {check.get_state_display().lower()}.", next_step="Reload the page.")
+        raise Conflict(f"This check is already {check.get_state_display().lower()}.", next_step="Reload the page.")
     return check
 
 

@@ -23,7 +23,7 @@ from datasets_app.review.rules import likely_answer
 from datasets_app.schemas.queries.changes import classes_now, labels_now
 from datasets_app.schemas.queries.labels import value_of
 from datasets_app.schemas.rules import through
-from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.answers import DROPPED, Value, canonical
 from lifecycle.runtime.task_types.values import words
 from registry.ground.access.models import User
 from registry.ground.ledger.rules import digest_of
@@ -63,7 +63,7 @@ def lines(found: Sequence[Dispute], names: dict[str, str], current: UUID | None)
 
 def pair_names(pair: str, names: dict[str, str]) -> list[str]:
     """The names of the two classes of a pair."""
-    return [names.get(part, "a removed label") for part in pair.split("|") if part]
+    return [names.get(part, DROPPED) for part in pair.split("|") if part]
 
 
 @dataclass(frozen=True, slots=True)

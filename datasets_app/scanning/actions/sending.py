@@ -35,7 +35,7 @@ def send(*, dataset_id: UUID, kind: str, actor: User, name: str, overlap: int = 
     check(kind, overlap, limit)
     chosen, items = choose(dataset, kind, limit)
     if not items:
-        told = f"There are no {Kind(kind).label.lower()} to send to a queue of {limit:,} items."
+        told = f"No unsent {Kind(kind).label.lower()} fit in a queue of {limit:,} items."
         raise Refused(
             told, next_step="Scan the dataset, or allow more items. Items already in a queue aren't sent twice.", fields={"kind": [told]}
         )

@@ -14,7 +14,7 @@ from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import is_uuid, labels_by_id
 from datasets_app.schemas.relabelling import ChangeKind, follow
 from datasets_app.schemas.rules import ClassesNow
-from lifecycle.runtime.task_types.answers import Labels, Value
+from lifecycle.runtime.task_types.answers import DROPPED, Labels, Value
 from lifecycle.runtime.task_types.values import named_in
 
 READ = (ChangeKind.MERGE, ChangeKind.RETIRE)  # through which values are read
@@ -109,7 +109,7 @@ def changes_of(schema: LabelSchema) -> list[tuple[LabelChange, list[str]]]:
     """What a version did to classes that it no longer has, with the names into which they went."""
     rows = list(schema.changes.order_by("id"))
     names = {str(label.stable_id): label.name for label in schema.labels.all()}
-    return [(row, [names.get(target, "a removed label") for target in row.targets]) for row in rows]
+    return [(row, [names.get(target, DROPPED) for target in row.targets]) for row in rows]
 
 
 def present_ids(dataset_id: int) -> dict[UUID, UUID]:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.models.proposals import GuidelineProposal
 from datasets_app.schemas.models.schemas import Label, LabelSchema
+from lifecycle.runtime.task_types.answers import DROPPED
 from registry.ground.access import policy
 from registry.ground.access.models import User
 
@@ -63,9 +64,7 @@ def shown(dataset: Dataset, rows: Iterable[GuidelineProposal], viewer: User) -> 
     found = list(rows)
     names = newest_names(dataset, {key for row in found for key in row.classes})
     reads = bool(found) and policy.can(viewer, "datasets.read_samples", dataset)
-    return [
-        Shown(row, [names.get(key, "a removed label") for key in row.classes], row.item.text if reads and row.item else "") for row in found
-    ]
+    return [Shown(row, [names.get(key, DROPPED) for key in row.classes], row.item.text if reads and row.item else "") for row in found]
 
 
 def newest_names(dataset: Dataset, stable_ids: Iterable[str]) -> dict[str, str]:

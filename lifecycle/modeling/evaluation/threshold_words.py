@@ -87,7 +87,7 @@ def instead(question: Question, found: Mapping[str, Any]) -> str:
 
 def words_of(promised: bool | None) -> str:
     """What is told of a target that is reached where the threshold was chosen; empty where there is none."""
-    return "" if promised is None else "promised" if promised else "estimated"
+    return "" if promised is None else "guaranteed" if promised else "estimated"
 
 
 def basis(question: Question, found: Mapping[str, Any]) -> str:

@@ -386,7 +386,7 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
         if task == "spans":
             make_schema(dataset, mia, ("card",))
 
-        with pytest.raises(Refused, match="was not opened") as refusal:
+        with pytest.raises(Refused, match="The queue wasn't created.") as refusal:
             open_queue(dataset_id=dataset.uuid, actor=mia, name="new", order="learnt")
 
         assert refusal.value.fields == {
@@ -447,15 +447,15 @@ def test_the_queue_says_that_its_built_in_model_has_learnt_nothing_yet(queue, mi
 
     assert "Not trained yet; items are in import order." in page
     assert "No base model is installed, so the model uses TF-IDF only." in page
-    assert "It looks again at 10 answers" in page
+    assert "Next attempt at 10 annotations; 0 now." in " ".join(page.split())
 
 
 def test_the_queue_says_how_far_its_built_in_model_is(learnt, mia, ana, client_for):
     queue, client, url = learnt, client_for(mia), f"/labeling/{learnt.uuid}/"
     page = client.get(url).content.decode()
-    assert "14 labelled texts, at 14 answers" in page
+    assert "14 labelled texts, at 14 annotations" in " ".join(page.split())
     assert "too few: 14 of 20 texts" in page
-    assert "34 answers; 14 now" in page
+    assert "34 annotations; 14 now" in page
     label(queue, ana, range(14, 20))
     learn_now(queue, mia)
 

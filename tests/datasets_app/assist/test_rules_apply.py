@@ -136,7 +136,7 @@ def test_new_items_wait_for_the_next_application(dataset, mia):
     rule = write(dataset, mia)
     apply(dataset, mia)
     assert suggesting.unread(dataset, suggesting.reach([rule])) == 0
-    with pytest.raises(Refused, match="Every function has been applied to every item"):
+    with pytest.raises(Refused, match="Every labeling function has been applied to every item"):
         apply_rules(dataset_id=dataset.uuid, actor=mia)
 
     add_items(dataset, mia, ["another card"])

@@ -86,7 +86,7 @@ def test_of_marked_parts_right_is_what_was_decided_just_so(project, mia, ana):
     measured = found.measured
     assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (12, 12, 24, 22, 10)
     assert (round(measured.precision, 3), [round(end, 3) for end in measured.interval]) == (0.455, [0.269, 0.653])
-    assert [(each.label, each.share) for each in found.examples[:4:3]] == [("ORG, PERSON", "1 of 2 right"), ("ORG", "1 of 2 right")]
+    assert [(each.label, each.share) for each in found.examples[:4:3]] == [("ORG, PERSON", "1 of 2 correct"), ("ORG", "1 of 2 correct")]
     write(dataset, mia, "card", "ORG")
     apply(dataset, mia)
     row = Suggestion.objects.first()

@@ -182,7 +182,7 @@ BOMB = "It expands to more than 250 times its size, so it's rejected."
         (lambda: pack({"a.csv": ROWS, "inner.zip": pack({"b.csv": ROWS})}), "inner.zip is an archive inside the archive."),
         (lambda: pack({"a.csv": pack({"b.csv": ROWS})}), "a.csv is a ZIP archive."),
         (lambda: pack({"a.csv": ROWS, "b.jsonl": '{"text": "a"}'}), "The archive mixes CSV (a.csv) and JSONL (b.jsonl)."),
-        (lambda: pack({"a.csv": ROWS, "photo.png": b"\x89PNG"}), "photo.png is not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."),
+        (lambda: pack({"a.csv": ROWS, "photo.png": b"\x89PNG"}), "photo.png isn't CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."),
         (lambda: pack({"a.csv": b"\x89PNG" + bytes(50)}), "a.csv is a picture."),
         (lambda: pack({"README.md": "hi"}), "The archive has no data files."),
         (lambda: pack({f"{n}.csv": ROWS for n in range(1_001)}), "The archive has 1,001 files; the limit is 1,000."),
@@ -252,7 +252,7 @@ def test_the_directory_of_an_archive_is_read_as_often_for_many_files_as_for_few(
 
 
 def test_a_refused_archive_leaves_nothing(dataset, ana):
-    with pytest.raises(Refused, match="leads out of the archive"):
+    with pytest.raises(Refused, match="points outside the archive"):
         receive(dataset, ana, pack({"../a.csv": ROWS}), "a.zip")
 
     assert Upload.objects.count() == Blob.objects.count() == 0

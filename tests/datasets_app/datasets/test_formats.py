@@ -135,7 +135,7 @@ def test_parquet_is_flattened_and_keeps_values_as_text(tmp_path):
     ]  # fmt: skip
     header = readers.header(path, PARQUET)
     assert header.columns == ("text", "meta.user.id", "meta.tags", "at", "day", "price", "ok", "kind")
-    assert [problem.sentence for problem in header.problems] == ["Column 'picture' holds bytes and invalid."]
+    assert [problem.sentence for problem in header.problems] == ["Column 'picture' has bytes, which aren't supported."]
 
 
 def test_class_numbers_of_a_parquet_file_become_names_and_minus_one_no_label(tmp_path):

@@ -56,7 +56,7 @@ def test_every_task_with_values_maps_them(task, values, expected, names):
     ("task", "targets", "told"),
     [
         ("single_label", {"a": "x" * 121}, "'a' maps to"),
-        ("preference", {"0": "left"}, "'0' can be first"),
+        ("preference", {"0": "left"}, "'0' can be mapped to first, second, tie, neither"),
         ("chat", {"a": "b"}, "Labels"),
     ],
 )

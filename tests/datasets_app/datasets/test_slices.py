@@ -139,7 +139,7 @@ def test_a_slice_that_no_longer_holds_says_so_everywhere_and_chooses_nothing(dat
     listed = client_for(ravi).get(reverse("datasets:dataset", args=[dataset.uuid]), row.filters).content.decode()
     assert "No items are shown: a filter isn't valid." in listed
     assert "card one" not in listed
-    with pytest.raises(Conflict, match="a filter of it does not hold"):
+    with pytest.raises(Conflict, match="one of its filters is no longer valid"):
         actions.count_slice(slice_id=row.uuid, actor=ravi)
     with pytest.raises(Refused, match="A filter of the slice is no longer valid"):
         open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=row.uuid)
@@ -253,7 +253,7 @@ def test_a_queue_takes_what_a_slice_chooses_and_keeps_its_filters(dataset, ravi,
 def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset, ravi, cards, monkeypatch):
     add_items(dataset, ravi, [f"card more {n}" for n in range(20)])
     monkeypatch.setattr(opening, "AT_ONCE", 1)
-    monkeypatch.setattr(filling.rules, "BATCH", 4)
+    monkeypatch.setattr(filling, "BATCH", 4)
     monkeypatch.setattr(selecting, "FIRST", 3)
     monkeypatch.setattr(selecting, "QUICK", -1)
     queue = make_queue(dataset, ravi, source="slice", slice_id=cards.uuid)
@@ -276,7 +276,7 @@ def test_a_slice_that_chooses_nothing_opens_no_queue(dataset, ana, ravi):
     empty = save(dataset, ravi, name="None", filters={"q": "nowhere"})
     make_queue(dataset, ravi, schema=["a", "b"], name="All", source="all")
 
-    with pytest.raises(Refused, match="None chooses no item now"):
+    with pytest.raises(Refused, match="None matches no items now"):
         open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=empty.uuid)
     with pytest.raises(Refused, match="Choose a slice of this dataset"):
         open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice")

@@ -285,7 +285,7 @@ def test_two_files_are_not_written_at_once(dataset, table, ravi):
     one, other = (bring(dataset, ravi, packed([row_of(table, n) | {"label": "fees"}]), f"{n}.csv") for n in (0, 1))
     accept_corrections(correction_id=one.uuid, actor=ravi)
 
-    with pytest.raises(Conflict, match="0.csv are being written"):
+    with pytest.raises(Conflict, match="Labels from 0.csv are still being written"):
         accept_corrections(correction_id=other.uuid, actor=ravi)
 
 

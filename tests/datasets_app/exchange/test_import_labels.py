@@ -8,12 +8,12 @@ from datasets_app.exchange.actions.imports import Importer
 from datasets_app.prelabels.actions.suggestions import suggest
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.models import Decision
-from datasets_app.queues.queries.decisions import adjudicators_of, current_decisions
+from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.schemas.models import LabelSchema
 from datasets_app.schemas.queries.labels import latest_schema
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
-from tests.support.labeling import add_items, make_dataset, make_schema
+from tests.support.labeling import add_items, adjudicators_of, make_dataset, make_schema
 
 pytestmark = pytest.mark.django_db
 ROWS = ("card", "billing", "card")

@@ -62,7 +62,7 @@ def test_nobody_else_withdraws_it(proposal, name, request):
 def test_what_is_answered_is_withdrawn_no_more_and_what_is_withdrawn_is_answered_no_more(proposal, ana, mia):
     other = propose_change(dataset_id=proposal.dataset.uuid, actor=ana, text="Another.")
     decline_proposal(proposal_id=other.uuid, actor=mia, answer="No.")
-    with pytest.raises(Conflict, match="declined already"):
+    with pytest.raises(Conflict, match="already declined"):
         withdraw(other, ana)
     withdraw(proposal, ana)
     with pytest.raises(Conflict, match="already withdrawn"):

@@ -220,5 +220,5 @@ def test_intervals_of_the_published_method_are_numbers_too():
 
 
 def test_no_answer_is_no_consensus():
-    with pytest.raises(ValueError, match="no answer"):
+    with pytest.raises(ValueError, match="No annotations"):
         agreement.dawid_skene([])

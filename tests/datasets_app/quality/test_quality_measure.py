@@ -215,7 +215,7 @@ def test_who_may_not_manage_starts_no_measure(queue, name, request):
 def test_a_queue_without_an_answer_is_not_measured(project, mia):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia)
 
-    with pytest.raises(Conflict, match="nothing to measure"):
+    with pytest.raises(Conflict, match="no annotations to measure"):
         measure_quality(queue_id=queue.uuid, actor=mia)
 
     assert Job.objects.count() == 0

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from datasets_app.quality import quality
-from datasets_app.quality.quality import Given, Measure, Worker, forecast
+from datasets_app.quality.measure import Given, Measure, Worker, always_accepts, forecast, median
 from datasets_app.quality.queries.quality import letter
 from datasets_app.queues import rules
 from lifecycle.runtime.statistics import sequences
@@ -25,14 +24,14 @@ def test_the_median_is_true_to_one_percent(seconds):
     for each in seconds:
         worker.add(Given(1, 1, 0, each, NOW), None, recent=False)
 
-    assert quality.median(worker.times) == pytest.approx(sorted(seconds)[(len(seconds) - 1) // 2], rel=0.01)
+    assert median(worker.times) == pytest.approx(sorted(seconds)[(len(seconds) - 1) // 2], rel=0.01)
 
 
 def test_answers_without_a_time_have_no_median():
     worker = Worker()
     worker.add(Given(1, 1, 0, 0.0, NOW), None, recent=False)
 
-    assert quality.median(worker.times) is quality.median(Counter()) is None
+    assert median(worker.times) is median(Counter()) is None
 
 
 @pytest.mark.parametrize(
@@ -49,7 +48,7 @@ def test_answers_without_a_time_have_no_median():
 def test_who_takes_every_suggestion_is_told_by_the_rule(shown, accepted, wrong_shown, wrong_taken, warned):
     found = {"shown": shown, "accepted": accepted, "wrong_shown": wrong_shown, "wrong_taken": wrong_taken}
 
-    assert quality.always_accepts(found) is warned
+    assert always_accepts(found) is warned
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,7 @@ def test_the_forecast_goes_on_at_the_pace_of_the_last_week(given, per_day, days)
     assert (found.per_day, found.days) == (pytest.approx(per_day) if per_day else None, pytest.approx(days))
 
 
-@pytest.mark.parametrize(("state", "week", "why"), [("paused", 70, "paused"), ("open", 0, "nobody answered")])
+@pytest.mark.parametrize(("state", "week", "why"), [("paused", 70, "paused"), ("open", 0, "no annotations in the 7 days")])
 def test_a_forecast_that_cannot_be_told_says_why(state, week, why):
     found = forecast(left=100, state=state, week=week, first_at=NOW - timedelta(days=30), as_of=NOW)
 
@@ -98,7 +97,7 @@ def test_sets_of_labels_are_measured_without_a_confusion():
 
 
 def test_only_pairs_of_those_with_most_answers_are_kept(monkeypatch):
-    monkeypatch.setattr(quality, "MOST_PEOPLE", 2)
+    monkeypatch.setattr("datasets_app.quality.measure.MOST_PEOPLE", 2)
     measure = Measure(NOW, ONE_LABEL, range(2))
     for item, users in enumerate([(1, 2), (1, 3), (1, 2)]):
         measure.add([Given(item, user, 0, 1.0, NOW) for user in users])
@@ -173,7 +172,7 @@ def test_the_same_answers_give_the_same_interval():
 
 
 def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
-    monkeypatch.setattr(quality, "CONSENSUS_ITEMS", 10)
+    monkeypatch.setattr("datasets_app.quality.measure.CONSENSUS_ITEMS", 10)
     measure = Measure(NOW, ONE_LABEL, range(2))
     for item in range(100):
         measure.add([Given(item, user, 0, 1.0, NOW) for user in (1, 2)])

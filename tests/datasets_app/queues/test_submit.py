@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from datasets_app.queues.actions.answers import submit
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.models import Annotation, Decision, Dispute, Queue, Seat, Slot
-from datasets_app.queues.queries.decisions import adjudicators_of, annotators_of, current_decisions
+from datasets_app.queues.queries.decisions import annotators_of, current_decisions
 from datasets_app.review.actions.reviews import decide
 from datasets_app.schemas.queries.changes import accepted_labels
 from datasets_app.schemas.queries.labels import labels_by_id
@@ -16,7 +16,7 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.access.models import User
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
-from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, says
+from tests.support.labeling import adjudicators_of, answer, label_items, make_annotator, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db
 
@@ -204,7 +204,7 @@ def test_a_second_thought_after_a_reviewer_settled_changes_nothing(of_one, ana, 
     item = queue_items(queue)[0]
     decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
 
-    with pytest.raises(Conflict, match="settled"):
+    with pytest.raises(Conflict, match="An adjudicator resolved this item"):
         answer(queue, ana, item, "transfer")
 
     assert labels_now(queue) == ["billing"]

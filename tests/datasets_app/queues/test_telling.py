@@ -153,7 +153,7 @@ def test_many_answers_are_told_in_messages_of_two_hundred(project, mia, ana, hoo
 def test_only_a_webhook_takes_them(project, lee, settings):
     settings.EMAIL_IS_SET = True
     given = {"project": project, "name": "Duty", "actor": lee}
-    with pytest.raises(Refused, match="Only webhooks can receive answers of annotators."):
+    with pytest.raises(Refused, match="Only webhooks can receive annotations."):
         delivery.add_channel(kind="email", address="duty@example.org", wants=["item.labelled"], **given)
     with pytest.raises(Refused, match="'nonsense' isn't a message type"):
         delivery.add_channel(kind="webhook", address="https://example.org/x", wants=["nonsense"], **given)

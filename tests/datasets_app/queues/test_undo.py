@@ -78,7 +78,7 @@ def test_undo_reaches_as_deep_as_the_rules_say_and_no_further(project, mia, ana,
     texts = [undo(queue, ana).annotation.item.text for _ in range(3)]
 
     assert texts == ["text 4", "text 3", "text 2"]
-    with pytest.raises(Refused, match="nothing left to undo"):
+    with pytest.raises(Refused, match="Nothing left to undo"):
         undo(queue, ana)
     assert Annotation.objects.filter(action="undo").count() == 3
 
@@ -120,7 +120,7 @@ def test_what_a_reviewer_settled_cannot_be_undone(of_one, ana, ravi):
     answer(queue, ana, item, "card")
     decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
 
-    with pytest.raises(Conflict, match="settled"):
+    with pytest.raises(Conflict, match="An adjudicator resolved this item"):
         undo(queue, ana)
 
     assert Annotation.objects.filter(action="undo").count() == 0
@@ -129,7 +129,7 @@ def test_what_a_reviewer_settled_cannot_be_undone(of_one, ana, ravi):
 def test_nobody_undoes_the_answers_of_others(queue, ana, ravi):
     label_items(queue, {ana: ["card"]})
 
-    with pytest.raises(Refused, match="nothing left"):
+    with pytest.raises(Refused, match="Nothing left"):
         undo(queue, ravi)
 
     queue.refresh_from_db()

@@ -274,7 +274,7 @@ def test_a_sample_with_more_wrong_than_tolerated_accepts_nothing(agreed, ravi):
 def test_a_dropped_check_accepts_nothing_and_makes_room_for_another(agreed, ravi):
     check = check_all(agreed, ravi)
     drop_check(check_id=check.uuid, actor=ravi)
-    with pytest.raises(Conflict, match="it was dropped"):
+    with pytest.raises(Conflict, match="already dropped"):
         accept_check(check_id=check.uuid, actor=ravi)
     assert counters(agreed) == (4, 2, 0)
     assert start_check(queue_id=agreed.uuid, actor=ravi, size=9, tolerated=0).sample.count() == 4
@@ -344,7 +344,7 @@ def test_the_page_says_before_and_while_a_sample_is_judged_which_lots_it_accepts
     assert "Earlier samples of waiting items count too: 1 of 1 wrong." in again.content.decode()
     assert again.context["plans"][0][1][0].in_95 is None
     assert "or 0 of this sample. Earlier samples of waiting items count too: 1 of 1 wrong." in judged
-    assert "A lot with 1.7 % wrong items passes this check 95 times in 100, one with 53.6 % passes it 10 times." in judged
+    assert "A batch with 1.7 % wrong items passes this check with 95 % probability, one with 53.6 % with 10 %." in judged
     assert "Passes one of up to four samples" in judged
 
 
@@ -422,7 +422,7 @@ def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_fo
         )
     page = client.get(answer_.url).content.decode()
     assert "Sample reviewed" in page
-    assert "2 right, 0 wrong, 0 to look at" in page
+    assert "2 correct, 0 wrong, 0 to review" in page
     check = SpotCheck.objects.get()
     assert client.post(reverse("review:accept_check", args=[check.uuid])).status_code == 302
     run_ok("default")

@@ -15,7 +15,7 @@ from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Annotation, Decision, Dispute, Queue
 from datasets_app.queues.queries.bench import bench_items
-from datasets_app.queues.queries.decisions import adjudicators_of, current_decisions
+from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.queues.queries.pages import get_queue
 from datasets_app.review.actions.changes import change_classes, move_decisions, supersede
 from datasets_app.review.actions.reviews import decide, undo_decision
@@ -33,7 +33,7 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items, says
+from tests.support.labeling import adjudicators_of, answer, label_items, make_dataset, make_queue, make_schema, queue_items, says
 
 pytestmark = pytest.mark.django_db
 NAMES = ("billing", "card", "lost", "transfer")
@@ -302,10 +302,10 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
         ([], "No change was chosen."),
         ([("card", "merge", ["card"])], "card can't be merged or split into itself."),
         ([("card", "split", ["card", "new"])], "card can't be merged or split into itself."),
-        ([("card", "merge", ["lost"]), ("lost", "merge", ["card"])], "stays in the next version; lost is not one"),
-        ([("card", "merge", ["lost"]), ("lost", "retire", [])], "stays in the next version; lost is not one"),
-        ([("card", "merge", ["nothing"])], "stays in the next version; nothing is not one"),
-        ([("card", "merge", [])], "stays in the next version; none is not one"),
+        ([("card", "merge", ["lost"]), ("lost", "merge", ["card"])], "stays in the next version; lost doesn't"),
+        ([("card", "merge", ["lost"]), ("lost", "retire", [])], "stays in the next version; lost doesn't"),
+        ([("card", "merge", ["nothing"])], "stays in the next version; nothing doesn't"),
+        ([("card", "merge", [])], "one label that stays in the next version."),
         ([("card", "split", ["one"])], "split into two or more labels"),
         ([("card", "rename", [" "])], "card needs one new name."),
         ([("card", "vanish", [])], "Unknown change"),

@@ -13,7 +13,6 @@ from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Annotation, Decision, Queue
 from datasets_app.queues.queries.bench import bench_items
-from datasets_app.queues.queries.decisions import adjudicators_of
 from datasets_app.queues.queries.pages import get_queue
 from datasets_app.review.actions.changes import move_decisions, supersede
 from datasets_app.review.queries.moves import MOVE, decisions_behind, looked_through, to_move
@@ -27,7 +26,7 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
 from tests.support.changing import NAMES, TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import make_queue, make_schema, queue_items, say
+from tests.support.labeling import adjudicators_of, make_queue, make_schema, queue_items, say
 
 pytestmark = pytest.mark.django_db
 

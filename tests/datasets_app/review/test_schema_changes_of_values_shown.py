@@ -157,7 +157,7 @@ def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, 
 def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, proposal, mia):
     decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="It is not.")
 
-    with pytest.raises(Conflict, match="is declined already"):
+    with pytest.raises(Conflict, match="is already declined"):
         change(several, mia, ("lost", "merge", ["card"]), taking_up=[proposal.uuid])
 
     assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)

@@ -51,7 +51,7 @@ def test_what_is_touched_is_shown_before_anything_is_published(dataset, queue, m
     ((gone, found),) = answer.context["touched"]
     assert (gone.name, gone.into, found.decisions, found.answers, found.queues) == ("lost", ("card",), 2, 2, 1)
     page = answer.content.decode()
-    assert "<b>transfer</b> is called <b>wire</b>" in page
+    assert "<b>transfer</b> is renamed to <b>wire</b>" in page
     assert "Publish version 2" in page
     assert (LabelSchema.objects.count(), Job.objects.count()) == (1, 0)
 
@@ -143,7 +143,7 @@ def test_a_queue_that_stays_behind_is_told_and_moved(dataset, queue, mia, client
     publish(client, dataset, sent(dataset, ("lost", "retire", "")))
     page = reverse("queues:queue", args=[queue.uuid])
     assert b"Move queue to version 2" in client.get(page).content
-    assert b"1 queue has an older version." in client.get(reverse("schemas:schema", args=[dataset.uuid])).content
+    assert b"1 queue uses an older version." in client.get(reverse("schemas:schema", args=[dataset.uuid])).content
 
     client.post(reverse("review:move_queue", args=[queue.uuid]))
 
@@ -158,12 +158,12 @@ def test_decisions_that_stayed_behind_are_told_and_moved(dataset, queue, mia, cl
     lost = labels_by_name(queue.schema)["lost"]
     change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(lost.stable_id, "split", ("a", "b"))])
     Job.objects.all().delete()
-    assert b"2 decisions carry a class that was merged or split." in client.get(page).content
+    assert b"2 resolved labels use a label that was merged or split." in client.get(page).content
 
     client.post(reverse("review:move_decisions", args=[dataset.uuid]))
     run_ok()
 
-    assert b"that was merged or split." not in client.get(page).content
+    assert b"use a label that was merged or split." not in client.get(page).content
     assert Decision.objects.filter(how="withdrawn").count() == 2
 
 

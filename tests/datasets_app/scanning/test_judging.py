@@ -80,7 +80,7 @@ def test_those_who_may_not_judge_change_nothing(finding, ana, mia, gita):
 
 def test_a_stale_page_is_told(finding, ravi, lee):
     actions.dismiss(finding_id=finding.uuid, actor=lee, reason="Both are right.")
-    with pytest.raises(Conflict, match="dismissed meanwhile"):
+    with pytest.raises(Conflict, match="already dismissed"):
         actions.confirm(finding_id=finding.uuid, actor=ravi, seen="open")
 
     finding.refresh_from_db()
@@ -110,7 +110,7 @@ def test_what_is_in_a_queue_is_not_sent_twice_unless_that_one_was_closed(dataset
     assert queue.items_total == 4
     rest = actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Rest")
     assert rest.items_total == 3
-    with pytest.raises(Refused, match="no label conflicts that could be sent"):
+    with pytest.raises(Refused, match="No unsent label conflicts fit in a queue of 200 items"):
         actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Third")
     assert Queue.objects.count() == 2
     close_queue(queue_id=rest.uuid, actor=ravi)

@@ -127,7 +127,7 @@ def test_what_cannot_be_learnt_from_is_not_frozen(dataset, ana, mia, rows, sente
 def test_nothing_decided_is_refused_at_once(dataset, ana, mia):
     import_texts(dataset, ["a", "b"], ana)
 
-    with pytest.raises(Refused, match="Not an item of this dataset has a decided label yet"):
+    with pytest.raises(Refused, match="This dataset has no labelled items yet"):
         actions.freeze(dataset=dataset, actor=mia)
     assert not Job.objects.filter(kind="snapshots.freeze").exists()
 
@@ -138,7 +138,7 @@ def test_two_freezes_at_once_and_a_stale_form_are_refused(decided, mia):
         actions.freeze(dataset=decided, actor=mia, after=0)
     run_ok()
 
-    with pytest.raises(Conflict, match="Snapshot 1 was frozen while you were looking"):
+    with pytest.raises(Conflict, match="Version 1 was created while you were editing"):
         actions.freeze(dataset=decided, actor=mia, after=0)
     assert Snapshot.objects.count() == 1
 

@@ -48,14 +48,14 @@ def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     assert page.count(reverse("trace:snapshot", args=[snapshot.uuid])) == 3  # the step, and the part that is loaded with its link
 
 
-@pytest.mark.parametrize(("make", "told"), [(generation_snapshot, "each with a response"), (spans_snapshot, "2 classes")])
+@pytest.mark.parametrize(("make", "told"), [(generation_snapshot, "each with a response"), (spans_snapshot, "2 labels")])
 def test_what_the_rows_hold_is_told_by_the_task(make, told, project, mia, client_for):
     snapshot = make(project, mia)
 
     answer = client_for(mia).get(reverse("snapshots:detail", args=[snapshot.uuid]))
 
     assert answer.context["figures"][0].sub == told
-    assert ("Rows by label and split" in answer.content.decode()) is (told == "2 classes")
+    assert ("Rows by label and split" in answer.content.decode()) is (told == "2 labels")
 
 
 def test_shares_that_do_not_make_a_hundred_come_back_with_the_field(dataset, mia, client_for):
@@ -70,7 +70,7 @@ def test_a_stale_form_is_told_and_changes_nothing(snapshot, dataset, mia, client
     answer = client_for(mia).post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM)
 
     assert answer.status_code == 409
-    assert "Snapshot 1 was frozen while you were looking" in answer.content.decode()
+    assert "Version 1 was created while you were editing" in answer.content.decode()
     assert Snapshot.objects.count() == 1
 
 

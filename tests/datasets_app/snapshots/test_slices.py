@@ -194,7 +194,7 @@ def test_the_slice_leads_to_the_form_and_the_snapshot_tells_its_filters_to_who_r
     page = reverse("snapshots:detail", args=[snapshot.uuid])
     assert "limited to slice: Search: mail" in client.get(page).content.decode()
     assert "Search: mail" not in client_for(lee).get(page).content.decode()
-    assert "of a slice" in client.get(url).content.decode()
+    assert '<span class="tag">slice</span>' in client.get(url).content.decode()
 
 
 @pytest.mark.django_db

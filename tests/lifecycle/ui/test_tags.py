@@ -37,7 +37,7 @@ def test_person_shows_initials_and_marks_yourself(render):
         '<span class="person"><span class="avatar" aria-hidden="true">MT</span><span>Mia &lt;Trainer&gt;</span></span>'
     )
     assert '<span class="muted">you</span>' in render("{% person who who %}", who="Mia")
-    assert "The system" in render("{% person None %}")
+    assert "System" in render("{% person None %}")
 
 
 def test_numbers_say_not_measured(render):

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from lifecycle.runtime.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.runtime.task_types.measures import Measures, Metric, Metrics
@@ -95,7 +94,7 @@ def nearness(truth: Floats, predicted: Floats) -> Floats:
 
 def weighted_ranks(values: Floats, weights: Floats) -> Floats:
     """The mean rank (B, N) of each value under each weighting of the rows."""
-    places = rankdata(values, method="dense") - 1
+    _, places = np.unique(values, return_inverse=True)
     counts = np.zeros((len(weights), int(places.max()) + 1))
     for level in range(counts.shape[1]):
         counts[:, level] = weights[:, places == level].sum(axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lifecycle.runtime.task_types.answers import DROPPED, BadAnswer, ItemContent, LabelAnswers, Labels, Part, Read, Value, listed
+from lifecycle.runtime.task_types.answers import DROPPED, NO_LABELS, BadAnswer, ItemContent, LabelAnswers, Labels, Part, Read, Value, listed
 from lifecycle.runtime.task_types.inputs import Cell, CellKind, clean, loaded
 
 
@@ -41,4 +41,4 @@ class MultiLabelAnswers(LabelAnswers):
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
         """The names of the labels."""
-        return ", ".join(sorted(names.get(key, DROPPED) for key in value[self.name])) or "none of the labels"
+        return ", ".join(sorted(names.get(key, DROPPED) for key in value[self.name])) or NO_LABELS

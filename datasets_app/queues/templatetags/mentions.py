@@ -1,4 +1,4 @@
-"""{% load labeling %}: what people wrote to each other."""
+"""{% load mentions %}: what people wrote to each other."""
 
 from __future__ import annotations
 
