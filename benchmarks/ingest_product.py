@@ -58,7 +58,7 @@ def prepare() -> dict[str, Any]:
     call_command("migrate", verbosity=0)
     project = make_project("benchmark", "Benchmark")
     person = somebody("ana", project)
-    other = labeling.make_dataset(project, person, [f"Item {number} waits to be labelled." for number in range(TEXTS)])
+    other = labeling.make_dataset(project, person, [f"Item {number} waits to be labeled." for number in range(TEXTS)])
     labeling.make_queue(other, person)
     drain()
     labeling.make_dataset(project, person, name="Ingest", slug="ingest")

@@ -1,7 +1,7 @@
 """How Label Studio looks for a person's next task, replayed as bare SQL: `python -m benchmarks.label_queue_peer PART JSON`.
 
 The statements are those of its label stream with sequential sampling, as it is set up by itself: the person's own lock; the ids of all
-tasks that are not labelled and that the person has not annotated, every one of them fetched; then for each candidate the row with FOR
+tasks that are not labeled and that the person has not annotated, every one of them fetched; then for each candidate the row with FOR
 UPDATE SKIP LOCKED (SQLite has no such lock, and Label Studio opens no transaction there), the count of other people's locks and of
 annotations; and the lock that is set on the first one with room. What its own code, serializers and HTTP cost is left out, and so are the
 looks for postponed drafts and skipped tasks, and, with two answers a task, the count of annotations over all open tasks ("breadth first").

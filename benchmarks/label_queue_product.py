@@ -114,7 +114,7 @@ def counters(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     )
     each = OVERLAP * done // len(people)
     Seat.objects.bulk_create(
-        Seat(queue=queue, user_id=person, priority=0, slot=OVERLAP * done, labelled=each, seconds=7.0 * each, last_at=timezone.now())
+        Seat(queue=queue, user_id=person, priority=0, slot=OVERLAP * done, labeled=each, seconds=7.0 * each, last_at=timezone.now())
         for person in people
     )
 

@@ -182,7 +182,7 @@ def count(queue: Queue, workers: list[User]) -> None:
     )  # fmt: skip
     for worker in workers:
         Seat.objects.create(
-            queue=queue, user=worker, labelled=done // len(workers), seconds=7.0 * done / len(workers), last_at=timezone.now()
+            queue=queue, user=worker, labeled=done // len(workers), seconds=7.0 * done / len(workers), last_at=timezone.now()
         )
     queue.refresh_from_db()
 

@@ -1,4 +1,4 @@
-"""When the built-in model learns again, and in which order items are labelled so that it learns most. Pure.
+"""When the built-in model learns again, and in which order items are labeled so that it learns most. Pure.
 
 Items are ordered by the margin between the two likeliest classes, the smallest first (Scheffer, Decomain and Wrobel, 2001; Settles,
 Active Learning Literature Survey, 2009, section 3.1). A sample that only holds what a model is unsure of drifts away from the data
@@ -58,7 +58,7 @@ def enough(counts: Iterable[int]) -> bool:
 
 
 def order(margins: Sequence[float], chance: Sequence[int]) -> list[int]:
-    """The numbers of the items as they are to be labelled: the smallest margin first, every tenth drawn by chance.
+    """The numbers of the items as they are to be labeled: the smallest margin first, every tenth drawn by chance.
 
     margins: 0 to 1, of each item. chance: a number of each item that is drawn once and for all; it settles ties too.
     """

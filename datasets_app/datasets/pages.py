@@ -155,8 +155,8 @@ def upload_figures(row: Upload) -> list[Figure]:
         Figure("Rows to import", numbers.count(found["ok"])),
         Figure("Rejected rows", numbers.count(found["failed"]), sub="listed below"),
         Figure("Labels", numbers.count(len(found["labels"])), sub="unique names")
-        if found["labels"] or not found.get("labelled")
-        else Figure("Annotations", numbers.count(found["labelled"]), sub="rows with one"),
+        if found["labels"] or not found.get("labeled")
+        else Figure("Annotations", numbers.count(found["labeled"]), sub="rows with one"),
         Figure("Added annotations", repeats, sub="of texts already in the dataset")
         if found.get("people")
         else Figure("Repeated in the file", repeats, sub="same text, kept once" if repeats else "counted during import"),

@@ -20,7 +20,7 @@ class Outcome(TextChoices):
 
     CHANGED = "changed", "Changed"
     UNCHANGED = "unchanged", "Unchanged"
-    MOVED = "moved", "Labelled again after the export"
+    MOVED = "moved", "Labeled again after the export"
     OWN = "own", "Annotated by the uploader"
     UNKNOWN_LABEL = "unknown_label", "Unknown label"
     UNKNOWN_ITEM = "unknown_item", "Not an item of this dataset"

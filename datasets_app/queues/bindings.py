@@ -6,7 +6,7 @@ from datasets_app.datasets import ports as datasets
 from datasets_app.queues import filters
 from datasets_app.queues.actions.filling import run_fill
 from datasets_app.queues.actions.ordering import run_reorder
-from datasets_app.queues.actions.telling import CHANGED, LABELLED
+from datasets_app.queues.actions.telling import CHANGED, LABELED
 from datasets_app.queues.queries.comments import open_mentions
 from datasets_app.queues.queries.decisions import decided_cells
 from lifecycle.ground.jobs import registry, schedule
@@ -31,7 +31,7 @@ def bind() -> None:
     registry.register(JobKind("queues.reorder", "Reorder a labeling queue", run_reorder, url=queue_url))
     schedule.every(60, "datasets_app.queues.tasks.sweep")
     schedule.every(30, "datasets_app.queues.tasks.tell_labels")
-    topics.register(LABELLED, "Annotations", for_programs=True)
+    topics.register(LABELED, "Annotations", for_programs=True)
     topics.register(CHANGED, "Resolved labels", for_programs=True)
     navigation.register(
         navigation.NavItem(

@@ -23,7 +23,7 @@ from datasets_app.queues.queries.pages import annotators
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import merges_of, saying
 from datasets_app.schemas.queries.labels import latest_schema
-from datasets_app.schemas.relabelling import follow
+from datasets_app.schemas.relabeling import follow
 from registry.ground.access import policy
 from registry.ground.access.models import User
 
@@ -31,7 +31,7 @@ Rows = QuerySet[Item]
 Values = dict[str, Any]
 ANY = ("", "Any")
 HOWS = [(how.value, how.label) for how in Decision.How if how != Decision.How.WITHDRAWN]
-STATES = [("undecided", "Unlabelled"), ("decided", "Labelled"), ("disputed", "To adjudicate")]
+STATES = [("undecided", "Unlabeled"), ("decided", "Labeled"), ("disputed", "To adjudicate")]
 REMARKS = [("flagged", "Flagged"), ("open", "Flagged, open"), ("commented", "With comments")]
 
 
@@ -78,9 +78,9 @@ def decided_fields(dataset: Dataset, _viewer: User) -> Fields:
     named = {"decided": forms.ChoiceField(label="Label", choices=[ANY, *classes], required=False)} if classes else {}
     return {
         **named,
-        "decided_how": forms.ChoiceField(label="Labelled by", choices=[ANY, *HOWS], required=False),
-        "decided_from": day("Labelled from"),
-        "decided_until": day("Labelled until"),
+        "decided_how": forms.ChoiceField(label="Labeled by", choices=[ANY, *HOWS], required=False),
+        "decided_from": day("Labeled from"),
+        "decided_until": day("Labeled until"),
     }
 
 
@@ -96,7 +96,7 @@ def as_decided(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 def decided_words(shown: dict[str, str]) -> str:
     """Such as "Decided as billing, adjudicated, from 2026-01-01"."""
-    first = f"Label {shown['decided']}" if "decided" in shown else "Labelled"
+    first = f"Label {shown['decided']}" if "decided" in shown else "Labeled"
     how = [shown["decided_how"].lower()] if "decided_how" in shown else []
     days = [span_words("", shown, "decided_from", "decided_until").strip()] if {"decided_from", "decided_until"} & set(shown) else []
     return ", ".join([first, *how, *days])
@@ -141,10 +141,10 @@ def answered_words(shown: dict[str, str]) -> str:
 def suggested_fields(dataset: Dataset, _viewer: User) -> Fields:
     """The class that a source suggests, which kind of source, and how sure it is."""
     classes = class_choices(dataset)
-    named = {"suggested": forms.ChoiceField(label="Pre-labelled as", choices=[ANY, *classes], required=False)} if classes else {}
+    named = {"suggested": forms.ChoiceField(label="Pre-labeled as", choices=[ANY, *classes], required=False)} if classes else {}
     return {
         **named,
-        "suggested_by": forms.ChoiceField(label="Pre-labelled by", choices=[ANY, *Suggestion.Source.choices], required=False),
+        "suggested_by": forms.ChoiceField(label="Pre-labeled by", choices=[ANY, *Suggestion.Source.choices], required=False),
         "score_from": forms.FloatField(label="Confidence from", required=False, min_value=0, max_value=1),
         "score_to": forms.FloatField(label="Confidence to", required=False, min_value=0, max_value=1),
     }

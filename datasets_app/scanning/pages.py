@@ -215,7 +215,7 @@ def told(finding: Finding) -> str:
         return ""
     size = numbers.count(finding.group.size)
     if finding.kind == Kind.LABEL_CONFLICT:
-        return f"{numbers.percent(finding.score, 0)} of the labelled texts among these {size} don't have the most frequent label."
+        return f"{numbers.percent(finding.score, 0)} of the labeled texts among these {size} don't have the most frequent label."
     return f"These {size} texts are linked by similarities of {numbers.decimals(finding.score, 2)} or more."
 
 

@@ -48,7 +48,7 @@ class FreezeIn(serializers.Serializer[object]):
         allow_null=True,
         default=None,
         source="slice_id",
-        help_text="slice to limit the version to; null for all labelled items",
+        help_text="slice to limit the version to; null for all labeled items",
     )
 
 

@@ -18,7 +18,7 @@ from datasets_app.queues.models.decisions import Decision
 from datasets_app.scanning.models import Finding, GroupMember
 from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries.changes import READ
-from datasets_app.schemas.relabelling import ChangeKind
+from datasets_app.schemas.relabeling import ChangeKind
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN, VALIDATION
 from lifecycle.runtime.task_types.values import labels_of

@@ -27,8 +27,8 @@ class FreezeForm(forms.Form):
         help_text="Evaluates models. A row in test stays in test in all later versions.",
     )  # fmt: skip
     slice: forms.ModelChoiceField[Slice] = forms.ModelChoiceField(
-        None, required=False, to_field_name="uuid", empty_label="None: all labelled items", label="Limit to a slice",
-        help_text="Only labelled items that match its filters now. Other items still keep duplicates and groups in one split.",
+        None, required=False, to_field_name="uuid", empty_label="None: all labeled items", label="Limit to a slice",
+        help_text="Only labeled items that match its filters now. Other items still keep duplicates and groups in one split.",
     )  # fmt: skip
     seed = forms.IntegerField(
         min_value=0, max_value=SEED_LIMIT, initial=SEED, help_text="Same seed + same rows = same split. Any value works."

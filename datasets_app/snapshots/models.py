@@ -34,9 +34,7 @@ class Snapshot(models.Model):
     test_digest = models.CharField(max_length=64, help_text="sha256 over the test rows only, without the schema")
     seed = models.PositiveBigIntegerField()
     shares = models.JSONField(help_text='percent by split: {"train": 80, "validation": 10, "test": 10}')
-    filters = models.JSONField(
-        null=True, help_text="filters of the slice, evaluated as `created_by` saw the data; null: all labelled items"
-    )
+    filters = models.JSONField(null=True, help_text="filters of the slice, evaluated as `created_by` saw the data; null: all labeled items")
     counts = models.JSONField(
         help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}, "label_protocol": as `counting`}'
     )

@@ -111,7 +111,7 @@ def figures(snapshot: Snapshot) -> list[Figure]:
     return [
         Figure("Rows", numbers.count(total), sub=answered(snapshot)),
         *parts,
-        Figure("Excluded", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} unlabelled"),
+        Figure("Excluded", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} unlabeled"),
         Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="re-checked after splitting"),
     ]
 

@@ -147,7 +147,7 @@ def why_not(placed: Sequence[Placed], left_out: Counter[str]) -> tuple[str, str]
     """Why these rows cannot be frozen, as a sentence and what to do; None when they can."""
     if not placed:
         return (
-            f"All {left_out.total():,} labelled rows are excluded.",
+            f"All {left_out.total():,} labeled rows are excluded.",
             "Resolve the contradicting labels, or correct the splits in the file.",
         )
     one_class = placed[0].row.classes is None  # a row's label is its class: there have to be two

@@ -42,7 +42,7 @@ def counted(keys: Any) -> Histogram:
 
 # ── Calibration ─────────────────────────────────────────────────────────────
 def calibrate(answers: Predictions) -> dict[str, Any]:
-    """How to read confidences of this version, learned on labelled rows that it was not trained on, and how far chance moves what is read.
+    """How to read confidences of this version, learned on labeled rows that it was not trained on, and how far chance moves what is read.
 
     labels, and what `of_accuracy` and `of_macro_f1` say.
     """

@@ -116,7 +116,7 @@ class Proposal(models.Model):
         related_name="+",
         help_text="who answers for the steps: who approved, or tried again last",
     )
-    labels_new = models.PositiveIntegerField(default=0, help_text="labelled since the live version's dataset version, when last counted")
+    labels_new = models.PositiveIntegerField(default=0, help_text="labeled since the live version's dataset version, when last counted")
     labels_at = models.DateTimeField(null=True)
     gated_at = models.DateTimeField(null=True, help_text="when there were enough labels")
     job = models.ForeignKey(Job, null=True, on_delete=models.PROTECT, related_name="+", help_text="what the present step waits for")

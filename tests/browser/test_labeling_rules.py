@@ -30,7 +30,7 @@ def test_hits_follow_what_is_typed_and_the_rule_is_written(window_of, dataset, m
     expect(preview).to_contain_text("25 hits")
     expect(preview.locator("mark")).to_have_count(10)
     page.locator("#id_label").select_option(label="card")
-    expect(preview).to_contain_text("25 labelled matches")
+    expect(preview).to_contain_text("25 labeled matches")
     expect(page.locator("#id_pattern")).to_have_value("card")
 
     page.get_by_label("Regular expression").check()

@@ -139,7 +139,7 @@ def test_what_cannot_be_learnt_as_it_is_marked_is_told(spans_folder, train_here)
 
     events = read_events(folder / "events.jsonl")[0]
     (finding,) = [each for each in events if each["kind"] == "finding" and each["code"] == "lost_spans"]
-    assert finding["title"] == "3 of 5 training spans can't be used exactly as labelled."
+    assert finding["title"] == "3 of 5 training spans can't be used exactly as labeled."
     assert finding["detail"] == (
         "1 are beyond the first 8 tokens of their text; 1 don't align with token boundaries; 1 overlap a longer span and were dropped."
     )

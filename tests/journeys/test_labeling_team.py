@@ -252,7 +252,7 @@ def test_agreement_is_measured(desk: Desk, team: Team):
     look(page, "", axe=False)  # in test_quality_browser.py
 
 
-def test_label_errors_are_found_labelled_again_and_settled(desk: Desk, team: Team):
+def test_label_errors_are_found_labeled_again_and_settled(desk: Desk, team: Team):
     assert team.dataset
     page = desk["ravi"]
     page.goto(f"/scanning/dataset/{team.dataset}/?kind=label_error")

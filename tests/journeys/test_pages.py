@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 @pytest.fixture(scope="module")
 def typed(inbox_story: Story) -> Story:
-    """The same messages once more in a dataset of their own, as far as they are brought and labelled by mouse and keyboard."""
+    """The same messages once more in a dataset of their own, as far as they are brought and labeled by mouse and keyboard."""
     return Story(inbox_story.workspace, inbox_story.corpus)
 
 
@@ -54,7 +54,7 @@ def test_a_file_is_chosen_looked_through_and_accepted(desk: Desk, typed: Story, 
 
 
 # ── Labels ──────────────────────────────────────────────────────────────────
-def test_five_messages_are_labelled_by_keys(desk: Desk, typed: Story):
+def test_five_messages_are_labeled_by_keys(desk: Desk, typed: Story):
     page, queue = desk["ana"], typed.queue
     page.goto(f"/labeling/{queue}/bench/")
     expect(page.locator("#find")).to_be_focused()

@@ -11,7 +11,7 @@ from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.schemas.models import Label, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, names_ever
-from datasets_app.schemas.relabelling import Change
+from datasets_app.schemas.relabeling import Change
 from lifecycle.runtime.task_types.values import rename
 from registry.ground.access.models import Project, User
 from tests.support.labeling import make_dataset, make_schema, say_items

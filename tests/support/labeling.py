@@ -187,7 +187,7 @@ def write(queue: Queue, filled: Sequence[tuple[Annotation, Slot | None]]) -> Non
     slots = [slot for _, slot in filled if slot]
     Slot.objects.bulk_update(slots, ["state", "user", "annotation", "lease_until", "lease_token"])
     for user, count in Counter(row.user for row, _ in filled).items():
-        answering.count(queue, user, labelled=count)
+        answering.count(queue, user, labeled=count)
     Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") + len(slots))
 
 

@@ -87,7 +87,7 @@ from tests.support.sweeps import make_sweep
 from tests.support.tiny_models import make_tiny_base
 from tests.support.tools import annotation, as_json, choice, lines, packed
 from tests.support.tools import task as tool_task
-from tests.support.training import labelled_dataset, make_base, make_run
+from tests.support.training import labeled_dataset, make_base, make_run
 from tests.support.warm import ended_engine
 from tests.task_types.examples import BUILT_IN
 
@@ -222,7 +222,7 @@ class Lived:
         """A run that really learns, one beside it, their comparison, an analysis, a search, steps that are tried, two put side by side."""
         mia = self.mia
         snapshot = self.things["snapshot"] = freeze(
-            labelled_dataset(self.project, mia, name="Messages", copies=16), mia, shares={"train": 60, "validation": 20, "test": 20}
+            labeled_dataset(self.project, mia, name="Messages", copies=16), mia, shares={"train": 60, "validation": 20, "test": 20}
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as scratch:
             base = make_base(self.project, mia, folder=make_tiny_base(Path(scratch) / "base"), name="tiny-words")

@@ -58,9 +58,7 @@ TEXTS = {
 }
 
 
-def labelled_dataset(
-    project: Project, user: User, *, copies: int = 4, texts: dict[str, list[str]] | None = None, name: str = ""
-) -> Dataset:
+def labeled_dataset(project: Project, user: User, *, copies: int = 4, texts: dict[str, list[str]] | None = None, name: str = "") -> Dataset:
     """A dataset whose rows are all decided: each text `copies` times, made different by a number word. user: may upload."""
     dataset = make_dataset(project, user, name)
     rows = [(f"{text} {at}" if at else text, label) for label, some in (texts or TEXTS).items() for text in some for at in range(copies)]
@@ -82,7 +80,7 @@ SEVERAL = {
 def multi_label_dataset(
     project: Project, user: User, *, copies: int = 4, name: str = "", texts: dict[str, list[str]] | None = None
 ) -> Dataset:
-    """As labelled_dataset, with any number of classes a text. texts: by classes with ; between."""
+    """As labeled_dataset, with any number of classes a text. texts: by classes with ; between."""
     dataset = make_dataset(project, user, name, task="multi_label")
     rows = [
         (f"{text} {at}" if at else text, json.dumps([name for name in names.split(";") if name]))
@@ -99,9 +97,9 @@ def multi_label_snapshot(project: Project, user: User, **options: Any) -> Snapsh
 
 
 def make_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
-    """A frozen snapshot of a labelled dataset with rows in all three splits. user: engineer or lead."""
+    """A frozen snapshot of a labeled dataset with rows in all three splits. user: engineer or lead."""
     shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
-    return freeze(labelled_dataset(project, user, **options), user, shares=shares)
+    return freeze(labeled_dataset(project, user, **options), user, shares=shares)
 
 
 def write_base(folder: Path) -> Path:

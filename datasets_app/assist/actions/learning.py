@@ -212,7 +212,7 @@ def suggest_for(ctx: JobContext, fit: Fit, ordered: Sequence[int], scores: dict[
     """Suggest classes for what is handed out before the next fit."""
     before = learning.before_of(fit)
     ahead = min(AHEAD_LIMIT, max(AHEAD, 2 * (uncertainty.next_fit_at(before) - fit.answers)))
-    of_label, told = suggestions_of(fit.dataset.task).of_label, f"Built-in model, {fit.rows:,} labelled texts"
+    of_label, told = suggestions_of(fit.dataset.task).of_label, f"Built-in model, {fit.rows:,} labeled texts"
     for at in range(0, min(ahead, len(ordered)), WRITTEN):
         items = ordered[at : min(at + WRITTEN, ahead)]
         rows = [(item, of_label(classes[number]), score) for item in items for number, score in scores[item]["best"]]

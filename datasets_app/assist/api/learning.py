@@ -39,7 +39,7 @@ class FitOut(serializers.Serializer[Fit]):
 class LearningOut(serializers.Serializer[Any]):
     """How far the built-in model is. fit: null before anything was learnt. accuracy: under cross-validation, null of fewer than 20 texts.
 
-    interval: its 95 % Wilson interval. next_at: answers at which it learns again. ready: classes with five labelled texts; two are needed.
+    interval: its 95 % Wilson interval. next_at: answers at which it learns again. ready: classes with five labeled texts; two are needed.
     pairs: [class, other class, open texts between them], where it is least sure.
     """
 

@@ -27,7 +27,7 @@ class Fit(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="fits")
     edition = models.PositiveIntegerField(help_text="1 for the first of the dataset")
     answers = models.PositiveIntegerField(help_text="annotations in all queues of the dataset when it started")
-    rows = models.PositiveIntegerField(help_text="labelled texts it was trained on")
+    rows = models.PositiveIntegerField(help_text="labeled texts it was trained on")
     features = models.CharField(max_length=7, choices=Features.choices)
     base_name = models.CharField(max_length=120, blank=True)
     base_digest = models.CharField(max_length=64, blank=True)

@@ -31,7 +31,7 @@ from registry.ground.access import policy
 from registry.ground.access.models import User
 
 LEARN = "assist.learn"
-ROWS_LIMIT = 10_000  # labelled texts that one fit learns from, drawn evenly from more
+ROWS_LIMIT = 10_000  # labeled texts that one fit learns from, drawn evenly from more
 POOL_LIMIT = 20_000  # open slots of a queue that one fit scores; of a larger queue the next ones the next time
 TEXT_READ = 2_000  # characters of a text that are read
 PAGE = 2_000
@@ -51,7 +51,7 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What a fit learns from. total: labelled texts there are. rows: at most 10,000 of them, by item, no two with an equal text."""
+    """What a fit learns from. total: labeled texts there are. rows: at most 10,000 of them, by item, no two with an equal text."""
 
     total: int
     rows: list[Taught]
@@ -88,7 +88,7 @@ def lesson(dataset: Dataset) -> Lesson:
 
 
 def taught(dataset: Dataset) -> Iterator[Taught]:
-    """The labelled texts of a dataset: decided ones by item, then answered ones by item."""
+    """The labeled texts of a dataset: decided ones by item, then answered ones by item."""
     schema = latest_schema(dataset)
     known = {str(label.stable_id) for label in schema.labels.all()} if schema else set[str]()
     merged = {str(old): str(new) for old, new in present_ids(dataset.pk).items()}

@@ -86,7 +86,7 @@ def run_import(ctx: JobContext) -> None:
     if not ctx.job.checkpoint:
         remove_leftovers(ctx, upload)
     dry = upload.report["dry_run"]
-    importer = ports.label_importer() if dry["labels"] or dry.get("labelled") else None
+    importer = ports.label_importer() if dry["labels"] or dry.get("labeled") else None
     if importer:
         with transaction.atomic():
             listed = dry.get("classes", [])
@@ -163,12 +163,12 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
     if upload.contradicting == Upload.Contradicting.FIRST:
         contradicted.clear()
     insert_items(upload, list(fresh.values()))
-    labelled = [row for row in fresh.values() if row.draft.value and row.digest not in contradicted]
+    labeled = [row for row in fresh.values() if row.draft.value and row.digest not in contradicted]
     told = [row for row in rows if row.draft.told and (row.digest in fresh or known[row.digest].upload_id == upload.pk)]
-    if importer and (labelled or told):
+    if importer and (labeled or told):
         keys = keys_of(upload, list(fresh)) | {digest: there.pk for digest, there in known.items()}
-        if labelled:
-            importer.write(upload, [(item_of(keys[row.digest], row), row.draft.value) for row in labelled if row.draft.value])
+        if labeled:
+            importer.write(upload, [(item_of(keys[row.digest], row), row.draft.value) for row in labeled if row.draft.value])
         if told:
             importer.bring(upload, [(item_of(keys[row.digest], row), row.draft.told) for row in told if row.draft.told])
     conflicts = count_repeats(importer, repeats, tally)

@@ -121,7 +121,7 @@ def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen], forms: di
     """Add a good row to the report. seen: the texts before it. forms: of those that are not ASCII, by how they look."""
     report.ok += 1
     told = draft.told
-    report.labelled += bool(draft.value or told and (told.answers or told.guesses))
+    report.labeled += bool(draft.value or told and (told.answers or told.guesses))
     for person in (each.person for each in (told.answers if told else ())):
         report.add_person(person, draft.line)
     report.models.update(

@@ -78,7 +78,7 @@ class Problem:
 class Report:
     """The sum of a dry run. rows: all that were read; ok: those that would become items (duplicates among them).
 
-    labelled: of these, with a label. layout: the name of the known layout that the file has, or empty.
+    labeled: of these, with a label. layout: the name of the known layout that the file has, or empty.
     people, models: annotators and models in the source tool, with counts.
     accounts: of the people, those who have an account here, with its name.
     contradicting: texts that carry different labels, with no annotator named; contradictions: the first of them, as lines and labels.
@@ -92,7 +92,7 @@ class Report:
     blocked: bool = False
     problems: list[Problem] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    labelled: int = 0
+    labeled: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     people: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
@@ -136,7 +136,7 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON types. labels: at most LABELS_LIMIT of them."""
         return {
-            "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labelled": self.labelled,
+            "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labeled": self.labeled,
             "repeated": self.repeated, "layout": self.layout, "contradicting": self.contradicting, "contradictions": self.contradictions,
             "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),

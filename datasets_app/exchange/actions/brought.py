@@ -147,17 +147,17 @@ def seat_people(queue: Queue, said: Sequence[Say]) -> None:
     sums: dict[User, tuple[int, int, float]] = defaultdict(lambda: (0, 0, 0.0))
     last: dict[User, datetime] = {}
     for each in said:
-        labelled, skipped, seconds = sums[each.user]
+        labeled, skipped, seconds = sums[each.user]
         answered = each.value is not None
         spent = min(each.given.seconds, MAX_SECONDS) if answered else 0
-        sums[each.user] = (labelled + answered, skipped + (not answered), seconds + spent)
+        sums[each.user] = (labeled + answered, skipped + (not answered), seconds + spent)
         if each.given.at:
             last[each.user] = max(each.given.at, last.get(each.user, each.given.at))
-    for user, (labelled, skipped, seconds) in sums.items():
+    for user, (labeled, skipped, seconds) in sums.items():
         seat, _ = Seat.objects.get_or_create(queue=queue, user=user)
         moments = [at for at in (seat.last_at, last.get(user)) if at]
         Seat.objects.filter(pk=seat.pk).update(
-            labelled=F("labelled") + labelled, skipped=F("skipped") + skipped, seconds=F("seconds") + seconds,
+            labeled=F("labeled") + labeled, skipped=F("skipped") + skipped, seconds=F("seconds") + seconds,
             last_at=max(moments) if moments else None,
         )  # fmt: skip
 

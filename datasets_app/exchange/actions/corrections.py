@@ -246,7 +246,7 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
     classes = reading.classes_of(correction.dataset)
     check_current(correction)  # behind the classes, which were not changed before then
     items = [each.item.pk for each in reading.resolve(correction, batch, actor, classes) if each.item and each.said]
-    for ids in chunks(items):  # not annotated or labelled in between
+    for ids in chunks(items):  # not annotated or labeled in between
         list(Slot.objects.select_for_update().filter(item_id__in=ids).order_by("id").values_list("pk", flat=True))
     taken = (Outcome.CHANGED, Outcome.MOVED) if correction.take_moved else (Outcome.CHANGED,)
     counts: Counter[str] = Counter((ctx.job.checkpoint or {}).get("counts", {}))

@@ -155,7 +155,7 @@ class Importer:
 
 
 def imported(upload: Upload) -> QuerySet[Decision]:
-    """The decisions that came with an upload, before its items could be labelled otherwise."""
+    """The decisions that came with an upload, before its items could be labeled otherwise."""
     return Decision.objects.filter(item__upload=upload)
 
 

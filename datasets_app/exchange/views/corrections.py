@@ -113,7 +113,7 @@ def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure
     left = sum(counts.get(each, 0) for each in (*LEFT_OUT, Outcome.UNKNOWN_LABEL))
     return [
         Figure("Rows", count(look["rows"])),
-        Figure("Corrected", count(counts.get(Outcome.CHANGED, 0)), sub="labelled again" if written is not None else "to be labelled again"),
+        Figure("Corrected", count(counts.get(Outcome.CHANGED, 0)), sub="labeled again" if written is not None else "to be labeled again"),
         Figure("Unchanged", count(counts.get(Outcome.UNCHANGED, 0)), sub="same label as now or as exported"),
         Figure("Rejected", count(left), sub="listed below"),
     ]

@@ -181,7 +181,7 @@ def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool
 
 
 def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int) -> list[tuple[Item, Value]]:
-    """Random labelled items, so that no class has more gold than `per_class` unless an item brings two; at most 1,000."""
+    """Random labeled items, so that no class has more gold than `per_class` unless an item brings two; at most 1,000."""
     rows = standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
     now = classes_now(dataset.pk)
     decided = [

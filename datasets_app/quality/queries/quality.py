@@ -77,7 +77,7 @@ class Standing:
     @property
     def skip_rate(self) -> float | None:
         """The share of what came up that was skipped, from 0 to 1."""
-        seen = self.seat.labelled + self.seat.skipped
+        seen = self.seat.labeled + self.seat.skipped
         return self.seat.skipped / seen if seen else None
 
     @property
@@ -147,7 +147,7 @@ def person_document(row: Standing) -> dict[str, Any]:
     gold = rules.gold_accuracy(found.get("gold_right", 0), found.get("gold_done", 0))
     return found | {
         "gold_interval": [gold.low, gold.high] if gold else None,
-        "user": seat.user.uuid, "name": row.name, "done": seat.labelled, "skipped": seat.skipped, "nearly_always_accepts": row.warned,
+        "user": seat.user.uuid, "name": row.name, "done": seat.labeled, "skipped": seat.skipped, "nearly_always_accepts": row.warned,
     }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
     golds = found.get("gold_done", 0) if found else 0  # older reports know of none
     gold = (golds, rules.gold_accuracy(found["gold_right"], golds)) if found and golds else None
     return PersonRow(
-        name=standing.name, is_self=is_self, done=seat.labelled, skipped=seat.skipped, skip_rate=standing.skip_rate,
+        name=standing.name, is_self=is_self, done=seat.labeled, skipped=seat.skipped, skip_rate=standing.skip_rate,
         median=found["median_seconds"] if found else None, right=right, accepted=accepted,
         likely=found["likely_right"] if found else None, likely_interval=found.get("likely_interval") if found else None,
         likely_why=found.get("likely_why", "") if found else "", sent_back=found["sent_back"] if found else None, warned=standing.warned,

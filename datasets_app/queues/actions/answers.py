@@ -83,7 +83,7 @@ def submit(
         queue=queue, item=item, user=actor, **said, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
         suggestion=first_shown(item, suggestion_id), shown=check_order(item, shown), replaces=before, right=right,
     )  # fmt: skip
-    count(queue, actor, labelled=int(before is None), seconds=annotation.seconds)
+    count(queue, actor, labeled=int(before is None), seconds=annotation.seconds)
     had_all = has_all(slots)
     added = target is not None and fill(target, annotation)
     if is_gold:
@@ -181,10 +181,10 @@ def tally(queue: Queue, slot: Slot, by: int) -> None:
     Queue.objects.filter(pk=queue.pk).update(**{name: F(name) + by})
 
 
-def count(queue: Queue, user: User, *, labelled: int = 0, skipped: int = 0, seconds: float = 0) -> None:
+def count(queue: Queue, user: User, *, labeled: int = 0, skipped: int = 0, seconds: float = 0) -> None:
     """Keep the person's own numbers."""
     mine = Seat.objects.filter(queue=queue, user=user)
-    added = {"labelled": F("labelled") + labelled, "skipped": F("skipped") + skipped, "seconds": F("seconds") + seconds}
+    added = {"labeled": F("labeled") + labeled, "skipped": F("skipped") + skipped, "seconds": F("seconds") + seconds}
     if not mine.update(**added, last_at=timezone.now()):
         Seat.objects.get_or_create(queue=queue, user=user)
         mine.update(**added, last_at=timezone.now())
@@ -264,7 +264,7 @@ def take_back(queue: Queue, actor: User, target: Annotation, slots: list[Slot]) 
         count(queue, actor, skipped=-1)
         free = slot_for(slots, actor)
         return hand_over(free, actor) if free and free.state in (OPEN, CLOSED) else free
-    count(queue, actor, labelled=-1, seconds=-target.seconds)
+    count(queue, actor, labeled=-1, seconds=-target.seconds)
     slot = next((slot for slot in slots if slot.annotation_id == target.pk and slot.state == DONE), None)
     if slot is None:
         return None

@@ -64,7 +64,7 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
     """Up to k slots for this person, leased for 15 minutes: those already in their hand first, then the next ones of the queue.
 
     page: a new page shows them, so that an older one that is left gives none of them back.
-    skipped: give out again what this person skipped and not labelled since. Gold is mixed in if the queue does so, as long as something
+    skipped: give out again what this person skipped and not labeled since. Gold is mixed in if the queue does so, as long as something
     else is left. Returns slots with item and upload.
     Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed, their work held). An empty list: nothing is left.
     """

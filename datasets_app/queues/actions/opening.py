@@ -82,7 +82,7 @@ def open_queue(
     elif chosen:
         check_chosen(queue, chosen)
     elif not items_for(queue).exists():
-        told = "There are no items to label." if source == Queue.Source.ALL else "All items in this selection are labelled already."
+        told = "There are no items to label." if source == Queue.Source.ALL else "All items in this selection are labeled already."
         raise Refused(told, next_step="Import a file, or choose other items.", fields={"source": [told]})
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Labels and annotations, sent to webhooks: `item.labelled` and `decision.changed`, many in one message.
+"""Labels and annotations, sent to webhooks: `item.labeled` and `decision.changed`, many in one message.
 
 Answers and decisions are append-only, so their keys serve as the queue; labeling writes nothing extra.
 """
@@ -26,7 +26,7 @@ from lifecycle.runtime.task_types.values import labels_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.numbers import count
 
-LABELLED, CHANGED = "item.labelled", "decision.changed"
+LABELED, CHANGED = "item.labeled", "decision.changed"
 SETTLE = timedelta(seconds=30)  # no answer and no batch of decisions takes longer to commit
 READ, MESSAGE, EACH_TIME = 1_000, 200, 100_000
 
@@ -43,7 +43,7 @@ class Stream:
 
 
 def tell_labels(now: datetime) -> int:
-    """Post what was labelled and decided since the last time to the webhooks that take it. Returns how many rows were sent. A row is sent
+    """Post what was labeled and decided since the last time to the webhooks that take it. Returns how many rows were sent. A row is sent
     once, at least half a minute after it was written, in key order; up to 100,000 of each kind per call. Rows older than the first webhook
     aren't sent.
     """
@@ -102,7 +102,7 @@ def post(stream: Stream, dataset: Dataset, rows: Sequence[Any], names: Mapping[s
     )  # fmt: skip
 
 
-def labelled(row: Annotation, names: Mapping[str, str]) -> dict[str, Any]:
+def labeled(row: Annotation, names: Mapping[str, str]) -> dict[str, Any]:
     """An answer, a skip or an undo. Excludes the annotator and the text; the API has them for those with access."""
     return {
         "annotation": str(row.uuid), "action": row.action, "queue": str(row.queue.uuid), **item_of(row),
@@ -132,6 +132,6 @@ TOLD = Annotation.objects.exclude(queue__source=Queue.Source.BROUGHT).filter(rig
 ANSWERS = TOLD.select_related("item", "label", "queue__dataset__project")
 DECISIONS = Decision.objects.select_related("item__dataset__project", "label", "queue", "supersedes").exclude(how=Decision.How.IMPORTED)
 STREAMS = (
-    Stream(LABELLED, "answer", ANSWERS, lambda row: row.queue.dataset, labelled),
+    Stream(LABELED, "answer", ANSWERS, lambda row: row.queue.dataset, labeled),
     Stream(CHANGED, "decision", DECISIONS, lambda row: row.item.dataset, changed),
 )

@@ -40,7 +40,7 @@ class WorkOut(serializers.Serializer[Any]):
     text = serializers.CharField()
     ranks = serializers.JSONField()
     content = serializers.JSONField(help_text="the chat, or the responses in the order shown")
-    proposed = serializers.JSONField(help_text="a pre-labelled value, for tasks other than choosing labels")
+    proposed = serializers.JSONField(help_text="a pre-labeled value, for tasks other than choosing labels")
     suggestion = serializers.IntegerField(allow_null=True)
     note = serializers.CharField()
 

@@ -17,7 +17,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Queue(models.Model):
-    """Work to be labelled: items of one dataset, each by `overlap` people. Counters are kept by the actions, so no page counts slots."""
+    """Work to be labeled: items of one dataset, each by `overlap` people. Counters are kept by the actions, so no page counts slots."""
 
     project_path = "dataset__project"
     root_path = "dataset"
@@ -28,7 +28,7 @@ class Queue(models.Model):
         CLOSED = "closed", "Closed"
 
     class Source(models.TextChoices):
-        UNDECIDED = "undecided", "Unlabelled items"
+        UNDECIDED = "undecided", "Unlabeled items"
         ALL = "all", "All items"
         UPLOAD = "upload", "Items of one upload"
         ITEMS = "items", "Selected items"
@@ -153,7 +153,7 @@ class Seat(models.Model):
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     priority = models.BigIntegerField(default=-(2**62), help_text="with `slot`: where the next claim starts")
     slot = models.BigIntegerField(default=0)
-    labelled = models.PositiveIntegerField(default=0, help_text="annotations, less undone ones")
+    labeled = models.PositiveIntegerField(default=0, help_text="annotations, less undone ones")
     skipped = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0, help_text="time on the annotated items, in seconds")
     last_at = models.DateTimeField(null=True)

@@ -210,15 +210,15 @@ class Progress:
 
 def progress(queue: Queue, user: User) -> Progress:
     """The numbers of a bench's head."""
-    columns = ("queue__slots_total", "queue__slots_done", "queue__gold_done", "labelled", "skipped", "seconds")
+    columns = ("queue__slots_total", "queue__slots_done", "queue__gold_done", "labeled", "skipped", "seconds")
     counted = Seat.objects.filter(queue=queue, user=user).values_list(*columns).first()
     if counted is None:
         counted = (*Queue.objects.values_list("slots_total", "slots_done", "gold_done").get(pk=queue.pk), 0, 0, 0.0)
-    needed, done, gold, labelled, skipped, seconds = counted
+    needed, done, gold, labeled, skipped, seconds = counted
     total = rules.shown_total(needed, done, gold, queue.gold_rate)
-    pace = seconds / labelled if labelled and seconds else None
+    pace = seconds / labeled if labeled and seconds else None
     return Progress(
-        done=done + gold, total=total, mine=labelled, skipped=skipped,
+        done=done + gold, total=total, mine=labeled, skipped=skipped,
         seconds_left=pace * max(0, total - done - gold) if pace else None, needed=needed, complete=done >= needed,
     )  # fmt: skip
 

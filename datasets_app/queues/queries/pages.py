@@ -102,10 +102,10 @@ class Person:
 
 def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
     """Who worked in the queue: everyone for those who manage it, else only the viewer."""
-    seats = queue.seats.select_related("user").order_by("-labelled", "id")
+    seats = queue.seats.select_related("user").order_by("-labeled", "id")
     if not everybody:
         seats = seats.filter(user=viewer)
-    return [Person(seat, seat.seconds / seat.labelled if seat.labelled else None, seat.user_id == viewer.pk) for seat in seats[:PAGE]]
+    return [Person(seat, seat.seconds / seat.labeled if seat.labeled else None, seat.user_id == viewer.pk) for seat in seats[:PAGE]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +120,10 @@ class Forecast:
 
 def forecast(queue: Queue) -> Forecast:
     """What is left of a queue, from what was done; active: people with an answer in the last hour."""
-    seats = list(queue.seats.values_list("labelled", "seconds", "last_at"))
-    labelled, seconds = sum(row[0] for row in seats), sum(row[1] for row in seats)
+    seats = list(queue.seats.values_list("labeled", "seconds", "last_at"))
+    labeled, seconds = sum(row[0] for row in seats), sum(row[1] for row in seats)
     left = max(0, queue.slots_total - queue.slots_done)
-    pace = seconds / labelled if labelled and seconds else None
+    pace = seconds / labeled if labeled and seconds else None
     recent = timezone.now() - timedelta(hours=1)
     active = sum(1 for row in seats if row[2] and row[2] > recent)
     return Forecast(left, pace, timedelta(seconds=pace * left) if pace else None, active)

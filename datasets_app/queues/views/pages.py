@@ -90,7 +90,7 @@ def figures(queue: Queue, ahead: Forecast) -> list[Figure]:
     accepted = [Figure("To accept", count(queue.items_agreed), sub="unanimous")] if queue.acceptance == ACCEPT else []
     return [
         Figure("Annotations", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
-        Figure("Labelled", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
+        Figure("Labeled", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
         Figure("To adjudicate", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
         *accepted,
         work_left(queue, ahead),

@@ -1,4 +1,4 @@
-"""Proposals from the bench and the review, and guideline changes since the person last labelled."""
+"""Proposals from the bench and the review, and guideline changes since the person last labeled."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ from datasets_app.review.queries.moves import (
     to_move,
     ways,
 )
-from datasets_app.schemas import relabelling
+from datasets_app.schemas import relabeling
 from datasets_app.schemas.actions.proposals import hold_proposals, take_up
 from datasets_app.schemas.actions.schemas import check_taken_up, spec_of, write_schema
 from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries import changes
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, value_of
-from datasets_app.schemas.relabelling import Change, ChangeKind, Plan
+from datasets_app.schemas.relabeling import Change, ChangeKind, Plan
 from datasets_app.schemas.rules import check_labels
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.context import JobContext
@@ -59,7 +59,7 @@ def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -
     if seen is not None and seen != latest.version:
         told = f"Version {latest.version} was published while you were editing."
         raise Conflict(told, next_step="Review it, then make your change again.")
-    planned = relabelling.plan([spec_of(label) for label in labels_by_name(latest).values()], wanted)
+    planned = relabeling.plan([spec_of(label) for label in labels_by_name(latest).values()], wanted)
     check_labels(planned.labels)
     return latest, planned
 
@@ -182,7 +182,7 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
         ctx.hold()
         found = list(decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
         items = [item for _, item in found]
-        list(Slot.objects.select_for_update().filter(item_id__in=items).order_by("id").values_list("pk", flat=True))  # not labelled
+        list(Slot.objects.select_for_update().filter(item_id__in=items).order_by("id").values_list("pk", flat=True))  # not labeled
         rows = list(decisions_behind(dataset).filter(pk__in=[pk for pk, _ in found]).select_related("item", "label", "by", "queue"))
         made = supersede(dataset, rows, ctx.job.created_by)
         if made:
@@ -220,7 +220,7 @@ def follower(row: Decision, known: Mapping[UUID, LabelChange], labels: Mapping[s
     """
     said = value_of(row)
     merges, splits, retirements = first_changes(said, known)
-    value = relabelling.moved(
+    value = relabeling.moved(
         said, merged={str(each.source): str(each.targets[0]) for each in merges}, split={str(each.source) for each in splits},
         retired={str(each.source) for each in retirements},
     )  # fmt: skip

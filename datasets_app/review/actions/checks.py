@@ -46,7 +46,7 @@ State, ACCEPTED = SpotCheck.State, Decision.How.ACCEPTED
 
 @transaction.atomic
 def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> SpotCheck:
-    """Draw a sample of the items that wait to be accepted, by chance, without those that this reviewer labelled.
+    """Draw a sample of the items that wait to be accepted, by chance, without those that this reviewer labeled.
 
     size: of the sample, 1 to 500; all that wait where they are fewer. tolerated: percent of the sample that may be wrong, 0 to 50, and of
     it and earlier samples that count together. Items that those left unjudged come first. Raises PermissionDenied, Refused that names the
@@ -199,7 +199,7 @@ def accepter(ctx: JobContext, check: SpotCheck) -> User:
 
 
 def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None:
-    """Decide these items as their answers agree, but for those that the reviewer labelled, and those that wait no more."""
+    """Decide these items as their answers agree, but for those that the reviewer labeled, and those that wait no more."""
     queue = check.queue
     slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item_id__in=item_ids, is_gold=False).order_by("id")
     of_item: dict[int, list[Slot]] = {}
@@ -218,7 +218,7 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
         answers, before = answers_of[item_id], ends.get(item_id)
         said = value_of(answers[0])
         if contradicts(before, said):
-            settle(queue, row.item, of_item[item_id])  # labelled differently since: for an adjudicator
+            settle(queue, row.item, of_item[item_id])  # labeled differently since: for an adjudicator
             continue
         digest = rules.decision_digest(
             item=row.item.digest, value=said, names={key: each.name for key, each in known.items()}, how=ACCEPTED, by=actor.uuid,

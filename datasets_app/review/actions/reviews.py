@@ -39,7 +39,7 @@ SLOW_LEASE = rules.RETURN_LEASE
 def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: str = "", seen: str = "") -> Decision:
     """Decide an item: as one of its answers or most of them say, or otherwise with a reason. It supersedes the decision before.
 
-    value: as in `submit`. seen: the digest that the page showed. Raises PermissionDenied (role; labelled it themself), Refused (no reason,
+    value: as in `submit`. seen: the digest that the page showed. Raises PermissionDenied (role; labeled it themself), Refused (no reason,
     no such class), or Conflict (answers or decision changed since). The same decision again changes nothing.
     """
     queue, item, slots, current = look(queue_id, item_id, actor, seen)

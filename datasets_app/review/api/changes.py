@@ -15,7 +15,7 @@ from datasets_app.review.actions.changes import change_classes, plan_changes
 from datasets_app.review.queries.moves import touched
 from datasets_app.schemas.api.schemas import SchemaOut
 from datasets_app.schemas.queries.schemas import get_dataset
-from datasets_app.schemas.relabelling import CHANGES_LIMIT, KINDS, Change
+from datasets_app.schemas.relabeling import CHANGES_LIMIT, KINDS, Change
 from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import Request, View, read
 

@@ -10,7 +10,7 @@ from django import forms
 from datasets_app.review.queries.moves import queues_open
 from datasets_app.schemas.forms.schemas import ProposalsField
 from datasets_app.schemas.models.schemas import LabelSchema
-from datasets_app.schemas.relabelling import KINDS, Change, split_names
+from datasets_app.schemas.relabeling import KINDS, Change, split_names
 
 ROWS = 6  # changes that the page takes at once
 

@@ -18,7 +18,7 @@ from datasets_app.queues.queries.decisions import standing
 from datasets_app.schemas.models.schemas import Label, LabelChange
 from datasets_app.schemas.queries.changes import classes_now, has_several, saying
 from datasets_app.schemas.queries.labels import latest_schema
-from datasets_app.schemas.relabelling import ChangeKind, Gone
+from datasets_app.schemas.relabeling import ChangeKind, Gone
 from lifecycle.ground.jobs.models import Job
 from lifecycle.ground.jobs.rules import State
 from lifecycle.runtime.task_types.values import labels_of

@@ -95,7 +95,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One item to be settled. own: the reviewer labelled it themself and cannot settle it. likely: what is prefilled; reason: with it.
+    """One item to be settled. own: the reviewer labeled it themself and cannot settle it. likely: what is prefilled; reason: with it.
 
     source: who suggests, by name. fields: what those for another answer begin with, from the likely or first one. content: of the item, its
     prompt and responses as texts.

@@ -21,7 +21,7 @@ from datasets_app.schemas.queries import changes, proposals
 from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.queries.proposals import proposals_about
 from datasets_app.schemas.queries.schemas import get_dataset
-from datasets_app.schemas.relabelling import Plan
+from datasets_app.schemas.relabeling import Plan
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import add_refusal

@@ -64,7 +64,7 @@ def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | Non
     done = 0
 
     def tell(number: int) -> None:
-        ctx.progress(done + number, scan.dataset.items_total, stage="Reading labelled texts", unit="texts")
+        ctx.progress(done + number, scan.dataset.items_total, stage="Reading labeled texts", unit="texts")
         ctx.raise_if_cancelled()
 
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file, (folder / "vectors").open("wb") as vectors:

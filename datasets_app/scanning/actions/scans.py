@@ -41,7 +41,7 @@ def scan(*, dataset: Dataset, kind: str, actor: User) -> Job:
         told = "Label errors can only be found in single-label datasets."
         raise Refused(told, next_step="Scan for near duplicates instead.", fields={"kind": [told]})
     if kind == ScanKind.LABEL_ERRORS and not queries.has_decisions(dataset):
-        raise Refused("This dataset has no labelled items yet.", next_step="Label items, or import a file with resolved labels.")
+        raise Refused("This dataset has no labeled items yet.", next_step="Label items, or import a file with resolved labels.")
     if not queries.newest_item(dataset):
         raise Refused("This dataset has no items yet.", next_step="Import a file first.")
     row = Scan.objects.create(dataset=dataset, kind=kind, created_by=actor)

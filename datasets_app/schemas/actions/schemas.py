@@ -14,7 +14,7 @@ from datasets_app.schemas.actions.proposals import hold_proposals, take_up
 from datasets_app.schemas.models.proposals import GuidelineProposal
 from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabelling import ChangeKind, Gone
+from datasets_app.schemas.relabeling import ChangeKind, Gone
 from datasets_app.schemas.rules import LabelSpec, check_labels
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.task_types.inputs import clean

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.schemas.relabelling import ChangeKind
+from datasets_app.schemas.relabeling import ChangeKind
 
 USER = settings.AUTH_USER_MODEL
 IMPORTING = (  # an import that is cancelled takes its labels away with its items

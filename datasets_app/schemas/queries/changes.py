@@ -12,7 +12,7 @@ from django.db.models.functions import Cast
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import is_uuid, labels_by_id
-from datasets_app.schemas.relabelling import ChangeKind, follow
+from datasets_app.schemas.relabeling import ChangeKind, follow
 from datasets_app.schemas.rules import ClassesNow
 from lifecycle.runtime.task_types.answers import DROPPED, Labels, Value
 from lifecycle.runtime.task_types.values import named_in

@@ -32,7 +32,7 @@ def choose(ctx: JobContext, selection: Selection) -> str:
         ctx.raise_if_cancelled()
     if not keys:
         raise Conflict(
-            "The version wasn't created. The slice matches no items now.", next_step="Choose another slice, or use all labelled items."
+            "The version wasn't created. The slice matches no items now.", next_step="Choose another slice, or use all labeled items."
         )
     return artifacts.put_bytes(keys.tobytes()).digest
 

@@ -84,7 +84,7 @@ def freeze(
         raise Conflict("A version of this dataset is being created.", next_step="Wait until that finishes.")
     check_moved(dataset)
     if not queries.has_decisions(dataset):
-        raise Refused("This dataset has no labelled items yet.", next_step="Label items, or import a file with resolved labels.")
+        raise Refused("This dataset has no labeled items yet.", next_step="Label items, or import a file with resolved labels.")
     asked = {"snapshot": str(uuid4()), "seed": seed, "shares": shares, "note": note.strip()[:300]}
     args = {**asked, "dataset": str(dataset.uuid), "after": number, "filters": selection.said if selection else None}
     job = jobs.enqueue(
@@ -223,7 +223,7 @@ def asker(ctx: JobContext) -> User:
 def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str, Any]:
     """What the rules found and left out, as it is kept with the snapshot. leaked: test rows that are also in train, re-counted.
 
-    scanned: whether near duplicates had been looked for; near_rows: labelled rows in a group of them.
+    scanned: whether near duplicates had been looked for; near_rows: labeled rows in a group of them.
     """
     return {
         "leaked": rules.leaked_rows(division.placed), "left_out": dict(division.left_out), "undecided": undecided,

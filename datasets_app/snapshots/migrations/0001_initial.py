@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('test_digest', models.CharField(help_text='sha256 over the test rows only, without the schema', max_length=64)),
                 ('seed', models.PositiveBigIntegerField()),
                 ('shares', models.JSONField(help_text='percent by split: {"train": 80, "validation": 10, "test": 10}')),
-                ('filters', models.JSONField(help_text='filters of the slice, evaluated as `created_by` saw the data; null: all labelled items', null=True)),
+                ('filters', models.JSONField(help_text='filters of the slice, evaluated as `created_by` saw the data; null: all labeled items', null=True)),
                 ('counts', models.JSONField(help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}, "label_protocol": as `counting`}')),
                 ('leakage', models.JSONField(help_text='findings and exclusions of the duplicate and leakage rules, with counts and the first cases')),
                 ('note', models.CharField(blank=True, max_length=300)),

@@ -129,7 +129,7 @@ class SideBySide(models.Model):
     upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="+")
     queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until it is opened")
     pairs = models.PositiveIntegerField()
-    same = models.PositiveIntegerField(help_text="prompts with identical responses, not labelled")
+    same = models.PositiveIntegerField(help_text="prompts with identical responses, not labeled")
     swapped = models.JSONField(help_text="digests of the items that show the second response first")
     seed = models.PositiveIntegerField()
     key = models.UUIDField(null=True, help_text="idempotency key of the form")

@@ -27,7 +27,7 @@ from lifecycle.modeling.evaluation.forms import AnalyseForm, SuggestForm
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.modeling.evaluation.suggest_page import suggesting
 from lifecycle.modeling.evaluation.task_types.by_key.pages import page_of
-from lifecycle.modeling.evaluation.task_types.by_key.rows import check_written, unlabelled
+from lifecycle.modeling.evaluation.task_types.by_key.rows import check_written, unlabeled
 from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.queries import get_run
 from lifecycle.runtime.refusals import Refusal, Refused
@@ -62,7 +62,7 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rows behind a figure of the report."""
     found = queries.get_evaluation(request.user, uuid)
     if found.task_type.writes_text:
-        raise unlabelled(found)
+        raise unlabeled(found)
     return respond(request, "lifecycle/modeling/evaluation/items.html", "items", page_of(found).items(request.user, found, request.GET))
 
 

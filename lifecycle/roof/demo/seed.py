@@ -101,14 +101,14 @@ def dataset(stage: Stage) -> Dataset:
     )
 
 
-def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Message], *, labelled: bool) -> Upload:
+def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Message], *, labeled: bool) -> Upload:
     """Ana uploads a file, looks at the dry run and accepts it."""
     ana = stage.user("ana")
     found = Upload.objects.filter(dataset=target, file_name=name).exclude(state=Upload.State.DISCARDED).first()
     if found is None:
         with TemporaryDirectory() as folder:
             path = Path(folder) / name
-            write_csv(path, messages, labelled=labelled)
+            write_csv(path, messages, labeled=labeled)
             found = datasets.receive_upload(dataset=target, actor=ana, file=path, file_name=name, origin="Lifecycle's demo generator")
     if found.state == Upload.State.RECEIVED:
         found = datasets.inspect(upload_id=found.uuid, actor=ana)
@@ -122,13 +122,13 @@ def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Messag
     return imported
 
 
-def write_csv(path: Path, messages: list[inbox.Message], *, labelled: bool) -> None:
+def write_csv(path: Path, messages: list[inbox.Message], *, labeled: bool) -> None:
     """The file as a customer-care system would export it."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "text", *(["intent"] if labelled else []), "received_at", "channel"])
+        writer.writerow(["id", "text", *(["intent"] if labeled else []), "received_at", "channel"])
         for message in messages:
-            label = [message.intent] if labelled else []
+            label = [message.intent] if labeled else []
             writer.writerow([f"m-{message.number:05d}", message.text, *label, message.received_at, message.channel])
 
 

@@ -23,8 +23,8 @@ def tell(ctx: JobContext, project: Project) -> None:
     old, new = messages[:HISTORY], messages[HISTORY:]
     step(ctx, 1, "Uploading messages")
     dataset = seed.dataset(stage)
-    seed.upload(stage, dataset, "history-2026.csv", old, labelled=True)
-    inbox_file = seed.upload(stage, dataset, "november-inbox.csv", new, labelled=False)
+    seed.upload(stage, dataset, "history-2026.csv", old, labeled=True)
+    inbox_file = seed.upload(stage, dataset, "november-inbox.csv", new, labeled=False)
     seed.schema(stage, dataset)
     step(ctx, 2, "Labeling")
     work = seed.queue(stage, dataset, inbox_file)

@@ -1,4 +1,4 @@
-"""Labelled rows of a run: read from JSON lines, checked, and refused by line."""
+"""Labeled rows of a run: read from JSON lines, checked, and refused by line."""
 
 from __future__ import annotations
 

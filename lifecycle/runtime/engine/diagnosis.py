@@ -73,7 +73,7 @@ def overfitting(points: Sequence[Point]) -> Diagnosis | None:
         f"Validation loss rose from {best:.3f} to {after[-1]:.3f} while training loss fell from {before_loss:.3f} to {after_loss:.3f}.",
         best_step,
         validation[-1][0],
-        "The best step is used. Next time, use fewer epochs, early stopping, more dropout, or more labelled rows.",
+        "The best step is used. Next time, use fewer epochs, early stopping, more dropout, or more labeled rows.",
     )
 
 

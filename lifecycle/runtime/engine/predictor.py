@@ -39,7 +39,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Answered:
-    """Logits of labelled rows, and what answering them took: rows, seconds, cpu_seconds."""
+    """Logits of labeled rows, and what answering them took: rows, seconds, cpu_seconds."""
 
     logits: Any
     pace: dict[str, float]
@@ -65,7 +65,7 @@ class Predictor:
         self.tokenizer.no_padding()
 
     def logits(self, rows: Rows) -> Any:
-        """Of labelled rows, as they are decoded."""
+        """Of labeled rows, as they are decoded."""
         learner: Any = learner_of(self.info.task)
         return learner.gather(self.answer(learner.ask(rows)).logits, rows)
 

@@ -118,7 +118,7 @@ class TrainSpec(Document):
 
 @dataclass(frozen=True)
 class EvaluateSpec(Document):
-    """Measure an artifact on labelled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
+    """Measure an artifact on labeled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
 
     earlier: a report, whose baselines are taken where they were measured from the same (`baselines.digest_of`).
     max_new_tokens: of answers that are written; None = as many as the artifact says.
@@ -182,7 +182,7 @@ class UnpackSpec(Document):
 
 @dataclass(frozen=True)
 class RobustnessSpec(Document):
-    """Disturb labelled rows and compare the answers. rows: at most so many, drawn by the seed. base: for adapters without an ONNX graph."""
+    """Disturb labeled rows and compare the answers. rows: at most so many, drawn by the seed. base: for adapters without an ONNX graph."""
 
     artifact: str
     data: str = "data.jsonl"

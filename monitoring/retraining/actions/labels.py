@@ -1,4 +1,4 @@
-"""Counting what is labelled, and waiting until it is enough."""
+"""Counting what is labeled, and waiting until it is enough."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('items', models.PositiveIntegerField(default=0, help_text='texts in the queue')),
                 ('decided_at', models.DateTimeField(null=True)),
                 ('decision_reason', models.TextField(blank=True)),
-                ('labels_new', models.PositiveIntegerField(default=0, help_text="labelled since the live version's dataset version, when last counted")),
+                ('labels_new', models.PositiveIntegerField(default=0, help_text="labeled since the live version's dataset version, when last counted")),
                 ('labels_at', models.DateTimeField(null=True)),
                 ('gated_at', models.DateTimeField(help_text='when there were enough labels', null=True)),
                 ('comparison', models.JSONField(help_text='paired differences, new run minus live version; positive is better', null=True)),

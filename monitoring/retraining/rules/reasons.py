@@ -206,8 +206,8 @@ def overruled(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
     return Reason("overrides", "People override predictions", value, facts.urls.get("predictions", ""))
 
 
-def labelled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
-    """Enough was labelled since to learn from."""
+def labeled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
+    """Enough was labeled since to learn from."""
     enough = int(policy.threshold) if policy.kind == Kind.LABELS else policy.min_labels
     if facts.labels_new < enough:
         return None
@@ -223,7 +223,7 @@ def aged(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
     )
 
 
-FOR = (less_accurate, burning, overruled, labelled, aged)
+FOR = (less_accurate, burning, overruled, labeled, aged)
 
 
 # ── Against ─────────────────────────────────────────────────────────────────
@@ -280,7 +280,7 @@ def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
 
 
 def few_labels(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
-    """Not enough was labelled since: the proposal's queue collects it, and training waits for it."""
+    """Not enough was labeled since: the proposal's queue collects it, and training waits for it."""
     if facts.labels_new >= policy.min_labels:
         return None
     value = f"{count(facts.labels_new)} of {count(policy.min_labels)}"

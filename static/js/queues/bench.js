@@ -346,7 +346,7 @@
   };
   const hint = $("source").textContent;
   const sourceLine = (name) =>
-    hand[0].proposed ? `Pre-labelled by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`;
+    hand[0].proposed ? `Pre-labeled by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`;
 
   const wait = () => {
     if (leaving) return; // a second load would take the first one's place while the server is still at it

@@ -86,23 +86,23 @@ def begun(queue, ana) -> Queue:
 
 
 @pytest.fixture
-def labelled(begun, ana) -> Queue:
+def labeled(begun, ana) -> Queue:
     """With fourteen labels, seven of each class."""
     return label(begun, ana, range(9, 14))
 
 
 @pytest.fixture
-def labelled_more(labelled, ana) -> Queue:
+def labeled_more(labeled, ana) -> Queue:
     """With twenty-two labels: enough to say how often the model is right."""
-    return label(labelled, ana, range(14, 22))
+    return label(labeled, ana, range(14, 22))
 
 
 @pytest.fixture
-def learnt(labelled, mia) -> Queue:
+def learnt(labeled, mia) -> Queue:
     """With fourteen labels from which it has learnt once."""
     with words_alone():
-        learn_now(labelled, mia)
-    return labelled
+        learn_now(labeled, mia)
+    return labeled
 
 
 def label(queue, user, places) -> Queue:
@@ -127,8 +127,8 @@ def later(minutes: int = 4):
 
 
 # ── Learning ────────────────────────────────────────────────────────────────
-def test_it_learns_from_decisions_and_what_is_unclear_comes_first(labelled, mia, ana):
-    queue = labelled
+def test_it_learns_from_decisions_and_what_is_unclear_comes_first(labeled, mia, ana):
+    queue = labeled
 
     fit = learn_now(queue, mia)
 
@@ -154,7 +154,7 @@ def test_every_open_slot_has_a_place_of_its_item_and_answered_ones_keep_theirs(d
     assert set(queue.slots.filter(state=Slot.State.DONE).values_list("priority", flat=True)) == {RANGE}
 
 
-def test_it_learns_in_a_process_of_its_own_which_prints_nothing(labelled, mia, monkeypatch):
+def test_it_learns_in_a_process_of_its_own_which_prints_nothing(labeled, mia, monkeypatch):
     printed = []
 
     def run_and_read(ctx, verb, folder, on_events, **options):
@@ -164,36 +164,36 @@ def test_it_learns_in_a_process_of_its_own_which_prints_nothing(labelled, mia, m
 
     monkeypatch.setattr("datasets_app.assist.actions.learning.run_child", run_and_read)
 
-    fit = learn_now(labelled, mia)
+    fit = learn_now(labeled, mia)
 
     assert (fit.rows, fit.figures["right"], printed) == (14, 14, [""])
-    assert sorted(places(labelled).values()) == list(range(12))
+    assert sorted(places(labeled).values()) == list(range(12))
 
 
 def test_it_suggests_with_the_digest_of_the_fit(learnt, mia, ana):
     queue, fit = learnt, learning.last_fit(learnt.dataset)
 
     rows = Suggestion.objects.filter(source="built_in")
-    assert set(rows.values_list("source_digest", "source_name")) == {(fit.digest, "Built-in model, 14 labelled texts")}
+    assert set(rows.values_list("source_digest", "source_name")) == {(fit.digest, "Built-in model, 14 labeled texts")}
     assert set(rows.values_list("item__text", flat=True)) == set(TEXTS[14:])
     slots = claim(queue_id=queue.uuid, actor=ana, k=12)  # all that are left, in an order by chance
     shown = {each["text"]: each for each in bench_items(queue, slots, ana)}
     names = {str(each.uuid): each.name for each in queue.schema.labels.all()}
     card = next(each for text, each in shown.items() if text in CARD)
     assert names[card["ranks"][0][0]] == "card"
-    assert card["source"] == "Built-in model, 14 labelled texts"
+    assert card["source"] == "Built-in model, 14 labeled texts"
     event = Event.objects.get(verb="labeling.fitted")
     assert fit.digest in event.canonical
     assert fit.rows_digest in event.canonical
 
 
-def test_only_items_at_the_front_get_suggestions(labelled, mia, monkeypatch):
+def test_only_items_at_the_front_get_suggestions(labeled, mia, monkeypatch):
     monkeypatch.setattr("datasets_app.assist.actions.learning.AHEAD", 5)
     monkeypatch.setattr("datasets_app.assist.actions.learning.AHEAD_LIMIT", 5)
 
-    learn_now(labelled, mia)
+    learn_now(labeled, mia)
 
-    front = labelled.slots.filter(state=Slot.State.OPEN).order_by("priority").values_list("item", flat=True)[:5]
+    front = labeled.slots.filter(state=Slot.State.OPEN).order_by("priority").values_list("item", flat=True)[:5]
     assert set(Suggestion.objects.values_list("item", flat=True)) == set(front)
 
 
@@ -250,8 +250,8 @@ def test_equal_texts_and_classes_that_are_gone_teach_once_or_nothing(project, mi
     assert found.total == 3
 
 
-def test_of_many_labels_an_even_part_is_drawn_the_same_each_time(labelled_more, monkeypatch):
-    dataset = labelled_more.dataset
+def test_of_many_labels_an_even_part_is_drawn_the_same_each_time(labeled_more, monkeypatch):
+    dataset = labeled_more.dataset
     monkeypatch.setattr(learning, "ROWS_LIMIT", 6)
 
     first, second = learning.lesson(dataset), learning.lesson(dataset)
@@ -262,8 +262,8 @@ def test_of_many_labels_an_even_part_is_drawn_the_same_each_time(labelled_more, 
     assert {row.digest for row in first.rows} == set(smallest)
 
 
-def test_a_large_queue_is_scored_part_by_part(labelled, mia, monkeypatch):
-    queue = labelled
+def test_a_large_queue_is_scored_part_by_part(labeled, mia, monkeypatch):
+    queue = labeled
     monkeypatch.setattr(learning, "POOL_LIMIT", 8)
 
     first = learn_now(queue, mia)
@@ -309,8 +309,8 @@ def test_the_tick_has_it_learn_when_enough_has_come_in(begun, ana):
 
 
 @pytest.mark.parametrize("change", [{"order": "given"}, {"state": "paused"}, {"state": "closed"}, {"filled_at": None}])
-def test_the_tick_leaves_other_queues_alone(labelled, change):
-    Queue.objects.filter(pk=labelled.pk).update(**change)
+def test_the_tick_leaves_other_queues_alone(labeled, change):
+    Queue.objects.filter(pk=labeled.pk).update(**change)
 
     assert learn_due(timezone.now()) == 0
     assert not Job.objects.filter(kind="assist.learn").exists()
@@ -342,8 +342,8 @@ def test_a_new_queue_gets_its_order_though_no_answer_has_come(learnt, mia):
 
 
 @pytest.mark.postgres
-def test_a_cancelled_job_keeps_nothing(labelled, mia, monkeypatch):
-    queue = labelled
+def test_a_cancelled_job_keeps_nothing(labeled, mia, monkeypatch):
+    queue = labeled
     job = learn(queue_id=queue.uuid, actor=mia)
     read = learning.lesson
 
@@ -396,8 +396,8 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
 
 
 # ── Which source is shown ───────────────────────────────────────────────────
-def test_a_queue_shows_the_kind_of_source_that_it_wants_first(labelled, dataset, mia, ana):
-    queue = labelled
+def test_a_queue_shows_the_kind_of_source_that_it_wants_first(labeled, dataset, mia, ana):
+    queue = labeled
     rows = [(item.pk, "card", 0.77) for item in queue_items(queue)[14:20]]
     suggest(dataset=dataset, rows=rows, source="run", source_digest="a" * 64, source_name="Run 7")
     learn_now(queue, mia)
@@ -406,9 +406,9 @@ def test_a_queue_shows_the_kind_of_source_that_it_wants_first(labelled, dataset,
     def sources():
         return [each["source"] for each in bench_items(queue, sorted(slots, key=lambda slot: slot.item_id), ana)]
 
-    assert sources() == ["Built-in model, 14 labelled texts"] * 8
+    assert sources() == ["Built-in model, 14 labeled texts"] * 8
     queue = prefer(queue_id=queue.uuid, actor=mia, source="run")
-    assert sources() == ["Run 7"] * 6 + ["Built-in model, 14 labelled texts"] * 2
+    assert sources() == ["Run 7"] * 6 + ["Built-in model, 14 labeled texts"] * 2
     assert "suggests_from" in Event.objects.filter(verb="labeling.queue_changed").last().canonical
     with pytest.raises(Refused, match="Unknown type of source"):
         prefer(queue_id=queue.uuid, actor=mia, source="oracle")
@@ -453,7 +453,7 @@ def test_the_queue_says_that_its_built_in_model_has_learnt_nothing_yet(queue, mi
 def test_the_queue_says_how_far_its_built_in_model_is(learnt, mia, ana, client_for):
     queue, client, url = learnt, client_for(mia), f"/labeling/{learnt.uuid}/"
     page = client.get(url).content.decode()
-    assert "14 labelled texts, at 14 annotations" in " ".join(page.split())
+    assert "14 labeled texts, at 14 annotations" in " ".join(page.split())
     assert "too few: 14 of 20 texts" in page
     assert "34 annotations; 14 now" in page
     label(queue, ana, range(14, 20))
@@ -470,8 +470,8 @@ def test_the_queue_says_how_far_its_built_in_model_is(learnt, mia, ana, client_f
 
 
 @pytest.mark.postgres
-def test_the_page_and_the_api_have_it_learn(labelled_more, mia, client_for):
-    queue, client = labelled_more, client_for(mia)
+def test_the_page_and_the_api_have_it_learn(labeled_more, mia, client_for):
+    queue, client = labeled_more, client_for(mia)
 
     assert client.post(f"/labeling/{queue.uuid}/learn/").status_code == 302
     assert "Train the built-in model" in client.get(f"/labeling/{queue.uuid}/").content.decode()
@@ -501,8 +501,8 @@ def test_more_fits_take_no_more_statements(learnt, mia, ana, client_for, django_
 
 
 # ── Vectors ─────────────────────────────────────────────────────────────────
-def test_a_text_is_read_once_by_a_base_model(labelled, mia, ana, monkeypatch, tmp_path):
-    queue = labelled
+def test_a_text_is_read_once_by_a_base_model(labeled, mia, ana, monkeypatch, tmp_path):
+    queue = labeled
     folder = write_base(tmp_path / "base")
     monkeypatch.setattr(embeddings, "bundled_minilm", lambda: folder)
     asked: list[str] = []

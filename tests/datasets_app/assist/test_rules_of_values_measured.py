@@ -129,7 +129,7 @@ def test_the_pages_say_what_a_rule_does_in_each_task(several, marked, mia, clien
     tried = client.post(reverse("assist:preview_rule", args=[marked.uuid]), data, headers={"HX-Request": "true"}).content.decode()
     assert "<strong>2 texts</strong>" in tried
     assert "<strong>3 spans</strong>" in tried
-    assert "0 of 20 spans in labelled texts" in tried
+    assert "0 of 20 spans in labeled texts" in tried
 
 
 def test_over_rest_the_preview_counts_what_is_marked(marked, mia, ana, client_for):

@@ -22,7 +22,7 @@ from datasets_app.queues.queries.pages import annotators
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabelling import Change, ChangeKind
+from datasets_app.schemas.relabeling import Change, ChangeKind
 from tests.support.datasets import csv_bytes, import_file, make_dataset
 from tests.support.labeling import add_items, answer, make_queue, make_schema
 

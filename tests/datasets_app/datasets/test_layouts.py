@@ -156,7 +156,7 @@ def test_odd_dialogues_are_kept_and_told(project, ana):
 
     found = receive(dataset, ana, content, "a.jsonl").report["dry_run"]
 
-    assert (found["layout"], found["ok"], found["failed"], found["labelled"]) == ("dialogues (messages)", 3, 0, 2)
+    assert (found["layout"], found["ok"], found["failed"], found["labeled"]) == ("dialogues (messages)", 3, 0, 2)
     assert [(problem["line"], problem["sentence"], problem["blocks"]) for problem in found["problems"]] == [
         (1, "Line 1 has two consecutive user turns.", False),
         (2, "Line 2 ends with user, so annotators write the response.", False),

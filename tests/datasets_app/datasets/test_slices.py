@@ -15,7 +15,7 @@ from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.models import Queue, Slot
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabelling import Change, ChangeKind
+from datasets_app.schemas.relabeling import Change, ChangeKind
 from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.ledger.models import Event

@@ -77,7 +77,7 @@ def test_everybodys_answers_come_in_and_are_settled_by_the_usual_rule(dataset, m
     assert (queue.overlap, queue.items_total, queue.slots_total, queue.slots_done) == (2, 5, 7, 7)
     assert (queue.items_decided, queue.items_disputed, queue.disputes_total) == (3, 1, 1)
     assert [dispute.item for dispute in Dispute.objects.all()] == [items["3"]]
-    seats = {str(seat.user): (seat.labelled, seat.skipped, round(seat.seconds, 1)) for seat in Seat.objects.select_related("user")}
+    seats = {str(seat.user): (seat.labeled, seat.skipped, round(seat.seconds, 1)) for seat in Seat.objects.select_related("user")}
     assert seats == {str(ana): (4, 0, 16.8), seven: (3, 1, 12.6)}
     first = Annotation.objects.order_by("id").first()
     assert (first.created_at, first.seconds, first.gold) == (datetime(2026, 1, 2, 10, tzinfo=UTC), 4.2, False)

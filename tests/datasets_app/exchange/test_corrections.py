@@ -18,7 +18,7 @@ from datasets_app.review.actions.changes import change_classes
 from datasets_app.review.queries.moves import MOVE
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabelling import Change
+from datasets_app.schemas.relabeling import Change
 from datasets_app.schemas.rules import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
@@ -182,7 +182,7 @@ def test_a_row_that_nobody_corrected_leaves_what_was_decided_since(dataset, tabl
     assert bring(dataset, ravi, packed(table)).report["look"]["counts"] == {"unchanged": 12}
 
 
-def test_nobody_corrects_what_they_labelled_themself(dataset, table, mia, ravi):
+def test_nobody_corrects_what_they_labeled_themself(dataset, table, mia, ravi):
     queue = make_queue(dataset, mia, overlap=2, source="all")
     item = dataset.items.get(text="=text 0")
     answer(queue, ravi, item, "card")

@@ -40,7 +40,7 @@ def test_the_bench_tells_how_somebody_did_and_enter_goes_on(project, mia, ravi, 
     expect(page.locator("#utter")).to_have_text("text 1")
     page.keyboard.press("2")
     expect(page.locator("#utter")).to_have_text("text 2")
-    assert (Seat.objects.get().labelled, Seat.objects.get().gold_right) == (3, 0)
+    assert (Seat.objects.get().labeled, Seat.objects.get().gold_right) == (3, 0)
 
 
 def test_g_ticks_gold_in_review(project, mia, ravi, ana, ben, opened):

@@ -8,7 +8,7 @@ from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.quality.models import QualityReport
 from datasets_app.quality.queries.quality import queue_agreement
 from datasets_app.review.actions.changes import change_classes
-from datasets_app.schemas.relabelling import Change, ChangeKind
+from datasets_app.schemas.relabeling import Change, ChangeKind
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue, say_items
 

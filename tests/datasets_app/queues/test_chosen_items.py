@@ -70,7 +70,7 @@ def test_a_page_that_leads_there_with_items_of_elsewhere_offers_none_of_them(dat
 
     form = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid]), {"item": asked}).content.decode()
     assert 'name="item"' not in form
-    assert "Unlabelled items" in form
+    assert "Unlabeled items" in form
     posted = {"name": "x", "source": "items", "item": asked[:2], "overlap": "1", "hidden_share": "0"}
     assert client_for(ravi).post(reverse("queues:open", args=[dataset.uuid]), posted).status_code == 422
     assert not Queue.objects.exists()

@@ -64,7 +64,7 @@ def test_an_answer_is_right_or_wrong_and_counts_nowhere_else(queue, ana, said, r
     assert counts(queue, ana) == (1, right, 1)
     assert asked(slot) == (1, right)
     assert (queue.slots_done, queue.items_decided, queue.items_disputed) == (0, 0, 0)
-    assert Seat.objects.get().labelled == 1
+    assert Seat.objects.get().labeled == 1
     assert Decision.objects.count() == 0
     slot.refresh_from_db()
     assert (slot.state, slot.annotation) == (Slot.State.DONE, made)
@@ -90,7 +90,7 @@ def test_undo_takes_the_answer_out_of_the_counts_and_a_second_one_takes_its_plac
     assert (counts(queue, ana), asked(slot)) == ((1, 1, 1), (1, 1))
     take(queue, ana, slot, {"label": "billing"})
     assert (counts(queue, ana), asked(slot)) == ((1, 0, 1), (1, 0))
-    assert Seat.objects.get().labelled == 1
+    assert Seat.objects.get().labeled == 1
 
 
 def test_gold_that_a_reviewer_settled_is_answered_and_undone_like_anything_else(project, mia, ravi, ana, ben):

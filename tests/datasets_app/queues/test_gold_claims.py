@@ -121,13 +121,13 @@ def test_everybody_gets_gold_of_their_own(of_one, ana, ben):
     assert Slot.objects.filter(is_gold=True).count() == 2
 
 
-def test_nobody_gets_what_they_set_or_ever_labelled(project, mia, ravi, ana):
-    dataset = make_dataset(project, mia, ["labelled by ana", "set by ravi", *(f"text {n}" for n in range(20))])
+def test_nobody_gets_what_they_set_or_ever_labeled(project, mia, ravi, ana):
+    dataset = make_dataset(project, mia, ["labeled by ana", "set by ravi", *(f"text {n}" for n in range(20))])
     make_schema(dataset, mia)
-    labelled, known = dataset.items.order_by("id")[:2]
-    before = make_queue(dataset, mia, name="Before", source="items", item_ids=[labelled.pk])
-    answer(before, ana, labelled, "card")
-    for item in (labelled, known):
+    labeled, known = dataset.items.order_by("id")[:2]
+    before = make_queue(dataset, mia, name="Before", source="items", item_ids=[labeled.pk])
+    answer(before, ana, labeled, "card")
+    for item in (labeled, known):
         know(item, ravi, {"label": "card"})
     queue = mixed_queue(dataset, mia)
 

@@ -1,4 +1,4 @@
-"""Who labelled under an older guideline is told once what changed, when they come back to the bench."""
+"""Who labeled under an older guideline is told once what changed, when they come back to the bench."""
 
 import pytest
 from django.core.exceptions import PermissionDenied

@@ -83,8 +83,8 @@ def test_people_see_their_own_numbers_and_managers_all(dataset, mia, ana, ravi, 
     label_items(queue, {ana: ["card"], ravi: ["card", "card"]})
     url = reverse("queues:queue", args=[queue.uuid])
 
-    assert [row.seat.labelled for row in client_for(ana).get(url).context["people"]] == [1]
-    assert [row.seat.labelled for row in client_for(mia).get(url).context["people"]] == [2, 1]
+    assert [row.seat.labeled for row in client_for(ana).get(url).context["people"]] == [1]
+    assert [row.seat.labeled for row in client_for(mia).get(url).context["people"]] == [2, 1]
 
 
 def test_agreement_stands_on_the_page_from_enough_items_on(project, mia, ana, ben, client_for, monkeypatch):

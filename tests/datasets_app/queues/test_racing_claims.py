@@ -127,7 +127,7 @@ def test_the_same_request_sent_three_times_at_once_counts_once(queue, ana):
     assert [len({row.pk for row in rows}) for rows in (answered, passed)] == [1, 1]
     assert {row.annotation.pk for row in undone} == {passed[0].pk}
     assert list(Annotation.objects.order_by("id").values_list("action", flat=True)) == ["label", "skip", "undo"]
-    assert [(seat.labelled, seat.skipped) for seat in queue.seats.all()] == [(1, 0)]
+    assert [(seat.labeled, seat.skipped) for seat in queue.seats.all()] == [(1, 0)]
 
 
 def test_undo_in_two_tabs_at_once_takes_back_two_answers(queue, ana):
@@ -137,7 +137,7 @@ def test_undo_in_two_tabs_at_once_takes_back_two_answers(queue, ana):
 
     assert {row.annotation.pk for row in undone} == set(given[1:])
     queue.refresh_from_db()
-    assert (queue.slots_done, queue.seats.get().labelled) == (1, 1)
+    assert (queue.slots_done, queue.seats.get().labeled) == (1, 1)
 
 
 def test_who_answers_in_two_tabs_while_leases_are_begun_anew_is_never_stuck(queue, ana):

@@ -25,7 +25,7 @@ def rows_of(queue: Queue) -> dict[str, list[tuple]]:
             Decision.objects.filter(queue=queue).values_list("item__text", "label__name", "how", "by", "annotations__user"), key=str
         ),
         "disputes": sorted((text, state, sorted(names[each] for each in pair.split("|")), count) for text, state, pair, count in disputes),
-        "seats": sorted(Seat.objects.filter(queue=queue).values_list("user", "labelled", "skipped", "seconds")),
+        "seats": sorted(Seat.objects.filter(queue=queue).values_list("user", "labeled", "skipped", "seconds")),
         "queue": [
             (queue.slots_total, queue.slots_done, queue.items_total, queue.items_decided, queue.items_disputed, queue.disputes_total,
              queue.items_agreed)

@@ -94,7 +94,7 @@ def test_a_double_submit_makes_one_row(of_two_answers, ana):
     assert first.pk == second.pk
     assert Annotation.objects.count() == 1
     assert counters(queue)["done"] == 1
-    assert Seat.objects.get().labelled == 1
+    assert Seat.objects.get().labeled == 1
 
 
 def test_a_late_answer_takes_another_open_slot_of_its_item(of_two_answers, ana, ravi):
@@ -132,7 +132,7 @@ def test_a_second_answer_of_the_same_person_replaces_the_first(of_one, ana):
     assert second.replaces == first
     assert labels_now(queue) == ["billing"]
     assert counters(queue) == {"done": 1, "decided": 1, "disputed": 0, "disputes": 0}
-    assert Seat.objects.get().labelled == 1
+    assert Seat.objects.get().labeled == 1
 
 
 def test_a_second_answer_opens_and_ends_a_dispute(of_two_answers, ana, ravi):

@@ -1,4 +1,4 @@
-"""Webhooks that take `item.labelled` and `decision.changed` get every answer and every decision once, without what people wrote."""
+"""Webhooks that take `item.labeled` and `decision.changed` get every answer and every decision once, without what people wrote."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -28,7 +28,7 @@ LATER = timedelta(minutes=1)
 def hook(project) -> Channel:
     """A webhook that takes both kinds, added before anything happened."""
     found = Channel.objects.create(
-        project=project, kind="webhook", name="Pipeline", address="https://example.org/x", wants=["item.labelled", "decision.changed"]
+        project=project, kind="webhook", name="Pipeline", address="https://example.org/x", wants=["item.labeled", "decision.changed"]
     )
     tell_labels(timezone.now())
     return found
@@ -54,7 +54,7 @@ def test_an_answer_and_the_decision_that_follows_are_told_with_ids_and_classes(q
     assert tell() == 2
     decision, item = Decision.objects.get(), given.item
     at = given.created_at.isoformat(timespec="seconds")
-    assert events("item.labelled") == [
+    assert events("item.labeled") == [
         {"annotation": str(given.uuid), "action": "label", "queue": str(queue.uuid), "item": str(item.uuid), "item_digest": item.digest,
          "at": at, "labels": ["card"]}
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def test_an_answer_and_the_decision_that_follows_are_told_with_ids_and_classes(q
         {"decision": str(decision.uuid), "digest": decision.digest, "how": "single", "queue": str(queue.uuid), "supersedes": None,
          "item": str(item.uuid), "item_digest": item.digest, "at": decision.created_at.isoformat(timespec="seconds"), "labels": ["card"]}
     ]  # fmt: skip
-    message = Delivery.objects.get(data__event="item.labelled")
+    message = Delivery.objects.get(data__event="item.labeled")
     assert (message.subject, message.data["count"], message.url) == ("1 answer in Inbox", 1, f"/datasets/{queue.dataset.uuid}/")
 
 
@@ -73,7 +73,7 @@ def test_nothing_is_told_twice_and_what_comes_next_follows(queue, ana, hook):
 
     answer(queue, ana, second, "billing")
     assert tell() == 2
-    assert [event["item"] for event in events("item.labelled")] == [str(first.uuid), str(second.uuid)]
+    assert [event["item"] for event in events("item.labeled")] == [str(first.uuid), str(second.uuid)]
 
 
 def test_what_was_said_a_moment_ago_waits_until_nothing_older_can_still_commit(queue, ana, hook):
@@ -90,7 +90,7 @@ def test_a_skip_an_undo_and_a_withdrawal_are_told_as_what_they_are(queue, ana, h
     skip(queue_id=queue.uuid, actor=ana, slot_id=queue.slots.get(item=second).pk, client_key=uuid4(), reason="Too long.")
     tell()
 
-    assert [(event["action"], event["labels"]) for event in events("item.labelled")] == [("label", ["card"]), ("undo", []), ("skip", [])]
+    assert [(event["action"], event["labels"]) for event in events("item.labeled")] == [("label", ["card"]), ("undo", []), ("skip", [])]
     told = events("decision.changed")
     assert [event["how"] for event in told] == ["single", "withdrawn"]
     assert told[1]["supersedes"] == told[0]["digest"]
@@ -102,7 +102,7 @@ def test_what_people_wrote_stays_here(project, mia, ana, hook):
     say(queue, ana, queue_items(queue)[0], {"text": "A secret of Ana."})
 
     assert tell() == 2
-    assert [event["labels"] for event in events("item.labelled")] == [[]]
+    assert [event["labels"] for event in events("item.labeled")] == [[]]
     assert "secret" not in str(list(Delivery.objects.values_list("data", "text", "subject")))
 
 
@@ -111,7 +111,7 @@ def test_what_was_there_before_the_webhook_is_not_told(project, queue, ana):
     first, second = queue_items(queue)
     answer(queue, ana, first, "card")
     assert tell() == 0
-    hook = Channel.objects.create(project=project, kind="webhook", name="Late", address="https://example.org/x", wants=["item.labelled"])
+    hook = Channel.objects.create(project=project, kind="webhook", name="Late", address="https://example.org/x", wants=["item.labeled"])
 
     answer(queue, ana, second, "card")
     assert tell() == 1
@@ -145,19 +145,19 @@ def test_many_answers_are_told_in_messages_of_two_hundred(project, mia, ana, hoo
     label_items(queue, {ana: ["card"] * 7})
 
     assert tell() == 14
-    sizes = [row.data["count"] for row in Delivery.objects.filter(data__event="item.labelled").order_by("id")]
+    sizes = [row.data["count"] for row in Delivery.objects.filter(data__event="item.labeled").order_by("id")]
     assert sizes == [2, 1, 2, 1, 1]
-    assert [event["annotation"] for event in events("item.labelled")] == [str(row.uuid) for row in Annotation.objects.order_by("id")]
+    assert [event["annotation"] for event in events("item.labeled")] == [str(row.uuid) for row in Annotation.objects.order_by("id")]
 
 
 def test_only_a_webhook_takes_them(project, lee, settings):
     settings.EMAIL_IS_SET = True
     given = {"project": project, "name": "Duty", "actor": lee}
     with pytest.raises(Refused, match="Only webhooks can receive annotations."):
-        delivery.add_channel(kind="email", address="duty@example.org", wants=["item.labelled"], **given)
+        delivery.add_channel(kind="email", address="duty@example.org", wants=["item.labeled"], **given)
     with pytest.raises(Refused, match="'nonsense' isn't a message type"):
         delivery.add_channel(kind="webhook", address="https://example.org/x", wants=["nonsense"], **given)
     assert not Channel.objects.exists()
 
-    made = delivery.add_channel(kind="webhook", address="https://example.org/x", wants=["page", "item.labelled"], **given)
-    assert made.wants == ["item.labelled", "page"]
+    made = delivery.add_channel(kind="webhook", address="https://example.org/x", wants=["page", "item.labeled"], **given)
+    assert made.wants == ["item.labeled", "page"]

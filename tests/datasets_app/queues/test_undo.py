@@ -43,7 +43,7 @@ def test_undo_brings_the_item_back_with_its_label_preselected(queue, ana):
     assert undone.annotation.label.name == "card"
     assert (shown[0]["text"], shown[0]["said"]) == ("text 0", says(queue.schema.labels.get(name="card")))
     queue.refresh_from_db()
-    assert (queue.slots_done, queue.items_decided, Seat.objects.get().labelled) == (0, 0, 0)
+    assert (queue.slots_done, queue.items_decided, Seat.objects.get().labeled) == (0, 0, 0)
 
 
 def test_undo_withdraws_the_decision_that_rested_on_the_answer(of_one, ana):

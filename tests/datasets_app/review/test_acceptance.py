@@ -157,7 +157,7 @@ def test_an_item_whose_answers_change_by_themselves_leaves_the_sample(agreed, ra
     assert sample_of(check).size == 5
 
 
-def test_a_reviewer_gets_no_item_that_they_labelled_themself(of_the_reviewer, ravi):
+def test_a_reviewer_gets_no_item_that_they_labeled_themself(of_the_reviewer, ravi):
     items = queue_items(of_the_reviewer)
 
     check = start_check(queue_id=of_the_reviewer.uuid, actor=ravi, size=500, tolerated=0)
@@ -238,7 +238,7 @@ def test_what_agreed_after_the_sample_was_drawn_still_waits(project, mia, ravi, 
 
 
 @pytest.mark.parametrize(("own", "other"), [(9, 3), (3, 9)])
-def test_items_that_the_reviewer_labelled_are_left_for_another(of_the_reviewer, ravi, monkeypatch, own, other):
+def test_items_that_the_reviewer_labeled_are_left_for_another(of_the_reviewer, ravi, monkeypatch, own, other):
     monkeypatch.setattr("datasets_app.review.actions.checks.secrets.randbelow", lambda most: 5)
     queue = of_the_reviewer
     theirs = Agreed.objects.filter(queue=queue, item__in=queue.annotations.filter(user=ravi).values("item"))

@@ -58,7 +58,7 @@ def test_another_class_needs_a_reason(queue, ravi):
     assert settle(queue, ravi, "transfer", reason="It is a transfer.").label.name == "transfer"
 
 
-def test_nobody_settles_what_they_labelled(project, mia, ana, ravi):
+def test_nobody_settles_what_they_labeled(project, mia, ana, ravi):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia, overlap=2)
     label_items(queue, {ana: ["card"], ravi: ["billing"]})
 

@@ -23,7 +23,7 @@ from datasets_app.review.queries.moves import MOVE, touched
 from datasets_app.schemas.models import LabelChange, LabelSchema
 from datasets_app.schemas.queries import changes
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabelling import Change, Gone, follow, plan
+from datasets_app.schemas.relabeling import Change, Gone, follow, plan
 from datasets_app.schemas.rules import LabelSpec
 from datasets_app.snapshots.actions import freeze
 from lifecycle.ground.jobs import actions as jobs

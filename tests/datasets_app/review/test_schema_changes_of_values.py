@@ -265,7 +265,7 @@ def test_marked_parts_of_a_retired_class_are_taken_out(of_marked, marked, mia, a
     assert freeze(dataset=marked, actor=mia).kind == "snapshots.freeze"
 
 
-def test_an_item_whose_decision_was_withdrawn_is_labelled_again(of_several, several, mia, ana, ben):
+def test_an_item_whose_decision_was_withdrawn_is_labeled_again(of_several, several, mia, ana, ben):
     label_all(of_several, ana, [sets("lost")])
     change(several, mia, ("lost", "retire", []))
     run_ok()

@@ -13,7 +13,7 @@ from datasets_app.schemas.actions.proposals import decline_proposal, propose_cha
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.models import GuidelineProposal, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import latest_schema, names_in
-from datasets_app.schemas.relabelling import Change, ChangeKind, Gone
+from datasets_app.schemas.relabeling import Change, ChangeKind, Gone
 from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.task_types.values import rename, words

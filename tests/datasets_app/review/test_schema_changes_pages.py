@@ -10,7 +10,7 @@ from datasets_app.queues.queries.decisions import current_decisions
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.schemas.models import LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabelling import Change
+from datasets_app.schemas.relabeling import Change
 from lifecycle.ground.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, label_items, make_dataset, make_queue, make_schema

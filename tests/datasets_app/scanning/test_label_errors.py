@@ -168,7 +168,7 @@ def test_doubts_are_the_share_of_wrong_labels_among_rows_like_it():
 def test_without_decisions_no_scan_begins(project, ana, ravi):
     dataset = make_dataset(project, ana)
     import_texts(dataset, ["one", "two"], ana)
-    with pytest.raises(Refused, match="This dataset has no labelled items yet"):
+    with pytest.raises(Refused, match="This dataset has no labeled items yet"):
         actions.scan(dataset=dataset, kind="label_errors", actor=ravi)
 
     assert not Scan.objects.exists()

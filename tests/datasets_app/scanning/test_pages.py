@@ -135,7 +135,7 @@ def test_a_queue_is_opened_from_the_page(scanned, ravi, client_for):
 def test_people_do_not_choose_chosen_items_in_the_form_of_queues(dataset, ravi, client_for):
     page = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid])).content.decode()
 
-    assert "Unlabelled items" in page
+    assert "Unlabeled items" in page
     assert "Selected items" not in page
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from datasets_app.queues.rules import is_right
-from datasets_app.schemas.relabelling import moved
+from datasets_app.schemas.relabeling import moved
 from datasets_app.schemas.rules import ClassesNow, through
 from tests.support.changing import sets, spans
 

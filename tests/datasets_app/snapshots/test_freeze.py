@@ -112,7 +112,7 @@ def test_a_split_is_written_as_the_engine_reads_it(frozen, tmp_path):
     [
         ([(f"t{n}", "only") for n in range(9)], "All rows have the same label, so a model can't be trained."),
         ([("a", "x"), ("b", "y")], "The validation split would be empty."),
-        ([("a", "x"), ("A!", "y")], "All 2 labelled rows are excluded."),
+        ([("a", "x"), ("A!", "y")], "All 2 labeled rows are excluded."),
     ],
 )
 def test_what_cannot_be_learnt_from_is_not_frozen(dataset, ana, mia, rows, sentence):
@@ -127,7 +127,7 @@ def test_what_cannot_be_learnt_from_is_not_frozen(dataset, ana, mia, rows, sente
 def test_nothing_decided_is_refused_at_once(dataset, ana, mia):
     import_texts(dataset, ["a", "b"], ana)
 
-    with pytest.raises(Refused, match="This dataset has no labelled items yet"):
+    with pytest.raises(Refused, match="This dataset has no labeled items yet"):
         actions.freeze(dataset=dataset, actor=mia)
     assert not Job.objects.filter(kind="snapshots.freeze").exists()
 

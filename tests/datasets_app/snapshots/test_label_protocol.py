@@ -27,7 +27,7 @@ BEN = [*ANA[:-2], *ANA[-2:][::-1]]  # differs on the last two, which Ravi settle
 
 @pytest.fixture
 def queue(project, mia, ana, ben, ravi):
-    """Twelve items with two answers each, all decided, and beside it one that a third person labelled alone."""
+    """Twelve items with two answers each, all decided, and beside it one that a third person labeled alone."""
     dataset = make_dataset(project, mia, [f"text {n}" for n in range(N)])
     queue = make_queue(dataset, mia, schema=("billing", "card"), overlap=2)
     label_items(queue, {ana: ANA, ben: BEN})

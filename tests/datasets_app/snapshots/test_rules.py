@@ -136,7 +136,7 @@ def test_shares_make_a_hundred():
 
 
 def test_what_cannot_be_frozen_is_said():
-    assert why_not([], Counter(leak=2))[0] == "All 2 labelled rows are excluded."
+    assert why_not([], Counter(leak=2))[0] == "All 2 labeled rows are excluded."
     one_class = divide([row(f"{n}") for n in range(9)], seed=1, shares=SHARES)
     assert why_not(one_class.placed, one_class.left_out)[0] == "All rows have the same label, so a model can't be trained."
     few = divide([row("1", "a"), row("2", "b")], seed=1, shares=SHARES)

@@ -150,11 +150,11 @@ def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_n
 
 # ── Launched before the event of a launch named who is behind it ─────────────
 @pytest.fixture
-def from_before(labelled) -> Proposal:
+def from_before(labeled) -> Proposal:
     """Its run was launched then."""
     launch = import_module("lifecycle.modeling.training.actions.launch")
     with mock.patch.object(launch, "record", lambda *given, behind=None, **said: record(*given, **said)):
-        return advance(labelled)
+        return advance(labeled)
 
 
 def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, lars, ana):
@@ -197,7 +197,7 @@ def decide_first(proposal: Proposal, reviewer) -> None:
 
 
 @pytest.fixture
-def labelled_elsewhere(approved, lena) -> Proposal:
+def labeled_elsewhere(approved, lena) -> Proposal:
     """Lena answered its texts, but for those of the test split, in a queue of her own."""
     upload = Proposal.objects.get(pk=approved.pk).upload
     queue = open_queue(
@@ -209,25 +209,25 @@ def labelled_elsewhere(approved, lena) -> Proposal:
     return Proposal.objects.get(pk=approved.pk)
 
 
-def test_who_labeled_its_texts_in_another_queue_is_behind_it(labelled_elsewhere, lars, lena):
-    assert "labeled or uploaded texts for it" in queries.behind(lena, labelled_elsewhere)
-    trained = advance(labelled_elsewhere)
+def test_who_labeled_its_texts_in_another_queue_is_behind_it(labeled_elsewhere, lars, lena):
+    assert "labeled or uploaded texts for it" in queries.behind(lena, labeled_elsewhere)
+    trained = advance(labeled_elsewhere)
     assert queries.people_behind(trained) == {lars.uuid, lena.uuid}
     assert "labeled or uploaded texts for it" in queries.behind(lena, trained)
 
 
 @pytest.mark.postgres
-def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_endpoint(labelled_elsewhere, lena, lee, noah, client_for):
-    end_training(advance(labelled_elsewhere), accuracy=1.0)
+def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_endpoint(labeled_elsewhere, lena, lee, noah, client_for):
+    end_training(advance(labeled_elsewhere), accuracy=1.0)
 
-    refused(asked_for_another_endpoint(advance(advance(labelled_elsewhere)), lee, noah), lena, client_for)
+    refused(asked_for_another_endpoint(advance(advance(labeled_elsewhere)), lee, noah), lena, client_for)
 
 
-def test_who_brought_labels_that_the_gate_counted_is_behind_it(labelled, lars, ana, lena):
-    datasets.import_texts(labelled.dataset, [("one more wish", "refund")], lena)
+def test_who_brought_labels_that_the_gate_counted_is_behind_it(labeled, lars, ana, lena):
+    datasets.import_texts(labeled.dataset, [("one more wish", "refund")], lena)
 
-    assert "labeled or uploaded texts for it" in queries.behind(lena, labelled)
-    assert queries.people_behind(advance(labelled)) == {lars.uuid, ana.uuid, lena.uuid}
+    assert "labeled or uploaded texts for it" in queries.behind(lena, labeled)
+    assert queries.people_behind(advance(labeled)) == {lars.uuid, ana.uuid, lena.uuid}
 
 
 def test_how_often_is_asked_does_not_grow_with_the_labels(training_now, monkeypatch):
@@ -251,10 +251,10 @@ def freeze_by_hand(proposal: Proposal, person) -> None:
     run_ok("default")
 
 
-def test_who_divided_its_new_texts_before_the_product_did_froze_them(labelled, lee, lena, noah, client_for):
-    freeze_by_hand(labelled, lena)
-    end_training(advance(labelled), accuracy=1.0)
-    found = advance(advance(labelled))
+def test_who_divided_its_new_texts_before_the_product_did_froze_them(labeled, lee, lena, noah, client_for):
+    freeze_by_hand(labeled, lena)
+    end_training(advance(labeled), accuracy=1.0)
+    found = advance(advance(labeled))
 
     assert found.promotion.subject["people"]["froze"] == [str(lena.uuid)]
     refused(asked_again(found, lee, noah), lena, client_for)
@@ -275,10 +275,10 @@ def test_what_an_earlier_retraining_froze_nobody_did(no_better, endpoint, lars, 
 
 
 @pytest.fixture
-def adjudicated(labelled, rosa) -> Proposal:
+def adjudicated(labeled, rosa) -> Proposal:
     """Rosa decided an item of its queue, which she did not annotate."""
-    decide_first(labelled, rosa)
-    return labelled
+    decide_first(labeled, rosa)
+    return labeled
 
 
 def test_who_adjudicated_its_queue_is_behind_it_without_an_annotation(adjudicated, lars, ana, rosa):

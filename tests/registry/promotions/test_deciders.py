@@ -13,7 +13,7 @@ from datasets_app.queues.models import Decision
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.review.actions.reviews import decide
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabelling import Change
+from datasets_app.schemas.relabeling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export, Snapshot

@@ -17,7 +17,7 @@ from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.models import Finding
 from datasets_app.schemas.actions.schemas import publish_schema, spec_of
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, value_of
-from datasets_app.schemas.relabelling import Change
+from datasets_app.schemas.relabeling import Change
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.models import Snapshot

@@ -21,7 +21,7 @@ class NumberSettings(EncoderSettings):
         """Without settings of labels."""
         self.check_thresholds(spec)
         self.check_strategy(spec)
-        self.check_unlabelled(spec, "numbers are predicted")
+        self.check_unlabeled(spec, "numbers are predicted")
 
     def outputs(self, labels: int) -> int:
         """The number."""

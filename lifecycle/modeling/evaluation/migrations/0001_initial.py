@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('pairs', models.PositiveIntegerField()),
-                ('same', models.PositiveIntegerField(help_text='prompts with identical responses, not labelled')),
+                ('same', models.PositiveIntegerField(help_text='prompts with identical responses, not labeled')),
                 ('swapped', models.JSONField(help_text='digests of the items that show the second response first')),
                 ('seed', models.PositiveIntegerField()),
                 ('key', models.UUIDField(help_text='idempotency key of the form', null=True)),

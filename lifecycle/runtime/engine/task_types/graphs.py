@@ -92,7 +92,7 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
         return self.decoded(opened, asked.rows)
 
     def decoded(self, opened: Predictor, rows: Rows) -> Any:
-        """What the graph gives to labelled rows, by the artifact's temperature."""
+        """What the graph gives to labeled rows, by the artifact's temperature."""
         return self.decoding.decode(opened.logits(rows), opened.info.temperature)
 
     def predicted(self, given: Any, asked: Evaluation) -> P:

@@ -145,7 +145,7 @@ class Settings(ABC):
         return None if counts["splits"].get("train") else Problem("it has no training rows.", f"{work} and create a new dataset version.")
 
     @staticmethod
-    def check_unlabelled(spec: TrainSpec, where: str, *more: str) -> None:
+    def check_unlabeled(spec: TrainSpec, where: str, *more: str) -> None:
         """Raises SpecError for what has no meaning without labels. more: names of fields that have none either."""
         if spec.labels:
             raise SpecError("labels", f"must be empty where {where}, got {len(spec.labels)} names.")

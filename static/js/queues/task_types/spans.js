@@ -142,7 +142,7 @@
       const rows = spans.map((span, index) => {
         const origin =
           span.origin === "suggested"
-            ? element("span", { class: "st wait" }, `pre-labelled${span.score == null ? "" : ` ${span.score.toFixed(2)}`}`)
+            ? element("span", { class: "st wait" }, `pre-labeled${span.score == null ? "" : ` ${span.score.toFixed(2)}`}`)
             : span.origin;
         const remove = element(
           "button",
@@ -181,7 +181,7 @@
           words.findLastIndex((word) => word.start < span.end),
         );
         announce(
-          `${name(span.label)}: ${quoted(span)}${span.origin === "suggested" ? ", pre-labelled. Enter accepts it, Backspace rejects it" : ""}`,
+          `${name(span.label)}: ${quoted(span)}${span.origin === "suggested" ? ", pre-labeled. Enter accepts it, Backspace rejects it" : ""}`,
         );
       }
       paint();

@@ -25,7 +25,7 @@ from tests.support.unchanged import refused
 from tests.task_types.examples import EXAMPLES, LEARNT
 
 CLUSTERS = Analysis.Kind.CLUSTERS
-LABELLED = [task for task in LEARNT if type_of(task).has_labels]
+LABELED = [task for task in LEARNT if type_of(task).has_labels]
 SHARES = {"train": 30, "validation": 20, "test": 50}
 
 
@@ -68,7 +68,7 @@ def near(folder, texts):
 @pytest.fixture
 def of_each_task(project, mia):
     """An evaluation in which many rows are wrong, by task."""
-    runs = {task: make_run(EXAMPLES[task].snapshot(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5) for task in LABELLED}
+    runs = {task: make_run(EXAMPLES[task].snapshot(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5) for task in LABELED}
     return {task: queries.latest_evaluation(run, "test").uuid for task, run in runs.items()}
 
 
@@ -81,7 +81,7 @@ def grouped_each(of_each_task, mia):
             run_ok("default")
 
 
-@pytest.fixture(params=LABELLED)
+@pytest.fixture(params=LABELED)
 def measured(request, of_each_task):
     return Evaluation.objects.get(uuid=of_each_task[request.param])
 

@@ -14,7 +14,7 @@ from lifecycle.runtime.statistics.metrics import COMPARED, paired_rows, score_ro
 from lifecycle.runtime.task_types.single_label.measures import Predictions
 from lifecycle.ui.templatetags.lifecycle import in_groups
 from tests.support.snapshots import freeze
-from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
+from tests.support.training import labeled_dataset, make_evaluation, make_run, make_snapshot
 
 CHANGED = [
     rules.Change("1", "a", "b", "a", "fixed"), rules.Change("2", "a", "a", "b", "broken"),
@@ -163,7 +163,7 @@ def test_pages_and_programs_are_told_the_same(client_for, project, mia):
 
 
 def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, mia):
-    dataset = labelled_dataset(project, mia)
+    dataset = labeled_dataset(project, mia)
     first = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
     second = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
     a, b = (queries.latest_evaluation(make_run(snapshot, mia), "test") for snapshot in (first, second))

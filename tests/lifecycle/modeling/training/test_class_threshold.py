@@ -16,7 +16,7 @@ from monitoring.retraining.actions.training import recipe_of
 from tests.support.changing import change
 from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze
-from tests.support.training import labelled_dataset, make_base, make_run, make_snapshot, multi_label_snapshot
+from tests.support.training import labeled_dataset, make_base, make_run, make_snapshot, multi_label_snapshot
 
 WANTED = {"operating_class": "card", "operating_point": "recall", "operating_target": 0.95}
 SPACE = {"epochs": {"choices": [2, 3]}}
@@ -190,7 +190,7 @@ def test_where_too_few_rows_of_the_class_are_left_a_retraining_asks_for_no_thres
 
 def test_in_data_without_the_class_the_likeliest_class_answers_again(run, project, mia, snapshot):
     texts = {"bill": ["the bill is wrong", "a bill late"], "other": ["hello there", "good day"]}
-    other = freeze(labelled_dataset(project, mia, texts=texts, name="Other"), mia, shares={"train": 60, "validation": 20, "test": 20})
+    other = freeze(labeled_dataset(project, mia, texts=texts, name="Other"), mia, shares={"train": 60, "validation": 20, "test": 20})
 
     assert suggesting.followed(run.spec, snapshot, other) == {"operating_class": "", "operating_point": "f1"}
     assert suggesting.followed(run.spec | {"operating_class": ""}, snapshot, other) == {}

@@ -25,7 +25,7 @@ from tests.support.estimates import succeeded
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.people import make_person
 from tests.support.snapshots import freeze
-from tests.support.training import TEXTS, labelled_dataset, make_run, write_base
+from tests.support.training import TEXTS, labeled_dataset, make_run, write_base
 
 launching = import_module("lifecycle.modeling.training.actions.launch")  # the package has a function of this name
 SHARES = {"train": 60, "validation": 20, "test": 20}
@@ -45,7 +45,7 @@ def first(finished) -> Run:
 @pytest.fixture
 def second(first, project, mia):
     """A snapshot of another dataset: refunds are gone, travel is new."""
-    return freeze(labelled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
+    return freeze(labeled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
 
 
 @pytest.fixture

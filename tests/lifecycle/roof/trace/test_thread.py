@@ -1,4 +1,4 @@
-"""The chain from a prediction to the people who labelled, and from an item up to everything it touched."""
+"""The chain from a prediction to the people who labeled, and from an item up to everything it touched."""
 
 import pytest
 from django.db import connection

@@ -106,7 +106,7 @@ def test_the_nightly_build_ends_with_a_request_in_review(shell, project, mia, le
     registry.make_endpoint(model, mia, slug="support-inbox-prod")
     texts = [f"{text} {at}" for some in training.TEXTS.values() for text in some for at in range(20)]
     rows = [f"{text},{registry.LABELS[at % len(registry.LABELS)]}" for at, text in enumerate(texts)]
-    (tmp_path / "labelled.csv").write_text("\n".join(["text,label", *rows]))
+    (tmp_path / "labeled.csv").write_text("\n".join(["text,label", *rows]))
 
     def workers():
         for run in Run.objects.filter(state="queued"):

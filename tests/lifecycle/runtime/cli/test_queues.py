@@ -61,7 +61,7 @@ def test_one_queue_is_shown_by_name_by_dataset_and_name_and_by_uuid(as_person, p
         "Annotations    0 of 6, 2 per item",
         "Decided        0 of 3 items",
         "To adjudicate  0 items",
-        "Items          Unlabelled items",
+        "Items          Unlabeled items",
         "Order          Import order",
         "Acceptance     Label agreed items immediately",
         "Assigned to    all annotators",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.modeling.evaluation.models import Evaluation
-from lifecycle.modeling.evaluation.task_types.by_key.rows import unlabelled
+from lifecycle.modeling.evaluation.task_types.by_key.rows import unlabeled
 from lifecycle.modeling.evaluation.task_types.generation import page as generation
 from lifecycle.modeling.evaluation.task_types.multi_label import page as multi_label
 from lifecycle.modeling.evaluation.task_types.page import ReportPage
@@ -32,5 +32,5 @@ def thresholds_of(evaluation: Evaluation) -> Thresholds:
     """The threshold questions of the evaluation's task. Raises Refused if the task has no thresholds."""
     found = page_of(evaluation).threshold
     if found is None:
-        raise unlabelled(evaluation)
+        raise unlabeled(evaluation)
     return found

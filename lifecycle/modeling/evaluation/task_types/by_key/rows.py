@@ -27,7 +27,7 @@ def rows_for(evaluation: Evaluation) -> ReportRows[Any, Any]:
     return ROWS[evaluation.task_type.key]
 
 
-def unlabelled(evaluation: Evaluation) -> Refused:
+def unlabeled(evaluation: Evaluation) -> Refused:
     """The error for a per-label analysis of a model that predicts no labels."""
     rows = rows_for(evaluation)
     text = f"This model {rows.does}. This analysis needs a model that predicts labels."

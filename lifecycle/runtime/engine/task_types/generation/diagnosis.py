@@ -43,7 +43,7 @@ def changed(examples: Sequence[Example]) -> Sequence[Diagnosis]:
     if not rows:
         return ()
     title = f"{rows:,} training dialogues contain text that the base model's chat template would change."
-    detail = "The template removes or adds text, such as earlier reasoning. Here the labelled text is used unchanged."
+    detail = "The template removes or adds text, such as earlier reasoning. Here the labeled text is used unchanged."
     return (
         Diagnosis("changed_turns", "watch", title, detail, 0, 0, "Remove such text from earlier turns and create a new dataset version."),
     )

@@ -51,7 +51,7 @@ class TextSettings(Settings):
     def check(self, spec: TrainSpec) -> None:
         """There are no labels, and no head."""
         self.check_thresholds(spec)
-        self.check_unlabelled(spec, "the task is generation", "pooling", "keep_head")
+        self.check_unlabeled(spec, "the task is generation", "pooling", "keep_head")
 
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
         """There are training rows."""

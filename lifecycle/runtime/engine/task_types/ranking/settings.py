@@ -27,7 +27,7 @@ class RankingSettings(EncoderSettings):
         """There are no labels, and nothing is computed of a text once."""
         self.check_thresholds(spec)
         self.check_strategy(spec)
-        self.check_unlabelled(spec, ORDERED)
+        self.check_unlabeled(spec, ORDERED)
         if spec.strategy.cached:
             raise SpecError("strategy.cached", f"must be false where {ORDERED}: each is read with its prompt.")
 

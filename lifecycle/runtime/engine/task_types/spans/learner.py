@@ -193,7 +193,7 @@ def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
     if not any(count for count, _ in told):
         return []
     detail = "; ".join(f"{count:,} {text}" for count, text in told if count)
-    named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans can't be used exactly as labelled."
+    named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans can't be used exactly as labeled."
     whole = "everything between two spaces" if unit is Unit.SPACED else "whole words"
     step = "Increase max_tokens, or split long texts." if beyond else f"Label {whole} without overlaps."
     return [Diagnosis("lost_spans", "watch" if beyond else "info", named, f"{detail}.", 0, 0, step)]

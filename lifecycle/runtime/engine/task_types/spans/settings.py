@@ -44,7 +44,7 @@ class SpanSettings(EncoderSettings):
         never = tuple(label for label, splits in labels.items() if not splits.get("train"))
         if labels and not never:
             return None
-        told = f"its training rows have no spans labelled {listed(never)}" if never else "its training rows have no spans"
+        told = f"its training rows have no spans labeled {listed(never)}" if never else "its training rows have no spans"
         return Problem(f"{told}. A label needs training spans.", "Label some or remove the label, then create a new dataset version.")
 
     def batch_size(self, facts: Facts) -> Choice:
