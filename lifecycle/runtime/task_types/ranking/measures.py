@@ -6,7 +6,7 @@ e^-difference) (Bradley and Terry 1952).
 pair_accuracy   share of pairs with a preference in which the preferred response has the higher score; 0.5 for equal scores
 best_first      share of rows whose highest-scored response is ranked first
 kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 if all scores of a row are equal
-log_loss        nats per pair; the target of a tie is 0.5, so its minimum is ln 2
+log_loss        nats per pair; the target of a tie is 0.5, so it contributes at least ln 2
 ece             over pairs, of the probability that the higher-scored response is better
 accuracy_longer, accuracy_shorter    pair_accuracy where the longer or the shorter response (in characters) is preferred
 longer_preferred  share of the pairs of different length in which the model prefers the longer
