@@ -20,7 +20,7 @@ from lifecycle.runtime.task_types.inputs import TEXT_LIMIT, BadInput, Cell, clea
 Value = dict[str, Any]
 Part = Hashable
 Read = Callable[[str], str]  # maps a word in a file to a label name, or ""
-DROPPED = "a retired label"
+DROPPED = "a removed label"
 NO_LABELS = "none of the labels"
 
 

@@ -25,7 +25,7 @@ EXAMPLE = Example(
     ],
     bad_cells=[(column("[1]"), "names"), (column('["a"'), "not_json"), (column("[NaN]"), "not_json"),
     (column('["\\u0000"]'), "unstorable_text")],
-    words=[(BOTH, "ORG, PERSON"), (EMPTY, "none of the labels"), ({"labels": ["gone"]}, "a retired label")],
+    words=[(BOTH, "ORG, PERSON"), (EMPTY, "none of the labels"), ({"labels": ["gone"]}, "a removed label")],
     merges=[([BOTH, ORG], ORG), ([PERSON, ORG], None), ([EMPTY, EMPTY, ORG], EMPTY), ([BOTH, BOTH, PERSON], BOTH)],
     frozen=[(NAMED, '["a","b"]'), (EMPTY, "[]")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},

@@ -24,7 +24,7 @@ EXAMPLE = Example(
         (column('["a", "b"]'), "labels"), (Cell(CellKind.NAMES, '["a", "b"]'), "labels"), (Cell(CellKind.NAMES, "[]"), "labels"),
         (Cell(CellKind.NAMES, "[1]"), "names"), (Cell(CellKind.NAMES, "["), "not_json"),
     ],
-    words=[(PERSON, "PERSON"), ({"label": "gone"}, "a retired label")],
+    words=[(PERSON, "PERSON"), ({"label": "gone"}, "a removed label")],
     merges=[([PERSON, PERSON, ORG], PERSON), ([PERSON, ORG], None), ([PERSON], PERSON)],
     frozen=[({"label": "PERSON"}, "PERSON")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},
