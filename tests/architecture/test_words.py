@@ -41,6 +41,24 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
         yield source.count("\n", 0, found.start()) + 1, found[1] or found[2] or ""
 
 
+def prose(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a page of docs, without code and the addresses of links."""
+    bare = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)\s]*\)", lambda found: re.sub(r"[^\n]", " ", found[0]), path.read_text(), flags=re.DOTALL)
+    yield from enumerate(bare.splitlines(), 1)
+
+
+def test_docs_are_in_plain_english():
+    docs = sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "adr")
+    found = [
+        f"{path.relative_to(ROOT).as_posix()}:{line}: {match[0]!r} in {text[:80]!r}"
+        for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *docs)
+        for line, text in prose(path)
+        for match in PHRASE.finditer(text)
+    ]
+
+    assert not found, "\n".join(found)
+
+
 def test_what_people_read_is_plain_english():
     found = []
     for folder in (*PRODUCT, "templates"):
