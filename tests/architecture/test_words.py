@@ -9,13 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("datasets_app", "lifecycle", "monitoring", "registry")
-NOT_YET = (
-    "datasets_app/",
-    "lifecycle/runtime/cli/",
-    "lifecycle/modeling/evaluation/task_types/",
-    "lifecycle/runtime/task_types/",
-    "templates/datasets_app/",
-)
+NOT_YET = ("lifecycle/runtime/cli/",)
 EXAMPLES = ("lifecycle/roof/demo/inbox.py", "lifecycle/roof/demo/season.py")  # messages of customers
 
 BANNED = (

@@ -101,13 +101,13 @@ def test_a_threshold_is_chosen_by_costs(opened, evaluation, mia):
 
     page.get_by_label("Class optional").select_option("card")
     expect(page.get_by_label("Cost of a missed row")).to_be_visible()
-    page.get_by_role("link", name="Least cost").click()
+    page.get_by_role("link", name="Lowest cost").click()
     page.wait_for_url(lambda url: "goal=cost" in url)
     page.get_by_label("Cost of a missed row").fill("20")
     page.get_by_label("Cost of a missed row").press("Enter")
 
     page.wait_for_url(lambda url: "missed=20" in url)
-    expect(page.get_by_text("Call a row card from")).to_be_visible()
+    expect(page.get_by_text("Predict card from")).to_be_visible()
 
 
 def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation, mia):

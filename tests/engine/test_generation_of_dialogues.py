@@ -10,7 +10,7 @@ from tests.engine.questions import TALKS, make_evaluation, make_run, write_pairs
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine
-LEFT_OUT = ["with calls of tools", "with a content that is no text", "with calls of tools"]
+LEFT_OUT = ["with tool calls", "with non-text content", "with tool calls"]
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,11 @@ def test_what_is_left_out_is_told_by_its_reasons(base, tmp_path, train_here):
 
     (finding,) = [event for event in events_of(run, "finding") if event["code"] == "left_out"]
     assert finding["title"] == "3 of 11 training dialogues are rejected."
-    assert finding["detail"] == "2 with calls of tools; 1 with a content that is no text."
+    assert finding["detail"] == "2 with tool calls; 1 with non-text content."
     folder = make_evaluation(tmp_path / "evaluation", run / "artifact", base, baselines=False)
     write_talks(folder / "data.jsonl", TALKS, LEFT_OUT)
     report = train_here(folder, verb="evaluate")
-    assert (report["rows"], report["left_out"]) == (8, {"with calls of tools": 2, "with a content that is no text": 1})
+    assert (report["rows"], report["left_out"]) == (8, {"with tool calls": 2, "with non-text content": 1})
 
 
 def test_dialogues_that_are_all_left_out_are_refused(base, tmp_path, train_here):
@@ -96,7 +96,7 @@ def test_dialogues_that_are_all_left_out_are_refused(base, tmp_path, train_here)
 
     result = train_here(run)
 
-    assert result["error"]["message"] == "train.jsonl contains no rows, and 3 rejected ones, for example one with calls of tools."
+    assert result["error"]["message"] == "train.jsonl contains no rows, and 3 rejected ones, for example one with tool calls."
 
 
 def test_prompts_and_dialogues_are_learnt_side_by_side(base, tmp_path, train_here):

@@ -30,8 +30,8 @@ def test_each_task_has_its_words():
         "multi_label": "Macro-F1",
         "spans": "Micro-F1 of spans",
         "generation": "Perplexity",
-        "preference": "Accuracy of pairs",
-        "ranking": "Accuracy of pairs",
+        "preference": "Pairwise accuracy",
+        "ranking": "Pairwise accuracy",
         "regression": "MSE",
     }
 

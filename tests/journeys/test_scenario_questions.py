@@ -75,7 +75,7 @@ class Scenario:
         page.locator('input[type="file"]').set_input_files(path)
         page.get_by_role("button", name="Upload", exact=True).click()
         expect(page.get_by_role("heading", name="Parsing")).to_be_visible()
-        for column, role in (("passage", "Context: stands below the text"), ("office", "Group: never on both sides of a split")):
+        for column, role in (("passage", "Context: shown below the text"), ("office", "Group: rows that stay in the same split")):
             page.get_by_label(column, exact=True).select_option(label=role)
             expect(page.get_by_role("columnheader", name=f"{column} {role.partition(':')[0]}")).to_be_visible()
         return uuid_of(page)
@@ -300,7 +300,7 @@ def test_scores_and_grounds_stand_beside_those_of_the_prompted_base_with_interva
             low, high = (own["intervals"][score][end] for end in ("low", "high"))
             expect(row).to_contain_text(decimals(own[score], 3))
             expect(row).to_contain_text(f"{decimals(low, 3)} to {decimals(high, 3)}")
-    expect(page.get_by_text(f"Of {report['rows']} of {report['rows']} rows, those with a context.")).to_be_visible()
+    expect(page.get_by_text(f"Measured on the {report['rows']} of {report['rows']} rows with a context.")).to_be_visible()
 
 
 def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(scenario: Scenario):

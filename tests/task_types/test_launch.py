@@ -54,7 +54,7 @@ REFUSED = [  # type, strategy, settings, and the field that is named
     ("generation", "lora", {"max_tokens": 500}, "max_tokens"),
 ]
 NAMED = {  # what the sentence of a refusal names, where a setting could be refused for another reason too
-    ("spans", "pooling"): "mean", ("preference", "class_weights"): "labels", ("preference", "operating_point"): "order",
+    ("spans", "pooling"): "mean", ("preference", "class_weights"): "labels", ("preference", "operating_point"): "ranking",
     ("generation", "label_smoothing"): "labels", ("generation", "class_weights"): "labels", ("generation", "pooling"): "labels",
 }  # fmt: skip
 CARD, NONE, SPAN = '["card"]', "[]", '[[0, 4, "thing"]]'

@@ -242,7 +242,7 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
     ctx.hold()
     actor = correction.accepted_by
     if actor is None:
-        raise ValueError("Nobody accepted this file.")
+        raise ValueError("This file has not been accepted.")
     classes = reading.classes_of(correction.dataset)
     check_current(correction)  # behind the classes, which were not changed before then
     items = [each.item.pk for each in reading.resolve(correction, batch, actor, classes) if each.item and each.said]

@@ -1,4 +1,4 @@
-"""How people give annotations of each task."""
+"""Annotation forms by task."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ WIDGETS: Mapping[str, Widget] = with_plugins("widget", {
 
 
 def widget_of(task: str) -> Widget:
-    """How annotations of this task are given. Raises KeyError."""
+    """The form for annotations of this task. Raises KeyError."""
     return WIDGETS[task]
 
 
 def posted(data: QueryDict) -> Any | None:
-    """The value of a plain form; each task has its own fields."""
+    """The value in a submitted plain form; each task has its own fields."""
     return next((raw for widget in WIDGETS.values() if (raw := widget.posted(data)) is not None), None)
 
 
 def typed(data: QueryDict) -> Any | None:
-    """What a reviewer typed, in the same way."""
+    """The value a reviewer entered in the same kind of form."""
     return next((raw for widget in WIDGETS.values() if (raw := widget.typed(data)) is not None), None)

@@ -1,6 +1,6 @@
-"""How people give annotations of a task: on the bench, in review, and as gold.
+"""Annotation forms of a task: in labeling, in review, and for gold items.
 
-Its templates lie in `task_types/<key>/`; those that it lacks, in `task_types/base/`.
+Templates are in `task_types/<key>/`, with defaults in `task_types/base/`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from registry.ground.access.models import User
 
 FOLDER = "datasets_app/queues/task_types"
 PARTS = ("item", "answer", "keys", "legend", "review", "gold")
-Option = Mapping[str, Any]  # {"id", "name", …}: what a digit chooses
+Option = Mapping[str, Any]  # {"id", "name", …}: what number keys choose
 
 
 class Widget:
-    """One of a task. scripts: beside those of every bench. edits: whether review needs them too. saves: whether there is a Save button;
-    else a choice is the annotation. save_key: what presses it. merged:
-    what review calls the answers put together, and how they are."""
+    """The annotation form of one task. scripts: in addition to the common ones. edits: whether review needs them too. saves: whether there
+    is a Save button; otherwise choosing saves. save_key: its shortcut. merged: heading and explanation of merged annotations in review."""
 
     scripts: tuple[str, ...] = ()
     edits: bool = False
@@ -38,15 +37,15 @@ class Widget:
 
     @property
     def parts(self) -> dict[str, list[str]]:
-        """Where each part of a page lies, for `include`."""
+        """Template paths of each part of a page, for `include`."""
         return {name: [f"{FOLDER}/{self.key}/{name}.html", f"{FOLDER}/base/{name}.html"] for name in PARTS}
 
     def layout(self, *, few: bool) -> str:
-        """Classes of the bench's form. few: whether all labels are in sight."""
+        """CSS classes of the labeling form. few: whether all labels are visible."""
         return "few" if few else "choose"
 
     def options(self, labels: Sequence[Label]) -> list[Option]:
-        """What is chosen from, as the script needs it: the labels."""
+        """The choices for the script: the labels."""
         return [
             {
                 "id": str(label.uuid), "name": label.name, "group": label.group, "definition": label.definition,
@@ -56,22 +55,21 @@ class Widget:
         ]  # fmt: skip
 
     def buttons(self, item: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """(value as JSON, name) of each annotation that a plain form has a button for. item: of a bench."""
+        """(value as JSON, name) of each button in the plain form. item: of the labeling page."""
         return []
 
     def content(self, item: Item, queue: Queue, viewer: User) -> dict[str, Any]:
-        """What an item is beside its text, as this person sees it."""
+        """The item's content besides its text, for this viewer."""
         return item.content or {}
 
     def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
-        """What the fields for another annotation begin with, for their template. value: the likely one. text: of the item. names: of
-        labels."""
+        """Initial values of the form for another annotation, for its template. value: the likely one. names: of labels."""
         return {}
 
     def posted(self, data: QueryDict) -> Any | None:
-        """What the fields of a plain form say, for `Answers.parse`; None where they aren't there or nothing is chosen."""
+        """The value in a submitted plain form, for `Answers.parse`; None if missing or empty."""
         return None
 
     def typed(self, data: QueryDict) -> Any | None:
-        """What a reviewer typed, which goes before the button that was pressed, its labels by name; None where nothing is typed."""
+        """The value a reviewer entered, with label names, which takes precedence over the clicked button; None if empty."""
         return None

@@ -31,7 +31,7 @@ LOSSES = {  # code: for one, for several; behind their number
     "spacing": ("text with changed spacing or tokens", "texts with changed spacing or tokens"),
     "breaks": ("text with line breaks or leading blanks collapsed", "texts with line breaks or leading blanks collapsed"),
     "like_label": ("row excluded: its text starts like a label", "rows excluded: their texts start like a label"),
-    "no_class": ("row without labels, which reads as unlabelled", "rows without labels, which read as unlabelled"),
+    "no_class": ("row without labels, which looks unlabelled", "rows without labels, which look unlabelled"),
     "names": ("row with a label whose blanks became _", "rows with a label whose blanks became _"),
     "ids": ("ID not exported", "IDs not exported"),
     "groups": ("group not exported", "groups not exported"),

@@ -313,7 +313,7 @@ def test_what_a_format_cannot_hold_is_counted_or_refused(project, mia, ana):
     exported(dataset, mia, "labelstudio")
 
     assert Export.objects.get().dropped == {
-        "Answers that neither of two responses is better: Label Studio's pairs know left and right alone.": 1
+        "Annotations without a preferred response: Label Studio's Pairwise control only supports left and right.": 1
     }
     with pytest.raises(Refused, match="exported as Label Studio, Argilla"):
         export_answers(dataset_id=dataset.uuid, actor=mia, format="prodigy")

@@ -48,7 +48,7 @@ def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     assert page.count(reverse("trace:snapshot", args=[snapshot.uuid])) == 3  # the step, and the part that is loaded with its link
 
 
-@pytest.mark.parametrize(("make", "told"), [(generation_snapshot, "each with a written text"), (spans_snapshot, "2 labels")])
+@pytest.mark.parametrize(("make", "told"), [(generation_snapshot, "each with a response"), (spans_snapshot, "2 labels")])
 def test_what_the_rows_hold_is_told_by_the_task(make, told, project, mia, client_for):
     snapshot = make(project, mia)
 

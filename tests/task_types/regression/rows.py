@@ -69,10 +69,10 @@ class NumberRows(ReportRows[Numbers, NumberRow]):
         return [each for each, _ in sorted(found, key=lambda pair: (self.kinds.index(pair[0].kind), -pair[1], pair[0].item))]
 
     def moved(self, counts: Mapping[str, Any], second: str) -> str:
-        """How many numbers are nearer to people's."""
+        """How many predictions are closer to the annotated numbers."""
         better, worse, same = (count(counts[name]) for name in ("better", "worse", "same"))
         test = f"; sign test {chance(counts['p'])}" if counts["better"] + counts["worse"] else ""
-        return f"{better} numbers are nearer to people's, {worse} farther, {same} as near{test}."
+        return f"{better} predictions are closer to the annotated numbers, {worse} further away, {same} equally close{test}."
 
 
 ENTRY = NumberRows("regression")

@@ -58,7 +58,7 @@ EXAMPLE = Example(
         (cell(span(0, 4, "A", text="xx")), "other_text"), (column('["O", "B-PER"]'), "tags"),
     ],
     words=[
-        (BOTH, "“Anna” PERSON, “Siemens” ORG"), (EMPTY, "nothing to mark"), (spans(span(0, 4, "gone")), "“Anna” a removed label"),
+        (BOTH, "“Anna” PERSON, “Siemens” ORG"), (EMPTY, "no spans"), (spans(span(0, 4, "gone")), "“Anna” a removed label"),
     ],
     merges=[([BOTH, ANNA, spans(span(5, 10, "o"), span(0, 4))], ANNA), ([ANNA, EMPTY], None), ([EMPTY, EMPTY, ANNA], EMPTY)],
     frozen=[(NAMED, '[{"end":4,"label":"PER","start":0}]')],

@@ -1,4 +1,4 @@
-"""The assistant's turns are written, by a script alone."""
+"""Chats: annotators write the assistant's turns. Needs JavaScript."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datasets_app.queues.task_types.generation.widget import WritingWidget
 
 
 class ChatWidget(WritingWidget):
-    """A field for each of these turns."""
+    """A text field for each assistant turn."""
 
     scripts = ("js/queues/writing.js", "js/queues/task_types/chat.js")
 

@@ -1,4 +1,4 @@
-"""A text is written."""
+"""Generation: annotators write a text."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from datasets_app.queues.task_types.widget import Widget
 
 
 class WritingWidget(Widget):
-    """What is written is saved from within a field."""
+    """Saved with a shortcut that works inside the text field."""
 
     save_key = "Ctrl ↵"
 
     def layout(self, *, few: bool) -> str:
-        """There are no labels."""
+        """None."""
         return "writing few"
 
 
 class TextWidget(WritingWidget):
-    """One field."""
+    """A single text field."""
 
     scripts = ("js/queues/writing.js", "js/queues/task_types/generation.js")
 
@@ -29,7 +29,7 @@ class TextWidget(WritingWidget):
         return {"text": data["text"]} if data.get("text") else None
 
     def typed(self, data: QueryDict) -> Any | None:
-        """A text that isn't blank."""
+        """The text, unless it is blank."""
         return {"text": data["text"]} if data.get("text", "").strip() else None
 
 

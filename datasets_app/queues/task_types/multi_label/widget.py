@@ -1,4 +1,4 @@
-"""Labels are ticked, then saved."""
+"""Multi-label: annotators select labels, then save."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MultiLabelWidget(Widget):
     scripts = ("js/queues/task_types/multi_label.js",)
 
     def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
-        """The ticked labels."""
+        """The selected labels."""
         return {"ticked": (value or {}).get("labels", [])}
 
     def posted(self, data: QueryDict) -> Any | None:

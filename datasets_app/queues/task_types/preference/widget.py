@@ -1,4 +1,4 @@
-"""One of two responses is better. A choice is the annotation."""
+"""Preference: choosing the better of two responses saves the annotation."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ SIDES = (("left", "Left is better"), ("right", "Right is better"), ("tie", "Abou
 
 
 class PreferenceWidget(ResponsesWidget):
-    """Two sides."""
+    """Two responses side by side."""
 
     scripts = ("js/queues/responses.js", "js/queues/task_types/preference.js")
     saves = False
 
     def options(self, labels: Sequence[Label]) -> list[Option]:
-        """The sides."""
+        """The two sides."""
         return [{"id": key, "name": name} for key, name in SIDES]
 
     def buttons(self, item: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The value as the file has it, by the side on which it is."""
+        """The choice in item order, from the side it was displayed on."""
         sides = ["first" if number == 0 else "second" for number in item["content"]["order"]]
         choices = (sides[0], sides[1], "tie", "neither")
         return [(canonical({"choice": choice}), name) for choice, (_, name) in zip(choices, SIDES, strict=True)]
 
     def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
-        """(value as JSON, name) of each choice, as the item has its responses."""
+        """(value as JSON, name) of each choice, in the item's response order."""
         return {"choices": [(canonical({"choice": choice}), name) for choice, name in type_of(self.key).answers.choices.items()]}
 
 

@@ -1,4 +1,5 @@
-"""Responses are put in order, by a script alone. Each person sees them in an order by chance, which goes back with the annotation."""
+"""Ranking: annotators order responses. Needs JavaScript. Each annotator sees them in a random order, which is submitted with the
+annotation."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ class ResponsesWidget(Widget):
     """Responses side by side."""
 
     def content(self, item: Item, queue: Queue, viewer: User) -> dict[str, Any]:
-        """order: the numbers of the responses, as shown."""
+        """order: response numbers as displayed."""
         content = item.content or {}
         responses = content.get("responses", [])
         order = rules.side_order(queue.uuid, item.digest, viewer.uuid, len(responses))
@@ -27,12 +28,12 @@ class ResponsesWidget(Widget):
 
 
 class RankingWidget(ResponsesWidget):
-    """The best first."""
+    """Best first."""
 
     scripts = ("js/queues/responses.js", "js/queues/task_types/ranking.js")
 
     def options(self, labels: Sequence[Label]) -> list[Option]:
-        """The responses by their letters."""
+        """The responses by letter."""
         return [{"id": str(at), "name": f"Response {chr(ord('A') + at)}"} for at in range(MOST)]
 
 

@@ -1,4 +1,4 @@
-"""A choice is the annotation."""
+"""Single label: choosing a label saves the annotation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lifecycle.runtime.task_types.inputs import clean
 
 
 class SingleLabelWidget(Widget):
-    """Buttons, and a list of all labels."""
+    """Buttons for suggestions, and a list of all labels."""
 
     saves = False
 
@@ -22,12 +22,12 @@ class SingleLabelWidget(Widget):
         return {"chosen": (value or {}).get("label", "")}
 
     def posted(self, data: QueryDict) -> Any | None:
-        """The label of the button, else that of the list."""
+        """The button's label, otherwise the list's."""
         label = data.get("label") or data.get("every")
         return {"label": label} if label else None
 
     def typed(self, data: QueryDict) -> Any | None:
-        """A label by its name."""
+        """A label by name."""
         name = clean(data.get("other", ""))
         return {"label": name} if name else None
 

@@ -1,4 +1,4 @@
-"""Spans are marked in the text, by a script alone."""
+"""Spans: annotators mark spans in the text. Needs JavaScript."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lifecycle.runtime.task_types.answers import Value
 
 
 class SpanWidget(Widget):
-    """The text, and a table of what is marked."""
+    """The text with a table of spans."""
 
     scripts = ("js/queues/task_types/spans.js",)
     edits = True
 
     def layout(self, *, few: bool) -> str:
-        """There is no map of labels beside the text."""
+        """Without a label map next to the text."""
         return "marking short" if few else "marking"
 
     def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
-        """What the script reads."""
+        """The data for the script."""
         return {"editor": {"text": text, "said": value, "classes": [{"id": key, "name": name} for key, name in names.items()]}}
 
 

@@ -1,4 +1,4 @@
-"""Any number of labels a text."""
+"""Multi-label classification."""
 
 from lifecycle.runtime.task_types.multi_label.answers import MultiLabelAnswers
 from lifecycle.runtime.task_types.task_type import TaskType

@@ -1,4 +1,4 @@
-"""The better of two responses."""
+"""Preferences: the better of two responses."""
 
 from lifecycle.runtime.task_types.preference.answers import PreferenceAnswers
 from lifecycle.runtime.task_types.task_type import Content, TaskType

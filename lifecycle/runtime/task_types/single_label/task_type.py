@@ -1,4 +1,4 @@
-"""One label a text."""
+"""Single-label classification."""
 
 from lifecycle.runtime.task_types.single_label.answers import SingleLabelAnswers
 from lifecycle.runtime.task_types.task_type import TaskType

@@ -101,8 +101,8 @@ def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_
     )
     assert (other.context["form"].label, other.context["form"].goal) == ("refund", "precision")
     page = own.content.decode()
-    assert "Against its own answers" in page
-    assert f"the model continues answering card from {test.report['deciding']['threshold']:.3f} on, as it was trained to." in page
+    assert "Against its own threshold" in page
+    assert f"the model continues predicting card from {test.report['deciding']['threshold']:.3f}, as trained." in page
     assert confidence.own(test) == test.report["deciding"]
 
 

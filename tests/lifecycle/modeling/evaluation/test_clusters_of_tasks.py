@@ -221,7 +221,7 @@ def test_groups_that_were_kept_before_kinds_were_told_are_shown(snapshot, mia, c
 def test_too_few_errors_are_said_and_nothing_is_queued(measured, client_for, mia, monkeypatch):
     monkeypatch.setattr(rules, "LEAST_ERRORS", 1_000)
 
-    with refused(match=f"made {rules.errors(measured.report)} errors on these rows; .* from 1000 on"):
+    with refused(match=f"made {rules.errors(measured.report)} errors on these rows; .* needs at least 1000"):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
 
     assert "/analyse/" not in client_for(mia).get(f"/evaluations/{measured.uuid}/clusters/").content.decode()

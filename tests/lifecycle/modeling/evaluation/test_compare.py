@@ -39,14 +39,14 @@ def told(**values) -> tuple[str, str]:
 def test_the_better_one_is_named_with_its_interval_and_what_changed():
     assert told() == (
         "Run 2 is better: +1.9 points macro-F1 (95 % 0.6 to 3.2).",
-        "Of 96 items that only one of them answers rightly, Run 2 fixed 68 and broke 28; p = 0.000069.",
+        "Of 96 items that only one model gets right, Run 2 fixed 68 and broke 28; p = 0.000069.",
     )
 
 
 def test_where_nothing_can_be_told_the_rows_that_would_tell_are_named():
     assert told(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
         "No clear difference between Run 1 and Run 2: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
-        "Of 5 items that only one of them answers rightly, Run 2 fixed 3 and broke 2; p = 1.0. "
+        "Of 5 items that only one model gets right, Run 2 fixed 3 and broke 2; p = 1.0. "
         "Detecting a difference this size needs about 31,000 rows; this test set has 1,000.",
     )
 
@@ -54,9 +54,9 @@ def test_where_nothing_can_be_told_the_rows_that_would_tell_are_named():
 def test_a_worse_one_and_two_alike_are_said_plainly():
     assert told(difference=-0.3, low=-0.4, high=-0.2, verdict="worse", fixed=0, broken=200) == (
         "Run 2 is worse: −30.0 points macro-F1 (95 % −40.0 to −20.0).",
-        "Of 200 items that only one of them answers rightly, Run 2 fixed 0 and broke 200; p < 0.00001.",
+        "Of 200 items that only one model gets right, Run 2 fixed 0 and broke 200; p < 0.00001.",
     )
-    assert told(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both are right on the same items."
+    assert told(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both models are correct on the same items."
 
 
 def test_a_metric_is_told_only_where_it_holds_among_all_metrics():

@@ -103,7 +103,7 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
     assert "Answer with a confidence of at least 0.750, and hand over the other rows." in page
     assert "Estimated: 0.900 isn’t guaranteed for new rows. The interval on test shows what to expect." in page
     assert "flatters" not in page
-    assert "the model continues answering with its likeliest class" in page
+    assert "the model continues predicting the most likely label" in page
 
 
 def test_a_choice_on_the_rows_it_is_measured_on_is_warned_of(client_for, run, test, mia):
@@ -125,7 +125,7 @@ def test_costs_hand_over_what_is_not_worth_a_mistake(client_for, test, mia):
     assert dear["outcome"]["counts"]["person"] == 0
     assert dear["low"] == dear["high"]
     page = asked(client_for, mia, test, **{"goal": "cost", "class": "card", "false": "4", "missed": "4", "person": "0.5"}).content.decode()
-    assert "Call a row card from 0.755, hand over from" in page
+    assert "Predict card from 0.755, hand over from" in page
 
 
 def test_what_cannot_be_reached_or_asked_is_said(client_for, test, mia):

@@ -37,10 +37,10 @@ def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(foun
 
     assert page.count("3 turns earlier</summary>") == 6
     assert page.count('<p class="written"><b>system</b> <bdi>please</bdi></p>') == 6
-    assert "Not measured: what an answer of a dialogue has to rest on stands in its turns" in page
-    omitted = found.report["left_out"]["with calls of tools"]
+    assert "Not measured: the facts a chat response relies on aren't separate from its turns" in page
+    omitted = found.report["left_out"]["with tool calls"]
     assert omitted + found.rows == found.snapshot.counts["splits"]["test"]
-    assert f"{omitted} dialogues are neither learnt nor measured: {omitted} with calls of tools." in page
+    assert f"{omitted} dialogues are excluded from training and evaluation: {omitted} with tool calls." in page
 
 
 def test_rows_over_rest_carry_their_turns(found, mia, aida, client_for):
@@ -95,10 +95,10 @@ def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_fo
     ("report", "told"),
     [
         ({}, ""),
-        ({"left_out": {"with calls of tools": 1}}, "1 dialogue is neither learnt nor measured: 1 with calls of tools."),
+        ({"left_out": {"with tool calls": 1}}, "1 dialogue is excluded from training and evaluation: 1 with tool calls."),
         (
-            {"left_out": {"with calls of tools": 1, "with a content that is no text": 2}},
-            "3 dialogues are neither learnt nor measured: 2 with a content that is no text, 1 with calls of tools.",
+            {"left_out": {"with tool calls": 1, "with non-text content": 2}},
+            "3 dialogues are excluded from training and evaluation: 2 with non-text content, 1 with tool calls.",
         ),
     ],
 )
@@ -110,6 +110,6 @@ def test_turns_that_were_left_out_are_told():
     cut = {"rows": 9, "limit": 64, "prompts": 2, "prompt_tokens": 30, "answers": 0, "answer_tokens": 0, "turns": 4}
 
     assert notes.cut({"truncation": cut}) == (
-        "2 prompts were cut by 30 tokens (4 turns of dialogues, the oldest first; then a context at its end, a prompt without one at its "
-        "beginning): a row has up to 64 tokens."
+        "2 prompts were truncated by 30 tokens (4 turns of dialogues, the oldest first; then a context at its end, a prompt without one at "
+        "its beginning): a row has at most 64 tokens."
     )

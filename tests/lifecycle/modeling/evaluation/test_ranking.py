@@ -104,9 +104,9 @@ def test_two_that_differ_about_equal_responses_alone_are_both_right():
 @pytest.mark.parametrize(
     ("low", "high", "kind", "fact"),
     [
-        (0.1, 0.3, "warn", "It prefers longer responses more often than people do."),
-        (-0.3, -0.1, "warn", "It prefers shorter responses more often than people do."),
-        (-0.1, 0.3, "ok", "It prefers longer responses about as often as people do."),
+        (0.1, 0.3, "warn", "The model prefers longer responses more often than annotators do."),
+        (-0.3, -0.1, "warn", "The model prefers shorter responses more often than annotators do."),
+        (-0.1, 0.3, "ok", "The model prefers longer responses about as often as annotators do."),
     ],
 )
 def test_leaning_to_length_is_told_where_chance_does_not_explain_it(low, high, kind, fact):
@@ -144,7 +144,7 @@ def test_the_place_of_a_response_is_no_rival():
     place = {"pair_accuracy": 1.0, "intervals": {"pair_accuracy": {"low": 1.0, "high": 1.0}}}
 
     assert rules.rival(report | {"baselines": {"first": place}}) is None
-    assert rules.rival(report | {"baselines": {"first": place, "longer": place}}).name == "The longer response"
+    assert rules.rival(report | {"baselines": {"first": place, "longer": place}}).name == "Longer response"
 
 
 def test_responses_stand_in_the_order_of_people_with_the_models_place():

@@ -20,8 +20,8 @@ from tests.task_types.examples import LEARNT as TASKS
 pytestmark = pytest.mark.django_db
 NAMED = {
     "single_label": ("Accuracy", "Macro-F1"), "multi_label": ("Micro-F1", "Subset accuracy"),
-    "spans": ("Micro-F1", "Texts with every span right"), "preference": ("Accuracy of pairs", "Best response first"),
-    "ranking": ("Accuracy of pairs", "Best response first"), "generation": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
+    "spans": ("Micro-F1", "Texts with every span correct"), "preference": ("Pairwise accuracy", "Best response first"),
+    "ranking": ("Pairwise accuracy", "Best response first"), "generation": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
 }  # fmt: skip
 HEADS = {"preference": "Prompt and responses", "ranking": "Prompt and responses", "generation": "Prompt", "chat": "Prompt"}
 
@@ -57,7 +57,7 @@ def test_its_own_scores_are_shown_and_a_finding_only_where_the_interval_excludes
     assert [line["name"] for line in page.context["lines"]] == list(PROBES)
     assert [line["name"] for line in page.context["harmed"]] == ["typos"]
     assert f"Typos: {first} falls by" in told
-    assert "with 95 % the loss is 0.050 to 0.200" in told.replace("\N{NO-BREAK SPACE}", " ")
+    assert "95 % interval of the loss: 0.050 to 0.200" in " ".join(told.split())
     assert (found["uuid"], found["kind"], found["report"]) == (str(probed.uuid), "robustness", probed.report)
     assert ("3 spans in 2 texts did not survive" in told) is (task == "spans")
 

@@ -113,14 +113,14 @@ def test_the_page_shows_the_scores_of_several_classes(measured, client_for, mia)
     ):
         assert word in page, word
     assert ">Accuracy<" not in page
-    assert "Most frequent set of labels" in page
+    assert "Most frequent label set" in page
     card = next(each for each in measured.report["per_class"] if each["label"] == "card")
     assert ("?true=card&amp;wrong=1" in page) is bool(card["missed"])
     pair = rules.confused(measured.report)[0]
-    told = f'aria-label="{pair.true} missed, and given {pair.predicted}: {pair.count} rows"'
+    told = f'aria-label="{pair.true} replaced by {pair.predicted}: {pair.count} rows"'
     assert told in page
     every = client_for(mia).get(f"/evaluations/{measured.uuid}/?classes=all").content.decode()
-    assert f"{pair.true} missed, and given {pair.predicted}</a>" in every
+    assert f"{pair.true} replaced by {pair.predicted}</a>" in every
 
 
 def test_the_numbers_of_the_page_open_as_many_rows_as_they_say(measured, mia):
@@ -138,7 +138,7 @@ def test_the_numbers_of_the_page_open_as_many_rows_as_they_say(measured, mia):
 def test_rows_are_titled_in_words(measured, client_for, mia):
     client, url = client_for(mia), f"/evaluations/{measured.uuid}/items/"
 
-    assert "card missed, and given refund" in client.get(url + "?true=card&predicted=refund").content.decode()
+    assert "card replaced by refund" in client.get(url + "?true=card&predicted=refund").content.decode()
     assert "Rows that miss card" in client.get(url + "?true=card&wrong=1").content.decode()
     page = client.get(url + "?predicted=card&wrong=1").content.decode()
     assert "Rows wrongly predicted as card" in page
@@ -182,4 +182,4 @@ def test_every_class_that_reaches_its_threshold_is_suggested_and_no_other(snapsh
         ("a card and money", "card", 0.7), ("a card and money", "refund", 0.45), ("money alone now", "refund", 0.45),
     ]  # fmt: skip
     page = client_for(mia).get(f"/evaluations/suggest/{snapshot.dataset.uuid}/").content.decode()
-    assert "every class whose probability reaches" in page
+    assert "every label whose probability reaches" in page

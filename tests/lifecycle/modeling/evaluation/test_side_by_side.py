@@ -217,7 +217,7 @@ def test_models_of_classes_are_refused(project, mia):
     snapshot = make_snapshot(project, mia)
     first, second = (queries.latest_evaluation(make_run(snapshot, mia, seed=seed), "test") for seed in (1, 2))
 
-    with pytest.raises(Refused, match="This model gives classes, so it has written no answers"):
+    with pytest.raises(Refused, match="This model predicts labels and generates no responses"):
         actions.ask_people(first=first, second=second, actor=mia)
 
     assert not SideBySide.objects.exists()

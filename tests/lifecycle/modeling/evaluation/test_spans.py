@@ -137,7 +137,7 @@ def test_the_numbers_of_the_page_open_texts_that_hold_them(measured, mia):
 def test_texts_show_both_marks_and_can_be_sent_to_a_queue(measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/items/?kind=boundary").content.decode()
 
-    assert "Right class, other place" in page
+    assert "Right label, wrong boundary" in page
     assert '<mark class="true found"' in page
     assert 'name="item"' in page
     assert "Label selected items" in page

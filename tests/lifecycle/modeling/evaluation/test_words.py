@@ -18,7 +18,7 @@ from tests.support.training import make_run, multi_label_snapshot
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
-NOTHING = "The model marked nothing in this text, so no word speaks for a span."
+NOTHING = "The model predicted no spans in this text, so there's nothing to explain."
 
 
 @pytest.fixture

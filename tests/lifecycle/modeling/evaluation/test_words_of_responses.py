@@ -103,6 +103,6 @@ def test_of_equals_none_is_said_to_be_first_or_best(measured, row, client_for, m
 
     page = client_for(mia).get(address_of(measured, row)).content.decode()
 
-    assert "Why this order?" in page
-    assert "best one first" not in page
-    assert "another one first" not in page
+    assert "Why this ranking?" in page
+    assert "best response first" not in page
+    assert "different response first" not in page

@@ -151,7 +151,7 @@ def test_where_nothing_was_written_no_word_is_looked_for(measured, client_for, m
     empty = replace(ROWS.one(measured, row["id"]), answer=" ")
     monkeypatch.setattr(TextRows, "one", lambda *_: empty)
 
-    with refused(match="wrote nothing"):
+    with refused(match="response to this prompt is empty"):
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
 
     assert "Find the words" not in client_for(mia).get(address_of(measured, row)).content.decode()

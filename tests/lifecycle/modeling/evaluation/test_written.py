@@ -49,15 +49,15 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
         "Perplexity",
         "Groundedness",
         "Base before fine-tuning, same prompt",
-        "Most frequent training answer",
+        "Most frequent training response",
     ):
         assert told in page
-    assert "Of 7 of 14 rows, those with a context" in page or "rows, those with a context" in page
-    assert "repeats 12 or more words in a row" in page
-    assert "2 prompts were cut by 9 tokens (a context at its end, a prompt without one at its beginning)" in page
+    assert " rows with a context." in page
+    assert "shares 12 or more consecutive words" in page
+    assert "2 prompts were truncated by 9 tokens (a context at its end, a prompt without one at its beginning)" in page
     cut, of, longest = sum(queries.rows_of(found).cut), found.report["rows"], found.report["max_new_tokens"]
     assert cut > 0
-    assert f"{cut} of {of} answers ({percent(cut / of)}) were cut at {longest} tokens, without an end of their own." in page
+    assert f"{cut} of {of} responses ({percent(cut / of)}) were truncated at {longest} tokens without an end token." in page
     assert page.count("truncated at the maximum length") == min(cut, 6)
     assert "please look again" in page
     assert "than this run." not in page
@@ -71,7 +71,7 @@ def test_answers_that_all_ended_or_were_not_counted_are_not_told_to_be_cut():
     none, one = {"rows": 0, "share": 0.0, "base_rows": None}, {"rows": 1, "share": 0.1, "base_rows": 1}
 
     assert notes.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == notes.unended({"rows": 9}) == ""
-    assert " Of the base's before fine-tuning, 1 was. " in notes.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
+    assert " Before fine-tuning, 1 of the base's responses was. " in notes.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
 
 
 def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
@@ -90,7 +90,7 @@ def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_fo
 
     assert not told.is_ahead  # 0.17 against 0.07, but on a few rows: the difference reaches 0
     assert told.own == weak.report["rouge_l"]
-    assert page.index("This run is not clearly better than a baseline.") < page.index("Against baselines")
+    assert page.index("This run isn't clearly better than a baseline.") < page.index("Against baselines")
     answer = client_for(mia).get(f"/api/v1/evaluations/{weak.uuid}/").json()
     assert answer["rival"]["metric"] == "rouge_l"
     assert answer["rival"]["is_ahead"] is False
@@ -100,9 +100,10 @@ def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline(
     def of(baseline, candidate, verdict):
         return {"rouge_l": {"baseline": baseline, "candidate": candidate, "low": -0.1, "high": 0.25, "verdict": verdict}}
 
-    base = "Base before fine-tuning, same prompt reaches a ROUGE-L of 0.300, this run 0.500; on the same rows the difference lies between"
-    near = "Answer to the nearest training prompt reaches a ROUGE-L of 0.450, this run 0.500; on the same rows the difference lies between"
-    ends = f"\u22120.100 and +0.250 (95{GAP}%)."
+    interval = f"95{GAP}% interval of the difference on the same rows:"
+    base = f"Base before fine-tuning, same prompt reaches a ROUGE-L of 0.300, this run 0.500; {interval}"
+    near = f"Response to the most similar training prompt reaches a ROUGE-L of 0.450, this run 0.500; {interval}"
+    ends = "\u22120.100 to +0.250."
     better, unclear = of(0.3, 0.5, "better"), of(0.45, 0.5, "unclear")
 
     told = [
@@ -114,11 +115,11 @@ def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline(
 
     kinds = [(each.kind, each.fact) for each in told[:3]]
     assert kinds == [
-        ("warn", "This run is not clearly better than a baseline."),
+        ("warn", "This run isn't clearly better than a baseline."),
         ("ok", "This run beats every baseline."),
         ("bad", "A baseline is better than this run."),
     ]
-    assert told[0].text == f"{near} {ends} {base} {ends} More rows in this split would tell."
+    assert told[0].text == f"{near} {ends} {base} {ends} A larger split would give a clearer answer."
     assert told[1].text == f"{base} {ends}"
     assert told[3] is None
 

@@ -98,6 +98,6 @@ def test_a_strategy_that_cannot_be_divided_is_refused_and_says_why(strategy, why
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=ASKED)
 
-    assert refused.value.fields == {"sharded": [why.capitalize()]}
+    assert refused.value.fields == {"sharded": [why[0].upper() + why[1:]]}
     assert nothing_was_queued()
     assert not Event.objects.filter(verb="training.launched").exists()

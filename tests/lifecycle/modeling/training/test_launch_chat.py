@@ -51,7 +51,7 @@ def test_dialogues_that_call_tools_are_left_out_with_the_reason_and_others_stay(
         assert count == sum("left_out" not in row for row in rows)
         found |= {row["id"]: row.get("left_out") for row in rows}
 
-    assert sorted(each for each in found.values() if each) == ["whose answers all have the weight 0", "with calls of tools"]
+    assert sorted(each for each in found.values() if each) == ["with weight 0 for every response", "with tool calls"]
     assert len(found) == 34
     assert set(snapshots.learned_rows_of(snapshot, list(found))) == {item for item, reason in found.items() if not reason}
 
@@ -75,7 +75,7 @@ def test_what_a_developer_says_is_a_system_turn_and_a_weight_of_0_goes_along(pro
 def test_a_snapshot_of_which_nothing_can_be_learnt_is_refused(project, base, mia):
     snapshot = chat_snapshot(project, mia, copies=0, more=[[{"role": "user", "content": f"where {n}"}, *TOOLS[1:]] for n in range(12)])
 
-    with pytest.raises(Refused, match="dialogues would all be rejected, for example one with calls of tools") as refused:
+    with pytest.raises(Refused, match="dialogues would all be rejected, for example one with tool calls") as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert set(refused.value.fields) == {"snapshot"}

@@ -30,7 +30,7 @@ def test_without_a_decoder_the_form_says_how_to_get_one(snapshot, project, mia, 
 
     page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
 
-    assert "No decoder is ready" in page
+    assert "No decoder available" in page
 
 
 def test_the_api_launches_it(snapshot, base, mia, client_for):

@@ -1,4 +1,4 @@
-"""The pages of each task, by the key of what it is learned as."""
+"""Evaluation pages by task, keyed by the type that its model learns."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PAGES: Mapping[str, ReportPage[Any]] = with_plugins("page", {
 
 
 def page_of(evaluation: Evaluation) -> ReportPage[Any]:
-    """The pages of an evaluation."""
+    """The pages for an evaluation's task."""
     return PAGES[evaluation.task_type.key]
 
 
 def thresholds_of(evaluation: Evaluation) -> Thresholds:
-    """What can be asked of its thresholds. Raises Refused where there is none to choose."""
+    """The threshold questions of the evaluation's task. Raises Refused if the task has no thresholds."""
     found = page_of(evaluation).threshold
     if found is None:
         raise unlabelled(evaluation)
