@@ -125,7 +125,7 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   linear head gives it a score; the loss is the cross entropy of which of two is better by the difference of their scores, over all pairs
   of a row (RankNet, Bradley and Terry). Two that are about the same want a half; a row of which both are bad says nothing and is left out.
   A prompt and a response share the longest text, and the longer of the two loses its end. Both are told apart by the separator alone, as
-  in RoBERTa. The best step is the one of the best accuracy of pairs. The graph is kept in fp32.
+  in RoBERTa. The best step is the one of the best pairwise accuracy. The graph is kept in fp32.
 - The best step is the one of the best macro-F1 on validation, where classes are learnt; with marked parts, of the best micro-F1 of spans
   that are right in place and class.
 - Every artifact but those that write texts is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are

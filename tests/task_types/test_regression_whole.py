@@ -185,7 +185,7 @@ def test_pages_show_the_scores_and_the_rows_behind_them(run, measured, mia, aida
         assert client.get(f"/evaluations/{measured.uuid}/{path}").status_code == 200
     refused = client.get(f"/evaluations/{measured.uuid}/clusters/")
     assert refused.status_code == 422
-    assert "is near or far, not right or wrong" in refused.content.decode()
+    assert "has no right or wrong rows" in refused.content.decode()
 
 
 @pytest.mark.engine

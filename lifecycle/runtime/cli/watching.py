@@ -14,7 +14,7 @@ JOB_ENDED = {"succeeded", "failed", "cancelled"}
 RUN_ENDED = {"succeeded", "failed", "stopped", "pruned", "paused"}
 SCORES = {
     **{"macro_f1": "macro F1", "micro_f1": "micro F1", "accuracy": "accuracy", "subset_accuracy": "subset accuracy"},
-    **{"pair_accuracy": "accuracy of pairs", "perplexity": "perplexity", "log_loss": "log loss", "ece": "calibration error"},
+    **{"pair_accuracy": "pairwise accuracy", "perplexity": "perplexity", "log_loss": "log loss", "ece": "calibration error"},
 }
 
 

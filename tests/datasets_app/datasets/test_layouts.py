@@ -115,7 +115,7 @@ def test_what_messages_carry_is_kept():
 @pytest.mark.parametrize(
     ("messages", "told"),
     [
-        ([SAID, ASKED], "begins with assistant"), ([ASKED, {"role": "assistant", "content": " "}], "has no content"),
+        ([SAID, ASKED], "starts with assistant"), ([ASKED, {"role": "assistant", "content": " "}], "has no content"),
         ([{"role": "user", "content": ""}, SAID], "has no content"),
     ],
 )  # fmt: skip

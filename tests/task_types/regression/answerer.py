@@ -1,4 +1,4 @@
-"""A number a text, as a graph gives it."""
+"""Predictions of a number per text from an ONNX graph."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from tests.task_types.regression.measures import Numbers, ScoredNumbers, nearnes
 
 
 class NumberAnswerer(GraphAnswerer[Numbers]):
-    """An answer is a number."""
+    """Predicts one number per text."""
 
     learner, decoding, measures = LEARNER, DECODING, MEASURES
     probed = ("mse", "mae")
     has_int8 = False
 
     def explain(self, opened: Predictor, text: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """occlusion.Explanation of the number: in the place of log-odds by how much it falls without a word."""
+        """occlusion.Explanation of the number: the effect is its decrease without a word, instead of log-odds."""
         found, end = spans(text), read_end(opened, text)
         taken = [each for each in found if each[0] < end][:MOST_WORDS]
         numbers = DECODING.decode(opened.answer(left_out(text, taken)).logits)
         return asdict(explanation(0, numbers, taken, len(found))) | {"answer": in_words(numbers[0])}
 
     def answer(self, opened: Predictor, rows: Rows) -> list[float]:
-        """The numbers."""
+        """The predicted numbers."""
         return [float(each) for each in self.decoded(opened, rows)]
 
     def score(self, info: ArtifactInfo, rows: Rows, answers: Sequence[float]) -> ScoredNumbers:
-        """By distance."""
+        """Score by distance."""
         return ScoredNumbers(LEARNER.truth(rows.targets, 0), np.array(answers))
 
     def hold(self, info: ArtifactInfo, rows: Rows, clean: Sequence[float], disturbed: Rows, answers: Sequence[float]) -> Sides:
-        """A row's own score is how near its number is. The answer is another where that is seen to a tenth."""
+        """A row's score is its nearness. A prediction counts as changed if it differs when rounded to a tenth."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         words = [[in_words(each) for each in given] for given in (clean, answers)]
         changed = np.array([one != two for one, two in zip(*words, strict=True)], dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""The pages of numbers: scores, baselines, and the rows by distance."""
+"""Evaluation pages of regression: scores, baselines, and rows by distance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.task_types.regression.answers import in_words
 from tests.task_types.regression.rows import ENTRY as ROWS
 from tests.task_types.regression.rows import SORTS, NumberRow
 
-FAR = 10  # rows on the report itself
+FAR = 10  # rows in the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,17 @@ class NumberLine(Line):
 
 
 class NumberPage(ReportPage[NumberRow]):
-    """Both numbers stand side by side."""
+    """Shows annotated and predicted numbers side by side."""
 
     templates = "regression"
     changes = "lifecycle/modeling/evaluation/task_types/regression/changes.html"
     name = "Rows"
-    loss = "the square of the distance between its number and people's"
+    loss = "the squared distance between the predicted and the annotated number"
     heads = {"text": "Text", "true": "People"}
-    flips = "Beside a change stands how near the row’s number is, before and after: 1 at people’s number, 0 at the other end of the range."
-    says = Says(part="the number", true="People", given="Model", scale="the number", sure=False, judged=False)
+    flips = (
+        "Changed predictions are shown with their nearness before and after: 1 at the annotated number, 0 at the other end of the range."
+    )
+    says = Says(part="the number", true="Annotators", given="Model", scale="the number", sure=False, judged=False)
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
         """Baselines."""
@@ -45,7 +47,7 @@ class NumberPage(ReportPage[NumberRow]):
         return {"rival": rules.rival(report), **beside(report), "against": held_against(evaluation)}
 
     def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-        """With the farthest rows."""
+        """Adds the rows with the largest distance."""
         with self.rows.opened(evaluation) as opened:
             shown = self.listed(viewer, evaluation, opened, self.rows.find(opened, {})[:FAR])
         return super().report(viewer, evaluation, given) | shown
@@ -55,11 +57,11 @@ class NumberPage(ReportPage[NumberRow]):
         return Figure("Rows", count(report["rows"]), sub="a number each")
 
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
-        """An order of rows."""
+        """The sort order of rows."""
         return {"sort": given.get("sort", "") if given.get("sort") in SORTS else "far"}
 
     def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
-        """The order, and what can be chosen."""
+        """The sort order and its choices."""
         return {**cell, "choice": True, "sorts": SORTS.items(), "sorted": SORTS[cell["sort"]].lower()}
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[NumberRow]) -> list[NumberLine]:
@@ -72,7 +74,7 @@ class NumberPage(ReportPage[NumberRow]):
         return found
 
     def answered(self, row: NumberRow, text: str) -> Answer:
-        """Both numbers in words."""
+        """Both numbers as text."""
         return Answer(row.item, (f"{row.true:g}",), (in_words(row.predicted),), 0.0, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""predictions.parquet of numbers."""
+"""predictions.parquet of regression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.task_types.regression.measures import Numbers, ScoredNumbers, nearnes
 
 
 class NumberFile(PredictionsFile[Numbers]):
-    """People's number and the model's."""
+    """The annotated and the predicted number."""
 
     schema = pa.schema(
         [("id", pa.string()), ("number", pa.float64()), ("predicted", pa.float64()), ("split", pa.string()), (CLUSTER, pa.int32())]
@@ -25,7 +25,7 @@ class NumberFile(PredictionsFile[Numbers]):
         return {"number": rows.truth, "predicted": rows.predicted}
 
     def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> Numbers:
-        """All of it."""
+        """All columns."""
         table = read_table(path, ["id", "number", "predicted"], rows, only)
         truth, predicted = (table[name].to_numpy() for name in ("number", "predicted"))
         return Numbers(tuple(table["id"].to_pylist()), truth, predicted, clusters_in(table))
@@ -36,7 +36,7 @@ class NumberFile(PredictionsFile[Numbers]):
         return known(found.ids, ScoredNumbers(found.truth, found.predicted).loss)
 
     def measured(self, path: Path) -> Grouped:
-        """How near the number is, as a share of the range."""
+        """Nearness as a share of the range."""
         found = self.read(path)
         near = nearness(found.truth, found.predicted)
         return Grouped(found.ids, (mean("nearness", near),), None, 1 - near)

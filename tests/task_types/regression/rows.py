@@ -1,4 +1,4 @@
-"""Rows of numbers."""
+"""Evaluation rows of regression."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lifecycle.ui.numbers import count
 from tests.task_types.regression.answers import in_words
 from tests.task_types.regression.measures import Numbers
 
-SORTS = {"far": "Farthest first", "high": "Most too high first", "low": "Most too low first"}
+SORTS = {"far": "Largest distance first", "high": "Most overestimated first", "low": "Most underestimated first"}
 
 
 @dataclass(frozen=True, slots=True)
 class NumberRow:
-    """One item. item: its digest. true: people's number; predicted: the model's."""
+    """One item. item: digest. true: annotated number; predicted: the model's."""
 
     item: str
     true: float
@@ -28,21 +28,21 @@ class NumberRow:
 
     @property
     def apart(self) -> float:
-        """The model's less people's."""
+        """Predicted minus annotated number."""
         return self.predicted - self.true
 
 
 class NumberRows(ReportRows[Numbers, NumberRow]):
-    """A number is near or far, not right or wrong."""
+    """Numbers are close or far, not right or wrong."""
 
     kinds = ("worse", "better", "same")
     does = "predicts a number"
     measures = "numbers"
-    ungrouped = "is near or far, not right or wrong, so there are no errors to group"
-    instead = "Sort its rows by distance, and read the farthest."
+    ungrouped = "has no right or wrong rows, so there are no errors to cluster"
+    instead = "Sort the rows by distance and read the furthest ones."
 
     def find(self, opened: Numbers, cell: Mapping[str, str]) -> list[int]:
-        """All rows by distance, the farthest first; by `sort` high or low those first whose number is too high, or too low."""
+        """All rows by distance, largest first; with `sort` high or low, the most over- or underestimated first."""
         apart = opened.predicted - opened.truth
         by = {"high": -apart, "low": apart}.get(cell.get("sort", ""), -np.abs(apart))
         return [int(row) for row in np.lexsort((np.array(opened.ids), by))]
@@ -52,12 +52,12 @@ class NumberRows(ReportRows[Numbers, NumberRow]):
         return [NumberRow(opened.ids[row], float(opened.truth[row]), float(opened.predicted[row])) for row in rows]
 
     def answers(self, rows: Numbers) -> list[Answer]:
-        """Numbers in words. confidence, loss: 0."""
+        """Numbers as text. confidence, loss: 0."""
         sides = zip(rows.ids, rows.truth, rows.predicted, strict=True)
         return [Answer(item, (f"{true:g}",), (in_words(predicted),), 0.0, 0.0) for item, true, predicted in sides]
 
     def changes(self, one: Numbers, two: Numbers) -> list[Change]:
-        """Items by whether two's number is nearer than one's, as both are read; most changed first."""
+        """Items by whether the second model's number is closer than the first's, as displayed; largest change first."""
         measures = measures_of(self.task)
         first, second = measures.shared(one, two)
         found = []

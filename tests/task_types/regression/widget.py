@@ -1,4 +1,4 @@
-"""A number is set on a slider."""
+"""Regression: annotators set a number with a slider."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.task_types.regression.answers import HIGH, LOW
 
 
 class SliderWidget(Widget):
-    """A slider and a field with the same number: the field is what is sent, so that either works without a script."""
+    """A slider and a field with the same number; the field is submitted, so either works without JavaScript."""
 
     merged = ("Median", "The number in the middle.")
     scripts = ("js/queues/task_types/regression.js",)
 
     def layout(self, *, few: bool) -> str:
-        """There are no labels."""
+        """None."""
         return "writing few"
 
     def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ class SliderWidget(Widget):
         return {"low": LOW, "high": HIGH, "number": (value or {}).get("number")}
 
     def posted(self, data: QueryDict) -> Any | None:
-        """The number of the field, else that of the slider."""
+        """The number in the field, otherwise the slider's."""
         found = data.get("number") or data.get("slider")
         return {"number": read(found)} if found else None
 
@@ -37,7 +37,7 @@ class SliderWidget(Widget):
 
 
 def read(text: str) -> float | str:
-    """A number as people type it; what is none as it is, for the refusal."""
+    """A number as typed; invalid input unchanged, for the error."""
     try:
         return float(text.strip().replace(",", "."))
     except ValueError:

@@ -1,13 +1,13 @@
-"""Scores of generated answers against references, with bootstrap intervals and the paired comparison over rows.
+"""Scores of generated responses against references, with bootstrap intervals and the paired comparison over rows.
 
-perplexity      e to the loss of a token of the reference answers, over all their tokens, the end-of-text token of each included: rows count
-                by their length (Jelinek et al. 1977). Two models are comparable where their tokenizers cut alike.
-loss            its logarithm, nats a token
-exact_match, token_f1, rouge_1, rouge_2, rouge_l     means over rows of what `words` says, 0 to 1
-chrf, bleu      of the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al. 2002, Post 2018)
-groundedness    mean over the rows with a context, as `words.groundedness` says
-answer_words, empty_answers, length_ratio            words of an answer on the average, the share that says nothing, words of all answers
-                to words of all references
+perplexity      e to the mean token loss of the references, including each end-of-text token: longer rows count more (Jelinek et al.
+                1977). Two models are comparable if they tokenize alike.
+loss            its logarithm, in nats per token
+exact_match, token_f1, rouge_1, rouge_2, rouge_l     means over rows of the scores in `words`, 0 to 1
+chrf, bleu      over the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al. 2002, Post 2018)
+groundedness    mean over the rows with a context, as in `words.groundedness`
+answer_words, empty_answers, length_ratio            mean number of words per response, share of empty ones, total words of responses
+                divided by total words of references
 """
 
 from __future__ import annotations

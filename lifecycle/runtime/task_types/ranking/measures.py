@@ -1,18 +1,18 @@
-"""How well a model orders the responses to a prompt as people do. numpy only; rows are N, responses of a row M at most.
+"""Agreement of a model's ranking of responses with annotators'. Only numpy; N rows, at most M responses each.
 
-A model gives each response a strength, and of two the difference says how likely the first is the better one: 1 / (1 + e^-difference)
-(Bradley and Terry 1952).
+A model gives each response a score ("strength"). The difference of two scores gives the probability that the first is better: 1 / (1 +
+e^-difference) (Bradley and Terry 1952).
 
-pair_accuracy   share of the pairs of which people prefer one where it is the stronger; half where both are equally strong
-best_first      share of the rows whose strongest response is one that people put first
-kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 where all strengths of a row are equal
-log_loss        nats a pair; a pair that people find equal wants a half, so that ln 2 is the least it can have
-ece             over pairs, of the probability that the stronger one is better
-accuracy_longer, accuracy_shorter    pair_accuracy where people prefer the longer, the shorter response (in characters)
-longer_preferred  share of the pairs of different length of which the model prefers the longer
-longer_surplus  by how much that share is above the share of which people prefer the longer, of the same pairs
+pair_accuracy   share of pairs with a preference in which the preferred response has the higher score; 0.5 for equal scores
+best_first      share of rows whose highest-scored response is ranked first
+kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 if all scores of a row are equal
+log_loss        nats per pair; the target of a tie is 0.5, so it contributes at least ln 2
+ece             over pairs, of the probability that the higher-scored response is better
+accuracy_longer, accuracy_shorter    pair_accuracy where the longer or the shorter response (in characters) is preferred
+longer_preferred  share of the pairs of different length in which the model prefers the longer
+longer_surplus  longer_preferred minus the same share of annotators, on the same pairs
 
-Pairs are counted together, rows with more responses more often. Rows whose responses people find equal say nothing but to log_loss.
+Pairs have equal weight, so rows with more responses count more. Rows of ties only count in log_loss.
 """
 
 from __future__ import annotations

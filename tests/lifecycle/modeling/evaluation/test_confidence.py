@@ -165,7 +165,7 @@ def test_no_threshold_is_an_answer(client_for, run, mia):
     assert (found["reached"], found["promised"], found["outcome"], found["high"]) == (False, None, None, None)
     assert b"No threshold reaches 0.500 on test." in asked(client_for, mia, never, goal="precision", target="0.5").content
     assert (cost["reached"], cost["promised"], cost["high"], cost["outcome"]["counts"]["person"]) == (True, None, None, 480)
-    assert b"Handing every row over costs least." in asked(client_for, mia, never, goal="cost").content
+    assert b"Handing over every row costs least." in asked(client_for, mia, never, goal="cost").content
 
 
 def test_another_goal_has_other_fields(client_for, test, mia):

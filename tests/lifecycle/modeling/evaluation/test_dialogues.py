@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(foun
 
     assert page.count("3 turns earlier</summary>") == 6
     assert page.count('<p class="written"><b>system</b> <bdi>please</bdi></p>') == 6
-    assert "Not measured: the facts a chat response relies on aren't separate from its turns" in page
+    assert "Not measured: the facts a chat response relies on aren't separate from its turns" in unescape(page)
     omitted = found.report["left_out"]["with tool calls"]
     assert omitted + found.rows == found.snapshot.counts["splits"]["test"]
     assert f"{omitted} dialogues are excluded from training and evaluation: {omitted} with tool calls." in page

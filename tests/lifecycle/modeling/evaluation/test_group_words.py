@@ -61,7 +61,7 @@ def test_without_a_rest_there_is_no_verdict_and_without_two_groups_nothing_to_sa
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("rouge_l", "ROUGE-L"), ("micro_f1", "micro-F1"), ("pair_accuracy", "accuracy of pairs"), ("token_f1", "token F1")],
+    [("rouge_l", "ROUGE-L"), ("micro_f1", "micro-F1"), ("pair_accuracy", "pairwise accuracy"), ("token_f1", "token F1")],
 )
 def test_measures_have_names_within_a_sentence(name, words):
     assert within(name) == words

@@ -107,8 +107,8 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     page = page_of(client_for(mia), measured).content.decode()
 
     first = {
-        "multi_label": "subset accuracy 0.500", "spans": "micro-F1 0.857", "preference": "accuracy of pairs 0.500",
-        "ranking": "accuracy of pairs 0.833", "generation": "ROUGE-L 0.500",
+        "multi_label": "subset accuracy 0.500", "spans": "micro-F1 0.857", "preference": "pairwise accuracy 0.500",
+        "ranking": "pairwise accuracy 0.833", "generation": "ROUGE-L 0.500",
     }  # fmt: skip
     assert f"phone is below the rest: {first[task]} (" in page
     assert page.index("phone is below the rest") < page.index("Scores by slice")

@@ -54,7 +54,7 @@ def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, cli
     page = page_of(client_for(mia), f"/evaluations/{poor.uuid}/")
 
     assert "This run isn't significantly better than a baseline." in page
-    assert f"{rules.rival(poor.report).name} reaches an accuracy of pairs of" in page
+    assert f"{rules.rival(poor.report).name} reaches a pairwise accuracy of" in page
 
 
 def test_rows_come_with_the_surest_mistakes_or_the_closest_first(found, mia, client_for):

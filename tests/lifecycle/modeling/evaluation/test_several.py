@@ -62,7 +62,7 @@ def test_the_rows_behind_every_number(asked, wanted, tmp_path):
 def test_pairs_are_what_was_missed_and_given_with_the_rows_of_the_missed_class():
     assert rules.confused(REPORT) == [rules.Pair("a", "b", 1, 2), rules.Pair("a", "c", 1, 2)]
     assert rules.errors(REPORT) == 3
-    assert charts.confusion(REPORT, SetPage.confusion, limit=None).lead == "3 rows with a wrong class."
+    assert charts.confusion(REPORT, SetPage.confusion, limit=None).lead == "3 rows with a wrong label."
     assert charts.reliability(REPORT, SetPage.reliability).head == [
         "probability",
         "decisions",

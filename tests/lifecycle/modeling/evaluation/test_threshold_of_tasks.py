@@ -102,7 +102,7 @@ def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several)
     asked.append(thresholds_of(test).effect(test, "card"))
 
     assert "card from 0.500, chosen on validation of v1 for the best F1." in best
-    for word, each in zip(("estimated", "promised", "missed", "estimated"), asked, strict=True):
+    for word, each in zip(("estimated", "guaranteed", "missed", "estimated"), asked, strict=True):
         assert f"on validation of v1 for a recall of 0.95 or more ({word})." in each
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_fo
 
     assert not told.is_ahead  # 0.17 against 0.07, but on a few rows: the difference reaches 0
     assert told.own == weak.report["rouge_l"]
-    assert page.index("This run isn't clearly better than a baseline.") < page.index("Against baselines")
+    assert unescape(page).index("This run isn't clearly better than a baseline.") < unescape(page).index("Against baselines")
     answer = client_for(mia).get(f"/api/v1/evaluations/{weak.uuid}/").json()
     assert answer["rival"]["metric"] == "rouge_l"
     assert answer["rival"]["is_ahead"] is False

@@ -51,7 +51,7 @@ def test_dialogues_that_call_tools_are_left_out_with_the_reason_and_others_stay(
         assert count == sum("left_out" not in row for row in rows)
         found |= {row["id"]: row.get("left_out") for row in rows}
 
-    assert sorted(each for each in found.values() if each) == ["with weight 0 for every response", "with tool calls"]
+    assert sorted(each for each in found.values() if each) == ["with tool calls", "with weight 0 for every response"]
     assert len(found) == 34
     assert set(snapshots.learned_rows_of(snapshot, list(found))) == {item for item, reason in found.items() if not reason}
 
