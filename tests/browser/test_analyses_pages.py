@@ -89,7 +89,7 @@ def test_those_of_other_tasks_hold_too(opened, of_tasks, mia):
 def test_the_items_of_a_group_of_marked_parts_become_a_queue_by_keys(opened, of_tasks, mia):
     page = opened(of_tasks["groups-marks"], mia)
 
-    page.get_by_role("link", name=re.compile("^Open the .* items$")).first.press("Enter")
+    page.get_by_role("link", name=re.compile("^Open [0-9,]+ items$")).first.press("Enter")
     expect(page.get_by_role("heading", name="Error cluster 1")).to_be_visible()
     expect(page.locator("#items mark.true").first).to_be_visible()
     page.locator("#items tbody input[name=item]").first.press("Space")

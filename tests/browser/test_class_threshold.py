@@ -49,4 +49,4 @@ def test_the_pages_tell_it_to_everybody(opened, project, run, mia):
     for name, page in loaded_on_a_phone(opened, pages, mia):
         shuts_nobody_out(page, name, both_schemes=True)
         if "chooser" not in name and "launch" not in name:
-            expect(page.get_by_text("card is the answer from").first).to_be_visible()
+            expect(page.get_by_text("card is predicted from").first).to_be_visible()

@@ -65,7 +65,7 @@ def test_a_name_that_means_nobody_is_told_in_the_dialog_and_nothing_is_lost(open
     page.keyboard.type("Ask @nobody.")
     page.keyboard.press("Control+Enter")
 
-    expect(page.locator("#comment-dialog .err")).to_contain_text("is called @nobody.")
+    expect(page.locator("#comment-dialog .err")).to_contain_text("No one who can read comments in Batch 1 is named @nobody.")
     expect(page.locator("#comment-text")).to_have_value("Ask @nobody.")
     assert Comment.objects.count() == 0
     page.keyboard.press("Escape")
@@ -170,7 +170,7 @@ def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia
     item = queue_items(queue)[0]
     for person, text in ((ana, "What was charged first decides."), (ben, "Fees are never refunds.")):
         propose_change(
-            dataset_id=queue.dataset.uuid, actor=person, text=text, queue_id=queue.uuid, item_id=item.uuid,
+            dataset_id=queue.dataset.uuid, actor=person, text=text, item_id=item.uuid, version=queue.schema.version,
             classes=[label.stable_id for label in queue.schema.labels.all()[:2]],
         )  # fmt: skip
     page = opened(f"/labeling/datasets/{queue.dataset.uuid}/schema/", mia, width=width, scheme=scheme)

@@ -102,7 +102,7 @@ def test_only_the_assistants_turns_of_a_dialogue_are_written(bench_of, make, ana
     queue = make("chat", [{"messages": [asked, {"role": "assistant", "content": "Helo!"}]}, {"messages": [asked]}])
     page = bench_of(queue, ana)
 
-    page.get_by_label("Turn 2, the assistant's").fill("Hello!")
+    page.get_by_label("Turn 2, assistant").fill("Hello!")
     page.keyboard.press("Control+Enter")
     saved(page, 1)
     expect(page.locator("#utter textarea")).to_have_value("")

@@ -99,7 +99,7 @@ def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evalu
 def test_a_threshold_is_chosen_by_costs(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/threshold/", mia)
 
-    page.get_by_label("Class optional").select_option("card")
+    page.get_by_label("Label optional").select_option("card")
     expect(page.get_by_label("Cost of a missed row")).to_be_visible()
     page.get_by_role("link", name="Lowest cost").click()
     page.wait_for_url(lambda url: "goal=cost" in url)
@@ -116,12 +116,12 @@ def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation
     intercept(page, lambda url: "class=card" in url, lambda route: asked.append(route) if not asked else route.continue_())
 
     with page.expect_request(lambda request: "class=card" in request.url):
-        page.get_by_label("Class optional").select_option("card")
+        page.get_by_label("Label optional").select_option("card")
     page.get_by_label("Target accuracy").fill("0.7")
     page.get_by_label("Target accuracy").press("Tab")
 
     page.wait_for_url(lambda url: "class=card" in url and "target=0.7" in url)
-    expect(page.get_by_label("Class optional")).to_have_value("card")
+    expect(page.get_by_label("Label optional")).to_have_value("card")
     assert len(asked) == 1
     asked[0].abort()
 

@@ -27,7 +27,7 @@ def test_hits_follow_what_is_typed_and_the_rule_is_written(window_of, dataset, m
     expect(preview).to_contain_text("Enter words or an expression")
 
     page.locator("#id_pattern").press_sequentially("card")
-    expect(preview).to_contain_text("25 hits")
+    expect(preview).to_contain_text("25 matches, 96.2 % of the sample")
     expect(preview.locator("mark")).to_have_count(10)
     page.locator("#id_label").select_option(label="card")
     expect(preview).to_contain_text("25 labeled matches")
@@ -35,11 +35,11 @@ def test_hits_follow_what_is_typed_and_the_rule_is_written(window_of, dataset, m
 
     page.get_by_label("Regular expression").check()
     page.locator("#id_pattern").fill("(")
-    expect(preview).to_contain_text("invalid")
+    expect(preview).to_contain_text("Invalid expression: missing )")
     page.locator("#id_pattern").fill("(a*)*b bill")
-    expect(preview).to_contain_text("0 hits")
+    expect(preview).to_contain_text("0 matches")
     page.locator("#id_pattern").fill(r"card \pL+")
-    expect(preview).to_contain_text("5 hits")
+    expect(preview).to_contain_text("5 matches")
 
     page.locator("#id_name").fill("Card and word")
     page.get_by_role("button", name="Create labeling function").click()

@@ -36,7 +36,7 @@ def test_digits_and_found_names_tick_and_enter_saves(open_bench, queue, ana):
     page.keyboard.press("2")
     page.keyboard.type("trav")
     page.keyboard.press("Enter")
-    expect(page.locator("#save-text")).to_have_text("Save 2 classes")
+    expect(page.locator("#save-text")).to_have_text("Save 2 labels")
     expect(page.locator("#find")).to_have_value("")
     page.keyboard.press("Enter")
 

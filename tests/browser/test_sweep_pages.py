@@ -28,7 +28,7 @@ def test_a_sweep_is_started_from_the_form_and_cancelled_on_its_page(opened, snap
     page.get_by_label("Trials", exact=True).fill("4")
     page.get_by_label("Adapter width").fill("8, 12")
     page.get_by_role("button", name="Start sweep").click()
-    expect(page.get_by_text("0 of 4 trials have ended")).to_be_visible()
+    expect(page.get_by_text("0 of 4 trials finished")).to_be_visible()
     page.get_by_role("button", name="Cancel sweep").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel sweep").click()
     expect(page.get_by_text("0 of 4 trials had been started.")).to_be_visible()

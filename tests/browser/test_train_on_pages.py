@@ -25,7 +25,7 @@ def test_a_run_is_started_from_another_ones_model(opened, first, mia, tmp_path):
     page.get_by_role("button", name="Continue training").click()
     expect(page.get_by_role("heading", name="Run 1 is being prepared")).to_be_visible()
     actions.keep_base(BaseModel.objects.get(kind="run"), write_base(tmp_path / "merged"))
-    page.get_by_role("link", name="Look again").click()
+    page.get_by_role("link", name="Refresh").click()
     expect(page.get_by_label("Rehearsal (share of training rows)")).to_have_value("0.5")
     page.get_by_label("Rehearsal (share of training rows)").fill("0.25")
     page.get_by_label("Reuse the base model's head").uncheck()

@@ -56,9 +56,9 @@ def test_a_run_is_laid_over_another_and_taken_away_again(opened, first, mia):
     expect(page.locator("#overlay .legendtext")).to_have_text(["Run 1", "Run 2"])
     page.get_by_label("Metric").select_option("macro_f1")
     expect(page.locator("#overlay")).to_contain_text("reaches the highest value")
-    page.get_by_role("link", name="Take Run 1 away").click()
+    page.get_by_role("link", name="Remove Run 1").click()
 
-    expect(page.get_by_role("table", name="Results by run").get_by_role("link")).to_have_text(["Run 2", "take away"])
+    expect(page.get_by_role("table", name="Results by run").get_by_role("link")).to_have_text(["Run 2", "remove"])
 
 
 def test_a_run_is_paused_and_goes_on(opened, first, mia):

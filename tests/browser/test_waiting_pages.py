@@ -35,7 +35,7 @@ def test_the_form_follows_once_the_model_is_ready(opened, project, mia, tmp_path
     expect(page.get_by_role("heading", name=f"{base.name} is being prepared")).to_be_visible()
     Job.objects.filter(subject_uuid=base.uuid).update(stage="Merging weights")
     expect(page.get_by_text("Merging weights")).to_be_visible()
-    expect(page.get_by_role("link", name="Look again")).to_be_visible()  # the bar has not taken the page's place
+    expect(page.get_by_role("link", name="Refresh")).to_be_visible()  # the bar has not taken the page's place
 
     training.keep_base(base, write_base(tmp_path / "base"))
     Job.objects.filter(subject_uuid=base.uuid).update(state="succeeded", finished_at=timezone.now())

@@ -289,7 +289,7 @@
           element(
             "a",
             { class: "small", href: `${page}#comment-${each.id}`, "data-answer": each.id, "data-who": each.who },
-            "Answer",
+            "Reply",
           ),
         ),
       ),
