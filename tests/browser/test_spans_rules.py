@@ -44,7 +44,7 @@ def test_a_rule_is_tried_applied_and_taken_on_the_bench(opened, open_bench, queu
 
     page = open_bench(ana)
     expect(page.locator("#marked tr")).to_have_count(2)
-    expect(page.locator("#marked")).to_contain_text("pre-labelled")
+    expect(page.locator("#marked")).to_contain_text("pre-labeled")
     expect(page.locator("#save-text")).to_have_text("Save without spans")
     shot(page, "marked-by-a-rule")
     for key in ("Tab", "Tab", "Enter"):  # past the firemen, takes the firetrucks
