@@ -351,9 +351,7 @@
   const wait = () => {
     if (leaving) return; // a second load would take the first one's place while the server is still at it
     if (post.unsaved) {
-      $("utter").textContent = post.full
-        ? "Save these annotations to continue."
-        : "Saving the last annotations…";
+      $("utter").textContent = post.full ? "Save these annotations to continue." : "Saving the last annotations…";
       ranks.replaceChildren();
       setTimeout(() => hand.length || show(true), 200);
       return;

@@ -142,7 +142,11 @@
       const rows = spans.map((span, index) => {
         const origin =
           span.origin === "suggested"
-            ? element("span", { class: "st wait" }, `pre-labeled${span.score == null ? "" : ` ${span.score.toFixed(2)}`}`)
+            ? element(
+                "span",
+                { class: "st wait" },
+                `pre-labeled${span.score == null ? "" : ` ${span.score.toFixed(2)}`}`,
+              )
             : span.origin;
         const remove = element(
           "button",
