@@ -21,7 +21,7 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
     expect(page.get_by_text("phone is below the rest: micro-F1 0.857")).to_be_visible()
     settled(page)  # what came is heard from a moment after it is seen
     page.get_by_label("Compare by").select_option("Texts with every span correct")
-    expect(page.get_by_text("phone is below the rest: texts with every span right 0.500")).to_be_visible()
+    expect(page.get_by_text("phone is below the rest: texts with every span correct 0.500")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()
     expect(page.get_by_role("heading", name="channel: phone")).to_be_visible()
     page.get_by_role("checkbox", name="Select item").first.check()
