@@ -284,7 +284,7 @@ def test_whether_it_beats_the_prompted_base_stands_first(scenario: Scenario):
     first = page.locator("#evaluation .note").first
     expect(first).to_contain_text(told.fact)
     expect(first).to_contain_text(f"Base before fine-tuning, same prompt reaches a ROUGE-L of {decimals(against['baseline'], 3)}, this run")
-    expect(first).to_contain_text(f"{signed(against['low'], 3)} and {signed(against['high'], 3)}")
+    expect(first).to_contain_text(f"{signed(against['low'], 3)} to {signed(against['high'], 3)}")
     look(page, "")
     tell(scenario)
 
