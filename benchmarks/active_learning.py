@@ -5,7 +5,7 @@ $SHARED_DATA/banking77 or in ../shared/data/banking77; the base model comes from
 
 A simulated annotator gives the labels of the file. One hands out the training texts by chance; the other lets the product's own rules say
 when the built-in model learns and which texts come next, every tenth by chance as in the product. Both start with the same texts. After
-500, 1,000 and 2,000 labels the product's classifier is fitted on what was labelled and measured on the 3,080 test texts; three seeds. The
+500, 1,000 and 2,000 labels the product's classifier is fitted on what was labeled and measured on the 3,080 test texts; three seeds. The
 bar: after 1,000 labels the built-in order is no worse.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets_app.labeling import learning, uncertainty
+from datasets_app.assist import learning, uncertainty
 from lifecycle.runtime.engine.base import bundled_minilm
 from lifecycle.runtime.engine.embedding import Embedder
 
@@ -55,10 +55,10 @@ def main() -> int:
         chance = np.random.default_rng(seed).permutation(len(known))
         for at in AT:
             found["by chance"][at].append(data.accuracy(chance[:at]))
-        labelled, made = data.label(chance)
+        labeled, made = data.label(chance)
         fits += made
         for at in AT:
-            found["built-in order"][at].append(data.accuracy(labelled[:at]))
+            found["built-in order"][at].append(data.accuracy(labeled[:at]))
         print(f"Seed {seed} after {time.perf_counter() - began:.0f} s.", flush=True)
     table(found)
     means = {name: {str(at): round(float(np.mean(values)), 4) for at, values in each.items()} for name, each in found.items()}
@@ -95,20 +95,20 @@ class Data:
 
         chance: the order in which they came. Answers come fast enough that the model never waits for its three minutes.
         """
-        coming, labelled, fits = list(chance), list[int](), 0
+        coming, labeled, fits = list(chance), list[int](), 0
         before: uncertainty.Before | None = None
         place = {int(row): at for at, row in enumerate(chance)}
-        while len(labelled) < max(AT):
+        while len(labeled) < max(AT):
             until = min(uncertainty.next_fit_at(before), max(AT))
-            count = until - len(labelled)
-            labelled, coming = labelled + [int(row) for row in coming[:count]], coming[count:]
-            learnt = uncertainty.enough(np.bincount(self.truth[labelled]))
+            count = until - len(labeled)
+            labeled, coming = labeled + [int(row) for row in coming[:count]], coming[count:]
+            learnt = uncertainty.enough(np.bincount(self.truth[labeled]))
             if learnt:
-                found = learning.probabilities(self.model(labelled), self.known[coming], self.spec)
+                found = learning.probabilities(self.model(labeled), self.known[coming], self.spec)
                 order = uncertainty.order(learning.margins(found, self.spec).tolist(), [place[int(row)] for row in coming])
                 coming, fits = [coming[at] for at in order], fits + 1
-            before = uncertainty.Before(len(labelled), learnt, NOW - timedelta(days=1))
-        return np.array(labelled), fits
+            before = uncertainty.Before(len(labeled), learnt, NOW - timedelta(days=1))
+        return np.array(labeled), fits
 
 
 def table(found: dict[str, dict[int, list[float]]]) -> None:

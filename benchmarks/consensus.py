@@ -14,7 +14,7 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from datasets_app.labeling.agreement import dawid_skene
+from datasets_app.quality.agreement import dawid_skene
 
 SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
 DATA = SHARED / "crowd_rte" / "rte.standardized.csv"

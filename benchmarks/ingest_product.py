@@ -58,7 +58,7 @@ def prepare() -> dict[str, Any]:
     call_command("migrate", verbosity=0)
     project = make_project("benchmark", "Benchmark")
     person = somebody("ana", project)
-    other = labeling.make_dataset(project, person, [f"Item {number} waits to be labelled." for number in range(TEXTS)])
+    other = labeling.make_dataset(project, person, [f"Item {number} waits to be labeled." for number in range(TEXTS)])
     labeling.make_queue(other, person)
     drain()
     labeling.make_dataset(project, person, name="Ingest", slug="ingest")
@@ -183,8 +183,8 @@ def cells(upload: Any, count: int) -> Iterator[tuple[Any, ...]]:
 
 def claims() -> dict[str, Any]:
     """Claim slots and give them back until told to stop. Times in milliseconds."""
-    from datasets_app.labeling import actions
-    from datasets_app.labeling.models import Queue
+    from datasets_app.queues.actions.claims import claim, release
+    from datasets_app.queues.models import Queue
     from registry.ground.access.models import User
 
     queue, person = Queue.objects.get(), User.objects.get(username="ana")
@@ -192,9 +192,9 @@ def claims() -> dict[str, Any]:
     threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
     while not stop.wait(0.05):
         began = time.perf_counter()
-        held = actions.claim(queue_id=queue.uuid, actor=person)
+        held = claim(queue_id=queue.uuid, actor=person)
         times.append(1000 * (time.perf_counter() - began))
-        actions.release(queue_id=queue.uuid, actor=person, slot_ids=[slot.pk for slot in held])
+        release(queue_id=queue.uuid, actor=person, slot_ids=[slot.pk for slot in held])
     times.sort()
     p95 = times[-(-95 * len(times) // 100) - 1]
     return {"claims": len(times), "claim_p50_ms": round(times[len(times) // 2], 1), "claim_p95_ms": round(p95, 1)}

@@ -85,7 +85,7 @@ def main() -> int:
 def filled(product: Product) -> bool:
     """Whether every queue has its slots."""
     return "0" in product.python(
-        "from datasets_app.labeling.models import Queue; print(Queue.objects.filter(filled_at__isnull=True).count())"
+        "from datasets_app.queues.models import Queue; print(Queue.objects.filter(filled_at__isnull=True).count())"
     )
 
 

@@ -1,7 +1,7 @@
 """How Label Studio looks for a person's next task, replayed as bare SQL: `python -m benchmarks.label_queue_peer PART JSON`.
 
 The statements are those of its label stream with sequential sampling, as it is set up by itself: the person's own lock; the ids of all
-tasks that are not labelled and that the person has not annotated, every one of them fetched; then for each candidate the row with FOR
+tasks that are not labeled and that the person has not annotated, every one of them fetched; then for each candidate the row with FOR
 UPDATE SKIP LOCKED (SQLite has no such lock, and Label Studio opens no transaction there), the count of other people's locks and of
 annotations; and the lock that is set on the first one with room. What its own code, serializers and HTTP cost is left out, and so are the
 looks for postponed drafts and skipped tasks, and, with two answers a task, the count of annotations over all open tasks ("breadth first").
@@ -33,9 +33,9 @@ CREATE TABLE ls_annotation (id {key}, task_id bigint NOT NULL, project_id intege
 CREATE TABLE ls_tasklock (id {key}, task_id bigint NOT NULL, user_id bigint NOT NULL, expire_at {moment} NOT NULL);
 INSERT INTO ls_task SELECT i.id, 1, {object}('text', i.text), d.id IS NOT NULL, 2, i.id, CASE WHEN d.id IS NULL THEN 0 ELSE 2 END,
     '2026-01-01 08:00:00+00:00', '2026-01-01 08:00:00+00:00'
-    FROM datasets_item i LEFT JOIN labeling_decision d ON d.item_id = i.id WHERE i.text <> 'The first text.';
+    FROM datasets_item i LEFT JOIN queues_decision d ON d.item_id = i.id WHERE i.text <> 'The first text.';
 INSERT INTO ls_annotation SELECT a.id, a.item_id, 1, a.user_id, false, false, {result}, a.seconds, a.created_at, 'submitted'
-    FROM labeling_annotation a JOIN labeling_label l ON l.id = a.label_id
+    FROM queues_annotation a JOIN schemas_label l ON l.id = a.label_id
 """
 INDEXES = {
     "ls_task": (

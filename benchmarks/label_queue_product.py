@@ -45,8 +45,8 @@ def prepare(rows: int, people: int) -> dict[str, Any]:
         browser.force_login(person)
         sessions.append({"user": person.pk, "session": browser.cookies[settings.SESSION_COOKIE_NAME].value})
     return {
-        "bench": reverse("labeling:bench", args=[queue.uuid]), "people": sessions, "laid_down_s": round(time.monotonic() - began, 1),
-        "items": rows, "slots": OVERLAP * rows, "answered": OVERLAP * (rows // 5), "newest_answer": top("labeling_annotation"),
+        "bench": reverse("queues:bench", args=[queue.uuid]), "people": sessions, "laid_down_s": round(time.monotonic() - began, 1),
+        "items": rows, "slots": OVERLAP * rows, "answered": OVERLAP * (rows // 5), "newest_answer": top("queues_annotation"),
     }  # fmt: skip
 
 
@@ -73,29 +73,29 @@ def fill(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
         {DIGEST[vendor]}, {DIGEST[vendor]}, {", ".join(ITEM.values())} FROM ({numbers}) AS k""", given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_annotation
+        f"""INSERT INTO queues_annotation
         (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, gold, client_key, created_at)
         SELECT {said}, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
         {UUID[vendor]}, {AGO[vendor]} FROM ({both}) AS k WHERE i <= %(done)s""", given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_slot (id, queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
+        f"""INSERT INTO queues_slot (id, queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
         SELECT {said}, %(queue)s, %(base)s + i, 0, FALSE,
         CASE WHEN i <= %(done)s THEN 2 ELSE 0 END, CASE WHEN i <= %(done)s THEN {person} END,
         CASE WHEN i <= %(done)s THEN {said} END FROM ({both}) AS k""", given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_decision (id, uuid, item_id, label_id, queue_id, how, reason, digest, created_at)
+        f"""INSERT INTO queues_decision (id, uuid, item_id, label_id, queue_id, how, reason, digest, created_at)
         SELECT i, {UUID[vendor]}, %(base)s + i, {label}, %(queue)s, 'unanimous', '', {DIGEST[vendor]}, {AGO[vendor]}
         FROM ({numbers}) AS k WHERE i <= %(done)s""", given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_decision_annotations (decision_id, annotation_id)
+        f"""INSERT INTO queues_decision_annotations (decision_id, annotation_id)
         SELECT i, {said} FROM ({both}) AS k WHERE i <= %(done)s""", given,
     )  # fmt: skip
     counters(dataset, queue, rows, people)
     if vendor == "postgresql":
-        for table in ("datasets_item", "labeling_annotation", "labeling_slot", "labeling_decision"):
+        for table in ("datasets_item", "queues_annotation", "queues_slot", "queues_decision"):
             run(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT MAX(id) FROM {table}))", {})
         run("VACUUM", {})
     refresh()
@@ -105,7 +105,7 @@ def counters(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     """What the actions count, and where each person is in the queue."""
     from django.utils import timezone
 
-    from datasets_app.labeling.models import Queue, Seat
+    from datasets_app.queues.models import Queue, Seat
 
     done = rows // 5
     type(dataset).objects.filter(pk=dataset.pk).update(items_total=rows + 1)
@@ -114,7 +114,7 @@ def counters(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     )
     each = OVERLAP * done // len(people)
     Seat.objects.bulk_create(
-        Seat(queue=queue, user_id=person, priority=0, slot=OVERLAP * done, labelled=each, seconds=7.0 * each, last_at=timezone.now())
+        Seat(queue=queue, user_id=person, priority=0, slot=OVERLAP * done, labeled=each, seconds=7.0 * each, last_at=timezone.now())
         for person in people
     )
 
@@ -130,8 +130,8 @@ def top(table: str) -> int:
 
 def check(files: list[str], newest_answer: int) -> dict[str, Any]:
     """Whether what the server handed out and took is true of the database. files: what each load wrote. newest_answer: before any load."""
-    from datasets_app.labeling.masks import unmask
-    from datasets_app.labeling.models import Annotation, Queue, Slot
+    from datasets_app.queues.masks import unmask
+    from datasets_app.queues.models import Annotation, Queue, Slot
 
     lines = sorted((json.loads(line) for file in files for line in Path(file).read_text().splitlines()), key=lambda each: each["begun"])
     holds: dict[int, dict[int, list[float]]] = defaultdict(dict)  # slot → person → from, until

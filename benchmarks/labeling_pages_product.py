@@ -17,8 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Difference, Queue, Seat
+from datasets_app.quality.actions.quality import measure_quality
+from datasets_app.quality.models import Difference
+from datasets_app.quality.queries.quality import Cell, behind, report_of
+from datasets_app.queues.models import Queue, Seat
 from registry.ground.access.actions import grant
 from registry.ground.access.models import Project, User
 from registry.ground.access.roles import Role
@@ -69,7 +71,7 @@ def play(rows: int, rounds: int) -> dict[str, Any]:
     return {
         "pages": pages, "worst_p95_ms": max(page["p95_ms"] for page in pages),
         "grown": [page["page"] for page in pages if page["statements"] > page["statements_small"]],
-        "answers": queries.report_of(queue).figures["answers"], "people": Seat.objects.filter(queue=queue).count(),
+        "answers": report_of(queue).figures["answers"], "people": Seat.objects.filter(queue=queue).count(),
         "laid_down_s": round(laid, 1), "measured_s": round(seconds, 1), "measure_mb": round(peak_mb() - before, 1),
         "differences": Difference.objects.filter(queue=queue).count(), "others_load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
     }  # fmt: skip
@@ -82,7 +84,7 @@ def peak_mb() -> float:
 
 def measure(queue: Queue, actor: User) -> None:
     """Run the product's own job."""
-    actions.measure_quality(queue_id=queue.uuid, actor=actor)
+    measure_quality(queue_id=queue.uuid, actor=actor)
     run_ok()
 
 
@@ -108,7 +110,7 @@ def fill(dataset: Dataset, queue: Queue, rows: int, people: list[int]) -> None:
     given = {
         "items": rows, "half": rows // 2, "dataset": dataset.pk, "upload": upload.pk, "queue": queue.pk,
         "now": f"{timezone.now():%Y-%m-%d %H:%M:%S}",
-        "base": top("datasets_item"), "said": top("labeling_annotation"), "label": labels[0],
+        "base": top("datasets_item"), "said": top("queues_annotation"), "label": labels[0],
         "open": rows // 2 - max(11, rows // 100),
     }  # fmt: skip
     numbers, two = NUMBERS[vendor], "(SELECT 0 AS a UNION ALL SELECT 1) AS two"
@@ -121,24 +123,24 @@ def fill(dataset: Dataset, queue: Queue, rows: int, people: list[int]) -> None:
         {DIGEST[vendor]}, {DIGEST[vendor]}, {", ".join(ITEM.values())} FROM ({numbers}) AS k""", given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_annotation
+        f"""INSERT INTO queues_annotation
         (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, gold, client_key, created_at)
         SELECT %(said)s + 2 * i + a, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
         {UUID[vendor]}, {AGO[vendor]} FROM ({both}) AS k WHERE i <= %(open)s""", given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_slot (queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
+        f"""INSERT INTO queues_slot (queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
         SELECT %(queue)s, %(base)s + i, 0, FALSE, CASE WHEN i <= %(open)s THEN 2 ELSE 0 END, CASE WHEN i <= %(open)s THEN {person} END,
         CASE WHEN i <= %(open)s THEN %(said)s + 2 * i + a END FROM ({both}) AS k""", given,
     )  # fmt: skip
-    pairs = "labeling_annotation x JOIN labeling_annotation y ON y.id = x.id + 1 AND y.item_id = x.item_id WHERE x.queue_id = %(queue)s"
+    pairs = "queues_annotation x JOIN queues_annotation y ON y.id = x.id + 1 AND y.item_id = x.item_id WHERE x.queue_id = %(queue)s"
     run(
-        f"""INSERT INTO labeling_decision (uuid, item_id, label_id, queue_id, how, reason, digest, created_at)
+        f"""INSERT INTO queues_decision (uuid, item_id, label_id, queue_id, how, reason, digest, created_at)
         SELECT {UUID[vendor]}, x.item_id, x.label_id, x.queue_id, 'unanimous', '', 'd', %(now)s FROM {pairs} AND x.label_id = y.label_id""",
         given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_dispute (queue_id, item_id, pair, answers, state, opened_at)
+        f"""INSERT INTO queues_dispute (queue_id, item_id, pair, answers, state, opened_at)
         SELECT x.queue_id, x.item_id, CAST(f.stable_id AS TEXT) || '|' || CAST(s.stable_id AS TEXT), 2, 'open', %(now)s
         FROM {pairs.replace(" WHERE", JOINED)} AND x.label_id <> y.label_id""", given,
     )  # fmt: skip
@@ -146,7 +148,7 @@ def fill(dataset: Dataset, queue: Queue, rows: int, people: list[int]) -> None:
 
 
 ITEM = {"external_id": "''", '"group"': "''", "split": "''", "metadata": "'{}'"}
-JOINED = " JOIN labeling_label f ON f.id = x.label_id JOIN labeling_label s ON s.id = y.label_id WHERE"
+JOINED = " JOIN schemas_label f ON f.id = x.label_id JOIN schemas_label s ON s.id = y.label_id WHERE"
 
 
 def run(statement: str, given: dict[str, Any]) -> None:
@@ -165,7 +167,7 @@ def top(table: str) -> int:
 def advance() -> None:
     """PostgreSQL's counters go on behind the keys that were given."""
     if connection.vendor == "postgresql":
-        for table in ("datasets_item", "labeling_annotation"):
+        for table in ("datasets_item", "queues_annotation"):
             run(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT MAX(id) FROM {table}))", {})  # noqa: S608
 
 
@@ -180,7 +182,7 @@ def count(queue: Queue, workers: list[User]) -> None:
     )  # fmt: skip
     for worker in workers:
         Seat.objects.create(
-            queue=queue, user=worker, labelled=done // len(workers), seconds=7.0 * done / len(workers), last_at=timezone.now()
+            queue=queue, user=worker, labeled=done // len(workers), seconds=7.0 * done / len(workers), last_at=timezone.now()
         )
     queue.refresh_from_db()
 
@@ -194,29 +196,29 @@ def refresh() -> None:
 def addresses(queue: Queue) -> Iterator[tuple[str, str, str]]:
     """Name, who asks, and address of every page."""
     labels = list(queue.schema.labels.order_by("position"))
-    report = queries.report_of(queue)
+    report = report_of(queue)
     first, second, _ = next(row for row in report.figures["confusion"] if row[0] != row[1])
     one, other, *_ = next(row for row in report.figures["pairs"] if row[3] < row[2])
     seats = {seat.user_id: seat for seat in queue.seats.all()}
     cells = {
-        "labels": (f"?labels={labels[first].stable_id}|{labels[second].stable_id}", queries.Cell(labels=(labels[first], labels[second]))),
-        "people": (f"?people={seats[one].pk}|{seats[other].pk}", queries.Cell(seats=(seats[one], seats[other]))),
+        "labels": (f"?labels={labels[first].stable_id}|{labels[second].stable_id}", Cell(labels=(labels[first], labels[second]))),
+        "people": (f"?people={seats[one].pk}|{seats[other].pk}", Cell(seats=(seats[one], seats[other]))),
     }
     pages = [("quality", "quality", ""), ("quality, all people and classes", "quality", "?people=all&labels=all")]
     for name, (query, cell) in cells.items():
-        keys = list(queries.behind(report, cell).values_list("pk", flat=True))
+        keys = list(behind(report, cell).values_list("pk", flat=True))
         pages.append((f"items of two {name}", "quality_items", query))
         pages.append((f"items of two {name}, far on", "quality_items", f"{query}&after={keys[len(keys) // 2] - 1}"))
     for who in ("lee", "mia"):
-        yield f"list ({who})", who, reverse("labeling:list")
-        yield f"queue ({who})", who, reverse("labeling:queue", args=[queue.uuid])
+        yield f"list ({who})", who, reverse("queues:list")
+        yield f"queue ({who})", who, reverse("queues:queue", args=[queue.uuid])
         for name, url, query in pages:
-            yield f"{name} ({who})", who, reverse(f"labeling:{url}", args=[queue.uuid]) + query
+            yield f"{name} ({who})", who, reverse(f"quality:{url}", args=[queue.uuid]) + query
         yield f"quality over REST ({who})", who, reverse("api-labeling-quality", args=[queue.uuid])
-    yield "review (ravi)", "ravi", reverse("labeling:review", args=[queue.uuid])
-    yield "list (annotator)", "worker", reverse("labeling:list")
-    yield "queue with own work (annotator)", "worker", reverse("labeling:queue", args=[queue.uuid])
-    yield "bench (annotator)", "worker", reverse("labeling:bench", args=[queue.uuid])
+    yield "review (ravi)", "ravi", reverse("review:review", args=[queue.uuid])
+    yield "list (annotator)", "worker", reverse("queues:list")
+    yield "queue with own work (annotator)", "worker", reverse("queues:queue", args=[queue.uuid])
+    yield "bench (annotator)", "worker", reverse("queues:bench", args=[queue.uuid])
 
 
 def clients(queue: Queue, crew: dict[str, User]) -> dict[str, Client]:

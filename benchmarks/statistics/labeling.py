@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.statistics.table import Case, Draw, Row, cries
-from datasets_app.labeling import rules as labeling
+from datasets_app.queues import rules as labeling
 from lifecycle.runtime.statistics import intervals
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
 from datasets_app.datasets import actions, queries
@@ -20,11 +20,12 @@ from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
 from lifecycle.ground.jobs.api import JobOut
 from lifecycle.runtime.task_types.by_key import types
 from lifecycle.runtime.task_types.columns import Role
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import Project
-from registry.ground.access.rest import IS_SLUG, IS_UUID, Request, View, chosen
+from registry.ground.access.rest import IS_SLUG, IS_UUID, Filters, Request, RowOut, View, methods, operation, page_out
 
 CHUNK = 1 << 20
 
@@ -50,34 +51,23 @@ class DatasetIn(serializers.Serializer[object]):
     licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
     config = serializers.CharField(
         required=False, default="", allow_blank=True, max_length=label_config.LIMIT,
-        help_text="Label Studio's labeling configuration, as XML: takes the place of the task, and its classes are published",
+        help_text="Label Studio labeling configuration as XML: overrides the task; its labels are published",
     )  # fmt: skip
 
 
-class DatasetOut(serializers.Serializer[Dataset]):
+class DatasetOut(RowOut[Dataset]):
     """A dataset."""
 
-    uuid = serializers.UUIDField()
-    project = serializers.UUIDField(source="project.uuid")
-    slug = serializers.CharField()
-    name = serializers.CharField()
-    description = serializers.CharField()
     task = serializers.ChoiceField(choices=types.choices())
-    language = serializers.CharField()
-    licence = serializers.CharField()
     items = serializers.IntegerField(source="items_total")
-    created_at = serializers.DateTimeField()
 
-
-class DatasetPageOut(serializers.Serializer[object]):
-    """Up to 30 datasets, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = DatasetOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
+    class Meta:
+        model = Dataset
+        fields = ["uuid", "project", "slug", "name", "description", "task", "language", "licence", "items", "created_at"]
 
 
 class ProvenanceOut(serializers.Serializer[Provenance]):
-    """Where the texts of a file come from, as whoever brought it says."""
+    """Where the texts of a file come from, from the uploader."""
 
     origin = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
     collected_from = serializers.DateField(required=False, default=None, allow_null=True)
@@ -86,35 +76,36 @@ class ProvenanceOut(serializers.Serializer[Provenance]):
     licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
     consent = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
     synthetic = serializers.BooleanField(required=False, default=False)
-    generator = serializers.CharField(required=False, default="", allow_blank=True, max_length=200, help_text="of synthetic texts")
+    generator = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=200, help_text="program or model that made synthetic texts"
+    )
 
 
-class UploadOut(serializers.Serializer[Upload]):
+class UploadOut(RowOut[Upload]):
     """An upload, how it is read, and what the dry run or the import found."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    file_name = serializers.CharField()
     size = serializers.IntegerField()
     provenance = ProvenanceOut()
     sha256 = serializers.CharField(source="blob.digest")
     state = serializers.ChoiceField(choices=UploadState.choices)
-    encoding = serializers.CharField()
-    parser = serializers.CharField()
-    delimiter = serializers.CharField()
-    has_header = serializers.BooleanField()
     mapping = serializers.DictField(child=serializers.CharField())
     label_values = serializers.DictField(child=serializers.CharField(), help_text="what values of the label column become")
     contradicting = serializers.CharField(help_text="what happens to texts with conflicting labels; empty: they block the import")
-    default_split = serializers.CharField()
-    labels_as = serializers.CharField()
     report = serializers.DictField()
-    looking = serializers.SerializerMethodField(help_text="whether a job is looking through the file")
-    seen = serializers.SerializerMethodField(help_text="what to send with the acceptance")
+    looking = serializers.SerializerMethodField(help_text="whether a job is checking the file")
+    seen = serializers.SerializerMethodField(help_text="token to send with the acceptance")
     rows_read = serializers.IntegerField()
     rows_new = serializers.IntegerField()
     rows_duplicate = serializers.IntegerField()
     rows_failed = serializers.IntegerField()
+
+    class Meta:
+        model = Upload
+        fields = [
+            "uuid", "dataset", "file_name", "size", "provenance", "sha256", "state", "encoding", "parser", "delimiter", "has_header",
+            "mapping", "label_values", "contradicting", "default_split", "labels_as", "report", "looking", "seen", "rows_read", "rows_new",
+            "rows_duplicate", "rows_failed",
+        ]  # fmt: skip
 
     def get_looking(self, upload: Upload) -> bool:
         """Whether a dry run is under way."""
@@ -126,7 +117,7 @@ class UploadOut(serializers.Serializer[Upload]):
 
 
 class ReadingIn(serializers.Serializer[object]):
-    """How to read the file. Without mapping the columns are proposed anew."""
+    """How to read the file. Without a mapping, the columns are proposed again."""
 
     encoding = serializers.ChoiceField(choices=list(ENCODINGS), required=False, default="")
     parser = serializers.ChoiceField(choices=list(PARSERS), required=False, default="")
@@ -140,7 +131,7 @@ class ReadingIn(serializers.Serializer[object]):
     mapping = serializers.DictField(child=serializers.ChoiceField(choices=[(role.value, role.words) for role in Role]), required=False)
     label_values = serializers.DictField(
         child=serializers.CharField(allow_blank=True, max_length=120), required=False,
-        help_text="value of the label column → name of a class, new or not; empty: no label",
+        help_text="value of the label column → name of a label, existing or new; empty: no label",
     )  # fmt: skip
 
 
@@ -153,78 +144,54 @@ class AcceptIn(serializers.Serializer[object]):
     seen = serializers.CharField(required=False, allow_blank=True, default="")
 
 
-class ItemOut(serializers.Serializer[Item]):
+class ItemOut(RowOut[Item]):
     """An item. text and metadata are null for roles that may not read samples."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    upload = serializers.UUIDField(source="upload.uuid")
     line = serializers.IntegerField()
-    digest = serializers.CharField()
-    external_id = serializers.CharField()
-    group = serializers.CharField()
-    event_time = serializers.DateTimeField(allow_null=True)
-    split = serializers.CharField()
     text = serializers.SerializerMethodField()
     metadata = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Item
+        fields = ["uuid", "dataset", "upload", "line", "digest", "external_id", "group", "event_time", "split", "text", "metadata"]
 
     def get_text(self, item: Item) -> str | None:
         """The text, where the reader may."""
         return item.text if self.context["may_read"] else None
 
     def get_metadata(self, item: Item) -> dict[str, Any] | None:
-        """What the file said beside it."""
+        """Other columns of the file."""
         return item.metadata if self.context["may_read"] else None
 
 
-PAGED = [OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("slug", str)]
+FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "slug": ("slug", IS_SLUG)}
 
 
-class Datasets(View):
-    """The datasets of your projects."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("datasets.create")}
-
-    @extend_schema(operation_id="datasets_list", responses=DatasetPageOut, parameters=PAGED)
-    def get(self, request: Request) -> Response:
-        """List datasets by keyset, or those of a project or with a slug."""
-        rows = queries.datasets(request.user).filter(**chosen(request, project=("project__uuid", IS_UUID), slug=("slug", IS_SLUG)))
-        before = key_in(request.query_params)
-        found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
-        older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None
-        return Response({"results": DatasetOut(found[: queries.PAGE], many=True).data, "before": older})
-
-    @extend_schema(operation_id="datasets_create", request=DatasetIn, responses={201: DatasetOut})
-    def post(self, request: Request) -> Response:
-        """Make a dataset."""
-        form = DatasetIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        found = dict(form.validated_data)
-        project = policy.get_visible(request.user, Project, "access.view_project", uuid=found.pop("project"))
-        return Response(DatasetOut(actions.create_dataset(project=project, actor=request.user, **found)).data, status=201)
+@operation("GET", "datasets_list", Needs("signed_in"), gives=page_out(DatasetOut, queries.PAGE, "datasets"), filters=FILTERS)
+def datasets(request: Request, given: dict[str, Any]) -> object:
+    """List datasets by keyset, or those of a project or with a slug."""
+    rows = queries.datasets(request.user).filter(**given)
+    return paging.page(rows, key_in(request.query_params), queries.PAGE)
 
 
-class OneDataset(View):
-    """One dataset."""
-
-    needs = {"GET": Needs("datasets.view", Dataset)}
-
-    @extend_schema(operation_id="datasets_read", responses=DatasetOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Its facts."""
-        return Response(DatasetOut(queries.get_dataset(request.user, uuid)).data)
+@operation("POST", "datasets_create", Needs("datasets.create"), takes=DatasetIn, gives=DatasetOut, status=201)
+def create_dataset(request: Request, given: dict[str, Any]) -> object:
+    """Make a dataset."""
+    project = policy.get_visible(request.user, Project, "access.view_project", uuid=given.pop("project"))
+    return actions.create_dataset(project=project, actor=request.user, **given)
 
 
-class OneItem(View):
-    """One item."""
+@operation("GET", "datasets_read", Needs("datasets.view", Dataset), gives=DatasetOut)
+def one_dataset(request: Request, uuid: UUID) -> object:
+    """Its facts."""
+    return queries.get_dataset(request.user, uuid)
 
-    needs = {"GET": Needs("datasets.view", Item)}
 
-    @extend_schema(operation_id="datasets_item_read", responses=ItemOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Its content and where it came from."""
-        item = queries.get_item(request.user, uuid)
-        return Response(ItemOut(item, context={"may_read": queries.may_read(request.user, item.dataset)}).data)
+@operation("GET", "datasets_item_read", Needs("datasets.view", Item), gives=ItemOut)
+def one_item(request: Request, uuid: UUID) -> Response:
+    """Its content and where it came from."""
+    item = queries.get_item(request.user, uuid)
+    return Response(ItemOut(item, context={"may_read": queries.may_read(request.user, item.dataset)}).data)
 
 
 class Uploads(View):
@@ -253,63 +220,37 @@ class Uploads(View):
         return Response(UploadOut(actions.inspect(upload_id=upload.uuid, actor=request.user)).data, status=201)
 
 
-class OneUpload(View):
-    """One upload."""
-
-    needs = {"GET": Needs("datasets.view", Upload)}
-
-    @extend_schema(operation_id="datasets_upload_read", responses=UploadOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """How it is read, and what was found."""
-        return Response(UploadOut(queries.get_upload(request.user, uuid)).data)
+@operation("GET", "datasets_upload_read", Needs("datasets.view", Upload), gives=UploadOut)
+def one_upload(request: Request, uuid: UUID) -> object:
+    """How it is read, and what was found."""
+    return queries.get_upload(request.user, uuid)
 
 
-class InspectUpload(View):
-    """Looking through a file again."""
-
-    needs = {"POST": Needs("datasets.upload", Upload, see="datasets.view")}
-
-    @extend_schema(operation_id="datasets_inspect", request=ReadingIn, responses=UploadOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Read it as chosen; large files are left to a job."""
-        form = ReadingIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        return Response(UploadOut(actions.inspect(upload_id=uuid, actor=request.user, **form.validated_data)).data)
+@operation("POST", "datasets_inspect", Needs("datasets.upload", Upload, see="datasets.view"), takes=ReadingIn, gives=UploadOut)
+def inspect_upload(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Read it as chosen; large files are left to a job."""
+    return actions.inspect(upload_id=uuid, actor=request.user, **given)
 
 
-class AcceptUpload(View):
-    """Accepting a file."""
-
-    needs = {"POST": Needs("datasets.upload", Upload, see="datasets.view")}
-
-    @extend_schema(operation_id="datasets_accept", request=AcceptIn, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have it imported; the answer is the job."""
-        form = AcceptIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        job = actions.accept_upload(upload_id=uuid, actor=request.user, **form.validated_data)
-        return Response(JobOut(job).data, status=202)
+@operation("POST", "datasets_accept", Needs("datasets.upload", Upload, see="datasets.view"), takes=AcceptIn, gives=JobOut, status=202)
+def accept_upload(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Have it imported; the answer is the job."""
+    return actions.accept_upload(upload_id=uuid, actor=request.user, **given)
 
 
-class DiscardUpload(View):
-    """Putting a file aside."""
-
-    needs = {"POST": Needs("datasets.upload", Upload, see="datasets.view")}
-    parser_classes = [JSONParser]
-
-    @extend_schema(operation_id="datasets_discard", request=None, responses=UploadOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Its file stays in the store; nothing of it is imported."""
-        return Response(UploadOut(actions.discard_upload(upload_id=uuid, actor=request.user)).data)
+@operation("POST", "datasets_discard", Needs("datasets.upload", Upload, see="datasets.view"), gives=UploadOut)
+def discard_upload(request: Request, uuid: UUID) -> object:
+    """Its file stays in the store; nothing of it is imported."""
+    return actions.discard_upload(upload_id=uuid, actor=request.user)
 
 
 urlpatterns = [
-    path("datasets/", Datasets.as_view()),
-    path("datasets/<uuid:uuid>/", OneDataset.as_view()),
+    path("datasets/", methods(datasets, create_dataset)),
+    path("datasets/<uuid:uuid>/", one_dataset),
     path("datasets/<uuid:uuid>/uploads/", Uploads.as_view()),
-    path("uploads/<uuid:uuid>/", OneUpload.as_view()),
-    path("uploads/<uuid:uuid>/inspect/", InspectUpload.as_view()),
-    path("uploads/<uuid:uuid>/accept/", AcceptUpload.as_view()),
-    path("uploads/<uuid:uuid>/discard/", DiscardUpload.as_view()),
-    path("items/<uuid:uuid>/", OneItem.as_view()),
+    path("uploads/<uuid:uuid>/", one_upload),
+    path("uploads/<uuid:uuid>/inspect/", inspect_upload),
+    path("uploads/<uuid:uuid>/accept/", accept_upload),
+    path("uploads/<uuid:uuid>/discard/", discard_upload),
+    path("items/<uuid:uuid>/", one_item),
 ]

@@ -9,7 +9,7 @@ class DatasetsConfig(AppConfig):
     label = "datasets"
 
     def ready(self) -> None:
-        """Bring our kinds of work and our place in the navigation; have the table of words kept."""
+        """Register job types, the navigation entry, and the triggers of the table of words."""
         from datasets_app.datasets import bindings, words
 
         bindings.register()

@@ -33,7 +33,7 @@ def exports_url(job: Job) -> str:
 
 
 def asked_for(user: User, job: Job) -> bool:
-    """Whether the person asked for the file that a job makes: nobody else gets it."""
+    """Whether the person requested the file of a job; it's for them only."""
     return job.created_by_id == user.pk
 
 
@@ -48,15 +48,15 @@ def register() -> None:
     ports.register_item_filter(*filters.FILTERS)
     registry.register(
         JobKind(
-            "datasets.import", "Import an upload", actions.run_import, url=upload_url,
+            "datasets.import", "Import upload", actions.run_import, url=upload_url,
             on_failed=actions.import_failed, on_cancelled=actions.import_cancelled,
         )
     )  # fmt: skip
-    registry.register(JobKind("datasets.count_slice", "Count a slice", actions.run_count, url=slice_url, can_see=sees_slice))
+    registry.register(JobKind("datasets.count_slice", "Count slice", actions.run_count, url=slice_url, can_see=sees_slice))
     registry.register(JobKind("datasets.export", "Export items", actions.run_export, url=exports_url, can_see=asked_for))
     palette.register_search("Slices", find_slices)
-    registry.register(JobKind("datasets.inspect", "Look through an upload", actions.run_inspection, url=upload_url))
-    registry.register(JobKind("datasets.clean_up", "Remove what an import left", actions.clean_up, url=upload_url, max_attempts=10))
+    registry.register(JobKind("datasets.inspect", "Check upload", actions.run_inspection, url=upload_url))
+    registry.register(JobKind("datasets.clean_up", "Clean up after an import", actions.clean_up, url=upload_url, max_attempts=10))
     navigation.register(
         navigation.NavItem(
             "Data", "Datasets", "datasets:list", order=10, key="d", show=lambda user: policy.can_somewhere(user, "datasets.view")

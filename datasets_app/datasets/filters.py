@@ -86,9 +86,9 @@ def upload_fields(dataset: Dataset, _viewer: User) -> Fields:
 
 
 def split_fields(_dataset: Dataset, _viewer: User) -> Fields:
-    """What the file said."""
+    """Values from the file."""
     choices = [("", "Any"), *((split, split.capitalize()) for split in SPLITS)]
-    return {"split": forms.ChoiceField(label="Split of the file", choices=choices, required=False)}
+    return {"split": forms.ChoiceField(label="Split in the file", choices=choices, required=False)}
 
 
 def id_fields(_dataset: Dataset, _viewer: User) -> Fields:
@@ -109,8 +109,8 @@ def column(rows: Rows, values: Values, _scope: Scope) -> Rows:
 def length_fields(_dataset: Dataset, _viewer: User) -> Fields:
     """Characters, both included."""
     return {
-        "length_from": forms.IntegerField(label="Characters, at least", required=False, min_value=0, max_value=LONGEST),
-        "length_to": forms.IntegerField(label="Characters, at most", required=False, min_value=0, max_value=LONGEST),
+        "length_from": forms.IntegerField(label="Minimum characters", required=False, min_value=0, max_value=LONGEST),
+        "length_to": forms.IntegerField(label="Maximum characters", required=False, min_value=0, max_value=LONGEST),
     }
 
 
@@ -128,7 +128,7 @@ def length_words(shown: dict[str, str]) -> str:
 
 
 def metadata_fields(dataset: Dataset, viewer: User) -> Fields:
-    """A column that an upload keeps as metadata, and its value; for those who may read what stands beside a text."""
+    """A column that an upload keeps as metadata, and its value; for those who may read metadata."""
     mappings = dataset.uploads.filter(state=UploadState.IMPORTED).order_by("-id").values_list("mapping", flat=True)[:50]
     keys = sorted({key for mapping in mappings for key, role in mapping.items() if role == Role.METADATA})
     if not keys or not queries.may_read(viewer, dataset):
@@ -157,14 +157,14 @@ def told_in_metadata(key: str) -> Func:
 
 def metadata_words(shown: dict[str, str]) -> str:
     """Such as channel is mail."""
-    key = shown.get("metadata_key", "a column that is not said")
+    key = shown.get("metadata_key", "an unspecified column")
     return f"{key} is {shown['metadata_value']}" if "metadata_value" in shown else f"has {key}"
 
 
 # ── Days ────────────────────────────────────────────────────────────────────
 def event_fields(_dataset: Dataset, _viewer: User) -> Fields:
     """The time that the file gave."""
-    return {"event_from": day("Time of the file, from"), "event_until": day("Time of the file, until")}
+    return {"event_from": day("Time in the file, from"), "event_until": day("Time in the file, until")}
 
 
 def at_event(rows: Rows, values: Values, _scope: Scope) -> Rows:
@@ -184,7 +184,7 @@ def when_imported(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 
 def collected_fields(_dataset: Dataset, _viewer: User) -> Fields:
-    """What was said of the file with its upload."""
+    """Provenance of the upload."""
     return {"collected_from": day("Collected from"), "collected_until": day("Collected until")}
 
 
@@ -200,15 +200,15 @@ def when_collected(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 FILTERS = (
     ItemFilter("Search", "Search", ("q",), search_fields, searched, lambda shown: f"Search: {shown['q']}"),
-    ItemFilter("Upload", "Where from", ("upload",), upload_fields, column, lambda shown: f"Upload {shown['upload']}"),
-    ItemFilter("Split of the file", "Where from", ("split",), split_fields, column, lambda shown: f"Split {shown['split']}"),
-    ItemFilter("Id", "Where from", ("external_id",), id_fields, column, lambda shown: f"Id {shown['external_id']}"),
-    ItemFilter("Group", "Where from", ("group",), group_fields, column, lambda shown: f"Group {shown['group']}"),
-    ItemFilter("Metadata", "Where from", ("metadata_key", "metadata_value"), metadata_fields, of_metadata, metadata_words),
+    ItemFilter("Upload", "Source", ("upload",), upload_fields, column, lambda shown: f"Upload {shown['upload']}"),
+    ItemFilter("Split in the file", "Source", ("split",), split_fields, column, lambda shown: f"Split {shown['split']}"),
+    ItemFilter("ID", "Source", ("external_id",), id_fields, column, lambda shown: f"ID {shown['external_id']}"),
+    ItemFilter("Group", "Source", ("group",), group_fields, column, lambda shown: f"Group {shown['group']}"),
+    ItemFilter("Metadata", "Source", ("metadata_key", "metadata_value"), metadata_fields, of_metadata, metadata_words),
     ItemFilter("Length", "Text and time", ("length_from", "length_to"), length_fields, of_length, length_words),
     ItemFilter(
-        "Time of the file", "Text and time", ("event_from", "event_until"), event_fields, at_event,
-        lambda shown: span_words("Time of the file", shown, "event_from", "event_until"),
+        "Time in the file", "Text and time", ("event_from", "event_until"), event_fields, at_event,
+        lambda shown: span_words("Time in the file", shown, "event_from", "event_until"),
     ),
     ItemFilter(
         "Imported", "Text and time", ("imported_from", "imported_until"), imported_fields, when_imported,

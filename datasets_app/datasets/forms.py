@@ -18,7 +18,7 @@ from registry.ground.access.models import User
 
 VALUES_SHOWN = 40  # values of a label column that the page asks about; the API takes all
 KEEP = "="  # in front of the name that a value becomes, since no name at all leaves it out
-SPLIT_CHOICES = [("", "None: divided when a snapshot is frozen"), *((split, split.capitalize()) for split in SPLITS)]
+SPLIT_CHOICES = [("", "None: split when a version is created"), *((split, split.capitalize()) for split in SPLITS)]
 
 
 class DatasetForm(forms.ModelForm[Dataset]):
@@ -27,7 +27,7 @@ class DatasetForm(forms.ModelForm[Dataset]):
     config = forms.CharField(
         label="Labeling configuration", required=False, max_length=label_config.LIMIT,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "mono"}),
-        help_text="Of Label Studio, as XML. It takes the place of the task, and its classes are published in their order.",
+        help_text="Label Studio XML. Overrides the task above; its labels become version 1.",
     )  # fmt: skip
 
     class Meta:
@@ -35,9 +35,9 @@ class DatasetForm(forms.ModelForm[Dataset]):
         fields = ("project", "name", "task", "description", "language", "licence")
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
         help_texts = {
-            "task": "What an answer about one of its texts is. It stays as it is.",
-            "language": "Such as en or de.",
-            "licence": "Under which the texts may be used.",
+            "task": "What annotators produce for each text. Can't be changed later.",
+            "language": "For example en or de.",
+            "licence": "Licence of the texts.",
         }
 
     def __init__(self, *args: Any, user: User, **options: Any) -> None:
@@ -52,19 +52,21 @@ class UploadForm(forms.Form):
     """A file, and where it comes from. What is asked about its texts is folded away but for the origin."""
 
     file = forms.FileField(
-        help_text="CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel, also as .gz or .zip. You see a dry run before anything appears."
+        help_text=(
+            "CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel, also as .gz or .zip. You see a dry run before anything is imported."
+        )
     )
-    origin = forms.CharField(label="Where it comes from", required=False, max_length=200)
+    origin = forms.CharField(label="Source", required=False, max_length=200)
     collected_from = forms.DateField(label="Collected from", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     collected_until = forms.DateField(label="Collected until", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    collected_how = forms.CharField(label="How it was collected", required=False, max_length=300)
-    licence = forms.CharField(required=False, max_length=80, help_text="Under which the texts may be used.")
-    consent = forms.CharField(required=False, max_length=300, help_text="What the writers agreed to, or why nothing is needed.")
-    synthetic = forms.BooleanField(label="The texts were made by a program", required=False)
-    generator = forms.CharField(label="Which program or model", required=False, max_length=200)
+    collected_how = forms.CharField(label="Collection method", required=False, max_length=300)
+    licence = forms.CharField(required=False, max_length=80, help_text="Licence of the texts.")
+    consent = forms.CharField(required=False, max_length=300, help_text="What the authors agreed to, or why no consent is needed.")
+    synthetic = forms.BooleanField(label="Synthetic texts (made by a program)", required=False)
+    generator = forms.CharField(label="Program or model", required=False, max_length=200)
 
     def provenance(self) -> Provenance:
-        """What was said of where the texts come from."""
+        """Provenance of the texts."""
         return Provenance(**{field.name: self.cleaned_data[field.name] for field in fields(Provenance)})
 
     @property
@@ -84,9 +86,9 @@ class ReadingForm(forms.Form):
     encoding = forms.ChoiceField(choices=[("", "Choose …"), *ENCODINGS.items()], required=False)
     parser = forms.ChoiceField(choices=list(PARSERS.items()))
     delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()))
-    has_header = forms.BooleanField(label="The first row names the columns", required=False)
+    has_header = forms.BooleanField(label="The first row has the column names", required=False)
     contradicting = forms.ChoiceField(label="Conflicting labels", choices=Upload.Contradicting.choices, required=False)
-    default_split = forms.ChoiceField(label="Split of rows that have none", choices=SPLIT_CHOICES, required=False)
+    default_split = forms.ChoiceField(label="Split of rows without one", choices=SPLIT_CHOICES, required=False)
 
     def __init__(self, data: Any = None, *, upload: Upload) -> None:
         self.upload = upload
@@ -168,7 +170,7 @@ class AcceptForm(forms.Form):
     """What becomes of the labels. seen: the digest of what the person looked at."""
 
     labels_as = forms.ChoiceField(
-        label="Labels of the file become",
+        label="Import labels as",
         choices=Upload.Labels.choices,
         widget=forms.RadioSelect,
         initial=Upload.Labels.DECISIONS,
@@ -182,4 +184,4 @@ class SliceForm(forms.Form):
 
     name = forms.CharField(max_length=80)
     description = forms.CharField(max_length=300, required=False)
-    shared = forms.BooleanField(label="Everybody who sees the dataset sees it", required=False)
+    shared = forms.BooleanField(label="Share with everyone who has access to the dataset", required=False)

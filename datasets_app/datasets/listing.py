@@ -77,7 +77,7 @@ def slice_page(user: User, uuid: UUID) -> Context:
     selection = Selection(row.dataset, user, row.filters, whole=True)
     initial = {"name": row.name, "description": row.description, "shared": row.shared}
     listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.said)}#items"
-    queue = find_url("labeling:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""
+    queue = find_url("queues:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""
     queue_url = f"{queue}?slice={row.uuid}" if queue else ""
     frozen = find_url("snapshots:dataset", uuid=row.dataset.uuid) if policy.can(user, "snapshots.freeze", row) else ""
     return {

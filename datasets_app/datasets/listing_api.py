@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import FileResponse
 from django.urls import path, reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -16,10 +16,11 @@ from datasets_app.datasets.api import ItemOut
 from datasets_app.datasets.models import Dataset, Export, Slice
 from datasets_app.datasets.selection import Selection
 from lifecycle.ground.jobs.api import JobOut
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import BEFORE, Request, RowOut, methods, operation, page_out, read
 from registry.ground.artifacts import actions as artifacts
 
 NOT_FILTERS = ("before", "format", "slice")
@@ -31,7 +32,7 @@ FILTERS = [
 class ItemPageOut(serializers.Serializer[object]):
     """Up to 30 items, newest first. before: give it as ?before= to get the next page; null on the last.
 
-    stopped: the page ended early, after two seconds of looking; the next one goes on from there.
+    stopped: the page ended early, after two seconds of looking; the next one continues from there.
     """
 
     results = ItemOut(many=True)
@@ -56,19 +57,15 @@ class SliceChangeIn(serializers.Serializer[object]):
     shared = serializers.BooleanField(required=False, default=False)
 
 
-class SliceOut(serializers.Serializer[Slice]):
+class SliceOut(RowOut[Slice]):
     """A slice. filters: empty for those who may not read texts. size: items when it was counted last; null where it never was."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    name = serializers.CharField()
-    description = serializers.CharField()
     filters = serializers.SerializerMethodField()
-    shared = serializers.BooleanField()
-    created_by = serializers.UUIDField(source="created_by.uuid")
-    created_at = serializers.DateTimeField()
     size = serializers.IntegerField(allow_null=True)
-    counted_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = Slice
+        fields = ["uuid", "dataset", "name", "description", "filters", "shared", "created_by", "created_at", "size", "counted_at"]
 
     def get_filters(self, row: Slice) -> dict[str, str]:
         """What it looks for may be words of texts."""
@@ -79,13 +76,6 @@ def slice_out(request: Request, row: Slice) -> dict[str, Any]:
     """A slice as the person may see it."""
     may_read = policy.can(request.user, "datasets.read_samples", row.dataset)
     return dict(SliceOut(row, context={"may_read": may_read}).data)
-
-
-class SlicePageOut(serializers.Serializer[object]):
-    """Up to 30 slices, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = SliceOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 class CountOut(serializers.Serializer[object]):
@@ -140,128 +130,96 @@ def chosen(request: Request, dataset: Dataset) -> Selection:
     return selection
 
 
-class Items(View):
-    """The visible items of a dataset."""
-
-    needs = {"GET": Needs("datasets.view", Dataset)}
-
-    @extend_schema(
-        operation_id="datasets_items", responses=ItemPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("slice", UUID), *FILTERS],
-    )  # fmt: skip
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List items by keyset, with any filters together."""
-        selection = chosen(request, queries.get_dataset(request.user, uuid))
-        page = selection.page(before=key_in(request.query_params))
-        context = {"may_read": "q" in selection.form.fields}
-        results = ItemOut(page.items, many=True, context=context).data
-        return Response({"results": results, "before": page.before, "stopped": page.stopped})
+@operation(
+    "GET",
+    "datasets_items",
+    Needs("datasets.view", Dataset),
+    gives=ItemPageOut,
+    parameters=[OpenApiParameter("before", int), OpenApiParameter("slice", UUID), *FILTERS],
+)
+def list_items(request: Request, uuid: UUID) -> Response:
+    """List items by keyset, with any filters together."""
+    selection = chosen(request, queries.get_dataset(request.user, uuid))
+    page = selection.page(before=key_in(request.query_params))
+    context = {"may_read": "q" in selection.form.fields}
+    results = ItemOut(page.items, many=True, context=context).data
+    return Response({"results": results, "before": page.before, "stopped": page.stopped})
 
 
-class ItemExports(View):
-    """Files of the items of a dataset that you asked for."""
-
-    needs = {"GET": Needs("datasets.view", Dataset), "POST": Needs("datasets.export", Dataset, see="datasets.view")}
-
-    @extend_schema(operation_id="datasets_exports", responses=ItemExportOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest 20 files."""
-        dataset = queries.get_dataset(request.user, uuid)
-        context = {"may_export": policy.can(request.user, "datasets.export", dataset)}
-        return Response(ItemExportOut(queries.exports(request.user, dataset), many=True, context=context).data)
-
-    @extend_schema(operation_id="datasets_export", request=ItemExportIn, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have the items that filters choose written as CSV; the answer is the job."""
-        asked = read(ItemExportIn, request.data)
-        kept = queries.get_slice(request.user, asked["slice"]).filters if asked["slice"] else {}
-        job = actions.export_items(dataset_id=uuid, actor=request.user, filters=kept | asked["filters"])
-        return Response(JobOut(job).data, status=202)
+@operation("GET", "datasets_exports", Needs("datasets.view", Dataset), gives=ItemExportOut(many=True))
+def item_exports(request: Request, uuid: UUID) -> Response:
+    """The newest 20 files."""
+    dataset = queries.get_dataset(request.user, uuid)
+    context = {"may_export": policy.can(request.user, "datasets.export", dataset)}
+    return Response(ItemExportOut(queries.exports(request.user, dataset), many=True, context=context).data)
 
 
-class ItemFile(View):
-    """The bytes of a file."""
-
-    needs = {"GET": Needs("datasets.export", Export, see="datasets.view")}
-
-    @extend_schema(operation_id="datasets_export_file", responses={(200, "*/*"): bytes})
-    def get(self, request: Request, uuid: UUID) -> FileResponse:
-        """As an attachment."""
-        row = queries.get_export(request.user, uuid)
-        return FileResponse(
-            artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=actions.EXPORT_MEDIA
-        )
+@operation("POST", "datasets_export", Needs("datasets.export", Dataset, see="datasets.view"), takes=ItemExportIn, gives=JobOut, status=202)
+def export_items(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Have the items that filters choose written as CSV; the answer is the job."""
+    kept = queries.get_slice(request.user, given["slice"]).filters if given["slice"] else {}
+    return actions.export_items(dataset_id=uuid, actor=request.user, filters=kept | given["filters"])
 
 
-class Slices(View):
-    """The slices of a dataset: yours, and what others share."""
-
-    needs = {"GET": Needs("datasets.view", Dataset), "POST": Needs("datasets.slice", Dataset, see="datasets.view")}
-
-    @extend_schema(operation_id="datasets_slices", responses=SlicePageOut, parameters=[OpenApiParameter("before", int)])
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List them by keyset."""
-        rows, before = queries.slices(request.user).filter(dataset__uuid=uuid), key_in(request.query_params)
-        found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
-        older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None
-        may_read = policy.can(request.user, "datasets.read_samples", queries.get_dataset(request.user, uuid))
-        results = SliceOut(found[: queries.PAGE], many=True, context={"may_read": may_read}).data
-        return Response({"results": results, "before": older})
-
-    @extend_schema(operation_id="datasets_save_slice", request=SliceIn, responses={201: SliceOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Keep filters under a name."""
-        row = actions.save_slice(dataset_id=uuid, actor=request.user, **read(SliceIn, request.data))
-        return Response(slice_out(request, row), status=201)
+@operation("GET", "datasets_export_file", Needs("datasets.export", Export, see="datasets.view"), gives={(200, "*/*"): bytes})
+def item_file(request: Request, uuid: UUID) -> FileResponse:
+    """As an attachment."""
+    row = queries.get_export(request.user, uuid)
+    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=actions.EXPORT_MEDIA)
 
 
-class OneSlice(View):
-    """One slice."""
-
-    needs = {
-        "GET": Needs("datasets.view", Slice), "PUT": Needs("datasets.slice", Slice, see="datasets.view"),
-        "DELETE": Needs("datasets.slice", Slice, see="datasets.view"),
-    }  # fmt: skip
-
-    @extend_schema(operation_id="datasets_slice", responses=SliceOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Its filters."""
-        return Response(slice_out(request, queries.get_slice(request.user, uuid)))
-
-    @extend_schema(operation_id="datasets_change_slice", request=SliceChangeIn, responses=SliceOut)
-    def put(self, request: Request, uuid: UUID) -> Response:
-        """Rename, describe or share it."""
-        queries.get_slice(request.user, uuid)
-        row: dict[str, Any] = read(SliceChangeIn, request.data)
-        return Response(slice_out(request, actions.change_slice(slice_id=uuid, actor=request.user, **row)))
-
-    @extend_schema(operation_id="datasets_delete_slice", responses={204: None})
-    def delete(self, request: Request, uuid: UUID) -> Response:
-        """Forget its filters; the items stay."""
-        queries.get_slice(request.user, uuid)
-        actions.delete_slice(slice_id=uuid, actor=request.user)
-        return Response(status=204)
+@operation("GET", "datasets_slices", Needs("datasets.view", Dataset), gives=page_out(SliceOut, queries.PAGE, "slices"), parameters=[BEFORE])
+def slices(request: Request, uuid: UUID) -> Response:
+    """List them by keyset."""
+    rows = queries.slices(request.user).filter(dataset__uuid=uuid)
+    may_read = policy.can(request.user, "datasets.read_samples", queries.get_dataset(request.user, uuid))
+    found, older = paging.page(rows, key_in(request.query_params), queries.PAGE)
+    return Response({"results": SliceOut(found, many=True, context={"may_read": may_read}).data, "before": older})
 
 
-class CountSlice(View):
-    """Counting a slice."""
+@operation("POST", "datasets_save_slice", Needs("datasets.slice", Dataset, see="datasets.view"), takes=SliceIn, gives=SliceOut, status=201)
+def save_slice(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Keep filters under a name."""
+    row = actions.save_slice(dataset_id=uuid, actor=request.user, **given)
+    return Response(slice_out(request, row), status=201)
 
-    needs = {"POST": Needs("datasets.slice", Slice, see="datasets.view")}
 
-    @extend_schema(operation_id="datasets_count_slice", request=None, responses=CountOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Count what it chooses now: at once, or by the job that is answered."""
-        queries.get_slice(request.user, uuid)
-        job = actions.count_slice(slice_id=uuid, actor=request.user)
-        row = queries.get_slice(request.user, uuid)
-        return Response({"slice": slice_out(request, row), "job": JobOut(job).data if job else None})
+@operation("GET", "datasets_slice", Needs("datasets.view", Slice), gives=SliceOut)
+def one_slice(request: Request, uuid: UUID) -> Response:
+    """Its filters."""
+    return Response(slice_out(request, queries.get_slice(request.user, uuid)))
+
+
+@operation("PUT", "datasets_change_slice", Needs("datasets.slice", Slice, see="datasets.view"), body=SliceChangeIn, gives=SliceOut)
+def change_slice(request: Request, uuid: UUID) -> Response:
+    """Rename, describe or share it."""
+    queries.get_slice(request.user, uuid)
+    row = actions.change_slice(slice_id=uuid, actor=request.user, **read(SliceChangeIn, request.data))
+    return Response(slice_out(request, row))
+
+
+@operation("DELETE", "datasets_delete_slice", Needs("datasets.slice", Slice, see="datasets.view"), gives=None, status=204)
+def delete_slice(request: Request, uuid: UUID) -> Response:
+    """Forget its filters; the items stay."""
+    queries.get_slice(request.user, uuid)
+    actions.delete_slice(slice_id=uuid, actor=request.user)
+    return Response(status=204)
+
+
+@operation("POST", "datasets_count_slice", Needs("datasets.slice", Slice, see="datasets.view"), gives=CountOut)
+def count_slice(request: Request, uuid: UUID) -> Response:
+    """Count what it chooses now: at once, or by the job that is answered."""
+    queries.get_slice(request.user, uuid)
+    job = actions.count_slice(slice_id=uuid, actor=request.user)
+    row = queries.get_slice(request.user, uuid)
+    return Response({"slice": slice_out(request, row), "job": JobOut(job).data if job else None})
 
 
 urlpatterns = [
-    path("datasets/<uuid:uuid>/items/", Items.as_view()),
-    path("datasets/<uuid:uuid>/item-exports/", ItemExports.as_view()),
-    path("item-files/<uuid:uuid>/", ItemFile.as_view(), name="api-item-file"),
-    path("datasets/<uuid:uuid>/slices/", Slices.as_view()),
-    path("slices/<uuid:uuid>/", OneSlice.as_view()),
-    path("slices/<uuid:uuid>/count/", CountSlice.as_view()),
+    path("datasets/<uuid:uuid>/items/", list_items),
+    path("datasets/<uuid:uuid>/item-exports/", methods(item_exports, export_items)),
+    path("item-files/<uuid:uuid>/", item_file, name="api-item-file"),
+    path("datasets/<uuid:uuid>/slices/", methods(slices, save_slice)),
+    path("slices/<uuid:uuid>/", methods(one_slice, change_slice, delete_slice)),
+    path("slices/<uuid:uuid>/count/", count_slice),
 ]

@@ -31,7 +31,7 @@ class Dataset(models.Model):
     licence = models.CharField(max_length=80, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    items_total = models.PositiveBigIntegerField(default=0, help_text="visible items, kept by the import")
+    items_total = models.PositiveBigIntegerField(default=0, help_text="visible items, updated by the import")
 
     class Meta:
         permissions = PERMISSIONS
@@ -56,7 +56,7 @@ class DatasetGrant(GroupObjectPermissionBase):
 
 
 class Upload(models.Model):
-    """One file that someone brought, how it was read, and what came of it. The file is kept by digest; whose it is never changes."""
+    """An uploaded file, its parsing, and its result. The file is stored by digest; its owner never changes."""
 
     append_only = True
     changeable = (
@@ -70,8 +70,8 @@ class Upload(models.Model):
     State = UploadState
 
     class Labels(models.TextChoices):
-        DECISIONS = "decisions", "Decisions: adjudicated by whoever accepts the upload"
-        SUGGESTIONS = "suggestions", "Suggestions: people still label"
+        DECISIONS = "decisions", "Resolved labels: adjudicated by the person who accepts the upload"
+        SUGGESTIONS = "suggestions", "Pre-labels: annotators still label"
 
     class Contradicting(models.TextChoices):
         ASK = "", "Ask before import"
@@ -87,28 +87,26 @@ class Upload(models.Model):
     encoding = models.CharField(max_length=20, blank=True)
     parser = models.CharField(max_length=20, blank=True, help_text="one of importing.readers.PARSERS")
     delimiter = models.CharField(max_length=4, blank=True)
-    has_header = models.BooleanField(default=True, help_text="whether the first row holds the names of the columns")
+    has_header = models.BooleanField(default=True, help_text="whether the first row has the column names")
     mapping = models.JSONField(default=dict, help_text="column of the file → text, label, id, group, time, split, metadata, ignore")
-    label_values = models.JSONField(
-        default=dict, help_text="value of the label column → name of a class or choice; empty: the row gets no label"
-    )
+    label_values = models.JSONField(default=dict, help_text="value of the label column → name of a label or choice; empty: no label")
     labels_as = models.CharField(max_length=12, choices=Labels.choices, default=Labels.DECISIONS)
     contradicting = models.CharField(
         max_length=12, choices=Contradicting.choices, default=Contradicting.ASK, blank=True,
-        help_text="what becomes of equal texts with different labels where no column names the annotator",
+        help_text="what happens to equal texts with different labels without an annotator column",
     )  # fmt: skip
-    default_split = models.CharField(max_length=12, blank=True, help_text="split of all rows, where no column says it")
+    default_split = models.CharField(max_length=12, blank=True, help_text="split of rows that have none")
     report = models.JSONField(
-        default=dict, help_text="what the dry run and the import found: counts and the first problems with their lines"
+        default=dict, help_text="results of the dry run and the import: counts and the first problems with their lines"
     )
-    origin = models.CharField(max_length=200, blank=True, help_text="where the file comes from, in the uploader's words")
-    collected_from = models.DateField(null=True, help_text="first day on which the texts were collected")
-    collected_until = models.DateField(null=True, help_text="last day on which the texts were collected")
-    collected_how = models.CharField(max_length=300, blank=True, help_text="how the texts were collected")
-    licence = models.CharField(max_length=80, blank=True, help_text="under which the texts may be used")
-    consent = models.CharField(max_length=300, blank=True, help_text="what the writers of the texts agreed to, or why nothing is needed")
-    synthetic = models.BooleanField(default=False, help_text="whether the texts were made by a program")
-    generator = models.CharField(max_length=200, blank=True, help_text="the program or model that made synthetic texts")
+    origin = models.CharField(max_length=200, blank=True, help_text="source of the file, from the uploader")
+    collected_from = models.DateField(null=True, help_text="first day of collection")
+    collected_until = models.DateField(null=True, help_text="last day of collection")
+    collected_how = models.CharField(max_length=300, blank=True, help_text="collection method")
+    licence = models.CharField(max_length=80, blank=True, help_text="licence of the texts")
+    consent = models.CharField(max_length=300, blank=True, help_text="what the authors agreed to, or why no consent is needed")
+    synthetic = models.BooleanField(default=False, help_text="whether the texts are synthetic")
+    generator = models.CharField(max_length=200, blank=True, help_text="program or model that made synthetic texts")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -130,7 +128,7 @@ class Upload(models.Model):
 
     @property
     def provenance(self) -> Provenance:
-        """What is said of where its texts come from."""
+        """Provenance of its texts."""
         return Provenance(**{field.name: getattr(self, field.name) for field in fields(Provenance)})
 
 
@@ -147,18 +145,16 @@ class Item(models.Model):
     upload = models.ForeignKey(Upload, on_delete=models.PROTECT, db_index=False, related_name="items")  # so does item_upload
     member = models.CharField(max_length=200, db_default="", default="", blank=True, help_text="the file inside an uploaded archive")
     line = models.PositiveBigIntegerField(help_text="first line of the row in its file, or its number, from 1")
-    text = models.TextField(help_text="what is labelled; of a dialogue or of responses, the same to be read and searched")
-    content = models.JSONField(
-        null=True, help_text='{"messages"} of a dialogue, {"prompt", "responses"} to be compared; null where the text is all'
-    )
+    text = models.TextField(help_text="the text to label; for a chat or responses, their text for display and search")
+    content = models.JSONField(null=True, help_text='{"messages"} of a chat, {"prompt", "responses"} to compare; null for a plain text')
     digest = models.CharField(max_length=64, help_text="sha256 of the canonical content")
     normal_digest = models.CharField(
-        max_length=64, help_text="sha256 after NFKC, case folding, without punctuation and repeated blanks: equal means duplicate"
+        max_length=64, help_text="sha256 after NFKC, case folding, and removal of punctuation and repeated blanks: equal means duplicate"
     )
     external_id = models.CharField(max_length=200, blank=True)
-    group = models.CharField(max_length=200, blank=True, help_text="rows of one group never stand on both sides of a split")
+    group = models.CharField(max_length=200, blank=True, help_text="rows of one group are always in the same split")
     event_time = models.DateTimeField(null=True)
-    split = models.CharField(max_length=12, blank=True, help_text="train, validation or test, where the file says so")
+    split = models.CharField(max_length=12, blank=True, help_text="train, validation, or test, if given in the file")
     metadata = models.JSONField(default=dict)
 
     class Meta:
@@ -174,12 +170,12 @@ class Item(models.Model):
 
     @property
     def position(self) -> str:
-        """Where it stands in its upload: "line 7", or "row 7 of data/train.parquet" in an archive."""
+        """Its position in its upload: "line 7", or "row 7 of data/train.parquet" in an archive."""
         return f"{place(self.upload.parser).lower()} {self.line:,}{f' of {self.member}' if self.member else ''}"
 
 
 class Slice(models.Model):
-    """Filters on the items of a dataset, under a name. It holds no items: it chooses anew whenever it is used."""
+    """Filters on the items of a dataset, under a name. It's evaluated each time it's used."""
 
     project_path = "dataset__project"
     root_path = "dataset"
@@ -188,11 +184,11 @@ class Slice(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="slices")
     name = models.CharField(max_length=80)
     description = models.CharField(max_length=300, blank=True)
-    filters = models.JSONField(help_text="value by the name of a field, as in the address of the list; see `ports.ItemFilter`")
-    shared = models.BooleanField(default=False, help_text="whether everybody who sees the dataset sees it")
+    filters = models.JSONField(help_text="value by field name, as in the URL of the list; see `ports.ItemFilter`")
+    shared = models.BooleanField(default=False, help_text="whether everyone with access to the dataset sees it")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    size = models.PositiveBigIntegerField(null=True, help_text="items when it was counted last; null: never")
+    size = models.PositiveBigIntegerField(null=True, help_text="items at the last count; null: never counted")
     counted_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -203,9 +199,8 @@ class Slice(models.Model):
 
 
 class Export(models.Model):
-    """A file that was made of the items that filters chose, with their texts, for whoever asked. The bytes are kept by digest.
-
-    Only who asked for it gets it: filters may ask what others may not know, such as who answered what.
+    """An export of filtered items with their texts. The bytes are stored by digest. Only its requester can get it, since filters may use
+    data hidden from others, such as annotators.
     """
 
     append_only = True
@@ -214,11 +209,11 @@ class Export(models.Model):
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="item_exports")
-    filters = models.JSONField(help_text="as of a slice; empty for all items")
-    words = models.TextField(blank=True, help_text="the filters as they were called then")
+    filters = models.JSONField(help_text="as for a slice; empty: all items")
+    words = models.TextField(blank=True, help_text="descriptions of the filters at that time")
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     items = models.PositiveBigIntegerField()
-    neutralised = models.PositiveBigIntegerField(default=0, help_text="cells that a spreadsheet would have run as a formula")
+    neutralised = models.PositiveBigIntegerField(default=0, help_text="cells escaped because a spreadsheet would run them as formulas")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -230,5 +225,5 @@ class Export(models.Model):
 
     @property
     def file_name(self) -> str:
-        """What it is called on somebody's disk."""
+        """Its file name for downloads."""
         return f"{self.dataset.slug}-items.csv"

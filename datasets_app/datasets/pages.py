@@ -18,7 +18,7 @@ from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState, place
 from lifecycle.ground.jobs import queries as jobs
 from lifecycle.runtime.task_types.columns import Role
-from lifecycle.ui import numbers
+from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from registry.ground.access import policy
@@ -37,12 +37,9 @@ STATE_KINDS = {
 def listing(user: User, params: Mapping[str, str]) -> Context:
     """The list of datasets."""
     before = key_in(params)
-    rows = queries.datasets(user)
-    found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
-    older = f"?before={found[queries.PAGE - 1].pk}" if len(found) > queries.PAGE else ""
+    found, older = paging.page(queries.datasets(user), before, queries.PAGE)
     may_create = policy.can_somewhere(user, "datasets.create")
-    pager = {"previous": reverse("datasets:list") if before else "", "next": older, "about": None}
-    return {"datasets": found[: queries.PAGE], "pager": pager, "may_create": may_create}
+    return {"datasets": found, "pager": paging.links(before, older, first=reverse("datasets:list")), "may_create": may_create}
 
 
 def dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
@@ -62,23 +59,23 @@ def dataset_figures(row: Dataset, uploads: list[Upload]) -> list[Figure]:
     repeats, failed = sum(each.rows_duplicate for each in imported), sum(each.rows_failed for each in imported)
     waiting = sum(each.state == UploadState.INSPECTED for each in uploads)
     return [
-        Figure("Items", numbers.count(row.items_total), sub="texts that differ"),
+        Figure("Items", numbers.count(row.items_total), sub="unique texts"),
         Figure(
             "Uploads",
             numbers.count(len(imported)),
-            sub=f"{numbers.count(waiting)} {'waits' if waiting == 1 else 'wait'} for acceptance" if waiting else "all accepted",
+            sub=f"{numbers.count(waiting)} {'needs' if waiting == 1 else 'need'} review" if waiting else "all accepted",
         ),
         Figure("Repeated rows", numbers.count(repeats), sub="same text, kept once"),
-        Figure("Rows left out", numbers.count(failed), sub="could not be read as items"),
+        Figure("Rejected rows", numbers.count(failed), sub="couldn't be parsed"),
     ]
 
 
 def dataset_steps(row: Dataset, uploads: list[Upload]) -> list[Step]:
-    """Where the dataset stands between its files and its snapshots."""
+    """Navigation context of a dataset."""
     first = next((each for each in reversed(uploads) if each.state == UploadState.IMPORTED), None)
     files = Step("File", f"{first.file_name}" if first else "none yet", reverse("datasets:upload", args=[first.uuid]) if first else "")
-    labels, snapshots = find_url("labeling:schema", uuid=row.uuid), find_url("snapshots:dataset", uuid=row.uuid)
-    following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
+    labels, snapshots = find_url("schemas:schema", uuid=row.uuid), find_url("snapshots:dataset", uuid=row.uuid)
+    following = [Step("Labels", "schema and guideline", labels), Step("Versions", "immutable, with splits", snapshots)]
     return [files, Step("Dataset", row.name, at="now"), *following]
 
 
@@ -115,8 +112,9 @@ def provenance(row: Upload) -> list[tuple[str, str]]:
     when = " to ".join(days) if len(days) == 2 else f"from {days[0]}" if row.collected_from else f"until {days[0]}" if days else ""
     made = f"yes, by {row.generator}" if row.synthetic else "no"
     return [
-        ("Origin", row.origin), ("Collected", when), ("How", row.collected_how), ("Licence", row.licence), ("Consent", row.consent),
-        ("Made by a program", made),
+        ("Source", row.origin), ("Collected", when), ("Method", row.collected_how), ("Licence", row.licence),
+        ("Consent", row.consent),
+        ("Synthetic", made),
     ]  # fmt: skip
 
 
@@ -144,10 +142,10 @@ def upload_figures(row: Upload) -> list[Figure]:
         return [
             Figure("Rows read", numbers.count(row.rows_read), sub=numbers.size(row.size)),
             Figure("New items", numbers.count(row.rows_new)),
-            Figure("More annotations", numbers.count(row.rows_duplicate), sub="rows of a text already here")
+            Figure("Added annotations", numbers.count(row.rows_duplicate), sub="of texts already in the dataset")
             if found and found.get("people")
             else Figure("Repeated rows", numbers.count(row.rows_duplicate), sub="text already in the dataset"),
-            Figure("Rows left out", numbers.count(row.rows_failed), sub="named below"),
+            Figure("Rejected rows", numbers.count(row.rows_failed), sub="listed below"),
         ]
     if not found:
         return []
@@ -155,13 +153,13 @@ def upload_figures(row: Upload) -> list[Figure]:
     return [
         Figure("Rows read", numbers.count(found["rows"]), sub=numbers.size(row.size)),
         Figure("Rows to import", numbers.count(found["ok"])),
-        Figure("Rows left out", numbers.count(found["failed"]), sub="named below"),
-        Figure("Labels", numbers.count(len(found["labels"])), sub="different names")
-        if found["labels"] or not found.get("labelled")
-        else Figure("Answers", numbers.count(found["labelled"]), sub="rows that say one"),
-        Figure("More annotations", repeats, sub="rows of a text that is there already")
+        Figure("Rejected rows", numbers.count(found["failed"]), sub="listed below"),
+        Figure("Labels", numbers.count(len(found["labels"])), sub="unique names")
+        if found["labels"] or not found.get("labeled")
+        else Figure("Annotations", numbers.count(found["labeled"]), sub="rows with one"),
+        Figure("Added annotations", repeats, sub="of texts already in the dataset")
         if found.get("people")
-        else Figure("Repeated in the file", repeats, sub="same text, kept once" if repeats else "counted by the import"),
+        else Figure("Repeated in the file", repeats, sub="same text, kept once" if repeats else "counted during import"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What upper rooms bring: to an import somebody who understands labels, to lists of items filters and columns. Filled in ready()."""
+"""Ports for higher apps: label import, item filters, and columns. Filled in ready()."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class LabelImporter(Protocol):
         """
 
     def bring(self, upload: Upload, rows: Sequence[tuple[Item, Told]]) -> None:
-        """One batch of rows of another labeling tool, like `write`: what each person and each model said of them.
+        """One batch of rows of another labeling tool, like `write`: annotations and predictions.
 
-        A text that stands in several rows of the file comes once for each of them.
+        A text in several rows is passed once per row.
         """
 
     def settle(self, upload: Upload, after: int) -> int | None:
-        """Decide what the brought answers agree on, for the next items after this key, at most a batch, in the caller's transaction.
+        """Resolve unanimous imported annotations, for the next items after this key, at most a batch, in the caller's transaction.
 
         Called when all is written, until it returns None. Returns the last item's key.
         """
@@ -53,13 +53,13 @@ class LabelImporter(Protocol):
         """The first classes of a dataset that the actor has just made, in the caller's transaction. Raises Refused for a bad name."""
 
     def accounts(self, dataset: Dataset, people: Sequence[str]) -> dict[str, str]:
-        """Of the people whom a file names, those who have an account that may annotate in the dataset, with what it is called."""
+        """Of the people whom a file names, those who have an account that may annotate in the dataset, with its name."""
 
     def known_names(self, dataset: Dataset) -> Sequence[str]:
         """The names of the dataset's classes."""
 
     def withdraw(self, item_ids: Sequence[int]) -> None:
-        """Take back what `write` said of these items of an upload that is still importing: other rows of the file say something else."""
+        """Remove what `write` saved for these items of an upload in progress: other rows of the file contradict it."""
 
     def finish(self, upload: Upload) -> None:
         """All is written: called in the short transaction that makes the upload imported and its items visible. Records the decisions."""

@@ -32,7 +32,7 @@ PREVIEW_SECONDS = 0.5  # of a processor, for the first rows of a file on a page
 class ItemPage:
     """One page of items in the order of their keys. before, after: keys for the neighbouring pages, None where there is none.
 
-    stopped: the page took so long to find that it ends early; the neighbouring page goes on from there.
+    stopped: the page took so long to find that it ends early; the neighbouring page continues from there.
     """
 
     items: list[Item]
@@ -107,7 +107,7 @@ def slices(user: User) -> QuerySet[Slice]:
 def get_slice(user: User, uuid: UUID) -> Slice:
     """One slice that the user may see. Raises Http404."""
     if (row := slices(user).filter(uuid=uuid).first()) is None:
-        raise Http404("There is no such slice for you.")
+        raise Http404("This slice doesn't exist, or you don't have access.")
     return row
 
 
@@ -131,7 +131,7 @@ def exports(user: User, dataset: Dataset, limit: int = 20) -> list[Export]:
 
 
 def get_export(user: User, uuid: UUID) -> Export:
-    """One file of items that the user asked for. Raises Http404, also for a file that somebody else asked for."""
+    """One file of items that the user asked for. Raises Http404, also for another person's file."""
     rows = Export.objects.filter(created_by=user).select_related("dataset__project", "blob")
     return policy.get_visible(user, rows, "datasets.view", uuid=uuid)
 
@@ -175,7 +175,7 @@ def reading_of(upload: Upload) -> Reading:
 
 
 def first_rows(upload: Upload) -> list[Row] | None:
-    """The first rows of the uploaded file, read anew; none while its encoding is not known. None where that would take long."""
+    """The first rows of the uploaded file, read again; none while its encoding is not known. None where that would take long."""
     if not upload.parser or not (upload.encoding or upload.parser in BINARY):
         return []
     try:

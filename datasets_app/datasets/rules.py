@@ -22,7 +22,7 @@ class UploadState(TextChoices):
     """An upload's items are seen by others only once it is imported."""
 
     RECEIVED = "received", "Received"
-    INSPECTED = "inspected", "Waiting for acceptance"
+    INSPECTED = "inspected", "Needs review"
     IMPORTING = "importing", "Importing"
     IMPORTED = "imported", "Imported"
     FAILED = "failed", "Failed"
@@ -66,7 +66,7 @@ def next_batch(size: int, seconds: float, most: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the texts of a file come from, in the words of whoever brings it. generator: what made synthetic texts."""
+    """Where the texts of a file come from, from the uploader. generator: what made synthetic texts."""
 
     origin: str = ""
     collected_from: date | None = None
@@ -82,18 +82,18 @@ class Provenance:
         words: dict[str, Any] = {field.name: value.strip() for field in fields(self) if isinstance(value := getattr(self, field.name), str)}
         found = replace(self, **words)
         if found.collected_from and found.collected_until and found.collected_until < found.collected_from:
-            told = "The last day lies before the first."
+            told = "The last day is before the first."
             raise Refused(told, fields={"collected_until": [told]})
         if found.synthetic and not found.generator:
-            told = "Say which program or model made the synthetic texts."
+            told = "Enter the program or model that made the synthetic texts."
             raise Refused(told, fields={"generator": [told]})
         if found.generator and not found.synthetic:
-            told = "A generator makes synthetic texts: mark the file as synthetic, or leave the generator empty."
+            told = "Only synthetic texts have a generator: mark the file as synthetic, or leave the generator empty."
             raise Refused(told, fields={"generator": [told]})
         return found
 
     def document(self) -> dict[str, str | bool]:
-        """For the audit trail: what is said, without what is not; days in ISO 8601."""
+        """For the audit trail: given values only; days in ISO 8601."""
         said = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value.isoformat() if isinstance(value, date) else value for name, value in said.items() if value}
 

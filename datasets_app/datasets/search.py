@@ -1,4 +1,4 @@
-"""What people type to find texts, and how the database's full-text index is asked for it.
+"""What people type to find texts, and its translation to the full-text index.
 
     card transfer      both words, anywhere, in any order
     "card transfer"    these words in a row
@@ -46,7 +46,7 @@ LEAD = 40  # of these before the first match
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One part of a query: words in a row. prefix: the last one may go on. without: must not occur."""
+    """One part of a query: words in a row. prefix: the last one is a prefix. without: must not occur."""
 
     words: tuple[str, ...]
     prefix: bool = False
@@ -97,16 +97,16 @@ def parse(text: str) -> Query:
     ]
     terms = tuple(dict.fromkeys(found))
     if not any(not term.without for term in terms):
-        told = "Say at least one word that the texts hold." if terms else "There is no word in this: a word has letters or digits."
+        told = "Enter at least one word to include." if terms else "Enter at least one word: a word has letters or digits."
         raise Refused(told, fields={"q": [told]})
     if len(terms) > MOST_TERMS:
-        told = f"These are {len(terms)} words; a search takes up to {MOST_TERMS}."
+        told = f"The search has {len(terms)} words; the limit is {MOST_TERMS}."
         raise Refused(told, fields={"q": [told]})
     return Query(terms)
 
 
 def words_in(piece: str) -> tuple[str, ...]:
-    """What stands between blanks and punctuation, without what has no letter or digit at all."""
+    """Tokens between blanks and punctuation, without what has no letter or digit at all."""
     return tuple(word for word in piece.translate(BLANKS).split() if any(character.isalnum() for character in word))
 
 
@@ -127,7 +127,7 @@ def pattern(query: Query) -> re.Pattern[str]:
 
 
 def excerpt(text: str, found: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The part of a text that a list shows: its beginning, or where the first match stands."""
+    """The part of a text that a list shows: its beginning, or the part around the first match."""
     start = 0
     if found and found[0][1] > LINE:
         start = max(0, found[0][0] - LEAD)

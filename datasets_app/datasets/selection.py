@@ -2,7 +2,7 @@
 
 Items are looked through in windows, from one end to the other, so that no statement reads a whole table however the filters fall: the first
 windows are small, which finds what is frequent at once; later ones grow, which finds what is rare. A page stops after two seconds and says
-so; the next one goes on from there.
+so; the next one continues from there.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ QUICK = 0.15  # seconds of a window after which the next one grows
 PAGE_SECONDS = 2.0
 CHUNK = 500  # keys of one statement
 END = 2**63 - 1
-NOT_OFFERED = "This filter is not for your role, or says nothing of this dataset."
-GONE = "something that is gone"
+NOT_OFFERED = "This filter isn't available to your role or in this dataset."
+GONE = "something that no longer exists"
 
 
 Offered = list[tuple[ports.ItemFilter, ports.Fields]]
@@ -42,7 +42,7 @@ class SelectionForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter in force. rest: the other filters, as they stand in an address. problem: why it does not hold; empty where it does."""
+    """A filter in force. rest: the other filters, as shown in an address. problem: why it's invalid; else empty."""
 
     words: str
     rest: dict[str, str]
@@ -61,8 +61,7 @@ class Selection:
     """Filters on the items of a dataset, for one person.
 
     given: values by the names of fields, as in an address; other names are left alone, but in a slice (`whole`) each has to be known.
-    said: what is set. problems: by field, why something that is set does not hold; nothing is then found, since neither everything nor
-    nothing would be true.
+    said: what is set. problems: by field, why a value is invalid; then nothing is found.
     """
 
     def __init__(self, dataset: Dataset, viewer: User, given: Mapping[str, str], *, whole: bool = False) -> None:

@@ -17,9 +17,8 @@ from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, Sl
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.receiving import LimitHandler
 from lifecycle.runtime.refusals import Refused
-from lifecycle.ui.forms import add_refusal
-from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.forms import refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond, wants_fragment
 from registry.ground.access import policy
 from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
@@ -70,7 +69,7 @@ def receive(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 
 
 @require_POST
-@needs("datasets.upload", Dataset, see="datasets.view")  # first, so that nobody else's body is read at all
+@needs("datasets.upload", Dataset, see="datasets.view")  # first, so the body is only read for those with access
 @csrf_protect
 def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of `receive`, once its size is limited."""
@@ -97,7 +96,7 @@ receive.needs = receive_limited.needs  # type: ignore[attr-defined]
 @require_safe
 @needs("datasets.view", Upload)
 def upload(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One upload: its dry run, its progress, or what came of it."""
+    """One upload: its dry run, progress, or result."""
     return respond(request, "datasets_app/datasets/upload.html", "upload", pages.upload(request.user, uuid))
 
 
@@ -145,8 +144,7 @@ def accept(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Put the upload aside."""
     row = actions.discard_upload(upload_id=uuid, actor=request.user)
-    toast(request, f"{row.file_name} was discarded")
-    return redirect_or_refresh(request, reverse("datasets:dataset", args=[row.dataset.uuid]))
+    return done_at(request, reverse("datasets:dataset", args=[row.dataset.uuid]), f"{row.file_name} discarded")
 
 
 @require_safe
@@ -189,13 +187,9 @@ def save_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Keep the filters of the address under a name."""
     form = SliceForm(request.POST, auto_id="slice_%s")
     if form.is_valid():
-        try:
+        with refused_on(form):
             row = actions.save_slice(dataset_id=uuid, actor=request.user, filters=request.GET.dict(), **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"The slice {row.name} is saved")
-            return redirect_or_refresh(request, reverse("datasets:slice", args=[row.uuid]))
+            return done_at(request, reverse("datasets:slice", args=[row.uuid]), f"Slice {row.name} saved")
     context = pages.dataset(request.user, uuid, request.GET) | {"slice_form": form}
     return respond(request, "datasets_app/datasets/dataset.html", "items", context, status=422)
 
@@ -214,13 +208,9 @@ def change_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     queries.get_slice(request.user, uuid)
     form = SliceForm(request.POST)
     if form.is_valid():
-        try:
+        with refused_on(form):
             actions.change_slice(slice_id=uuid, actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, "The slice is changed")
-            return redirect_or_refresh(request, reverse("datasets:slice", args=[uuid]))
+            return done_at(request, reverse("datasets:slice", args=[uuid]), "Slice saved")
     context = listing.slice_page(request.user, uuid) | {"form": form}
     return respond(request, "datasets_app/datasets/slice.html", "slice", context, status=422)
 
@@ -231,8 +221,7 @@ def delete_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Delete it; the items stay."""
     row = queries.get_slice(request.user, uuid)
     into = actions.delete_slice(slice_id=uuid, actor=request.user)
-    toast(request, f"The slice {row.name} is deleted")
-    return redirect_or_refresh(request, reverse("datasets:dataset", args=[into.uuid]))
+    return done_at(request, reverse("datasets:dataset", args=[into.uuid]), f"Slice {row.name} deleted")
 
 
 @require_POST

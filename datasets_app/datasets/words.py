@@ -1,4 +1,4 @@
-"""SQLite's table of words is kept by triggers, so that whoever writes an item has it searchable; PostgreSQL's index needs none.
+"""SQLite's table of words is kept by triggers, so every new item is searchable; PostgreSQL's index needs none.
 
 They are put in place after every migrate, since SQLite drops a table's triggers when it remakes the table.
 """

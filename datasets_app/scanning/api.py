@@ -6,20 +6,20 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.api.queues import QueueOut
+from datasets_app.queues.api.queues import QueueOut
 from datasets_app.scanning import actions, pages, queries
 from datasets_app.scanning.actions.judging import REASON_LIMIT
 from datasets_app.scanning.models import Finding, GroupMember, Scan
 from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
 from lifecycle.ground.jobs.api import JobOut
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, RowOut, methods, operation, read
 
 PAGE = 30
 MEMBERS = 100
@@ -59,24 +59,23 @@ class ScansOut(serializers.Serializer[Any]):
     findings = TallyOut(many=True)
 
 
-class FindingOut(serializers.Serializer[Finding]):
+class FindingOut(RowOut[Finding]):
     """A finding. item or group: what it is about. given, suggested: names of labels. labels: how a group is decided."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
     kind = serializers.ChoiceField(choices=Kind.choices)
     status = serializers.ChoiceField(choices=Status.choices)
-    score = serializers.FloatField()
-    item = serializers.UUIDField(source="item.uuid", default=None, allow_null=True)
     group = serializers.CharField(source="group.digest", default=None, allow_null=True)
     size = serializers.IntegerField(source="group.size", default=1)
     given = serializers.CharField(source="given.name", default=None, allow_null=True)
     suggested = serializers.CharField(source="suggested.name", default=None, allow_null=True)
     labels = serializers.DictField(child=serializers.IntegerField())
-    reason = serializers.CharField()
-    decided_by = serializers.UUIDField(source="decided_by.uuid", default=None, allow_null=True)
-    decided_at = serializers.DateTimeField(allow_null=True)
-    queue = serializers.UUIDField(source="queue.uuid", default=None, allow_null=True)
+
+    class Meta:
+        model = Finding
+        fields = [
+            "uuid", "dataset", "kind", "status", "score", "item", "group", "size", "given", "suggested", "labels", "reason", "decided_by",
+            "decided_at", "queue",
+        ]  # fmt: skip
 
 
 class ScanGroupMemberOut(serializers.Serializer[GroupMember]):
@@ -141,108 +140,75 @@ class DismissIn(JudgeIn):
     reason = serializers.CharField(max_length=REASON_LIMIT)
 
 
-class Scans(View):
-    """Scans of a dataset."""
-
-    needs = {"GET": Needs("scanning.view", Dataset), "POST": Needs("scanning.scan", Dataset, see="scanning.view")}
-
-    @extend_schema(operation_id="scanning_scans", responses=ScansOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest scans with their reports, and the findings by kind and status."""
-        dataset = datasets.get_dataset(request.user, uuid)
-        found = {"scans": queries.scans(dataset), "findings": list(queries.tallies(dataset).values())}
-        return Response(ScansOut(found).data)
-
-    @extend_schema(operation_id="scanning_scan", request=ScanIn, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have a dataset scanned; the answer is the job, whose subject is the dataset."""
-        job = actions.scan(dataset=datasets.get_dataset(request.user, uuid), actor=request.user, **read(ScanIn, request.data))
-        return Response(JobOut(job).data, status=202)
+@operation("GET", "scanning_scans", Needs("scanning.view", Dataset), gives=ScansOut)
+def list_scans(request: Request, uuid: UUID) -> object:
+    """The newest scans with their reports, and the findings by kind and status."""
+    dataset = datasets.get_dataset(request.user, uuid)
+    return {"scans": queries.scans(dataset), "findings": list(queries.tallies(dataset).values())}
 
 
-class Findings(View):
-    """Findings of a dataset."""
-
-    needs = {"GET": Needs("scanning.view", Dataset)}
-
-    @extend_schema(
-        operation_id="scanning_findings", responses=FindingPageOut,
-        parameters=[
-            OpenApiParameter("kind", str, required=True, enum=Kind.values), OpenApiParameter("status", str, enum=Status.values),
-            OpenApiParameter("after", str),
-        ],
-    )  # fmt: skip
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """One kind and status, by keyset."""
-        asked = read(FindingsIn, request.query_params)
-        rows = queries.ranked(datasets.get_dataset(request.user, uuid), asked["kind"], asked["status"], asked["after"])
-        found = list(rows.select_related(*queries.RELATED)[: PAGE + 1])
-        last = found[PAGE - 1] if len(found) > PAGE else None
-        return Response({"results": FindingOut(found[:PAGE], many=True).data, "after": f"{last.score!r}:{last.pk}" if last else None})
+@operation("POST", "scanning_scan", Needs("scanning.scan", Dataset, see="scanning.view"), takes=ScanIn, gives=JobOut, status=202)
+def start_scan(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Have a dataset scanned; the answer is the job, whose subject is the dataset."""
+    return actions.scan(dataset=datasets.get_dataset(request.user, uuid), actor=request.user, **given)
 
 
-class Send(View):
-    """Findings as work for annotators."""
-
-    needs = {"POST": Needs("scanning.send", Dataset, see="scanning.view")}
-
-    @extend_schema(operation_id="scanning_send", request=SendIn, responses={201: QueueOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Open a labeling queue for the items of open and confirmed findings that are in none yet."""
-        queue = actions.send(dataset_id=uuid, actor=request.user, **read(SendIn, request.data))
-        return Response(QueueOut(queue).data, status=201)
-
-
-class OneFinding(View):
-    """One finding."""
-
-    needs = {"GET": Needs("scanning.view", Finding)}
-
-    @extend_schema(operation_id="scanning_finding", responses=OneFindingOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """With the items of its group."""
-        return Response(OneFindingOut(queries.get_finding(request.user, uuid)).data)
+@operation(
+    "GET",
+    "scanning_findings",
+    Needs("scanning.view", Dataset),
+    gives=FindingPageOut,
+    parameters=[
+        OpenApiParameter("kind", str, required=True, enum=Kind.values),
+        OpenApiParameter("status", str, enum=Status.values),
+        OpenApiParameter("after", str),
+    ],
+)
+def list_findings(request: Request, uuid: UUID) -> Response:
+    """One kind and status, by keyset."""
+    asked = read(FindingsIn, request.query_params)
+    rows = queries.ranked(datasets.get_dataset(request.user, uuid), asked["kind"], asked["status"], asked["after"])
+    found = list(rows.select_related(*queries.RELATED)[: PAGE + 1])
+    last = found[PAGE - 1] if len(found) > PAGE else None
+    return Response({"results": FindingOut(found[:PAGE], many=True).data, "after": f"{last.score!r}:{last.pk}" if last else None})
 
 
-class Confirm(View):
-    """Something is wrong."""
-
-    needs = {"POST": Needs("scanning.judge", Finding, see="scanning.view")}
-
-    @extend_schema(operation_id="scanning_confirm", request=JudgeIn, responses=FindingOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """It is to be mended; no label changes."""
-        return Response(FindingOut(actions.confirm(finding_id=uuid, actor=request.user, **read(JudgeIn, request.data))).data)
+@operation("POST", "scanning_send", Needs("scanning.send", Dataset, see="scanning.view"), takes=SendIn, gives=QueueOut, status=201)
+def send(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Open a labeling queue for the items of open and confirmed findings that are in none yet."""
+    return actions.send(dataset_id=uuid, actor=request.user, **given)
 
 
-class Dismiss(View):
-    """Nothing is wrong."""
-
-    needs = {"POST": Needs("scanning.judge", Finding, see="scanning.view")}
-
-    @extend_schema(operation_id="scanning_dismiss", request=DismissIn, responses=FindingOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Later scans leave it dismissed."""
-        return Response(FindingOut(actions.dismiss(finding_id=uuid, actor=request.user, **read(DismissIn, request.data))).data)
+@operation("GET", "scanning_finding", Needs("scanning.view", Finding), gives=OneFindingOut)
+def one_finding(request: Request, uuid: UUID) -> object:
+    """With the items of its group."""
+    return queries.get_finding(request.user, uuid)
 
 
-class Reopen(View):
-    """Nobody answers for it any more."""
+@operation("POST", "scanning_confirm", Needs("scanning.judge", Finding, see="scanning.view"), takes=JudgeIn, gives=FindingOut)
+def confirm(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """It is to be mended; no label changes."""
+    return actions.confirm(finding_id=uuid, actor=request.user, **given)
 
-    needs = {"POST": Needs("scanning.judge", Finding, see="scanning.view")}
 
-    @extend_schema(operation_id="scanning_reopen", request=JudgeIn, responses=FindingOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Open again, after it was confirmed or dismissed."""
-        return Response(FindingOut(actions.reopen(finding_id=uuid, actor=request.user, **read(JudgeIn, request.data))).data)
+@operation("POST", "scanning_dismiss", Needs("scanning.judge", Finding, see="scanning.view"), takes=DismissIn, gives=FindingOut)
+def dismiss(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Later scans leave it dismissed."""
+    return actions.dismiss(finding_id=uuid, actor=request.user, **given)
+
+
+@operation("POST", "scanning_reopen", Needs("scanning.judge", Finding, see="scanning.view"), takes=JudgeIn, gives=FindingOut)
+def reopen(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Open again, after it was confirmed or dismissed."""
+    return actions.reopen(finding_id=uuid, actor=request.user, **given)
 
 
 urlpatterns = [
-    path("datasets/<uuid:uuid>/scans/", Scans.as_view()),
-    path("datasets/<uuid:uuid>/findings/", Findings.as_view()),
-    path("datasets/<uuid:uuid>/findings/send/", Send.as_view()),
-    path("findings/<uuid:uuid>/", OneFinding.as_view()),
-    path("findings/<uuid:uuid>/confirm/", Confirm.as_view()),
-    path("findings/<uuid:uuid>/dismiss/", Dismiss.as_view()),
-    path("findings/<uuid:uuid>/reopen/", Reopen.as_view()),
+    path("datasets/<uuid:uuid>/scans/", methods(list_scans, start_scan)),
+    path("datasets/<uuid:uuid>/findings/", list_findings),
+    path("datasets/<uuid:uuid>/findings/send/", send),
+    path("findings/<uuid:uuid>/", one_finding),
+    path("findings/<uuid:uuid>/confirm/", confirm),
+    path("findings/<uuid:uuid>/dismiss/", dismiss),
+    path("findings/<uuid:uuid>/reopen/", reopen),
 ]

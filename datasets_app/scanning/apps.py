@@ -8,7 +8,7 @@ class ScanningConfig(AppConfig):
     label = "scanning"
 
     def ready(self) -> None:
-        """Bring our kinds of work and our place in the navigation."""
+        """Register job types and the navigation entry."""
         from datasets_app.scanning import bindings
 
         bindings.register()

@@ -36,4 +36,4 @@ def register() -> None:
                 on_failed=actions.fail_scan, on_cancelled=actions.cancel_scan,
             )
         )  # fmt: skip
-    navigation.register(navigation.NavItem("Data", "Findings", "scanning:list", order=25, show=sees_findings))
+    navigation.register(navigation.NavItem("Data", "Data issues", "scanning:list", order=25, show=sees_findings))

@@ -15,15 +15,15 @@ from registry.ground.access.models import User
 
 
 def fields(_dataset: Dataset, _viewer: User) -> Fields:
-    """What was found, and what people said of it."""
+    """Data issues and their status."""
     return {
-        "finding": forms.ChoiceField(label="Finding", choices=[("", "Any"), *Kind.choices], required=False),
-        "finding_status": forms.ChoiceField(label="Finding is", choices=[("", "Any"), *Status.choices], required=False),
+        "finding": forms.ChoiceField(label="Data issue", choices=[("", "Any"), *Kind.choices], required=False),
+        "finding_status": forms.ChoiceField(label="Data issue is", choices=[("", "Any"), *Status.choices], required=False),
     }
 
 
 def found(rows: QuerySet[Item], values: dict[str, Any], scope: Scope) -> QuerySet[Item]:
-    """About the item, or about a group that it belongs to. Without a status those that are gone do not count."""
+    """About the item, or about a group that it belongs to. Without a status, issues no longer found don't count."""
     about = Finding.objects.filter(dataset=scope.dataset)
     if "finding" in values:
         about = about.filter(kind=values["finding"])
@@ -34,8 +34,8 @@ def found(rows: QuerySet[Item], values: dict[str, Any], scope: Scope) -> QuerySe
 
 def words(shown: dict[str, str]) -> str:
     """Such as "Finding: Label errors, confirmed"."""
-    kind = f"Finding: {shown['finding']}" if "finding" in shown else "Any finding"
+    kind = f"Finding: {shown['finding']}" if "finding" in shown else "Any data issue"
     return kind + (f", {shown['finding_status'].lower()}" if "finding_status" in shown else "")
 
 
-FILTERS = (ItemFilter("Finding", "Findings", ("finding", "finding_status"), fields, found, words),)
+FILTERS = (ItemFilter("Data issue", "Data issues", ("finding", "finding_status"), fields, found, words),)

@@ -19,11 +19,11 @@ class SendForm(forms.Form):
     """A queue of findings. kind: the one that the page shows."""
 
     kind = forms.ChoiceField(choices=Kind.choices, widget=forms.HiddenInput)
-    name = forms.CharField(label="Name of the queue", max_length=80)
-    limit = forms.IntegerField(label="Items at most", min_value=1, max_value=SLOTS, initial=200, help_text="The most doubtful first.")
+    name = forms.CharField(label="Queue name", max_length=80)
+    limit = forms.IntegerField(label="Maximum items", min_value=1, max_value=SLOTS, initial=200, help_text="Most likely problems first.")
     overlap = forms.TypedChoiceField(
-        label="Answers per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
-        help_text="An answer against an adjudicated or imported decision goes to review.",
+        label="Annotators per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
+        help_text="An annotation that contradicts an adjudicated or imported label goes to review.",
     )  # fmt: skip
 
 
@@ -36,4 +36,4 @@ class JudgeForm(forms.Form):
 class DismissForm(JudgeForm):
     """Why nothing is wrong."""
 
-    reason = forms.CharField(max_length=REASON_LIMIT, error_messages={"required": "Say why nothing is wrong."})
+    reason = forms.CharField(max_length=REASON_LIMIT, error_messages={"required": "Enter why nothing is wrong."})

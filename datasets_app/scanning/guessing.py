@@ -3,7 +3,7 @@
 It reads rows.jsonl, one {"item", "form", "text", "label"} a line (form: equal for duplicates; label: a number from 0), spec.json with
 {"folds", "seed", "width"}, and where width is not 0 the file vectors: a vector of so many float16 for each row. Every text gets its
 probabilities from logistic regression, on these vectors or else on TF-IDF of words and word pairs, that was trained on the other folds;
-duplicates stand in one fold. Temperature and rate of wrong labels are then fitted to all held-out rows, so that a probability is one.
+duplicates are in the same fold. Temperature and rate of wrong labels are then fitted to all held-out rows, so that a probability is one.
 Confident learning (Northcutt, Jiang and Chuang, 2021; cleanlab) estimates how many labels are wrong and picks them by the probability of
 the given label; the doubt of each is the probability that its label is wrong, given the text and the label. It writes issues.jsonl, the
 most doubtful first, and result.json. Texts, vectors and probabilities stay on disk but for the rows that a fold trains on.
@@ -62,14 +62,14 @@ def find(folder: Path) -> dict[str, Any]:
     events = EventWriter(folder / "events.jsonl")
     labels = divide(folder, spec["folds"], spec["seed"])
     if len(labels.kept) < 2:
-        return failed(f"Fewer than two labels have {spec['folds']} different texts or more, so there is nothing to compare.")
+        return failed(f"Fewer than two labels have {spec['folds']} or more different texts, so labels can't be compared.")
     events.write("stage", name="Training on the other folds")
     guesses = np.memmap(folder / "guesses", dtype=np.float32, mode="w+", shape=(len(labels.given), len(labels.kept)))
     for fold in range(spec["folds"]):
         events.write("metric", step=fold, total_steps=spec["folds"])
         guess(folder, labels, fold, spec, guesses)
     events.write("metric", step=spec["folds"], total_steps=spec["folds"])
-    events.write("stage", name="Judging labels")
+    events.write("stage", name="Scoring labels")
     rows = np.flatnonzero(labels.fold >= 0)
     given = numbered(labels)[rows]
     noise = fit_noise(given, Rows(guesses, rows), spec["seed"]) if spec.get("width") else None  # on words the fit ends at its bounds

@@ -7,9 +7,10 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models import Label, Queue
+from datasets_app.queues.models.queues import Queue
 from datasets_app.scanning import rules
 from datasets_app.scanning.rules import ScanKind, ScanState
+from datasets_app.schemas.models.schemas import Label
 
 USER = settings.AUTH_USER_MODEL
 
@@ -27,7 +28,7 @@ class Scan(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="scans")
     kind = models.CharField(max_length=16, choices=ScanKind.choices)
     state = models.CharField(max_length=10, choices=ScanState.choices, default=ScanState.RUNNING)
-    report = models.JSONField(default=dict, help_text="rows, and findings that are new, found again and gone; what was left out and why")
+    report = models.JSONField(default=dict, help_text="rows and issues: new, found again, no longer found; what was excluded and why")
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
@@ -54,7 +55,7 @@ class DuplicateGroup(models.Model):
     digest = models.CharField(max_length=64, help_text="sha256 over the sorted digests of its items")
     size = models.PositiveIntegerField()
     opening = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+", help_text="the first of its items")
-    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+", help_text="that found it first")
+    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+", help_text="the first scan that found it")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["dataset", "digest"], name="one_group_per_items")]
@@ -70,7 +71,7 @@ class GroupMember(models.Model):
 
     group = models.ForeignKey(DuplicateGroup, on_delete=models.PROTECT, related_name="members")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="duplicate_groups")
-    nearest = models.FloatField(help_text="Jaccard similarity to the text through which it belongs here, 0.8 to 1")
+    nearest = models.FloatField(help_text="Jaccard similarity to the text that links it to the group, 0.8 to 1")
     first = models.FloatField(help_text="Jaccard similarity to the group's first text, 0 to 1")
 
     class Meta:
@@ -92,20 +93,20 @@ class Finding(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="findings")
     kind = models.CharField(max_length=16, choices=rules.Kind.choices)
-    key = models.CharField(max_length=64, help_text="digest of what is doubtful: the same doubt is the same finding in every scan")
+    key = models.CharField(max_length=64, help_text="digest of the issue: the same in every scan")
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="findings")
     group = models.ForeignKey(DuplicateGroup, null=True, on_delete=models.PROTECT, related_name="findings")
-    score = models.FloatField(help_text="0 to 1, the most doubtful first")
-    given = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", help_text="the label that is doubted")
+    score = models.FloatField(help_text="0 to 1, most likely problems first")
+    given = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", help_text="the questionable label")
     suggested = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
-    labels = models.JSONField(default=dict, help_text='{"label name": items}: how the items of a group are decided')
+    labels = models.JSONField(default=dict, help_text='{"label name": items}: the labels of the group\'s items')
     status = models.CharField(max_length=10, choices=rules.Status.choices, default=rules.Status.OPEN)
-    reason = models.CharField(max_length=500, blank=True, help_text="with which it was dismissed")
+    reason = models.CharField(max_length=500, blank=True, help_text="reason for the dismissal")
     decided_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
-    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="that labels its items again")
-    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="findings", help_text="that found it first")
-    last_scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+", help_text="that found it last")
+    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="queue that labels its items again")
+    scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="findings", help_text="the first scan that found it")
+    last_scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+", help_text="the last scan that found it")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -14,15 +14,15 @@ from django.urls import reverse
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models import Label
 from datasets_app.scanning import queries
 from datasets_app.scanning.duplicates import THRESHOLD
 from datasets_app.scanning.forms import SendForm
 from datasets_app.scanning.models import Finding, GroupMember, Scan, Tally
 from datasets_app.scanning.queries import Place
 from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
+from datasets_app.schemas.models.schemas import Label
 from lifecycle.ground.jobs.models import Job
-from lifecycle.ui import numbers
+from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import choice_in, find_url, key_in, unreadable
 from lifecycle.ui.marks import Step
 from registry.ground.access import policy
@@ -34,9 +34,9 @@ MEMBERS = 24
 MARKS = {Status.OPEN: "half", Status.CONFIRMED: "warn", Status.DISMISSED: "stop", Status.GONE: "off"}
 SCAN_MARKS = {ScanState.RUNNING: "live", ScanState.DONE: "ok", ScanState.FAILED: "bad", ScanState.CANCELLED: "stop"}
 ABOUT = {
-    Kind.NEAR_DUPLICATE: "Groups of texts that are nearly the same. Each is near at least one other of its group, not always all of them.",
-    Kind.LABEL_CONFLICT: "Groups of texts that are nearly the same and are decided differently.",
-    Kind.LABEL_ERROR: "Decided labels that a small model, trained on the other texts, finds unlikely. It is often wrong: a person decides.",
+    Kind.NEAR_DUPLICATE: "Groups of nearly identical texts. Each text is similar to at least one other of its group, maybe not to all.",
+    Kind.LABEL_CONFLICT: "Groups of nearly identical texts with different labels.",
+    Kind.LABEL_ERROR: "Labels that a small model, trained on the other texts, finds unlikely. It's often wrong; check each one.",
 }
 
 
@@ -72,14 +72,12 @@ def listing(user: User, params: Mapping[str, str]) -> Context:
     before = key_in(params)
     scanned = Exists(Scan.objects.filter(dataset=OuterRef("pk")))
     rows = policy.visible_to(user, Dataset, "scanning.view").filter(scanned).select_related("project").order_by("-id")
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    found, older = paging.page(rows, before, PAGE)
     tallies: dict[int, dict[str, Tally]] = {}
-    for tally in Tally.objects.filter(dataset__in=found[:PAGE]):
+    for tally in Tally.objects.filter(dataset__in=found):
         tallies.setdefault(tally.dataset_id, {})[tally.kind] = tally
-    lines = [(row, [(kind, tallies.get(row.pk, {}).get(kind)) for kind in Kind]) for row in found[:PAGE]]
-    older = f"?{urlencode({'before': found[PAGE - 1].pk})}" if len(found) > PAGE else ""
-    pager = {"previous": reverse("scanning:list") if before else "", "next": older, "about": None}
-    return {"lines": lines, "kinds": list(Kind), "pager": pager}
+    lines = [(row, [(kind, tallies.get(row.pk, {}).get(kind)) for kind in Kind]) for row in found]
+    return {"lines": lines, "kinds": list(Kind), "pager": paging.links(before, older, first=reverse("scanning:list"))}
 
 
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
@@ -143,10 +141,16 @@ def facts(scan: Scan) -> list[tuple[str, str]]:
         return []
     found = [
         ("Texts", numbers.count(report["rows"])),
-        ("Findings", f"{numbers.count(report['new'])} new, {numbers.count(report['again'])} known, {numbers.count(report['gone'])} gone"),
+        (
+            "Data issues",
+            (
+                f"{numbers.count(report['new'])} new, {numbers.count(report['again'])} known, {numbers.count(report['gone'])} "
+                "no longer found"
+            ),
+        ),
     ]
     if "agreement" in report:
-        found.append(("The model agrees", f"{numbers.percent(report['agreement'], 1)} of the labels, texts it was not trained on"))
+        found.append(("Model agreement", f"{numbers.percent(report['agreement'], 1)} of the labels, on texts it wasn't trained on"))
     if "encoder" in report:
         words = "TF-IDF of words: the package with all-MiniLM-L6-v2 isn't installed, so expect more false alarms"
         found.append(("Features", f"Sentence embeddings ({report['encoder']})" if report["encoder"] else words))
@@ -154,8 +158,8 @@ def facts(scan: Scan) -> list[tuple[str, str]]:
         found.append(("Estimated wrong labels", numbers.percent(report["noise"], 1)))
     if report.get("left_out_rows"):
         names = ", ".join(report["left_out"][:5]) + (" …" if len(report["left_out"]) > 5 else "")
-        told = f"{numbers.count(report['left_out_rows'])} of labels with fewer than {report['folds']} different texts: {names}"
-        found.append(("Left out", told))
+        told = f"{numbers.count(report['left_out_rows'])} with labels that have fewer than {report['folds']} different texts: {names}"
+        found.append(("Excluded", told))
     return found
 
 
@@ -172,17 +176,17 @@ def list_lines(rows: list[Finding]) -> list[Line]:
 
 
 def dataset_steps(dataset: Dataset) -> list[Step]:
-    """Where findings stand."""
+    """Navigation context of data issues."""
     return [
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
-        Step("Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
-        Step("Findings", "what is doubtful", at="now"),
-        Step("Snapshots", "frozen versions", find_url("snapshots:dataset", uuid=dataset.uuid), at="next"),
+        Step("Labels", "schema and guideline", find_url("schemas:schema", uuid=dataset.uuid)),
+        Step("Data issues", "found by scans", at="now"),
+        Step("Versions", "immutable, with splits", find_url("snapshots:dataset", uuid=dataset.uuid), at="next"),
     ]
 
 
 def detail(user: User, uuid: UUID) -> Context:
-    """One finding: its text or the texts of its group with their labels, what was said, and what can be said."""
+    """One finding: its texts with their labels, its status, and the available actions."""
     finding = queries.get_finding(user, uuid)
     members = queries.members(finding.group, MEMBERS) if finding.group else []
     keys = [member.item_id for member in members] or [finding.item_id or 0]
@@ -211,8 +215,8 @@ def told(finding: Finding) -> str:
         return ""
     size = numbers.count(finding.group.size)
     if finding.kind == Kind.LABEL_CONFLICT:
-        return f"Of these {size}, {numbers.percent(finding.score, 0)} of the decided ones are outside the most frequent label."
-    return f"These {size} hold together by similarities of {numbers.decimals(finding.score, 2)} or more."
+        return f"{numbers.percent(finding.score, 0)} of the labeled texts among these {size} don't have the most frequent label."
+    return f"These {size} texts are linked by similarities of {numbers.decimals(finding.score, 2)} or more."
 
 
 def item_lines(item: Item) -> list[tuple[Finding, str]]:

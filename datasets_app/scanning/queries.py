@@ -10,11 +10,12 @@ from django.db.models import Q, QuerySet
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Decision, Label
-from datasets_app.labeling.queries.decisions import chunks
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.queues.queries.decisions import current_decisions, standing
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
 from datasets_app.scanning.rules import FOUND_BY, Kind, ScanState, Status
+from datasets_app.schemas.models.schemas import Label
+from datasets_app.schemas.queries.labels import chunks
 from lifecycle.ground.jobs import queries as jobs
 from lifecycle.ground.jobs.models import Job
 from registry.ground.access import policy
@@ -50,7 +51,7 @@ def ranked(dataset: Dataset, kind: str, status: str, after: Place | None = None)
 
 
 def of_item(item: Item) -> list[Finding]:
-    """What was found about an item, on its own or in its groups, newest first; without what is gone."""
+    """What was found about an item, on its own or in its groups, newest first; without those no longer found."""
     about = Q(item=item) | Q(group__in=GroupMember.objects.filter(item=item).values("group"))
     return list(Finding.objects.filter(about, dataset=item.dataset_id).exclude(status=Status.GONE).select_related(*RELATED).order_by("-id"))
 
@@ -96,13 +97,13 @@ def labels_of(items: Iterable[int]) -> dict[int, Label]:
     """The label that holds for each of these items, by key, of those that are decided as one class."""
     found: dict[int, Label] = {}
     for some in chunks(items):
-        rows = labeling.standing().filter(item_id__in=some).select_related("label")
+        rows = standing().filter(item_id__in=some).select_related("label")
         found |= {row.item_id: row.label for row in rows if row.label}
     return found
 
 
 def near_texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
-    """(digest of the group, normal digest of the text) of everything in a group of near duplicates that nobody dismissed, by pages."""
+    """(digest of the group, normal digest of the text) of everything in a group of near duplicates not dismissed, by pages."""
     near = Finding.objects.filter(dataset=dataset, kind=Kind.NEAR_DUPLICATE, status__in=[Status.OPEN, Status.CONFIRMED])
     rows = GroupMember.objects.filter(group__in=near.values("group")).order_by("pk")
     after = 0
@@ -128,7 +129,7 @@ def newest_item(dataset: Dataset) -> int:
 
 def decided(dataset: Dataset) -> Iterator[list[Decision]]:
     """The decisions that hold, with item and label, by pages of 1,000."""
-    rows = labeling.current_decisions(dataset)
+    rows = current_decisions(dataset)
     after = 0
     while page := list(rows.filter(item_id__gt=after)[:BATCH]):
         after = page[-1].item_id
@@ -137,4 +138,4 @@ def decided(dataset: Dataset) -> Iterator[list[Decision]]:
 
 def has_decisions(dataset: Dataset) -> bool:
     """Whether any visible item is decided."""
-    return labeling.current_decisions(dataset).exists()
+    return current_decisions(dataset).exists()

@@ -22,10 +22,10 @@ class ScanKind(TextChoices):
 
 
 class ScanState(TextChoices):
-    """Where a scan stands. What it found before it failed or was cancelled stays."""
+    """The state of a scan. Issues found before it failed or was cancelled stay."""
 
     RUNNING = "running", "Running"
-    DONE = "done", "Done"
+    DONE = "done", "Succeeded"
     FAILED = "failed", "Failed"
     CANCELLED = "cancelled", "Cancelled"
 
@@ -39,12 +39,12 @@ class Kind(TextChoices):
 
 
 class Status(TextChoices):
-    """What became of a finding. Gone: a later scan did not find it again."""
+    """The status of a data issue. Gone: a later scan didn't find it again."""
 
     OPEN = "open", "Open"
     CONFIRMED = "confirmed", "Confirmed"
     DISMISSED = "dismissed", "Dismissed"
-    GONE = "gone", "Gone"
+    GONE = "gone", "No longer found"
 
 
 ONE = {Kind.NEAR_DUPLICATE: "Near duplicates", Kind.LABEL_CONFLICT: "Label conflict", Kind.LABEL_ERROR: "Label error"}
@@ -61,7 +61,7 @@ MOVES: dict[Status, set[Status]] = {
 
 
 def status_when_found(status: Status, *, decided: bool) -> Status:
-    """The status of a finding that a scan meets again: as it was, and one that was gone is back where it stood before."""
+    """The status of a finding that a scan meets again: unchanged, or restored if it was no longer found."""
     if status != Status.GONE:
         return status
     return Status.CONFIRMED if decided else Status.OPEN

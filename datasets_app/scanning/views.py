@@ -13,9 +13,8 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.scanning import actions, pages
 from datasets_app.scanning.forms import DismissForm, JudgeForm, ScanForm, SendForm
 from datasets_app.scanning.models import Finding
-from lifecycle.runtime.refusals import Refused
-from lifecycle.ui.forms import add_refusal, cleaned
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.forms import cleaned, refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
@@ -50,13 +49,9 @@ def send(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Open a labeling queue for findings."""
     form = SendForm(request.POST)
     if form.is_valid():
-        try:
+        with refused_on(form):
             queue = actions.send(dataset_id=uuid, actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"{queue.name} has {queue.items_total:,} items")
-            return redirect_or_refresh(request, reverse("labeling:queue", args=[queue.uuid]))
+            return done_at(request, reverse("queues:queue", args=[queue.uuid]), f"{queue.name} has {queue.items_total:,} items")
     context = pages.of_dataset(request.user, uuid, {"kind": request.POST.get("kind", "")}) | {"form": form}
     return respond(request, "datasets_app/scanning/dataset.html", "findings", context, status=422)
 
@@ -87,7 +82,7 @@ def dismiss(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("scanning.judge", Finding, see="scanning.view")
 def reopen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Nobody answers for it any more."""
+    """Reopen a dismissed issue."""
     found = cleaned(JudgeForm(request.POST))
     row = actions.reopen(finding_id=uuid, actor=request.user, seen=found["seen"])
     return redirect_or_refresh(request, reverse("scanning:finding", args=[row.uuid]))
@@ -95,7 +90,7 @@ def reopen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def onward(request: SignedInRequest, row: Finding) -> HttpResponse:
     """To the next open finding, or to the list after the last."""
-    toast(request, f"The finding is {row.get_status_display().lower()}")
+    toast(request, f"Issue {row.get_status_display().lower()}")
     following = pages.after(row)
     here = reverse("scanning:dataset", args=[row.dataset.uuid])
     url = reverse("scanning:finding", args=[following.uuid]) if following else f"{here}?kind={row.kind}"

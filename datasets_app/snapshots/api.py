@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import FileResponse
 from django.urls import path, reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
@@ -17,12 +16,16 @@ from datasets_app.snapshots.actions.exports import MEDIA
 from datasets_app.snapshots.actions.freezing import SEED, SHARES
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.ground.jobs.api import JobOut
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
+from registry.ground.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
 from registry.ground.artifacts import actions as artifacts
 
 PAGE = 30
+
+
+FILTERS: Filters = {"dataset": ("dataset__uuid", IS_UUID), "number": ("number", IS_NUMBER)}
 
 
 class SharesIn(serializers.Serializer[object]):
@@ -45,36 +48,30 @@ class FreezeIn(serializers.Serializer[object]):
         allow_null=True,
         default=None,
         source="slice_id",
-        help_text="whose filters choose what is taken; null for everything",
+        help_text="slice to limit the version to; null for all labeled items",
     )
 
 
-class SnapshotOut(serializers.Serializer[Snapshot]):
+class SnapshotOut(RowOut[Snapshot]):
     """A snapshot."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    number = serializers.IntegerField()
-    digest = serializers.CharField()
-    test_digest = serializers.CharField()
-    schema = serializers.UUIDField(source="schema.uuid")
     seed = serializers.IntegerField()
     shares = serializers.DictField(child=serializers.IntegerField())
     counts = serializers.DictField(
-        help_text="rows, splits, labels; label_protocol: how many rows were decided how, and how far annotators agree on their items, with "
-        "the coefficient, its interval, items and annotators; absent of a snapshot frozen before this was counted"
+        help_text=(
+            "rows, splits, labels; label_protocol: rows by label source, and agreement of annotators on their items, with "
+            "coefficient, interval, items, and annotators; absent from versions created before this was recorded"
+        )
     )
     leakage = serializers.DictField()
     filters_digest = serializers.CharField(help_text="of the slice whose items it holds; empty where it holds every decided item")
-    note = serializers.CharField()
-    created_at = serializers.DateTimeField()
 
-
-class SnapshotPageOut(serializers.Serializer[object]):
-    """Up to 30 snapshots, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = SnapshotOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
+    class Meta:
+        model = Snapshot
+        fields = [
+            "uuid", "dataset", "number", "digest", "test_digest", "schema", "seed", "shares", "counts", "leakage", "filters_digest",
+            "note", "created_at",
+        ]  # fmt: skip
 
 
 class ExportIn(serializers.Serializer[object]):
@@ -90,9 +87,9 @@ class ExportOut(serializers.Serializer[Export]):
     format = serializers.CharField()
     rows = serializers.IntegerField()
     neutralised = serializers.IntegerField()
-    dropped = serializers.IntegerField(help_text="what the format cannot hold, all reasons together")
+    dropped = serializers.IntegerField(help_text="total of what the format can't represent")
     losses = serializers.ListField(child=serializers.DictField(), help_text="the same by reason: code and count")
-    left_out = serializers.ListField(child=serializers.CharField(), help_text="the same in words")
+    left_out = serializers.ListField(child=serializers.CharField(), help_text="the same as sentences")
     file_name = serializers.CharField()
     sha256 = serializers.CharField(source="blob.digest")
     size = serializers.IntegerField(source="blob.size")
@@ -104,87 +101,48 @@ class ExportOut(serializers.Serializer[Export]):
         return reverse("api-snapshot-file", args=[row.uuid])
 
 
-class Snapshots(View):
-    """The snapshots of your projects."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="snapshots_list", responses=SnapshotPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("dataset", UUID), OpenApiParameter("number", int)],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """List snapshots by keyset, or those of a dataset or with a number."""
-        before = key_in(request.query_params)
-        rows = queries.snapshots(request.user).filter(**chosen(request, dataset=("dataset__uuid", IS_UUID), number=("number", IS_NUMBER)))
-        found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-        older = found[PAGE - 1].pk if len(found) > PAGE else None
-        return Response({"results": SnapshotOut(found[:PAGE], many=True).data, "before": older})
+@operation("GET", "snapshots_list", Needs("signed_in"), gives=page_out(SnapshotOut, PAGE, "versions"), filters=FILTERS)
+def snapshots(request: Request, given: dict[str, Any]) -> object:
+    """List snapshots by keyset, or those of a dataset or with a number."""
+    rows = queries.snapshots(request.user).filter(**given)
+    return paging.page(rows, key_in(request.query_params), PAGE)
 
 
-class Freeze(View):
-    """Freezing."""
-
-    needs = {"POST": Needs("snapshots.freeze", Dataset, see="snapshots.view")}
-
-    @extend_schema(operation_id="snapshots_freeze", request=FreezeIn, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have the decided items frozen; the answer is the job, whose subject is the dataset."""
-        form = FreezeIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        job = actions.freeze(dataset=datasets.get_dataset(request.user, uuid), actor=request.user, **form.validated_data)
-        return Response(JobOut(job).data, status=202)
+@operation("POST", "snapshots_freeze", Needs("snapshots.freeze", Dataset, see="snapshots.view"), takes=FreezeIn, gives=JobOut, status=202)
+def freeze(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Have the decided items frozen; the answer is the job, whose subject is the dataset."""
+    return actions.freeze(dataset=datasets.get_dataset(request.user, uuid), actor=request.user, **given)
 
 
-class OneSnapshot(View):
-    """One snapshot."""
-
-    needs = {"GET": Needs("snapshots.view", Snapshot)}
-
-    @extend_schema(operation_id="snapshots_read", responses=SnapshotOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Its digests, counts and leakage report."""
-        return Response(SnapshotOut(queries.get_snapshot(request.user, uuid)).data)
+@operation("GET", "snapshots_read", Needs("snapshots.view", Snapshot), gives=SnapshotOut)
+def one_snapshot(request: Request, uuid: UUID) -> object:
+    """Its digests, counts and leakage report."""
+    return queries.get_snapshot(request.user, uuid)
 
 
-class Exports(View):
-    """Files of a snapshot."""
-
-    needs = {"GET": Needs("snapshots.view", Snapshot), "POST": Needs("snapshots.export", Snapshot, see="snapshots.view")}
-
-    @extend_schema(operation_id="snapshots_exports", responses=ExportOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest 30 files."""
-        rows = queries.get_snapshot(request.user, uuid).exports.select_related("blob").order_by("-id")[:PAGE]
-        return Response(ExportOut(rows, many=True).data)
-
-    @extend_schema(operation_id="snapshots_export", request=ExportIn, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have a file made; the answer is the job."""
-        form = ExportIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        job = actions.export(snapshot_id=uuid, actor=request.user, format=form.validated_data["format"])
-        return Response(JobOut(job).data, status=202)
+@operation("GET", "snapshots_exports", Needs("snapshots.view", Snapshot), gives=ExportOut(many=True))
+def exports(request: Request, uuid: UUID) -> object:
+    """The newest 30 files."""
+    return queries.get_snapshot(request.user, uuid).exports.select_related("blob").order_by("-id")[:PAGE]
 
 
-class ExportFile(View):
-    """The bytes of a file."""
+@operation("POST", "snapshots_export", Needs("snapshots.export", Snapshot, see="snapshots.view"), takes=ExportIn, gives=JobOut, status=202)
+def export(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Have a file made; the answer is the job."""
+    return actions.export(snapshot_id=uuid, actor=request.user, format=given["format"])
 
-    needs = {"GET": Needs("snapshots.export", Export, see="snapshots.view")}
 
-    @extend_schema(operation_id="snapshots_export_file", responses={(200, "*/*"): bytes})
-    def get(self, request: Request, uuid: UUID) -> FileResponse:
-        """As an attachment."""
-        row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
-        return FileResponse(
-            artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=MEDIA[row.format]
-        )
+@operation("GET", "snapshots_export_file", Needs("snapshots.export", Export, see="snapshots.view"), gives={(200, "*/*"): bytes})
+def export_file(request: Request, uuid: UUID) -> FileResponse:
+    """As an attachment."""
+    row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
+    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=MEDIA[row.format])
 
 
 urlpatterns = [
-    path("snapshots/", Snapshots.as_view()),
-    path("snapshots/<uuid:uuid>/", OneSnapshot.as_view()),
-    path("snapshots/<uuid:uuid>/exports/", Exports.as_view()),
-    path("snapshot-files/<uuid:uuid>/", ExportFile.as_view(), name="api-snapshot-file"),
-    path("datasets/<uuid:uuid>/freeze/", Freeze.as_view()),
+    path("snapshots/", snapshots),
+    path("snapshots/<uuid:uuid>/", one_snapshot),
+    path("snapshots/<uuid:uuid>/exports/", methods(exports, export)),
+    path("snapshot-files/<uuid:uuid>/", export_file, name="api-snapshot-file"),
+    path("datasets/<uuid:uuid>/freeze/", freeze),
 ]

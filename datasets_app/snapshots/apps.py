@@ -8,7 +8,7 @@ class SnapshotsConfig(AppConfig):
     label = "snapshots"
 
     def ready(self) -> None:
-        """Bring our kinds of work and our place in the navigation."""
+        """Register job types and the navigation entry."""
         from datasets_app.snapshots import bindings
 
         bindings.register()

@@ -33,7 +33,7 @@ def sees_snapshots(user: User) -> bool:
 
 def register() -> None:
     """Job kinds, the navigation item, and what the trail must account for."""
-    registry.register(JobKind("snapshots.freeze", "Freeze a snapshot", actions.run_freeze, url=freeze_url))
-    registry.register(JobKind("snapshots.export", "Export a snapshot", actions.run_export, url=export_url))
+    registry.register(JobKind("snapshots.freeze", "Create dataset version", actions.run_freeze, url=freeze_url))
+    registry.register(JobKind("snapshots.export", "Export dataset version", actions.run_export, url=export_url))
     accounts.register(trail.SNAPSHOTS)
-    navigation.register(navigation.NavItem("Data", "Snapshots", "snapshots:list", order=30, show=sees_snapshots))
+    navigation.register(navigation.NavItem("Data", "Dataset versions", "snapshots:list", order=30, show=sees_snapshots))

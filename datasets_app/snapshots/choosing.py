@@ -14,10 +14,11 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from datasets_app.labeling.models import Decision, Label, LabelChange, LabelSchema
-from datasets_app.labeling.queries.changes import READ
-from datasets_app.labeling.relabelling import ChangeKind
+from datasets_app.queues.models.decisions import Decision
 from datasets_app.scanning.models import Finding, GroupMember
+from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
+from datasets_app.schemas.queries.changes import READ
+from datasets_app.schemas.relabeling import ChangeKind
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN, VALIDATION
 from lifecycle.runtime.task_types.values import labels_of
@@ -44,8 +45,9 @@ def making_of(snapshot: Snapshot) -> Making:
 
 
 def dismissers(items: Collection[int], making: Making) -> set[str]:
-    """Who said that these items are no near duplicates of others, as uuids: the splits then take them apart, and intervals take each by
-    itself. items: keys. Who took it back before the snapshot was requested doesn't count."""
+    """Who dismissed near duplicates of these items, as uuids: the splits then take them apart, and intervals take each by
+    itself. items: keys. Dismissals undone before the version was requested don't count.
+    """
     groups = GroupMember.objects.filter(item__in=items).values("group")
     near = Finding.objects.filter(kind=Finding.Kind.NEAR_DUPLICATE, group__in=groups).order_by()
     told = accounts.events_of([str(uuid) for uuid in near.values_list("uuid", flat=True)], JUDGED)
@@ -59,7 +61,8 @@ def dismissers(items: Collection[int], making: Making) -> set[str]:
 
 def namers(snapshot: Snapshot, since: datetime) -> set[str]:
     """Who gave a class of the test split another name, as uuids: by the name of another class its rows would have the label of that one.
-    since: when the first of these rows was annotated or decided; what classes were called before nobody was asked by."""
+    since: when the first of these rows was annotated or decided; names before that were never shown.
+    """
     tested = {name for name, splits in snapshot.counts["labels"].items() if splits.get(TEST)}
     labels = Label.objects.filter(schema__dataset=snapshot.dataset_id, schema__version__lte=snapshot.schema.version)
     rows = labels.order_by("schema__version").values_list("stable_id", "name", "schema_id", "schema__created_at")

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.agreement import Tally, leading, names
-from datasets_app.labeling.models import Decision, LabelSchema
-from datasets_app.labeling.quality import told
+from datasets_app.quality.agreement import Tally, leading, names
+from datasets_app.quality.measure import told
+from datasets_app.quality.queries.answers import answers_of_items, ordered_labels, places_of
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.snapshots.manifest import ManifestRow
 
 BATCH = 1_000
@@ -21,16 +22,16 @@ def label_protocol(schema: LabelSchema, rows: Iterator[ManifestRow], counted: Ca
 
     {"decisions": {how: rows}, "agreement": the coefficient that leads on a queue's page, as `quality.told` gives it with its name in
     words as coefficient, and annotators: whose answers it rests on}. The decisions are those of the rows, whatever was decided since;
-    the answers are those that stand now. counted: called with the number of rows so far.
+    the answers are those that are current. counted: called with the number of rows so far.
     """
-    kind, labels = schema.dataset.task_type, labeling.ordered_labels(schema)
-    places = labeling.places_of(schema, labels)
+    kind, labels = schema.dataset.task_type, ordered_labels(schema)
+    places = places_of(schema, labels)
     tally, annotators = Tally(kind.answers.coefficients, range(len(labels)) if kind.one_label else ()), set[int]()
     decisions: Counter[str] = Counter()
     while batch := list(islice(rows, BATCH)):
         found = list(Decision.objects.filter(uuid__in=[row.decision_uuid for row in batch]).values_list("how", "item_id"))
         decisions.update(how for how, _ in found)
-        for answers in labeling.answers_of_items([item for _, item in found], places):
+        for answers in answers_of_items([item for _, item in found], places):
             tally.add([(answer.user, answer.value) for answer in answers])
             annotators.update(answer.user for answer in answers if len(answers) > 1)
         counted(decisions.total())

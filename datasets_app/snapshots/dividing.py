@@ -1,8 +1,8 @@
-"""Which row of a snapshot stands in which split, and which rows are left out. Pure: same input, same answer, whatever its order.
+"""Assign rows of a dataset version to splits and exclude rows. Pure: same input, same result, in any order.
 
-1. Rows of the same normal text, of the same declared group, or of one group of near duplicates form a cluster; a cluster stands on one
-   side only.
-2. A row that had a split in an earlier snapshot keeps it, and a row whose file says its split keeps that.
+1. Rows of the same normal text, of the same declared group, or of one group of near duplicates form a cluster; a cluster is in one split
+only.
+2. A row that had a split in an earlier snapshot keeps it, and a row with a split in its file keeps that.
 3. Where the rows of a cluster have several such splits, the strictest wins (test, then validation, then train); the rows of the others
    are left out.
 4. Rows with the same normal text but different labels contradict each other: all are left out, but for test rows, which are never moved.
@@ -166,7 +166,7 @@ def without_contradictions(rows: Sequence[Row], outside: Container[str], divisio
 
 
 def own_split(row: Row) -> str:
-    """The split that a row has by itself: the one it got before, else the one its file says."""
+    """The row's own split: from an earlier version, else from its file."""
     return row.kept or row.declared
 
 
@@ -179,7 +179,7 @@ def leave_out(division: Division, row: Row, reason: Reason, against: Row | None)
 
 
 def place(division: Division, cluster: str, rows: Sequence[Row], split: str) -> None:
-    """Put the rows of a bound cluster into its split, but for those that stand in a less strict one."""
+    """Put the rows of a bound cluster into its split, except those in a less strict one."""
     strict = next((row for row in rows if own_split(row) == split), None)
     for row in rows:
         if own_split(row) in ("", split):
@@ -223,7 +223,7 @@ def main_stratum(rows: Sequence[Row], strata: Mapping[str, str]) -> str:
 
 
 def order_of(seed: int, cluster: str) -> str:
-    """Where a cluster stands in line."""
+    """The position of a cluster in the order."""
     return hashlib.sha256(f"{seed}:{cluster}".encode()).hexdigest()
 
 

@@ -17,25 +17,23 @@ from registry.ground.access.models import User
 class FreezeForm(forms.Form):
     """How new items are divided. after: the number of the newest snapshot that the page showed."""
 
-    train = forms.IntegerField(
-        label="Train, in percent", min_value=0, max_value=100, initial=SHARES["train"], help_text="What models learn from."
-    )
+    train = forms.IntegerField(label="Train (%)", min_value=0, max_value=100, initial=SHARES["train"], help_text="For training models.")
     validation = forms.IntegerField(
-        label="Validation, in percent", min_value=0, max_value=100, initial=SHARES["validation"],
-        help_text="Chooses the best step of a run. Where the file has train but no validation rows, it is taken out of train.",
+        label="Validation (%)", min_value=0, max_value=100, initial=SHARES["validation"],
+        help_text="Selects the best step of a run. If the file has train but no validation rows, it's taken from train.",
     )  # fmt: skip
     test = forms.IntegerField(
-        label="Test, in percent", min_value=0, max_value=100, initial=SHARES["test"],
-        help_text="Judges the model. A row that is in test stays in test for ever.",
+        label="Test (%)", min_value=0, max_value=100, initial=SHARES["test"],
+        help_text="Evaluates models. A row in test stays in test in all later versions.",
     )  # fmt: skip
     slice: forms.ModelChoiceField[Slice] = forms.ModelChoiceField(
-        None, required=False, to_field_name="uuid", empty_label="None: every decided item", label="Of a slice",
-        help_text="Only decided items that its filters choose now. The others still keep their texts and groups on one side.",
+        None, required=False, to_field_name="uuid", empty_label="None: all labeled items", label="Limit to a slice",
+        help_text="Only labeled items that match its filters now. Other items still keep duplicates and groups in one split.",
     )  # fmt: skip
     seed = forms.IntegerField(
-        min_value=0, max_value=SEED_LIMIT, initial=SEED, help_text="The same seed and rows give the same division. There is no better one."
+        min_value=0, max_value=SEED_LIMIT, initial=SEED, help_text="Same seed + same rows = same split. Any value works."
     )
-    note = forms.CharField(required=False, max_length=300, help_text="What this version is for.")
+    note = forms.CharField(required=False, max_length=300, help_text="Purpose of this version.")
     after = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, dataset: Dataset, viewer: User, *args: Any, **kwargs: Any) -> None:

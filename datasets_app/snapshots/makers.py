@@ -11,7 +11,10 @@ from typing import Any
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item, Upload
-from datasets_app.labeling.models import Decision, Queue, Suggestion
+from datasets_app.exchange.models.corrections import Correction
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.queues.models.queues import Queue
 from datasets_app.snapshots import choosing
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
@@ -23,18 +26,14 @@ from registry.ground.ledger.models import Event
 from registry.ground.ledger.rules import SYSTEM
 from registry.ground.ledger.verbs import Verb
 
-AUTHORS = ("by", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
+AUTHORS = ("by", "change__schema__created_by")
 # Whose labels, answers or suggestions came with the item's upload: who sees a suggestion decides the less alone.
 BROUGHT = (
     Q(how=Decision.How.IMPORTED)
     | Q(queue__source=Queue.Source.BROUGHT)
     | Exists(Suggestion.objects.filter(item=OuterRef("item"), source=Suggestion.Source.IMPORT))
 )
-RECORDED = {
-    Verb.ITEM_DECIDED: (Q(), "uuid"), Verb.DECISIONS_CORRECTED: (Q(correction__isnull=False), "correction__uuid"),
-    Verb.SCHEMA_PUBLISHED: (Q(change__isnull=False), "change__schema__uuid"),
-}  # fmt: skip  # which decisions an event of this kind tells of, and the object that it is about
-
+RECORDED = {Verb.ITEM_DECIDED: "uuid", Verb.SCHEMA_PUBLISHED: "change__schema__uuid"}  # what of a decision an event of this kind is about
 AT_ONCE = 10_000  # objects whose events are looked up by one statement
 
 
@@ -52,30 +51,38 @@ def deciders(snapshot: Snapshot) -> list[str]:
 
 
 def first_said(found: QuerySet[Decision]) -> datetime | None:
-    """When the first of these decisions was taken, or the first answer given that one of them rests on. What a file says of when its
-    answers were given is left out: anybody could date them back."""
+    """When the first of these decisions was taken, or the first answer given that one of them rests on. Annotation times from files are
+    ignored: they could be backdated.
+    """
     taken = found.aggregate(first=Min("created_at"))["first"]
     answered = found.exclude(queue__in=brought_queues(found)).aggregate(first=Min("annotations__created_at"))["first"]
     return min((at for at in (taken, answered) if at), default=None)
 
 
 def deciders_of(found: QuerySet[Decision]) -> set[str]:
-    """Everyone whose work these decisions are, as uuids: who took them or gave the answers that they rest on, who
-    brought or accepted a file that they came with, who sent suggestions before them, who published a change of classes that moved them, or
-    through which the answers were read. Who is only named in a file is left out: anybody could name anybody there, and so choose who may
-    not approve.
+    """Everyone whose work these decisions are, as uuids: who took them or gave the answers that they rest on, who uploaded or accepted
+    their file, who sent suggestions before them, who published a change of classes that moved them, or
+    through which the answers were read. Names from files are ignored: a file could name anyone to choose who can't approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
-    people = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
+    corrected = corrections_of(found)
+    people: list[QuerySet[Any, Any]] = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
+    people += [corrected.values_list("brought_by"), corrected.filter(accepted_by__isnull=False).values_list("accepted_by")]
     answered = found.exclude(queue__in=brought_queues(found)).filter(annotations__isnull=False)
     named = User.objects.filter(pk__in=[pk for (pk,) in answered.values_list("annotations__user").union(*people)])
     came = Item.objects.filter(pk__in=found.filter(BROUGHT).values("item"))
     return access.with_account(named) | recorded_deciders(found) | uploaders_of(came) | senders_of(found) | choosing.changers(found)
 
 
+def corrections_of(found: QuerySet[Decision]) -> QuerySet[Correction]:
+    """The files of corrected labels with which these decisions came, whoever uploaded the same file."""
+    return Correction.objects.filter(Exists(found.filter(file=OuterRef("blob"), item__dataset=OuterRef("dataset"))))
+
+
 def senders_of(found: QuerySet[Decision]) -> set[str]:
     """Who sent suggestions about the items of these decisions before they were taken, as uuids. Events name the dataset and the model's
-    digest, and what came after a decision doesn't count: nobody undoes an approval by sending more."""
+    digest, and what came after a decision doesn't count: sending more later can't undo an approval.
+    """
     outside = Suggestion.objects.filter(
         source=Suggestion.Source.OUTSIDE, item__decisions__in=found, created_at__lte=F("item__decisions__created_at")
     )
@@ -95,8 +102,9 @@ def brought_queues(rows: QuerySet[Any]) -> list[int]:
 
 def uploaders_of(items: QuerySet[Item]) -> set[str]:
     """Who uploaded and who accepted the files that these items came with, and who changed how they are read, as uuids; by whom a file was
-    accepted before, whose import was cancelled or failed, doesn't count. Texts that the product chose from traffic are nobody's choice: its
-    event says so."""
+    accepted before, whose import was cancelled or failed, doesn't count. Texts selected automatically from traffic are no one's choice, as
+    their event shows.
+    """
     rows = Upload.objects.filter(pk__in=items.order_by().values("upload"))
     by_uuid = {str(uuid): {*people} - {None} for uuid, *people in rows.values_list("uuid", "uploaded_by__uuid", "accepted_by__uuid")}
     found: set[str] = set()
@@ -112,8 +120,9 @@ def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
     """Who decided them or had them written, as their events say, as uuids: looked up by what an event is about, thousands at a time, since
     it is done while others wait for the turn to write."""
     told: set[str] = set()
-    for verb, (kind, subject) in RECORDED.items():
-        about = found.filter(kind, **{f"{subject}__isnull": False}).values_list(subject, flat=True).distinct()
+    decided = {verb: found.filter(**{f"{it}__isnull": False}).values_list(it, flat=True).distinct() for verb, it in RECORDED.items()}
+    corrected = corrections_of(found).values_list("uuid", flat=True)
+    for verb, about in [*decided.items(), (Verb.DECISIONS_CORRECTED, corrected)]:
         ids = [str(uuid) for uuid in about]
         for at in range(0, len(ids), AT_ONCE):
             events = Event.objects.filter(object_id__in=ids[at : at + AT_ONCE]).order_by().values_list("verb", "actor").distinct()
@@ -125,7 +134,8 @@ def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
 
 def dividers(own: Snapshot, before: Snapshot | None) -> list[str]:
     """Who divided the rows of a snapshot, as sorted uuids: who froze it, or one that gave the splits of rows that are new since an earlier
-    one. What the product freezes for a retraining is nobody's division: it goes as the live version's went."""
+    one. Versions created automatically for retraining keep the live version's split and count for no one.
+    """
     rows = Snapshot.objects.filter(pk__in=dividing(own, before))
     froze = {str(uuid): {str(by)} - {"None"} for uuid, by in rows.values_list("uuid", "created_by__uuid")}
     dataset = str(own.dataset.uuid)

@@ -20,7 +20,9 @@ COMPARED = 100_000  # rows that are compared with another file at once
 
 
 class ManifestRow(NamedTuple):
-    """One row of a snapshot. item, decision: digests; item_uuid, decision_uuid: the rows in the database; cluster: what stands together."""
+    """One row of a snapshot. item, decision: digests; item_uuid, decision_uuid: the rows in the database; cluster: rows kept in one
+    split.
+    """
 
     item: str
     item_uuid: str

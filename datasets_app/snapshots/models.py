@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models import LabelSchema
+from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.snapshots.formats import FORMATS, in_words
 from datasets_app.snapshots.rules import ExportFormat
 from registry.ground.artifacts.models import Blob
@@ -31,14 +31,14 @@ class Snapshot(models.Model):
     digest = models.CharField(
         max_length=64, help_text="sha256 over the sorted (item digest, decision digest, split), the schema and the filters"
     )
-    test_digest = models.CharField(max_length=64, help_text="sha256 over the test rows alone, without the schema")
+    test_digest = models.CharField(max_length=64, help_text="sha256 over the test rows only, without the schema")
     seed = models.PositiveBigIntegerField()
     shares = models.JSONField(help_text='percent by split: {"train": 80, "validation": 10, "test": 10}')
-    filters = models.JSONField(null=True, help_text="of the slice that it takes, chosen as `created_by` saw them; null: every decided item")
+    filters = models.JSONField(null=True, help_text="filters of the slice, evaluated as `created_by` saw the data; null: all labeled items")
     counts = models.JSONField(
         help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}, "label_protocol": as `counting`}'
     )
-    leakage = models.JSONField(help_text="what the duplicate and leakage rules found and left out, with counts and the first cases")
+    leakage = models.JSONField(help_text="findings and exclusions of the duplicate and leakage rules, with counts and the first cases")
     note = models.CharField(max_length=300, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -63,7 +63,7 @@ class SplitAssignment(models.Model):
     item = models.OneToOneField(Item, on_delete=models.PROTECT, related_name="assignment")
     split = models.CharField(max_length=12)
     cluster = models.CharField(max_length=64, help_text="digest of the group of duplicates and declared groups it belongs to")
-    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="assignments", help_text="the first snapshot it is in")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="assignments", help_text="the first version it is in")
 
     class Meta:
         indexes = [models.Index(fields=["cluster"], name="assignment_cluster")]
@@ -73,7 +73,7 @@ class SplitAssignment(models.Model):
 
 
 class Export(models.Model):
-    """A file that was made of a snapshot, with its texts, for somebody who asked. The bytes are kept by digest."""
+    """An export of a dataset version with its texts. The bytes are stored by digest."""
 
     append_only = True
     project_path = "snapshot__dataset__project"
@@ -86,9 +86,9 @@ class Export(models.Model):
     format = models.CharField(max_length=20, choices=Format.choices)
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     rows = models.PositiveBigIntegerField()
-    dropped = models.PositiveBigIntegerField(default=0, help_text="what the format cannot hold, all reasons together")
+    dropped = models.PositiveBigIntegerField(default=0, help_text="total of what the format can't represent")
     losses = models.JSONField(default=list, help_text='the same by reason: [{"code", "count"}], codes as in formats.LOSSES')
-    neutralised = models.PositiveBigIntegerField(default=0, help_text="cells that a spreadsheet would have run as a formula")
+    neutralised = models.PositiveBigIntegerField(default=0, help_text="cells escaped because a spreadsheet would run them as formulas")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -97,7 +97,7 @@ class Export(models.Model):
 
     @property
     def file_name(self) -> str:
-        """What it is called on somebody's disk."""
+        """Its file name for downloads."""
         return f"{self.snapshot.dataset.slug}-v{self.snapshot.number}.{FORMATS[ExportFormat(self.format)].ending}"
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import reverse
@@ -19,7 +18,7 @@ from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import SPLITS, Reason
 from lifecycle.ground.jobs import queries as jobs
 from lifecycle.runtime.task_types.by_key.formats import formats_of
-from lifecycle.ui import numbers
+from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from registry.ground.access import policy
@@ -42,10 +41,8 @@ class LabelLine(NamedTuple):
 def listing(user: User, params: Mapping[str, str]) -> Context:
     """Snapshots of all datasets, or of the one named by ?dataset=, newest first."""
     before = key_in(params)
-    rows = queries.snapshots(user)
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    older = f"?{urlencode({'before': found[PAGE - 1].pk})}" if len(found) > PAGE else ""
-    return {"snapshots": found[:PAGE], "pager": {"previous": reverse("snapshots:list") if before else "", "next": older, "about": None}}
+    found, older = paging.page(queries.snapshots(user), before, PAGE)
+    return {"snapshots": found, "pager": paging.links(before, older, first=reverse("snapshots:list"))}
 
 
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
@@ -63,8 +60,8 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
         "may_freeze": policy.can(user, "snapshots.freeze", dataset), "has_decisions": queries.has_decisions(dataset),
         "steps": [
             Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
-            Step("Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
-            Step("Snapshots", f"{newest.number} frozen" if newest else "none yet", at="now"),
+            Step("Labels", "schema and guideline", find_url("schemas:schema", uuid=dataset.uuid)),
+            Step("Versions", f"latest: {newest.number}" if newest else "none yet", at="now"),
             Step("Runs", "trained on them", at="next"),
         ],
     }  # fmt: skip
@@ -91,13 +88,13 @@ def detail(user: User, uuid: UUID) -> Context:
 
 
 def steps(snapshot: Snapshot) -> list[Step]:
-    """Where the snapshot stands."""
+    """Navigation context of a dataset version."""
     dataset: Dataset = snapshot.dataset
-    schema = find_url("labeling:schema_version", uuid=dataset.uuid, version=snapshot.schema.version)
+    schema = find_url("schemas:schema_version", uuid=dataset.uuid, version=snapshot.schema.version)
     return [
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
         Step("Labels", f"schema {snapshot.schema.version}", schema),
-        Step("Snapshot", f"version {snapshot.number}", at="now", digest=snapshot.digest),
+        Step("Dataset version", f"version {snapshot.number}", at="now", digest=snapshot.digest),
         Step("Runs", "see all", find_url("trace:snapshot", uuid=snapshot.uuid), at="next"),
     ]
 
@@ -114,15 +111,15 @@ def figures(snapshot: Snapshot) -> list[Figure]:
     return [
         Figure("Rows", numbers.count(total), sub=answered(snapshot)),
         *parts,
-        Figure("Left out", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} undecided"),
-        Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="counted anew after the division"),
+        Figure("Excluded", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} unlabeled"),
+        Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="re-checked after splitting"),
     ]
 
 
 def answered(snapshot: Snapshot) -> str:
     """What its rows hold: 12 classes, or what people gave where there are none."""
     classes = len(snapshot.counts["labels"])
-    return formats_of(snapshot.dataset.task).rows_in_words or f"{numbers.count(classes)} class{'' if classes == 1 else 'es'}"
+    return formats_of(snapshot.dataset.task).rows_in_words or f"{numbers.count(classes)} label{'' if classes == 1 else 's'}"
 
 
 def label_lines(snapshot: Snapshot) -> list[LabelLine]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models.decisions import Decision
 from lifecycle.ui.numbers import count, decimals, things
 
-NOT_COUNTED = "not counted: the snapshot was frozen before this was recorded"
+NOT_COUNTED = "not recorded: this version was created before label sources were recorded"
 NOT_MEASURED = "not measured: no item was annotated by two people"
 
 

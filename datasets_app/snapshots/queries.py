@@ -15,8 +15,10 @@ from django.db.models import Q, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Decision, Label, LabelSchema
-from datasets_app.labeling.queries import decisions as labeling
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.models.schemas import Label, LabelSchema
+from datasets_app.schemas.queries.labels import names_in
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.formats import formats_for
 from datasets_app.snapshots.manifest import ManifestRow
@@ -108,7 +110,7 @@ class Newer(NamedTuple):
 def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -> Iterator[Newer]:
     """What a snapshot's manifest has of a split, or in all, and another's lacks, AT_ONCE at a time; all of it where there is no other.
 
-    Raises Refused where an item is gone from the database: whose work it was is not known then.
+    Raises Refused if an item is missing from the database, since its contributors are unknown then.
     """
     other = artifacts.local_copy(before.manifest.digest) if before else nullcontext()
     with artifacts.local_copy(snapshot.manifest.digest) as path, other as known:
@@ -117,7 +119,7 @@ def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -
                 uuids = items[at : at + AT_ONCE]
                 keys = list(Item.objects.filter(uuid__in=uuids).order_by().values_list("pk", flat=True)) if uuids else []
                 if len(keys) < len(uuids):
-                    raise Refused(f"Items of {snapshot} are gone from the database.", next_step="Restore the database from its backup.")
+                    raise Refused(f"Items of {snapshot} are missing from the database.", next_step="Restore the database from its backup.")
                 yield Newer(keys, decisions[at : at + AT_ONCE])
 
 
@@ -132,8 +134,10 @@ def with_items(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[Text
 
 
 def with_values(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[tuple[ManifestRow, ItemParts, Any]]:
-    """Each of these rows of a snapshot with its item and what was decided, its labels by name: the name of its label, or what the value of
-    the task holds; None where that was written and has been erased."""
+    """Each of these rows of a snapshot with its item and the resolved label, its labels by name: the name of its label, or what the value
+    of
+    the task holds; None where that was written and has been erased.
+    """
     kind, found = snapshot.dataset.task_type, with_items(snapshot, rows)
     if not kind.writes_text:
         yield from ((row, item, row.label if kind.one_label else json.loads(row.label)) for row, item in found)
@@ -169,7 +173,7 @@ def learned_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | N
 
 
 def learned_rows_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """A few of the `learned_rows` of a snapshot, by the digest of the item; those that are gone are left out."""
+    """A few of the `learned_rows` of a snapshot, by the digest of the item; missing ones are left out."""
     with artifacts.local_copy(snapshot.manifest.digest) as path:
         rows = manifest.find_all(path, digests) if digests else []
     return {each["id"]: each for each in learned_rows(snapshot, "", rows)}
@@ -228,7 +232,7 @@ def snapshots_with(item: Item) -> list[tuple[Snapshot, ManifestRow]]:
 # ── What a freeze reads ─────────────────────────────────────────────────────
 def has_decisions(dataset: Dataset) -> bool:
     """Whether any visible item is decided."""
-    return labeling.current_decisions(dataset).exists()
+    return current_decisions(dataset).exists()
 
 
 def cut_of(dataset: Dataset) -> Cut:
@@ -248,7 +252,7 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tu
 
     Labels are named as the schema names them now.
     """
-    names, kind = labeling.names_in(schema), dataset.task_type
+    names, kind = names_in(schema), dataset.task_type
     current = Q(superseded_by__isnull=True) | Q(superseded_by__gt=cut.decision)
     standing = Decision.objects.filter(current, pk__lte=cut.decision).exclude(how=Decision.How.WITHDRAWN)
     decisions = standing.filter(item__dataset=dataset, item__upload__in=cut.uploads).order_by("item_id")

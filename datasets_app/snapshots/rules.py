@@ -17,9 +17,9 @@ STRICT = {TRAIN: 0, VALIDATION: 1, TEST: 2}
 class Reason(TextChoices):
     """Why a decided row is not in a snapshot."""
 
-    LEAK = "leak", "Its text or group also stands in a stricter split"
-    CONTRADICTION = "contradiction", "The same text has another label"
-    REMOVED = "removed", "Its label is no longer in the schema"
+    LEAK = "leak", "Duplicate of a row in test or validation"
+    CONTRADICTION = "contradiction", "Same text with another label"
+    REMOVED = "removed", "Label no longer in the schema"
 
 
 class ExportFormat(TextChoices):
@@ -44,9 +44,10 @@ class ExportFormat(TextChoices):
 
 
 class Row(NamedTuple):
-    """A decided item. kept: its split in an earlier snapshot; declared: the split its file says; empty where there is none.
+    """A decided item. kept: its split in an earlier snapshot; declared: the split in its file; empty if none.
 
-    label: the name of its class; for other tasks than one class per text what was decided as JSON, its classes by name. classes: those that
+    label: the name of its class; for other tasks than one class per text the resolved label as JSON, its classes by name. classes: those
+    that
     it names, each once, where label is no class; () for a row that names none.
     """
 
@@ -94,7 +95,7 @@ class Case(NamedTuple):
 
 
 def leaked_rows(placed: Iterable[Placed]) -> int:
-    """Test rows whose text or cluster also stands in train: nought by construction, counted anew for the report."""
+    """Test rows whose text or cluster is also in train: zero by construction, re-counted for the report."""
     train = {key for each in placed if each.split == TRAIN for key in (each.cluster, each.row.normal)}
     return sum(1 for each in placed if each.split == TEST and (each.cluster in train or each.row.normal in train))
 
@@ -135,24 +136,27 @@ def check_shares(shares: Mapping[str, int]) -> dict[str, list[str]]:
     wrong: dict[str, list[str]] = {}
     for split in SPLITS:
         if not 0 <= shares.get(split, -1) <= 100:
-            wrong[split] = [f"The share of {split} is a whole percentage from 0 to 100."]
+            wrong[split] = [f"The share of {split} must be a whole percentage from 0 to 100."]
     if not wrong and sum(shares[split] for split in SPLITS) != 100:
         total = sum(shares[split] for split in SPLITS)
-        wrong[TRAIN] = [f"The three shares make {total} %; they have to make 100 %."]
+        wrong[TRAIN] = [f"The three shares add up to {total} %; they must add up to 100 %."]
     return wrong
 
 
 def why_not(placed: Sequence[Placed], left_out: Counter[str]) -> tuple[str, str] | None:
     """Why these rows cannot be frozen, as a sentence and what to do; None when they can."""
     if not placed:
-        return f"All {left_out.total():,} decided rows are left out.", "Decide the contradicting labels, or correct the splits of the file."
+        return (
+            f"All {left_out.total():,} labeled rows are excluded.",
+            "Resolve the contradicting labels, or correct the splits in the file.",
+        )
     one_class = placed[0].row.classes is None  # a row's label is its class: there have to be two
     if one_class and len({each.row.label for each in placed}) == 1:
-        return "All rows have the same label, so nothing could be learnt.", "Label rows of a second class, then freeze."
+        return "All rows have the same label, so a model can't be trained.", "Label rows with a second label, then create a version."
     splits = Counter(each.split for each in placed)
     for split in SPLITS:
         if not splits[split]:
-            return f"No row would be in the {split} split.", f"Label more rows, or give {split} a larger share."
+            return f"The {split} split would be empty.", f"Label more rows, or give {split} a larger share."
     if one_class and len({each.row.label for each in placed if each.split == TRAIN}) == 1:
-        return "All rows of the train split have the same label.", "Label more rows of the other classes, then freeze."
+        return "All train rows have the same label.", "Label more rows with other labels, then create a version."
     return None

@@ -1,4 +1,4 @@
-"""Snapshots, by the trail and by the table: verification finds one that nobody froze, or that has other rows than were frozen."""
+"""Snapshots, by the trail and by the table: verification finds versions without an event or with different rows."""
 
 from __future__ import annotations
 

@@ -14,8 +14,7 @@ from datasets_app.snapshots import actions, pages, queries
 from datasets_app.snapshots.actions.exports import MEDIA
 from datasets_app.snapshots.forms import ExportForm, FreezeForm
 from datasets_app.snapshots.models import Export, Snapshot
-from lifecycle.runtime.refusals import Refused
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
@@ -44,14 +43,11 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = FreezeForm(into, request.user, request.POST)
     if form.is_valid():
         found = form.cleaned_data
-        try:
+        with refused_on(form):
             actions.freeze(
                 dataset=into, actor=request.user, seed=found["seed"], shares=form.shares(found), note=found["note"], after=found["after"],
                 slice_id=found["slice"].uuid if found["slice"] else None,
             )  # fmt: skip
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             return redirect_or_refresh(request, reverse("snapshots:dataset", args=[uuid]))
     context = pages.of_dataset(request.user, uuid, {}) | {"form": form}
     return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", context, status=422)

@@ -19,7 +19,7 @@ def find_url(name: str, **kwargs: Any) -> str:
 
 
 def key_in(given: Mapping[str, str], name: str = "before") -> int | None:
-    """The place in a list from which to go on, as the page before wrote it; None for its beginning. Raises Unreadable."""
+    """The place in a list from which to continue, as the page before wrote it; None for its beginning. Raises Unreadable."""
     text = given.get(name, "")
     if not text:
         return None
@@ -32,12 +32,12 @@ def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], oth
     """Which of the choices an address names; `otherwise` where it names none. Raises Unreadable for one that is not offered."""
     word = given.get(name, "")
     if word and word not in choices:
-        raise unreadable({name: [f"Choose one of {', '.join(choices)}." if choices else "There is nothing to choose from."]})
+        raise unreadable({name: [f"Choose one of {', '.join(choices)}." if choices else "No options are available."]})
     return word or otherwise
 
 
 def typed_in(given: Mapping[str, str], name: str, most: int) -> str:
-    """What somebody has typed so far, in at most so many characters. NUL is a blank: PostgreSQL takes it in no text."""
+    """What someone has typed so far, in at most so many characters. NUL is a blank: PostgreSQL takes it in no text."""
     return given.get(name, "")[:most].replace("\0", " ")
 
 

@@ -31,7 +31,7 @@ class Chart:
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
-            raise ValueError(f"The chart {self.id!r} has size {self.size!r}; there are {', '.join(map(repr, SIZES))}.")
+            raise ValueError(f"The chart {self.id!r} has the unknown size {self.size!r}; choose from {', '.join(map(repr, SIZES))}.")
 
     @property
     def told(self) -> str:

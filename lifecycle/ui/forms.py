@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -60,7 +63,7 @@ class Renderer(DjangoTemplates):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend: its sentence and the id of the field, empty for the form as a whole."""
+    """One thing to fix: its sentence and the id of the field, empty for the form as a whole."""
 
     field_id: str
     label: str
@@ -83,7 +86,7 @@ def errors_of(form: forms.BaseForm) -> dict[str, list[str]]:
 def cleaned(form: forms.Form) -> dict[str, Any]:
     """What was sent by a dialog, which has no page to be shown again on. Raises Refused, with the fields, when it is not complete."""
     if not form.is_valid():
-        raise Refused("Nothing was changed: the form was not complete.", fields=errors_of(form))
+        raise Refused("Nothing was changed: the form is incomplete.", next_step=first_problem(form), fields=errors_of(form))
     given: dict[str, Any] = form.cleaned_data
     return given
 
@@ -99,7 +102,7 @@ def filters_in(form: forms.BaseForm) -> dict[str, Any]:
 def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
     """Put what an action said no to, and what to do, beside the fields that it names; above the form where it names none of them.
 
-    Of several fields each says for itself what is wrong with it; of one the refusal's own sentence says why.
+    Of several fields each says for itself what is wrong with it; of one the refusal's own sentence gives the reason why.
     """
     known = [name for name in refusal.fields if name in form.fields]
     why = [refusal.message] if len(refusal.fields) == 1 else []
@@ -109,6 +112,28 @@ def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
         form.add_error(None, " ".join(sentences(refusal.message, *chain.from_iterable(refusal.fields.values()), refusal.next_step)))
 
 
+@contextmanager
+def refused_on(form: forms.BaseForm, kind: type[Refusal] = Refused) -> Iterator[None]:
+    """A refusal of this kind ends the block and is put on the form, which is then shown again."""
+    try:
+        yield
+    except kind as refusal:
+        add_refusal(form, refusal)
+
+
 def sentences(*said: str) -> list[str]:
     """Each once, without the empty ones."""
     return list(dict.fromkeys(filter(None, said)))
+
+
+def first_problem(form: forms.Form) -> str:
+    """The first thing to mend, as a sentence."""
+    return next((str(errors[0]) for errors in form.errors.values()), "")
+
+
+def as_key(value: str) -> UUID | None:
+    """The text as a uuid, or None."""
+    try:
+        return UUID(value)
+    except ValueError:
+        return None

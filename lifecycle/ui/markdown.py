@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 ACTIVE = re.compile(r"([\\`*_\[\]<>|#~!&$@])")
-ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.", re.IGNORECASE)  # what GitHub and Hugging Face make links of by themselves
+ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.", re.IGNORECASE)  # what GitHub and Hugging Face make links of on their own
 RULE = re.compile(r"[-=+:\s]*")  # a line of these alone underlines a heading, opens a table, or is a rule
 
 
@@ -18,7 +18,7 @@ def inline(value: object) -> str:
 
 
 def paragraphs(text: str) -> str:
-    """What somebody wrote in several lines. Blank lines part paragraphs and lines that begin with "- " or "1. " stay lists."""
+    """What someone wrote in several lines. Blank lines part paragraphs and lines that begin with "- " or "1. " stay lists."""
     lines = (escaped(line.strip()) for line in text.strip().splitlines())
     return "\n".join(f"\\{line}" if line and RULE.fullmatch(line) else line for line in lines)
 

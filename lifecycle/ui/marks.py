@@ -55,14 +55,14 @@ class Figure:
 
 
 def kind_of(word: str) -> str:
-    """The mark that goes with a word; half for a word nobody listed, which promises nothing."""
+    """The mark that goes with a word; half for a word no one listed, which promises nothing."""
     return KIND_OF.get(word.lower().replace("_", " "), "half")
 
 
 def state(kind: str, word: str, *, boxed: bool = False) -> SafeString:
     """A mark, a word, a colour. kind: one of STATES."""
     if kind not in STATES:
-        raise ValueError(f"{kind!r} is not a state; there are {', '.join(STATES)}.")
+        raise ValueError(f"{kind!r} isn't a state; choose from {', '.join(STATES)}.")
     return format_html('<span class="st {}{}">{}</span>', kind, " boxed" if boxed else "", word)
 
 
@@ -109,7 +109,7 @@ def interval(
     """A difference with its 95 % interval; right of zero is better, blue when zero is outside, grey when it is inside.
 
     better: "up" or "down", which direction of the value is good. limit: drawn red and dotted. scale: the value at the right edge, by
-    default just beyond the farthest end. told: what it says to who does not see it, where it stands in another unit or at another level.
+    default just beyond the farthest end. told: what it says to who does not see it, its state in another unit or at another level.
     """
     if value is None or low is None or high is None:
         return format_html('<span class="muted">{}</span>', NOT_MEASURED)
@@ -157,7 +157,7 @@ def spark(values: Sequence[Number | None], *, hot: bool = False) -> SafeString:
 def bar(share: Number | None, *, kind: str = "judged", label: str = "") -> SafeString:
     """A share from 0 to 1 of a whole. kind: judged (blue), reference (graphite), third, ok, warn, bad, ghost (outline only).
 
-    label: what a screen reader says; without it the bar is hidden from it, because the number stands beside it.
+    label: what a screen reader says; without it the bar is hidden from it, because the number is beside it.
     """
     width = round(100 * min(1.0, max(0.0, float(share or 0))), 1)
     told = format_html('role="img" aria-label="{}"', label) if label else HIDDEN

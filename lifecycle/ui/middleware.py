@@ -16,7 +16,7 @@ from lifecycle.runtime.refusals import Refusal
 from lifecycle.ui.respond import wants_fragment
 
 log = logging.getLogger("lifecycle.refused")
-NOT_ALLOWED = "Your role does not allow this."
+NOT_ALLOWED = "Your role doesn't allow this."
 
 
 class RefusalMiddleware:
@@ -52,8 +52,8 @@ class RefusalMiddleware:
 
 
 def form_only(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """A page for whoever opens the address of a form, in place of an empty answer."""
-    refusal = Refusal("This address takes what a form sends; it has no page of its own.", next_step="Go back and use the button there.")
+    """A page for anyone who opens the address of a form, in place of an empty answer."""
+    refusal = Refusal("This URL only accepts form submissions.", next_step="Go back and use the button on the page.")
     page = render(request, "refused.html", {"refusal": refusal, "status": 405}, status=405)
     page["Allow"] = response["Allow"]
     return page

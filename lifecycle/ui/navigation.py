@@ -43,7 +43,7 @@ class NavItem:
 
     @property
     def counted(self) -> bool:
-        """Whether a number may stand beside the item (a template would call `count` itself)."""
+        """Whether a number may are beside the item (a template would call `count` itself)."""
         return self.count is not None
 
     def fits(self, view_name: str) -> int:
@@ -83,7 +83,7 @@ _items: dict[str, NavItem] = {}
 def register(item: NavItem) -> None:
     """Add an item; registering the same URL name again replaces it."""
     if item.group not in GROUPS:
-        raise ValueError(f"{item.label!r} names the group {item.group!r}; the navigation has {', '.join(GROUPS)}.")
+        raise ValueError(f"{item.label!r} is in the unknown group {item.group!r}; choose from {', '.join(GROUPS)}.")
     _items[item.url_name] = item
 
 

@@ -11,6 +11,8 @@ from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 from django_htmx.middleware import HtmxDetails
 
+from lifecycle.ui.toasts import toast
+
 
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page: not for a boosted link, and not to restore a page from history."""
@@ -43,3 +45,9 @@ def redirect_or_refresh(request: HttpRequest, url: str = "") -> HttpResponse:
     if not wants_fragment(request):
         return HttpResponseRedirect(url or request.get_full_path())
     return HttpResponseClientRedirect(url) if url else HttpResponseClientRefresh()
+
+
+def done_at(request: HttpRequest, url: str, text: str, *, kind: str = "ok") -> HttpResponse:
+    """Go to `url` after a change, and say there what was done."""
+    toast(request, text, kind=kind)
+    return redirect_or_refresh(request, url)

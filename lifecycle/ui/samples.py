@@ -21,12 +21,12 @@ class RunForm(forms.Form):
     """A form with one field of each shape."""
 
     rank = forms.IntegerField(label="LoRA rank", help_text="1 to 64. 16 suits most intent models.", min_value=1, max_value=64)
-    snapshot = forms.ChoiceField(choices=[("", "Choose a snapshot"), ("14", "s14, 10,003 rows")])
+    snapshot = forms.ChoiceField(choices=[("", "Choose a dataset version"), ("14", "v14, 10,003 rows")])
     rate = forms.CharField(label="Learning rate", help_text="Last three good runs used 1e-4 to 3e-4.", required=False)
     note = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), required=False)
     early = forms.BooleanField(label="Stop early after 10 evaluations without a new best", required=False)
     strategy = forms.ChoiceField(
-        widget=forms.RadioSelect, choices=[("lora", "LoRA"), ("full", "All weights"), ("head", "Head only")], required=False
+        widget=forms.RadioSelect, choices=[("lora", "LoRA"), ("full", "Full fine-tuning"), ("head", "Head only")], required=False
     )
     file = forms.FileField(label="Training file", help_text="CSV, JSON lines or Parquet.", required=False)
 
@@ -41,7 +41,7 @@ def steps() -> list[Step]:
     first = digests()[0]
     return [
         Step("Dataset", "example-intents", "#thread"),
-        Step("Snapshot", "version 7", "#thread", digest=first),
+        Step("Dataset version", "version 7", "#thread", digest=first),
         Step("Run", "184", at="now"),
         Step("Version", "not registered", at="next"),
         Step("Canary", "none", at="next"),
@@ -54,7 +54,7 @@ def figures() -> list[Figure]:
         Figure("Macro-F1, best", "0.921", sub="on 3.2.0", change="+0.009", good=True),
         Figure("p95 latency", "19.1", "ms", sub="limit 25", change="+0.7", good=False),
         Figure("Trainable", "1.18", "%", sub="271,181 of 22.98 M"),
-        Figure("Cost so far", None, sub="no price is set"),
+        Figure("Cost so far", None, sub="no price set"),
     ]
 
 
@@ -85,7 +85,7 @@ def loss() -> Chart:
     return Chart(
         id="sample-loss",
         lead=f"Validation loss is lowest at step {steps[lowest]}",
-        caption="while training loss still falls.",
+        caption="while training loss is still falling.",
         size="tall",
         figure={
             "data": [
@@ -121,8 +121,8 @@ def confusion() -> Chart:
     layout = {"xaxis": across, "yaxis": down, "annotations": texts, "hovermode": "closest", "margin": {"l": 4, "r": 44, "t": 4, "b": 4}}
     return Chart(
         id="sample-confusion",
-        lead="Errors only:",
-        caption="the diagonal is left unshaded so mistakes carry the colour.",
+        lead="Only errors are coloured;",
+        caption="the diagonal isn't shaded.",
         size="tall",
         figure={"data": [heat], "layout": layout},
         head=["true", *names],

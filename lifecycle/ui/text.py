@@ -63,8 +63,8 @@ def shortened(text: str, most: int) -> str:
 
 
 def boundary(text: str, at: int) -> int:
-    """Where the character begins, as people see it, that stands at this place; the text's length behind its end."""
-    for found in regex.finditer(r"\X", text, pos=max(0, at - 64)):  # longer ones are nobody's writing
+    """Where the character begins, as people see it, that is at this place; the text's length behind its end."""
+    for found in regex.finditer(r"\X", text, pos=max(0, at - 64)):  # longer ones are no one's writing
         if found.end() > at:
             return found.start()
     return len(text)

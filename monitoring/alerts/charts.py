@@ -9,7 +9,7 @@ from typing import Any
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import decimals, percent
 from monitoring.alerts.models import Check
-from monitoring.alerts.rules.burn import ROWS, Count, Row
+from monitoring.alerts.rules.burn import ROWS, BurnRule, Count
 
 END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
 
@@ -58,7 +58,7 @@ def budget(kind: str, starts: Sequence[datetime], counts: Sequence[Count], targe
 
 def burns(checks: Sequence[Check], at: int, window_days: int) -> Chart:
     """The burn rates of one row of the table around an alert. checks: oldest first; at: which row."""
-    row: Row = ROWS[at]
+    row: BurnRule = ROWS[at]
     limit = row.burn(timedelta(days=window_days))
     known = [check for check in checks if len(check.burns) > at]
     times = [stamp(check.at) for check in known]

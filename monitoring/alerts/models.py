@@ -58,7 +58,7 @@ class Objective(models.Model):
 
 
 class Alert(models.Model):
-    """Something that somebody should know of, from its first to its last sight. Open ones are one per fingerprint.
+    """Something that someone should know of, from its first to its last sight. Open ones are one per fingerprint.
 
     group: endpoint and live deployment, which are said together. told_at: the last message about it. calm: evaluations in a row below the
     limit. inhibited_by: the page that makes it unimportant for now.
@@ -119,7 +119,7 @@ class Alert(models.Model):
 
     @property
     def mark(self) -> str:
-        """The mark that goes with it: of its severity while nobody has taken it, else of its state."""
+        """The mark that goes with it: of its severity while no one has taken it, else of its state."""
         return SEVERITY_MARKS[Severity(self.severity)] if self.state == State.FIRING else MARKS[State(self.state)]
 
 
@@ -185,7 +185,7 @@ class Check(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When the evaluation of alerts last ran to its end. One row a name; absent for two minutes, somebody else raises a page."""
+    """When the evaluation of alerts last ran to its end. One row a name; absent for two minutes, someone else raises a page."""
 
     EVALUATION = "evaluation"
 

@@ -12,6 +12,7 @@ from django.db.models import Case, QuerySet, When
 from django.utils import timezone
 
 from lifecycle.ground.notices.models import Channel, Delivery
+from lifecycle.ui import paging
 from monitoring.alerts.models import Alert, Check, Heartbeat, Objective, Silence
 from monitoring.alerts.rules.burn import Budget
 from monitoring.alerts.rules.objectives import Kind
@@ -56,26 +57,21 @@ def open_alerts(user: Person) -> list[Alert]:
 
 
 def most_urgent(rows: QuerySet[Alert]) -> QuerySet[Alert]:
-    """Pages first, then tickets, then the digest, the newest of each first: whoever takes the first few misses no old page."""
+    """Pages first, then tickets, then the digest, the newest of each first: anyone who takes the first few misses no old page."""
     return rows.order_by(Case(*(When(severity=each, then=rank) for each, rank in RANK.items())), "-pk")
 
 
 def page_of(user: Person, filters: Filters, before: int | None = None) -> tuple[list[Alert], int | None]:
     """One page of alerts, newest first, and the key of the next; without a state, those that are over."""
     rows = visible(user).filter(state=filters.state) if filters.state else visible(user).filter(state=State.RESOLVED)
-    rows = narrowed(rows, filters)
-    if before:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(narrowed(rows, filters), before, PAGE)
 
 
 def all_of(user: Person, filters: Filters, before: int | None = None) -> tuple[list[Alert], int | None]:
     """The same whatever the state, for the API."""
     rows = narrowed(visible(user), filters)
     rows = rows.filter(state=filters.state) if filters.state else rows
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(rows, before, PAGE)
 
 
 def narrowed(rows: QuerySet[Alert], filters: Filters) -> QuerySet[Alert]:
@@ -175,8 +171,7 @@ def suppressed(user: Person, *, endpoint: str = "", why: str = "", before: int |
     rows = policy.visible_to(user, rows, SEE).order_by("-id")
     given = {"endpoint__uuid": endpoint, "why": why}
     rows = rows.filter(**{name: value for name, value in given.items() if value})
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(rows, before, PAGE)
 
 
 def held_back(user: Person, since: datetime) -> int:
@@ -226,5 +221,5 @@ def deliveries_of(alert: Alert) -> list[Delivery]:
 
 
 def owners(endpoint: Endpoint) -> QuerySet[User]:
-    """Who may own an objective: everybody who sees the endpoint."""
+    """Who may own an objective: everyone who sees the endpoint."""
     return policy.who_can(SEE, endpoint)

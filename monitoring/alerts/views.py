@@ -15,8 +15,8 @@ from lifecycle.ground.notices.models import Channel
 from lifecycle.runtime.refusals import Refusal, Refused
 from lifecycle.ui.addresses import key_in, typed_in
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal, cleaned
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.forms import cleaned, refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.alerts import actions, page, queries
 from monitoring.alerts.forms import ChannelForm, ObjectiveForm, ResolveForm, SeenForm, SilenceForm, SwitchForm
@@ -55,8 +55,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say that you look after it."""
     actions.acknowledge(alert_id=uuid, actor=request.user, seen=cleaned(SeenForm(request.POST))["seen"])
-    toast(request, "Alert acknowledged")
-    return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
+    return done_at(request, reverse("alerts:detail", args=[uuid]), "Alert acknowledged")
 
 
 @require_POST
@@ -65,8 +64,7 @@ def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resolve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End it by hand."""
     actions.resolve(alert_id=uuid, actor=request.user, **cleaned(ResolveForm(request.POST)))
-    toast(request, "Alert resolved")
-    return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
+    return done_at(request, reverse("alerts:detail", args=[uuid]), "Alert resolved")
 
 
 @require_safe
@@ -96,20 +94,16 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
         raise Refused("Objective not found.")
     form = ObjectiveForm(request.POST, kind=kind, endpoint=found)
     if form.is_valid():
-        try:
+        with refused_on(form):
             actions.set_objective(endpoint_id=uuid, kind=kind, actor=request.user, **form.values)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"{Kind(kind).label} objective of {found.slug} saved")
-            return redirect_or_refresh(request, reverse("alerts:endpoint", args=[uuid]))
+            return done_at(request, reverse("alerts:endpoint", args=[uuid]), f"{Kind(kind).label} objective of {found.slug} saved")
     return respond(request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, found, form, kind), status=422)
 
 
 @require_POST
 @needs(MANAGE, Objective, see=SEE)
 def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Stop evaluating an objective, or go on."""
+    """Stop evaluating an objective, or continue."""
     given = cleaned(SwitchForm(request.POST))
     made = actions.switch_objective(objective_id=uuid, is_on=given["on"], actor=request.user, seen=given["seen"])
     toast(request, f"{made.get_kind_display()} objective turned {'on' if made.is_on else 'off'}", kind="ok" if made.is_on else "warn")
@@ -133,15 +127,11 @@ def silences(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         given, (project, about) = form.cleaned_data, form.place
         until = timezone.now() + form.length
-        try:
+        with refused_on(form):
             actions.silence(
                 project=project, endpoint=about, until=until, reason=given["reason"], source=given["source"], actor=request.user
             )
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"{about or project} silenced", kind="warn")
-            return redirect_or_refresh(request, reverse("alerts:silences"))
+            return done_at(request, reverse("alerts:silences"), f"{about or project} silenced", kind="warn")
     return respond(request, SILENCES, "silences", page.listing.silences(request.user, form), status=422)
 
 
@@ -150,23 +140,19 @@ def silences(request: SignedInRequest) -> HttpResponse:
 def end_silence(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have messages come again."""
     made = actions.end_silence(silence_id=uuid, actor=request.user)
-    toast(request, f"Silence of {made.endpoint or made.project} ended")
-    return redirect_or_refresh(request, reverse("alerts:silences"))
+    return done_at(request, reverse("alerts:silences"), f"Silence of {made.endpoint or made.project} ended")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def channels(request: SignedInRequest) -> HttpResponse:
-    """Ways out: e-mail and webhooks; and a new one. A webhook's secret stands in the answer that makes it and nowhere else."""
+    """Ways out: e-mail and webhooks; and a new one. A webhook's secret is in the answer that makes it and nowhere else."""
     if request.method != "POST":
         return respond(request, CHANNELS, "channels", page.channels.channels(request.user))
     form = ChannelForm(request.POST, user=request.user)
     if form.is_valid():
-        try:
+        with refused_on(form, Refusal):
             made = delivery.add_channel(actor=request.user, **form.cleaned_data)
-        except Refusal as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{made.name} added")
             return respond(
                 request, CHANNELS, "channels", page.channels.channels(request.user, made=made if made.kind == "webhook" else None)
@@ -188,14 +174,13 @@ def switch_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Send a message that says that it is a test."""
     delivery.send_test(channel_id=uuid, actor=request.user, once=typed_in(request.POST, "once", 64) or str(uuid4()))
-    toast(request, "Test message queued; its result appears below", kind="live")
-    return redirect_or_refresh(request, reverse("alerts:channels"))
+    return done_at(request, reverse("alerts:channels"), "Test message queued; its result appears below", kind="live")
 
 
 @require_POST
 @needs(MANAGE, Channel, see=SEE)
 def new_secret(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Replace a webhook's secret; the new one stands in this answer and nowhere else."""
+    """Replace a webhook's secret; the new one is in this answer and nowhere else."""
     seen = number(request.POST.get("seen", ""))
     made = delivery.new_secret(channel_id=uuid, actor=request.user, seen=-1 if seen is None else seen)
     return respond(request, CHANNELS, "channels", page.channels.channels(request.user, made=made))

@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.ground.jobs.api import JobOut
 from monitoring.drift import actions, queries
@@ -17,7 +16,7 @@ from monitoring.drift.rules import Held, Mark, Monitor, State
 from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View
+from registry.ground.access.rest import Request, RowOut, operation, page_out
 
 SEE = "drift.view"
 
@@ -122,18 +121,16 @@ class TextCheckOut(MeasurementOut):
     typical = serializers.ListField(child=serializers.UUIDField())
 
 
-class EpisodeOut(serializers.Serializer[Episode]):
+class EpisodeOut(RowOut[Episode]):
     """A period in which a monitor was open."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    version = serializers.UUIDField(source="version.uuid")
     monitor = serializers.ChoiceField(choices=Monitor.choices)
     value = serializers.FloatField(help_text="in the window that opened it; the report has the latest value")
     limit = serializers.FloatField(help_text="in the same window")
-    opened_at = serializers.DateTimeField()
-    closed_at = serializers.DateTimeField(allow_null=True)
-    end_reason = serializers.CharField()
+
+    class Meta:
+        model = Episode
+        fields = ["uuid", "endpoint", "version", "monitor", "value", "limit", "opened_at", "closed_at", "end_reason"]
 
 
 class DriftOut(serializers.Serializer[Any]):
@@ -152,68 +149,46 @@ class DriftOut(serializers.Serializer[Any]):
     episodes = EpisodeOut(many=True, help_text="open or closed, newest first, up to 30")
 
 
-class ReportPageOut(serializers.Serializer[Any]):
-    """Up to 30 reports, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = ReportOut(many=True)
-    before = serializers.CharField(allow_null=True)
-
-
-class OfEndpoint(View):
-    """The drift of an endpoint."""
-
-    needs = {"GET": Needs(SEE, Endpoint)}
-
-    @extend_schema(operation_id="drift_read", responses=DriftOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The latest report and text check, the latest requested ones, and open monitors."""
-        found = Endpoint.objects.get(uuid=uuid)
-        standing = queries.standing([found])[found.pk]
-        shown: dict[str, Any] = {"state": standing.state, "report": standing.report, "asked": queries.latest_asked(found)}
-        shown |= {"texts": queries.texts_for(request.user, standing.texts)}
-        shown |= {"asked_texts": queries.texts_for(request.user, queries.latest_asked_texts(found))}
-        shown |= {"open": standing.open, "episodes": queries.episodes(found, queries.PAGE)}
-        return Response(DriftOut(shown).data)
+@operation("GET", "drift_read", Needs(SEE, Endpoint), gives=DriftOut)
+def of_endpoint(request: Request, uuid: UUID) -> object:
+    """The latest report and text check, the latest requested ones, and open monitors."""
+    found = Endpoint.objects.get(uuid=uuid)
+    standing = queries.standing([found])[found.pk]
+    shown: dict[str, Any] = {"state": standing.state, "report": standing.report, "asked": queries.latest_asked(found)}
+    shown |= {"texts": queries.texts_for(request.user, standing.texts)}
+    shown |= {"asked_texts": queries.texts_for(request.user, queries.latest_asked_texts(found))}
+    shown |= {"open": standing.open, "episodes": queries.episodes(found, queries.PAGE)}
+    return shown
 
 
-class Reports(View):
-    """The windows of an endpoint."""
-
-    needs = {"GET": Needs(SEE, Endpoint)}
-
-    @extend_schema(operation_id="drift_reports", responses=ReportPageOut, parameters=[OpenApiParameter("before", str)])
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List reports, newest first, without requested ones."""
-        rows, older = queries.page_of_reports(Endpoint.objects.get(uuid=uuid), request.query_params.get("before", ""))
-        return Response({"results": ReportOut(rows, many=True).data, "before": older})
-
-
-class OneReport(View):
-    """One window."""
-
-    needs = {"GET": Needs(SEE, DriftReport)}
-
-    @extend_schema(operation_id="drift_report", responses=ReportDetailOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get a report with its histogram bins."""
-        rows = queries.measured(DriftReport, request.user).select_related("version", "endpoint")
-        return Response(ReportDetailOut(policy.get_visible(request.user, rows, SEE, uuid=uuid)).data)
+@operation(
+    "GET",
+    "drift_reports",
+    Needs(SEE, Endpoint),
+    gives=page_out(ReportOut, queries.PAGE, "reports", key=serializers.CharField),
+    parameters=[OpenApiParameter("before", str)],
+)
+def reports(request: Request, uuid: UUID) -> object:
+    """List reports, newest first, without requested ones."""
+    return queries.page_of_reports(Endpoint.objects.get(uuid=uuid), request.query_params.get("before", ""))
 
 
-class MeasureNow(View):
-    """A requested measurement."""
+@operation("GET", "drift_report", Needs(SEE, DriftReport), gives=ReportDetailOut)
+def one_report(request: Request, uuid: UUID) -> object:
+    """Get a report with its histogram bins."""
+    rows = queries.measured(DriftReport, request.user).select_related("version", "endpoint")
+    return policy.get_visible(request.user, rows, SEE, uuid=uuid)
 
-    needs = {"POST": Needs("drift.measure", Endpoint, SEE)}
 
-    @extend_schema(operation_id="drift_measure", request=None, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Measure the last 24 hours: counts, then texts. Returns the current job while one is queued or running. 409 if nothing is live."""
-        return Response(JobOut(actions.ask(endpoint_id=uuid, actor=request.user)).data, status=202)
+@operation("POST", "drift_measure", Needs("drift.measure", Endpoint, SEE), gives=JobOut, status=202)
+def measure_now(request: Request, uuid: UUID) -> object:
+    """Measure the last 24 hours: counts, then texts. Returns the current job while one is queued or running. 409 if nothing is live."""
+    return actions.ask(endpoint_id=uuid, actor=request.user)
 
 
 urlpatterns = [
-    path("endpoints/<uuid:uuid>/drift/", OfEndpoint.as_view(), name="api-drift"),
-    path("endpoints/<uuid:uuid>/drift/reports/", Reports.as_view(), name="api-drift-reports"),
-    path("endpoints/<uuid:uuid>/drift/measure/", MeasureNow.as_view(), name="api-drift-measure"),
-    path("drift/reports/<uuid:uuid>/", OneReport.as_view(), name="api-drift-report"),
+    path("endpoints/<uuid:uuid>/drift/", of_endpoint, name="api-drift"),
+    path("endpoints/<uuid:uuid>/drift/reports/", reports, name="api-drift-reports"),
+    path("endpoints/<uuid:uuid>/drift/measure/", measure_now, name="api-drift-measure"),
+    path("drift/reports/<uuid:uuid>/", one_report, name="api-drift-report"),
 ]

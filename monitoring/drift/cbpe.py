@@ -2,7 +2,7 @@
 
 Confidences are calibrated on the reference by isotonic regression, never on training rows; the mean of calibrated confidences is the
 expected accuracy. Its band holds both errors: that of the window's answers, and that of a calibration from so few reference rows. It cannot
-see that the same text now has another right answer, so LIMITS stand beside every estimate.
+see that the same text now has another right answer, so LIMITS are beside every estimate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Texts of a window against texts of the reference: by their words, and by the model's own vectors. Pure; numpy.
 
 Each text counts once on its side, however often it was sent: what many people send in the same words is no news, and a classifier that has
-met a text knows it again. The texts of one sender, near duplicates of the reference, and a text that stands on both sides share a fold.
+met a text knows it again. The texts of one sender, near duplicates of the reference, and a text that is on both sides share a fold.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TEXTUAL = (Monitor.WORDS, Monitor.MEANING)
 
 
 def once(texts: Sequence[str]) -> list[int]:
-    """The places of the texts that differ, each where it stands first; case, width and blanks make no difference."""
+    """The places of the texts that differ, each its state first; case, width and blanks make no difference."""
     first: dict[str, int] = {}
     for at, text in enumerate(texts):
         first.setdefault(normal_digest(text), at)
@@ -62,10 +62,10 @@ def compare(
 ) -> Compared:  # fmt: skip
     """Both classifiers, the words, the texts most typical of the window, and how many lie outside what was evaluated.
 
-    reference, current: each text `once`. keys: who sent each current text, empty where nobody says so; then the text itself stands for its
+    reference, current: each text `once`. keys: who sent each current text, empty where no one says so; then the text itself represents its
     sender.
     vectors: of reference and current in the model's embedding, or the sentence why there are none. step: told what comes next. clusters:
-    the group of near duplicates of each text of the reference; None where each is one of its own, or nobody counted.
+    the group of near duplicates of each text of the reference; None where each is one of its own, or no one counted.
     """
     n = len(reference)
     step("Comparing words")

@@ -79,7 +79,7 @@ class Table:
 def tf_idf(texts: Sequence[str]) -> Table:
     """(1 + ln count) * (ln((1 + N) / (1 + df)) + 1), each row scaled to length 1, as scikit-learn has it.
 
-    Words that stand in one text only, or in more than half of them, are left out; of the rest the 4,000 in most texts count.
+    Words that are in one text only, or in more than half of them, are left out; of the rest the 4,000 in most texts count.
     """
     counted = [Counter(words_of(text)) for text in texts]
     frequency = Counter(word for each in counted for word in each)
@@ -175,7 +175,7 @@ def told_apart(reference: Floats, current: Floats, alpha: float, groups: Ints | 
     Scores of different folds depend on each other, which widens the AUC's spread to about one and a half of `standard_error`. So the
     spread is taken from 199 permutations of the sides within folds, and never less than the formula's. The part of it that is the current
     rows', n / (n + m), is multiplied by the design effect of their placements among the reference, that of the reference's by theirs
-    (Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), and Student's t stands for the normal, on as
+    (Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), and Student's t represents the normal, on as
     many groups of one size as either side has at least.
     """
     rows = np.vstack([reference, current]).astype(np.float64)
@@ -241,7 +241,7 @@ def most_typical(scores: Floats, count: int = SHOWN_TEXTS) -> list[int]:
     return [int(at) for at in np.argsort(-scores, kind="stable")[:count]]
 
 
-# ── A region that nobody evaluated ──────────────────────────────────────────
+# ── A region that no one evaluated ──────────────────────────────────────────
 def nearest_distance(rows: Floats, among: Floats, groups: Ints | None = None) -> Floats:
     """Cosine distance (0 to 2) of each row to its nearest among others. groups: where both are one set, of which none of a row's group is
     its neighbour; infinite where there is no other group."""

@@ -16,7 +16,7 @@ Results = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class JudgedMonitor:
     """A monitor in a window. judgement: None where it was not measured. acts: whether it may open and close; else it only looks."""
 
     measured: Measured
@@ -67,22 +67,22 @@ def past_of(before: Sequence[Results], monitor: str) -> list[Past]:
     return [Past(each["ratio"], each["mean"], each["over"], each["quiet"]) for each in found]
 
 
-def say(found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True) -> list[Said]:
+def say(found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True) -> list[JudgedMonitor]:
     """What a window means. before: results of the windows before it, oldest first. was_open: the monitors that stand open."""
     sure = measuring.sure(found)
     said = []
     for each in found:
         is_open = each.monitor in was_open
         if each.value is None or each.critical is None:
-            said.append(Said(each, False, None, is_open, acts))
+            said.append(JudgedMonitor(each, False, None, is_open, acts))
             continue
         past, certain = past_of(before, each.monitor), sure[each.monitor]
         meaning = judge(past, ratio=each.ratio, rows=each.m, sure=certain, is_open=is_open, matters=each.matters)
-        said.append(Said(each, certain, meaning, is_open, acts))
+        said.append(JudgedMonitor(each, certain, meaning, is_open, acts))
     return said
 
 
-def state_of(said: Sequence[Said]) -> State:
+def state_of(said: Sequence[JudgedMonitor]) -> State:
     """One state for the window: what its monitors are marked with at worst. Drift only where one that stands open was measured; nothing
     measured is insufficient, never good."""
     measured = [each for each in said if each.judgement is not None]
@@ -92,7 +92,7 @@ def state_of(said: Sequence[Said]) -> State:
     return next((state for state in (State.DRIFT, State.WATCH) if state in marks), State.OK)
 
 
-def worst_of(said: Sequence[Said]) -> Said | None:
+def worst_of(said: Sequence[JudgedMonitor]) -> JudgedMonitor | None:
     """The monitor farthest on the way to its limit, or beyond it."""
     return max((each for each in said if each.judgement is not None), key=lambda each: each.measured.ratio, default=None)
 
@@ -118,7 +118,7 @@ def moved(monitor: str, value: float | None) -> str:
     return f"{'down' if value >= 0 else 'up'} {shown(monitor, abs(value))}"
 
 
-def sentence(said: Sequence[Said], rows: int) -> str:
+def sentence(said: Sequence[JudgedMonitor], rows: int) -> str:
     """Why the window has its state."""
     measured = [each for each in said if each.judgement is not None]
     still = [Monitor(each.measured.monitor).label for each in said if each.is_open]
@@ -135,7 +135,7 @@ def sentence(said: Sequence[Said], rows: int) -> str:
     return "No statistically and practically significant difference from the evaluation."
 
 
-def open_sentence(each: Said) -> str:
+def open_sentence(each: JudgedMonitor) -> str:
     """Of a monitor that stands open."""
     found, said = each.measured, each.judgement
     if said is None:
@@ -147,7 +147,7 @@ def open_sentence(each: Said) -> str:
     return f"{Monitor(found.monitor).label}: {against(found.monitor, found.value, found.limit)}{often}."
 
 
-def held_sentence(each: Said) -> str:
+def held_sentence(each: JudgedMonitor) -> str:
     """Of a monitor that was over its limit and opened nothing."""
     found, held = each.measured, each.judgement.held if each.judgement else None
     why = Held(held).label.lower() if held else "this window opens nothing"

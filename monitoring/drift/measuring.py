@@ -159,7 +159,7 @@ def ranged(ends: Sequence[str], begins: Sequence[str]) -> list[str]:
 
 
 def answers_in(monitor: str, known: Mapping[str, Mapping[str, int] | None], name: str) -> Q | None:
-    """Which answers lie in a bin, as a condition on Prediction; None for a bin that the reference does not cut."""
+    """Which answers are in a bin, as a condition on Prediction; None for a bin that the reference does not cut."""
     counts_ = known.get(FIELD[monitor])
     if counts_ is None:
         return None
@@ -193,7 +193,7 @@ def ends_of(monitor: str, edges: Sequence[int]) -> list[float]:
 
 
 def design_of(monitor: str, reference: Reference, counts: Counts, senders: Senders | None) -> Design | None:
-    """What the window's senders do to the shares of a monitor's bins; None where nobody says who asked."""
+    """What the window's senders do to the shares of a monitor's bins; None where no one shows who asked."""
     if senders is None:
         return None
     known, now = reference.histograms[FIELD[monitor]] or {}, senders.values[FIELD[monitor]]
@@ -208,7 +208,7 @@ def design_of(monitor: str, reference: Reference, counts: Counts, senders: Sende
 
 
 def measure(monitor: str, reference: Reference, counts: Counts, senders: Senders | None = None) -> Measured:
-    """One of the PSI monitors. senders: who asked; None: nobody says so, and answers are taken as independent."""
+    """One of the PSI monitors. senders: who asked; None: no one says so, and answers are taken as independent."""
     if reference.histograms.get(FIELD[monitor]) is not None and counts.answers < MIN_ROWS:
         return too_few(monitor, counts.answers, MIN_ROWS)
     bins = bins_of(monitor, reference, counts)
@@ -242,7 +242,7 @@ def unknown_labels(reference: Reference, counts: Counts) -> str:
 def expected_accuracy(reference: Reference, counts: Counts, senders: Senders | None = None) -> Estimate | None:
     """The accuracy to be expected of a window from its 50 bins of confidence; None without any.
 
-    A bin stands for the mean calibrated confidence of the reference rows in it.
+    A bin represents the mean calibrated confidence of the reference rows in it.
     """
     known = reference.calibration
     if not (weight := confidences(counts)).any() or reference.one_group:
@@ -262,7 +262,7 @@ def errors_of(calibration: Mapping[str, Any]) -> Floats:
 
 
 def effect_on_accuracy(reference: Reference, counts: Counts, senders: Senders | None) -> float | None:
-    """The design effect of the senders on the mean expected value; None where nobody says who asked."""
+    """The design effect of the senders on the mean expected value; None where no one shows who asked."""
     if senders is None:
         return None
     bins, expected = senders.values[FIELD[Monitor.CONFIDENCE]], reference.calibration["expected"]
@@ -313,7 +313,7 @@ def measure_accuracy(reference: Reference, counts: Counts, senders: Senders | No
 def tells_enough(counts: Counts) -> bool:
     """Whether people judged so many of the window's answers, and so large a part, that their word is worth more than an estimate.
 
-    Where only a few are judged they are mostly the wrong ones, since nobody reports what went well.
+    Where only a few are judged they are mostly the wrong ones, since no one reports what went well.
     """
     judged = counts.right + counts.wrong
     return judged >= MIN_ROWS and judged >= JUDGED_LEAST * counts.answers
@@ -326,7 +326,7 @@ def realised(counts: Counts) -> dict[str, Any] | None:
 
 
 def measure_realised(reference: Reference, counts: Counts, tests: int = 1) -> Measured:
-    """How far accuracy fell at least below that on the reference: an answer without feedback counts as correct, so that whoever reports
+    """How far accuracy fell at least below that on the reference: an answer without feedback counts as correct, so that anyone who reports
     wrong ones more often than correct ones makes no fall (C. F. Manski, "Anatomy of the selection problem", Journal of Human Resources
     24(3), 1989); where all have feedback nothing is given away. tests: how many share ALPHA.
 

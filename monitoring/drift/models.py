@@ -50,12 +50,12 @@ class Measurement(models.Model):
     )
     window_start = models.DateTimeField()
     window_end = models.DateTimeField()
-    asked = models.BooleanField(default=False, help_text="measured because somebody asked: it opens and closes nothing")
+    asked = models.BooleanField(default=False, help_text="measured on request; opens and closes no alerts")
     rows = models.PositiveIntegerField(help_text="answers in the window; of texts: how many were compared")
     state = models.CharField(max_length=12, choices=State.choices)
     results = models.JSONField(default=dict, help_text="monitor → what was measured")
     worst = models.CharField(max_length=12, choices=Monitor.choices, blank=True, help_text="the monitor nearest to its limit, or beyond it")
-    ratio = models.FloatField(null=True, help_text="of the worst: 0 is no difference, 1 its limit; null: nothing was measured")
+    ratio = models.FloatField(null=True, help_text="of the worst: 0 is no difference, 1 its limit; null: not measured")
     why = models.CharField(max_length=500, help_text="the state as a sentence")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -74,7 +74,7 @@ class DriftReport(Measurement):
     between = models.BooleanField(default=False, help_text="an hour measured early because it was far off; it isn't one of the windows")
     bins = models.JSONField(default=dict, help_text="monitor → [[name, reference, window]], counts")
     estimate = models.JSONField(null=True, help_text="expected accuracy and macro-F1 with bands; null: not estimated")
-    realised = models.JSONField(null=True, help_text="share called right by then, with its interval; null: nobody said")
+    realised = models.JSONField(null=True, help_text="share correct at that time, with its interval; null without feedback")
 
     class Meta:
         constraints = [

@@ -34,7 +34,7 @@ PAGE = 30
 F1_ROWS = 500
 LIVE = Q(endpoint__alias__version=None) | Q(version=F("endpoint__alias__version"))  # of the live version; of any where none is live
 KINDS = ("drift.measure", "drift.texts")
-OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check speaks for later windows
+OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check supports later windows
 
 
 # ── Where endpoints stand ───────────────────────────────────────────────────
@@ -94,7 +94,7 @@ def standing_after(report: DriftReport) -> Standing:
 
 def texts_beside(reports: Iterable[DriftReport]) -> dict[int, TextCheck]:
     """Primary key of each report → the check of the same version's texts that was newest when its window ended: that of the same window
-    where there is one. A check that somebody asked for stands beside a report that somebody asked for alone."""
+    where there is one. A check that someone asked for is beside a report that someone asked for alone."""
     keys = [report.pk for report in reports]
     mine = TextCheck.objects.filter(endpoint=OuterRef("endpoint"), version=OuterRef("version"), window_end__lte=OuterRef("window_end"))
     mine = mine.filter(Q(asked=False) | Q(asked=OuterRef("asked")))
@@ -113,13 +113,13 @@ def texts_for(user: User, check: TextCheck | None) -> TextCheck | None:
 
 
 def latest_asked(endpoint: Endpoint) -> DriftReport | None:
-    """The newest report of the live version that somebody asked for."""
+    """The newest report of the live version that someone asked for."""
     rows = DriftReport.objects.filter(LIVE, endpoint=endpoint, asked=True)
     return rows.select_related("version", "baseline").order_by("-id").first()
 
 
 def latest_asked_texts(endpoint: Endpoint) -> TextCheck | None:
-    """The newest check of the live version's texts that somebody asked for."""
+    """The newest check of the live version's texts that someone asked for."""
     rows = TextCheck.objects.filter(LIVE, endpoint=endpoint, asked=True)
     return rows.select_related("version", "endpoint").order_by("-id").first()
 
@@ -132,11 +132,8 @@ def reports(endpoint: Endpoint, limit: int) -> list[DriftReport]:
 def page_of_reports(endpoint: Endpoint, before: str, size: int = PAGE) -> tuple[list[DriftReport], str | None]:
     """One page of reports, newest first, and the key of the next. before: a key as the page before gave it; nonsense is the first page."""
     rows = scheduled(DriftReport, endpoint).select_related("version", "endpoint").defer("bins")
-    if key := keyset.read(before):
-        rows = rows.filter(Q(window_end__lt=key[0]) | Q(window_end=key[0], id__lt=key[1]))
-    found = list(rows[: size + 1])
-    page = found[:size]
-    return page, keyset.written((page[-1].window_end, page[-1].pk)) if len(found) > size else None
+    page, older = keyset.page(rows, keyset.read(before), size, at="window_end")
+    return page, keyset.written(older) if older else None
 
 
 def open_episodes(endpoint: Endpoint) -> list[Episode]:
@@ -159,7 +156,7 @@ def episodes(endpoint: Endpoint, limit: int) -> list[Episode]:
 
 
 def scheduled(model: type[Any], endpoint: Endpoint) -> QuerySet[Any]:
-    """What the beat measured, newest first; what somebody asked for is not among it, an hour between windows is."""
+    """What the beat measured, newest first; what someone asked for is not among it, an hour between windows is."""
     rows: QuerySet[Any] = model.objects.filter(endpoint=endpoint, asked=False).order_by("-window_end", "-id")
     return rows
 
@@ -201,7 +198,7 @@ def scores_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: in
 
 
 def senders_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: int) -> Senders | None:
-    """Who asked, of about 10,000 of a window's answers drawn from all of it; None where nobody says so, or no answer is kept."""
+    """Who asked, of about 10,000 of a window's answers drawn from all of it; None where no one says so, or no answer is kept."""
     return of_answers(traffic.asked(endpoint, span.start, span.end, version, SAMPLE, answers))
 
 
@@ -294,7 +291,7 @@ def typical_texts(check: TextCheck) -> list[Prediction]:
 
 
 def behind(endpoint: Endpoint, version: ModelVersion, span: Span, only: Q, limit: int) -> list[Prediction]:
-    """The newest answers of a window that lie in a bin. only: which answers, as a condition on Prediction."""
+    """The newest answers of a window that are in a bin. only: which answers, as a condition on Prediction."""
     rows = Prediction.objects.filter(only, endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, code__lt=400)
     return list(rows.order_by("-at", "-id")[:limit])
 

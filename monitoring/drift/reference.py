@@ -42,7 +42,7 @@ def counted(keys: Any) -> Histogram:
 
 # ── Calibration ─────────────────────────────────────────────────────────────
 def calibrate(answers: Predictions) -> dict[str, Any]:
-    """How to read confidences of this version, learned on labelled rows that it was not trained on, and how far chance moves what is read.
+    """How to read confidences of this version, learned on labeled rows that it was not trained on, and how far chance moves what is read.
 
     labels, and what `of_accuracy` and `of_macro_f1` say.
     """
@@ -54,7 +54,7 @@ def calibrate(answers: Predictions) -> dict[str, Any]:
 
 
 def together(clusters: Ints | None, order: Ints) -> Ints | None:
-    """Number of each row's cluster, such as near duplicates, in this order; None where each row is one of its own, or nobody knows."""
+    """Number of each row's cluster, such as near duplicates, in this order; None where each row is one of its own, or no one knows."""
     if clusters is None:
         return None
     numbers = clustered.numbered(clusters[order].tolist())
@@ -65,7 +65,7 @@ def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None)
     """expected: of each of the 50 bins of confidence, the mean calibrated confidence. mean: over the reference. accuracy: what it is there.
 
     spread: of one row's rightness, 0 to 0.5. errors: how far chance moves the expected values and the mean, from resamples of the rows on
-    which all is fitted anew, as `cbpe.factor` gives it (R, 51). groups: right rows of all rows, as `clustered.Sums`.
+    which all is fitted again, as `cbpe.factor` gives it (R, 51). groups: right rows of all rows, as `clustered.Sums`.
 
     clusters: as `together` gives them, whole ones are resampled; without any, groups is None.
     """
@@ -94,7 +94,7 @@ def of_macro_f1(probabilities: Floats, truth: Ints, best: Ints, classes: int, cl
     """macro_f1: on the reference. curves: a calibration for each label against the others. f1_expected: the macro-F1 that they give there.
 
     f1_spread: deviation of the macro-F1 over resamples of the rows, times the root of their number. f1_error: deviation of an expected
-    macro-F1 by curves from a resample, put right by how far they were off on it. clusters: as of `of_accuracy`; the spread stands for that
+    macro-F1 by curves from a resample, put right by how far they were off on it. clusters: as of `of_accuracy`; the spread represents that
     of a window, whose rows are not in these clusters.
     """
     kept = cbpe.best_few(probabilities)

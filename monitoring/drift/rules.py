@@ -52,7 +52,7 @@ class Mark(TextChoices):
 def standing_of(report: str | None, texts: str | None, *, is_open: bool) -> State | None:
     """The state of an endpoint. report, texts: states of its newest report and of the text check beside it, None where there is none.
 
-    An open monitor stays drift while windows are too small to say more. Counts that are as evaluated do not stand for texts beside them
+    An open monitor stays drift while windows are too small to say more. Counts that are as evaluated do not represent texts beside them
     that were over their limit. None: nothing was measured.
     """
     if is_open:
@@ -203,6 +203,6 @@ def last_hour(now: datetime) -> Span:
 
 
 def running_span(now: datetime) -> Span:
-    """The last 24 hours to the minute: what is measured when somebody asks."""
+    """The last 24 hours to the minute: what is measured when someone asks."""
     end = now.replace(second=0, microsecond=0)
     return Span(end - DAY, end)

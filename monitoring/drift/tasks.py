@@ -47,7 +47,7 @@ def texts(ctx: JobContext) -> None:
 
 
 def measure(ctx: JobContext) -> None:
-    """Measure because somebody asked."""
+    """Measure because someone asked."""
     work = work_of(ctx.job)
     measure_asked(ctx, work.endpoint, work.version, work.span)
 

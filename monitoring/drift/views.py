@@ -9,8 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.ui.csp import charts
-from lifecycle.ui.respond import redirect_or_refresh, respond
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.respond import done_at, respond
 from monitoring.drift import actions, page
 from registry.catalog.models import Endpoint
 from registry.ground.access.decorators import needs, signed_in
@@ -59,5 +58,4 @@ def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def measure(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Measure the last 24 hours now."""
     actions.ask(endpoint_id=uuid, actor=request.user)
-    toast(request, "Measuring the last 24 hours", kind="live")
-    return redirect_or_refresh(request, reverse("drift:endpoint", args=[uuid]))
+    return done_at(request, reverse("drift:endpoint", args=[uuid]), "Measuring the last 24 hours", kind="live")

@@ -7,15 +7,14 @@ from uuid import UUID
 
 from django.urls import path
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from monitoring.overview import page, rules
 from monitoring.traffic.api.series import ShareOfSendersOut
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import View
+from registry.ground.access.rest import operation
 
 
 class ModelHealthOut(serializers.Serializer[Any]):
@@ -116,20 +115,19 @@ class DashboardOut(serializers.Serializer[Any]):
     rollbacks = RollbacksOut()
 
 
-class Dashboard(View):
-    """The dashboard."""
+@operation(
+    "GET",
+    "dashboard_read",
+    Needs("signed_in"),
+    gives=DashboardOut,
+    parameters=[
+        OpenApiParameter("weeks", int, enum=rules.WEEKS, default=page.DEFAULT_WEEKS),
+        OpenApiParameter("project", UUID),
+    ],
+)
+def dashboard(request: Request) -> object:
+    """Get the figures of endpoints whose dashboard you can see."""
+    return page.dashboard(request.user, request.query_params.dict(), timezone.now())
 
-    needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(
-        operation_id="dashboard_read", responses=DashboardOut,
-        parameters=[
-            OpenApiParameter("weeks", int, enum=rules.WEEKS, default=page.DEFAULT_WEEKS), OpenApiParameter("project", UUID),
-        ],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """Get the figures of endpoints whose dashboard you can see."""
-        return Response(DashboardOut(page.dashboard(request.user, request.query_params.dict(), timezone.now())).data)
-
-
-urlpatterns = [path("dashboard/", Dashboard.as_view(), name="api-dashboard")]
+urlpatterns = [path("dashboard/", dashboard, name="api-dashboard")]

@@ -72,7 +72,7 @@ class Volume:
 
     @property
     def called(self) -> int:
-        """Answers that somebody called right or wrong."""
+        """Answers that someone called right or wrong."""
         return self.right + self.wrong
 
     @property
@@ -93,7 +93,7 @@ def at_midnight(day: date) -> datetime:
 
 
 def rollups(found: Sequence[Endpoint], since: datetime, until: datetime) -> Iterator[QuerySet[Rollup]]:
-    """The rollups that together hold what clients asked in [since, until), in at most three querysets. Shadows answer nobody."""
+    """The rollups that together hold what clients asked in [since, until), in at most three querysets. Shadows answer no one."""
     marks = {mark.level: mark for mark in RollupMark.objects.all()}
     for model, spans in pieces(since, until, DAY, marks).items():
         inside = Q()
@@ -237,13 +237,13 @@ def throughput(found: Sequence[Endpoint], since: date, now: datetime) -> Through
 
 
 def waiting(found: Sequence[Endpoint]) -> list[PromotionRequest]:
-    """Requests that wait for somebody's vote, the oldest first."""
+    """Requests that wait for someone's vote, the oldest first."""
     rows = PromotionRequest.objects.filter(endpoint__in=found, status=Status.IN_REVIEW)
     return list(rows.select_related("version__model", "endpoint__model__project").order_by("pk")[:20])
 
 
 def open_proposals(found: Sequence[Endpoint]) -> list[Proposal]:
-    """Retrainings that somebody should decide on, the oldest first."""
+    """Retrainings that someone should decide on, the oldest first."""
     rows = Proposal.objects.filter(endpoint__in=found, state=Proposal.State.OPEN)
     return list(rows.select_related("endpoint__model__project").order_by("pk")[:20])
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.urls import path
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +19,7 @@ from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State
 from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import View, read
+from registry.ground.access.rest import RowOut, methods, operation, page_out
 
 SEE = "retraining.view"
 
@@ -51,53 +50,34 @@ class RetrainedComparisonOut(serializers.Serializer[Any]):
     metrics = serializers.DictField(required=False, help_text="macro_f1, accuracy: difference (positive: better), low, high, verdict")
 
 
-class RetrainingProposalOut(serializers.Serializer[Proposal]):
+class RetrainingProposalOut(RowOut[Proposal]):
     """A proposal. Null: the step that creates the object hasn't run."""
 
-    uuid = serializers.UUIDField()
-    number = serializers.IntegerField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
     live = serializers.UUIDField(source="live.uuid", help_text="the version to beat")
     trigger = serializers.ChoiceField(
         choices=Kind.choices, source="trigger.kind", default=None, allow_null=True, help_text="null: proposed by a person"
     )
-    proposed_by = serializers.UUIDField(source="proposed_by.uuid", default=None, allow_null=True)
-    note = serializers.CharField()
     reasons_for = ReasonOut(many=True)
     reasons_against = ReasonOut(many=True)
     state = serializers.ChoiceField(choices=State.choices)
     outcome = serializers.ChoiceField(choices=Outcome.choices, allow_blank=True)
     step = serializers.ChoiceField(choices=Step.choices, allow_null=True, help_text="the current step, or the last one if it has ended")
     blocked_by = serializers.CharField(help_text="what the step is waiting for")
-    failure = serializers.CharField()
-    failure_step = serializers.CharField()
-    labels_new = serializers.IntegerField()
-    min_labels = serializers.IntegerField()
-    queue = serializers.UUIDField(source="queue.uuid", default=None, allow_null=True)
-    items = serializers.IntegerField()
-    collect_note = serializers.CharField()
-    snapshot = serializers.UUIDField(source="snapshot.uuid", default=None, allow_null=True)
-    run = serializers.UUIDField(source="run.uuid", default=None, allow_null=True)
-    evaluation = serializers.UUIDField(source="evaluation.uuid", default=None, allow_null=True)
-    live_evaluation = serializers.UUIDField(source="live_evaluation.uuid", default=None, allow_null=True)
     comparison = RetrainedComparisonOut(allow_null=True)
-    version = serializers.UUIDField(source="version.uuid", default=None, allow_null=True)
-    promotion = serializers.UUIDField(source="promotion.uuid", default=None, allow_null=True)
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = Proposal
+        fields = [
+            "uuid", "number", "endpoint", "live", "trigger", "proposed_by", "note", "reasons_for", "reasons_against", "state", "outcome",
+            "step", "blocked_by", "failure", "failure_step", "labels_new", "min_labels", "queue", "items", "collect_note", "snapshot",
+            "run", "evaluation", "live_evaluation", "comparison", "version", "promotion", "created_at", "ended_at",
+        ]  # fmt: skip
 
 
 class RetrainingProposalDetailOut(RetrainingProposalOut):
     """A proposal with what a decision is bound to."""
 
     seen = serializers.CharField(help_text="send it when you approve or decline; 409 if something changed since")
-
-
-class RetrainingProposalPageOut(serializers.Serializer[Any]):
-    """Up to 30 proposals, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = RetrainingProposalOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 class RetrainingFilterIn(serializers.Serializer[Any]):
@@ -155,22 +135,17 @@ class TriggerIn(serializers.Serializer[Any]):
     seen = serializers.CharField(max_length=64, required=False, help_text="from the list; 409 if someone changed them since")
 
 
-class TriggerOut(serializers.Serializer[Trigger]):
+class TriggerOut(RowOut[Trigger]):
     """A trigger's settings, and the result of its last check."""
 
-    uuid = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=Kind.choices)
-    enabled = serializers.BooleanField()
-    threshold = serializers.FloatField()
-    cooldown_days = serializers.IntegerField()
-    min_labels = serializers.IntegerField()
-    window_days = serializers.IntegerField()
-    queue_items = serializers.IntegerField()
-    overlap = serializers.IntegerField()
-    budget = serializers.IntegerField()
-    author = serializers.UUIDField(source="author.uuid")
-    set_at = serializers.DateTimeField()
-    verdict = serializers.JSONField()
+
+    class Meta:
+        model = Trigger
+        fields = [
+            "uuid", "kind", "enabled", "threshold", "cooldown_days", "min_labels", "window_days", "queue_items", "overlap", "budget",
+            "author", "set_at", "verdict",
+        ]  # fmt: skip
 
 
 class TriggersOut(serializers.Serializer[Any]):
@@ -180,146 +155,114 @@ class TriggersOut(serializers.Serializer[Any]):
     seen = serializers.CharField()
 
 
-class Proposals(View):
-    """The proposals that you may see."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="retraining_list", responses=RetrainingProposalPageOut,
-        parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """List proposals, newest first."""
-        rows, before = queries.page_of(request.user, **read(RetrainingFilterIn, request.query_params))
-        return Response({"results": RetrainingProposalOut(rows, many=True).data, "before": before})
-
-    @extend_schema(operation_id="retraining_propose", request=ProposeIn, responses={201: RetrainingProposalOut})
-    def post(self, request: Request) -> Response:
-        """Propose a retraining."""
-        given = read(ProposeIn, request.data)
-        endpoint = policy.visible_to(request.user, Endpoint, SEE).filter(uuid=given.pop("endpoint")).first()
-        if endpoint is None:
-            raise Refused("Endpoint not found.", fields={"endpoint": ["Give the uuid of an endpoint you can see."]})
-        return Response(RetrainingProposalOut(actions.propose(endpoint_id=endpoint.uuid, actor=request.user, **given)).data, status=201)
+@operation(
+    "GET", "retraining_list", Needs("signed_in"), takes=RetrainingFilterIn, gives=page_out(RetrainingProposalOut, queries.PAGE, "proposals")
+)
+def proposals(request: Request, given: dict[str, Any]) -> object:
+    """List proposals, newest first."""
+    return queries.page_of(request.user, **given)
 
 
-class OneProposal(View):
-    """One proposal."""
-
-    needs = {"GET": Needs(SEE, Proposal)}
-
-    @extend_schema(operation_id="retraining_read", responses=RetrainingProposalDetailOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get a proposal with the digest that a decision is bound to."""
-        return Response(shown(request.user, uuid))
+@operation("POST", "retraining_propose", Needs("signed_in"), takes=ProposeIn, gives=RetrainingProposalOut, status=201)
+def propose(request: Request, given: dict[str, Any]) -> object:
+    """Propose a retraining."""
+    endpoint = policy.visible_to(request.user, Endpoint, SEE).filter(uuid=given.pop("endpoint")).first()
+    if endpoint is None:
+        raise Refused("Endpoint not found.", fields={"endpoint": ["Give the uuid of an endpoint you can see."]})
+    return actions.propose(endpoint_id=endpoint.uuid, actor=request.user, **given)
 
 
-class Approve(View):
-    """Approve a proposal."""
-
-    scope = None
-    needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
-
-    @extend_schema(operation_id="retraining_approve", request=RetrainingDecisionIn, responses=RetrainingProposalDetailOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Approve: the proposal continues up to a promotion request."""
-        actions.approve(proposal_id=uuid, actor=request.user, **read(RetrainingDecisionIn, request.data))
-        return Response(shown(request.user, uuid))
+@operation("GET", "retraining_read", Needs(SEE, Proposal), gives=RetrainingProposalDetailOut)
+def one_proposal(request: Request, uuid: UUID) -> Response:
+    """Get a proposal with the digest that a decision is bound to."""
+    return Response(shown(request.user, uuid))
 
 
-class Decline(View):
-    """Decline a proposal."""
-
-    scope = None
-    needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
-
-    @extend_schema(operation_id="retraining_decline", request=RetrainingDecisionIn, responses=RetrainingProposalDetailOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Decline with a reason."""
-        actions.decline(proposal_id=uuid, actor=request.user, **read(RetrainingDecisionIn, request.data))
-        return Response(shown(request.user, uuid))
-
-
-class Collect(View):
-    """Collect a proposal's texts."""
-
-    needs = {"POST": Needs("traffic.read_texts", Proposal, SEE)}
-
-    @extend_schema(operation_id="retraining_collect", request=None, responses=RetrainingProposalDetailOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Copy the texts into the dataset in your name, if no one responsible for the proposal can read them."""
-        actions.collect_texts(proposal_id=uuid, actor=request.user)
-        return Response(shown(request.user, uuid))
+@operation(
+    "POST",
+    "retraining_approve",
+    Needs("retraining.decide", Proposal, SEE),
+    takes=RetrainingDecisionIn,
+    gives=RetrainingProposalDetailOut,
+    scope=None,
+)
+def approve(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Approve: the proposal continues up to a promotion request."""
+    actions.approve(proposal_id=uuid, actor=request.user, **given)
+    return Response(shown(request.user, uuid))
 
 
-class CallOff(View):
-    """Withdraw a proposal."""
-
-    needs = {"POST": Needs("retraining.propose", Proposal, SEE)}
-
-    @extend_schema(operation_id="retraining_call_off", request=RetrainingReasonIn, responses=RetrainingProposalDetailOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Withdraw: stops its training and withdraws its open promotion."""
-        actions.call_off(proposal_id=uuid, actor=request.user, **read(RetrainingReasonIn, request.data))
-        return Response(shown(request.user, uuid))
-
-
-class Retry(View):
-    """Retry a failed proposal."""
-
-    scope = None
-    needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
-
-    @extend_schema(operation_id="retraining_retry", request=None, responses=RetrainingProposalDetailOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Retry the failed step."""
-        actions.retry(proposal_id=uuid, actor=request.user)
-        return Response(shown(request.user, uuid))
+@operation(
+    "POST",
+    "retraining_decline",
+    Needs("retraining.decide", Proposal, SEE),
+    takes=RetrainingDecisionIn,
+    gives=RetrainingProposalDetailOut,
+    scope=None,
+)
+def decline(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Decline with a reason."""
+    actions.decline(proposal_id=uuid, actor=request.user, **given)
+    return Response(shown(request.user, uuid))
 
 
-class Insist(View):
-    """Continue a proposal manually."""
-
-    scope = None
-    needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
-
-    @extend_schema(operation_id="retraining_insist", request=RetrainingReasonIn, responses=RetrainingProposalDetailOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Request promotion although the new model isn't better."""
-        actions.insist(proposal_id=uuid, actor=request.user, **read(RetrainingReasonIn, request.data))
-        return Response(shown(request.user, uuid))
+@operation("POST", "retraining_collect", Needs("traffic.read_texts", Proposal, SEE), gives=RetrainingProposalDetailOut)
+def collect(request: Request, uuid: UUID) -> Response:
+    """Copy the texts into the dataset in your name, if no one responsible for the proposal can read them."""
+    actions.collect_texts(proposal_id=uuid, actor=request.user)
+    return Response(shown(request.user, uuid))
 
 
-class Consider(View):
-    """Reasons for and against a retraining."""
-
-    needs = {"GET": Needs(SEE, Endpoint)}
-
-    @extend_schema(operation_id="retraining_consider", responses=RetrainingVerdictOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Evaluate the reasons now. Changes nothing."""
-        endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
-        found = weigh(endpoint, {name: limit.default for name, limit in LIMITS.items()}, timezone.now())
-        said = found.as_json()
-        return Response({"possible": found.yes, "reasons_for": said["for"], "reasons_against": said["against"]})
+@operation(
+    "POST", "retraining_call_off", Needs("retraining.propose", Proposal, SEE), takes=RetrainingReasonIn, gives=RetrainingProposalDetailOut
+)
+def call_off(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Withdraw: stops its training and withdraws its open promotion."""
+    actions.call_off(proposal_id=uuid, actor=request.user, **given)
+    return Response(shown(request.user, uuid))
 
 
-class Triggers(View):
-    """Triggers that propose automatically."""
+@operation("POST", "retraining_retry", Needs("retraining.decide", Proposal, SEE), gives=RetrainingProposalDetailOut, scope=None)
+def retry(request: Request, uuid: UUID) -> Response:
+    """Retry the failed step."""
+    actions.retry(proposal_id=uuid, actor=request.user)
+    return Response(shown(request.user, uuid))
 
-    needs = {"GET": Needs(SEE, Endpoint), "PUT": Needs("retraining.manage", Endpoint, SEE)}
 
-    @extend_schema(operation_id="retraining_triggers", responses=TriggersOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List triggers that have been set."""
-        return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
+@operation(
+    "POST",
+    "retraining_insist",
+    Needs("retraining.decide", Proposal, SEE),
+    takes=RetrainingReasonIn,
+    gives=RetrainingProposalDetailOut,
+    scope=None,
+)
+def insist(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Request promotion although the new model isn't better."""
+    actions.insist(proposal_id=uuid, actor=request.user, **given)
+    return Response(shown(request.user, uuid))
 
-    @extend_schema(operation_id="retraining_set_trigger", request=TriggerIn, responses=TriggersOut)
-    def put(self, request: Request, uuid: UUID) -> Response:
-        """Set a trigger."""
-        actions.set_trigger(endpoint_id=uuid, actor=request.user, **read(TriggerIn, request.data))
-        return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
+
+@operation("GET", "retraining_consider", Needs(SEE, Endpoint), gives=RetrainingVerdictOut)
+def consider(request: Request, uuid: UUID) -> Response:
+    """Evaluate the reasons now. Changes nothing."""
+    endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
+    found = weigh(endpoint, {name: limit.default for name, limit in LIMITS.items()}, timezone.now())
+    said = found.as_json()
+    return Response({"possible": found.yes, "reasons_for": said["for"], "reasons_against": said["against"]})
+
+
+@operation("GET", "retraining_triggers", Needs(SEE, Endpoint), gives=TriggersOut)
+def triggers(request: Request, uuid: UUID) -> Response:
+    """List triggers that have been set."""
+    return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
+
+
+@operation("PUT", "retraining_set_trigger", Needs("retraining.manage", Endpoint, SEE), takes=TriggerIn, gives=TriggersOut)
+def set_trigger(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Set a trigger."""
+    actions.set_trigger(endpoint_id=uuid, actor=request.user, **given)
+    return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
 
 
 def triggers_of(endpoint: Endpoint) -> dict[str, Any]:
@@ -335,14 +278,14 @@ def shown(user: Any, uuid: UUID) -> dict[str, Any]:
 
 
 urlpatterns = [
-    path("retraining/", Proposals.as_view(), name="api-retraining"),
-    path("retraining/<uuid:uuid>/", OneProposal.as_view(), name="api-retraining-proposal"),
-    path("retraining/<uuid:uuid>/approve/", Approve.as_view(), name="api-retraining-approve"),
-    path("retraining/<uuid:uuid>/decline/", Decline.as_view(), name="api-retraining-decline"),
-    path("retraining/<uuid:uuid>/collect/", Collect.as_view(), name="api-retraining-collect"),
-    path("retraining/<uuid:uuid>/call-off/", CallOff.as_view(), name="api-retraining-call-off"),
-    path("retraining/<uuid:uuid>/retry/", Retry.as_view(), name="api-retraining-retry"),
-    path("retraining/<uuid:uuid>/insist/", Insist.as_view(), name="api-retraining-insist"),
-    path("endpoints/<uuid:uuid>/retraining/consider/", Consider.as_view(), name="api-retraining-consider"),
-    path("endpoints/<uuid:uuid>/retraining/triggers/", Triggers.as_view(), name="api-retraining-triggers"),
+    path("retraining/", methods(proposals, propose), name="api-retraining"),
+    path("retraining/<uuid:uuid>/", one_proposal, name="api-retraining-proposal"),
+    path("retraining/<uuid:uuid>/approve/", approve, name="api-retraining-approve"),
+    path("retraining/<uuid:uuid>/decline/", decline, name="api-retraining-decline"),
+    path("retraining/<uuid:uuid>/collect/", collect, name="api-retraining-collect"),
+    path("retraining/<uuid:uuid>/call-off/", call_off, name="api-retraining-call-off"),
+    path("retraining/<uuid:uuid>/retry/", retry, name="api-retraining-retry"),
+    path("retraining/<uuid:uuid>/insist/", insist, name="api-retraining-insist"),
+    path("endpoints/<uuid:uuid>/retraining/consider/", consider, name="api-retraining-consider"),
+    path("endpoints/<uuid:uuid>/retraining/triggers/", methods(triggers, set_trigger), name="api-retraining-triggers"),
 ]

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation.models import Evaluation
@@ -21,7 +21,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Trigger(models.Model):
-    """What makes the product propose a retraining of one endpoint by itself: one of each kind, with its limits.
+    """What makes the product propose a retraining of one endpoint on its own: one of each kind, with its limits.
 
     The author answers for what is proposed: the queue of its texts is opened on their behalf.
     """
@@ -45,7 +45,7 @@ class Trigger(models.Model):
     author = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     set_at = models.DateTimeField(auto_now=True)
     slot = models.DateTimeField(null=True, help_text="the newest ten minutes for which it was considered")
-    verdict = models.JSONField(default=dict, help_text="what the newest consideration said: yes, for, against")
+    verdict = models.JSONField(default=dict, help_text="result of the latest check: yes, for, against")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["endpoint", "kind"], name="one_trigger_per_kind")]
@@ -116,7 +116,7 @@ class Proposal(models.Model):
         related_name="+",
         help_text="who answers for the steps: who approved, or tried again last",
     )
-    labels_new = models.PositiveIntegerField(default=0, help_text="decided since the live version's snapshot, when last counted")
+    labels_new = models.PositiveIntegerField(default=0, help_text="labeled since the live version's dataset version, when last counted")
     labels_at = models.DateTimeField(null=True)
     gated_at = models.DateTimeField(null=True, help_text="when there were enough labels")
     job = models.ForeignKey(Job, null=True, on_delete=models.PROTECT, related_name="+", help_text="what the present step waits for")
@@ -184,9 +184,9 @@ class Pick(models.Model):
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="picks")
     prediction = models.ForeignKey(Prediction, null=True, on_delete=models.PROTECT, related_name="picks")
-    prediction_uuid = models.UUIDField(help_text="stands in the item as its id")
+    prediction_uuid = models.UUIDField(help_text="used as the ID of the item")
     kind = models.CharField(max_length=6, choices=Kind.choices)
-    label = models.CharField(max_length=120, blank=True, help_text="what people said is right")
+    label = models.CharField(max_length=120, blank=True, help_text="correct labels from feedback")
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="picks")
 
     class Meta:

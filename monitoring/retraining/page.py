@@ -26,7 +26,7 @@ from registry.ground.access.roles import sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RetrainingReason:
     """One fact for or against. mark: ok for what speaks for it; warn, or bad for what blocks."""
 
     mark: str
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class StepLine:
-    """One step with what came of it. links: (text, address)."""
+    """One step with its result. links: (text, address)."""
 
     title: str
     mark: str
@@ -48,7 +48,7 @@ class StepLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparedMetric:
     """One measure of both models."""
 
     name: str
@@ -110,17 +110,17 @@ def costs(user: User, proposal: Proposal) -> str:
     return BARRED.format(why=why) if (why := queries.behind(user, proposal)) else COSTS
 
 
-def reasons(proposal: Proposal) -> list[Line]:
+def reasons(proposal: Proposal) -> list[RetrainingReason]:
     """What spoke for it and against it when it was made."""
     return told(proposal.reasons_for, proposal.reasons_against)
 
 
-def told(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -> list[Line]:
+def told(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -> list[RetrainingReason]:
     """Reasons as lines, those for it first."""
-    lines = [Line("ok", "for", each["fact"], each["value"], each["evidence"]) for each in found_for]
+    lines = [RetrainingReason("ok", "for", each["fact"], each["value"], each["evidence"]) for each in found_for]
     for each in against:
         blocks = each["blocks"]
-        lines.append(Line("bad" if blocks else "warn", "against", each["fact"], each["value"], each["evidence"]))
+        lines.append(RetrainingReason("bad" if blocks else "warn", "against", each["fact"], each["value"], each["evidence"]))
     return lines
 
 
@@ -137,7 +137,7 @@ def thread(proposal: Proposal) -> list[Bead]:
     beads = [
         Bead("Live version", live.semver, find_url("catalog:version", uuid=live.uuid)),
         Bead("Proposal", str(proposal.number), at="now"),
-        link("Queue", proposal.queue, "labeling:queue", count(proposal.items)),
+        link("Queue", proposal.queue, "queues:queue", count(proposal.items)),
         link("Dataset version", proposal.snapshot, "snapshots:detail", f"v{proposal.snapshot.number}" if proposal.snapshot else ""),
         link("Run", proposal.run, "training:detail", str(proposal.run.number) if proposal.run else ""),
         link("Version", proposal.version, "catalog:version", proposal.semver),
@@ -162,7 +162,7 @@ TITLES = {
 
 
 def steps(proposal: Proposal) -> list[StepLine]:
-    """All steps: done with what came of them, the present one with what it waits for, the coming ones."""
+    """All steps: done with the result of them, the present one with what it waits for, the coming ones."""
     now, order, lines = proposal.step, list(Step), []
     ended = proposal.state not in BUSY
     for wanted in order:
@@ -181,14 +181,14 @@ def steps(proposal: Proposal) -> list[StepLine]:
 
 
 def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """What came of a step, and where it is."""
+    """The result of a step, and where it is."""
     found: list[tuple[str, Any, str]] = []
     text = ""
     if step == Step.QUEUE:
         text = proposal.collect_note
         if proposal.queue:
             text = f"{count(proposal.queue.items_decided)} of {count(proposal.items)} resolved. {text}"
-            found.append((proposal.queue.name, proposal.queue, "labeling:queue"))
+            found.append((proposal.queue.name, proposal.queue, "queues:queue"))
     elif step == Step.LABELS:
         text = f"{count(proposal.labels_new)} new, {count(proposal.min_labels)} required"
         found.append((proposal.dataset.name, proposal.dataset, "datasets:dataset"))
@@ -211,11 +211,11 @@ def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str],
     return text, tuple((name, address) for name, thing, where in found if thing and (address := find_url(where, uuid=thing.uuid)))
 
 
-def comparison(proposal: Proposal) -> list[Row]:
+def comparison(proposal: Proposal) -> list[ComparedMetric]:
     """Measures of both models on the same rows."""
     metrics = (proposal.comparison or {}).get("metrics", {})
     return [
-        Row(NAMED[name].heading, m["baseline"], m["candidate"], m["difference"], m["low"], m["high"], m["verdict"])
+        ComparedMetric(NAMED[name].heading, m["baseline"], m["candidate"], m["difference"], m["low"], m["high"], m["verdict"])
         for name, m in metrics.items()
     ]
 
@@ -245,7 +245,7 @@ class Card:
 
     setting: queries.Setting
     form: TriggerForm
-    lines: list[Line]
+    lines: list[RetrainingReason]
     yes: bool
     said: bool
     open: bool
@@ -272,7 +272,7 @@ def settings(user: User, endpoint: Endpoint, wrong: TriggerForm | None = None) -
 
 
 def propose(endpoint: Endpoint, form: ProposeForm) -> dict[str, Any]:
-    """What speaks for and against it now, beside the form."""
+    """What supports and against it now, beside the form."""
     values = {name: limit.default for name, limit in LIMITS.items()}
     verdict = weigh(endpoint, values, timezone.now())
     found = verdict.as_json()

@@ -13,8 +13,8 @@ from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState, normal_digest
-from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Annotation, Decision, Queue
+from datasets_app.queues.models import Annotation, Decision, Queue
+from datasets_app.queues.queries import decisions
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.makers import brought_queues, deciders, deciders_of, uploaders_of
 from datasets_app.snapshots.models import Snapshot
@@ -26,6 +26,7 @@ from lifecycle.modeling.training.queries import UNFINISHED
 from lifecycle.modeling.training.rules import Workers
 from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.clustered import Sums
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
@@ -99,7 +100,7 @@ def newest(endpoint: Endpoint) -> Proposal | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RetrainingListItem:
     """An endpoint as the list shows it. triggers: how many are on."""
 
     endpoint: Endpoint
@@ -107,13 +108,13 @@ class Line:
     triggers: int
 
 
-def lines(user: User) -> list[Line]:
+def lines(user: User) -> list[RetrainingListItem]:
     """The endpoints that the user may see with their newest proposal, those that wait for a decision first."""
     last = Proposal.objects.filter(endpoint=OuterRef("pk")).order_by(BUSY_FIRST, "-pk").values("pk")[:1]
     rows = catalog.endpoints(user).annotate(newest=Subquery(last), on=Count("triggers", filter=Q(triggers__enabled=True)))
     found: list[Any] = list(rows)
     proposals = {row.pk: row for row in visible(user).filter(pk__in=[each.newest for each in found if each.newest])}
-    made = [Line(each, proposals.get(each.newest), each.on) for each in found]
+    made = [RetrainingListItem(each, proposals.get(each.newest), each.on) for each in found]
     order = {State.OPEN: 0, State.FAILED: 1, State.RUNNING: 2, State.APPROVED: 2, State.REQUESTED: 3}
     return sorted(made, key=lambda line: order.get(State(line.proposal.state), 4) if line.proposal else 5)
 
@@ -122,27 +123,25 @@ def ended(user: User, before: int | None = None, endpoint: Endpoint | None = Non
     """Ended proposals, newest first, and the key of the next page (None on the last)."""
     rows = visible(user).exclude(state__in=BUSY)
     rows = rows.filter(endpoint=endpoint) if endpoint else rows
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(rows, before, PAGE)
 
 
 def page_of(user: User, *, before: int | None = None, endpoint: UUID | None = None, state: str = "") -> tuple[list[Proposal], int | None]:
     """One page of proposals in any state, newest first, and the key of the next."""
-    rows = visible(user).filter(pk__lt=before) if before else visible(user)
-    rows = rows.filter(endpoint__uuid=endpoint) if endpoint else rows
-    found = list((rows.filter(state=state) if state else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    given = {"endpoint__uuid": endpoint, "state": state}
+    rows = visible(user).filter(**{name: value for name, value in given.items() if value})
+    return paging.page(rows, before, PAGE)
 
 
 def to_decide(user: Person) -> QuerySet[Proposal]:
-    """The open and failed proposals that wait for this person, oldest first; what they proposed themselves waits for somebody else."""
+    """The open and failed proposals that wait for this person, oldest first; what they proposed themselves waits for someone else."""
     rows = Proposal.objects.filter(state__in=[State.OPEN, State.FAILED]).exclude(state=State.OPEN, proposed_by=user.pk)
     rows = rows.select_related("endpoint__model__project", "live")
     return policy.visible_to(user, rows, "retraining.decide").order_by("pk")
 
 
 def waiting_count(user: Person) -> int | None:
-    """How many open proposals wait for this lead, counted up to 100; None for everybody else."""
+    """How many open proposals wait for this lead, counted up to 100; None for everyone else."""
     if not policy.can_somewhere(user, "retraining.decide"):
         return None
     return to_decide(user).filter(state=State.OPEN).order_by()[:100].count()
@@ -199,7 +198,7 @@ def is_labeler(user: User, proposal: Proposal) -> bool:
 
 def people_behind(proposal: Proposal) -> frozenset[UUID]:
     """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
-    day before, and whose work its new labels and texts are. By the rows and by the trail: neither alone frees anybody."""
+    day before, and whose work its new labels and texts are. By the rows and by the audit log: neither alone frees anybody."""
     trigger, made = proposal.trigger, proposal.created_at
     rows = [(proposal.proposed_by, made), (trigger.author, trigger.set_at) if trigger else (None, made)]
     work = [(str(each.uuid), at) for each, at in rows if each]
@@ -270,7 +269,7 @@ class Setting:
 
     @property
     def is_on(self) -> bool:
-        """Whether it proposes by itself."""
+        """Whether it proposes on its own."""
         return self.trigger is not None and self.trigger.enabled
 
 
@@ -366,7 +365,7 @@ def keys_of(said: Iterable[traffic.Spoken]) -> int | None:
 
 
 def cooled_by(endpoint: Endpoint) -> Proposal | None:
-    """The newest proposal that others wait after. One that was overtaken, as by a rollback, came to nothing, so nobody waits after it."""
+    """The newest proposal that others wait after. One that was overtaken, as by a rollback, came to nothing, so no one waits after it."""
     return Proposal.objects.filter(endpoint=endpoint).exclude(outcome=Outcome.OVERTAKEN).order_by("-pk").first()
 
 
@@ -411,7 +410,7 @@ def settings_seen(endpoint: Endpoint) -> str:
 
 def labels_since(dataset: Dataset, moment: datetime) -> int:
     """How many labels of the dataset that hold were decided after a moment, counted up to 100,000."""
-    rows = labeling.standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED, created_at__gt=moment)
+    rows = decisions.standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED, created_at__gt=moment)
     return rows.order_by()[:COUNTED].count()
 
 
@@ -420,7 +419,7 @@ def labels_since(dataset: Dataset, moment: datetime) -> int:
 class Texts:
     """The kept texts of a window. candidates: as the rule sees them, their pk the place in texts. known: normal digests in the dataset.
 
-    right: what people said is right of those called wrong. missing: how many were called wrong and have no text any more.
+    right: correct labels from feedback of those called wrong. missing: how many were called wrong and have no text any more.
     """
 
     candidates: list[Candidate]

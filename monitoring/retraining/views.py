@@ -9,11 +9,10 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import key_in
-from lifecycle.ui.forms import add_refusal, cleaned
-from lifecycle.ui.respond import redirect_or_refresh, respond
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.forms import cleaned, refused_on
+from lifecycle.ui.respond import done_at, respond
 from monitoring.retraining import actions, page, queries
 from monitoring.retraining.forms import ProposeForm, ReasonForm, SeenForm, TriggerForm
 from monitoring.retraining.models import Proposal
@@ -60,7 +59,7 @@ def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @never_cache
 @needs(SEE, Endpoint)
 def settings(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What makes the product propose for this endpoint by itself."""
+    """What makes the product propose for this endpoint on its own."""
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
     return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint))
 
@@ -75,41 +74,29 @@ def set_trigger(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         raise Refused("Trigger not found.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
     form = TriggerForm(request.POST, kind=kind)
     if form.is_valid():
-        try:
+        with refused_on(form):
             actions.set_trigger(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
-        except Conflict:
-            raise
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"{Kind(kind).label} trigger of {endpoint} saved")
-            return redirect_or_refresh(request, reverse("retraining:settings", args=[uuid]))
+            return done_at(request, reverse("retraining:settings", args=[uuid]), f"{Kind(kind).label} trigger of {endpoint} saved")
     return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint, wrong=form), status=422)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("retraining.propose", Endpoint, see=SEE)
 def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What speaks for and against a retraining now, and the form that proposes it."""
+    """What supports and against a retraining now, and the form that proposes it."""
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
     form = ProposeForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refused_on(form):
             made = actions.propose(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
-        except Conflict:
-            raise
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"{made} created; a lead decides", kind="live")
-            return redirect_or_refresh(request, reverse("retraining:detail", args=[made.uuid]))
+            return done_at(request, reverse("retraining:detail", args=[made.uuid]), f"{made} created; a lead decides", kind="live")
     return respond(request, PROPOSE, "form", page.propose(endpoint, form), status=422 if request.method == "POST" else 200)
 
 
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
 def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Let a proposal go on."""
+    """Let a proposal continue."""
     return done(request, actions.approve(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))), "Approved", "ok")
 
 
@@ -152,5 +139,4 @@ def insist(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def done(request: SignedInRequest, proposal: Proposal, said: str, kind: str) -> HttpResponse:
     """Back to the proposal's page."""
-    toast(request, f"{proposal}: {said.lower()}", kind=kind)
-    return redirect_or_refresh(request, reverse("retraining:detail", args=[proposal.uuid]))
+    return done_at(request, reverse("retraining:detail", args=[proposal.uuid]), f"{proposal}: {said.lower()}", kind=kind)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.urls import path
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +17,7 @@ from monitoring.rollouts.models import Look, Rollout
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import View, read
+from registry.ground.access.rest import BEFORE, RowOut, methods, operation, page_out, read
 from registry.promotions.api import PlanIn
 from registry.promotions.models import PromotionRequest
 
@@ -46,13 +45,13 @@ class SeenIn(serializers.Serializer[Any]):
 class WidenIn(SeenIn):
     """reason: required unless the rule would widen too."""
 
-    reason = serializers.CharField(max_length=500, allow_blank=True, default="")
+    reason = serializers.CharField(max_length=rules.REASON_MAX, allow_blank=True, default="")
 
 
 class AbortIn(SeenIn):
     """The reason, and the version that gets all traffic."""
 
-    reason = serializers.CharField(max_length=500)
+    reason = serializers.CharField(max_length=rules.REASON_MAX)
     typed = serializers.CharField(max_length=40)
 
 
@@ -75,26 +74,24 @@ class ConditionOut(serializers.Serializer[Any]):
     stops = serializers.BooleanField()
 
 
-class RolloutOut(serializers.Serializer[Rollout]):
+class RolloutOut(RowOut[Rollout]):
     """A rollout."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    version = serializers.UUIDField(source="version.uuid")
     semver = serializers.CharField(source="version.semver")
-    baseline = serializers.UUIDField(source="baseline.uuid")
     baseline_semver = serializers.CharField(source="baseline.semver", help_text="type this version to abort")
-    request = serializers.UUIDField(source="request.uuid")
     plan = PlanIn(source="rule")
     state = serializers.ChoiceField(choices=rules.State.choices)
     share = serializers.IntegerField(help_text="of 10,000")
     moves = serializers.IntegerField(help_text="send it as `seen`")
-    step_started_at = serializers.DateTimeField()
     reason = serializers.CharField(help_text="why it's on hold or ended")
-    started_at = serializers.DateTimeField()
-    started_by = serializers.UUIDField(source="started_by.uuid")
-    ended_at = serializers.DateTimeField(allow_null=True)
     ended_by = serializers.UUIDField(source="ended_by.uuid", default=None, allow_null=True, help_text="null: the rule or a server's guard")
+
+    class Meta:
+        model = Rollout
+        fields = [
+            "uuid", "endpoint", "version", "semver", "baseline", "baseline_semver", "request", "plan", "state", "share", "moves",
+            "step_started_at", "reason", "started_at", "started_by", "ended_at", "ended_by",
+        ]  # fmt: skip
 
 
 class RolloutDetailOut(RolloutOut):
@@ -109,33 +106,18 @@ class RolloutDetailOut(RolloutOut):
     conditions = ConditionOut(many=True)
 
 
-class RolloutPageOut(serializers.Serializer[Any]):
-    """Up to 20 rollouts, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = RolloutOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
-class LookOut(serializers.Serializer[Look]):
+class LookOut(RowOut[Look]):
     """A check of the rule and its decision. Counts are of the step, evidence is of the whole rollout."""
 
-    at = serializers.DateTimeField()
     share = serializers.IntegerField(source="segment.share")
     canary = SideOut(source="counts.canary")
     stable = SideOut(source="counts.stable")
     e_values = serializers.DictField(source="log_e", child=serializers.FloatField(), help_text="natural logarithms")
     difference = serializers.FloatField(allow_null=True, help_text="null: fewer than 100 requests or 30 sticky keys on an arm")
-    low = serializers.FloatField(allow_null=True)
-    high = serializers.FloatField(allow_null=True)
-    decision = serializers.CharField()
-    why = serializers.CharField()
 
-
-class LookPageOut(serializers.Serializer[Any]):
-    """Up to 20 checks, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = LookOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
+    class Meta:
+        model = Look
+        fields = ["at", "share", "canary", "stable", "e_values", "difference", "low", "high", "decision", "why"]
 
 
 class RolloutFilterIn(serializers.Serializer[Any]):
@@ -174,115 +156,68 @@ class ForecastOut(serializers.Serializer[Any]):
     caution = serializers.CharField()
 
 
-class Rollouts(View):
-    """Rollouts you can see."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="rollouts_list", responses=RolloutPageOut,
-        parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """List, newest first."""
-        rows, before = queries.page_of(request.user, **read(RolloutFilterIn, request.query_params))
-        return Response({"results": RolloutOut(rows, many=True).data, "before": before})
-
-    @extend_schema(operation_id="rollouts_start", request=StartIn, responses={201: RolloutOut})
-    def post(self, request: Request) -> Response:
-        """Start a rollout: the approved version gets its first share of traffic."""
-        given = read(StartIn, request.data)
-        wanted = policy.visible_to(request.user, PromotionRequest, "promotions.view").filter(uuid=given.pop("request")).first()
-        if wanted is None:
-            raise Refused("Approval not found.", fields={"request": ["Give the uuid of an approved request."]})
-        named = set(request.data) - {"request"}  # whoever names no part of a plan means the approved one
-        made = actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given) if named else None)
-        return Response(RolloutOut(made).data, status=201)
+@operation("GET", "rollouts_list", Needs("signed_in"), takes=RolloutFilterIn, gives=page_out(RolloutOut, queries.PAGE, "rollouts"))
+def rollouts(request: Request, given: dict[str, Any]) -> object:
+    """List, newest first."""
+    return queries.page_of(request.user, **given)
 
 
-class Forecast(View):
-    """Forecast for a plan."""
-
-    needs = {"POST": Needs("rollouts.start", Endpoint, SEE)}
-
-    @extend_schema(operation_id="rollouts_forecast", request=ForecastIn, responses=ForecastOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Forecast the time to a decision at the endpoint's current traffic. Changes nothing."""
-        endpoint, given = Endpoint.objects.get(uuid=uuid), read(ForecastIn, request.data)
-        version = ModelVersion.objects.filter(model=endpoint.model_id, uuid=given["version"]).first() if "version" in given else None
-        if "version" in given and version is None:
-            raise Refused("Version not found.", fields={"version": ["Give the uuid of a version of the endpoint's model."]})
-        plan = plan_of({name: value for name, value in given.items() if name != "version"})
-        return Response(ForecastOut(rules.forecast(plan, queries.present_traffic(endpoint, timezone.now(), version))).data)
+@operation("POST", "rollouts_start", Needs("signed_in"), takes=StartIn, gives=RolloutOut, status=201)
+def start(request: Request, given: dict[str, Any]) -> object:
+    """Start a rollout: the approved version gets its first share of traffic."""
+    wanted = policy.visible_to(request.user, PromotionRequest, "promotions.view").filter(uuid=given.pop("request")).first()
+    if wanted is None:
+        raise Refused("Approval not found.", fields={"request": ["Give the uuid of an approved request."]})
+    named = set(request.data) - {"request"}  # whoever names no part of a plan means the approved one
+    return actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given) if named else None)
 
 
-class OneRollout(View):
-    """One rollout."""
-
-    needs = {"GET": Needs(SEE, Rollout)}
-
-    @extend_schema(operation_id="rollouts_read", responses=RolloutDetailOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get a rollout and the rule's current decision."""
-        return Response(shown(queries.visible(request.user).get(uuid=uuid)))
-
-
-class Looks(View):
-    """Checks of the rule."""
-
-    needs = {"GET": Needs(SEE, Rollout)}
-
-    @extend_schema(operation_id="rollouts_looks", responses=LookPageOut, parameters=[OpenApiParameter("before", int)])
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List, newest first."""
-        rows, before = queries.page_of_looks(
-            queries.visible(request.user).get(uuid=uuid), read(RolloutFilterIn, request.query_params).get("before")
-        )
-        return Response({"results": LookOut(rows, many=True).data, "before": before})
+@operation("POST", "rollouts_forecast", Needs("rollouts.start", Endpoint, SEE), takes=ForecastIn, gives=ForecastOut)
+def forecast(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Forecast the time to a decision at the endpoint's current traffic. Changes nothing."""
+    endpoint = Endpoint.objects.get(uuid=uuid)
+    version = ModelVersion.objects.filter(model=endpoint.model_id, uuid=given["version"]).first() if "version" in given else None
+    if "version" in given and version is None:
+        raise Refused("Version not found.", fields={"version": ["Give the uuid of a version of the endpoint's model."]})
+    plan = plan_of({name: value for name, value in given.items() if name != "version"})
+    return rules.forecast(plan, queries.present_traffic(endpoint, timezone.now(), version))
 
 
-class Pause(View):
-    """Pause a rollout."""
-
-    needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
-
-    @extend_schema(operation_id="rollouts_pause", request=SeenIn, responses=RolloutOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Pause widening; the canary is still rolled back if it fails."""
-        return Response(RolloutOut(actions.pause(rollout_id=uuid, actor=request.user, **read(SeenIn, request.data))).data)
+@operation("GET", "rollouts_read", Needs(SEE, Rollout), gives=RolloutDetailOut)
+def one_rollout(request: Request, uuid: UUID) -> Response:
+    """Get a rollout and the rule's current decision."""
+    return Response(shown(queries.visible(request.user).get(uuid=uuid)))
 
 
-class Resume(View):
-    """Resume a rollout."""
-
-    needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
-
-    @extend_schema(operation_id="rollouts_resume", request=SeenIn, responses=RolloutOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Let the rule widen again."""
-        return Response(RolloutOut(actions.resume(rollout_id=uuid, actor=request.user, **read(SeenIn, request.data))).data)
+@operation("GET", "rollouts_looks", Needs(SEE, Rollout), gives=page_out(LookOut, queries.PAGE, "checks"), parameters=[BEFORE])
+def looks(request: Request, uuid: UUID) -> object:
+    """List, newest first."""
+    before = read(RolloutFilterIn, request.query_params).get("before")
+    return queries.page_of_looks(queries.visible(request.user).get(uuid=uuid), before)
 
 
-class Widen(View):
-    """Widen a canary manually."""
-
-    needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
-
-    @extend_schema(operation_id="rollouts_widen", request=WidenIn, responses=RolloutOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Widen to the next step now."""
-        return Response(RolloutOut(actions.widen(rollout_id=uuid, actor=request.user, **read(WidenIn, request.data))).data)
+@operation("POST", "rollouts_pause", Needs("rollouts.steer", Rollout, SEE), takes=SeenIn, gives=RolloutOut)
+def pause(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Pause widening; the canary is still rolled back if it fails."""
+    return actions.pause(rollout_id=uuid, actor=request.user, **given)
 
 
-class Abort(View):
-    """Abort a rollout."""
+@operation("POST", "rollouts_resume", Needs("rollouts.steer", Rollout, SEE), takes=SeenIn, gives=RolloutOut)
+def resume(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Let the rule widen again."""
+    return actions.resume(rollout_id=uuid, actor=request.user, **given)
 
-    needs = {"POST": Needs("rollouts.abort", Rollout, SEE)}
 
-    @extend_schema(operation_id="rollouts_abort", request=AbortIn, responses=RolloutOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Abort: all traffic goes back to the baseline."""
-        return Response(RolloutOut(actions.abort(rollout_id=uuid, actor=request.user, **read(AbortIn, request.data))).data)
+@operation("POST", "rollouts_widen", Needs("rollouts.steer", Rollout, SEE), takes=WidenIn, gives=RolloutOut)
+def widen(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Widen to the next step now."""
+    return actions.widen(rollout_id=uuid, actor=request.user, **given)
+
+
+@operation("POST", "rollouts_abort", Needs("rollouts.abort", Rollout, SEE), takes=AbortIn, gives=RolloutOut)
+def abort(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Abort: all traffic goes back to the baseline."""
+    return actions.abort(rollout_id=uuid, actor=request.user, **given)
 
 
 def shown(rollout: Rollout) -> dict[str, Any]:
@@ -303,12 +238,12 @@ def plan_of(given: dict[str, Any]) -> rules.Plan:
 
 
 urlpatterns = [
-    path("rollouts/", Rollouts.as_view(), name="api-rollouts"),
-    path("rollouts/<uuid:uuid>/", OneRollout.as_view(), name="api-rollout"),
-    path("rollouts/<uuid:uuid>/looks/", Looks.as_view(), name="api-rollout-looks"),
-    path("rollouts/<uuid:uuid>/pause/", Pause.as_view(), name="api-rollout-pause"),
-    path("rollouts/<uuid:uuid>/resume/", Resume.as_view(), name="api-rollout-resume"),
-    path("rollouts/<uuid:uuid>/widen/", Widen.as_view(), name="api-rollout-widen"),
-    path("rollouts/<uuid:uuid>/abort/", Abort.as_view(), name="api-rollout-abort"),
-    path("endpoints/<uuid:uuid>/rollouts/forecast/", Forecast.as_view(), name="api-rollout-forecast"),
+    path("rollouts/", methods(rollouts, start), name="api-rollouts"),
+    path("rollouts/<uuid:uuid>/", one_rollout, name="api-rollout"),
+    path("rollouts/<uuid:uuid>/looks/", looks, name="api-rollout-looks"),
+    path("rollouts/<uuid:uuid>/pause/", pause, name="api-rollout-pause"),
+    path("rollouts/<uuid:uuid>/resume/", resume, name="api-rollout-resume"),
+    path("rollouts/<uuid:uuid>/widen/", widen, name="api-rollout-widen"),
+    path("rollouts/<uuid:uuid>/abort/", abort, name="api-rollout-abort"),
+    path("endpoints/<uuid:uuid>/rollouts/forecast/", forecast, name="api-rollout-forecast"),
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django import forms
 
+from monitoring.rollouts.rules import REASON_MAX
+
 
 class SeenForm(forms.Form):
     """The rollout's moves when the person looked."""
@@ -14,11 +16,11 @@ class SeenForm(forms.Form):
 class WidenForm(SeenForm):
     """reason: where the rule does not say so itself."""
 
-    reason = forms.CharField(max_length=500, required=False)
+    reason = forms.CharField(max_length=REASON_MAX, required=False)
 
 
 class AbortForm(SeenForm):
     """Why, and the version that has all traffic afterwards, as the person typed it."""
 
-    reason = forms.CharField(max_length=500, required=False)
+    reason = forms.CharField(max_length=REASON_MAX, required=False)
     typed = forms.CharField(max_length=40, required=False)

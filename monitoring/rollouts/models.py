@@ -40,7 +40,7 @@ class Rollout(models.Model):
     share = models.PositiveSmallIntegerField(help_text="of 10,000, now or at the end")
     moves = models.PositiveIntegerField(default=0, help_text="how often its state or share changed: what a form has seen")
     step_started_at = models.DateTimeField(help_text="since when it has this share")
-    window_started_at = models.DateTimeField(help_text="since when the longest time of a step runs; anew when somebody resumes")
+    window_started_at = models.DateTimeField(help_text="start of the time limit of the current step; reset on resume")
     asked_at = models.DateTimeField(null=True, help_text="when a person was asked to widen this step")
     going_to = models.PositiveSmallIntegerField(null=True, help_text="the wider share that was decided and is not in force yet")
     going_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: the rule")

@@ -59,7 +59,7 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
     ruled = bool(waiting and (not waiting.plan or plans.canary_of(waiting.plan)))
     may_start = bool(waiting and ruled and endpoints.live_deployment(endpoint) and not endpoints.canary_of(endpoint))
     why_not = "" if policy.can(user, "rollouts.start", endpoint) else sentence("rollouts.start")
-    foretell = may_start and not why_not  # it is work that nobody else needs
+    foretell = may_start and not why_not  # it is work that no one else needs
     return {
         "endpoint": endpoint, "rollout": None, "last": queries.last_rollout(endpoint), "waiting": waiting if may_start else None,
         "why_not_start": why_not, "forecast": expected(waiting, endpoint) if foretell and waiting else None,
@@ -196,7 +196,7 @@ def address(rollout: Rollout, name: str, since: int) -> str:
 
 
 def updates(rollout: Rollout, name: str, since: int) -> dict[str, Any]:
-    """The chart anew when there is news since the mark, else nothing; the address to go on with, or None at the end."""
+    """The chart again when there is news since the mark, else nothing; the address to continue with, or None at the end."""
     nothing: dict[str, Any] = {"traces": [], "x": [], "y": []}
     if not rollout.is_open:
         return nothing | {"next": None}

@@ -15,6 +15,7 @@ from django.utils import timezone
 from lifecycle.runtime.refusals import Conflict
 from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.clustered import Sums
+from lifecycle.ui import paging
 from monitoring.rollouts import rules
 from monitoring.rollouts.models import FirstEvent, Look, Minute, Rollout, Segment
 from monitoring.rollouts.rules.points import ArmPoint
@@ -54,12 +55,11 @@ def visible(user: Person) -> QuerySet[Rollout]:
 
 
 def page_of(user: Person, *, endpoint: UUID | None = None, state: str = "", before: int | None = None) -> tuple[list[Rollout], int | None]:
-    """One page, newest first, and the key to go on before (None on the last)."""
+    """One page, newest first, and the key to continue before (None on the last)."""
     rows = visible(user)
     rows = rows.filter(endpoint__uuid=endpoint) if endpoint else rows
     rows = rows.filter(state=state) if state else rows
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(rows, before, PAGE)
 
 
 def open_rollouts() -> QuerySet[Rollout]:
@@ -226,7 +226,7 @@ def warm_from(segment: Segment, requests: int) -> datetime | None:
 
 
 def is_first(prediction: UUID) -> bool:
-    """Whether a prediction stands for its request: the uuids of further texts are derived from it (traffic.spool.prediction_uuid)."""
+    """Whether a prediction represents its request: the uuids of further texts are derived from it (traffic.spool.prediction_uuid)."""
     return prediction.version != 5
 
 
@@ -244,7 +244,7 @@ def predictions(segment: Segment, since: datetime, until: datetime) -> QuerySet[
 
 
 def requests_of(segment: Segment, start: datetime) -> Iterator[rules.Request]:
-    """The requests of one minute under this segment's split; refused and shed ones are nobody's failure and left out."""
+    """The requests of one minute under this segment's split; refused and shed ones are no one's failure and left out."""
     begin = max(start, segment.counted_from or segment.started_at)
     words = Feedback.objects.filter(endpoint=segment.rollout.endpoint_id, predicted_at__gte=begin, predicted_at__lt=start + MINUTE)
     newest = dict(words.order_by("id").values_list("prediction", "right"))
@@ -357,14 +357,13 @@ def chart_looks(rollout: Rollout, segment: Segment | None = None) -> list[Look]:
 
 
 def page_of_looks(rollout: Rollout, before: int | None = None) -> tuple[list[Look], int | None]:
-    """One page of looks, newest first, and the key to go on before (None on the last)."""
+    """One page of looks, newest first, and the key to continue before (None on the last)."""
     rows = Look.objects.filter(rollout=rollout).select_related("segment").order_by("-id")
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(rows, before, PAGE)
 
 
 def successor(deployment: Deployment) -> Deployment | None:
-    """The interval under which a canary goes on with another share; None when it does not."""
+    """The interval under which a canary continues with another share; None when it does not."""
     rows = canaries(deployment.endpoint_id, deployment.version_id, deployment.approval_id)
     return rows.filter(previous=deployment).select_related("started_by").first()
 

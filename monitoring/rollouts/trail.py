@@ -20,7 +20,7 @@ MOVES = STATES.keys() | {Verb.ROLLOUT_WIDENED, Verb.ROLLOUT_STEP_DECIDED, Verb.R
 
 
 def told(events: list[Told]) -> set[str]:
-    """What stands after these events about a rollout."""
+    """What is after these events about a rollout."""
     lasting: dict[str, str] = {}
     canaries: list[str] = []
     state, share = State.RUNNING, 0
@@ -83,7 +83,7 @@ def steers(number: int, deployment: object, share: int) -> str:
 
 
 def has(state: State, share: int) -> str:
-    """Where it stands."""
+    """Its state."""
     return f"is {state} at {share} of 10000"
 
 

@@ -9,11 +9,10 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal, cleaned
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.forms import cleaned, refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.rollouts import actions, page, queries
 from monitoring.rollouts.forms import AbortForm, SeenForm, WidenForm
@@ -94,11 +93,8 @@ def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     approved = plans.canary_of(asked.plan)
     plan = approved or (form.cleaned_data.get("plan") if form.is_valid() else None)
     if request.method == "POST" and plan:
-        try:
+        with refused_on(form):
             made = actions.start(request_id=uuid, actor=request.user, plan=plan)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{made.version.semver} takes {share_text(made.share)} of {made.endpoint}", kind="live")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[made.endpoint.uuid]))
     part = "form" if request.method == "POST" else "forecast"
@@ -139,5 +135,4 @@ def abort(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def done(request: SignedInRequest, rollout: Rollout, said: str, kind: str) -> HttpResponse:
     """Back to the endpoint's page."""
-    toast(request, said, kind=kind)
-    return redirect_or_refresh(request, reverse("endpoints:detail", args=[rollout.endpoint.uuid]))
+    return done_at(request, reverse("endpoints:detail", args=[rollout.endpoint.uuid]), said, kind=kind)

@@ -50,7 +50,7 @@ class KpiForm(forms.Form):
 
 
 class OutcomeForm(forms.Form):
-    """What came of one case, by hand. Programs report them in batches."""
+    """The result of one case, by hand. Programs report them in batches."""
 
     arm = forms.ChoiceField(label="Group", choices=[(Side.MODEL, "with the model"), (Side.HOLDOUT, "without it (hold-out)")])
     value = forms.FloatField(label="Value", help_text="0 or 1 if the KPI is a share of cases.")

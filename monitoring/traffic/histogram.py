@@ -1,6 +1,6 @@
 """Histograms that can be added up: sparse, bucket → count, so that any minutes, hours or versions merge without loss. Pure.
 
-Latencies (ms) and lengths (characters, tokens) lie in buckets on one log scale; shares in equal bins (rules.share_bin); labels by name.
+Latencies (ms) and lengths (characters, tokens) are in buckets on one log scale; shares in equal bins (rules.share_bin); labels by name.
 Keys are text, as JSON has them.
 """
 

@@ -1,13 +1,26 @@
-"""Where the next page of a list begins, as it stands in an address: a time and a key, `2026-11-25T10:00:00.000000Z_5`. Pure."""
+"""Where the next page of a list begins, as it stands in an address: a time and a key, `2026-11-25T10:00:00.000000Z_5`."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
 
 from lifecycle.ui.addresses import key_in, unreadable
 
 Key = tuple[datetime, int]
+M = TypeVar("M", bound=Model)
+
+
+def page(rows: QuerySet[M], before: Key | None, size: int, *, at: str = "at") -> tuple[list[M], Key | None]:
+    """One page of rows, newest first, and the key to go on before; None on the last page. at: the field of their time."""
+    rows = rows.order_by(f"-{at}", "-id")
+    if before:
+        rows = rows.filter(**{f"{at}__lte": before[0]}).exclude(**{at: before[0], "id__gte": before[1]})
+    found = list(rows[: size + 1])
+    return found[:size], (getattr(found[size - 1], at), found[size - 1].pk) if len(found) > size else None
 
 
 def written(key: Key) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import GAP, count, decimals, money, percent, signed, significant, things
@@ -96,15 +97,14 @@ def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
     """One page of predictions by keyset; with `few`, the newest of them beside other things."""
     key, few = keyset.read(given.get("before", "")), "few" in given
     rows, older = queries.recent(user, endpoint, key, queries.FEW if few else queries.PAGE)
-    after = f"?before={keyset.written(older)}" if older else ""
     return {
         "endpoint": endpoint, "rows": rows, "reads": queries.reads_texts(user, endpoint), "few": few,
-        "pager": {"previous": "?" if key else "", "next": after, "about": None},
+        "pager": paging.links(key, keyset.written(older) if older else None),
     }  # fmt: skip
 
 
 def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) -> dict[str, Any]:
-    """One prediction with what was said of it, what shadows answered, and what came of it."""
+    """One prediction with what was said of it, what shadows answered, and its result."""
     labels = queries.labels_of(found.version) if found.version else []
     return {
         "prediction": found, "reads": queries.reads_texts(user, found.endpoint), "history": queries.history(found),
@@ -124,12 +124,11 @@ def shadow(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
     until = floor(timezone.now(), MINUTE) + MINUTE
     total = queries.total(endpoint, until - 7 * DAY, until, version=running.version if running else None, arm=SHADOW)
     rows, older = queries.disagreements(user, endpoint, key, queries.FEW if few else queries.PAGE)
-    after = f"?before={keyset.written(older)}" if older else ""
     agree = total.agree_told
     return {
         "endpoint": endpoint, "running": running, "total": total, "agree": agree, "rows": rows, "few": few,
         "by": asked_by(agree.senders) if agree else "", "reads": queries.reads_texts(user, endpoint),
-        "pager": {"previous": "?" if key else "", "next": after, "about": None},
+        "pager": paging.links(key, keyset.written(older) if older else None),
     }  # fmt: skip
 
 
@@ -228,7 +227,7 @@ def interval(found: Comparison, apart: Difference | None) -> str:
 
 
 def curl(kpi: Kpi) -> str:
-    """How a program reports what came of a case."""
+    """How a program reports the result of a case."""
     body = {"outcomes": [{"uuid": "6f1c2c0a-…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z", "subject": "customer 7"}]}
     return (
         f"curl -X POST {settings.SITE_URL}/api/v1/kpis/{kpi.uuid}/outcomes/ \\\n"

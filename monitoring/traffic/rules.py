@@ -19,8 +19,8 @@ SHADOW = "shadow"  # the arm whose answers no client gets
 class FeedbackKind(TextChoices):
     """Where a word on an answer comes from."""
 
-    REVIEW = "review", "Review"  # somebody looked at the answer
-    OVERRIDE = "override", "Override"  # somebody acted otherwise than the answer said
+    REVIEW = "review", "Review"  # someone looked at the answer
+    OVERRIDE = "override", "Override"  # someone acted otherwise than the answer said
     TRUTH = "truth", "Truth"  # what turned out to be so, often much later
 
 
@@ -110,6 +110,6 @@ WINDOWS = {
 def may_arrive(made_at: datetime | None, waits_since: datetime | None, now: datetime) -> bool:
     """Whether a prediction that is not here may still come. made_at: None where its id tells no time, so that no server of ours made it.
 
-    waits_since: when the oldest part of the spool was written that nobody has read; None: all is read.
+    waits_since: when the oldest part of the spool was written that no one has read; None: all is read.
     """
     return made_at is not None and min(waits_since or now, now) - ARRIVAL <= made_at <= now + SKEW

@@ -1,7 +1,7 @@
 """Reading what the inference servers wrote: one JSON object a line, complete segments only. Pure but for reading a file.
 
 A line without "kind" is a request with its texts and answers; "shadow" is a shadow version's answer to a copy of a request; "guard" says
-that a server closed a canary by itself.
+that a server closed a canary on its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COUNT_END, EPOCH_END = 2**31, 2**63
 
 
 @dataclass(slots=True)
-class Row:
+class SpooledPrediction:
     """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from 0."""
 
     uuid: UUID
@@ -92,7 +92,7 @@ class Guard:
     of: int
 
 
-Parsed = list[Row] | Shadow | Guard
+Parsed = list[SpooledPrediction] | Shadow | Guard
 
 
 def prediction_uuid(request: UUID, index: int) -> UUID:
@@ -134,7 +134,7 @@ def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number.")
 
 
-def rows(data: dict[str, Any]) -> list[Row]:
+def rows(data: dict[str, Any]) -> list[SpooledPrediction]:
     """The texts of one request."""
     inputs, outputs = data["inputs"], data["outputs"]
     request, at, code = UUID(data["uuid"]), moment(data["at"]), status(data["code"])
@@ -151,7 +151,7 @@ def rows(data: dict[str, Any]) -> list[Row]:
         answer: dict[str, Any] = outputs[index] if outputs else {}
         text = asked.get("text")
         made.append(
-            Row(
+            SpooledPrediction(
                 prediction_uuid(request, index), index, request_id, endpoint, version, digest, deployment, arm, key, at, code, latency_ms,
                 each_cpu_ms, None if text is None else clean(str(text)), clean(str(asked.get("sha256") or ""))[:64],
                 whole(asked.get("chars")), whole(asked.get("tokens")), share(asked.get("oov")), bool(asked.get("truncated")),

@@ -9,12 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from lifecycle.runtime.refusals import Refusal, Refused
+from lifecycle.runtime.refusals import Refusal
 from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal
-from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.forms import refused_on
+from lifecycle.ui.respond import done_at, respond, wants_fragment
 from monitoring.traffic import actions, page, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
@@ -61,17 +60,13 @@ def feedback(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
     form = FeedbackForm(request.POST, labels=queries.labels_of(found.version) if found.version else [])
     if form.is_valid():
-        try:
+        with refused_on(form):
             given = form.cleaned_data
             actions.record_feedback(
                 prediction_id=uuid, right=given["right"] == "yes", label=given["label"], actor=request.user,
                 kind=given["kind"] or FeedbackKind.REVIEW, source=Source.PAGE,
             )  # fmt: skip
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, "Feedback saved")
-            return redirect_or_refresh(request, reverse("traffic:prediction", args=[uuid]))
+            return done_at(request, reverse("traffic:prediction", args=[uuid]), "Feedback saved")
     return respond(request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found, form), status=422)
 
 
@@ -99,13 +94,9 @@ def define_kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = KpiForm(request.POST)
     if form.is_valid():
         given = dict(form.cleaned_data)
-        try:
+        with refused_on(form, Refusal):
             made = actions.define_kpi(endpoint_id=uuid, holdout_share=given.pop("holdout_percent") / 100, actor=request.user, **given)
-        except Refusal as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"{made.name} created")
-            return redirect_or_refresh(request, reverse("traffic:kpi", args=[made.uuid]))
+            return done_at(request, reverse("traffic:kpi", args=[made.uuid]), f"{made.name} created")
     return respond(request, "monitoring/traffic/kpis.html", "kpis", page.kpis(request.user, found, form), status=422)
 
 
@@ -123,17 +114,13 @@ def kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @charts
 @needs("traffic.record_outcomes", Kpi, see=SEE)
 def record_outcomes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Report what came of one case."""
+    """Report the result of one case."""
     found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
     form = OutcomeForm(request.POST)
     if form.is_valid():
         given = form.cleaned_data
         case = actions.Case(uuid4(), given["arm"], given["value"], timezone.now(), given["prediction"])
-        try:
+        with refused_on(form, Refusal):
             actions.record_outcomes(kpi_id=uuid, cases=[case], actor=request.user)
-        except Refusal as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, "Outcome saved")
-            return redirect_or_refresh(request, reverse("traffic:kpi", args=[uuid]))
+            return done_at(request, reverse("traffic:kpi", args=[uuid]), "Outcome saved")
     return respond(request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, "90d", form), status=422)

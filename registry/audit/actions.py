@@ -1,4 +1,4 @@
-"""Taking the trail out, and proving that it is whole."""
+"""Taking the audit log out, and proving that it is whole."""
 
 from __future__ import annotations
 

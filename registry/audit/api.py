@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from django.http import StreamingHttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.ui.addresses import key_in
 from registry.audit import actions, queries
 from registry.audit.forms import FilterForm
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import ApiToken
-from registry.ground.access.rest import Request, View
+from registry.ground.access.rest import BEFORE, Request, operation, page_out
 from registry.ground.ledger.models import Event
 
 FILTERS = [OpenApiParameter(name, OpenApiTypes.STR, description=text) for name, text in {
@@ -30,41 +29,36 @@ class EventOut(serializers.ModelSerializer[Event]):
         fields = ["chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project", "canonical", "previous_hash", "hash"]
 
 
-class EventPage(serializers.Serializer[dict[str, object]]):
-    """A page of events, newest first; pass `before` for the next page."""
-
-    results = EventOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
-class Events(View):
-    """Matching events you can see."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(parameters=[*FILTERS, OpenApiParameter("before", OpenApiTypes.INT)], responses=EventPage)
-    def get(self, request: Request) -> Response:
-        """List events, newest first, 50 a page."""
-        filters = FilterForm(request.query_params, user=request.user).filters()
-        lines, older = queries.page(request.user, filters, key_in(request.query_params))
-        return Response({"results": EventOut([line.event for line in lines], many=True).data, "before": older})
+@operation(
+    "GET",
+    "audit_events_retrieve",
+    Needs("signed_in"),
+    gives=page_out(EventOut, queries.PAGE, "events", name="EventPage"),
+    parameters=[*FILTERS, BEFORE],
+)
+def events(request: Request) -> object:
+    """List events, newest first, 50 a page."""
+    filters = FilterForm(request.query_params, user=request.user).filters()
+    lines, older = queries.page(request.user, filters, key_in(request.query_params))
+    return [line.event for line in lines], older
 
 
-class Export(View):
-    """The audit log as JSON Lines."""
-
-    needs = {"POST": Needs("signed_in")}
-    scope = ApiToken.Scope.READ
-
-    @extend_schema(parameters=FILTERS, responses={(200, "application/x-ndjson"): OpenApiTypes.STR}, request=None)
-    def post(self, request: Request) -> StreamingHttpResponse:
-        """Export all matching events and the signed checkpoints of their chains; the export is itself recorded."""
-        filters = FilterForm(request.query_params, user=request.user).filters()
-        content = actions.export(actor=request.user, filters=filters, form="jsonl")
-        return StreamingHttpResponse(content, content_type="application/x-ndjson")
+@operation(
+    "POST",
+    "audit_export_create",
+    Needs("signed_in"),
+    gives={(200, "application/x-ndjson"): OpenApiTypes.STR},
+    parameters=FILTERS,
+    scope=ApiToken.Scope.READ,
+)
+def export(request: Request) -> StreamingHttpResponse:
+    """Export all matching events and the signed checkpoints of their chains; the export is itself recorded."""
+    filters = FilterForm(request.query_params, user=request.user).filters()
+    content = actions.export(actor=request.user, filters=filters, form="jsonl")
+    return StreamingHttpResponse(content, content_type="application/x-ndjson")
 
 
 urlpatterns = [
-    path("audit/events/", Events.as_view(), name="api-audit-events"),
-    path("audit/export/", Export.as_view(), name="api-audit-export"),
+    path("audit/events/", events, name="api-audit-events"),
+    path("audit/export/", export, name="api-audit-export"),
 ]

@@ -12,7 +12,7 @@ from registry.ground.ledger.verbs import Verb
 
 
 class FilterForm(forms.Form):
-    """The filter of the trail, sent by GET."""
+    """The filter of the audit log, sent by GET."""
 
     text = forms.CharField(label="Name, ID, or digest", required=False, max_length=200)
     room = forms.ChoiceField(label="Area", required=False)

@@ -1,4 +1,4 @@
-"""Reading the trail: always from what the person may see."""
+"""Reading the audit log: always from what the person may see."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url
 from registry.ground.access.models import Project, User
 from registry.ground.access.policy import can_somewhere, is_limited, visible_to
@@ -28,7 +29,7 @@ PAGES = {
     "datasets.dataset": "datasets:dataset",
     "datasets.upload": "datasets:upload",
     "datasets.item": "datasets:item",
-    "labeling.queue": "labeling:queue",
+    "queues.queue": "queues:queue",
     "snapshots.snapshot": "snapshots:detail",
     "training.run": "training:detail",
     "training.sweep": "training:sweep",
@@ -56,7 +57,7 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditLogEntry:
     """An event as a page shows it; names come from beside the chain and may be gone."""
 
     event: Event
@@ -68,7 +69,7 @@ class Line:
 
 
 def visible_events(user: User) -> QuerySet[Event]:
-    """One's own acts; those of projects in which a role reads the trail; of the installation's, all for organisation admins, and what
+    """One's own acts; those of projects in which a role reads the audit log; of the installation's, all for organisation admins, and what
     concerns people of their projects for auditors. A token that is limited to a project sees what a role reads there, and nothing else.
     """
     seen = Q(project__in=visible_to(user, Project, "audit.view").values("uuid"))
@@ -114,16 +115,13 @@ def matching(text: str) -> Q:
     return Q(actor__in=subjects) | Q(object_id__in=subjects) | Q(hash__startswith=text.lower())
 
 
-def page(user: User, filters: Filters, before: int | None) -> tuple[list[Line], int | None]:
+def page(user: User, filters: Filters, before: int | None) -> tuple[list[AuditLogEntry], int | None]:
     """One page of lines, and the key of the next older one or None."""
-    events = search(user, filters)
-    if before is not None:
-        events = events.filter(id__lt=before)
-    found = list(events[: PAGE + 1])
-    return lines(found[:PAGE]), found[PAGE - 1].pk if len(found) > PAGE else None
+    found, older = paging.page(search(user, filters), before, PAGE)
+    return lines(found), older
 
 
-def lines(events: Iterable[Event]) -> list[Line]:
+def lines(events: Iterable[Event]) -> list[AuditLogEntry]:
     """Events with the names that whom and what they are about had then, in one more query."""
     events = list(events)
     ids = {event.actor for event in events} | {event.object_id for event in events}
@@ -131,13 +129,13 @@ def lines(events: Iterable[Event]) -> list[Line]:
     return [line(event, names) for event in events]
 
 
-def line(event: Event, names: dict[tuple[str, str], str]) -> Line:
+def line(event: Event, names: dict[tuple[str, str], str]) -> AuditLogEntry:
     """One event as a page shows it. names: by id and by the digest that the event was hashed with, if it was."""
     document = payload_of(event)
     payload, digests = document.get("payload", {}), document.get("names", {})
     actor = names.get((event.actor, digests.get("actor", "")), event.actor[:8])
     subject = names.get((event.object_id, digests.get("object", "")), f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}")
-    return Line(
+    return AuditLogEntry(
         event=event,
         actor="Lifecycle" if event.actor == SYSTEM else actor,
         verb=Verb(event.verb).label if event.verb in Verb.values else event.verb,
@@ -153,7 +151,7 @@ def page_of(event: Event) -> str:
     return find_url(name, uuid=event.object_id) if name else ""
 
 
-def history_of(subject_id: UUID, *, limit: int = 20) -> list[Line]:
+def history_of(subject_id: UUID, *, limit: int = 20) -> list[AuditLogEntry]:
     """The newest events about one object, for a page that has already checked who may see it."""
     return lines(Event.objects.filter(object_id=str(subject_id)).order_by("-id")[:limit])
 

@@ -54,5 +54,5 @@ def verify_url(_job: Job) -> str:
 
 
 def may_see(user: User, job: Job) -> bool:
-    """Whoever may read the trail, and whoever asked."""
+    """Anyone who may read the audit log, and the person who asked."""
     return job.created_by_id == user.pk or user.is_organisation_admin or can_somewhere(user, "audit.view")

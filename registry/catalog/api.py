@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.http import FileResponse
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from lifecycle.ground.jobs.api import JobOut
 from lifecycle.modeling.training.models import Run
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.catalog import actions, queries, rules, verifications
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
@@ -22,9 +22,10 @@ from registry.ground.access import policy
 from registry.ground.access.answers import ErrorOut
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import Project
-from registry.ground.access.rest import IS_SLUG, Request, View, chosen, read
+from registry.ground.access.rest import IS_SLUG, Filters, Request, RowOut, View, methods, operation, page_out, read
 
 SEE = "catalog.view"
+FILTERS: Filters = {"semver": ("semver", IS_SLUG)}
 
 
 class ModelIn(serializers.Serializer[Any]):
@@ -33,18 +34,15 @@ class ModelIn(serializers.Serializer[Any]):
     project = serializers.UUIDField()
     name = serializers.CharField(max_length=80)
     slug = serializers.CharField(max_length=60)
-    purpose = serializers.CharField(max_length=4000, allow_blank=True, default="")
+    purpose = serializers.CharField(max_length=rules.STATED_MAX, allow_blank=True, default="")
 
 
-class ModelOut(serializers.Serializer[RegisteredModel]):
+class ModelOut(RowOut[RegisteredModel]):
     """A registered model."""
 
-    uuid = serializers.UUIDField()
-    project = serializers.UUIDField(source="project.uuid")
-    slug = serializers.CharField()
-    name = serializers.CharField()
-    purpose = serializers.CharField()
-    created_at = serializers.DateTimeField()
+    class Meta:
+        model = RegisteredModel
+        fields = ["uuid", "project", "slug", "name", "purpose", "created_at"]
 
 
 class VersionIn(serializers.Serializer[Any]):
@@ -69,22 +67,17 @@ class ServingOut(serializers.Serializer[rules.Serving]):
     split = serializers.ChoiceField(choices=["validation", "test"], help_text="The split that decided; test in earlier versions.")
 
 
-class VersionOut(serializers.Serializer[ModelVersion]):
+class VersionOut(RowOut[ModelVersion]):
     """A registered version."""
 
-    uuid = serializers.UUIDField()
-    model = serializers.UUIDField(source="model.uuid")
-    number = serializers.IntegerField()
-    semver = serializers.CharField()
-    state = serializers.CharField()
-    state_reason = serializers.CharField()
-    run = serializers.UUIDField(source="run.uuid")
-    evaluation = serializers.UUIDField(source="evaluation.uuid")
-    root_digest = serializers.CharField()
-    key_fingerprint = serializers.CharField()
-    facts = serializers.JSONField()
     serving = serializers.SerializerMethodField()
-    registered_at = serializers.DateTimeField()
+
+    class Meta:
+        model = ModelVersion
+        fields = [
+            "uuid", "model", "number", "semver", "state", "state_reason", "run", "evaluation", "root_digest", "key_fingerprint", "facts",
+            "serving", "registered_at",
+        ]  # fmt: skip
 
     @extend_schema_field(ServingOut)
     def get_serving(self, version: ModelVersion) -> dict[str, Any]:
@@ -129,16 +122,14 @@ class CardIn(serializers.Serializer[Any]):
     stated = serializers.DictField(child=serializers.CharField(allow_blank=True), help_text="purpose, limits, risks")
 
 
-class CardOut(serializers.Serializer[Card]):
+class CardOut(RowOut[Card]):
     """A card revision."""
 
-    revision = serializers.IntegerField()
-    text = serializers.CharField()
-    stated = serializers.JSONField()
-    digest = serializers.CharField()
     signature = serializers.CharField(help_text="OpenSSF model signature over README.md and card.json")
-    key_fingerprint = serializers.CharField()
-    created_at = serializers.DateTimeField()
+
+    class Meta:
+        model = Card
+        fields = ["revision", "text", "stated", "digest", "signature", "key_fingerprint", "created_at"]
 
 
 class EndpointIn(serializers.Serializer[Any]):
@@ -149,25 +140,24 @@ class EndpointIn(serializers.Serializer[Any]):
     keep_text = serializers.BooleanField(default=True)
 
 
-class EndpointOut(serializers.Serializer[Endpoint]):
+class EndpointOut(RowOut[Endpoint]):
     """An endpoint and its live version. moves: pass it as seen_moves when rolling back."""
 
-    uuid = serializers.UUIDField()
-    model = serializers.UUIDField(source="model.uuid")
     project = serializers.UUIDField(source="model.project.uuid")
     slug = serializers.CharField(help_text="unique in its project")
     full_name = serializers.CharField(help_text="project/slug, as in the inference server's URLs")
-    environment = serializers.CharField()
-    policy = serializers.UUIDField(source="policy.uuid")
-    keep_text = serializers.BooleanField()
     live = serializers.UUIDField(source="alias.version.uuid", default=None, allow_null=True)
     moves = serializers.IntegerField(source="alias.moves")
+
+    class Meta:
+        model = Endpoint
+        fields = ["uuid", "model", "project", "slug", "full_name", "environment", "policy", "keep_text", "live", "moves"]
 
 
 class QuarantineIn(serializers.Serializer[Any]):
     """A reason."""
 
-    reason = serializers.CharField(max_length=300)
+    reason = serializers.CharField(max_length=rules.REASON_MAX)
 
 
 class EndpointFreezeIn(QuarantineIn):
@@ -185,86 +175,56 @@ class FreezeOut(serializers.Serializer[Freeze]):
     lifted_at = serializers.DateTimeField(allow_null=True)
 
 
-class VersionPageOut(serializers.Serializer[Any]):
-    """Up to 30 versions, newest first. before: pass it as ?before= for the next page; null on the last."""
-
-    results = VersionOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
-class Models(View):
-    """Registered models."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(operation_id="models_list", responses=ModelOut(many=True))
-    def get(self, request: Request) -> Response:
-        """List models you can see."""
-        return Response(ModelOut(queries.models(request.user), many=True).data)
-
-    @extend_schema(operation_id="models_create", request=ModelIn, responses={201: ModelOut})
-    def post(self, request: Request) -> Response:
-        """Create a model."""
-        given = read(ModelIn, request.data)
-        project = policy.get_visible(request.user, Project, "access.view_project", uuid=given.pop("project"))
-        return Response(ModelOut(actions.create_model(project=project, actor=request.user, **given)).data, status=201)
+@operation("GET", "models_list", Needs("signed_in"), gives=ModelOut(many=True))
+def models(request: Request) -> object:
+    """List models you can see."""
+    return queries.models(request.user)
 
 
-class Versions(View):
-    """The versions of a model."""
-
-    needs = {"GET": Needs(SEE, RegisteredModel), "POST": Needs("catalog.register", RegisteredModel, SEE)}
-
-    @extend_schema(
-        operation_id="versions_list", responses=VersionPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("semver", str)],
-    )  # fmt: skip
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List versions, newest first; filter by semver."""
-        before = key_in(request.query_params)
-        found = queries.versions(request.user).filter(model__uuid=uuid, **chosen(request, semver=("semver", IS_SLUG))).order_by("-number")
-        rows = list((found if before is None else found.filter(number__lt=before))[: queries.PAGE + 1])
-        page = rows[: queries.PAGE]
-        return Response({"results": VersionOut(page, many=True).data, "before": page[-1].number if len(rows) > queries.PAGE else None})
-
-    @extend_schema(operation_id="versions_register", request=VersionIn, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Register a run as a version. Returns the job."""
-        given = read(VersionIn, request.data)
-        model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
-        run = policy.get_visible(request.user, Run, "training.view", uuid=given["run"])
-        job = actions.register(model=model, run=run, semver=given["semver"], stated=given["stated"], actor=request.user)
-        return Response(JobOut(job).data, status=202)
+@operation("POST", "models_create", Needs("signed_in"), takes=ModelIn, gives=ModelOut, status=201)
+def create_model(request: Request, given: dict[str, Any]) -> object:
+    """Create a model."""
+    project = policy.get_visible(request.user, Project, "access.view_project", uuid=given.pop("project"))
+    return actions.create_model(project=project, actor=request.user, **given)
 
 
-class OneVersion(View):
-    """One version."""
+@operation(
+    "GET",
+    "versions_list",
+    Needs(SEE, RegisteredModel),
+    gives=page_out(VersionOut, queries.PAGE, "versions"),
+    filters=FILTERS,
+)
+def versions(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """List versions, newest first; filter by semver."""
+    rows = queries.versions(request.user).filter(model__uuid=uuid, **given).order_by("-number")
+    return paging.page(rows, key_in(request.query_params), queries.PAGE, key="number")
 
-    needs = {"GET": Needs(SEE, ModelVersion)}
 
-    @extend_schema(operation_id="versions_read", responses=VersionDetailOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get a version's lineage, digest, state, and last verification."""
-        return Response(VersionDetailOut(queries.versions(request.user).get(uuid=uuid)).data)
+@operation("POST", "versions_register", Needs("catalog.register", RegisteredModel, SEE), takes=VersionIn, gives=JobOut, status=202)
+def register(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Register a run as a version. Returns the job."""
+    model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
+    run = policy.get_visible(request.user, Run, "training.view", uuid=given["run"])
+    return actions.register(model=model, actor=request.user, **given | {"run": run})
 
 
-class VersionCard(View):
-    """The card of a version."""
+@operation("GET", "versions_read", Needs(SEE, ModelVersion), gives=VersionDetailOut)
+def one_version(request: Request, uuid: UUID) -> object:
+    """Get a version's lineage, digest, state, and last verification."""
+    return queries.versions(request.user).get(uuid=uuid)
 
-    needs = {"GET": Needs(SEE, ModelVersion), "POST": Needs("catalog.edit_card", ModelVersion, SEE)}
 
-    @extend_schema(operation_id="cards_read", responses=CardOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get the newest card revision."""
-        return Response(CardOut(queries.newest_card(ModelVersion.objects.get(uuid=uuid))).data)
+@operation("GET", "cards_read", Needs(SEE, ModelVersion), gives=CardOut)
+def version_card(request: Request, uuid: UUID) -> object:
+    """Get the newest card revision."""
+    return queries.newest_card(ModelVersion.objects.get(uuid=uuid))
 
-    @extend_schema(operation_id="cards_edit", request=CardIn, responses={201: CardOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Save a new card revision with purpose, limits, and risks."""
-        given = read(CardIn, request.data)
-        return Response(
-            CardOut(actions.edit_card(version=ModelVersion.objects.get(uuid=uuid), actor=request.user, **given)).data, status=201
-        )
+
+@operation("POST", "cards_edit", Needs("catalog.edit_card", ModelVersion, SEE), takes=CardIn, gives=CardOut, status=201)
+def edit_card(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Save a new card revision with purpose, limits, and risks."""
+    return actions.edit_card(version=ModelVersion.objects.get(uuid=uuid), actor=request.user, **given)
 
 
 class VersionExport(View):
@@ -289,83 +249,56 @@ class VersionExport(View):
         return Response(JobOut(actions.ask_export(version=version, actor=request.user)).data, status=202)
 
 
-class VerifyVersion(View):
-    """Re-hashing a version's files."""
-
-    needs = {"POST": Needs(SEE, ModelVersion)}
-
-    @extend_schema(operation_id="versions_verify", request=None, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Verify a version's files. Returns the job."""
-        version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
-        return Response(JobOut(actions.ask_verification(version=version, actor=request.user)).data, status=202)
+@operation("POST", "versions_verify", Needs(SEE, ModelVersion), gives=JobOut, status=202)
+def verify_version(request: Request, uuid: UUID) -> object:
+    """Verify a version's files. Returns the job."""
+    version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
+    return actions.ask_verification(version=version, actor=request.user)
 
 
-class QuarantineVersion(View):
-    """Taking a version out of service for good."""
-
-    needs = {"POST": Needs("catalog.quarantine", ModelVersion, SEE)}
-
-    @extend_schema(operation_id="versions_quarantine", request=QuarantineIn, responses=VersionOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Quarantine a version: it stops serving immediately and can't be downloaded. The reason is kept."""
-        actions.quarantine(version_id=uuid, reason=read(QuarantineIn, request.data)["reason"], actor=request.user)
-        return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
+@operation("POST", "versions_quarantine", Needs("catalog.quarantine", ModelVersion, SEE), takes=QuarantineIn, gives=VersionOut)
+def quarantine_version(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Quarantine a version: it stops serving immediately and can't be downloaded. The reason is kept."""
+    actions.quarantine(version_id=uuid, actor=request.user, **given)
+    return queries.versions(request.user).get(uuid=uuid)
 
 
-class ModelEndpoints(View):
-    """The endpoints of a model."""
-
-    needs = {"GET": Needs(SEE, RegisteredModel), "POST": Needs("catalog.create_endpoint", RegisteredModel, SEE)}
-
-    @extend_schema(operation_id="model_endpoints_list", responses=EndpointOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List a model's endpoints by address."""
-        return Response(EndpointOut(queries.endpoints(request.user).filter(model__uuid=uuid), many=True).data)
-
-    @extend_schema(operation_id="model_endpoints_create", request=EndpointIn, responses={201: EndpointOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Create an endpoint. Nothing is live on it yet."""
-        model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
-        made = actions.create_endpoint(model=model, actor=request.user, **read(EndpointIn, request.data))
-        return Response(EndpointOut(made).data, status=201)
+@operation("GET", "model_endpoints_list", Needs(SEE, RegisteredModel), gives=EndpointOut(many=True))
+def model_endpoints(request: Request, uuid: UUID) -> object:
+    """List a model's endpoints by address."""
+    return queries.endpoints(request.user).filter(model__uuid=uuid)
 
 
-class FreezeEndpoint(View):
-    """A freeze of promotions and deployments."""
-
-    needs = {"POST": Needs("catalog.freeze", Endpoint, SEE)}
-
-    @extend_schema(operation_id="endpoints_freeze", request=EndpointFreezeIn, responses={201: FreezeOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Freeze an endpoint, for at most 90 days."""
-        given = read(EndpointFreezeIn, request.data)
-        until: datetime = given["until"]
-        return Response(
-            FreezeOut(actions.freeze(endpoint_id=uuid, reason=given["reason"], until=until, actor=request.user)).data, status=201
-        )
+@operation(
+    "POST", "model_endpoints_create", Needs("catalog.create_endpoint", RegisteredModel, SEE), body=EndpointIn, gives=EndpointOut, status=201
+)
+def create_endpoint(request: Request, uuid: UUID) -> object:
+    """Create an endpoint. Nothing is live on it yet."""
+    model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
+    return actions.create_endpoint(model=model, actor=request.user, **read(EndpointIn, request.data))
 
 
-class LiftFreeze(View):
-    """The end of a freeze."""
+@operation("POST", "endpoints_freeze", Needs("catalog.freeze", Endpoint, SEE), takes=EndpointFreezeIn, gives=FreezeOut, status=201)
+def freeze_endpoint(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Freeze an endpoint, for at most 90 days."""
+    return actions.freeze(endpoint_id=uuid, actor=request.user, **given)
 
-    needs = {"POST": Needs("catalog.freeze", Freeze, SEE)}
 
-    @extend_schema(operation_id="freezes_lift", request=None, responses=FreezeOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Lift a freeze early."""
-        return Response(FreezeOut(actions.lift_freeze(freeze_id=uuid, actor=request.user)).data)
+@operation("POST", "freezes_lift", Needs("catalog.freeze", Freeze, SEE), gives=FreezeOut)
+def lift_freeze(request: Request, uuid: UUID) -> object:
+    """Lift a freeze early."""
+    return actions.lift_freeze(freeze_id=uuid, actor=request.user)
 
 
 urlpatterns = [
-    path("models/", Models.as_view(), name="api-models"),
-    path("models/<uuid:uuid>/versions/", Versions.as_view(), name="api-versions"),
-    path("models/<uuid:uuid>/endpoints/", ModelEndpoints.as_view(), name="api-model-endpoints"),
-    path("versions/<uuid:uuid>/", OneVersion.as_view(), name="api-version"),
-    path("versions/<uuid:uuid>/card/", VersionCard.as_view(), name="api-version-card"),
+    path("models/", methods(models, create_model), name="api-models"),
+    path("models/<uuid:uuid>/versions/", methods(versions, register), name="api-versions"),
+    path("models/<uuid:uuid>/endpoints/", methods(model_endpoints, create_endpoint), name="api-model-endpoints"),
+    path("versions/<uuid:uuid>/", one_version, name="api-version"),
+    path("versions/<uuid:uuid>/card/", methods(version_card, edit_card), name="api-version-card"),
     path("versions/<uuid:uuid>/export/", VersionExport.as_view(), name="api-version-export"),
-    path("versions/<uuid:uuid>/verify/", VerifyVersion.as_view(), name="api-version-verify"),
-    path("versions/<uuid:uuid>/quarantine/", QuarantineVersion.as_view(), name="api-version-quarantine"),
-    path("endpoints/<uuid:uuid>/freeze/", FreezeEndpoint.as_view(), name="api-endpoint-freeze"),
-    path("freezes/<uuid:uuid>/lift/", LiftFreeze.as_view(), name="api-freeze-lift"),
+    path("versions/<uuid:uuid>/verify/", verify_version, name="api-version-verify"),
+    path("versions/<uuid:uuid>/quarantine/", quarantine_version, name="api-version-quarantine"),
+    path("endpoints/<uuid:uuid>/freeze/", freeze_endpoint, name="api-endpoint-freeze"),
+    path("freezes/<uuid:uuid>/lift/", lift_freeze, name="api-freeze-lift"),
 ]

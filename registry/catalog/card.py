@@ -197,7 +197,7 @@ def table(head: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
 
 
 def told(words: str | None) -> str:
-    """What somebody stated, which opens no section of its own, or the gap."""
+    """What someone stated, which opens no section of its own, or the gap."""
     return paragraphs(words) if words else said(NOT_STATED)
 
 

@@ -1,4 +1,4 @@
-"""What stands beside a version's files in its export, in words and in the formats of other tools. Pure."""
+"""What is beside a version's files in its export, in words and in the formats of other tools. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ The root digest of the version, sha256 over the raw digests of its files in orde
 @dataclass(frozen=True, slots=True)
 class Plain:
     """How transformers opens a version. loader: the class that opens the folder `transformers`, empty where there is no such folder, and
-    why says why. trust: whether that needs code which stands in it."""
+    why gives the reason why. trust: whether that needs code which is in it."""
 
     loader: str = ""
     trust: bool = False
@@ -78,7 +78,7 @@ def wants_plain(facts: Mapping[str, Any]) -> bool:
 
 
 def base_place(named: str) -> str:
-    """Where the base stands in the export, so that PEFT finds it by the name in adapter_config.json; empty where no place can be made."""
+    """Where the base is in the export, so that PEFT finds it by the name in adapter_config.json; empty where no place can be made."""
     parts = named.removeprefix("./").split("/")
     is_safe = all(SEGMENT.fullmatch(part) and not part.endswith((" ", ".")) for part in parts)
     return "/".join(parts) if is_safe and parts[0].casefold() not in TAKEN else ""

@@ -89,7 +89,7 @@ class FreezeForm(forms.Form):
     """A stop on promotions and deployments."""
 
     days = forms.IntegerField(label="Days", min_value=1, max_value=rules.FREEZE_DAYS_MAX, initial=7)
-    reason = forms.CharField(max_length=300)
+    reason = forms.CharField(max_length=rules.REASON_MAX)
 
     def until(self) -> Any:
         """The end that the days give, counted from now."""
@@ -99,7 +99,7 @@ class FreezeForm(forms.Form):
 class QuarantineForm(forms.Form):
     """Taking a version out of service for good; its number is typed."""
 
-    reason = forms.CharField(max_length=300)
+    reason = forms.CharField(max_length=rules.REASON_MAX)
     typed = forms.CharField(max_length=40)
 
     def __init__(self, *args: Any, version: ModelVersion, **kwargs: Any) -> None:

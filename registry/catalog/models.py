@@ -29,7 +29,7 @@ class RegisteredModel(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="models")
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=80)
-    purpose = models.TextField(blank=True, help_text="intended use, in the owner's words; stands in the card")
+    purpose = models.TextField(blank=True, help_text="intended use, in the owner's words; shown in the card")
     owner = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -71,9 +71,9 @@ class ModelVersion(models.Model):
     root_digest = models.CharField(max_length=64)
     signature = models.TextField(help_text="model.sig: the OpenSSF model signing bundle, JSON")
     key_fingerprint = models.CharField(max_length=64)
-    facts = models.JSONField(default=dict, help_text="label set, base, strategy, snapshot digest: the thread, frozen")
+    facts = models.JSONField(default=dict, help_text="label set, base, strategy, and dataset version digest; never changed")
     state = models.CharField(max_length=12, choices=State.choices, default=State.ACTIVE)
-    state_reason = models.CharField(max_length=300, blank=True)
+    state_reason = models.CharField(max_length=rules.REASON_MAX, blank=True)
     registered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     registered_at = models.DateTimeField(auto_now_add=True)
 
@@ -89,7 +89,7 @@ class ModelVersion(models.Model):
 
     @property
     def export_name(self) -> str:
-        """What its export is called on somebody's disk."""
+        """What its export is called on someone's disk."""
         return f"{self.model.slug}-{self.semver}.zip"
 
     @property
@@ -212,7 +212,7 @@ class Freeze(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="freezes")
     owner = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
-    reason = models.CharField(max_length=300)
+    reason = models.CharField(max_length=rules.REASON_MAX)
     until = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
     lifted_at = models.DateTimeField(null=True)

@@ -85,7 +85,7 @@ def quarantine_text(found: ModelVersion) -> str:
 
 
 def suggest_url(user: User, found: ModelVersion) -> str:
-    """Where to have this version suggest labels for the dataset that it learnt from; "" where this person or this version cannot."""
+    """Where to have this version suggest labels for the dataset that it learned from; "" where this person or this version cannot."""
     dataset = found.run.snapshot.dataset
     if not rules.task_type(found.facts).prelabels:
         return ""

@@ -20,6 +20,7 @@ from lifecycle.modeling.evaluation.rules import leading_of, metrics_of
 from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.rules import RunState
 from lifecycle.runtime.task_types.measures import Metric
+from lifecycle.ui import paging
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, PackedExport, RegisteredModel
 from registry.catalog.signed_cards import WRITTEN
 from registry.ground.access import policy
@@ -69,16 +70,14 @@ def endpoints(user: Person) -> QuerySet[Endpoint]:
 
 
 def version_lines(model: RegisteredModel, before: int | None = None) -> tuple[list[VersionLine], int | None]:
-    """A page of a model's versions, newest first, and the number to go on before (None on the last page)."""
+    """A page of a model's versions, newest first, and the number to continue before (None on the last page)."""
     rows = model.versions.select_related("evaluation", "registered_by", "run").order_by("-number")
-    if before is not None:
-        rows = rows.filter(number__lt=before)
-    found = list(rows[: PAGE + 1])
+    found, older = paging.page(rows, before, PAGE, key="number")
     live: dict[int, list[str]] = {}
     for version, slug in Alias.objects.filter(endpoint__model=model, version__isnull=False).values_list("version", "endpoint__slug"):
         live.setdefault(int(version or 0), []).append(slug)
-    lines = [VersionLine(row, tuple(live.get(row.pk, ())), *leading_score(row.evaluation.report)) for row in found[:PAGE]]
-    return lines, found[PAGE - 1].number if len(found) > PAGE else None
+    lines = [VersionLine(row, tuple(live.get(row.pk, ())), *leading_score(row.evaluation.report)) for row in found]
+    return lines, older
 
 
 def frozen_evaluation(run: Run, snapshot: Snapshot | None = None) -> Evaluation | None:
@@ -157,7 +156,7 @@ def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def has_its_facts(version: ModelVersion) -> bool:
-    """Whether a version's facts are those that it was registered with, by the trail."""
+    """Whether a version's facts are those that it was registered with, by the audit log."""
     events = accounts.events_about(version.uuid, {Verb.VERSION_REGISTERED})
     return {event.payload.get("facts") for event in events} == {digest_of(version.facts)}
 
@@ -226,7 +225,7 @@ def stamp_of(found: os.stat_result) -> list[int]:
 
 
 def is_governed(endpoint: Endpoint) -> bool:
-    """Whether the trail knows that the endpoint is governed by its policy."""
+    """Whether the audit log knows that the endpoint is governed by its policy."""
     events = accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_CREATED})
     return {event.payload.get("policy") for event in events} == {endpoint.policy.name}
 
@@ -242,7 +241,7 @@ def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
 
 
 def frozen_until(endpoint: Endpoint) -> datetime | None:
-    """Until when the endpoint is frozen as the trail has it, whatever the rows say by now; None where it is not."""
+    """Until when the endpoint is frozen as the audit log has it, whatever the rows say by now; None where it is not."""
     until = None
     for event in accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}):
         until = datetime.fromisoformat(event.payload["until"]) if event.verb == Verb.ENDPOINT_FROZEN else None

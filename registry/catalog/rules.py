@@ -57,7 +57,7 @@ def next_semver(newest: str | None) -> str:
 
 
 def check_slug(text: str, what: str) -> str:
-    """A short name that stands in addresses. Raises Refused."""
+    """A short name that is in addresses. Raises Refused."""
     if not SLUG.fullmatch(text):
         sentence = f"The {what}'s short name can have 1 to 60 lowercase letters, digits, and dashes. It can't start or end with a dash."
         raise Refused(sentence, fields={"slug": [sentence]})
@@ -138,5 +138,5 @@ def serving(facts: Mapping[str, Any]) -> Serving:
         return Serving("not served", f"It {kind.unserved}.")
     gate = facts.get("int8")
     if not gate:
-        return Serving("fp32", "This version predates the comparison of int8 with fp32.")
+        return Serving("fp32", "This version predates the int8 comparison.")
     return Serving("int8" if gate["passed"] is True else "fp32", **{name: value for name, value in gate.items() if name != "passed"})

@@ -86,7 +86,7 @@ def is_altered(card: Card) -> bool:
 
 
 def is_of_another_key(card: Card) -> bool:
-    """Whether a revision says that another key than this installation's signed it, so that nobody here can tell whether it was altered."""
+    """Whether a revision says that another key than this installation's signed it, so that no one here can tell whether it was altered."""
     return bool(card.signature) and card.key_fingerprint != bundle.fingerprint(keys.public_key_path())
 
 

@@ -27,5 +27,5 @@ def verify(ctx: JobContext) -> None:
 
 @shared_task  # type: ignore[untyped-decorator]
 def sweep_exports() -> None:
-    """Remove exports that nobody downloads any more."""
+    """Remove exports that no one downloads any more."""
     actions.sweep_exports(timezone.now())

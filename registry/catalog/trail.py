@@ -1,4 +1,4 @@
-"""Models, their versions and cards, and endpoints, by the trail and by the tables: verification finds a quarantine or a freeze that was
+"""Models, their versions and cards, and endpoints, by the audit log and by the tables: verification finds a quarantine or a freeze that was
 lifted in the database, a card that was altered, added or removed behind the product's back, another purpose of a model, and an endpoint
 that was put under another policy."""
 
@@ -20,7 +20,7 @@ IN_PROJECT, OF_MODEL, FACTS = "is in project ", "is of model ", "has facts with 
 
 
 def told_of_models(events: list[Told]) -> set[str]:
-    """What the event of a model says of it."""
+    """What the event of a model reports about it."""
     facts: set[str] = set()
     for event in events:
         facts |= {created(event.payload["slug"], by=event.actor), f"{IN_PROJECT}{event.project}"}
@@ -43,7 +43,7 @@ def created(slug: str, *, by: object) -> str:
 
 
 def told_of_versions(events: list[Told]) -> set[str]:
-    """What stands after these events about a version."""
+    """What is after these events about a version."""
     facts: set[str] = set()
     for event in events:
         payload = event.payload
@@ -75,7 +75,7 @@ def registered(semver: str, run: object, evaluation: str, root_digest: str, key:
 
 
 def is_now(state: str, reason: str) -> str:
-    """Why nobody may serve it."""
+    """Why no one may serve it."""
     return f"is {state}: {reason}"
 
 
@@ -117,9 +117,9 @@ GOVERNED = "is governed by policy "
 
 
 def told_of_settings(events: list[Told]) -> set[str]:
-    """What stands after these events about an endpoint: what it is for, and every freeze."""
+    """What is after these events about an endpoint: what it is for, and every freeze."""
     facts: set[str] = set()
-    until = ""  # of the freeze that nobody lifted
+    until = ""  # of the freeze that no one lifted
     for event in events:
         payload = event.payload
         match event.verb:

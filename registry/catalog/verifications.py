@@ -1,4 +1,4 @@
-"""When a version's files were last hashed again, and by what: rooms above bring what they found, since this one stands below them.
+"""When a version's files were last hashed again, and by what: rooms above bring what they found, since this one is below them.
 
 The stored files and the copy that the inference servers were given are different bytes: that the one holds says nothing of the other.
 """
@@ -43,7 +43,7 @@ def of_stored(version: ModelVersion) -> Verification | None:
 
 
 def by_job(version: ModelVersion) -> Verification | None:
-    """The last job that somebody started for it and that verified the files, or refused them. One that broke has done neither."""
+    """The last job that someone started for it and that verified the files, or refused them. One that broke has done neither."""
     ended = Q(state=State.SUCCEEDED) | Q(state=State.FAILED, refusal__in=[Refused.code, Damaged.code])
     job = of_subject(version).filter(ended, kind="catalog.verify", finished_at__isnull=False).order_by("-finished_at").first()
     return Verification(job.finished_at, "by a job", job.error if job.state == State.FAILED else "") if job and job.finished_at else None

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.addresses import key_in
-from lifecycle.ui.forms import add_refusal, errors_of
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.forms import add_refusal, errors_of, refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.catalog import actions, page, queries, rules
 from registry.catalog.forms import CardForm, EndpointForm, FreezeForm, ModelForm, QuarantineForm, RegisterForm
@@ -39,14 +39,10 @@ def models(request: SignedInRequest) -> HttpResponse:
 def new_model(request: SignedInRequest) -> HttpResponse:
     """Make a registered model."""
     form = ModelForm(request.POST or None, user=request.user)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refused_on(form):
             made = actions.create_model(actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"Model {made.name} created")
-            return redirect_or_refresh(request, reverse("catalog:model", args=[made.uuid]))
+            return done_at(request, reverse("catalog:model", args=[made.uuid]), f"Model {made.name} created")
     return respond(
         request,
         "registry/catalog/form.html",
@@ -86,15 +82,11 @@ def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     newest = found.versions.order_by("-number").first()
     initial = {"run": request.GET.get("run"), "semver": rules.next_semver(newest.semver if newest else None), "purpose": found.purpose}
     form = RegisterForm(request.POST or None, user=request.user, model=found, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refused_on(form):
             given = form.cleaned_data
             actions.register(model=found, run=given["run"], semver=given["semver"], stated=form.stated(), actor=request.user)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, "Hashing and signing files", kind="live")
-            return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
+            return done_at(request, reverse("catalog:model", args=[uuid]), "Hashing and signing files", kind="live")
     context = page.form(f"Register version of {found.name}", "Register version", form, found)
     return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
 
@@ -105,14 +97,10 @@ def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make an endpoint of a model."""
     found = RegisteredModel.objects.select_related("project").get(uuid=uuid)
     form = EndpointForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refused_on(form):
             made = actions.create_endpoint(model=found, actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"Endpoint {made.slug} created")
-            return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
+            return done_at(request, reverse("catalog:model", args=[uuid]), f"Endpoint {made.slug} created")
     context = page.form(f"New endpoint for {found.name}", "Create endpoint", form, found)
     return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
 
@@ -132,12 +120,12 @@ def show_version(request: SignedInRequest, uuid: UUID, *, status: int = 200, **m
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("catalog.edit_card", ModelVersion, see=SEE)
 def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """State purpose, limits and risks anew."""
+    """State purpose, limits and risks again."""
     found = ModelVersion.objects.select_related("model").get(uuid=uuid)
     card = queries.newest_card(found)
     form = CardForm(request.POST or None, initial={**(card.stated if card else {}), "seen": card.digest if card else ""})
     status = 422 if form.is_bound else 200
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         try:
             made = actions.edit_card(version=found, stated=form.stated(), seen=form.cleaned_data["seen"], actor=request.user)
         except (Refused, Conflict) as refusal:
@@ -170,8 +158,7 @@ def quarantine(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             fields=errors_of(form),
         )
     actions.quarantine(version_id=uuid, reason=form.cleaned_data["reason"], actor=request.user)
-    toast(request, f"{found.semver} quarantined", kind="warn")
-    return redirect_or_refresh(request, reverse("catalog:version", args=[uuid]))
+    return done_at(request, reverse("catalog:version", args=[uuid]), f"{found.semver} quarantined", kind="warn")
 
 
 @require_http_methods(["GET", "POST"])  # a HEAD would be recorded as a download
@@ -194,8 +181,7 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if not form.is_valid():
         raise Refused("Nothing was changed. Enter a reason and 1 to 90 days.", fields=errors_of(form))
     actions.freeze(endpoint_id=uuid, reason=form.cleaned_data["reason"], until=form.until(), actor=request.user)
-    toast(request, f"{found.slug} frozen", kind="warn")
-    return redirect_or_refresh(request, reverse("catalog:model", args=[found.model.uuid]))
+    return done_at(request, reverse("catalog:model", args=[found.model.uuid]), f"{found.slug} frozen", kind="warn")
 
 
 @require_POST
@@ -203,5 +189,4 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def lift_freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a freeze before its time."""
     lifted = actions.lift_freeze(freeze_id=uuid, actor=request.user)
-    toast(request, f"Freeze of {lifted.endpoint.slug} lifted")
-    return redirect_or_refresh(request, reverse("catalog:model", args=[lifted.endpoint.model.uuid]))
+    return done_at(request, reverse("catalog:model", args=[lifted.endpoint.model.uuid]), f"Freeze of {lifted.endpoint.slug} lifted")

@@ -6,8 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +17,7 @@ from registry.endpoints import actions, queries, rules
 from registry.endpoints.models import Deployment, EndpointToken, Fault
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import View, read
+from registry.ground.access.rest import RowOut, operation, page_out
 
 SEE = "endpoints.view"
 
@@ -33,19 +31,14 @@ class ServerOut(serializers.Serializer[Any]):
     problem = serializers.CharField()
 
 
-class FaultOut(serializers.Serializer[Fault]):
+class FaultOut(RowOut[Fault]):
     """A fault injected for a drill."""
 
-    uuid = serializers.UUIDField()
-    deployment = serializers.UUIDField(source="deployment.uuid")
-    kind = serializers.CharField()
     share = serializers.IntegerField(help_text="out of 10,000")
-    delay_ms = serializers.IntegerField()
-    reason = serializers.CharField()
-    until = serializers.DateTimeField()
-    planted_at = serializers.DateTimeField()
-    planted_by = serializers.UUIDField(source="planted_by.uuid")
-    lifted_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = Fault
+        fields = ["uuid", "deployment", "kind", "share", "delay_ms", "reason", "until", "planted_at", "planted_by", "lifted_at"]
 
 
 class ArmOut(serializers.Serializer[Any]):
@@ -70,31 +63,19 @@ class EndpointPageOut(EndpointOut):
     arms = ArmOut(many=True, help_text="what's running now")
 
 
-class DeploymentOut(serializers.Serializer[Deployment]):
+class DeploymentOut(RowOut[Deployment]):
     """A period in which a version served."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    version = serializers.UUIDField(source="version.uuid")
     semver = serializers.CharField(source="version.semver")
-    arm = serializers.CharField()
     share = serializers.IntegerField(help_text="out of 10,000")
-    cause = serializers.CharField()
-    approval = serializers.UUIDField(source="approval.uuid", default=None, allow_null=True)
-    reason = serializers.CharField()
     epoch = serializers.IntegerField()
-    started_at = serializers.DateTimeField()
-    started_by = serializers.UUIDField(source="started_by.uuid", default=None, allow_null=True)
-    ended_at = serializers.DateTimeField(allow_null=True)
-    ended_by = serializers.UUIDField(source="ended_by.uuid", default=None, allow_null=True)
-    end_reason = serializers.CharField()
 
-
-class DeploymentPageOut(serializers.Serializer[Any]):
-    """Up to 20 intervals, newest first. before: pass it as ?before= for the next page; null on the last."""
-
-    results = DeploymentOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
+    class Meta:
+        model = Deployment
+        fields = [
+            "uuid", "endpoint", "version", "semver", "arm", "share", "cause", "approval", "reason", "epoch", "started_at", "started_by",
+            "ended_at", "ended_by", "end_reason",
+        ]  # fmt: skip
 
 
 class DeployIn(serializers.Serializer[Any]):
@@ -113,14 +94,14 @@ class ShareIn(serializers.Serializer[Any]):
     """
 
     share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="out of 10,000")
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+    reason = serializers.CharField(max_length=rules.REASON_MAX, default="", allow_blank=True)
     seen_moves = serializers.IntegerField(required=False, min_value=0)
 
 
 class StopIn(serializers.Serializer[Any]):
     """A reason."""
 
-    reason = serializers.CharField(max_length=500)
+    reason = serializers.CharField(max_length=rules.REASON_MAX)
 
 
 class ShadowIn(serializers.Serializer[Any]):
@@ -133,7 +114,7 @@ class ShadowIn(serializers.Serializer[Any]):
 class StopShadowIn(serializers.Serializer[Any]):
     """An optional reason."""
 
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+    reason = serializers.CharField(max_length=rules.REASON_MAX, default="", allow_blank=True)
 
 
 class FaultIn(serializers.Serializer[Any]):
@@ -143,13 +124,13 @@ class FaultIn(serializers.Serializer[Any]):
     share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="out of 10,000 of the deployment's requests")
     delay_ms = serializers.IntegerField(default=1_000, min_value=1, max_value=rules.MAX_DELAY_MS)
     minutes = serializers.IntegerField(default=60, min_value=1, max_value=rules.MAX_DRILL_MINUTES)
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+    reason = serializers.CharField(max_length=rules.REASON_MAX, default="", allow_blank=True)
 
 
 class RollBackIn(serializers.Serializer[Any]):
     """The reason, the version that goes live, and the endpoint's moves when you last read it."""
 
-    reason = serializers.CharField(max_length=500)
+    reason = serializers.CharField(max_length=rules.REASON_MAX)
     typed = serializers.CharField(max_length=40)
     seen_moves = serializers.IntegerField(min_value=0)
 
@@ -161,158 +142,88 @@ class WhenIn(serializers.Serializer[Any]):
     before = serializers.IntegerField(required=False, min_value=1)
 
 
-class Endpoints(View):
-    """Endpoints you can see."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(operation_id="endpoints_list", responses=EndpointOut(many=True))
-    def get(self, request: Request) -> Response:
-        """List endpoints by name."""
-        return Response(EndpointOut(queries.visible(request.user), many=True).data)
+@operation("GET", "endpoints_list", Needs("signed_in"), gives=EndpointOut(many=True))
+def endpoints(request: Request) -> object:
+    """List endpoints by name."""
+    return queries.visible(request.user)
 
 
-class OneEndpoint(View):
-    """One endpoint."""
-
-    needs = {"GET": Needs(SEE, Endpoint)}
-
-    @extend_schema(operation_id="endpoints_read", responses=EndpointPageOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get what's live, its rollback target, and server status."""
-        endpoint = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
-        target, waiting = queries.rollback_target(endpoint), queries.waiting(endpoint)
-        more = {
-            "rollback_to": target.semver if target else None,
-            "waiting": str(waiting.uuid) if waiting else None,
-            "published_epoch": queries.routes_row().published_epoch,
-            "servers": ServerOut(queries.server_states_for(endpoint), many=True).data,
-            "arms": ArmOut(arms(endpoint), many=True).data,
-        }
-        return Response(EndpointOut(endpoint).data | more)
+@operation("GET", "endpoints_read", Needs(SEE, Endpoint), gives=EndpointPageOut)
+def one_endpoint(request: Request, uuid: UUID) -> Response:
+    """Get what's live, its rollback target, and server status."""
+    endpoint = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
+    target, waiting = queries.rollback_target(endpoint), queries.waiting(endpoint)
+    more = {
+        "rollback_to": target.semver if target else None,
+        "waiting": str(waiting.uuid) if waiting else None,
+        "published_epoch": queries.routes_row().published_epoch,
+        "servers": ServerOut(queries.server_states_for(endpoint), many=True).data,
+        "arms": ArmOut(arms(endpoint), many=True).data,
+    }
+    return Response(EndpointOut(endpoint).data | more)
 
 
-class Deploy(View):
-    """Deploying."""
-
-    needs = {"POST": Needs("endpoints.deploy", Endpoint, SEE)}
-
-    @extend_schema(operation_id="endpoints_deploy", request=DeployIn, responses={201: DeploymentOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Deploy an approved request: live, or with a share as a canary next to the live version."""
-        given = read(DeployIn, request.data)
-        wanted = given["request"]
-        if not queries.approvals(uuid).filter(uuid=wanted).exists():
-            raise Refused("This endpoint has no such approval.", fields={"request": ["Pass an approved request for this endpoint."]})
-        made = actions.deploy(request_id=wanted, actor=request.user, share=given["share"])
-        return Response(DeploymentOut(made).data, status=201)
+@operation("POST", "endpoints_deploy", Needs("endpoints.deploy", Endpoint, SEE), takes=DeployIn, gives=DeploymentOut, status=201)
+def deploy(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Deploy an approved request: live, or with a share as a canary next to the live version."""
+    wanted = given["request"]
+    if not queries.approvals(uuid).filter(uuid=wanted).exists():
+        raise Refused("This endpoint has no such approval.", fields={"request": ["Pass an approved request for this endpoint."]})
+    return actions.deploy(request_id=wanted, actor=request.user, share=given["share"])
 
 
-class RollBack(View):
-    """Rolling back."""
-
-    needs = {"POST": Needs("endpoints.roll_back", Endpoint, SEE)}
-
-    @extend_schema(operation_id="endpoints_roll_back", request=RollBackIn, responses={201: DeploymentOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Roll back to the previous live version."""
-        made = actions.roll_back(endpoint_id=uuid, actor=request.user, **read(RollBackIn, request.data))
-        return Response(DeploymentOut(made).data, status=201)
+@operation("POST", "endpoints_roll_back", Needs("endpoints.roll_back", Endpoint, SEE), takes=RollBackIn, gives=DeploymentOut, status=201)
+def roll_back(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Roll back to the previous live version."""
+    return actions.roll_back(endpoint_id=uuid, actor=request.user, **given)
 
 
-class Share(View):
-    """The share of a canary."""
-
-    needs = {"POST": Needs("endpoints.set_share", Deployment, SEE)}
-
-    @extend_schema(operation_id="endpoints_set_share", request=ShareIn, responses={201: DeploymentOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Change a running canary's share. Returns the new deployment."""
-        given = read(ShareIn, request.data)
-        made = actions.set_share(
-            deployment_id=uuid, share=given["share"], actor=request.user, reason=given["reason"], seen=given.get("seen_moves")
-        )
-        return Response(DeploymentOut(made).data, status=201)
+@operation("POST", "endpoints_set_share", Needs("endpoints.set_share", Deployment, SEE), takes=ShareIn, gives=DeploymentOut, status=201)
+def set_share(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Change a running canary's share. Returns the new deployment."""
+    return actions.set_share(
+        deployment_id=uuid, share=given["share"], actor=request.user, reason=given["reason"], seen=given.get("seen_moves")
+    )
 
 
-class StopCanary(View):
-    """Stopping a canary."""
-
-    needs = {"POST": Needs("endpoints.set_share", Deployment, SEE)}
-
-    @extend_schema(operation_id="endpoints_stop_canary", request=StopIn, responses=DeploymentOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Stop a canary; all traffic returns to the live version."""
-        made = actions.stop_canary(deployment_id=uuid, actor=request.user, **read(StopIn, request.data))
-        return Response(DeploymentOut(made).data)
+@operation("POST", "endpoints_stop_canary", Needs("endpoints.set_share", Deployment, SEE), takes=StopIn, gives=DeploymentOut)
+def stop_canary(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Stop a canary; all traffic returns to the live version."""
+    return actions.stop_canary(deployment_id=uuid, actor=request.user, **given)
 
 
-class StartShadow(View):
-    """Starting a shadow."""
-
-    needs = {"POST": Needs("endpoints.shadow", Endpoint, SEE)}
-
-    @extend_schema(operation_id="endpoints_start_shadow", request=ShadowIn, responses={201: DeploymentOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Start a shadow: a version that gets copies of requests, only for comparison."""
-        given = read(ShadowIn, request.data)
-        made = actions.start_shadow(endpoint_id=uuid, version_id=given["version"], share=given["share"], actor=request.user)
-        return Response(DeploymentOut(made).data, status=201)
+@operation("POST", "endpoints_start_shadow", Needs("endpoints.shadow", Endpoint, SEE), takes=ShadowIn, gives=DeploymentOut, status=201)
+def start_shadow(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Start a shadow: a version that gets copies of requests, only for comparison."""
+    return actions.start_shadow(endpoint_id=uuid, version_id=given["version"], share=given["share"], actor=request.user)
 
 
-class StopShadow(View):
-    """Stopping a shadow."""
-
-    needs = {"POST": Needs("endpoints.shadow", Deployment, SEE)}
-
-    @extend_schema(operation_id="endpoints_stop_shadow", request=StopShadowIn, responses=DeploymentOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Stop a shadow."""
-        made = actions.stop_shadow(deployment_id=uuid, actor=request.user, **read(StopShadowIn, request.data))
-        return Response(DeploymentOut(made).data)
+@operation("POST", "endpoints_stop_shadow", Needs("endpoints.shadow", Deployment, SEE), takes=StopShadowIn, gives=DeploymentOut)
+def stop_shadow(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Stop a shadow."""
+    return actions.stop_shadow(deployment_id=uuid, actor=request.user, **given)
 
 
-class PlantFault(View):
-    """Injecting a fault for a drill."""
-
-    needs = {"POST": Needs("endpoints.plant_fault", Deployment, SEE)}
-
-    @extend_schema(operation_id="endpoints_plant_fault", request=FaultIn, responses={201: FaultOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Inject a fault: a share of a deployment's requests fail or slow down for a while, on servers with drills enabled."""
-        made = actions.plant_fault(deployment_id=uuid, actor=request.user, **read(FaultIn, request.data))
-        return Response(FaultOut(made).data, status=201)
+@operation("POST", "endpoints_plant_fault", Needs("endpoints.plant_fault", Deployment, SEE), takes=FaultIn, gives=FaultOut, status=201)
+def plant_fault(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Inject a fault: a share of a deployment's requests fail or slow down for a while, on servers with drills enabled."""
+    return actions.plant_fault(deployment_id=uuid, actor=request.user, **given)
 
 
-class LiftFault(View):
-    """Ending a drill."""
-
-    needs = {"POST": Needs("endpoints.plant_fault", Deployment, SEE)}
-
-    @extend_schema(operation_id="endpoints_lift_fault", request=None, responses=FaultOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Remove a deployment's fault."""
-        return Response(FaultOut(actions.lift_fault(deployment_id=uuid, actor=request.user)).data)
+@operation("POST", "endpoints_lift_fault", Needs("endpoints.plant_fault", Deployment, SEE), gives=FaultOut)
+def lift_fault(request: Request, uuid: UUID) -> object:
+    """Remove a deployment's fault."""
+    return actions.lift_fault(deployment_id=uuid, actor=request.user)
 
 
-class Deployments(View):
-    """The history of an endpoint."""
-
-    needs = {"GET": Needs(SEE, Endpoint)}
-
-    @extend_schema(
-        operation_id="endpoints_deployments", responses=DeploymentPageOut,
-        parameters=[OpenApiParameter("as_of", OpenApiTypes.DATETIME), OpenApiParameter("before", int)],
-    )  # fmt: skip
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List deployments, newest first; with as_of, the one live at that time."""
-        given = read(WhenIn, request.query_params)
-        endpoint = Endpoint.objects.get(uuid=uuid)
-        if "as_of" in given:
-            was = queries.live_at(endpoint, given["as_of"])
-            return Response({"results": DeploymentOut([was] if was else [], many=True).data, "before": None})
-        rows, before = queries.page_of_deployments(endpoint, given.get("before"))
-        return Response({"results": DeploymentOut(rows, many=True).data, "before": before})
+@operation("GET", "endpoints_deployments", Needs(SEE, Endpoint), takes=WhenIn, gives=page_out(DeploymentOut, queries.PAGE, "intervals"))
+def deployments(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """List deployments, newest first; with as_of, the one live at that time."""
+    endpoint = Endpoint.objects.get(uuid=uuid)
+    if "as_of" in given:
+        was = queries.live_at(endpoint, given["as_of"])
+        return [was] if was else [], None
+    return queries.page_of_deployments(endpoint, given.get("before"))
 
 
 def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
@@ -327,51 +238,39 @@ def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-class EndpointTokenOut(serializers.Serializer[EndpointToken]):
+class EndpointTokenOut(RowOut[EndpointToken]):
     """An endpoint token, never its secret. name: the service account."""
 
-    uuid = serializers.UUIDField()
-    name = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    created_by = serializers.UUIDField(source="created_by.uuid")
-    expires_at = serializers.DateTimeField()
+    class Meta:
+        model = EndpointToken
+        fields = ["uuid", "name", "created_at", "created_by", "expires_at"]
 
 
-class Tokens(View):
-    """An endpoint's tokens. Creating one takes a signed-in person, on the endpoint's page."""
-
-    needs = {"GET": Needs("endpoints.manage_tokens", Endpoint, SEE)}
-
-    @extend_schema(operation_id="endpoints_tokens", responses=EndpointTokenOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List active tokens, newest first."""
-        return Response(EndpointTokenOut(queries.live_tokens(Endpoint.objects.get(uuid=uuid)), many=True).data)
+@operation("GET", "endpoints_tokens", Needs("endpoints.manage_tokens", Endpoint, SEE), gives=EndpointTokenOut(many=True))
+def tokens(request: Request, uuid: UUID) -> object:
+    """List active tokens, newest first."""
+    return queries.live_tokens(Endpoint.objects.get(uuid=uuid))
 
 
-class OneToken(View):
-    """One endpoint token."""
-
-    needs = {"DELETE": Needs("endpoints.manage_tokens", EndpointToken, SEE)}
-
-    @extend_schema(operation_id="endpoints_revoke_token", responses={204: None})
-    def delete(self, request: Request, uuid: UUID) -> Response:
-        """Revoke a token; servers apply it within a second."""
-        actions.revoke_token(token_id=uuid, actor=request.user)
-        return Response(status=204)
+@operation("DELETE", "endpoints_revoke_token", Needs("endpoints.manage_tokens", EndpointToken, SEE), gives=None, status=204)
+def revoke_token(request: Request, uuid: UUID) -> Response:
+    """Revoke a token; servers apply it within a second."""
+    actions.revoke_token(token_id=uuid, actor=request.user)
+    return Response(status=204)
 
 
 urlpatterns = [
-    path("endpoints/", Endpoints.as_view(), name="api-endpoints"),
-    path("endpoints/<uuid:uuid>/", OneEndpoint.as_view(), name="api-endpoint"),
-    path("endpoints/<uuid:uuid>/deploy/", Deploy.as_view(), name="api-endpoint-deploy"),
-    path("endpoints/<uuid:uuid>/roll_back/", RollBack.as_view(), name="api-endpoint-roll-back"),
-    path("endpoints/<uuid:uuid>/shadow/", StartShadow.as_view(), name="api-endpoint-start-shadow"),
-    path("endpoints/<uuid:uuid>/tokens/", Tokens.as_view(), name="api-endpoint-tokens"),
-    path("endpoint-tokens/<uuid:uuid>/", OneToken.as_view(), name="api-endpoint-token"),
-    path("deployments/<uuid:uuid>/share/", Share.as_view(), name="api-deployment-share"),
-    path("deployments/<uuid:uuid>/stop_canary/", StopCanary.as_view(), name="api-deployment-stop-canary"),
-    path("deployments/<uuid:uuid>/stop_shadow/", StopShadow.as_view(), name="api-deployment-stop-shadow"),
-    path("deployments/<uuid:uuid>/plant_fault/", PlantFault.as_view(), name="api-deployment-plant-fault"),
-    path("deployments/<uuid:uuid>/lift_fault/", LiftFault.as_view(), name="api-deployment-lift-fault"),
-    path("endpoints/<uuid:uuid>/deployments/", Deployments.as_view(), name="api-endpoint-deployments"),
+    path("endpoints/", endpoints, name="api-endpoints"),
+    path("endpoints/<uuid:uuid>/", one_endpoint, name="api-endpoint"),
+    path("endpoints/<uuid:uuid>/deploy/", deploy, name="api-endpoint-deploy"),
+    path("endpoints/<uuid:uuid>/roll_back/", roll_back, name="api-endpoint-roll-back"),
+    path("endpoints/<uuid:uuid>/shadow/", start_shadow, name="api-endpoint-start-shadow"),
+    path("endpoints/<uuid:uuid>/tokens/", tokens, name="api-endpoint-tokens"),
+    path("endpoint-tokens/<uuid:uuid>/", revoke_token, name="api-endpoint-token"),
+    path("deployments/<uuid:uuid>/share/", set_share, name="api-deployment-share"),
+    path("deployments/<uuid:uuid>/stop_canary/", stop_canary, name="api-deployment-stop-canary"),
+    path("deployments/<uuid:uuid>/stop_shadow/", stop_shadow, name="api-deployment-stop-shadow"),
+    path("deployments/<uuid:uuid>/plant_fault/", plant_fault, name="api-deployment-plant-fault"),
+    path("deployments/<uuid:uuid>/lift_fault/", lift_fault, name="api-deployment-lift-fault"),
+    path("endpoints/<uuid:uuid>/deployments/", deployments, name="api-endpoint-deployments"),
 ]

@@ -10,7 +10,7 @@ from django import forms
 
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment, Fault
-from registry.endpoints.rules import MAX_DELAY_MS, MAX_DRILL_MINUTES
+from registry.endpoints.rules import MAX_DELAY_MS, MAX_DRILL_MINUTES, REASON_MAX
 from registry.ground.access.actions import TOKEN_DAYS_MAX
 
 
@@ -30,7 +30,7 @@ class TokenForm(forms.Form):
 class RollBackForm(forms.Form):
     """Why, and the version that becomes live as the person typed it. seen: the alias' moves when they looked."""
 
-    reason = forms.CharField(max_length=500, required=False)
+    reason = forms.CharField(max_length=REASON_MAX, required=False)
     typed = forms.CharField(max_length=40, required=False)
     seen = forms.IntegerField(min_value=0)
 
@@ -109,7 +109,7 @@ class DrillForm(forms.Form):
     minutes = forms.IntegerField(
         label="Duration (minutes)", min_value=1, max_value=MAX_DRILL_MINUTES, initial=30, help_text="Ends automatically."
     )
-    reason = forms.CharField(max_length=500, help_text="Recorded in the audit log, such as the name of the drill.")
+    reason = forms.CharField(max_length=REASON_MAX, help_text="Recorded in the audit log, such as the name of the drill.")
 
     def __init__(self, *args: Any, deployments: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -124,4 +124,4 @@ class DrillForm(forms.Form):
 class StopForm(forms.Form):
     """Why."""
 
-    reason = forms.CharField(max_length=500, required=False)
+    reason = forms.CharField(max_length=REASON_MAX, required=False)

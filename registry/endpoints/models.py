@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints import rules
 from registry.promotions.models import PromotionRequest
 
 USER = settings.AUTH_USER_MODEL
@@ -38,13 +39,13 @@ class Deployment(models.Model):
     cause = models.CharField(max_length=10, choices=Cause.choices)
     approval = models.ForeignKey(PromotionRequest, null=True, on_delete=models.PROTECT, related_name="deployments")
     previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", help_text="what it took over from")
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=rules.REASON_MAX, blank=True)
     epoch = models.PositiveBigIntegerField(help_text="the routes document that first named it")
     started_at = models.DateTimeField(auto_now_add=True)
     started_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     ended_at = models.DateTimeField(null=True)
     ended_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
-    end_reason = models.CharField(max_length=500, blank=True)
+    end_reason = models.CharField(max_length=rules.REASON_MAX, blank=True)
 
     class Meta:
         constraints = [
@@ -74,7 +75,7 @@ class Fault(models.Model):
     kind = models.CharField(max_length=5, choices=Kind.choices)
     share = models.PositiveSmallIntegerField(help_text="of 10,000 requests of the deployment")
     delay_ms = models.PositiveIntegerField(default=0, help_text="of slow answers: added to each")
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=rules.REASON_MAX, blank=True)
     until = models.DateTimeField()
     planted_at = models.DateTimeField(auto_now_add=True)
     planted_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
@@ -94,7 +95,7 @@ class Fault(models.Model):
 class EndpointToken(models.Model):
     """The secret of a service account: a program that may ask this endpoint and nothing else. Kept only as its hash.
 
-    It belongs to no person, so that it outlives whoever made it, and ends when it expires or is revoked.
+    It belongs to no person, so that it outlives the person who made it, and ends when it expires or is revoked.
     """
 
     project_path = "endpoint__model__project"
@@ -117,7 +118,7 @@ class EndpointToken(models.Model):
 
 
 class Routes(models.Model):
-    """The number of the newest routes document, and what its readers say is wrong. One row; locked by whoever changes what is served.
+    """The number of the newest routes document, and what its readers say is wrong. One row; locked by anyone who changes what is served.
 
     problems: None for a server that fell silent since it raised one.
     """

@@ -180,7 +180,7 @@ def back_to(endpoint: Endpoint, semver: str, text: str, keep: str) -> dict[str, 
 
 
 def why_not(user: User, action: str, endpoint: Endpoint) -> str:
-    """The roles that may, for somebody who may not; empty otherwise."""
+    """The roles that may, for someone who may not; empty otherwise."""
     return "" if policy.can(user, action, endpoint) else sentence(action)
 
 

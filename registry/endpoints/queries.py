@@ -17,6 +17,7 @@ from django.utils import timezone
 from lifecycle.runtime import bundle
 from lifecycle.runtime.env import secret_file
 from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.ui import paging
 from lifecycle.ui.palette import Hit
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import rules
@@ -85,7 +86,7 @@ def published_faults() -> dict[str, Any] | None:
 
 
 def planted() -> QuerySet[Fault]:
-    """The faults of drills that nobody has lifted."""
+    """The faults of drills that no one has lifted."""
     rows = Fault.objects.filter(lifted_at=None)
     return rows.select_related("deployment__endpoint__model__project", "deployment__version", "planted_by").order_by("id")
 
@@ -254,9 +255,7 @@ def of_everywhere(user: Person) -> QuerySet[Deployment]:
 
 def page_of_deployments(endpoint: Endpoint, before: int | None = None) -> tuple[list[Deployment], int | None]:
     """One page, newest first, and the key to go on before (None on the last)."""
-    rows = deployments(endpoint)
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(deployments(endpoint), before, PAGE)
 
 
 def approvals(endpoint_id: UUID) -> QuerySet[PromotionRequest]:
@@ -265,7 +264,7 @@ def approvals(endpoint_id: UUID) -> QuerySet[PromotionRequest]:
 
 
 def not_live(requests: QuerySet[PromotionRequest]) -> QuerySet[PromotionRequest]:
-    """Those of these requests whose version isn't live on their endpoint: it cannot be deployed, nor stand beside itself."""
+    """Those of these requests whose version isn't live on their endpoint: it cannot be deployed, nor are beside itself."""
     return requests.exclude(version=F("endpoint__alias__version"))
 
 
@@ -275,7 +274,7 @@ def waiting(endpoint: Endpoint) -> PromotionRequest | None:
 
 
 @dataclass(frozen=True)
-class Line:
+class EndpointListItem:
     """An endpoint as the list shows it."""
 
     endpoint: Endpoint
@@ -285,7 +284,7 @@ class Line:
     waits: bool
 
 
-def lines(user: Person) -> list[Line]:
+def lines(user: Person) -> list[EndpointListItem]:
     """The endpoints that the user may see, with what is live and whether an approved version waits; four statements, however many."""
     found = list(visible(user))
     rows = running().filter(endpoint__in=found).select_related("version", "started_by")
@@ -293,7 +292,8 @@ def lines(user: Person) -> list[Line]:
     approved = PromotionRequest.objects.filter(endpoint__in=found, status=Status.APPROVED)
     waits = set(not_live(approved).values_list("endpoint_id", flat=True))
     return [
-        Line(row, now.get((row.pk, "stable")), now.get((row.pk, "canary")), now.get((row.pk, "shadow")), row.pk in waits) for row in found
+        EndpointListItem(row, now.get((row.pk, "stable")), now.get((row.pk, "canary")), now.get((row.pk, "shadow")), row.pk in waits)
+        for row in found
     ]
 
 
@@ -335,7 +335,7 @@ def server_states_for(endpoint: Endpoint) -> list[ServerState]:
 
 
 def lately_dead(now: datetime) -> list[ServerState]:
-    """The servers that fell silent within the last hour; an older file is of a server that nobody misses."""
+    """The servers that fell silent within the last hour; an older file is of a server that no one misses."""
     return [state for state in written_states() if not state.lives and state.at and now - state.at < MISSED_FOR]
 
 

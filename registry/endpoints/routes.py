@@ -72,7 +72,7 @@ def standbys() -> dict[int, ModelVersion]:
 
 
 def withdrawn() -> dict[int, list[str]]:
-    """The root digests of the versions in quarantine that ever ran on an endpoint: no server goes on answering with them."""
+    """The root digests of the versions in quarantine that ever ran on an endpoint: no server continues answering with them."""
     found: dict[int, list[str]] = defaultdict(list)
     rows = Deployment.objects.filter(version__state=ModelVersion.State.QUARANTINED).order_by()
     for endpoint, digest in rows.values_list("endpoint_id", "version__root_digest").distinct():

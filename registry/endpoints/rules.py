@@ -19,7 +19,7 @@ NOTHING_BEFORE = "There's no earlier version to roll back to. A rolled-back vers
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A version as the routes document names it. deployment: the interval in which it serves; empty of a version that stands by."""
+    """A version as the routes document names it. deployment: the interval in which it serves; empty of a version that is by."""
 
     version: str
     label: str
@@ -49,7 +49,7 @@ class Route:
     """One endpoint of the document. name: project/slug; salt: what the arm of a sticky key hangs on.
 
     stable: None where nothing may answer; canary: what answers a share; shadow: what gets copies; standby: what is kept loaded for a
-    rollback; withdrawn: root digests of versions in quarantine that ever served it, which no server goes on with.
+    rollback; withdrawn: root digests of versions in quarantine that ever served it, which no server continues with.
     """
 
     name: str

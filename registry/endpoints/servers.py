@@ -23,7 +23,7 @@ from registry.catalog.models import ModelVersion
 
 @dataclass(frozen=True)
 class ClosedArm:
-    """A canary that a server's guard closed by itself. deployment: uuid; failures: among its last `of` requests."""
+    """A canary that a server's guard closed on its own. deployment: uuid; failures: among its last `of` requests."""
 
     deployment: str
     failures: int

@@ -1,6 +1,6 @@
 """A canary that a room above steers under a rule: what people do to it by hand is refused here, with the page where it is done.
 
-The room above registers how it knows its canaries, since this one stands below it.
+The room above registers how it knows its canaries, since this one is below it.
 """
 
 from __future__ import annotations

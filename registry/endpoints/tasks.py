@@ -7,7 +7,7 @@ from registry.endpoints import actions
 
 @shared_task  # type: ignore[untyped-decorator]
 def tend() -> None:
-    """Bring back files that are gone, stop what may not go on, publish what was left behind, look at what servers say."""
+    """Bring back files that are gone, stop what may not continue, publish what was left behind, look at what servers say."""
     if actions.lay_out_missing():
         actions.publish_anew()
     actions.take_out()

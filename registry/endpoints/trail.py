@@ -1,5 +1,5 @@
-"""What served an endpoint and who may ask it, by the trail and by the tables: verification finds a deployment that no action made or
-ended, and a token that nobody created."""
+"""What served an endpoint and who may ask it, by the audit log and by the tables: verification finds a deployment that no action made or
+ended, and a token that no one created."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ ENDS = {Verb.CANARY_STOPPED: CANARY, Verb.SHADOW_STOPPED: SHADOW, Verb.EMPTIED: 
 
 
 def told(events: list[Told]) -> set[str]:
-    """What stands after these events about an endpoint: every interval, and which go on."""
+    """What is after these events about an endpoint: every interval, and which continue."""
     facts: set[str] = set()
     running: dict[str, str] = {}
-    approvals: dict[str, str | None] = {}  # of canaries: a new share goes on under the approval of the one before
+    approvals: dict[str, str | None] = {}  # of canaries: a new share continues under the approval of the one before
     live = ""
     for event in events:
         payload, verb = event.payload, Verb(event.verb)
@@ -56,7 +56,7 @@ def told(events: list[Told]) -> set[str]:
 
 
 def unapproved(events: list[Told]) -> set[str]:
-    """Deployments that went on with another version than their canary's, or back to one that was never live: a row that somebody had
+    """Deployments that continued with another version than their canary's, or back to one that was never live: a row that someone had
     changed, and has changed back since, was believed."""
     facts: set[str] = set()
     of_canaries: dict[str, str] = {}
@@ -138,7 +138,7 @@ def is_live(version: object) -> str:
 
 
 def told_of_tokens(events: list[Told]) -> set[str]:
-    """What stands after these events about a program's token."""
+    """What is after these events about a program's token."""
     facts: set[str] = set()
     for event in events:
         if event.verb == Verb.ENDPOINT_TOKEN_REVOKED:

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.runtime.refusals import Refusal, Refused
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal, cleaned
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.forms import cleaned, refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions, client, page, queries, rules
@@ -74,8 +74,7 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     share = asked.plan.get("share", rules.ALL)
     made = actions.deploy(request_id=asked.uuid, actor=request.user, share=share)
     part = "is live" if share == rules.ALL else f"has {rules.percent(share)}"
-    toast(request, f"{made.version.semver} {part} on {made.endpoint}", kind="live")
-    return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
+    return done_at(request, reverse("endpoints:detail", args=[uuid]), f"{made.version.semver} {part} on {made.endpoint}", kind="live")
 
 
 @require_POST
@@ -84,8 +83,7 @@ def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make the last live version live again."""
     given = cleaned(RollBackForm(request.POST))
     made = actions.roll_back(endpoint_id=uuid, actor=request.user, reason=given["reason"], typed=given["typed"], seen_moves=given["seen"])
-    toast(request, f"Rolled back to {made.version.semver}", kind="warn")
-    return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
+    return done_at(request, reverse("endpoints:detail", args=[uuid]), f"Rolled back to {made.version.semver}", kind="warn")
 
 
 @require_POST
@@ -93,8 +91,7 @@ def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def stop_canary(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give all traffic back to the live version."""
     ended = actions.stop_canary(deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"])
-    toast(request, f"Canary {ended.version.semver} stopped", kind="warn")
-    return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
+    return done_at(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]), f"Canary {ended.version.semver} stopped", kind="warn")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,11 +102,8 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = ShadowForm(request.POST or None, versions=queries.shadowable(endpoint))
     if form.is_valid():
         given = form.cleaned_data
-        try:
+        with refused_on(form):
             made = actions.start_shadow(endpoint_id=uuid, version_id=given["version"].uuid, share=given["share"], actor=request.user)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"Shadow {made.version.semver} started, {rules.percent(made.share)} of requests copied")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
     text = "Its predictions are compared with what clients get, then discarded. Clients never see or wait for it, so it needs no approval."
@@ -122,8 +116,7 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the copies."""
     ended = actions.stop_shadow(deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"])
-    toast(request, f"Shadow {ended.version.semver} stopped")
-    return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
+    return done_at(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]), f"Shadow {ended.version.semver} stopped")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -134,13 +127,9 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = DrillForm(request.POST or None, deployments=queries.answering(endpoint))
     if form.is_valid():
         given = form.cleaned_data
-        try:
+        with refused_on(form):
             actions.plant_fault(deployment_id=given.pop("deployment").uuid, actor=request.user, **given)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"Fault injected in {endpoint.slug}", kind="warn")
-            return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
+            return done_at(request, reverse("endpoints:detail", args=[uuid]), f"Fault injected in {endpoint.slug}", kind="warn")
     text = "Clients really get these errors and delays. The guard, the rollout's rule, and alerts react as usual."
     context = page.form(endpoint, f"Inject a fault in {endpoint.slug}", text, "Inject fault", form)
     return respond(request, FORM, "form", context, 422 if form.is_bound else 200)
@@ -151,8 +140,7 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def lift_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a drill."""
     fault = actions.lift_fault(deployment_id=uuid, actor=request.user)
-    toast(request, "Fault removed")
-    return redirect_or_refresh(request, reverse("endpoints:detail", args=[fault.deployment.endpoint.uuid]))
+    return done_at(request, reverse("endpoints:detail", args=[fault.deployment.endpoint.uuid]), "Fault removed")
 
 
 @require_POST
@@ -224,5 +212,4 @@ def show_tokens(request: SignedInRequest, uuid: UUID, *, status: int = 200, **co
 def revoke_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a token of a program."""
     token = actions.revoke_token(token_id=uuid, actor=request.user)
-    toast(request, f"Token {token.name} revoked")
-    return redirect_or_refresh(request, reverse("endpoints:tokens", args=[token.endpoint.uuid]))
+    return done_at(request, reverse("endpoints:tokens", args=[token.endpoint.uuid]), f"Token {token.name} revoked")

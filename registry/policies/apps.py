@@ -9,7 +9,7 @@ class PoliciesConfig(AppConfig):
     label = "policies"
 
     def ready(self) -> None:
-        """Have the standard policy published, the pages found, and policies compared with the trail."""
+        """Have the standard policy published, the pages found, and policies compared with the audit log."""
         from lifecycle.ui import palette
         from registry.ground.ledger import accounts
         from registry.policies import trail

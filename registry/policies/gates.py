@@ -17,7 +17,7 @@ from registry.policies.rules import Rules
 
 LEAST_ROWS = 30  # where a policy asks for no number: of so many, a model that is wrong in 1 of 10 has one wrong in 96 of 100 splits
 UNEVEN = 0.5  # of the rows, if all labels had as few as the rarest: below it the finding says so
-JUDGED_BY = {"ece": "ece_debiased"}  # an ECE by itself grows as rows get fewer
+JUDGED_BY = {"ece": "ece_debiased"}  # an ECE on its own grows as rows get fewer
 
 
 class Outcome(StrEnum):
@@ -43,7 +43,7 @@ class Live:
 
     differences: this version minus the live one, paired, by metric. problem: why there are none although something is live, and what to do.
     clusters: groups of near duplicates that the rows come in; effective_clusters: as how many of one size they count. None where each row
-    is one of its own, or nobody counted. labels, rarest: how many labels the rows have, and how many rows the rarest of them; 0: unknown.
+    is one of its own, or no one counted. labels, rarest: how many labels the rows have, and how many rows the rarest of them; 0: unknown.
     """
 
     name: str = ""
@@ -57,14 +57,14 @@ class Live:
     rarest: int = 0
 
     def independent(self, metric: str) -> float:
-        """How many rows say as much by themselves, at least. A score to which each label adds alike may fall by the rarest label alone, of
+        """How many rows say as much on their own, at least. A score to which each label adds alike may fall by the rarest label alone, of
         which it is then told: by as many rows as there were if all labels had so few."""
         known = float(self.rows) if self.effective_clusters is None else self.effective_clusters
         return known * self.evenness if metric == "macro_f1" else known
 
     @property
     def evenness(self) -> float:
-        """The rows that there were if all labels had as few as the rarest, of all rows; 1 where nobody counted."""
+        """The rows that there were if all labels had as few as the rarest, of all rows; 1 where no one counted."""
         return min(1.0, self.labels * self.rarest / self.rows) if self.rarest else 1.0
 
     @property
@@ -79,7 +79,7 @@ class Evidence:
 
     groups: of near duplicates, in which the test rows come. membership: AUC with which training rows are told from others by their loss;
     analysis: digest of what found it. leaked: test rows whose text, normalised text or group is in the training split. overruled: test
-    labels decided anew since the freeze. files: how many were hashed again; signature_problem: "" when every one and the signature hold.
+    labels decided again since the freeze. files: how many were hashed again; signature_problem: "" when every one and the signature hold.
     stated: card fields that say something.
     """
 
@@ -261,7 +261,7 @@ def membership(gate: Gate, evidence: Evidence) -> Finding:
 
 
 def leakage(gate: Gate, evidence: Evidence) -> Finding:
-    """No test row, none of its duplicates and none of its group stands in the training split; counted again from the manifest."""
+    """No test row, none of its duplicates and none of its group is in the training split; counted again from the manifest."""
     title = "No test rows in training"
     if evidence.leaked is None:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format("the dataset version's manifest couldn't be read"), threshold="0")

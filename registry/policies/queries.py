@@ -1,4 +1,4 @@
-"""Reading policies. They belong to the installation: whoever may view policies in some project sees all of them."""
+"""Reading policies. They belong to the installation: anyone who may view policies in some project sees all of them."""
 
 from __future__ import annotations
 

@@ -10,12 +10,21 @@ from typing import Any
 import yaml
 
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.measures import MEASURES
+from lifecycle.runtime.task_types.measures import ECE
 from registry.ground.access.roles import Role, roles_for
 
 FORMAT = 1
 MAX_BYTES = 100_000
-QUALITY_METRICS = ("macro_f1", "accuracy", "weighted_f1")
-CALIBRATION_METRICS = ("ece",)
+QUALITY_METRICS = tuple(
+    dict.fromkeys(
+        name
+        for each in (found.metrics for found in MEASURES.values())
+        for name in each.registered
+        if each[name].is_share and not each[name].lower_is_better
+    )
+)  # from 0 to 1, more is better
+CALIBRATION_METRICS = (ECE.name,)
 BOUNDS = ("low", "point")
 CARD_FIELDS = ("purpose", "limits", "risks", "owner")
 # What each gate is set by, and may be; every gate may also say `blocking: false`.
@@ -36,7 +45,7 @@ APPROVERS = [role.value for role in Role if role in roles_for("promotions.approv
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One approval, by one person of one role. Steps are taken in their order, each by somebody else."""
+    """One approval, by one person of one role. Steps are taken in their order, each by someone else."""
 
     name: str
     title: str

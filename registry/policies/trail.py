@@ -1,4 +1,4 @@
-"""Policies, by the trail and by the table: verification finds one that nobody published, and a text that was changed."""
+"""Policies, by the audit log and by the table: verification finds one that no one published, and a text that was changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from registry.policies.rules import digest_of
 
 
 def told(events: list[Told]) -> set[str]:
-    """What the event of a policy says of it."""
+    """What the event of a policy reports about it."""
     return {published(event.payload["name"], event.payload["version"], event.payload["digest"], by=event.actor) for event in events}
 
 

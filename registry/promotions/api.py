@@ -6,22 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen, read
+from registry.ground.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
 from registry.promotions import actions, fates, plans, queries
 from registry.promotions.models import PromotionRequest
 from registry.promotions.plans import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_RATIO, MAX_SHARE, MAX_WARM_UP, MIN_ALPHA, RATE_RATIOS
 from registry.promotions.rules import REASON_MAX, Status
 
 SEE = "promotions.view"
-
+FILTERS: Filters = {"project": ("endpoint__model__project__uuid", IS_UUID), "number": ("number", IS_NUMBER)}
 
 DEFAULT = plans.Plan()
 
@@ -127,23 +128,12 @@ class FateOut(serializers.Serializer[fates.Fate]):
     deployed_by = serializers.UUIDField(source="deployed_by.uuid", default=None, allow_null=True)
 
 
-class RequestOut(serializers.Serializer[PromotionRequest]):
+class RequestOut(RowOut[PromotionRequest]):
     """A promotion request with its evidence."""
 
-    uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="endpoint.model.project.uuid")
-    number = serializers.IntegerField()
     status = serializers.ChoiceField(choices=Status.choices)
-    version = serializers.UUIDField(source="version.uuid")
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    policy = serializers.UUIDField(source="policy.uuid")
-    baseline = serializers.UUIDField(source="baseline.uuid", default=None, allow_null=True)
-    requester = serializers.UUIDField(source="requester.uuid")
-    note = serializers.CharField()
     plan = serializers.JSONField(help_text="the approved plan; empty: chosen at start (requests that predate plans)")
-    reason = serializers.CharField()
-    subject = serializers.JSONField()
-    subject_digest = serializers.CharField()
     comparison = serializers.JSONField(
         allow_null=True,
         help_text="with the live version; in measures and worst, difference, low and high are signed so that positive is better for this "
@@ -154,11 +144,14 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
     gates = serializers.SerializerMethodField()
     fate = serializers.SerializerMethodField()
     verdicts = PromotionVerdictOut(many=True)
-    created_at = serializers.DateTimeField()
-    checked_at = serializers.DateTimeField(allow_null=True)
-    due_at = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True)
-    closed_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = PromotionRequest
+        fields = [
+            "uuid", "project", "number", "status", "version", "endpoint", "policy", "baseline", "requester", "note", "plan", "reason",
+            "subject", "subject_digest", "comparison", "gates", "fate", "verdicts", "created_at", "checked_at", "due_at", "expires_at",
+            "closed_at",
+        ]  # fmt: skip
 
     @extend_schema_field(GateOut(many=True))
     def get_gates(self, request: PromotionRequest) -> list[dict[str, Any]]:
@@ -173,24 +166,15 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
         return FateOut(found).data if found else None
 
 
-class PromotionLineOut(serializers.Serializer[PromotionRequest]):
+class PromotionLineOut(RowOut[PromotionRequest]):
     """A request in a list."""
 
-    uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="endpoint.model.project.uuid")
-    number = serializers.IntegerField()
     status = serializers.ChoiceField(choices=Status.choices)
-    version = serializers.UUIDField(source="version.uuid")
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    created_at = serializers.DateTimeField()
-    due_at = serializers.DateTimeField(allow_null=True)
 
-
-class RequestPageOut(serializers.Serializer[Any]):
-    """Up to 30 requests, newest first. before: pass it as ?before= for the next page; null on the last."""
-
-    results = PromotionLineOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
+    class Meta:
+        model = PromotionRequest
+        fields = ["uuid", "project", "number", "status", "version", "endpoint", "created_at", "due_at"]
 
 
 class DecisionIn(serializers.Serializer[Any]):
@@ -223,111 +207,80 @@ class PromotionCommentOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-class Promotions(View):
-    """Promotion requests you can see."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="promotions_list", responses=RequestPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int)],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """List promotion requests, newest first; filter by project or number."""
-        before = key_in(request.query_params)
-        wanted = chosen(request, project=("endpoint__model__project__uuid", IS_UUID), number=("number", IS_NUMBER))
-        found = queries.visible(request.user).prefetch_related(None).filter(**wanted)
-        rows = list((found if before is None else found.filter(pk__lt=before))[: queries.PAGE + 1])
-        page = rows[: queries.PAGE]
-        return Response({"results": PromotionLineOut(page, many=True).data, "before": page[-1].pk if len(rows) > queries.PAGE else None})
-
-    @extend_schema(operation_id="promotions_request", request=RequestIn, responses={201: RequestOut})
-    def post(self, request: Request) -> Response:
-        """Request promotion. The gates run right away, in a job."""
-        given = read(RequestIn, request.data)
-        version = policy.get_visible(request.user, ModelVersion, "catalog.view", uuid=given["version"])
-        endpoint = policy.get_visible(request.user, Endpoint, "catalog.view", uuid=given["endpoint"])
-        made = actions.request(version=version, endpoint=endpoint, note=given["note"], plan=given["plan"], actor=request.user)
-        return answer(request, made.uuid, 201)
+@operation(
+    "GET",
+    "promotions_list",
+    Needs("signed_in"),
+    gives=page_out(PromotionLineOut, queries.PAGE, "requests", name="RequestPageOut"),
+    filters=FILTERS,
+)
+def promotions(request: Request, given: dict[str, Any]) -> object:
+    """List promotion requests, newest first; filter by project or number."""
+    rows = queries.visible(request.user).prefetch_related(None).filter(**given)
+    return paging.page(rows, key_in(request.query_params), queries.PAGE)
 
 
-class OnePromotion(View):
-    """One request."""
-
-    needs = {"GET": Needs(SEE, PromotionRequest)}
-
-    @extend_schema(operation_id="promotions_read", responses=RequestOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get a request with its gates, comparison, decisions, and subject."""
-        return answer(request, uuid)
+@operation("POST", "promotions_request", Needs("signed_in"), takes=RequestIn, gives=RequestOut, status=201)
+def request_promotion(request: Request, given: dict[str, Any]) -> Response:
+    """Request promotion. The gates run right away, in a job."""
+    version = policy.get_visible(request.user, ModelVersion, "catalog.view", uuid=given["version"])
+    endpoint = policy.get_visible(request.user, Endpoint, "catalog.view", uuid=given["endpoint"])
+    made = actions.request(version=version, endpoint=endpoint, note=given["note"], plan=given["plan"], actor=request.user)
+    return answer(request, made.uuid, 201)
 
 
-class Approve(View):
-    """Approving the next step: for a signed-in person with their password, never a token."""
-
-    needs = {"POST": Needs("promotions.approve", PromotionRequest, SEE)}
-    scope = None
-
-    @extend_schema(operation_id="promotions_approve", request=DecisionIn, responses=RequestOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Approve the next step. Returns 409 if the subject changed since `seen`."""
-        actions.approve(request_id=uuid, actor=request.user, **read(DecisionIn, request.data))
-        return answer(request, uuid)
+@operation("GET", "promotions_read", Needs(SEE, PromotionRequest), gives=RequestOut)
+def one_promotion(request: Request, uuid: UUID) -> Response:
+    """Get a request with its gates, comparison, decisions, and subject."""
+    return answer(request, uuid)
 
 
-class Reject(View):
-    """Rejecting: for a signed-in person with their password, never a token."""
-
-    needs = {"POST": Needs("promotions.reject", PromotionRequest, SEE)}
-    scope = None
-
-    @extend_schema(operation_id="promotions_reject", request=DecisionIn, responses=RequestOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Reject a request or revoke an unused approval. The reason is required and kept."""
-        actions.reject(request_id=uuid, actor=request.user, **read(DecisionIn, request.data))
-        return answer(request, uuid)
+@operation("POST", "promotions_approve", Needs("promotions.approve", PromotionRequest, SEE), takes=DecisionIn, gives=RequestOut, scope=None)
+def approve(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Approve the next step. Returns 409 if the subject changed since `seen`."""
+    actions.approve(request_id=uuid, actor=request.user, **given)
+    return answer(request, uuid)
 
 
-class Withdraw(View):
-    """Withdrawing a request."""
-
-    needs = {"POST": Needs("promotions.withdraw", PromotionRequest, SEE)}
-
-    @extend_schema(operation_id="promotions_withdraw", request=WithdrawIn, responses=RequestOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Withdraw your own request, or any as an ML lead."""
-        actions.withdraw(request_id=uuid, actor=request.user, **read(WithdrawIn, request.data))
-        return answer(request, uuid)
+@operation("POST", "promotions_reject", Needs("promotions.reject", PromotionRequest, SEE), takes=DecisionIn, gives=RequestOut, scope=None)
+def reject(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Reject a request or revoke an unused approval. The reason is required and kept."""
+    actions.reject(request_id=uuid, actor=request.user, **given)
+    return answer(request, uuid)
 
 
-class Check(View):
-    """Checking the gates of a draft again."""
-
-    needs = {"POST": Needs("promotions.request", PromotionRequest, SEE)}
-
-    @extend_schema(operation_id="promotions_check", request=None, responses={202: RequestOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Re-run a draft's gates, in a job."""
-        actions.check_again(request_id=uuid, actor=request.user)
-        return answer(request, uuid, 202)
+@operation("POST", "promotions_withdraw", Needs("promotions.withdraw", PromotionRequest, SEE), takes=WithdrawIn, gives=RequestOut)
+def withdraw(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Withdraw your own request, or any as an ML lead."""
+    actions.withdraw(request_id=uuid, actor=request.user, **given)
+    return answer(request, uuid)
 
 
-class Comments(View):
-    """Comments on a request."""
+@operation("POST", "promotions_check", Needs("promotions.request", PromotionRequest, SEE), gives=RequestOut, status=202)
+def check(request: Request, uuid: UUID) -> Response:
+    """Re-run a draft's gates, in a job."""
+    actions.check_again(request_id=uuid, actor=request.user)
+    return answer(request, uuid, 202)
 
-    needs = {"GET": Needs(SEE, PromotionRequest), "POST": Needs("promotions.comment", PromotionRequest, SEE)}
 
-    @extend_schema(operation_id="promotion_comments_list", responses=PromotionCommentOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List comments, oldest first."""
-        found = PromotionRequest.objects.get(uuid=uuid)
-        return Response(PromotionCommentOut(found.comments.select_related("author").order_by("pk"), many=True).data)
+@operation("GET", "promotion_comments_list", Needs(SEE, PromotionRequest), gives=PromotionCommentOut(many=True))
+def comments(request: Request, uuid: UUID) -> object:
+    """List comments, oldest first."""
+    found = PromotionRequest.objects.get(uuid=uuid)
+    return found.comments.select_related("author").order_by("pk")
 
-    @extend_schema(operation_id="promotions_comment", request=PromotionCommentIn, responses={201: PromotionCommentOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Add a comment."""
-        made = actions.comment(request_id=uuid, actor=request.user, **read(PromotionCommentIn, request.data))
-        return Response(PromotionCommentOut(made).data, status=201)
+
+@operation(
+    "POST",
+    "promotions_comment",
+    Needs("promotions.comment", PromotionRequest, SEE),
+    takes=PromotionCommentIn,
+    gives=PromotionCommentOut,
+    status=201,
+)
+def comment(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Add a comment."""
+    return actions.comment(request_id=uuid, actor=request.user, **given)
 
 
 def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
@@ -336,11 +289,11 @@ def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
 
 
 urlpatterns = [
-    path("promotions/", Promotions.as_view(), name="api-promotions"),
-    path("promotions/<uuid:uuid>/", OnePromotion.as_view(), name="api-promotion"),
-    path("promotions/<uuid:uuid>/approve/", Approve.as_view(), name="api-promotion-approve"),
-    path("promotions/<uuid:uuid>/reject/", Reject.as_view(), name="api-promotion-reject"),
-    path("promotions/<uuid:uuid>/withdraw/", Withdraw.as_view(), name="api-promotion-withdraw"),
-    path("promotions/<uuid:uuid>/check/", Check.as_view(), name="api-promotion-check"),
-    path("promotions/<uuid:uuid>/comments/", Comments.as_view(), name="api-promotion-comments"),
+    path("promotions/", methods(promotions, request_promotion), name="api-promotions"),
+    path("promotions/<uuid:uuid>/", one_promotion, name="api-promotion"),
+    path("promotions/<uuid:uuid>/approve/", approve, name="api-promotion-approve"),
+    path("promotions/<uuid:uuid>/reject/", reject, name="api-promotion-reject"),
+    path("promotions/<uuid:uuid>/withdraw/", withdraw, name="api-promotion-withdraw"),
+    path("promotions/<uuid:uuid>/check/", check, name="api-promotion-check"),
+    path("promotions/<uuid:uuid>/comments/", methods(comments, comment), name="api-promotion-comments"),
 ]

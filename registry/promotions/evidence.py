@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models import Decision
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN
@@ -53,14 +53,14 @@ def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dic
 
 
 def check_recorded(evaluation: Evaluation) -> None:
-    """Raises Refused for a report that the trail does not know: it was changed, or somebody wrote it into the database."""
+    """Raises Refused for a report that the audit log does not know: it was changed, or someone wrote it into the database."""
     if not evaluations.is_recorded(evaluation):
         text = f"The evaluation of {evaluation.run} isn't the one in the audit log."
         raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
 
 
 def check_membership(found: Analysis) -> None:
-    """Raises Refused for a membership inference that the trail does not know."""
+    """Raises Refused for a membership inference that the audit log does not know."""
     if not evaluations.is_analysis_recorded(found):
         text = f"The membership inference of {found.evaluation.run} isn't the one in the audit log."
         raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
@@ -89,7 +89,7 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
     """The paired comparison with the live version on frozen test rows that both answered, or None and why there is none.
 
     The live version is taken on the same snapshot where it was measured there, else on its own: test rows are frozen for good, so the two
-    share them, and the report says how many were left out. GROUPS: only where rows come in groups of near duplicates.
+    share them, and the report shows how many were left out. GROUPS: only where rows come in groups of near duplicates.
     """
     if baseline is None:
         return None, ""
@@ -155,7 +155,7 @@ def leaked(snapshot: Snapshot) -> int | None:
 
 
 def overruled(snapshot: Snapshot) -> int | None:
-    """How many test rows were decided anew since the snapshot was frozen; None when the manifest cannot be read."""
+    """How many test rows were decided again since the snapshot was frozen; None when the manifest cannot be read."""
     try:
         rows = snapshots.rows_of(snapshot, TEST)
         found = 0

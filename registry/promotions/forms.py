@@ -54,7 +54,7 @@ class PlanForm(forms.Form):
         required=False,
         label="Wrong-prediction margin (percentage points)",
         help_text="Optional. The canary then needs feedback, and widens only when the upper bound of its increase in wrong predictions, "
-        "among those with feedback, is below this. If empty, it widens without feedback and says so.",
+        "among those with feedback, is below this. If empty, it widens without feedback and is marked accordingly.",
     )
     shadow_disagreement = forms.FloatField(
         required=False,

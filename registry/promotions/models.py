@@ -92,7 +92,7 @@ class PromotionRequest(models.Model):
 
     @property
     def asked_by(self) -> dict[str, list[str]]:
-        """Whose work the request is by itself, as uuids by part, as its row says."""
+        """Whose work the request is on its own, as uuids by part, as its row says."""
         return rules.asked_by(str(self.requester.uuid), self.behind, by_system=self.by_system)
 
     @classmethod
@@ -132,7 +132,7 @@ class PromotionRequest(models.Model):
         return access.holds(user, role, self) and self.held_before(user, role, access.held_since([user]), self.asked_at([self]))
 
     def held_before(self, user: User, role: Role, since: Mapping[tuple[str, str], datetime], asked: Mapping[str, datetime]) -> bool:
-        """Whether the role was given before the request was made, on its project or its model. since, asked: as the trail has it."""
+        """Whether the role was given before the request was made, on its project or its model. since, asked: as the audit log has it."""
         roots = (self.endpoint.model.project, self.endpoint.model)
         given, made = (since.get((str(user.uuid), access.group_name(root, role))) for root in roots), asked.get(str(self.uuid))
         return any(at is not None and made is not None and at <= made for at in given)

@@ -34,7 +34,7 @@ ORDER = {GateResult.Status.FAILED: 0, GateResult.Status.WATCH: 1, GateResult.Sta
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparedMetric:
     """One measure under both versions. change, low, high: new minus live, raw; better: which direction is good. limit: of the live gate."""
 
     name: str
@@ -49,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class DiscussionEntry:
     """One entry of the discussion."""
 
     kind: str
@@ -60,7 +60,7 @@ class Said:
 
 
 def mark(request: PromotionRequest) -> tuple[str, str]:
-    """The request's state as a mark and words; in review it says how many approvals are missing."""
+    """The request's state as a mark and words; in review it shows how many approvals are missing."""
     status = Status(request.status)
     if status == Status.IN_REVIEW:
         missing = len(policies.read(request.policy).steps) - sum(verdict.approves for verdict in request.verdicts.all())
@@ -172,14 +172,16 @@ def against(request: PromotionRequest) -> str:
     return f"{semver} is {' and '.join(parts)} against {live}, {tested}."
 
 
-def rows(request: PromotionRequest) -> list[Row]:
+def rows(request: PromotionRequest) -> list[ComparedMetric]:
     """The measures of this version, beside those of the live one where both were compared."""
     measures = (request.comparison or {}).get("measures", {})
     if not measures:
         known = catalog.measures(request.version.evaluation.report)
         metrics = metrics_of(request.version.evaluation.report)
         found = ((name, known[name]) for name in dict.fromkeys((*metrics.strip, *metrics.compared)) if name in known)
-        return [Row(NAMED[name].title, None, float(each["value"] or 0), low=each["low"], high=each["high"]) for name, each in found]
+        return [
+            ComparedMetric(NAMED[name].title, None, float(each["value"] or 0), low=each["low"], high=each["high"]) for name, each in found
+        ]
     gate = policies.read(request.policy).gates.get("live", {})
     return [row(name, measures[name], gate) for name in compared_by(request) if name in measures]
 
@@ -190,11 +192,11 @@ def compared_by(request: PromotionRequest) -> list[str]:
     return list(dict.fromkeys((metrics.leading.name, *metrics.compared)))
 
 
-def row(name: str, found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:
+def row(name: str, found: Mapping[str, Any], gate: Mapping[str, Any]) -> ComparedMetric:
     """One compared measure as new minus live."""
-    each = as_change(name, found)
+    each = as_change(found, lower_is_better=NAMED[name].lower_is_better)
     limit = -float(gate["at_most_worse"]) if gate.get("metric") == name else None
-    return Row(
+    return ComparedMetric(
         NAMED[name].title, each["baseline"], each["candidate"], each["difference"], each["low"], each["high"], each["better"], limit,
         each["verdict"],
     )  # fmt: skip
@@ -239,24 +241,24 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
     return places.get(gate.gate, ("", ""))
 
 
-def said(request: PromotionRequest, fate: Fate | None) -> list[Said]:
+def said(request: PromotionRequest, fate: Fate | None) -> list[DiscussionEntry]:
     """Request, verdicts, comments, the end and what became of the version, newest first."""
-    found = [Said("", request.requester, "requested this promotion", request.note, request.created_at)]
+    found = [DiscussionEntry("", request.requester, "requested this promotion", request.note, request.created_at)]
     if request.checked_at:
-        found.append(Said("", None, f"checked the gates (check {request.checks})", "", request.checked_at))
+        found.append(DiscussionEntry("", None, f"checked the gates (check {request.checks})", "", request.checked_at))
     for verdict in request.verdicts.all():
         did = "approved" if verdict.approves else "rejected"
-        found.append(Said("ok" if verdict.approves else "bad", verdict.reviewer, did, verdict.reason, verdict.created_at))
+        found.append(DiscussionEntry("ok" if verdict.approves else "bad", verdict.reviewer, did, verdict.reason, verdict.created_at))
     for comment in request.comments.select_related("author"):
-        found.append(Said("", comment.author, "commented", comment.text, comment.created_at))
+        found.append(DiscussionEntry("", comment.author, "commented", comment.text, comment.created_at))
     if request.closed_at and request.status in (Status.VOIDED, Status.EXPIRED, Status.WITHDRAWN):
-        found.append(Said("warn", None, Status(request.status).label.lower(), request.reason, request.closed_at))
+        found.append(DiscussionEntry("warn", None, Status(request.status).label.lower(), request.reason, request.closed_at))
     if request.closed_at and request.status == Status.FULFILLED:
         how = f", {plans.sentence(request.plan)}" if request.plan else ""
         by = fate.deployed_by if fate else None
-        found.append(Said("ok", by, f"deployed {request.version.semver}{how}", "", request.closed_at))
+        found.append(DiscussionEntry("ok", by, f"deployed {request.version.semver}{how}", "", request.closed_at))
     if fate and not fate.serves:
-        found.append(Said(fate.kind, fate.by, f"{fate.word.lower()} {request.version.semver}", fate.text, fate.at))
+        found.append(DiscussionEntry(fate.kind, fate.by, f"{fate.word.lower()} {request.version.semver}", fate.text, fate.at))
     return sorted(found, key=lambda entry: entry.at, reverse=True)
 
 

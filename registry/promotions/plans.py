@@ -38,7 +38,7 @@ class Plan:
     steps: shares of 10,000, rising, the last 10,000. min_requests, min_minutes: what every step must show before the next; requests of the
     canary, at most one for each sticky key and minute. margin: the error share may be higher than the stable arm's by less than this,
     at the upper bound. rise: the increase of the error share that must be found, by which the time to a decision is told beforehand.
-    max_hours: of one step; then it holds. automatic: whether the rule widens by itself, or asks a person at each step. warm_up: requests
+    max_hours: of one step; then it holds. automatic: whether the rule widens on its own, or asks a person at each step. warm_up: requests
     of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for each kind of evidence. rate_ratios:
     how many times the stable version's rate that of the canary may be and still count as harmless. tau: see interval.difference.
     checked: whether it may be agreed now; what was agreed before is read as it was. wrong_margin: of the answers with feedback, the

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
+from lifecycle.ui import paging
 from registry.catalog.models import ModelGrant
 from registry.ground.access import policy as access
 from registry.ground.access.models import ProjectGrant, User
@@ -121,18 +122,18 @@ def third_person(sentence: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PromotionListItem:
     """A request in the queue, with whose turn it is."""
 
     request: PromotionRequest
     standing: Standing
 
 
-def open_lines(user: User) -> tuple[list[Line], list[Line]]:
+def open_lines(user: User) -> tuple[list[PromotionListItem], list[PromotionListItem]]:
     """The open requests that wait for this person, and those that wait for others; each by due time, at most a page in all."""
     rows = list(visible(user).filter(status__in=sorted(OPEN)).order_by("due_at", "pk")[:PAGE])
     roles = deciding_roles(user, rows)
-    lines = [Line(row, standing(user, row, roles=roles[row.pk])) for row in rows]
+    lines = [PromotionListItem(row, standing(user, row, roles=roles[row.pk])) for row in rows]
     mine = [line for line in lines if line.standing.may or is_owned(user, line.request)]
     return mine, [line for line in lines if line not in mine]
 
@@ -164,17 +165,13 @@ def grants(rows: QuerySet[Any], user: User) -> dict[int, set[Role]]:
 
 
 def is_owned(user: User, request: PromotionRequest) -> bool:
-    """Whether the next step is the requester's own: gates to mend and check again, or an approval to deploy."""
+    """Whether the next step is the requester's own: gates to fix and check again, or an approval to deploy."""
     return request.requester_id == user.pk and request.status in (Status.DRAFT, Status.APPROVED)
 
 
 def closed(user: User, before: int | None) -> tuple[list[PromotionRequest], int | None]:
     """Ended requests, newest first, and the key of the next page."""
-    rows = visible(user).exclude(status__in=sorted(OPEN))
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(visible(user).exclude(status__in=sorted(OPEN)), before, PAGE)
 
 
 def waiting_count(user: User) -> int:

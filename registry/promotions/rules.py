@@ -56,7 +56,7 @@ PARTS = {
     "froze": "You created the dataset version it was trained and tested on, or one whose splits that reuses, so you can't approve it.",
     "card": "You edited its model card, so you can't approve it.",
 }
-# Whoever gives roles would otherwise choose, with the request before them, who decides it.
+# Anyone who gives roles would otherwise choose, with the request before them, who decides it.
 LATE = "You got your role after this request was opened, so you can't decide on it."
 CHANGED = {
     "root_digest": "the version's files",
@@ -79,7 +79,7 @@ CHANGED = {
     "people": "who worked on it",
 }
 RESULT = ("gate", "status", "blocking", "value", "threshold", "evidence", "source")  # what of a gate's result an approval rests on
-FOUND = ("comparison", "gates", "reports")  # what a check finds out by itself
+FOUND = ("comparison", "gates", "reports")  # what a check finds out on its own
 
 
 def part_of(person: str, people: Mapping[str, Iterable[str]]) -> str:
@@ -124,12 +124,12 @@ def check_decidable(status: Status) -> None:
 
 
 def asked_by(requester: str, behind: list[str], *, by_system: bool) -> dict[str, list[str]]:
-    """Whose work a request is by itself, as uuids by part."""
+    """Whose work a request is on its own, as uuids by part."""
     return {"requester": [] if by_system else [requester]} | ({"behind": behind} if behind else {})
 
 
 def waiting_sentence(step: Step | None) -> str:
-    """Whose turn it is, for somebody whose turn it is not."""
+    """Whose turn it is, for someone whose turn it is not."""
     if step is None:
         return "All steps are decided."
     article = "an" if step.role.label[0] in "AMO" else "a"

@@ -18,14 +18,14 @@ MOVES = {
     Verb.PROMOTION_WITHDRAWN: Status.WITHDRAWN, Verb.PROMOTION_VOIDED: Status.VOIDED, Verb.PROMOTION_EXPIRED: Status.EXPIRED,
     Verb.PROMOTION_FULFILLED: Status.FULFILLED,
 }  # fmt: skip
-BY_SYSTEM = "was asked for by the product"
+BY_SYSTEM = "was requested by the system"
 STATED = frozenset({Verb.PROMOTION_CHECKED, Verb.PROMOTION_APPROVED})  # their events say the new state
 ENDINGS = frozenset({Verb.PROMOTION_REJECTED, Verb.PROMOTION_WITHDRAWN, Verb.PROMOTION_VOIDED, Verb.PROMOTION_EXPIRED})
 NOTED, BECAUSE = "has a note with digest ", "has a reason with digest "
 
 
 def told(events: list[Told]) -> set[str]:
-    """What stands after these events about a request."""
+    """What is after these events about a request."""
     lasting: dict[str, str] = {}
     added: set[str] = set()
     for event in events:
@@ -108,7 +108,7 @@ def status(now: str) -> str:
 
 def asked(who: object, version: object, endpoint: object) -> str:
     """Whose request it is, for what."""
-    return f"{who} asked for version {version} on endpoint {endpoint}"
+    return f"{who} requested version {version} on endpoint {endpoint}"
 
 
 def planned(plan: object) -> str:

@@ -12,9 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.addresses import key_in
-from lifecycle.ui.forms import add_refusal
-from lifecycle.ui.respond import redirect_or_refresh, respond
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.forms import add_refusal, refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from registry.catalog.models import ModelVersion
 from registry.ground.access import step_up
 from registry.ground.access.decorators import needs, signed_in
@@ -53,13 +52,9 @@ def new(request: SignedInRequest) -> HttpResponse:
     rule = PlanForm(PlanForm.DEFAULTS | request.POST.dict())
     if request.method == "POST" and form.is_valid() and (plan := form.plan(rule)):
         given = {name: form.cleaned_data[name] for name in ("version", "endpoint", "note")}
-        try:
+        with refused_on(form):
             made = actions.request(actor=request.user, plan=plan, **given)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"Request {made.number} created · running gates", kind="live")
-            return redirect_or_refresh(request, address(made.uuid))
+            return done_at(request, address(made.uuid), f"Request {made.number} created · running gates", kind="live")
     status = 422 if form.is_bound else 200
     return respond(request, "registry/promotions/new.html", "form", {"form": form, "rule": rule}, status=status)
 
@@ -109,8 +104,7 @@ def decide(request: SignedInRequest, uuid: UUID, form: DecisionForm, action: Any
         return show(request, uuid, status=422, **{name: form})
     except Conflict as conflict:
         return show(request, uuid, status=409, conflict=conflict)
-    toast(request, done)
-    return redirect_or_refresh(request, address(uuid))
+    return done_at(request, address(uuid), done)
 
 
 @require_POST
@@ -120,8 +114,7 @@ def withdraw(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = WithdrawForm(request.POST)
     reason = form.cleaned_data["reason"] if form.is_valid() else ""
     found = actions.withdraw(request_id=uuid, actor=request.user, reason=reason)
-    toast(request, f"Request {found.number} withdrawn", kind="warn")
-    return redirect_or_refresh(request, address(uuid))
+    return done_at(request, address(uuid), f"Request {found.number} withdrawn", kind="warn")
 
 
 @require_POST

@@ -15,7 +15,7 @@ from registry.promotions.rules import part_of
 
 
 def recorded(request: PromotionRequest) -> list[Verdict]:
-    """The approvals of what the request now rests on that have an event with their person, step and digest. A row that somebody wrote into
+    """The approvals of what the request now rests on that have an event with their person, step and digest. A row that someone wrote into
     the database has none."""
     events = accounts.events_about(request.uuid, {Verb.PROMOTION_APPROVED})
     known = {(event.actor, event.payload["step"], event.payload["subject_digest"]) for event in events}
@@ -24,7 +24,7 @@ def recorded(request: PromotionRequest) -> list[Verdict]:
 
 
 def suffice(request: PromotionRequest, people: Mapping[str, Iterable[str]]) -> bool:
-    """Whether each step of the policy is approved, each by another person who took no part, by a recount in the trail.
+    """Whether each step of the policy is approved, each by another person who took no part, by a recount in the audit log.
 
     The policy is the one whose digest the approvals are bound to, with the text that has it: the request's row may name another one.
     people: whose own work is judged, as uuids by part, read afresh: the row may have named others when they approved.
@@ -38,5 +38,5 @@ def suffice(request: PromotionRequest, people: Mapping[str, Iterable[str]]) -> b
 
 
 def governs(policy: Policy, request: PromotionRequest) -> bool:
-    """Whether the trail knows that the policy was published, and that the request's endpoint is governed by it."""
+    """Whether the audit log knows that the policy was published, and that the request's endpoint is governed by it."""
     return policy.name == request.endpoint.policy.name and policies.is_published(policy) and catalog.is_governed(request.endpoint)

@@ -21,7 +21,7 @@
       every.indeterminate = ticked > 0 && ticked < all.length;
     }
     found.querySelector("[data-pick-every]")?.removeAttribute("hidden");
-    if (told) told.textContent = ticked ? `${ticked} ticked` : "";
+    if (told) told.textContent = ticked ? `${ticked} selected` : "";
     const why = {
       "aria-disabled": "true",
       title: found.dataset.pick || "",

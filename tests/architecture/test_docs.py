@@ -20,7 +20,7 @@ TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
 READERS = {"env_str", "env_bool", "env_int", "env_float", "env_list", "get", "getenv"}
 NAMED = READERS - {"get"} | {"environ"}  # one of these stands in every file that reads a variable
 # Read by libraries and by make, not by our own code.
-OUTSIDE = {"PYTHON", "NAME", "CUDA_VISIBLE_DEVICES", "PIP_EXTRA_INDEX_URL"}
+OUTSIDE = {"PYTHON", "NAME", "NO_COLOR", "CUDA_VISIBLE_DEVICES", "PIP_EXTRA_INDEX_URL"}
 # Capitals that are no environment variable.
 WORDS = {"NAME_FILE"}
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.urls import get_resolver
 
 from lifecycle.ground.jobs import registry
+from lifecycle.ui import parts
 from registry.audit.queries import PAGES
 from registry.ground.ledger.models import Event
 
@@ -84,3 +85,9 @@ def test_what_has_a_page_in_the_audit_log_is_a_model_whose_page_takes_its_uuid()
 
 def test_every_kind_of_job_begins_with_the_label_of_a_room():
     assert [name for name in registry._kinds if name.partition(".")[0] not in apps.app_configs] == []
+
+
+def test_every_place_of_a_page_is_filled_and_every_part_of_a_page_has_its_place():
+    pages = "".join(path.read_text(encoding="utf-8") for path in Path(settings.BASE_DIR, "templates").rglob("*.html"))
+
+    assert set(re.findall(r'{% parts "([^"]+)"', pages)) == parts.places()

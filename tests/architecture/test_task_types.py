@@ -13,8 +13,8 @@ import pytest
 from django.conf import settings
 from django.template.loader import get_template
 
-from datasets_app.labeling.rules import ExportFormat
-from datasets_app.labeling.task_types.by_key import WIDGETS
+from datasets_app.exchange.rules import ExportFormat
+from datasets_app.queues.task_types.by_key import WIDGETS
 from datasets_app.snapshots.formats import FORMATS as EXPORTS
 from lifecycle.modeling.evaluation.task_types.by_key.pages import PAGES
 from lifecycle.modeling.evaluation.task_types.by_key.rows import ROWS
@@ -30,6 +30,7 @@ from lifecycle.runtime.task_types.by_key.suggestions import SUGGESTIONS
 from lifecycle.runtime.task_types.by_key.types import DEFAULT, LEARNED, TYPES, keys_with
 from lifecycle.runtime.task_types.columns import Role
 from lifecycle.runtime.task_types.layouts import LAYOUTS
+from tests.task_types.examples import BUILT_IN
 
 WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 FOLDER = Path(settings.BASE_DIR, "lifecycle", "runtime", "task_types")
@@ -40,7 +41,7 @@ IN_TEMPLATES = re.compile(rf"[=!]= {QUOTED.pattern}")
 def test_every_table_has_the_key_of_every_type():
     assert list(TYPES) == [each.key for each in TYPES.values()]
     assert list(FORMATS) == list(TYPES)
-    assert {path.parent.name for path in FOLDER.glob("*/task_type.py")} == set(TYPES)
+    assert {path.parent.name for path in FOLDER.glob("*/task_type.py")} == set(BUILT_IN)
     assert {key: widget.key for key, widget in WIDGETS.items()} == {key: key for key in TYPES}
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.loader import get_template
+
 TEMPLATES = Path(__file__).parents[2] / "templates"
 WIDTH = 120
 LONGER = 50  # lines of several tags that the formatter may not part, since white space would be shown between them; fewer is better
@@ -19,3 +22,15 @@ def test_a_line_longer_than_the_width_is_one_tag_or_one_comment():
     ]
 
     assert len(longer) <= LONGER, "\n".join(longer)
+
+
+def test_every_template_is_one_that_django_reads():
+    """Also those that no fast test shows: a tag library that has another name would fail its page alone."""
+    broken = {}
+    for path in sorted(TEMPLATES.rglob("*.html")):
+        try:
+            get_template(path.relative_to(TEMPLATES).as_posix())
+        except (TemplateSyntaxError, TemplateDoesNotExist) as error:
+            broken[path.name] = str(error).splitlines()[0]
+
+    assert not broken

@@ -29,15 +29,15 @@ def test_advice_is_asked_for_and_applied_by_keyboard(opened, snapshot, mia):
 
     page.get_by_label("The texts are sensitive").focus()
     page.keyboard.press("Space")
-    page.get_by_label("Longest training, in minutes").fill("30")
+    page.get_by_label("Maximum training time (min)").fill("30")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Train adapters alone, and label on.")).to_be_visible()
+    expect(page.get_by_text("Train adapters only, and keep labeling.")).to_be_visible()
     page.get_by_role("link", name="Apply to the form").press("Enter")
     expect(page.get_by_text("Applied", exact=True)).to_be_visible()
     page.get_by_text("More settings").click()
 
     expect(page.get_by_label("LoRA", exact=True)).to_be_checked()
-    expect(page.get_by_label("Patience, in evaluations")).to_have_value("2")
+    expect(page.get_by_label("Early stopping patience")).to_have_value("2")
     assert not Run.objects.exists()
 
 
@@ -58,20 +58,20 @@ def test_ten_steps_are_tried_cancelled_tried_again_and_started(opened, snapshot,
     page = opened("/runs/launch/", mia)
 
     page.get_by_label("Epochs").fill("3")
-    page.get_by_role("button", name="Try 10 steps").click()
+    page.get_by_role("button", name="Run 10-step dry run").click()
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("The ten steps were cancelled.")).to_be_visible()
-    page.get_by_role("link", name="Change the settings").click()
+    expect(page.get_by_text("The dry run was cancelled.")).to_be_visible()
+    page.get_by_role("link", name="Change settings").click()
     expect(page.get_by_label("Epochs")).to_have_value("3")
-    page.get_by_role("button", name="Try 10 steps").click()
+    page.get_by_role("button", name="Run 10-step dry run").click()
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
     measured(Estimate.objects.latest("id"))
-    page.get_by_role("button", name="Start this run").click()
+    page.get_by_role("button", name="Start run").click()
     page.wait_for_url(lambda url: "estimates" not in url)
 
     assert Run.objects.get().spec_digest == Estimate.objects.latest("id").spec_digest
-    expect(page.get_by_role("heading", name="Expected and real")).to_be_visible()
+    expect(page.get_by_role("heading", name="Estimated and actual")).to_be_visible()
 
 
 def test_the_pages_of_ten_steps_fit_and_can_be_read_by_everybody(opened, snapshot, mia, settings):

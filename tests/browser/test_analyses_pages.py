@@ -11,12 +11,12 @@ from lifecycle.ground.compute import warm
 from lifecycle.modeling.evaluation import actions, queries, rules
 from lifecycle.modeling.evaluation.models import Analysis
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.losses import made_losses
-from tests.support.marks import marked_snapshot
-from tests.support.ranked import ranked_snapshot
-from tests.support.training import make_run, make_snapshot, several_snapshot
-from tests.support.written import make_decoder, make_written_run, written_snapshot
+from tests.support.ranking import ranking_snapshot
+from tests.support.spans import spans_snapshot
+from tests.support.training import make_run, make_snapshot, multi_label_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -60,10 +60,10 @@ def of_tasks(project, mia):
     near = {"card": [1.0, 0.0], "refund": [0.0, 1.0]}
     shares, kinds = {"train": 30, "validation": 20, "test": 50}, (Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP)
     runs = {
-        "several": make_run(several_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
-        "marks": make_run(marked_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
-        "orders": make_run(ranked_snapshot(project, mia), mia),
-        "written": make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia)),
+        "several": make_run(multi_label_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
+        "marks": make_run(spans_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
+        "orders": make_run(ranking_snapshot(project, mia), mia),
+        "written": make_generation_run(generation_snapshot(project, mia), mia, make_decoder(project, mia)),
     }
     measured = {name: queries.latest_evaluation(run, "test") for name, run in runs.items()}
     with pytest.MonkeyPatch.context() as patched:
@@ -89,10 +89,10 @@ def test_those_of_other_tasks_hold_too(opened, of_tasks, mia):
 def test_the_items_of_a_group_of_marked_parts_become_a_queue_by_keys(opened, of_tasks, mia):
     page = opened(of_tasks["groups-marks"], mia)
 
-    page.get_by_role("link", name=re.compile("^Open the .* items$")).first.press("Enter")
-    expect(page.get_by_role("heading", name="Group 1 of the errors")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^Open [0-9,]+ items$")).first.press("Enter")
+    expect(page.get_by_role("heading", name="Error cluster 1")).to_be_visible()
     expect(page.locator("#items mark.true").first).to_be_visible()
     page.locator("#items tbody input[name=item]").first.press("Space")
-    page.get_by_role("button", name="Open a queue with the ticked items").press("Enter")
+    page.get_by_role("button", name="Label selected items").press("Enter")
 
     expect(page).to_have_url(re.compile("item="))

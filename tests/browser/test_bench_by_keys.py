@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from datasets_app.labeling.models import Annotation, Queue, Slot
+from datasets_app.queues.models import Annotation, Queue, Slot
 from tests.support.labeling import all_given_back, make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.mark.parametrize(
     ("path", "button", "made"),
-    [("/runs/launch/", "Start run", Run), ("/runs/launch/", "Try 10 steps", Run), ("/runs/sweeps/new/", "Start sweep", Sweep)],
+    [("/runs/launch/", "Start run", Run), ("/runs/launch/", "Run 10-step dry run", Run), ("/runs/sweeps/new/", "Start sweep", Sweep)],
 )
 def test_nothing_starts_while_another_choice_is_on_its_way(opened, project, mia, path, button, made):
     make_base(make_snapshot(project, mia).dataset.project, mia)

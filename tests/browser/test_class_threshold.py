@@ -25,13 +25,13 @@ def run(project, mia):
 def test_a_class_is_chosen_on_the_form_and_the_run_says_what_is_wanted(opened, run, mia):
     page = opened("/runs/launch/", mia)
 
-    page.get_by_label("Class with a threshold").select_option("refund")
-    page.get_by_label("Thresholds, chosen for").select_option("recall")
-    page.get_by_label("Precision or recall asked for").fill("0.97")
+    page.get_by_label("Label with a threshold").select_option("refund")
+    page.get_by_label("Optimise thresholds for").select_option("recall")
+    page.get_by_label("Target precision or recall").fill("0.97")
     shot(page, "threshold-launch")
     page.get_by_role("button", name="Start run").click()
 
-    expect(page.get_by_text("for refund, recall of 0.97 or more; chosen when it has trained")).to_be_visible()
+    expect(page.get_by_text("for refund, recall of at least 0.97; chosen after training")).to_be_visible()
 
 
 def test_the_pages_tell_it_to_everybody(opened, project, run, mia):
@@ -49,4 +49,4 @@ def test_the_pages_tell_it_to_everybody(opened, project, run, mia):
     for name, page in loaded_on_a_phone(opened, pages, mia):
         shuts_nobody_out(page, name, both_schemes=True)
         if "chooser" not in name and "launch" not in name:
-            expect(page.get_by_text("card is the answer from").first).to_be_visible()
+            expect(page.get_by_text("card is predicted from").first).to_be_visible()

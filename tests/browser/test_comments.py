@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Comment, GuidelineProposal, Queue, Seat
+from datasets_app.queues.actions.comments import comment, flag
+from datasets_app.queues.models import Comment, Queue, Seat
+from datasets_app.review.actions.changes import move_queue
+from datasets_app.schemas.actions.proposals import propose_change
+from datasets_app.schemas.models import GuidelineProposal
+from datasets_app.schemas.queries.labels import names_in
 from lifecycle.ground.notices.models import Notice
 from tests.support.browser import is_legible, shot
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema, queue_items
@@ -23,7 +27,7 @@ def queue(project, mia) -> Queue:
 
 
 def say(queue, item, actor, text, **options) -> Comment:
-    return actions.comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
+    return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
 def test_a_name_is_completed_by_keys_on_the_bench(open_bench, queue, ana, ben, ravi):
@@ -61,7 +65,7 @@ def test_a_name_that_means_nobody_is_told_in_the_dialog_and_nothing_is_lost(open
     page.keyboard.type("Ask @nobody.")
     page.keyboard.press("Control+Enter")
 
-    expect(page.locator("#comment-dialog .err")).to_contain_text("is called @nobody.")
+    expect(page.locator("#comment-dialog .err")).to_contain_text("No one who can read comments in Batch 1 is named @nobody.")
     expect(page.locator("#comment-text")).to_have_value("Ask @nobody.")
     assert Comment.objects.count() == 0
     page.keyboard.press("Escape")
@@ -83,8 +87,8 @@ def test_a_passage_is_marked_and_what_was_written_to_somebody_is_answered(open_b
     page.keyboard.type("This part.")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#talk li")).to_have_count(2)
-    page.get_by_role("link", name="Answer").first.click()
-    expect(page.locator("#comment-title")).to_have_text("Answer")
+    page.get_by_role("link", name="Reply").first.click()
+    expect(page.locator("#comment-title")).to_have_text("Reply")
     page.keyboard.type("I do.")
     page.keyboard.press("Control+Enter")
 
@@ -105,7 +109,7 @@ def test_a_key_pressed_as_a_dialog_closes_is_heard(opened, queue, ana, ben, ravi
         document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "p", bubbles: true}));
     }""")
 
-    expect(page.locator("h1")).to_have_text("Propose a change of the guideline")
+    expect(page.locator("h1")).to_have_text("Propose guideline change")
 
 
 def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue, ana, ben, ravi):
@@ -123,15 +127,15 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
     expect(page.locator("#comment-dialog")).to_be_hidden()
     page.keyboard.press("p")
     expect(page.locator("input[name=classes]:checked")).to_have_count(2)
-    expect(page.locator("h1")).to_have_text("Propose a change of the guideline")
+    expect(page.locator("h1")).to_have_text("Propose guideline change")
     is_legible(page, "propose")
     page.locator("textarea[name=text]").focus()
     page.keyboard.type("What was charged first decides.")
-    page.get_by_role("button", name="Propose the change").press("Enter")
+    page.get_by_role("button", name="Propose change").press("Enter")
 
     expect(page.locator("#review")).to_be_visible()
     made = GuidelineProposal.objects.get()
-    names = queries.names_in(queue.schema)
+    names = names_in(queue.schema)
     assert (made.text, made.item, sorted(names[key] for key in made.classes)) == (
         "What was charged first decides.", item, ["card_arrival", "fee_charged"],
     )  # fmt: skip
@@ -140,7 +144,7 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_the_page_of_comments_is_worked_through_by_keys(opened, queue, ana, ben, ravi, width, scheme):
     items = queue_items(queue)
-    actions.flag(queue_id=queue.uuid, actor=ben, item_id=items[1].uuid, text="Is this English?")
+    flag(queue_id=queue.uuid, actor=ben, item_id=items[1].uuid, text="Is this English?")
     first = say(queue, items[0], ana, "Two intents.\nWhich counts, @ravi?", start=6, end=19)
     page = opened(f"/labeling/{queue.uuid}/comments/", ravi, width=width, scheme=scheme)
     expect(page.locator("[data-thread]")).to_have_count(2)
@@ -165,20 +169,20 @@ def test_the_page_of_comments_is_worked_through_by_keys(opened, queue, ana, ben,
 def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia, width, scheme):
     item = queue_items(queue)[0]
     for person, text in ((ana, "What was charged first decides."), (ben, "Fees are never refunds.")):
-        actions.propose_change(
-            dataset_id=queue.dataset.uuid, actor=person, text=text, queue_id=queue.uuid, item_id=item.uuid,
+        propose_change(
+            dataset_id=queue.dataset.uuid, actor=person, text=text, item_id=item.uuid, version=queue.schema.version,
             classes=[label.stable_id for label in queue.schema.labels.all()[:2]],
         )  # fmt: skip
     page = opened(f"/labeling/datasets/{queue.dataset.uuid}/schema/", mia, width=width, scheme=scheme)
 
     page.get_by_text("Decline", exact=True).first.click()
     is_legible(page, f"schema-{width}")
-    page.get_by_label("Why not?").first.fill("They may be.")
-    page.get_by_role("button", name="Decline the proposal").first.click()
+    page.get_by_label("Reason").first.fill("They may be.")
+    page.get_by_role("button", name="Decline proposal").first.click()
     expect(page.locator("#proposals li")).to_have_count(1)
-    page.get_by_label("The next version takes it up").check()
+    page.get_by_label("Include in the next version").check()
     page.locator("textarea[name=guideline]").fill("What was charged first decides.")
-    page.get_by_role("button", name="Publish the version").click()
+    page.get_by_role("button", name="Publish version").click()
 
     expect(page.locator("#proposals")).to_have_count(0)
     assert sorted(GuidelineProposal.objects.values_list("state", flat=True)) == ["declined", "taken_up"]
@@ -189,12 +193,12 @@ def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia
 def test_the_bench_says_by_keys_what_changed_in_the_guideline(open_bench, queue, ana, mia):
     page = open_bench(ana)
     make_schema(queue.dataset, mia, names=CLASSES, guideline="What was charged first decides.")
-    actions.move_queue(queue_id=queue.uuid, actor=mia)
+    move_queue(queue_id=queue.uuid, actor=mia)
     page.keyboard.press("1")
     expect(page.locator("#changed")).to_be_visible()
 
     page.keyboard.press("Shift+V")
-    expect(page.locator("#changed")).to_contain_text("You know version 1; the queue has version 2.")
+    expect(page.locator("#changed")).to_contain_text("You've read version 1; the queue uses version 2.")
     shot(page, "bench-changed")
     expect(page.locator("#find")).to_be_focused()
     page.keyboard.press("Shift+V")
@@ -212,11 +216,11 @@ def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_b
     with page.context.expect_page() as opened:
         page.keyboard.press("Shift+P")
     beside = opened.value
-    expect(beside.get_by_role("heading", name="Propose a change of the guideline")).to_be_visible()
+    expect(beside.get_by_role("heading", name="Propose guideline change")).to_be_visible()
     expect(beside.locator(".lede")).to_have_text(TEXT)
     beside.locator("textarea[name=text]").focus()
     beside.keyboard.type("What was charged first decides.")
-    beside.get_by_role("button", name="Propose the change").press("Enter")
+    beside.get_by_role("button", name="Propose change").press("Enter")
     expect(beside.get_by_text("What was charged first decides.")).to_be_visible()
 
     expect(page.locator("#utter")).to_have_text(TEXT)
@@ -225,7 +229,7 @@ def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_b
 
 
 @pytest.mark.parametrize(
-    ("task", "told", "not_told"), [("ranking", "take the last one back", "find a class"), ("generation", "leave the text", "class map")]
+    ("task", "told", "not_told"), [("ranking", "remove the last one", "find a label"), ("generation", "leave the text", "class map")]
 )
 def test_the_list_of_all_keys_tells_those_of_the_task(opened, project, mia, ana, task, told, not_told):
     rows = [{"prompt": "Which?", "responses": ["one", "two", "three"]}] if task == "ranking" else [TEXT]
@@ -236,5 +240,5 @@ def test_the_list_of_all_keys_tells_those_of_the_task(opened, project, mia, ana,
     page.keyboard.press("Shift+?")
 
     expect(page.locator("#keys")).to_contain_text(told)
-    expect(page.locator("#keys")).to_contain_text("propose a change of the guideline")
+    expect(page.locator("#keys")).to_contain_text("propose a guideline change")
     expect(page.locator("#keys")).not_to_contain_text(not_told)

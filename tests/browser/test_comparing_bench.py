@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions
-from datasets_app.labeling.models import Annotation
-from datasets_app.labeling.rules import side_order
+from datasets_app.prelabels.actions.suggestions import suggest_values
+from datasets_app.queues.models import Annotation
+from datasets_app.queues.rules import side_order
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -79,7 +79,7 @@ def test_a_text_is_written_beside_its_source(bench_of, make, ana):
 def test_a_draft_is_mended_and_the_difference_shown(bench_of, make, ana):
     queue = make("generation", ["A long report."])
     (item,) = queue_items(queue)
-    actions.suggest_values(
+    suggest_values(
         dataset=queue.dataset,
         rows=[(item.pk, {"text": "Short and wrong."}, None)],
         source="run",
@@ -102,7 +102,7 @@ def test_only_the_assistants_turns_of_a_dialogue_are_written(bench_of, make, ana
     queue = make("chat", [{"messages": [asked, {"role": "assistant", "content": "Helo!"}]}, {"messages": [asked]}])
     page = bench_of(queue, ana)
 
-    page.get_by_label("Turn 2, the assistant's").fill("Hello!")
+    page.get_by_label("Turn 2, assistant").fill("Hello!")
     page.keyboard.press("Control+Enter")
     saved(page, 1)
     expect(page.locator("#utter textarea")).to_have_value("")

@@ -24,11 +24,11 @@ def test_the_model_of_a_run_is_divided_among_two_processes(opened, snapshot, mia
 
     page.get_by_text("More settings").click()
     page.get_by_label("Processes", exact=True).fill("2")
-    page.get_by_label("Divide the model among the processes").check()
+    page.get_by_label("Shard the model across processes").check()
     is_legible(page, f"divided-form-{width}-{scheme}")
     page.get_by_role("button", name="Start run").click()
 
-    expect(page.get_by_text("2 processes, each with its part of the model")).to_be_visible()
+    expect(page.get_by_text("2 processes, sharded")).to_be_visible()
     assert Run.objects.get().spec["sharded"] is True
     shot(page, f"divided-run-{width}-{scheme}")
     fits(page)

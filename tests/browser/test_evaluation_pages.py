@@ -44,10 +44,10 @@ def evaluation(project, mia):
 def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
-    page.get_by_role("link", name="Groups", exact=True).click()
-    page.get_by_label("Group rows by").select_option("channel")
+    page.get_by_role("link", name="Slices", exact=True).click()
+    page.get_by_label("Slice by").select_option("channel")
     expect(page.get_by_text("phone is below the rest:")).to_be_visible()
-    page.get_by_label("Fairness for the class").select_option("card")
+    page.get_by_label("Fairness for label").select_option("card")
     expect(page.get_by_role("heading", name="Fairness for card")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()
 
@@ -59,8 +59,8 @@ def test_what_is_chosen_before_the_scripts_are_there_counts_too(opened, evaluati
     intercept(page, lambda url: "htmx" in url and "groups" in page.url, lambda route: held.append(route))
 
     with page.expect_request(lambda request: "htmx" in request.url):
-        page.get_by_role("link", name="Groups", exact=True).click(no_wait_after=True)
-    page.get_by_label("Group rows by").select_option("channel")
+        page.get_by_role("link", name="Slices", exact=True).click(no_wait_after=True)
+    page.get_by_label("Slice by").select_option("channel")
     assert held
     for route in held:
         route.continue_()
@@ -91,7 +91,7 @@ def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evalu
         document.getElementById("class").dispatchEvent(new Event("change", {bubbles: true}));
     }).observe(document.getElementById("slices").parentElement, {childList: true})""")
 
-    page.get_by_label("Compare them by").dispatch_event("change")
+    page.get_by_label("Compare by").dispatch_event("change")
 
     expect(page.get_by_role("heading", name="Fairness for card")).to_be_visible()
 
@@ -99,15 +99,15 @@ def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evalu
 def test_a_threshold_is_chosen_by_costs(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/threshold/", mia)
 
-    page.get_by_label("Class optional").select_option("card")
+    page.get_by_label("Label optional").select_option("card")
     expect(page.get_by_label("Cost of a missed row")).to_be_visible()
-    page.get_by_role("link", name="Least cost").click()
+    page.get_by_role("link", name="Lowest cost").click()
     page.wait_for_url(lambda url: "goal=cost" in url)
     page.get_by_label("Cost of a missed row").fill("20")
     page.get_by_label("Cost of a missed row").press("Enter")
 
     page.wait_for_url(lambda url: "missed=20" in url)
-    expect(page.get_by_text("Call a row card from")).to_be_visible()
+    expect(page.get_by_text("Predict card from")).to_be_visible()
 
 
 def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation, mia):
@@ -116,12 +116,12 @@ def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation
     intercept(page, lambda url: "class=card" in url, lambda route: asked.append(route) if not asked else route.continue_())
 
     with page.expect_request(lambda request: "class=card" in request.url):
-        page.get_by_label("Class optional").select_option("card")
+        page.get_by_label("Label optional").select_option("card")
     page.get_by_label("Target accuracy").fill("0.7")
     page.get_by_label("Target accuracy").press("Tab")
 
     page.wait_for_url(lambda url: "class=card" in url and "target=0.7" in url)
-    expect(page.get_by_label("Class optional")).to_have_value("card")
+    expect(page.get_by_label("Label optional")).to_have_value("card")
     assert len(asked) == 1
     asked[0].abort()
 
@@ -152,7 +152,7 @@ def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, ev
         page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         expect(facts).to_be_visible()
-        for told in (evaluation.root_digest, evaluation.snapshot.digest, evaluation.report_digest, "by Mia", "asked for by the system"):
+        for told in (evaluation.root_digest, evaluation.snapshot.digest, evaluation.report_digest, "by Mia", "requested by system"):
             expect(facts).to_contain_text(told)
         expect(page.get_by_role("navigation", name="Parts of the evaluation")).to_be_hidden()
         assert page.evaluate(CUT) == []

@@ -16,26 +16,25 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
     evaluation = grouped_evaluation(project, mia, "spans")
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
-    page.get_by_role("link", name="Groups", exact=True).click()
-    page.get_by_label("Group rows by").select_option("channel")
+    page.get_by_role("link", name="Slices", exact=True).click()
+    page.get_by_label("Slice by").select_option("channel")
     expect(page.get_by_text("phone is below the rest: micro-F1 0.857")).to_be_visible()
     settled(page)  # what came is heard from a moment after it is seen
-    page.get_by_label("Compare them by").select_option("Texts with every span right")
-    expect(page.get_by_text("phone is below the rest: texts with every span right 0.500")).to_be_visible()
+    page.get_by_label("Compare by").select_option("Texts with every span correct")
+    expect(page.get_by_text("phone is below the rest: texts with every span correct 0.500")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()
     expect(page.get_by_role("heading", name="channel: phone")).to_be_visible()
-    page.get_by_role("checkbox", name="Tick the item").first.check()
-    page.get_by_role("button", name="Open a queue with the ticked items").click()
+    page.get_by_role("checkbox", name="Select item").first.check()
+    page.get_by_role("button", name="Label selected items").click()
 
     page.wait_for_url(lambda url: "/open/" in url and "item=" in url)
 
 
-@pytest.mark.parametrize("task", ["multi_label", "spans", "ranking", "generation"])
-def test_the_pages_fit_can_be_read_by_everybody_and_are_printed_whole(opened, project, mia, task):
-    evaluation = grouped_evaluation(project, mia, task)
-    shown = "groups/?column=metadata:channel" + ("&class=refund" if task == "multi_label" else "")
-    pages = {"report": "", "groups": shown, "rows": "groups/items/?column=metadata:channel&group=1"}
-    paths = {f"{task}-{name}": f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
+def test_three_groups_and_the_fairness_of_a_label_fit_can_be_read_by_everybody_and_are_printed_whole(opened, project, mia):
+    evaluation = grouped_evaluation(project, mia, "multi_label")
+    shown = "groups/?column=metadata:channel&class=refund"
+    pages = {"groups": shown, "rows": "groups/items/?column=metadata:channel&group=1"}
+    paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
 
     for name, page in loaded_on_a_phone(opened, paths, mia):
         shuts_nobody_out(page, name, both_schemes=True)

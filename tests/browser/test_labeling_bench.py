@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from datasets_app.labeling import queries
-from datasets_app.labeling.models import Annotation, Comment, Queue, Slot, SlotSkip
+from datasets_app.queues.models import Annotation, Comment, Queue, Slot, SlotSkip
+from datasets_app.queues.queries import decisions
 from tests.support.browser import fits, intercept
 from tests.support.labeling import all_given_back, make_dataset, make_queue
 
@@ -22,7 +22,7 @@ def queue(project, mia) -> Queue:
 
 
 def answers() -> list[tuple[str, str]]:
-    return list(queries.decisions.standing_answers().order_by("item_id").values_list("item__text", "label__name"))
+    return list(decisions.standing_answers().order_by("item_id").values_list("item__text", "label__name"))
 
 
 def saved(page: Page, done: int) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Rule
+from datasets_app.assist.actions.suggesting import retire_rule, write_rule
+from datasets_app.assist.models import Rule
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from tests.support.browser import is_legible, loaded_on_a_phone, shuts_nobody_out
 from tests.support.labeling import decided_dataset
 
@@ -23,36 +24,36 @@ def test_hits_follow_what_is_typed_and_the_rule_is_written(window_of, dataset, m
     page = window_of(mia).new_page()  # not `opened`: what is refused, such as half an expression, is told in the console too
     page.goto(f"/labeling/datasets/{dataset.uuid}/rules/new/")
     preview = page.locator("#preview")
-    expect(preview).to_contain_text("Write words or an expression")
+    expect(preview).to_contain_text("Enter words or an expression")
 
     page.locator("#id_pattern").press_sequentially("card")
-    expect(preview).to_contain_text("25 hits")
+    expect(preview).to_contain_text("25 matches, 96.2 % of the sample")
     expect(preview.locator("mark")).to_have_count(10)
     page.locator("#id_label").select_option(label="card")
-    expect(preview).to_contain_text("of 25 decided hits")
+    expect(preview).to_contain_text("25 labeled matches")
     expect(page.locator("#id_pattern")).to_have_value("card")
 
     page.get_by_label("Regular expression").check()
     page.locator("#id_pattern").fill("(")
-    expect(preview).to_contain_text("cannot be read")
+    expect(preview).to_contain_text("Invalid expression: missing )")
     page.locator("#id_pattern").fill("(a*)*b bill")
-    expect(preview).to_contain_text("0 hits")
+    expect(preview).to_contain_text("0 matches")
     page.locator("#id_pattern").fill(r"card \pL+")
-    expect(preview).to_contain_text("5 hits")
+    expect(preview).to_contain_text("5 matches")
 
     page.locator("#id_name").fill("Card and word")
-    page.get_by_role("button", name="Write the rule").click()
-    expect(page.get_by_role("heading", name="Rules", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Create labeling function").click()
+    expect(page.get_by_role("heading", name="Labeling functions", exact=True)).to_be_visible()
     assert list(Rule.objects.values_list("name", "kind", "pattern")) == [("Card and word", "regex", r"card \pL+")]
 
 
 def test_the_pages_fit_and_are_accessible(opened, dataset, mia):
-    labels = queries.labels_by_name(queries.latest_schema(dataset))
+    labels = labels_by_name(latest_schema(dataset))
     for label, pattern in (("card", "card"), ("billing", "bill\ninvoice"), ("billing", "amount")):
-        rule = actions.write_rule(
+        rule = write_rule(
             dataset_id=dataset.uuid, actor=mia, name=f"{label}: {pattern}", label=labels[label].stable_id, kind="words", pattern=pattern
         )
-    actions.retire_rule(rule_id=rule.uuid, actor=mia)
+    retire_rule(rule_id=rule.uuid, actor=mia)
 
     paths = {"rules": f"/labeling/datasets/{dataset.uuid}/rules/", "rule": f"/labeling/rules/{Rule.objects.all()[0].uuid}/"}
     for name, page in loaded_on_a_phone(opened, paths, mia):
@@ -65,10 +66,10 @@ def test_what_a_change_of_classes_touches_fits_and_is_accessible(opened, dataset
     page.locator("#id_class_1").select_option(label="billing")
     page.locator("#id_kind_1").select_option(label="Merge into")
     page.locator("#id_into_1").fill("card")
-    page.get_by_role("button", name="Show what it touches").click()
+    page.get_by_role("button", name="Preview impact").click()
     expect(page.locator("#touched")).to_contain_text("merged into card")
     is_legible(page, f"change-{width}")
 
     page.get_by_role("button", name="Publish version 2").click()
-    expect(page.get_by_role("heading", name="Classes and guideline")).to_be_visible()
+    expect(page.get_by_role("heading", name="Labels and guideline")).to_be_visible()
     is_legible(page, f"schema-{width}")

@@ -80,6 +80,6 @@ def test_a_sweep_is_started_behind_single_runs_unless_somebody_says_otherwise(op
     expect(page.get_by_label("Priority")).to_have_value("later")
     page.get_by_label("Priority").select_option("Urgent")
     page.get_by_role("button", name="Start sweep").click()
-    expect(page.get_by_text("trials have ended").first).to_be_visible()
+    expect(page.get_by_text("trials finished").first).to_be_visible()
 
     assert Sweep.objects.get().priority == Priority.URGENT

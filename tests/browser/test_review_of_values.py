@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import queries
+from datasets_app.queues.queries.decisions import standing
+from datasets_app.schemas.queries.labels import names_in
 from lifecycle.runtime.task_types.values import rename
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
 
@@ -19,8 +20,8 @@ def span(words: str, label: str) -> dict[str, object]:
 
 
 def decided(queue) -> list[dict[str, object]]:
-    names = queries.names_in(queue.schema)
-    return [rename(decision.value, names) for decision in queries.standing().order_by("item_id")]
+    names = names_in(queue.schema)
+    return [rename(decision.value, names) for decision in standing().order_by("item_id")]
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_what_most_marked_is_accepted_with_one_key(opened, spans, ravi):
     expect(page.locator("#marked tr")).to_have_count(3)
     page.keyboard.press("Enter")
 
-    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    expect(page.get_by_text("No disagreements")).to_be_visible()
     assert decided(spans) == [{"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG"), span("Munich", "LOC")]}]
 
 
@@ -52,11 +53,11 @@ def test_a_reviewer_marks_another_answer_and_says_why(opened, spans, ravi):
     page.keyboard.press("o")
     for key in ("Tab", "Backspace", "Enter"):  # without Anna
         page.keyboard.press(key)
-    expect(page.locator("#confirm-text")).to_have_text("Decide 1 span and go on")
+    expect(page.locator("#confirm-text")).to_have_text("Resolve as 1 span and continue")
     page.locator("#reason").fill("Names of private people are not marked.")
     page.keyboard.press("Enter")
 
-    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    expect(page.get_by_text("No disagreements")).to_be_visible()
     assert decided(spans) == [{"spans": [span("Siemens", "ORG")]}]
 
 
@@ -71,7 +72,7 @@ def test_ticked_classes_are_decided(opened, project, mia, ana, ravi):
     page.locator("#reason").fill("Both, and c.")
     page.locator("#confirm").click()
 
-    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    expect(page.get_by_text("No disagreements")).to_be_visible()
     assert decided(queue) == [{"labels": ["a", "c"]}]
 
 
@@ -85,10 +86,10 @@ def test_a_reviewer_chooses_between_two_responses(opened, project, mia, ana, rav
     expect(page.locator(".sides article").nth(1)).to_contain_text("Five.")
 
     page.keyboard.press("1")
-    expect(page.locator("#confirm-text")).to_have_text("Accept A and go on")
+    expect(page.locator("#confirm-text")).to_have_text("Accept A and continue")
     page.keyboard.press("Enter")
 
-    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    expect(page.get_by_text("No disagreements")).to_be_visible()
     assert decided(queue) == [{"choice": "first"}]
 
 
@@ -101,7 +102,7 @@ def test_a_reviewer_writes_another_text(opened, project, mia, ana, ravi):
 
     page.get_by_label("Another text").fill("The report, in short.")
     page.locator("#reason").fill("Neither names it.")
-    page.get_by_role("button", name="Decide this text", exact=True).click()
+    page.get_by_role("button", name="Use this text", exact=True).click()
 
-    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    expect(page.get_by_text("No disagreements")).to_be_visible()
     assert decided(queue) == [{"text": "The report, in short."}]

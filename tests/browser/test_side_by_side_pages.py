@@ -5,31 +5,31 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions as labeling
+from datasets_app.queues.actions.steering import close_queue
 from lifecycle.modeling.evaluation import actions, queries
 from lifecycle.modeling.evaluation.models import SideBySide
 from tests.lifecycle.modeling.evaluation.test_side_by_side import choose
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
-from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
 def pair(project, mia):
-    snapshot, base = written_snapshot(project, mia, copies=24), make_decoder(project, mia)
-    runs = [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.2, 1), (0.9, 2))]
+    snapshot, base = generation_snapshot(project, mia, copies=24), make_decoder(project, mia)
+    runs = [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.2, 1), (0.9, 2))]
     return [queries.latest_evaluation(run, "test") for run in runs]
 
 
 def test_people_are_asked_and_choose_by_keys(opened, pair, mia, ana):
     page = opened(f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}", mia)
-    page.get_by_label("Pairs of answers").fill("10")
-    page.get_by_role("button", name="Ask people").click()
+    page.get_by_label("Response pairs").fill("10")
+    page.get_by_role("button", name="Start preference test").click()
     expect(page.get_by_role("heading", name="Run 1 and Run 2, side by side")).to_be_visible()
     run_ok("default")
-    page.get_by_role("button", name="Open the queue").click()
+    page.get_by_role("button", name="Open queue").click()
     expect(page.get_by_text("0 of 10 pairs decided")).to_be_visible()
 
     side = SideBySide.objects.get()
@@ -56,7 +56,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, pair, mia, ana):
             choose(states[name], ana, "first", most=4)
         if name == "told":
             choose(states[name], ana, "second", most=8)
-            labeling.close_queue(queue_id=states[name].queue.uuid, actor=mia)
+            close_queue(queue_id=states[name].queue.uuid, actor=mia)
     states["importing"] = actions.ask_people(first=pair[0], second=pair[1], actor=mia, pairs=10)
     paths = {f"side-by-side-{name}": f"/evaluations/side-by-side/{side.uuid}/" for name, side in states.items()}
     paths["side-by-side-compare"] = f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions, embeddings
-from datasets_app.labeling import learning as program
+from datasets_app.assist import embeddings
+from datasets_app.assist import learning as program
+from datasets_app.assist.actions.learning import learn
 from lifecycle.ground.compute.child import Result
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
@@ -28,9 +29,9 @@ def queue(project, mia, ana):
         answer(made, ana, item, item.text.split()[1])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(embeddings, "bundled_minilm", lambda: None)
-        here = "datasets_app.labeling.actions.learning.run_child"
+        here = "datasets_app.assist.actions.learning.run_child"
         patched.setattr(here, lambda ctx, verb, folder, *_, **__: Result("succeeded", data=program.fit(folder)))
-        actions.learn(queue_id=made.uuid, actor=mia)
+        learn(queue_id=made.uuid, actor=mia)
         run_ok("default")
     return made
 
@@ -46,6 +47,6 @@ def test_a_model_is_chosen_and_its_job_is_watched(opened, queue, mia):
     page = opened(f"/evaluations/suggest/{queue.dataset.uuid}/?queue={queue.uuid}", mia)
 
     expect(page.get_by_role("radio", name="Run 1")).to_be_checked()
-    page.get_by_role("button", name="Suggest labels").click()
+    page.get_by_role("button", name="Pre-label").click()
 
-    expect(page.get_by_text("Have a model suggest labels")).to_be_visible()
+    expect(page.get_by_text("Pre-label dataset")).to_be_visible()

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets_app.datasets import actions
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
+from datasets_app.schemas.actions.proposals import propose_change
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, make_dataset, make_schema
@@ -25,28 +25,28 @@ def dataset(project, ravi):
 
 def test_items_are_ticked_in_every_way_and_become_a_queue(opened, dataset, ravi):
     page = opened(f"/datasets/{dataset.uuid}/", ravi)
-    boxes, button = page.locator("input[name=item]"), page.get_by_role("button", name="Open a queue with the ticked items")
+    boxes, button = page.locator("input[name=item]"), page.get_by_role("button", name="Label selected items")
     expect(button).to_have_attribute("aria-disabled", "true")
 
     boxes.nth(1).click()
     boxes.nth(4).click(modifiers=["Shift"])
-    expect(page.locator("#pick [role=status]")).to_have_text("4 ticked")
+    expect(page.locator("#pick [role=status]")).to_have_text("4 selected")
     page.locator("#items tbody tr").nth(6).locator("a").focus()
     page.keyboard.press("x")
-    expect(page.locator("#pick [role=status]")).to_have_text("5 ticked")
+    expect(page.locator("#pick [role=status]")).to_have_text("5 selected")
     every = page.get_by_label("Select all on this page")
     assert every.evaluate("box => box.indeterminate")
     every.click()
-    expect(page.locator("#pick [role=status]")).to_have_text("8 ticked")
+    expect(page.locator("#pick [role=status]")).to_have_text("8 selected")
     every.click()
     expect(button).to_have_attribute("aria-disabled", "true")
 
     boxes.nth(0).focus()
     page.keyboard.press("Space")
     button.click()
-    expect(page.get_by_label("The item that you ticked")).to_be_checked()
+    expect(page.get_by_label("The selected item")).to_be_checked()
     page.get_by_label("Name").fill("One of them")
-    page.get_by_role("button", name="Open the queue").click()
+    page.get_by_role("button", name="Open queue").click()
     page.wait_for_url("**/labeling/*/")
     assert Queue.objects.get().items_total == 1
 
@@ -67,7 +67,7 @@ def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia)
     kept = actions.save_slice(dataset_id=dataset.uuid, actor=mia, name="Digits", filters={"length_from": "3"}, shared=True)
     snapshot = freeze(dataset, mia, slice_id=kept.uuid, shares={"train": 60, "validation": 20, "test": 20})
     queue = Queue.objects.get()
-    labeling.propose_change(dataset_id=dataset.uuid, actor=mia, text="Fees are cash.")
+    propose_change(dataset_id=dataset.uuid, actor=mia, text="Fees are cash.")
     pages = {
         "queue": f"/labeling/{queue.uuid}/", "slice": f"/datasets/slices/{kept.uuid}/", "snapshot": f"/snapshots/{snapshot.uuid}/",
         "freezing": f"/snapshots/dataset/{dataset.uuid}/?slice={kept.uuid}", "schema": f"/labeling/datasets/{dataset.uuid}/schema/",

@@ -22,13 +22,13 @@ def first(project, mia) -> Run:
 def test_a_run_is_started_from_another_ones_model(opened, first, mia, tmp_path):
     page = opened(f"/runs/{first.uuid}/", mia)
 
-    page.get_by_role("button", name="Start from this model").click()
-    expect(page.get_by_role("heading", name="Run 1 is being made ready")).to_be_visible()
+    page.get_by_role("button", name="Continue training").click()
+    expect(page.get_by_role("heading", name="Run 1 is being prepared")).to_be_visible()
     actions.keep_base(BaseModel.objects.get(kind="run"), write_base(tmp_path / "merged"))
-    page.get_by_role("link", name="Look again").click()
-    expect(page.get_by_label("Rehearsal, share of the training rows")).to_have_value("0.5")
-    page.get_by_label("Rehearsal, share of the training rows").fill("0.25")
-    page.get_by_label("Begin with the head of the base").uncheck()
+    page.get_by_role("link", name="Refresh").click()
+    expect(page.get_by_label("Rehearsal (share of training rows)")).to_have_value("0.5")
+    page.get_by_label("Rehearsal (share of training rows)").fill("0.25")
+    page.get_by_label("Reuse the base model's head").uncheck()
     page.get_by_role("button", name="Start run").click()
     expect(page.get_by_role("heading", name="Run 2", exact=True)).to_be_visible()
 

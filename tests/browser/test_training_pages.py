@@ -23,8 +23,8 @@ def test_a_strategy_brings_its_own_settings_and_starts_a_run(opened, first, mia)
     page = opened("/runs/launch/", mia)
 
     page.get_by_label("Bottleneck adapters").check()
-    expect(page.get_by_label("Width of what is added")).to_have_value("48")
-    page.get_by_label("Width of what is added").fill("12")
+    expect(page.get_by_label("Adapter width")).to_have_value("48")
+    page.get_by_label("Adapter width").fill("12")
     page.get_by_text("More settings").click()
     page.get_by_label("Schedule").select_option("cosine")
     page.get_by_role("button", name="Start run").click()
@@ -44,21 +44,21 @@ def test_a_run_is_run_again_and_told_to_be_the_same(opened, first, mia):
     Run.objects.filter(pk=again.pk).update(artifact=first.artifact)
     page.reload()
 
-    expect(page.get_by_text("The same weights, bit for bit.")).to_be_visible()
+    expect(page.get_by_text("Bit-identical weights.")).to_be_visible()
 
 
 def test_a_run_is_laid_over_another_and_taken_away_again(opened, first, mia):
     second = make_run(first.snapshot, mia, strategy="full", splits=())
     page = opened(f"/runs/{first.uuid}/", mia)
 
-    page.get_by_role("link", name="Overlay with other runs").click()
+    page.get_by_role("link", name="Overlay runs").click()
     page.get_by_label("Add a run").select_option(str(second.uuid))
     expect(page.locator("#overlay .legendtext")).to_have_text(["Run 1", "Run 2"])
     page.get_by_label("Metric").select_option("macro_f1")
     expect(page.locator("#overlay")).to_contain_text("reaches the highest value")
-    page.get_by_role("link", name="Take Run 1 away").click()
+    page.get_by_role("link", name="Remove Run 1").click()
 
-    expect(page.get_by_role("table", name="Results by run").get_by_role("link")).to_have_text(["Run 2", "take away"])
+    expect(page.get_by_role("table", name="Results by run").get_by_role("link")).to_have_text(["Run 2", "remove"])
 
 
 def test_a_run_is_paused_and_goes_on(opened, first, mia):
@@ -78,7 +78,7 @@ def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first
     settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
     paused, early = (actions.reproduce(run_id=first.uuid, actor=mia) for _ in range(2))
     actions.pause(run_id=paused.uuid, actor=mia)
-    said = "The loss was no longer a number at step 43. The weights of step 40, the best before it, are kept."
+    said = "The loss became NaN at step 43. The weights of step 40, the best earlier step, are used."
     finish_run(early, error={"code": "nan_loss", "message": said, "next_step": "Lower both learning rates, and start a new run."})
     actions.record_events(early, [parts_event()])
     paths = {"run-paused": f"/runs/{paused.uuid}/", "run-early": f"/runs/{early.uuid}/"}

@@ -22,14 +22,14 @@ def test_a_page_as_it_came_looks_through_no_file(opened, upload, ana):
     page.goto(f"/datasets/uploads/{upload.uuid}/")
     page.wait_for_load_state("networkidle")
 
-    expect(page.get_by_label("The first row names the columns")).to_be_checked()
+    expect(page.get_by_label("The first row has the column names")).to_be_checked()
     assert set(asked) == {"GET"}
 
 
 def test_a_change_looks_through_it_again(opened, upload, ana):
     page = opened(f"/datasets/uploads/{upload.uuid}/", ana)
     page.wait_for_load_state("networkidle")
-    page.get_by_label("The first row names the columns").uncheck()
+    page.get_by_label("The first row has the column names").uncheck()
 
     expect(page.get_by_role("button", name="Import 3 rows")).to_be_visible()
     upload.refresh_from_db()
@@ -41,7 +41,7 @@ def test_nothing_is_imported_while_a_change_is_on_its_way(opened, upload, ana):
     page.wait_for_load_state("networkidle")
     page.route("**/inspect/", lambda route: held.append(route))
     with page.expect_request("**/inspect/"):
-        page.get_by_label("The first row names the columns").uncheck()
+        page.get_by_label("The first row has the column names").uncheck()
     page.get_by_role("button", name="Import 2 rows").click()
     held[0].continue_()
 

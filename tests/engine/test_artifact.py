@@ -83,5 +83,5 @@ def test_no_path_of_this_machine_is_in_the_artifact(artifact, tiny_base):
 
 
 def test_a_folder_that_is_no_artifact_is_refused_with_a_sentence(tmp_path):
-    with pytest.raises(EngineFault, match="is not a model artifact"):
+    with pytest.raises(EngineFault, match="isn't a model artifact"):
         ArtifactInfo.read(tmp_path)

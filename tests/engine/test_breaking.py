@@ -63,8 +63,8 @@ class Endless(torch.autograd.Function):
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
-        (not_a_number, "nan_loss", "The loss was no longer a number at step 7."),
-        (Endless.apply, "nan_gradient", "The gradient was no longer a number at step 7."),
+        (not_a_number, "nan_loss", "The loss became NaN at step 7."),
+        (Endless.apply, "nan_gradient", "The gradient became NaN at step 7."),
     ],
 )
 def test_a_number_that_is_none_ends_the_run_with_the_best_weights_before(change, code, said, run_folder, train_here, spoil):
@@ -81,11 +81,11 @@ def test_a_number_that_is_none_ends_the_run_with_the_best_weights_before(change,
     assert (result["last_step"], result["best_step"]) == (6, calm_result["best_step"])
     assert result["error"] == {
         "code": code,
-        "message": f"{said} The weights of step {result['best_step']}, the best before it, are kept.",
+        "message": f"{said} The weights of step {result['best_step']}, the best earlier step, are used.",
         "next_step": "Lower both learning rates (a tenth is a good next try) or use fp32 precision, and start a new run.",
     }
     (finding,) = [event for event in events_of(broken, "finding") if event["code"] == "instability"]
-    assert (finding["severity"], finding["title"], finding["from_step"]) == ("bad", "Training broke at step 7 and was stopped.", 7)
+    assert (finding["severity"], finding["title"], finding["from_step"]) == ("bad", "Training diverged at step 7 and was stopped.", 7)
     assert all(torch.isfinite(each).all() for each in weights(broken).values())
     assert result["metrics"]["macro_f1"] == calm_result["metrics"]["macro_f1"]
     assert not (broken / "checkpoints").exists()
@@ -100,7 +100,7 @@ def test_a_loss_that_rises_and_stays_ends_the_run_and_nothing_later_is_kept(run_
     assert result["status"] == "succeeded"
     assert (result["error"]["code"], result["last_step"]) == ("diverged", 14)  # logged each second step: 10, 12 and 14 are jumps
     assert result["best_step"] <= 8
-    assert "at step 10 and did not come back." in result["error"]["message"]
+    assert "at step 10 and didn't recover." in result["error"]["message"]
     curve = points(read_events(folder / "events.jsonl")[0])
     scores = {point.step: point.values["macro_f1"] for point in curve if "macro_f1" in point.values}
     assert max(scores) == 12  # it ended before it evaluated again
@@ -124,9 +124,9 @@ def test_without_an_evaluation_before_it_the_run_fails_and_says_where(run_folder
     result = train_here(folder)
 
     assert (result["status"], result["error"]["code"]) == ("failed", "nan_loss")
-    assert result["error"]["message"] == "The loss was no longer a number at step 2."
+    assert result["error"]["message"] == "The loss became NaN at step 2."
     (finding,) = [event for event in events_of(folder, "finding") if event["code"] == "instability"]
-    assert finding["detail"] == "The loss was no longer a number at step 2. No step before it had been evaluated."
+    assert finding["detail"] == "The loss became NaN at step 2. No earlier step was evaluated."
     assert not (folder / "artifact").exists()
 
 
@@ -143,7 +143,7 @@ def test_logits_that_are_no_numbers_end_the_run_before_they_are_scored(run_folde
 
     result = train_here(folder)
 
-    assert result["error"]["message"].startswith("The validation loss was no longer a number at step 6.")
+    assert result["error"]["message"].startswith("The validation loss became NaN at step 6.")
     assert result["best_step"] in (2, 4)
 
 
@@ -168,9 +168,9 @@ def test_divergence_is_a_jump_that_does_not_come_back(losses, found):
 
 
 def test_what_is_said_names_the_step_that_is_kept():
-    fault = Unstable("nan_loss", "The loss was no longer a number at step 43.", 43)
+    fault = Unstable("nan_loss", "The loss became NaN at step 43.", 43)
 
     found = diagnosis.broken(fault, 30)
 
-    assert found.detail == "The loss was no longer a number at step 43. The weights of step 30, the best before it, are kept."
+    assert found.detail == "The loss became NaN at step 43. The weights of step 30, the best earlier step, are used."
     assert (found.from_step, found.to_step, found.next_step) == (43, 43, fault.next_step)

@@ -20,7 +20,7 @@ from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.rows import Rows
 from tests.engine.inbox import ROWS, SETS, write_rows
-from tests.engine.questions import make_run as make_written_run
+from tests.engine.questions import make_run as make_generation_run
 from tests.engine.test_spans_training import SPEC as SPANS
 from tests.engine.test_spans_training import TEXTS, write
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
@@ -92,7 +92,7 @@ def test_what_stands_beside_the_weights_is_not_merged(run_folder, train_here, tm
     error = train_here(folder, verb="merge")["error"]
 
     assert error["code"] == "bad_spec"
-    assert error["message"] == "What adapter learnt stands beside the base's weights and cannot be added into them."
+    assert error["message"] == "adapter weights can't be merged into the base model."
     assert not (folder / "model").exists()
 
 
@@ -105,14 +105,14 @@ def test_the_head_begins_with_the_labels_that_both_know(known, run_folder, train
     assert torch.equal(new["weight"][[2, 0]], old["weight"])
     assert torch.equal(new["bias"][[2, 0]], old["bias"])
     assert not torch.equal(new["weight"][1], old["weight"][0])
-    assert "The head begins with 2 of 3 outputs of Run 1." in told(folder, "log", "message")
+    assert "The head reuses 2 of 3 outputs of Run 1." in told(folder, "log", "message")
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"task": "multi_label"}, "spec.json: keep_head needs a base of the same task; Run 1 was trained for single_label."),
-        ({"pooling": "cls"}, "spec.json: keep_head needs pooling mean, by which the head of Run 1 reads texts."),
+        ({"pooling": "cls"}, "spec.json: keep_head must be mean, the pooling that the head of Run 1 uses."),
     ],
 )
 def test_a_head_of_another_kind_is_not_taken(fields, message, known, run_folder, train_here):
@@ -124,9 +124,7 @@ def test_a_head_of_another_kind_is_not_taken(fields, message, known, run_folder,
 
 
 def test_a_base_without_a_head_gives_none(run_folder, train_here):
-    assert train_here(run_folder(keep_head=True))["error"]["message"] == (
-        "spec.json: keep_head needs a base with a head, which tiny does not have."
-    )
+    assert train_here(run_folder(keep_head=True))["error"]["message"] == ("spec.json: keep_head needs a base with a head; tiny has none.")
 
 
 def test_earlier_rows_are_rehearsed_up_to_their_share(known, run_folder, train_here):
@@ -136,7 +134,7 @@ def test_earlier_rows_are_rehearsed_up_to_their_share(known, run_folder, train_h
     result = train_here(folder)
 
     assert result["rehearsed"] == 6  # 4 new rows are 40 % of 10
-    assert "Rehearsing 6 rows that Run 1 learnt from beside 4 new ones." in told(folder, "log", "message")
+    assert "Training on 4 new rows and 6 rehearsal rows of Run 1." in told(folder, "log", "message")
     assert told(folder, "metric", "total_steps")[0] == 3  # of 4, 4 and 2 rows
 
 
@@ -216,15 +214,15 @@ def test_marked_parts_keep_their_head_and_are_measured(run_folder, train_here, t
     score = result["forgetting"]["metrics"]["micro_f1"]
     assert result["forgetting"]["by"] == "micro_f1"
     assert score["baseline"] == score["candidate"] > 0.9
-    assert "The head begins with 5 of 5 outputs of Run 1." in told(folder, "log", "message")
+    assert "The head reuses 5 of 5 outputs of Run 1." in told(folder, "log", "message")
 
 
 def test_a_writer_is_measured_by_the_perplexity_of_earlier_answers(train_here, tmp_path):
     base = make_tiny_decoder(tmp_path / "tiny")
-    first = make_written_run(tmp_path / "first", base, epochs=6)
+    first = make_generation_run(tmp_path / "first", base, epochs=6)
     train_here(first)
     model = merged(tmp_path, train_here, first / "artifact", base)
-    folder = make_written_run(tmp_path / "second", model, epochs=1, learning_rate=0.0, weight_decay=0.0, rehearsal=0.5)
+    folder = make_generation_run(tmp_path / "second", model, epochs=1, learning_rate=0.0, weight_decay=0.0, rehearsal=0.5)
     for name in ("rehearsal", "earlier"):
         shutil.copy(folder / "validation.jsonl", folder / f"{name}.jsonl")
 
@@ -241,9 +239,9 @@ def test_a_writer_is_measured_by_the_perplexity_of_earlier_answers(train_here, t
 def test_a_head_is_no_setting_of_a_writer(train_here, tmp_path):
     base = make_tiny_decoder(tmp_path / "tiny")
 
-    error = train_here(make_written_run(tmp_path / "run", base, keep_head=True))["error"]
+    error = train_here(make_generation_run(tmp_path / "run", base, keep_head=True))["error"]
 
-    assert error["message"] == "spec.json: keep_head is a setting of labels; leave it as it is where texts are written."
+    assert error["message"] == "spec.json: keep_head applies to labels only; keep the default where the task is generation."
 
 
 def test_what_is_forgotten_is_told_with_the_classes_that_fell_most():
@@ -259,6 +257,6 @@ def test_what_is_forgotten_is_told_with_the_classes_that_fell_most():
     much = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, metrics_of("single_label").listed, "Run 3")
     none = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, metrics_of("single_label").listed, "Run 3")
 
-    assert (told.code, told.severity, told.title) == ("forgetting", "watch", "It has forgotten some of what Run 3 knew.")
-    assert told.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Most in login, card."
+    assert (told.code, told.severity, told.title) == ("forgetting", "watch", "Forgetting: the run is worse than Run 3 on earlier rows.")
+    assert told.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Largest drop: login, card."
     assert (much.severity, none) == ("bad", None)

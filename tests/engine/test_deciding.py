@@ -224,12 +224,12 @@ def test_the_rule_follows_the_class_into_another_order_and_is_none_where_it_is_g
     ("fields", "message"),
     [
         ({"operating_class": "spam", "operating_point": "recall"}, 'operating_class must be empty or one of ham, offer, fraud, got "spam"'),
-        ({"operating_class": "fraud"}, 'operating_point must be precision or recall where "fraud" is to have a threshold'),
-        ({"operating_point": "recall"}, "operating_class must name the class that is to have a recall of 0.9: one of ham, offer, fraud"),
+        ({"operating_class": "fraud"}, 'operating_point must be precision or recall if "fraud" has a threshold'),
+        ({"operating_point": "recall"}, "operating_class must be the label with the target recall of 0.9: one of ham, offer, fraud"),
         ({"operating_class": "fraud", "operating_point": "recall", "operating_target": 1.5}, "operating_target must be from 0.01 to 1"),
         (
             {"operating_class": "fraud", "operating_point": "recall", "task": "multi_label"},
-            "operating_class must be empty for multi_label: it is for answers of one class a text",
+            "operating_class must be empty for multi_label: it applies to single-label classification only.",
         ),
     ],
 )
@@ -299,7 +299,7 @@ def test_where_the_class_is_too_rare_on_validation_a_finding_says_so_and_no_thre
     found = [each for each in read_events(folder / "events.jsonl")[0] if each.get("code") == "operating_point"]
     info = ArtifactInfo.read(folder / "artifact")
     assert (info.cut, info.to_json()["format"], result["deciding"]["threshold"]) == (None, 1, None)
-    assert [each["title"] for each in found] == ["refund has no threshold: 4 validation rows have it, and choosing one takes 20."]
+    assert [each["title"] for each in found] == ["refund has no threshold: 4 validation rows have it; choosing one needs 20."]
 
 
 class SharesOf:

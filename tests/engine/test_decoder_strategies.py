@@ -89,9 +89,9 @@ def test_the_number_of_weights_that_learn_is_told_before(kind, tmp_path):
 @pytest.mark.parametrize(
     ("fields", "name", "sentence"),
     [
-        ({"kind": "head"}, "strategy.kind", "head does not fit text generation"),
-        ({"kind": "adapter"}, "strategy.kind", "adapter does not fit text generation"),
-        ({"kind": "lora", "cached": True, "frozen_layers": 1}, "strategy.cached", "is for encoders"),
+        ({"kind": "head"}, "strategy.kind", "head isn't available for generation"),
+        ({"kind": "adapter"}, "strategy.kind", "adapter isn't available for generation"),
+        ({"kind": "lora", "cached": True, "frozen_layers": 1}, "strategy.cached", "is only available for encoders"),
         ({"kind": "lora", "frozen_layers": 2}, "strategy.frozen_layers", "must be below 2"),
     ],
 )
@@ -107,7 +107,7 @@ def test_what_makes_no_sense_is_refused_by_its_field(fields, name, sentence, tmp
 def test_prefix_tuning_does_not_go_with_checkpointing(tmp_path):
     from lifecycle.runtime.engine.decoders import build_decoder
 
-    with pytest.raises(SpecError, match="does not go with prefix tuning"):
+    with pytest.raises(SpecError, match="can't be combined with prefix tuning, because the prefix isn't recomputed."):
         build_decoder(make_tiny_decoder(tmp_path / "base"), Strategy("prefix"), checkpointing=True)
 
 

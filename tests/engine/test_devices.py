@@ -85,8 +85,10 @@ def test_a_run_that_asks_for_a_gpu_where_there_is_none_is_refused_in_a_sentence_
         devices.kept(spec(device="cuda"), tmp_path)
 
     assert refused.value.code == "no_device"
-    assert refused.value.message == "This run asks for a GPU, and this machine has none that torch can use."
-    assert refused.value.next_step.startswith("Take a worker with a GPU (manage.py worker training --device cuda)")
+    assert refused.value.message == "This run needs a GPU, but torch finds none on this machine."
+    assert refused.value.next_step.startswith(
+        "Start a GPU worker (manage.py worker training --device cuda), or start a new run on the CPU."
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -95,7 +97,7 @@ def test_a_run_that_was_begun_on_a_gpu_does_not_go_on_without_one(gpus, tmp_path
     devices.kept(spec(), tmp_path)
     gpus(0)
 
-    with pytest.raises(EngineFault, match="This run was begun on a GPU, and this machine has none that torch can use"):
+    with pytest.raises(EngineFault, match="This run started on a GPU, but torch finds none"):
         devices.kept(spec(), tmp_path)
 
 
@@ -115,7 +117,7 @@ def test_a_spec_names_a_device_that_there_is():
 def test_a_whole_run_ends_with_that_sentence_before_its_first_step(run_folder):
     folder = run_folder(device="cuda")
 
-    with pytest.raises(EngineFault, match="This run asks for a GPU, and this machine has none that torch can use"):
+    with pytest.raises(EngineFault, match="This run needs a GPU, but torch finds none"):
         training.train(folder, lambda: False)
 
     assert not (folder / "checkpoints").exists()
@@ -154,7 +156,7 @@ def test_each_process_takes_its_own_gpu_and_the_same_order_of_sums(gpus, monkeyp
 def test_more_processes_than_gpus_are_refused_by_the_field(gpus):
     asked = gpus(1)
 
-    with pytest.raises(SpecError, match="processes must be at most 1, the GPUs that this worker serves"):
+    with pytest.raises(SpecError, match="processes must be at most 1, the number of GPUs of this worker"):
         devices.prepare("cuda", processes=2)
 
     assert asked == []

@@ -54,8 +54,8 @@ def test_a_collapse_comes_before_what_is_only_to_watch():
 def test_a_collapse_to_one_set_of_labels_is_told_as_such():
     (finding,) = diagnose(curve(FALLING[:2], [1.0], predicted_sets=[1.0]), classes=5)
 
-    assert finding.title == "The model gives every row the same labels."
-    assert finding.detail == "At step 20 all validation rows were answered with the same set of the 5 labels."
+    assert finding.title == "The model predicts the same labels for every row."
+    assert finding.detail == "At step 20, all validation rows were predicted as the same set of the 5 labels."
 
 
 def test_overfitting_states_the_fact_the_evidence_and_the_step():
@@ -76,6 +76,6 @@ def test_underfitting_is_judged_only_at_the_end():
 def test_few_validation_rows_names_the_fewest():
     finding = few_validation_rows([20, 2, 9], ["a", "b", "c"])
 
-    assert finding.title == "2 of 3 classes have fewer than 10 validation rows."
+    assert finding.title == "2 of 3 labels have fewer than 10 validation rows."
     assert finding.detail.endswith("Fewest: b (2), c (9).")
     assert few_validation_rows([10, 10], ["a", "b"]) is None

@@ -143,7 +143,7 @@ def test_where_the_last_turns_do_not_fit_the_longest_loses_first_a_system_turn_a
 
 
 def test_a_limit_that_the_marks_fill_is_refused(chat):
-    with pytest.raises(EngineFault, match="max_tokens is 6, and 8 tokens stand around every prompt already") as refused:
+    with pytest.raises(EngineFault, match="max_tokens is 6, but the template alone uses 8 tokens per prompt.") as refused:
         dialogues.encode(template_of(chat), TALK[:2], "yes", 6)
 
     assert refused.value.code == "bad_spec"
@@ -188,7 +188,7 @@ def test_turns_that_the_template_does_not_write_are_counted_and_one_is_named(cha
 
     assert refused.value.code == "bad_data"
     assert refused.value.message == (
-        "The chat template of this base does not write 1 of 2 dialogues, such as aaaaaaaaaaaa with the turns user, user: "
+        "The base model's chat template can't format 1 of 2 dialogues, for example aaaaaaaaaaaa with the turns user, user: "
         "Roles must alternate."
     )
 

@@ -31,7 +31,7 @@ def test_the_warm_engine_gives_the_same_vectors_and_refuses_a_base_that_changed(
 
     assert np.allclose(found, Embedder(tiny_base, "mean", 64).embed(TEXTS), atol=2e-5)
     assert warm.embed_base(tiny_base, [], digest=digest, max_tokens=64) == []
-    with pytest.raises(Refused, match="digest differs"):
+    with pytest.raises(Refused, match="different digest"):
         warm.embed_base(tiny_base, TEXTS, digest="0" * 64, max_tokens=64)
 
 

@@ -132,7 +132,7 @@ SIZES = {"checkpoints": 4, "best": 3, "cache": 2, "artifact": 1}
 
 def test_paces_evaluations_and_checkpoints_are_medians_and_the_first_pace_is_left_out():
     events = diary(
-        (1.0, "log", {"message": "Computing what the 4 frozen layers give to 320 train rows."}),
+        (1.0, "log", {"message": "Caching the output of 4 frozen layers for 320 train rows.", "once": True}),
         (3.5, "stage", {"name": "train"}),
         *evaluated(4.0, 4.3, 4.4, rate=32.0),
         *evaluated(5.0, 5.5, 5.7, rate=160.0),
@@ -179,9 +179,13 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
 
 
 # ── A real one ──────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("strategy", ["full", "head"])
-def test_a_real_short_run_is_measured(run_folder, train_here, strategy):
-    folder = run_folder(strategy={"kind": strategy})
+@pytest.mark.parametrize(
+    ("strategy", "once"),
+    [({"kind": "full"}, False), ({"kind": "head"}, True), ({"kind": "lora", "frozen_layers": 1, "cached": True}, True)],
+    ids=["full", "head", "cached"],
+)
+def test_a_real_short_run_is_measured(run_folder, train_here, strategy, once):
+    folder = run_folder(strategy=strategy)
     spec = TrainSpec.read(folder / "spec.json")
     shorten(spec, 8).write(folder / "spec.json")
 
@@ -193,7 +197,7 @@ def test_a_real_short_run_is_measured(run_folder, train_here, strategy):
     assert 0 < found.quickest <= found.step_seconds <= found.slowest
     assert min(found.evaluation_seconds, found.checkpoint_seconds, found.prepare_seconds, found.artifact_seconds, found.cores) > 0
     assert min(found.peak_memory_mb, found.checkpoint_bytes, found.best_bytes, found.artifact_bytes) > 0
-    assert (found.once_seconds > 0, found.cache_bytes > 0) == ((True, True) if strategy == "head" else (False, False))
+    assert (found.once_seconds > 0, found.cache_bytes > 0) == (once, once)
     assert max(event["step"] for event in read_events(folder / "events.jsonl")[0] if event["kind"] == "metric") == 10
 
 

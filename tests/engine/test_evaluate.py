@@ -154,7 +154,7 @@ def test_two_evaluations_are_compared_on_the_items_they_share():
 
 
 @pytest.mark.parametrize(
-    ("labels", "ids", "sentence"), [(("a", "c"), ("1",), "know different labels"), (("a", "b"), ("9",), "share no item")]
+    ("labels", "ids", "sentence"), [(("a", "c"), ("1",), "have different labels"), (("a", "b"), ("9",), "share no item")]
 )
 def test_what_cannot_be_compared_is_refused(labels, ids, sentence):
     one = predictions.Predictions(("a", "b"), ("1",), np.array([0]), np.array([[0.9, 0.1]]))

@@ -126,7 +126,7 @@ def test_one_response_alone_is_refused_in_a_sentence(ranked_folder, train_here, 
     folder = ranked_folder(epochs=1)
     train_here(folder)
 
-    with pytest.raises(Refused, match="there are not two of them to put in order"):
+    with pytest.raises(Refused, match="needs at least two responses"):
         warm.explain_responses(folder / "artifact", "my card is lost", ["card help"])
-    with pytest.raises(Refused, match="there are not two of them to put in order"):
+    with pytest.raises(Refused, match="needs at least two responses"):
         warm.explain(folder / "artifact", "my card is lost")

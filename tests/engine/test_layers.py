@@ -103,7 +103,7 @@ def test_layers_that_need_more_than_what_those_below_gave_are_refused(config, mo
     encoder = getattr(transformers, model)(getattr(transformers, config)(**SHAPE, **more)).eval()
     before = encoder(**batch).last_hidden_state
 
-    with pytest.raises(SpecError, match=rf"strategy.cached is not possible with {model}: its upper layers need more"):
+    with pytest.raises(SpecError, match=rf"strategy.cached isn't possible with {model}: its upper layers need more"):
         Lowest(encoder, 2).check(**batch)
 
     assert torch.equal(encoder(**batch).last_hidden_state, before)
@@ -116,7 +116,7 @@ def test_embeddings_that_do_not_stand_apart_are_refused():
 
     model = transformers.Qwen2Model(transformers.Qwen2Config(**SHAPE, num_key_value_heads=2))
 
-    with pytest.raises(SpecError, match=r"strategy.frozen_layers needs embeddings that stand apart, and those of Qwen2Model do not\."):
+    with pytest.raises(SpecError, match=r"strategy.frozen_layers needs separate embeddings, which Qwen2Model lacks\."):
         freeze_lowest(model, 1)
 
 
@@ -138,7 +138,7 @@ def test_layers_that_share_their_weights_are_refused():
 
     config = transformers.AlbertConfig(**SHAPE, embedding_size=32, num_hidden_groups=1)
 
-    with pytest.raises(SpecError, match=r"strategy.kind needs layers that stand in a list, and AlbertModel has none\."):
+    with pytest.raises(SpecError, match=r"strategy.kind needs a model with a layer list, which AlbertModel lacks\."):
         layers_of(transformers.AlbertModel(config))
 
 
@@ -149,5 +149,5 @@ def test_what_ia3_scales_is_known_or_refused(encoder):
     if encoder.config.model_type in settings_of("single_label").ia3_models:
         assert "output.dense" in ia3_config(encoder, Strategy(kind="ia3")).target_modules
         return
-    with pytest.raises(EngineFault, match=r"which weights IA3 scales in it is not known; set strategy.target_modules"):
+    with pytest.raises(EngineFault, match="IA3 target modules are unknown for this architecture; set strategy.target_modules."):
         ia3_config(encoder, Strategy(kind="ia3"))

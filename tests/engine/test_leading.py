@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lifecycle.runtime.statistics.metrics import BOUNDED, OF_ROWS
 from lifecycle.runtime.task_types.by_key.measures import MEASURES, metrics_of
 from lifecycle.runtime.task_types.by_key.types import LEARNED
 
@@ -29,8 +30,9 @@ def test_each_task_has_its_words():
         "multi_label": "Macro-F1",
         "spans": "Micro-F1 of spans",
         "generation": "Perplexity",
-        "preference": "Accuracy of pairs",
-        "ranking": "Accuracy of pairs",
+        "preference": "Pairwise accuracy",
+        "ranking": "Pairwise accuracy",
+        "regression": "MSE",
     }
 
 
@@ -38,5 +40,12 @@ def test_only_errors_and_losses_are_better_where_they_are_lower():
     known = {each.name for found in MEASURES.values() for each in found.metrics.by_name.values() if each.lower_is_better}
 
     assert known == {
-        "brier", "ece", "ece_debiased", "empty_answers", "hamming_loss", "largest_gap", "log_loss", "loss", "perplexity", "validation_loss",
+        "brier", "ece", "ece_debiased", "empty_answers", "hamming_loss", "largest_gap", "log_loss", "loss", "mae", "mce", "mse",
+        "perplexity", "validation_loss",
     }  # fmt: skip
+
+
+def test_statistics_knows_the_scores_from_0_to_1_as_such():
+    shares = {each.name for found in MEASURES.values() for each in found.metrics.known if each.is_share}
+
+    assert BOUNDED | {*OF_ROWS} <= shares

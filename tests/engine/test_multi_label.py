@@ -15,7 +15,7 @@ from lifecycle.runtime.engine.losses import BinaryCrossEntropy, positive_weights
 from lifecycle.runtime.engine.predictor import Predictor
 from lifecycle.runtime.statistics import calibration
 from lifecycle.runtime.task_types.multi_label import predictions
-from tests.engine.inbox import ROWS, SETS, write_rows
+from tests.engine.inbox import SETS, write_rows
 from tests.engine.test_strategies import LEARNING
 from tests.support.by_hand import loading_snippet
 
@@ -57,20 +57,6 @@ def test_validation_is_told_by_the_scores_of_sets(sets_folder, train_here):
     assert {"validation_loss", "macro_f1", "micro_f1", "subset_accuracy", "ece", "predicted_sets"} <= set(last)
     assert "accuracy" not in last
     assert {"hamming_loss", "lrap", "subset_accuracy", "temperature"} <= set(result["metrics"])
-
-
-@pytest.mark.parametrize("strategy", [{"kind": "lora"}, {"kind": "full", "frozen_layers": 1, "cached": True}, {"kind": "head"}])
-def test_a_stopped_run_resumes_to_the_same_weights(strategy, sets_folder, train_here):
-    spec = {"strategy": strategy, "epochs": 6, "class_weights": True}
-    calm, stopped = sets_folder("calm", **spec), sets_folder("stopped", **spec)
-    train_here(calm)
-    asked = iter([False] * 5)
-
-    assert train_here(stopped, cancelled=lambda: next(asked, True))["status"] == "cancelled"
-    assert train_here(stopped)["status"] == "succeeded"
-
-    for name in ("head.safetensors", "lifecycle.json", "serving/model.onnx"):
-        assert (stopped / "artifact" / name).read_bytes() == (calm / "artifact" / name).read_bytes()
 
 
 def test_thresholds_are_those_of_the_best_f1_on_validation(sets_folder, train_here):
@@ -214,26 +200,3 @@ def test_positive_weights_are_the_odds_of_a_no_within_bounds():
     truth[:200, 0], truth[:1, 1], truth[:900, 2] = True, True, True
 
     assert positive_weights(truth).tolist() == [4.0, 100.0, 1.0, 100.0]
-
-
-# ── Refusals ────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(
-    ("rows", "labels", "code", "sentence"),
-    [
-        (SETS, ("card", "refund", "login"), "one_class", "No training row has 'login'; a label is learnt from rows with it"),
-        ([(text, [*some, "card"]) for text, some in SETS], ("card", "refund"), "one_class", "Every training row has 'card'"),
-        (ROWS, ("card", "refund"), "bad_data", "train.jsonl, line 1: it has no list under 'labels'."),
-        ([("a", ["card", "other"])], ("card", "refund"), "bad_data", 'train.jsonl, line 1: label "other" is not among'),
-    ],
-)
-def test_what_cannot_be_learnt_is_told(rows, labels, code, sentence, sets_folder, train_here):
-    error = train_here(sets_folder(rows=rows, labels=labels))["error"]
-
-    assert error["code"] == code
-    assert sentence in error["message"]
-
-
-def test_rows_of_sets_are_refused_by_a_run_of_one_label(run_folder, train_here):
-    error = train_here(run_folder(rows=SETS))["error"]
-
-    assert error["message"] == "train.jsonl, line 1: label null is not among the spec's labels."

@@ -101,7 +101,7 @@ def test_of_an_artifact_from_before_there_was_a_promise_nothing_is_promised(tmp_
 
 
 def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
-    with pytest.raises(SpecError, match="operating_class must name the class that is to have a precision of 0.9: one of a, b"):
+    with pytest.raises(SpecError, match="operating_class must be the label with the target precision of 0.9: one of a, b"):
         TrainSpec.from_json({**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"})
 
 

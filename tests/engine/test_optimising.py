@@ -136,4 +136,4 @@ def test_a_bound_on_gradients_changes_what_is_learnt(run_folder, train_here):
 def test_two_losses_at_once_are_refused(run_folder, train_here):
     error = train_here(run_folder(label_smoothing=0.1, focal_gamma=2.0))["error"]
 
-    assert error["message"].startswith("spec.json: label_smoothing must be 0 where focal_gamma is set")
+    assert error["message"].startswith("spec.json: label_smoothing must be 0 if focal_gamma is set")

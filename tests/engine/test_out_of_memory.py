@@ -101,7 +101,7 @@ def test_it_goes_on_from_the_newest_checkpoint_and_says_so(calm, run_folder, tra
 
     train_here(folder)
 
-    assert "Memory ran out; going on with 4 of a batch's 8 rows at a time." in [event.get("message") for event in told(folder, "log")]
+    assert "Out of memory; continuing with 4 of 8 rows of a batch at a time." in [event.get("message") for event in told(folder, "log")]
     assert "Resuming from step 3." in [event["message"] for event in told(folder, "stage")]
     (finding,) = [event for event in told(folder, "finding") if event["code"] == "out_of_memory"]
     assert Diagnosis(**{name: finding[name] for name in Diagnosis.__dataclass_fields__}) == Parts(8, 4, 3).finding()

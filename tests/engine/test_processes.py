@@ -45,7 +45,7 @@ def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_
     again = train_here(folder)
 
     assert (failed["status"], failed["error"]["code"]) == ("failed", "process_lost")
-    assert failed["error"]["message"] == "One of the 2 processes that train together ended (exit status -9)."
+    assert failed["error"]["message"] == "One of the 2 training processes exited with status -9."
     assert again["status"] == "succeeded"
     assert digest(folder) == digest(undisturbed)
     assert not children()
@@ -69,7 +69,7 @@ def test_the_others_end_with_a_first_process_that_is_killed(cold, run_folder, en
 def test_more_processes_than_rows_of_a_batch_are_refused_by_name():
     spec = {"base": {"path": "base", "name": "tiny"}, "labels": ["a", "b"], "batch_size": 4, "processes": 5}
 
-    with pytest.raises(SpecError, match="processes must be at most 4, the batch size: each takes a row of every batch"):
+    with pytest.raises(SpecError, match="processes must be at most 4, the batch size: each process needs a row of every batch."):
         TrainSpec.from_json(spec)
 
 
@@ -81,7 +81,7 @@ def environment():
 def test_more_processes_than_cores_are_refused_before_any_is_started(tmp_path):
     before, many = environment(), Team(tmp_path, 10_000)
 
-    with pytest.raises(SpecError, match=f"processes must be at most {os.cpu_count()}, the cores of this machine"):
+    with pytest.raises(SpecError, match=f"processes must be at most {os.cpu_count()}, the number of cores of this machine"):
         many.gather()
 
     assert (many.others, list(tmp_path.iterdir()), environment()) == ([], [], before)
@@ -98,5 +98,5 @@ def test_a_process_that_ends_before_all_have_met_ends_the_wait_in_a_sentence(tmp
     finally:
         two.end()
 
-    assert (fault.value.code, "exit status 3" in fault.value.message) == ("process_lost", True)
+    assert (fault.value.code, "with status 3." in fault.value.message) == ("process_lost", True)
     assert (list(tmp_path.iterdir()), environment(), distributed.is_initialized()) == ([], before, False)

@@ -107,7 +107,7 @@ def test_a_prompt_to_be_answered_is_cut_as_in_training(chat):
 
 
 def test_a_limit_that_the_frame_fills_is_refused(chat):
-    with pytest.raises(EngineFault, match="max_tokens is 6, and 5 tokens stand around every prompt already") as refused:
+    with pytest.raises(EngineFault, match="max_tokens is 6, but the template alone uses 5 tokens per prompt.") as refused:
         encode_examples(chat, find_frame(chat), ["pay"], ["yes"], 6)
 
     assert refused.value.code == "bad_spec"
@@ -116,7 +116,7 @@ def test_a_limit_that_the_frame_fills_is_refused(chat):
 def test_a_tokenizer_without_an_end_or_with_a_template_that_drops_the_prompt_is_refused(tmp_path):
     tokenizer = load_tokenizer(make_tiny_decoder(tmp_path / "base"))
     tokenizer.chat_template = "{{ 'hello' }}"
-    with pytest.raises(EngineFault, match="its chat template does not repeat a message as it is"):
+    with pytest.raises(EngineFault, match="its chat template changes messages."):
         find_frame(tokenizer)
     tokenizer.eos_token = None
     with pytest.raises(EngineFault, match="no end-of-text token"):

@@ -37,7 +37,7 @@ def test_agreement_of_exactly_99_percent_passes(differ, passed):
 
     assert gate.agreement == 1 - differ / 1000
     assert gate.passed is passed
-    assert ("Agreement must be 99 % or more." in gate.reason) is not passed
+    assert ("Agreement must be at least 99 %." in gate.reason) is not passed
 
 
 @pytest.mark.parametrize(("before", "after", "passed"), [(0.9, 0.895, True), (0.905, 0.9, True), (0.9, 0.8949, False), (0.9, 0.95, True)])
@@ -49,7 +49,7 @@ def test_half_a_point_of_macro_f1_may_be_lost_and_no_more(monkeypatch, before, a
     gate = judge(INFO, same, same, np.zeros(10, np.int64), 400, 100)
 
     assert gate.passed is passed
-    assert ("It may lose 0.5 points at most." in gate.reason) is not passed
+    assert ("The maximum loss is 0.5 points." in gate.reason) is not passed
 
 
 def test_the_macro_f1_of_the_gate_is_that_of_every_report():
@@ -125,7 +125,7 @@ def test_test_rows_choose_no_graph(trained, run_folder, train_here):
     assert (result["status"], result["int8"]) == ("succeeded", wanted["int8"])
 
 
-@pytest.mark.parametrize(("rows", "told"), [(1, "1 is"), (99, "99 are")])
+@pytest.mark.parametrize(("rows", "told"), [(1, "has 1."), (99, "has 99.")])
 def test_too_few_validation_rows_leave_fp32_and_say_so(trained, rows, told):
     folder, result = trained(rows, epochs=1)
 
@@ -185,7 +185,7 @@ def test_a_graph_that_cannot_be_rounded_fails_the_gate_and_not_the_run(trained, 
     folder, result = trained(104, epochs=1)
 
     assert result["status"] == "succeeded"
-    assert result["int8"]["reason"] == "The graph could not be rounded to int8 (RuntimeError)."
+    assert result["int8"]["reason"] == "The graph couldn't be quantised to int8 (RuntimeError)."
     assert not (folder / "artifact" / INT8).exists()
 
 

@@ -120,7 +120,7 @@ def test_where_everything_is_equal_nothing_is_said_but_the_loss():
 
 
 def test_scores_without_rows_are_refused():
-    with pytest.raises(ValueError, match="one or more"):
+    with pytest.raises(ValueError, match="at least 1"):
         ranking.score(np.zeros((0, 2)), ())
 
 

@@ -186,7 +186,7 @@ def test_marked_parts_are_found_where_they_moved_to(spans_folder, train_here, ti
     assert result["probes"]["upper"]["micro_f1"] == 1.0  # its tokenizer lowers them
     assert result["probes"]["upper"]["lost"] == {"spans": 0, "rows": 0}
     halves = [text[: (len(text) + 1) // 2] for text in TEXTS]
-    from tests.support.marks import spans_in  # what is marked in the whole texts
+    from tests.support.spans import spans_in  # what is marked in the whole texts
 
     gone = [sum(each["end"] > len(half) for each in spans_in(text)) for text, half in zip(TEXTS, halves, strict=True)]
     assert result["probes"]["half"]["lost"] == {"spans": sum(gone), "rows": sum(map(bool, gone))}

@@ -186,7 +186,7 @@ def test_of_dialogues_it_is_that_of_the_last_answer(train_here, tmp_path, both):
         write_talks(run / name, TALKS)
     train_here(run)
 
-    losses, report = both(run / "artifact", base, lambda path: write_talks(path, TALKS, ["with calls of tools"]))
+    losses, report = both(run / "artifact", base, lambda path: write_talks(path, TALKS, ["with tool calls"]))
 
     tokens = [len(talk[-1]["content"].split()) + 1 for talk in TALKS]  # and its end
     assert np.average(losses, weights=tokens) == pytest.approx(report["loss"])

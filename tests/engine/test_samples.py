@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
-from lifecycle.runtime.engine.events import read_events
 from lifecycle.runtime.engine.samples import SHOWN, Samples, choose
 from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 
@@ -51,17 +48,3 @@ def test_an_event_names_rows_by_their_ids():
     event = samples.event(7, np.log(np.array([[0.9, 0.1], [0.5, 0.5], [0.4, 0.6]])), np.array([0, 0, 0]))
 
     assert (event["step"], [(row["id"], row["answer"]) for row in event["rows"]]) == (7, [("x", "a"), ("z", "b")])
-
-
-def test_every_evaluation_of_a_run_tells_the_same_rows_without_their_texts(run_folder, train_here):
-    folder = run_folder(epochs=3)
-    texts = [json.loads(line)["text"] for line in (folder / "validation.jsonl").read_text().splitlines()]
-
-    train_here(folder)
-
-    events, _ = read_events(folder / "events.jsonl")
-    told = [event for event in events if event["kind"] == "samples"]
-    evaluated = [event["step"] for event in events if event["kind"] == "metric" and "macro_f1" in event["values"]]
-    assert [event["step"] for event in told] == evaluated
-    assert len({tuple(row["id"] for row in event["rows"]) for event in told}) == 1
-    assert not any(text in (folder / "events.jsonl").read_text() for text in texts)

@@ -38,7 +38,7 @@ def test_a_strategy_fits_or_it_is_said_why_it_does_not(task):
     for strategy in ("lora", "fast_lora", "full", "ia3", "adapter", "head", "prompt", "p_tuning", "prefix"):
         assert bool(settings.misfit(strategy, strategy)) == (strategy not in settings.strategies)
         if strategy not in settings.strategies:
-            with pytest.raises(ValueError, match="Settings need rows and a known strategy"):
+            with pytest.raises(ValueError, match="Suggested settings need rows and a known strategy; got"):
                 suggest(40, task=task, strategy=strategy)
 
 
@@ -80,7 +80,7 @@ def test_room_follows_the_long_texts(long_tokens, max_tokens):
     choice = suggest(1000, long=long_tokens).choices["max_tokens"]
 
     assert choice.value == max_tokens
-    assert ("cut" in choice.reason) == (long_tokens == 4000)
+    assert ("truncated" in choice.reason) == (long_tokens == 4000)
 
 
 def test_class_weights_come_on_when_one_class_dwarfs_another():
@@ -95,7 +95,7 @@ def test_a_measured_rate_makes_the_estimate():
     seconds, reason = estimate_seconds(replace(facts, rate=100.0), 4, 4, "lora")
 
     assert seconds == pytest.approx(12 + 40)
-    assert reason == "From 100 examples a second, measured in an earlier run on this machine."
+    assert reason == "From 100 examples per second, measured in an earlier run on this machine."
     assert estimate_seconds(facts, 4, 4, "lora")[0] == pytest.approx(12 + 4000 / 170)
 
 
@@ -110,7 +110,7 @@ def test_responses_take_as_long_as_the_texts_that_they_are():
 
 
 def test_no_rows_are_refused():
-    with pytest.raises(ValueError, match="Settings need rows"):
+    with pytest.raises(ValueError, match="Suggested settings need rows and a known strategy; got"):
         suggest(0)
 
 

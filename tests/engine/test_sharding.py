@@ -42,9 +42,9 @@ def test_a_divided_classifier_gives_the_curve_and_the_artifact_of_one_process(ca
     assert (two["trainable_parameters"], two["total_parameters"]) == (one["trainable_parameters"], one["total_parameters"])
     assert_same_curve(alone, divided)
     assert_same_artifact(alone, divided)
-    (said,) = [event["message"] for event in events_of(divided, "log") if "Divided" in event["message"]]
+    (said,) = [event["message"] for event in events_of(divided, "log") if "Sharded" in event["message"]]
     half, whole = two["total_parameters"] // 2, two["total_parameters"]
-    assert said == f"Divided the model: each of 2 processes holds at most {half:,} of {whole:,} weights."
+    assert said == f"Sharded the model: each of 2 processes holds at most {half:,} of {whole:,} parameters."
     assert not distributed.is_initialized()
 
 
@@ -89,8 +89,8 @@ def test_a_number_that_is_none_in_one_process_ends_the_run_with_the_best_weights
 @pytest.mark.parametrize(
     ("sharded", "step"),
     [
-        (False, "use fewer processes, or have the model divided among them (sharded)"),
-        (True, "divide the model among more processes, each on a GPU of its own"),
+        (False, "use fewer processes, or shard the model (sharded)"),
+        (True, "shard the model across more processes, each on its own GPU"),
     ],
 )
 def test_what_is_said_where_memory_runs_out_fits_how_the_model_is_held(sharded, step, tmp_path, monkeypatch):
@@ -104,5 +104,5 @@ def test_what_is_said_where_memory_runs_out_fits_how_the_model_is_held(sharded, 
     finally:
         two.end()
 
-    assert (fault.value.code, fault.value.message) == ("out_of_memory", "One of the 2 processes that train together ran out of memory.")
-    assert fault.value.next_step == f"Halve the batch size or the longest text (max_tokens), or {step}, then start again."
+    assert (fault.value.code, fault.value.message) == ("out_of_memory", "One of the 2 training processes ran out of memory.")
+    assert fault.value.next_step == f"Halve the batch size or the max sequence length (max_tokens), or {step}, then start again."

@@ -17,12 +17,12 @@ CACHED = {"kind": "lora", "cached": True, "frozen_layers": 1}
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"processes": 1}, "sharded needs processes of 2 or more: the model is divided among them."),
+        ({"processes": 1}, "sharded needs at least 2 processes to shard the model."),
         (
             {"strategy": {"kind": "head"}},
-            "sharded must be false where the head alone learns: each process runs the encoder before, whole.",
+            "sharded must be false for head only: each process runs the full encoder first.",
         ),
-        ({"strategy": CACHED}, "sharded must be false where the lower layers are run once: each process runs them before, whole."),
+        ({"strategy": CACHED}, "sharded must be false for Fast LoRA: each process runs all lower layers first."),
     ],
 )
 def test_what_cannot_be_divided_is_refused_by_the_field(fields, said):
@@ -53,7 +53,7 @@ def test_a_model_without_a_list_of_layers_is_refused_before_others_are_started(r
 
     error = train_here(folder)["error"]
 
-    assert error["message"] == "spec.json: sharded needs layers that stand in a list, and AlbertModel has none."
+    assert error["message"] == "spec.json: sharded needs a model with a layer list, which AlbertModel lacks."
     assert not (tmp_path / "started").exists()
     assert not (folder / "checkpoints").exists()
     assert json.loads((folder / "result.json").read_text())["status"] == "failed"

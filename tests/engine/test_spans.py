@@ -190,5 +190,5 @@ def test_what_cannot_be_compared_is_told():
 
     with pytest.raises(ValueError, match="share no item"):
         spans.ENTRY.compare(one, predictions([[], []], ids=("c", "d")))
-    with pytest.raises(ValueError, match="know different labels"):
+    with pytest.raises(ValueError, match="have different labels"):
         spans.ENTRY.compare(one, predictions([[], []], labels=("LOC", "PER", "ORG")))

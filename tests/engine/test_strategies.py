@@ -130,7 +130,7 @@ def test_checkpointing_is_refused_where_the_model_does_not_know_it(run_folder, t
 
     error = train_here(run_folder(gradient_checkpointing=True))["error"]
 
-    assert error["message"] == "spec.json: gradient_checkpointing is not known to BertModel."
+    assert error["message"] == "spec.json: gradient_checkpointing isn't supported by BertModel."
 
 
 def test_scales_do_not_decay_towards_zero(run_folder, train_here):
@@ -171,9 +171,9 @@ def test_a_full_disk_is_told_before_activations_are_computed(run_folder, train_h
     ("strategy", "message"),
     [
         ({"kind": "lora", "frozen_layers": 2}, "spec.json: strategy.frozen_layers must be below 2, the layers of this model."),
-        ({"kind": "lora", "cached": True}, "spec.json: strategy.cached needs frozen_layers of 1 or more"),
+        ({"kind": "lora", "cached": True}, "spec.json: strategy.cached needs at least 1 frozen layer"),
         ({"kind": "wisdom"}, "spec.json: strategy.kind must be one of full, lora, ia3, adapter, head"),
-        ({"kind": "prefix"}, "spec.json: strategy.kind prefix is for text generation: it steers a decoder's answers."),
+        ({"kind": "prefix"}, "spec.json: strategy.kind prefix is only available for generation."),
     ],
 )
 def test_what_cannot_be_trained_is_told_by_its_field(strategy, message, run_folder, train_here):

@@ -100,7 +100,7 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, ar
 def test_ia3_refuses_an_architecture_of_which_it_is_not_known_what_it_scales(task, architecture, base_of):
     from lifecycle.runtime.engine.faults import EngineFault
 
-    with pytest.raises(EngineFault, match="which weights IA3 scales in it is not known"):
+    with pytest.raises(EngineFault, match="IA3 target modules are unknown for this architecture; set strategy.target_modules."):
         built("ia3", task, base_of(architecture))
 
 
@@ -108,5 +108,5 @@ def test_ia3_refuses_an_architecture_of_which_it_is_not_known_what_it_scales(tas
 def test_what_keeps_the_lower_layers_is_refused_where_responses_are_put_in_order(task):
     fields = {"base": {"path": "base", "name": "base"}, "labels": [], "task": task, "strategy": settings("fast_lora").__dict__}
 
-    with pytest.raises(SpecError, match="must be false where responses are put in order"):
+    with pytest.raises(SpecError, match="must be false where the task is ranking"):
         TrainSpec.from_json(fields)

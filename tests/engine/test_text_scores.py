@@ -182,5 +182,5 @@ def test_two_models_are_compared_row_by_row_and_plus_is_better_for_the_second():
 
 
 def test_no_rows_are_refused():
-    with pytest.raises(ValueError, match="one or more"):
+    with pytest.raises(ValueError, match="at least 1"):
         score_texts([], [], [])

@@ -82,19 +82,6 @@ def test_the_same_spec_gives_the_same_weights_and_another_seed_does_not(run_fold
     assert weights[0] != weights[2]
 
 
-def test_the_best_step_is_kept_not_the_last(run_folder, train_here):
-    folder = run_folder(epochs=8, evaluations_per_epoch=2)
-
-    result = train_here(folder)
-
-    curve = points(read_events(folder / "events.jsonl")[0])
-    scores = [(p.step, p.values["macro_f1"], p.values["validation_loss"]) for p in curve if "macro_f1" in p.values]
-    best = min(scores, key=lambda each: (-each[1], each[2], each[0]))
-    assert result["best_step"] == best[0]
-    assert result["metrics"]["macro_f1"] == best[1]
-    assert result["metrics"]["validation_loss"] == pytest.approx(best[2], abs=1e-5)
-
-
 def test_patience_ends_a_run_that_no_longer_improves(run_folder, train_here):
     folder = run_folder(epochs=200, patience=3, learning_rate=0.0, head_learning_rate=0.0)
 

@@ -219,7 +219,7 @@ def test_it_stops_when_asked_and_an_empty_answer_is_refused(base, tmp_path, engi
     (folder / "spec.json").write_text(json.dumps(json.loads((folder / "spec.json").read_text()) | {"ended": False}))
     ended = engine("explain", folder)
     error = json.loads((folder / "result.json").read_text())["error"]
-    assert (ended.returncode, error["message"]) == (1, "The answer is empty, so no word speaks for it.")
+    assert (ended.returncode, error["message"]) == (1, "The response is empty, so there's nothing to explain.")
 
 
 def write_artifact(tmp_path, base, **fields):

@@ -14,7 +14,7 @@ def test_a_stranger_gets_the_same_401_for_every_model(client, path, headers):
     response = client.get(path, headers=headers)
 
     assert response.status_code == 401
-    assert response.json() == {"error": 'A valid token is needed: send "Authorization: Bearer TOKEN".'}
+    assert response.json() == {"error": 'A valid token is required: send "Authorization: Bearer TOKEN".'}
     assert response.headers["www-authenticate"] == "Bearer"
 
 
@@ -31,7 +31,7 @@ def test_an_endpoint_of_others_looks_like_one_that_is_not_there(client, installa
     missing = client.post("/v2/models/nothing/infer", json=ask("card"), headers=auth())
 
     assert foreign.status_code == missing.status_code == 404
-    assert foreign.json() == missing.json() == {"error": "There is no model of this name that this token may use."}
+    assert foreign.json() == missing.json() == {"error": "Model not found, or not allowed for this token."}
     assert [model["name"] for model in client.post("/v2/repository/index", headers=auth()).json()] == ["inbox/support"]
 
 

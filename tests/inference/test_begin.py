@@ -91,4 +91,4 @@ def test_a_server_of_another_name_begins_no_lower_than_any_before_it(installatio
     router = Router(installation.serving, installation.folder / "keys" / "signing.pub.pem", name="2")
 
     assert not router.poll()
-    assert "is not above epoch 2" in router.problem
+    assert "isn't newer than the applied v2" in router.problem

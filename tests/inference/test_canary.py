@@ -60,7 +60,7 @@ def test_what_is_no_key_is_refused_with_one_arm_as_with_two(client, server, inst
     beside = post(client, parameters={"route_key": key})
 
     assert alone.status_code == beside.status_code == 400
-    assert beside.json() == {"error": "route_key must be a text of 1 to 256 characters."}
+    assert beside.json() == {"error": "route_key must be a string of 1 to 256 characters."}
 
 
 def test_a_canary_that_is_loading_or_refused_takes_nothing_from_the_stable_version(client, installation, server, root):

@@ -22,7 +22,7 @@ def test_half_a_request_is_refused_when_its_time_is_over(connection, half, secon
     assert end(connection) == seconds
     head, body = connection.transport.written.split(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 ")
-    assert json.loads(body) == {"error": "The request did not arrive in time."}
+    assert json.loads(body) == {"error": "The request didn't arrive in time."}
     assert connection.transport.is_closing()
 
 

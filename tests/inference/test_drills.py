@@ -41,7 +41,7 @@ def test_a_planted_error_is_a_failed_request_and_the_spool_says_drill(installati
     answer = post(client)
 
     assert answer.status_code == 500
-    assert answer.json() == {"error": "The model failed on this request. Its request id is in X-Request-Id."}
+    assert answer.json() == {"error": "The model failed on this request. The request ID is in X-Request-Id."}
     installation.plant()
     server.router.poll()
     assert post(client).status_code == 200
@@ -144,7 +144,7 @@ def test_a_document_that_is_not_as_agreed_plants_nothing_and_is_said(installatio
 
     assert post(client).status_code == 200
     status = installation.status()
-    assert status["problem"].startswith("The document of planted faults was ignored: ")
+    assert status["problem"].startswith("The injected-faults document was ignored: ")
     assert status["drills"] is True
     installation.plant()
     server.router.poll()

@@ -94,7 +94,7 @@ def test_answers_that_are_no_numbers_are_counted_failures_and_close_it(client, i
 
     answers = [on_canary(client) for _ in range(10)]
 
-    said = {"error": "The model failed on this request. Its request id is in X-Request-Id."}
+    said = {"error": "The model failed on this request. The request ID is in X-Request-Id."}
     assert [(each.status_code, each.json()) for each in answers] == [(500, said)] * 10
     assert [(each.failures, each.of) for each in server.router.guard.closed.values()] == [(10, 10)]
     server.spool.stop()

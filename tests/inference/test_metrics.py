@@ -98,7 +98,7 @@ def test_with_a_token_set_only_that_token_reads_them(client):
         response = client.get("/metrics", headers=headers)
 
         assert response.status_code == 401
-        assert response.json()["error"].startswith("A valid token is needed")
+        assert response.json()["error"].startswith('A valid token is required: send "Authorization: Bearer TOKEN".')
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from tests.inference.conftest import follow
 from tests.inference.models import OTHER_TOKEN, TOKEN, ask, auth, endpoint, version_of
 
 BOTH_TOKEN = "token-of-both"
-MISSING = {"error": "There is no model of this name that this token may use."}
-SEVERAL = {"error": "This token may use 2 models called support-triage. Use one of alpha/support-triage, beta/support-triage."}
+MISSING = {"error": "Model not found, or not allowed for this token."}
+SEVERAL = {"error": "This token can use 2 models named support-triage. Use one of alpha/support-triage, beta/support-triage."}
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_no_name_is_recommended_that_means_another_address(client, installation,
 
     answer = client.post("/v2/models/ready/infer", json=ask("card"), headers=auth())
 
-    told = "This token may use 2 models called ready. Use a token of one endpoint."
+    told = "This token can use 2 models named ready. Use a token of one endpoint."
     assert (answer.status_code, answer.json()) == (409, {"error": told})
 
 

@@ -73,23 +73,26 @@ def test_nul_and_lone_surrogates_are_answered_and_kept_harmless(client, server):
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b"", "The body is not JSON."),
+        (b"", "The body isn't valid JSON."),
         (b"[]", "The body must be a JSON object"),
-        (b"[" * 200_000, "The body is not JSON."),
-        (b"\xff", "The body is not JSON."),
+        (b"[" * 200_000, "The body isn't valid JSON."),
+        (b"\xff", "The body isn't valid JSON."),
         ({}, "inputs must be a list with one tensor"),
         ({"inputs": []}, "inputs must be a list with one tensor"),
-        (ask("a", id=7), "id must be a text"),
+        (ask("a", id=7), "id must be a string of at most 256 characters."),
         (ask("a", parameters=[]), "parameters must be a JSON object."),
         ({"inputs": [{"name": "X", "datatype": "BYTES", "shape": [1], "data": ["a"]}]}, 'The input must be named "TEXT"'),
         ({"inputs": [{"name": "TEXT", "datatype": "FP32", "shape": [1], "data": [1]}]}, 'The input must be named "TEXT"'),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [2], "data": ["a"]}]}, "The shape promises 2 texts, but data holds 1."),
+        (
+            {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [2], "data": ["a"]}]},
+            "The shape specifies 2 texts, but data contains 1.",
+        ),
         ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [True], "data": ["a"]}]}, "shape must be [n] or [n, 1]"),
         ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1, 2], "data": ["a", "b"]}]}, "shape must be [n] or [n, 1]"),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [0], "data": []}]}, "A request holds 1 to 64 texts; this one has 0."),
-        (ask(*["a"] * 65), "A request holds 1 to 64 texts; this one has 65."),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [7]}]}, "Element 0 of data is not a text."),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": "a"}]}, "data must be a list of texts."),
+        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [0], "data": []}]}, "A request can contain 1 to 64 texts, got 0."),
+        (ask(*["a"] * 65), "A request can contain 1 to 64 texts, got 65."),
+        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [7]}]}, "Element 0 of data isn't a string."),
+        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": "a"}]}, "data must be a list of strings."),
         (ask("b", "a" * 100_001), "Text 1 has 100001 characters; at most 100000 are accepted."),
         (ask("a", outputs=[{"name": "NOPE"}]), "Each output must be one of LABEL, CONFIDENCE, SCORES, EMBEDDING"),
         (ask("a", outputs=[{"name": "LABEL"}, {"name": "LABEL"}]), "Each output must be one of"),
@@ -162,11 +165,17 @@ def test_binary_texts_are_read_by_bytes_and_not_by_characters(client):
 @pytest.mark.parametrize(
     ("made", "sentence"),
     [
-        (binary(b"\xff\xfe"), "Text 0 is not UTF-8."),
-        (binary(b"a", size=4), "binary_data_size does not fit: 5 bytes follow the JSON."),
-        (binary(b"a", size=True), "binary_data_size does not fit"),
-        ((binary(b"a")[0], {"inference-header-content-length": "99999"}), "Inference-Header-Content-Length must be"),
-        ((binary(b"a")[0], {"inference-header-content-length": "-1"}), "Inference-Header-Content-Length must be"),
+        (binary(b"\xff\xfe"), "Text 0 isn't valid UTF-8."),
+        (binary(b"a", size=4), "binary_data_size doesn't match: 5 bytes follow the JSON."),
+        (binary(b"a", size=True), "binary_data_size doesn't match"),
+        (
+            (binary(b"a")[0], {"inference-header-content-length": "99999"}),
+            "Inference-Header-Content-Length must be the size in bytes of the JSON at the start of the body.",
+        ),
+        (
+            (binary(b"a")[0], {"inference-header-content-length": "-1"}),
+            "Inference-Header-Content-Length must be the size in bytes of the JSON at the start of the body.",
+        ),
     ],
 )
 def test_binary_sizes_that_do_not_fit_get_400(client, made, sentence):
@@ -215,10 +224,10 @@ def test_a_version_in_the_path_must_be_one_that_answers(client, installation, ro
 
     assert good.status_code == 200
     assert bad.status_code == 404
-    assert bad.json() == {"error": "This version does not answer for this model. Leave the version out to use the one that does."}
+    assert bad.json() == {"error": "This version isn't served for this model. Omit the version to use the live one."}
 
 
 def test_paths_and_methods_that_do_not_exist_answer_in_json(client):
-    assert client.get("/nope").json()["error"].startswith("There is nothing at this path.")
-    assert client.get(INFER).json() == {"error": "This path takes another method."}
+    assert client.get("/nope").json()["error"].startswith("Path not found.")
+    assert client.get(INFER).json() == {"error": "Method not allowed for this path."}
     assert client.get("/v2").json()["extensions"][0] == "binary_tensor_data"

@@ -109,7 +109,7 @@ def test_a_version_signed_by_another_key_or_absent_is_refused(client, installati
     assert [state["state"] for state in installation.status()["versions"].values()] == ["ready", "refused", "refused"]
     response = client.post("/v2/models/other/infer", json=ask("card"), headers=auth())
     assert response.status_code == 503
-    assert response.json()["error"].startswith("No version of this model answers yet.")
+    assert response.json()["error"].startswith("No version of this model is live yet.")
 
 
 def test_one_signed_model_cannot_stand_in_for_another(client, installation, server, root):
@@ -121,7 +121,7 @@ def test_one_signed_model_cannot_stand_in_for_another(client, installation, serv
     follow(server)
 
     assert label(client) == "card"
-    assert "is not the model that was asked for" in installation.status()["versions"][new]["reason"]
+    assert "isn't the requested model" in installation.status()["versions"][new]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_document_with_a_bad_signature_is_ignored(client, installation, server
     assert server.router.poll() is False
 
     assert label(client) == "card"
-    assert "signature does not match" in installation.status()["problem"]
+    assert "signature doesn't match" in installation.status()["problem"]
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"null", b"\x00" * 100])
@@ -204,7 +204,7 @@ def test_an_older_document_is_ignored_also_after_a_restart(client, installation,
     assert again.router.poll() is False
 
     assert label(client) == "money"
-    assert "epoch 1 is not above epoch 2" in again.router.problem
+    assert "config version 1 isn't newer than the applied v2" in again.router.problem
     assert not again.router.settled
 
 
@@ -257,7 +257,7 @@ def test_an_engine_that_fails_costs_one_request_and_not_the_server(client, serve
     response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-request-id": "r9"})
 
     assert response.status_code == 500
-    assert json.loads(response.content)["error"] == "The model failed on this request. Its request id is in X-Request-Id."
+    assert json.loads(response.content)["error"] == "The model failed on this request. The request ID is in X-Request-Id."
     assert "request_id=r9" in caplog.text
     engine.predict = works
     assert label(client) == "card"

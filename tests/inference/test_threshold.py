@@ -70,5 +70,5 @@ def test_what_is_kept_of_an_answer_is_the_label_that_was_given(installation):
 def test_a_threshold_that_cannot_be_applied_is_refused_and_never_left_out(installation, card):
     folder = installation.serving / "artifacts" / installation.artifact(**card)
 
-    with pytest.raises(Refused, match=r"lifecycle\.json is (not as it should be|of a format)"):
+    with pytest.raises(Refused, match=r"lifecycle\.json (is invalid|has a format)"):
         read_card((folder / "lifecycle.json").read_bytes())

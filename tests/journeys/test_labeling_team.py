@@ -65,7 +65,7 @@ def new_dataset(page: Page, name: str, task: str) -> str:
     page.get_by_label("Project").select_option(label="Bank")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Task").select_option(value=task)
-    page.get_by_role("button", name="Make dataset").click()
+    page.get_by_role("button", name="Create dataset").click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     return uuid_of(page)
 
@@ -76,10 +76,10 @@ def bring(page: Page, path: Path, rows: int, *, suggests: bool = False) -> None:
     page.get_by_role("button", name="Upload", exact=True).click()
     accept = page.get_by_role("button", name=f"Import {rows:,} row{'' if rows == 1 else 's'}")
     expect(accept).to_be_visible(timeout=60_000)
-    if suggests and page.get_by_label("Suggestions: people still label").count():
-        page.get_by_label("Suggestions: people still label").check()
+    if suggests and page.get_by_label("Pre-labels: annotators still label").count():
+        page.get_by_label("Pre-labels: annotators still label").check()
     accept.click()
-    expect(page.get_by_role("heading", name="What came of it")).to_be_visible(timeout=120_000)
+    expect(page.get_by_role("heading", name="Result")).to_be_visible(timeout=120_000)
 
 
 def open_queue(
@@ -88,13 +88,13 @@ def open_queue(
     page.goto(f"/labeling/datasets/{dataset}/open/")
     page.get_by_label("Name", exact=True).fill(name)
     if upload:
-        page.get_by_label("The items of one upload").check()
+        page.get_by_label("Items of one upload").check()
         page.locator("[name=upload]").select_option(label=upload)
-    page.get_by_label("Answers per item").select_option(label=people)
+    page.get_by_label("Annotators per item").select_option(label=people)
     page.locator("[name=order]").select_option(value=order)
     if gold:
         page.locator("[name=gold_rate]").fill(str(gold))
-    page.get_by_role("button", name="Open the queue").click()
+    page.get_by_role("button", name="Open queue").click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     return uuid_of(page)
 
@@ -138,7 +138,7 @@ def label_all(page: Page, queue: str, says: dict[str, str]) -> int:
 
 def expect_to_settle(page: Page, left: int) -> None:
     """So many disagreements are left, and the page hears keys."""
-    expect(page.get_by_role("heading", name=f"{left} to settle")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"{left} to adjudicate")).to_be_visible()
     page.wait_for_load_state()
 
 
@@ -176,9 +176,9 @@ def test_a_rule_is_tried_written_and_applied(desk: Desk, team: Team):
     page.goto(f"/labeling/datasets/{team.dataset}/rules/new/")
     page.locator("#id_pattern").fill("activate\nactivation")
     page.locator("#id_label").select_option(label="activate_my_card")
-    expect(page.locator("#preview")).to_contain_text("decided hits")
+    expect(page.locator("#preview")).to_contain_text("labeled matches")
     page.locator("#id_name").fill("Activation")
-    page.get_by_role("button", name="Write the rule").click()
+    page.get_by_role("button", name="Create labeling function").click()
     page.goto(f"/labeling/datasets/{team.dataset}/rules/")
     page.get_by_role("button", name="Apply to").click()
     expect(page.get_by_role("button", name="Apply", exact=True)).to_be_visible(timeout=60_000)
@@ -189,13 +189,13 @@ def test_what_is_decided_becomes_gold_and_a_model_learns_from_it(desk: Desk, tea
     assert team.dataset
     page = desk["ravi"]
     page.goto(f"/labeling/datasets/{team.dataset}/gold/")
-    page.get_by_label("Gold items of each class").fill("1")
-    page.get_by_label("Decisions that came with a file too").check()
-    page.get_by_role("button", name="Make gold").click()
+    page.get_by_label("Gold items per label").fill("1")
+    page.get_by_label("Include imported labels").check()
+    page.get_by_role("button", name="Add gold items").click()
     expect(page.get_by_role("table", name="Gold items")).to_be_visible()
 
     team.queue = open_queue(page, team.dataset, "New messages", upload="new.csv", people="2 people", order="learnt", gold=25)
-    page.get_by_role("button", name="Learn now").click()
+    page.get_by_role("button", name="Train now").click()
     expect(page.get_by_text("Accuracy, cross-validated")).to_be_visible(timeout=240_000)
     look(page, "")
     page = desk["ana"]
@@ -234,8 +234,8 @@ def test_disagreements_are_settled_by_keys(desk: Desk, team: Team):
         answers = page.locator(".answers article .lab").all_inner_texts()
         page.keyboard.press(str(next(at for at, said in enumerate(answers) if said == team.truth[text]) + 1))
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Settled as").first).to_be_visible()
-    expect(page.get_by_role("heading", name="No disagreements.")).to_be_visible()
+        expect(page.get_by_text("Resolved as").first).to_be_visible()
+    expect(page.get_by_role("heading", name="No disagreements")).to_be_visible()
     assert team.queue_now(team.queue)["items_decided"] == NEW
 
 
@@ -243,8 +243,8 @@ def test_agreement_is_measured(desk: Desk, team: Team):
     assert team.queue
     page = desk["ravi"]
     page.goto(f"/labeling/{team.queue}/quality/")
-    page.get_by_role("button", name="Measure now").click()
-    coefficients = page.get_by_role("table", name="Coefficients of agreement")
+    page.get_by_role("button", name="Measure quality").click()
+    coefficients = page.get_by_role("table", name="Agreement coefficients")
     expect(coefficients).to_contain_text("Krippendorff")
     document = team.workspace["ravi"].api("GET", f"labeling/queues/{team.queue}/quality/")
     percent = next(each for each in document["coefficients"] if each["name"] == "percent")
@@ -252,16 +252,16 @@ def test_agreement_is_measured(desk: Desk, team: Team):
     look(page, "", axe=False)  # in test_quality_browser.py
 
 
-def test_label_errors_are_found_labelled_again_and_settled(desk: Desk, team: Team):
+def test_label_errors_are_found_labeled_again_and_settled(desk: Desk, team: Team):
     assert team.dataset
     page = desk["ravi"]
     page.goto(f"/scanning/dataset/{team.dataset}/?kind=label_error")
     page.get_by_role("button", name="Scan for label errors").click()
     expect(page.get_by_role("button", name="Scan again for label errors")).to_be_visible(timeout=180_000)
     page.goto(f"/scanning/dataset/{team.dataset}/?kind=label_error")
-    page.get_by_label("Name of the queue").fill("Doubtful labels")
-    page.get_by_label("Items at most").fill(str(SENT))
-    page.get_by_role("button", name="Open the queue").click()
+    page.get_by_label("Queue name").fill("Doubtful labels")
+    page.get_by_label("Maximum items").fill(str(SENT))
+    page.get_by_role("button", name="Open queue").click()
     page.wait_for_url("**/labeling/*/")
     team.second = uuid_of(page)
 
@@ -274,8 +274,8 @@ def test_label_errors_are_found_labelled_again_and_settled(desk: Desk, team: Tea
         expect_to_settle(page, left)
         page.keyboard.press("1")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Settled as").first).to_be_visible()
-    expect(page.get_by_role("heading", name="No disagreements.")).to_be_visible()
+        expect(page.get_by_text("Resolved as").first).to_be_visible()
+    expect(page.get_by_role("heading", name="No disagreements")).to_be_visible()
 
 
 def test_what_is_decided_is_frozen(desk: Desk, team: Team):

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 @pytest.fixture(scope="module")
 def typed(inbox_story: Story) -> Story:
-    """The same messages once more in a dataset of their own, as far as they are brought and labelled by mouse and keyboard."""
+    """The same messages once more in a dataset of their own, as far as they are brought and labeled by mouse and keyboard."""
     return Story(inbox_story.workspace, inbox_story.corpus)
 
 
@@ -37,7 +37,7 @@ def test_a_file_is_chosen_looked_through_and_accepted(desk: Desk, typed: Story, 
     page.get_by_role("link", name="New dataset").first.click()
     page.get_by_label("Project").select_option(label="Support inbox")
     page.get_by_label("Name", exact=True).fill("Support messages")
-    page.get_by_role("button", name="Make dataset").click()
+    page.get_by_role("button", name="Create dataset").click()
     expect(page.get_by_role("heading", name="Support messages")).to_be_visible()
     typed.__dict__["dataset"] = page.url.rstrip("/").rpartition("/")[2]
 
@@ -49,12 +49,12 @@ def test_a_file_is_chosen_looked_through_and_accepted(desk: Desk, typed: Story, 
     look(page, "dry-run", full=True)
 
     page.get_by_role("button", name="Import 400 rows").click()
-    expect(page.get_by_role("heading", name="What came of it")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Result")).to_be_visible(timeout=60_000)
     look(page, "imported")
 
 
 # ── Labels ──────────────────────────────────────────────────────────────────
-def test_five_messages_are_labelled_by_keys(desk: Desk, typed: Story):
+def test_five_messages_are_labeled_by_keys(desk: Desk, typed: Story):
     page, queue = desk["ana"], typed.queue
     page.goto(f"/labeling/{queue}/bench/")
     expect(page.locator("#find")).to_be_focused()
@@ -91,7 +91,7 @@ def test_a_disagreement_is_settled(desk: Desk, typed: Story):
 
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Settled as").first).to_be_visible()
+    expect(page.get_by_text("Resolved as").first).to_be_visible()
 
     assert typed.queue_now()["items_disputed"] == before - 1
 

@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(bundled_smollm2() is None, reason="The package with SmolLM2 is not installed; make generation installs it."),
 ]
 UNANSWERED = 3
-SETTINGS = {"Epochs": 2, "Longest answer, in tokens": 32, "Evaluations an epoch": 1}
+SETTINGS = {"Epochs": 2, "Max response length (tokens)": 32, "Evaluations per epoch": 1}
 SPLITS = {"Train": 60, "Validation": 15, "Test": 25}
 PATIENCE = 20 * 60_000  # milliseconds; ends a run that hangs, on a busy machine too
 BESIDE = ("rouge_l", "token_f1", "groundedness")
@@ -62,7 +62,7 @@ class Scenario:
         page.get_by_label("Project").select_option(label="Handbook")
         page.get_by_label("Name", exact=True).fill("Questions")
         page.get_by_label("Task").select_option(value="generation")
-        page.get_by_role("button", name="Make dataset").click()
+        page.get_by_role("button", name="Create dataset").click()
         expect(page.get_by_role("heading", name="Questions")).to_be_visible()
         return uuid_of(page)
 
@@ -74,8 +74,8 @@ class Scenario:
         path = write_csv(self.folder / "help-desk.csv", self.known, self.open)
         page.locator('input[type="file"]').set_input_files(path)
         page.get_by_role("button", name="Upload", exact=True).click()
-        expect(page.get_by_role("heading", name="How it is read")).to_be_visible()
-        for column, role in (("passage", "Context: stands below the text"), ("office", "Group: never on both sides of a split")):
+        expect(page.get_by_role("heading", name="Parsing")).to_be_visible()
+        for column, role in (("passage", "Context: shown below the text"), ("office", "Group: rows that stay in the same split")):
             page.get_by_label(column, exact=True).select_option(label=role)
             expect(page.get_by_role("columnheader", name=f"{column} {role.partition(':')[0]}")).to_be_visible()
         return uuid_of(page)
@@ -86,7 +86,7 @@ class Scenario:
         assert self.looked_through
         page = self.desk["ana"]
         page.get_by_role("button", name=re.compile("^Import")).click()
-        expect(page.get_by_role("heading", name="What came of it")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("heading", name="Result")).to_be_visible(timeout=60_000)
         return dict(self.api(f"uploads/{self.looked_through}/", "ana"))
 
     # ── Answers ─────────────────────────────────────────────────────────────
@@ -97,7 +97,7 @@ class Scenario:
         page = self.desk["ravi"]
         page.goto(f"/labeling/datasets/{self.dataset}/open/")
         page.get_by_label("Name", exact=True).fill("Open questions")
-        page.get_by_role("button", name="Open the queue").click()
+        page.get_by_role("button", name="Open queue").click()
         expect(page.get_by_role("heading", name="Open questions")).to_be_visible()
         queue = uuid_of(page)
         until(lambda: self.api(f"labeling/queues/{queue}/", "ravi")["slots_total"] == UNANSWERED, "the queue is filled")
@@ -122,7 +122,7 @@ class Scenario:
         page.goto(f"/snapshots/dataset/{self.dataset}/")
         for split, share in SPLITS.items():
             page.get_by_label(split).fill(str(share))
-        page.get_by_role("button", name="Freeze snapshot").click()
+        page.get_by_role("button", name="Create version").click()
         page.get_by_role("link", name="Version 1").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("version 1")
         return dict(self.api(f"snapshots/{uuid_of(page)}/"))
@@ -152,7 +152,7 @@ class Scenario:
         assert self.base
         page = self.desk["mia"]
         page.goto(f"/snapshots/{self.snapshot['uuid']}/")
-        page.get_by_role("link", name="Start a run").click()
+        page.get_by_role("link", name="Start run").click()
         expect(page.get_by_role("heading", name="Settings")).to_be_visible()
         return page
 
@@ -248,8 +248,8 @@ def test_the_form_proposes_lora_and_says_why_each_setting(scenario: Scenario):
     expect(page.get_by_label("Base model").locator("option:checked")).to_contain_text(SMOLLM2)
     expect(page.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
     expect(page.get_by_text(f"{train} rows make").first).to_be_visible()
-    expect(page.get_by_text("Adapters start at zero and take a rate far above that of full fine-tuning.")).to_be_visible()
-    expect(page.get_by_text(re.compile("99 of 100 answers have up to about"))).to_be_visible()
+    expect(page.get_by_text("Adapters start at zero and need a much higher learning rate than full fine-tuning.")).to_be_visible()
+    expect(page.get_by_text(re.compile("99 % of responses have up to about"))).to_be_visible()
     look(page, "")
 
 
@@ -261,7 +261,7 @@ def test_the_page_goes_on_while_it_trains_and_shows_what_it_says(scenario: Scena
     expect(step).to_contain_text("Step", timeout=PATIENCE)
     first = step.inner_text()
     expect(step).not_to_have_text(first, timeout=PATIENCE)
-    answers = page.get_by_role("table", name="What the model in training answers")
+    answers = page.get_by_role("table", name="Responses of the model in training")
     expect(answers).to_be_visible(timeout=PATIENCE)
     expect(answers.get_by_role("row").nth(1)).to_contain_text("Office in")
 
@@ -284,7 +284,7 @@ def test_whether_it_beats_the_prompted_base_stands_first(scenario: Scenario):
     first = page.locator("#evaluation .note").first
     expect(first).to_contain_text(told.fact)
     expect(first).to_contain_text(f"Base before fine-tuning, same prompt reaches a ROUGE-L of {decimals(against['baseline'], 3)}, this run")
-    expect(first).to_contain_text(f"{signed(against['low'], 3)} and {signed(against['high'], 3)}")
+    expect(first).to_contain_text(f"{signed(against['low'], 3)} to {signed(against['high'], 3)}")
     look(page, "")
     tell(scenario)
 
@@ -300,7 +300,7 @@ def test_scores_and_grounds_stand_beside_those_of_the_prompted_base_with_interva
             low, high = (own["intervals"][score][end] for end in ("low", "high"))
             expect(row).to_contain_text(decimals(own[score], 3))
             expect(row).to_contain_text(f"{decimals(low, 3)} to {decimals(high, 3)}")
-    expect(page.get_by_text(f"Of {report['rows']} of {report['rows']} rows, those with a context.")).to_be_visible()
+    expect(page.get_by_text(f"Measured on the {report['rows']} of {report['rows']} rows with a context.")).to_be_visible()
 
 
 def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(scenario: Scenario):
@@ -308,7 +308,7 @@ def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(scenario
     page = scenario.desk["mia"]
     page.goto(f"/evaluations/{scenario.evaluation['uuid']}/answers/?sort=copied_words")
     line = page.locator("#answers tbody tr").first
-    told = line.locator("small").filter(has_text="a training answer")
+    told = line.locator("small").filter(has_text="a training response")
     words = told.inner_text().partition(" too: ")[2]
 
     told.get_by_role("link").click()

@@ -224,11 +224,11 @@ def test_the_chain_leads_from_an_answer_to_the_people_behind_it(story: Story):
 
     chain = aida.api("GET", f"trace/predictions/{uuid}/")
     links = {link["kind"]: link for link in chain}
-    assert list(links) == ["Prediction", "Deployment", "Approval", "Version", "Run", "Snapshot"]
+    assert list(links) == ["Prediction", "Deployment", "Approval", "Version", "Run", "Dataset version"]
     assert not any(link["missing"] for link in chain)
     assert set(links["Approval"]["people"]) == {story["lee"].uuid, story["gita"].uuid}
     assert links["Deployment"]["people"] == [story["omar"].uuid]
-    assert links["Snapshot"]["digest"] == story.snapshot["digest"]
+    assert links["Dataset version"]["digest"] == story.snapshot["digest"]
     assert links["Version"]["digest"] in (story.first["root_digest"], story.second["root_digest"])
 
     aida.post(f"/trace/predictions/{uuid}/neighbours/")

@@ -14,7 +14,7 @@ def test_a_second_one_on_the_same_ports_is_refused_with_a_sentence(inbox_story: 
     refused = inbox_story.product.try_manage("up")
 
     assert refused.returncode == 1
-    assert f"Port {inbox_story.product.port} is taken" in refused.stderr
+    assert f"Port {inbox_story.product.port} is in use" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -225,7 +225,7 @@ def test_of_two_perfectly_calibrated_models_none_is_called_better_calibrated():
 def paired(truth, *probabilities, count, labels=None):
     """The second against the first."""
     one, two = (metrics.score_rows(each, truth) for each in probabilities)
-    return metrics.paired_rows(one, two, metrics.COMPARED, labels=labels, count=count, seed=1)
+    return metrics.paired_rows(one, two, metrics.COMPARED, labels=labels, count=count, seed=1, lower={"log_loss", "brier"})
 
 
 def test_a_better_model_is_right_of_zero_in_every_metric(answers):
@@ -255,12 +255,12 @@ def test_a_model_compared_with_itself_is_unclear(answers):
 def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
     found = {"baseline": 0.30, "candidate": 0.25, "difference": 0.05, "low": 0.01, "high": 0.09, "verdict": "better"}
 
-    loss, accuracy = metrics.as_change("log_loss", found), metrics.as_change("accuracy", found)
+    loss, accuracy = (metrics.as_change(found, lower_is_better=lower) for lower in (True, False))
 
     assert (loss["difference"], loss["low"], loss["high"], loss["better"], loss["verdict"]) == (-0.05, -0.09, -0.01, "down", "better")
     assert accuracy == found | {"better": "up"}
-    assert metrics.as_change("ece", found | {"difference": None})["difference"] is None
-    unknown = metrics.as_change("perplexity", found | {"low": None, "high": None})
+    assert metrics.as_change(found | {"difference": None}, lower_is_better=True)["difference"] is None
+    unknown = metrics.as_change(found | {"low": None, "high": None}, lower_is_better=True)
     assert (unknown["difference"], unknown["low"], unknown["high"]) == (-0.05, None, None)
 
 

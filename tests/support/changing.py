@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Label, LabelSchema, Queue
-from datasets_app.labeling.relabelling import Change
+from datasets_app.queues.models import Queue
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.schemas.models import Label, LabelSchema
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, names_ever
+from datasets_app.schemas.relabeling import Change
 from lifecycle.runtime.task_types.values import rename
 from registry.ground.access.models import Project, User
 from tests.support.labeling import make_dataset, make_schema, say_items
@@ -26,15 +29,15 @@ def new_dataset(project: Project, mia: User, task: str, texts: Sequence[str] = T
 
 def labels(dataset: Dataset) -> dict[str, Label]:
     """The classes of the newest version by name."""
-    schema = queries.latest_schema(dataset)
-    return queries.labels_by_name(schema) if schema else {}
+    schema = latest_schema(dataset)
+    return labels_by_name(schema) if schema else {}
 
 
 def change(dataset: Dataset, actor: User, *wanted: tuple[str, str, Sequence[str]], **options: Any) -> LabelSchema:
     """Publish changes. wanted: (class, kind, names)."""
     now = labels(dataset)
     made = [Change(now[name].stable_id, kind, tuple(into)) for name, kind, into in wanted]
-    return actions.change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
+    return change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
 
 
 def sets(*names: str) -> dict[str, Any]:
@@ -49,8 +52,8 @@ def spans(*found: tuple[int, int, str]) -> dict[str, Any]:
 
 def said_of(dataset: Dataset) -> list[tuple[str, Any, str]]:
     """What holds for each decided item, its classes by the names that they had last, and how it was decided."""
-    names = queries.names_ever(dataset)
-    return [(each.item.text, rename(each.value or {}, names), each.how) for each in queries.current_decisions(dataset)]
+    names = names_ever(dataset)
+    return [(each.item.text, rename(each.value or {}, names), each.how) for each in current_decisions(dataset)]
 
 
 def label_all(queue: Queue, user: User, said: Sequence[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The second half of the main job over HTTP, with compressed time: canary, fault, drift, proposal, relabelling, retraining, release.
+"""The second half of the main job over HTTP, with compressed time: canary, fault, drift, proposal, relabeling, retraining, release.
 
 What customers write changes language, which a model that learnt English does not follow. Days pass by dating answers back in the spool.
 """

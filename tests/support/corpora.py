@@ -1,4 +1,4 @@
-"""Small corpora for journeys: labelled history, new messages, and what each annotator will say of them."""
+"""Small corpora for journeys: labeled history, new messages, and what each annotator will say of them."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def freeze(page: Page, dataset: str) -> str:
     page.goto(f"/snapshots/dataset/{dataset}/")
     for split, share in (("Train", "60"), ("Validation", "20"), ("Test", "20")):
         page.get_by_label(split).fill(share)
-    page.get_by_role("button", name="Freeze snapshot").click()
+    page.get_by_role("button", name="Create version").click()
     link = page.get_by_role("link", name="Version 1")
     expect(link).to_be_visible(timeout=60_000)
     link.click()

@@ -28,6 +28,7 @@ os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="lifecycle-tests-")
 atexit.register(lambda made_by: os.getpid() == made_by and shutil.rmtree(os.environ["DATA_DIR"], ignore_errors=True), os.getpid())
 (Path(os.environ["DATA_DIR"]) / "static").mkdir()  # where WhiteNoise looks
 os.environ["DEMO"] = "0"
+os.environ["TASK_TYPES"] = "tests.task_types.regression"
 os.environ["CACHE_URL"] = "memory://"  # a test that empties it must not empty what others use
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of small matrices, which threads make slower

@@ -8,8 +8,12 @@ from unittest.mock import patch
 from uuid import uuid4
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Annotation, Gold, Queue, Slot
+from datasets_app.quality.actions.gold import make_gold
+from datasets_app.queues.actions.answers import submit
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Annotation, Gold, Queue, Slot
+from datasets_app.schemas.queries.labels import latest_schema, names_in
 from lifecycle.runtime.task_types.values import rename
 from registry.ground.access.models import User
 from tests.support.labeling import make_dataset, make_schema, named
@@ -26,34 +30,34 @@ def known_dataset(project: Any, mia: User, ravi: User, known: Sequence[str], tex
 
 def know(item: Item, by: User, value: dict[str, Any], **options: Any) -> Gold:
     """Make an item gold, the classes of its answer called by their names."""
-    schema = queries.latest_schema(item.dataset)
-    ids = {name: key for key, name in queries.names_in(schema).items()}
-    return actions.make_gold(item_id=item.uuid, actor=by, value=rename(value, ids), **options)
+    schema = latest_schema(item.dataset)
+    ids = {name: key for key, name in names_in(schema).items()}
+    return make_gold(item_id=item.uuid, actor=by, value=rename(value, ids), **options)
 
 
 def mixed_queue(dataset: Dataset, mia: User, *, rate: int = 30, **options: Any) -> Queue:
     """An open queue over the items that are not gold."""
     chosen = list(dataset.items.exclude(pk__in=Gold.objects.values("item")).order_by("id").values_list("pk", flat=True))
-    return actions.open_queue(
+    return open_queue(
         dataset_id=dataset.uuid, actor=mia, name="Mixed", source=Queue.Source.ITEMS, item_ids=chosen, gold_rate=rate, **options
     )
 
 
 def gold_at(*places: int) -> Any:
     """Gold stands at these places of what everybody gets, and nowhere else."""
-    return patch("datasets_app.labeling.rules.is_gold_place", lambda seed, place, rate: place in places)
+    return patch("datasets_app.queues.rules.is_gold_place", lambda seed, place, rate: place in places)
 
 
 def take(queue: Queue, user: User, slot: Slot, value: dict[str, Any], **options: Any) -> Annotation:
     """Answer what a slot asks, the classes called by their names."""
     options.setdefault("client_key", uuid4())
-    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
+    return submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
 
 
 def work_off(queue: Queue, user: User, say: Callable[[Slot], str], *, k: int = 5, most: int = 500) -> list[Slot]:
     """Answer everything that the queue gives, one item after the other, as a bench does. Returns the slots in their order."""
     seen: list[Slot] = []
-    while len(seen) < most and (hand := actions.claim(queue_id=queue.uuid, actor=user, k=k)):
+    while len(seen) < most and (hand := claim(queue_id=queue.uuid, actor=user, k=k)):
         take(queue, user, hand[0], {"label": say(hand[0])})
         seen.append(hand[0])
     return seen

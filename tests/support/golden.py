@@ -25,10 +25,13 @@ from uuid import UUID
 import pyarrow.parquet as pq
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import queries, rules
-from datasets_app.labeling.models import Annotation, Decision, Export
-from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.exchange.models import Export
+from datasets_app.exchange.rules import export_formats
+from datasets_app.queues.models import Annotation, Decision
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.review.actions.reviews import decide
+from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.modeling.evaluation.models import Evaluation
@@ -46,13 +49,13 @@ from registry.ground.access.models import Project, User
 from registry.ground.access.roles import Role
 from registry.ground.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
+from tests.support.generation import make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_queue, make_schema, named, say
 from tests.support.registry import STATED
 from tests.support.snapshots import freeze
 from tests.support.tools import lines
 from tests.support.training import make_run
-from tests.support.written import make_decoder, make_written_run
 
 FOLDER = Path(__file__).parent.parent / "task_types" / "golden"
 WRITE = "GOLDEN"  # the variable that has the files written
@@ -117,7 +120,7 @@ def row_of(task: str, at: int) -> dict[str, Any]:
 def numbered_labels() -> Iterator[None]:
     """Labels have ids in the order in which they are published."""
     numbers = count(1)
-    with mock.patch("datasets_app.labeling.actions.schemas.uuid4", side_effect=lambda: UUID(int=next(numbers))):
+    with mock.patch("datasets_app.schemas.actions.schemas.uuid4", side_effect=lambda: UUID(int=next(numbers))):
         yield
 
 
@@ -163,7 +166,7 @@ def annotated(project: Project, task: str, people: Mapping[str, User]) -> Datase
         say(queue, people[person], agreed, said_of(task, 10), seconds=3)
         say(queue, people[person], other, differing(task, person), seconds=4)
     value = named(queue, said_of(task, 11))
-    labeling.decide(queue_id=queue.uuid, item_id=other.uuid, actor=people["gravi"], value=value, reason="by the guideline")
+    decide(queue_id=queue.uuid, item_id=other.uuid, actor=people["gravi"], value=value, reason="by the guideline")
     return dataset
 
 
@@ -179,16 +182,16 @@ def differing(task: str, person: str) -> dict[str, Any]:
 def trained(project: Project, snapshot: Snapshot, user: User) -> Run:
     """A run that nobody trained, and what it predicts of the test rows."""
     if snapshot.dataset.task in ("generation", "chat"):
-        return make_written_run(snapshot, user, make_decoder(project, user), splits=("test",), quality=0.6)
+        return make_generation_run(snapshot, user, make_decoder(project, user), splits=("test",), quality=0.6)
     return make_run(snapshot, user, splits=("test",), accuracy=0.6)
 
 
 def annotations(dataset: Dataset) -> str:
     """What everybody says of each item, with its words, and what is decided, with its digest."""
-    names = queries.names_in(queries.latest_schema(dataset))
+    names = names_in(latest_schema(dataset))
 
     def told(row: Annotation | Decision) -> dict[str, Any]:
-        value = queries.value_of(row)
+        value = value_of(row)
         return {"value": canonical(value), "names": canonical(rename(value, names)), "words": words(value, names, row.item.text)}
 
     given: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -245,8 +248,8 @@ def card_of(run: Run, evaluation: Evaluation) -> str:
 def exports(dataset: Dataset, user: User) -> dict[str, str]:
     """The files of each tool that can hold the annotations, and what it leaves out."""
     found = {}
-    for tool in rules.export_formats(dataset.task):
-        labeling.export_answers(dataset_id=dataset.uuid, actor=user, format=tool)
+    for tool in export_formats(dataset.task):
+        export_answers(dataset_id=dataset.uuid, actor=user, format=tool)
         run_ok("default")
         made = Export.objects.latest("id")
         with artifacts.open_blob(made.blob.digest) as file:

@@ -30,11 +30,11 @@ from lifecycle.runtime.task_types.spans import predictions as span_predictions
 from lifecycle.runtime.task_types.spans.measures import SpanPredictions
 from lifecycle.runtime.task_types.spans.tagging import Found
 from registry.ground.access.models import Project, User
-from tests.support import marks
+from tests.support import spans
 from tests.support.datasets import import_texts, make_dataset
+from tests.support.generation import make_decoder, make_generation_run
 from tests.support.snapshots import freeze
 from tests.support.training import make_run
-from tests.support.written import make_decoder, make_written_run
 
 CHANNELS = {"mail": 60, "phone": 40, "app": 10}
 HEADERS = {
@@ -79,7 +79,7 @@ def grouped_evaluation(project: Project, user: User, task: str, scratch: Path | 
     """
     snapshot = grouped_snapshot(project, user, task)
     if task == "generation":
-        run = make_written_run(snapshot, user, make_decoder(project, user, scratch), splits=())
+        run = make_generation_run(snapshot, user, make_decoder(project, user, scratch), splits=())
     else:
         run = make_run(snapshot, user, splits=())
     items = {item.digest: item for item in Item.objects.filter(dataset=snapshot.dataset_id)}
@@ -115,7 +115,7 @@ def of_spans(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     found = tuple(tuple(Found(*span, 0.9) for span in some[: 1 if missed else 2]) for some, missed in zip(truth, wrong, strict=True))
     zeros = np.zeros(len(rows))
     made = SpanPredictions(labels, tuple(row.item for row in rows), truth, found, zeros + 0.5, zeros + 5)
-    return marks.report_of(made), lambda path: span_predictions.ENTRY.write(path, made, "test")
+    return spans.report_of(made), lambda path: span_predictions.ENTRY.write(path, made, "test")
 
 
 def of_orders(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:

@@ -16,11 +16,17 @@ from playwright.sync_api import Page
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState, content_digest, normal_digest
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.actions import answers as answering
-from datasets_app.labeling.actions.settling import settle
-from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue, Slot
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.queues.actions import answers as answering
+from datasets_app.queues.actions.answers import submit
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.actions.settling import settle
+from datasets_app.queues.models import Annotation, Decision, Queue, Slot
+from datasets_app.queues.queries.decisions import standing
+from datasets_app.queues.queries.pages import is_for_others
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import Label, LabelSchema
+from datasets_app.schemas.queries.labels import labels_by_id, latest_schema
+from datasets_app.schemas.rules import LabelSpec
 from lifecycle.runtime.task_types.values import rename, stored
 from registry.ground.access.actions import grant
 from registry.ground.access.models import Project, User
@@ -71,14 +77,14 @@ def add_items(dataset: Dataset, actor: User, rows: Iterable[str | dict[str, Any]
 
 def make_schema(dataset: Dataset, actor: User, names: Sequence[str] = LABELS, guideline: str = "") -> LabelSchema:
     """A published schema with these classes."""
-    return actions.publish_schema(dataset_id=dataset.uuid, actor=actor, labels=[LabelSpec(name) for name in names], guideline=guideline)
+    return publish_schema(dataset_id=dataset.uuid, actor=actor, labels=[LabelSpec(name) for name in names], guideline=guideline)
 
 
 def make_queue(dataset: Dataset, actor: User, *, schema: Sequence[str] | None = None, name: str = "Batch 1", **options) -> Queue:
     """An open, filled queue; makes a schema of `schema` (or LABELS) where the dataset has none. actor may manage labeling."""
-    if schema is not None or queries.latest_schema(dataset) is None:
+    if schema is not None or latest_schema(dataset) is None:
         make_schema(dataset, actor, LABELS if schema is None else schema)
-    return actions.open_queue(dataset_id=dataset.uuid, actor=actor, name=name, **options)
+    return open_queue(dataset_id=dataset.uuid, actor=actor, name=name, **options)
 
 
 def says(label: Label) -> dict[str, str]:
@@ -95,7 +101,7 @@ def say(queue: Queue, user: User, item: Item, value: dict[str, Any], **options) 
     """One answer of one person about one item, its classes called by their names."""
     slot = queue.slots.filter(item=item).order_by("id").first()
     options.setdefault("client_key", uuid4())
-    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
+    return submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
 
 
 def named(queue: Queue, value: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +130,7 @@ def say_items(queue: Queue, answers: Mapping[User, Sequence[dict[str, Any] | Non
     if not said_at_once(queue, said):
         first = dict(queue.slots.order_by("-id").values_list("item", "id"))
         for user, item, value in said:
-            actions.submit(queue_id=queue.uuid, actor=user, slot_id=first[item.pk], value=value, client_key=uuid4())
+            submit(queue_id=queue.uuid, actor=user, slot_id=first[item.pk], value=value, client_key=uuid4())
     queue.refresh_from_db()
 
 
@@ -141,7 +147,7 @@ def said_at_once(queue: Queue, said: Sequence[Said]) -> bool:
         slots[slot.item_id].append(slot)
     if not are_first(queue, said, slots):
         return False
-    labels = queries.labels_by_id(queue.schema)
+    labels = labels_by_id(queue.schema)
     filled, full = [], []
     for user, item, value in said:
         item.dataset = queue.dataset
@@ -169,7 +175,7 @@ def are_first(queue: Queue, said: Sequence[Said], slots: Mapping[int, Sequence[S
         return False
     if pairs & set(Annotation.objects.filter(queue=queue).values_list("item", "user")):
         return False
-    return all(can(user, "labeling.annotate", queue) and not queries.is_for_others(queue, user) for user in {user for user, _, _ in said})
+    return all(can(user, "labeling.annotate", queue) and not is_for_others(queue, user) for user in {user for user, _, _ in said})
 
 
 def write(queue: Queue, filled: Sequence[tuple[Annotation, Slot | None]]) -> None:
@@ -181,7 +187,7 @@ def write(queue: Queue, filled: Sequence[tuple[Annotation, Slot | None]]) -> Non
     slots = [slot for _, slot in filled if slot]
     Slot.objects.bulk_update(slots, ["state", "user", "annotation", "lease_until", "lease_token"])
     for user, count in Counter(row.user for row, _ in filled).items():
-        answering.count(queue, user, labelled=count)
+        answering.count(queue, user, labeled=count)
     Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") + len(slots))
 
 
@@ -217,3 +223,10 @@ def all_given_back(page: Page, *, seconds: float = 30) -> bool:
             break
         page.wait_for_timeout(10)
     return not held
+
+
+def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
+    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them, accepted their upload, or
+    published the change of classes that moved them."""
+    rows = standing().filter(item_id__in=[*item_ids]).order_by().values_list("by", "change__schema__created_by")
+    return {user for pair in rows for user in pair if user is not None}

@@ -25,8 +25,17 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
+from datasets_app.assist.actions.learning import learn
+from datasets_app.assist.actions.suggesting import retire_rule
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling import actions as labeling
+from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.quality.actions.quality import measure_quality
+from datasets_app.queues.actions.answers import skip
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.comments import comment, flag
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.review.actions.checks import start_check
+from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import queries as frozen
 from lifecycle.ground.jobs import actions as jobs
@@ -38,7 +47,6 @@ from lifecycle.modeling.training import actions as training
 from lifecycle.modeling.training.models import Run
 from lifecycle.roof.trace import actions as trace
 from lifecycle.runtime.engine.flips import Flip
-from lifecycle.runtime.task_types.by_key.types import TYPES
 from monitoring.alerts import tasks as alerts
 from monitoring.drift import actions as drift
 from monitoring.drift.rules import DAY, Span
@@ -62,13 +70,14 @@ from registry.ground.ledger import checkpoints
 from registry.policies.actions import publish
 from registry.promotions import actions as promotions
 from registry.promotions import plans
-from tests.datasets_app.labeling.test_learning import words_alone
+from tests.datasets_app.assist.test_learning import words_alone
 from tests.monitoring.rollouts.conftest import QUICK, Street, key
 from tests.support import changing, gold, golden, registry, rules
 from tests.support.alerts import make_alerts
 from tests.support.datasets import csv_bytes, import_file, import_texts, make_dataset, receive
 from tests.support.endpoints import spool_line, write_segment, write_status
 from tests.support.evaluations import made_probes
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_schema, queue_items
 from tests.support.people import PASSWORD, PEOPLE, make_project, sign_in
@@ -78,9 +87,9 @@ from tests.support.sweeps import make_sweep
 from tests.support.tiny_models import make_tiny_base
 from tests.support.tools import annotation, as_json, choice, lines, packed
 from tests.support.tools import task as tool_task
-from tests.support.training import labelled_dataset, make_base, make_run
+from tests.support.training import labeled_dataset, make_base, make_run
 from tests.support.warm import ended_engine
-from tests.support.written import make_decoder, make_written_run, written_snapshot
+from tests.task_types.examples import BUILT_IN
 
 NOTE = "Once in the life of an installation."
 TEAM = ("billing", "card", "transfer")
@@ -143,7 +152,7 @@ class Lived:
     def tasks(self) -> None:
         """A dataset of each task: imported, answered, decided, frozen, exported for every tool and in every format; a run, a version."""
         people = {f"g{name}": person for name, person in self.people.items()}
-        for task in TYPES:
+        for task in BUILT_IN:
             dataset = golden.annotated(self.project, task, people)
             snapshot = freeze(dataset, self.mia, seed=1)
             golden.exports(dataset, self.mia)
@@ -178,30 +187,32 @@ class Lived:
         for item in items[:2]:
             gold.know(item, ravi, {"label": "card"}, explanation="Cards that are lost are about cards.")
         rules.write(dataset, mia, "lost", "card")
+        gone = rules.write(dataset, mia, "found", "card")
         rules.apply(dataset, mia)
-        queue = self.things["queue"] = labeling.open_queue(
+        retire_rule(rule_id=gone.uuid, actor=mia)
+        queue = self.things["queue"] = open_queue(
             dataset_id=dataset.uuid, actor=mia, name="Team", overlap=2, acceptance="reviewer", people=[ana, ben], gold_rate=10
         )  # fmt: skip
         label_items(queue, {ana: ["card"] * 9 + ["billing"], ben: ["card"] * 9 + ["transfer"]}, queue_items(queue)[:10])
-        slot = labeling.claim(queue_id=queue.uuid, actor=ana, k=1)[0]
-        labeling.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid.uuid4(), reason="Two wishes in one.")
+        slot = claim(queue_id=queue.uuid, actor=ana, k=1)[0]
+        skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid.uuid4(), reason="Two wishes in one.")
         item = queue_items(queue)[9]
-        labeling.comment(queue_id=queue.uuid, actor=ana, item_id=item.uuid, text="@ben look at this one.")
-        labeling.flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="Neither fits.")
-        labeling.start_check(queue_id=queue.uuid, actor=ravi, size=3, tolerated=10)
-        labeling.measure_quality(queue_id=queue.uuid, actor=mia)
+        comment(queue_id=queue.uuid, actor=ana, item_id=item.uuid, text="@ben look at this one.")
+        flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="Neither fits.")
+        start_check(queue_id=queue.uuid, actor=ravi, size=3, tolerated=10)
+        measure_quality(queue_id=queue.uuid, actor=mia)
         label = schema.labels.get(name="card").stable_id
-        labeling.propose_change(
-            dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", classes=[label], queue_id=queue.uuid, item_id=item.uuid
+        propose_change(
+            dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", classes=[label], item_id=item.uuid
         )  # fmt: skip
-        labeling.bring_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv")
+        bring_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv")
         datasets.save_slice(dataset_id=dataset.uuid, actor=ana, name="Cards", filters={"q": "card"}, shared=True)
         run_ok("default")
         scan(dataset, ravi)
         with words_alone():
-            learnt = labeling.open_queue(dataset_id=dataset.uuid, actor=mia, name="Learnt", order="learnt")
+            learnt = open_queue(dataset_id=dataset.uuid, actor=mia, name="Learnt", order="learnt")
             label_items(learnt, {ana: ["card", "billing"] * 4}, queue_items(learnt)[:8])
-            labeling.learn(queue_id=learnt.uuid, actor=mia)
+            learn(queue_id=learnt.uuid, actor=mia)
             run_ok("default")
         changing.change(dataset, mia, ("transfer", "merge", ["billing"]))
         run_ok("default")
@@ -211,7 +222,7 @@ class Lived:
         """A run that really learns, one beside it, their comparison, an analysis, a search, steps that are tried, two put side by side."""
         mia = self.mia
         snapshot = self.things["snapshot"] = freeze(
-            labelled_dataset(self.project, mia, name="Messages", copies=16), mia, shares={"train": 60, "validation": 20, "test": 20}
+            labeled_dataset(self.project, mia, name="Messages", copies=16), mia, shares={"train": 60, "validation": 20, "test": 20}
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as scratch:
             base = make_base(self.project, mia, folder=make_tiny_base(Path(scratch) / "base"), name="tiny-words")
@@ -232,9 +243,9 @@ class Lived:
 
     def beside(self) -> None:
         """Two runs that write texts, put side by side for people to choose."""
-        snapshot = written_snapshot(self.project, self.mia, shares={"train": 40, "validation": 20, "test": 40})
+        snapshot = generation_snapshot(self.project, self.mia, shares={"train": 40, "validation": 20, "test": 40})
         decoder = make_decoder(self.project, self.mia)
-        runs = [make_written_run(snapshot, self.mia, decoder, quality=quality, splits=("test",)) for quality in (1.0, 0.0)]
+        runs = [make_generation_run(snapshot, self.mia, decoder, quality=quality, splits=("test",)) for quality in (1.0, 0.0)]
         first, second = (run.evaluations.get() for run in runs)
         evaluation.ask_people(first=first, second=second, actor=self.mia)
         run_ok("default")

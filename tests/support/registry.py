@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Decision, Label, LabelSchema
+from datasets_app.queues.models import Decision
+from datasets_app.schemas.models import Label, LabelSchema
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import rows_of
@@ -230,13 +231,13 @@ def make_model(project: Project, owner: User) -> RegisteredModel:
 
 
 def make_version(
-    project: Project, trainer: User, labeller: User, *, model: RegisteredModel | None = None, snapshot: Snapshot | None = None,
+    project: Project, trainer: User, labeler: User, *, model: RegisteredModel | None = None, snapshot: Snapshot | None = None,
     semver: str = "1.0.0", wrong: int = 3, stated: dict[str, str] | None = None, artifact: Folder | None = None,
     registrar: User | None = None,
 ) -> ModelVersion:  # fmt: skip
     """A version, registered through the real job by who trained it or by somebody else; its labels were accepted by another."""
     model = model or make_model(project, trainer)
-    run = make_trained_run(snapshot or make_snapshot(project, labeller), trainer, wrong=wrong, artifact=artifact)
+    run = make_trained_run(snapshot or make_snapshot(project, labeler), trainer, wrong=wrong, artifact=artifact)
     catalog.register(model=model, run=run, semver=semver, actor=registrar or trainer, stated=STATED if stated is None else stated)
     run_ok("default")
     return ModelVersion.objects.get(model=model, semver=semver)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from datasets_app.assist.actions.suggesting import apply_rules, write_rule
+from datasets_app.assist.models import Rule
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Rule
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from registry.ground.access.models import Project, User
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_schema
@@ -31,12 +32,12 @@ def marked_parts(project: Project, mia: User) -> Dataset:
 
 def write(dataset: Dataset, actor: User, pattern: str, label: str, **options: Any) -> Rule:
     """A rule of words, unless options say otherwise, that suggests the class of this name."""
-    stable_id = queries.labels_by_name(queries.latest_schema(dataset))[label].stable_id
+    stable_id = labels_by_name(latest_schema(dataset))[label].stable_id
     options = {"name": f"{label} by {pattern}"[:80], "kind": "words"} | options
-    return actions.write_rule(dataset_id=dataset.uuid, actor=actor, label=stable_id, pattern=pattern, **options)
+    return write_rule(dataset_id=dataset.uuid, actor=actor, label=stable_id, pattern=pattern, **options)
 
 
 def apply(dataset: Dataset, actor: User) -> None:
     """Have all rules read what they have not read."""
-    actions.apply_rules(dataset_id=dataset.uuid, actor=actor)
+    apply_rules(dataset_id=dataset.uuid, actor=actor)
     run_ok()

@@ -55,7 +55,7 @@ def run_trials(sweep: Sweep, *outcomes: float | str) -> Sweep:
         if outcome == "pruned":
             actions.prune(
                 run.uuid,
-                "Given up at evaluation 1: its best macro-F1 so far, 0.200, is below 0.700, the median of 1 trial at that evaluation.",
+                "Pruned at evaluation 1: its best macro-F1 so far, 0.200, is below 0.700, the median of 1 trial at that evaluation.",
             )
         else:
             actions.fail(run.uuid, "nan_loss", "The loss is not a number.", "Lower the rate.")

@@ -35,7 +35,7 @@ from registry.ground.access.models import Project, User
 from registry.ground.artifacts import actions as artifacts
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.verbs import Verb
-from tests.support import marks, ranked
+from tests.support import ranking, spans
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
 from tests.support.tiny_models import make_tiny_base
@@ -58,9 +58,7 @@ TEXTS = {
 }
 
 
-def labelled_dataset(
-    project: Project, user: User, *, copies: int = 4, texts: dict[str, list[str]] | None = None, name: str = ""
-) -> Dataset:
+def labeled_dataset(project: Project, user: User, *, copies: int = 4, texts: dict[str, list[str]] | None = None, name: str = "") -> Dataset:
     """A dataset whose rows are all decided: each text `copies` times, made different by a number word. user: may upload."""
     dataset = make_dataset(project, user, name)
     rows = [(f"{text} {at}" if at else text, label) for label, some in (texts or TEXTS).items() for text in some for at in range(copies)]
@@ -79,8 +77,10 @@ SEVERAL = {
 }
 
 
-def several_dataset(project: Project, user: User, *, copies: int = 4, name: str = "", texts: dict[str, list[str]] | None = None) -> Dataset:
-    """As labelled_dataset, with any number of classes a text. texts: by classes with ; between."""
+def multi_label_dataset(
+    project: Project, user: User, *, copies: int = 4, name: str = "", texts: dict[str, list[str]] | None = None
+) -> Dataset:
+    """As labeled_dataset, with any number of classes a text. texts: by classes with ; between."""
     dataset = make_dataset(project, user, name, task="multi_label")
     rows = [
         (f"{text} {at}" if at else text, json.dumps([name for name in names.split(";") if name]))
@@ -90,16 +90,16 @@ def several_dataset(project: Project, user: User, *, copies: int = 4, name: str 
     return dataset
 
 
-def several_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
+def multi_label_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
     """As make_snapshot, with any number of classes a text."""
     shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
-    return freeze(several_dataset(project, user, **options), user, shares=shares)
+    return freeze(multi_label_dataset(project, user, **options), user, shares=shares)
 
 
 def make_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
-    """A frozen snapshot of a labelled dataset with rows in all three splits. user: engineer or lead."""
+    """A frozen snapshot of a labeled dataset with rows in all three splits. user: engineer or lead."""
     shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
-    return freeze(labelled_dataset(project, user, **options), user, shares=shares)
+    return freeze(labeled_dataset(project, user, **options), user, shares=shares)
 
 
 def write_base(folder: Path) -> Path:
@@ -245,7 +245,7 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> Predictions | S
     labels = tuple(run.spec["labels"])
     rows = list(snapshots.rows_of(run.snapshot, split))
     if run.spec["task"] == "multi_label":
-        return several_answers(labels, rows, accuracy, seed)
+        return multi_label_answers(labels, rows, accuracy, seed)
     chosen = chosen_threshold(run, accuracy, seed)
     return replace(one_answers(labels, rows, accuracy, seed), cut=chosen and chosen.cut(labels))
 
@@ -272,7 +272,7 @@ def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
     return deciding.choose(wanted, made.labels, made.probabilities, made.truth)
 
 
-def several_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> SetPredictions:
+def multi_label_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> SetPredictions:
     """The same with any number of classes: right about a share of the rows' classes."""
     truth = np.array([[label in json.loads(row.label) for label in labels] for row in rows])
     random = np.random.default_rng(seed)
@@ -298,9 +298,9 @@ def frequent(made: Any) -> Any:
 def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
     """The engine's report of those answers."""
     if run.task == "spans":
-        return marks.report_of(marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed))
+        return spans.report_of(spans.predictions(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed))
     if run.task_type.has_responses:
-        return ranked.report_of(ranked.made_up(run, split, accuracy, seed))
+        return ranking.report_of(ranking.made_up(run, split, accuracy, seed))
     return report_of(run, answers(run, split, accuracy, seed), chosen_threshold(run, accuracy, seed))
 
 
@@ -308,10 +308,10 @@ def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, see
     """An evaluation of a succeeded run from made-up answers, with the majority baseline; of orders those of place and length."""
     made: Any
     if run.task_type.has_responses:
-        return ranked.make_evaluation(run, split, quality=accuracy, seed=seed, by=by)
+        return ranking.make_evaluation(run, split, quality=accuracy, seed=seed, by=by)
     if run.task == "spans":
-        made = marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed)
-        report, majority = marks.report_of(made), marks.report_of(marks.nothing(made))
+        made = spans.predictions(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed)
+        report, majority = spans.report_of(made), spans.report_of(spans.nothing(made))
     else:
         made = answers(run, split, accuracy, seed)
         report, majority = report_of(run, made, chosen_threshold(run, accuracy, seed)), report_of(run, frequent(made))

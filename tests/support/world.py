@@ -8,9 +8,14 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from datasets_app.assist.actions.suggesting import write_rule
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import SpotCheck
+from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.exchange.actions.exports import export_answers
+from datasets_app.queues.actions.comments import comment
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.review.models import SpotCheck
+from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.ground.jobs.models import Job
@@ -76,21 +81,19 @@ class World:
         dataset = make_dataset(self.project, people["mia"], f"Inbox {SCRIPT}")
         import_texts(dataset, [(f"{SECRET} {n}", ("billing", f"card {SCRIPT}")[n % 2]) for n in range(12)], people["mia"])
         import_texts(dataset, [f"{SECRET} again {n}" for n in range(4)], people["mia"])
-        queue = labeling.open_queue(dataset_id=dataset.uuid, actor=people["mia"], name=f"Batch {SCRIPT}")
+        queue = open_queue(dataset_id=dataset.uuid, actor=people["mia"], name=f"Batch {SCRIPT}")
         waiting = receive(dataset, people["ana"], csv_bytes([(f"{SECRET} waiting", "card")], ("text", "label")))
         job = snapshots.freeze(dataset=dataset, actor=people["mia"], shares={"train": 60, "validation": 20, "test": 20})
         run_ok("default")
         label = dataset.schemas.latest("version").labels.all()[0].stable_id
-        things["rule"] = labeling.write_rule(
-            dataset_id=dataset.uuid, actor=people["mia"], name=SCRIPT, label=label, kind="words", pattern="card"
-        )
+        things["rule"] = write_rule(dataset_id=dataset.uuid, actor=people["mia"], name=SCRIPT, label=label, kind="words", pattern="card")
         things["slice"] = datasets.save_slice(
             dataset_id=dataset.uuid, actor=people["ana"], name=f"Slice {SCRIPT}", filters={"q": SECRET}, shared=True
         )
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
         things["check"] = SpotCheck.objects.create(queue=queue, waiting=1, last=1, tolerated=2, created_by=people["ravi"])
-        things["guideline"] = labeling.propose_change(
-            dataset_id=dataset.uuid, actor=people["ana"], text=SCRIPT, classes=[label], queue_id=queue.uuid,
+        things["guideline"] = propose_change(
+            dataset_id=dataset.uuid, actor=people["ana"], text=SCRIPT, classes=[label],
             item_id=queue.slots.first().item.uuid,
         )  # fmt: skip
         scan(dataset, people["ravi"])
@@ -99,10 +102,10 @@ class World:
         snapshots.export(snapshot_id=things["snapshot"].uuid, actor=people["mia"], format="csv")
         run_ok("default")
         things["export"] = Export.objects.get()
-        things["correction"] = labeling.bring_corrections(
+        things["correction"] = bring_corrections(
             dataset=dataset, actor=people["ravi"], content=[b"item,decision,label\n"], file_name=f"{SCRIPT}.csv"
         )
-        labeling.export_answers(dataset_id=dataset.uuid, actor=people["mia"], format="labelstudio")
+        export_answers(dataset_id=dataset.uuid, actor=people["mia"], format="labelstudio")
         things["project_file"] = import_file(
             dataset, people["mia"], as_json([task(1, SECRET, annotation(7, choice("card")))]), "project.json"
         )
@@ -158,7 +161,7 @@ class World:
             project=self.project, person=self.people["ben"], role=Role.AUDITOR, gives=True, proposed_by=self.people["adam"]
         )
         promotions.comment(request_id=self["promotion"], actor=ana, text=SCRIPT)
-        labeling.comment(queue_id=self["queue"], actor=ana, item_id=self.things["queue"].slots.first().item.uuid, text=SCRIPT)
+        comment(queue_id=self["queue"], actor=ana, item_id=self.things["queue"].slots.first().item.uuid, text=SCRIPT)
         self.things["notice"] = Notice.objects.create(user=ana, text=SCRIPT, url="/datasets/")
         self.things["token"], _ = access.create_token(user=ana, name="nightly", scopes=["read"], days=9)
         self.things["endpoint_token"], _ = endpoints.create_token(

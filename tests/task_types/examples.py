@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
 from lifecycle.runtime.task_types.by_key.types import TYPES
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
+ROOT = Path(__file__).parents[2]
 IDS = {"PERSON": "p", "ORG": "o", "PLACE": "l"}  # stable ids by name
 NAMES = {key: name for name, key in IDS.items()}
 LABELS = Labels({**IDS, **{key: key for key in NAMES}})
@@ -23,6 +26,9 @@ class Example:
     good: what somebody gives, with the value that it is. bad: what somebody gives, with the code of the refusal. cells: of files, with the
     value that it is by names, or None where it says nothing; bad_cells: with the code. words: values with their lines. merges: lists of
     values with what they are together. frozen: values by names with their text in a manifest.
+
+    snapshot: of a project, a person and other options, a dataset version with rows in all three splits; None of a type without models.
+    flipped: a right annotation and two predictions, before and after a row was disturbed, as the engine writes them.
     """
 
     item: ItemContent
@@ -34,6 +40,8 @@ class Example:
     merges: Sequence[tuple[Sequence[Value], Value | None]]
     frozen: Sequence[tuple[Value, str]]
     row: Callable[[int], Mapping[str, Any]]
+    snapshot: Callable[..., Snapshot] | None = None
+    flipped: tuple[str, str, str] = ("", "", "")
 
 
 def column(text: str) -> Cell:
@@ -41,4 +49,6 @@ def column(text: str) -> Cell:
     return Cell(CellKind.COLUMN, text)
 
 
+BUILT_IN = [key for key in TYPES if (ROOT / "lifecycle" / "runtime" / "task_types" / key).is_dir()]
 EXAMPLES: dict[str, Example] = {key: import_module(f"tests.task_types.{key}.example").EXAMPLE for key in TYPES}
+LEARNT = [key for key, example in EXAMPLES.items() if example.snapshot]  # those with models

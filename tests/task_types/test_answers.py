@@ -13,7 +13,7 @@ from lifecycle.runtime.task_types.by_key.types import TYPES, type_of
 from lifecycle.runtime.task_types.inputs import BadInput, clean
 from tests.task_types.examples import EXAMPLES, IDS, LABELS, NAMES, column
 
-LABELLED = [key for key, kind in TYPES.items() if kind.has_labels]
+LABELED = [key for key, kind in TYPES.items() if kind.has_labels]
 
 
 @pytest.fixture(params=EXAMPLES)
@@ -126,7 +126,7 @@ def test_a_value_says_which_type_it_is_of(task, example):
     assert {values.type_in(value).key for _, value in example.good} == {task}
 
 
-@pytest.mark.parametrize("task", LABELLED)
+@pytest.mark.parametrize("task", LABELED)
 def test_a_label_that_a_file_names_becomes_what_it_was_mapped_to_or_is_left_out(task):
     answers, item = type_of(task).answers, EXAMPLES[task].item
     cell = {"single_label": '["a", "b"]', "multi_label": "a;b;c", "spans": '[[0, 4, "a"], [14, 21, "b"], [5, 10, "c"]]'}[task]

@@ -8,7 +8,8 @@ import pytest
 
 from datasets_app.datasets import actions
 from datasets_app.datasets.models import UploadState
-from datasets_app.labeling import queries
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
 from lifecycle.runtime.task_types.inputs import CellKind
 from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import make_dataset, receive
@@ -32,8 +33,8 @@ def imported(project, ana, task, rows):
     actions.accept_upload(upload_id=upload.uuid, actor=ana, labels_as="decisions")
     run_ok("default")
     upload.refresh_from_db()
-    names = queries.names_in(queries.latest_schema(dataset))
-    decided = {row.item.external_id: rename(queries.value_of(row), names) for row in queries.current_decisions(dataset)}
+    names = names_in(latest_schema(dataset))
+    decided = {row.item.external_id: rename(value_of(row), names) for row in current_decisions(dataset)}
     problems = [(each["line"], each["code"]) for each in upload.report["dry_run"]["problems"] if not each["notice"]]
     return upload, problems, decided
 

@@ -30,7 +30,7 @@ def test_a_content_that_goes_out_comes_in_the_same(task):
     assert formats.whole(json.dumps(content)) == content
     assert formats.readable(content).strip()
     for other in ("[]", "{}", '{"other": 1}'):
-        with pytest.raises(BadContent, match="isn't an object of what this dataset's items are"):
+        with pytest.raises(BadContent, match="isn't an object that this dataset's items can have"):
             formats.whole(other)
 
 

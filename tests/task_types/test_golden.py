@@ -1,4 +1,4 @@
-"""What is made of a dozen rows of each task is what was made of them before, to the byte."""
+"""What is made of a dozen rows of each task that is built in is what was made of them before, to the byte."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 
 import pytest
 
-from lifecycle.runtime.task_types.by_key.types import TYPES
 from tests.support import golden
+from tests.task_types.examples import BUILT_IN
 
 
 @pytest.fixture
 def made(project) -> dict[str, dict[str, str]]:
     people = golden.crew_of(project)
-    return {task: golden.documents(project, task, people) for task in TYPES}
+    return {task: golden.documents(project, task, people) for task in BUILT_IN}
 
 
 def test_annotations_versions_exports_reports_and_cards_of_every_task_are_as_before(made):

@@ -83,7 +83,7 @@ def test_what_is_learned_as_another_task_needs_only_what_people_meet(package, pa
 def test_what_is_learned_as_itself_needs_all_of_it(package):
     package(learns_as="")
 
-    told = "TASK_TYPES names acme_tones, but acme_tones.measures can't be imported: No module named 'acme_tones.measures'."
+    told = "TASK_TYPES lists acme_tones, but acme_tones.measures can't be imported: No module named 'acme_tones.measures'."
     with pytest.raises(BadSetting) as refusal:
         with_plugins("measures", {})
     assert str(refusal.value) == told
@@ -99,7 +99,7 @@ def test_a_part_that_is_not_needed_is_taken_where_there_is_one(package):
 def test_a_key_that_is_taken_is_refused(package):
     package(key="spans")
 
-    with pytest.raises(BadSetting, match="^TASK_TYPES names acme_tones, whose task has the key 'spans', which another task has already.$"):
+    with pytest.raises(BadSetting, match="^TASK_TYPES lists acme_tones, whose key 'spans' another task already has.$"):
         with_plugins("task_type", {"spans": 1})
 
 
@@ -107,21 +107,21 @@ def test_two_packages_with_one_key_are_refused(package):
     package()
     package("acme_others")
 
-    with pytest.raises(BadSetting, match="names acme_others, whose task has the key 'tones'"):
+    with pytest.raises(BadSetting, match="lists acme_others, whose key 'tones'"):
         with_plugins("task_type", {})
 
 
 def test_values_that_are_named_as_those_of_another_task_are_refused(package):
     package(name="spans")
 
-    with pytest.raises(BadSetting, match="whose values are named 'spans', as those of another task are.$"):
+    with pytest.raises(BadSetting, match="whose value name 'spans' another task already has.$"):
         with_plugins("task_type", {"spans": type_of("spans")})
 
 
 def test_a_package_that_is_not_there_is_named(package, monkeypatch):
     monkeypatch.setenv("TASK_TYPES", "acme_nowhere")
 
-    with pytest.raises(BadSetting, match="^TASK_TYPES names acme_nowhere, but acme_nowhere can't be imported: No module named"):
+    with pytest.raises(BadSetting, match="^TASK_TYPES lists acme_nowhere, but acme_nowhere can't be imported: No module named"):
         plugins.folders("templates")
     with pytest.raises(BadSetting, match="acme_nowhere.task_type can't be imported"):
         with_plugins("task_type", {})
@@ -130,5 +130,5 @@ def test_a_package_that_is_not_there_is_named(package, monkeypatch):
 def test_a_part_without_an_entry_is_named(package):
     package(formats="")
 
-    with pytest.raises(BadSetting, match="^TASK_TYPES names acme_tones, whose module formats has no ENTRY.$"):
+    with pytest.raises(BadSetting, match="^TASK_TYPES lists acme_tones, whose module formats has no ENTRY.$"):
         with_plugins("formats", {})

@@ -25,7 +25,6 @@ from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.runtime import bundle
-from lifecycle.runtime.task_types.by_key.types import TYPES
 from registry.catalog import actions as catalog
 from registry.catalog import signed_cards
 from registry.catalog.models import Card, ModelVersion, PackedExport
@@ -38,6 +37,7 @@ from tests.support import upgrade
 from tests.support.kept import data_folder
 from tests.support.people import sign_in
 from tests.support.trail import faults
+from tests.task_types.examples import BUILT_IN
 
 pytestmark = pytest.mark.postgres
 
@@ -49,8 +49,8 @@ PAGES = {  # of the newest things of a kind: how many of them, and which pages e
     "datasets.Dataset": (1, ("/datasets/{}/", "/labeling/datasets/{}/schema/", "/scanning/dataset/{}/", "/snapshots/dataset/{}/")),
     "datasets.Upload": (1, ("/datasets/uploads/{}/",)),
     "datasets.Item": (1, ("/datasets/items/{}/", "/trace/items/{}/")),
-    "labeling.Queue": (9, ("/labeling/{}/", "/labeling/{}/quality/")),
-    "labeling.Rule": (1, ("/labeling/rules/{}/",)),
+    "queues.Queue": (9, ("/labeling/{}/", "/labeling/{}/quality/")),
+    "assist.Rule": (1, ("/labeling/rules/{}/",)),
     "snapshots.Snapshot": (1, ("/snapshots/{}/", "/trace/snapshots/{}/")),
     "training.Run": (1, ("/runs/{}/", "/evaluations/run/{}/")),
     "training.Sweep": (1, ("/runs/sweeps/{}/",)),
@@ -182,12 +182,12 @@ def test_versions_of_datasets_are_read_as_what_is_learnt_from(installation, tmp_
             assert len(path.read_text(encoding="utf-8").splitlines()) == count, snapshot
         assert len(list(snapshots.open_snapshot(snapshot))) == snapshot.counts["rows"]
 
-    assert {*Snapshot.objects.values_list("dataset__task", flat=True)} >= {*TYPES}
+    assert {*Snapshot.objects.values_list("dataset__task", flat=True)} >= {*BUILT_IN}
 
 
 def test_exports_are_read(installation):
     known, wrong = set(), []
-    for model in ("snapshots.Export", "labeling.Export", "datasets.Export"):
+    for model in ("snapshots.Export", "exchange.Export", "datasets.Export"):
         for made in apps.get_model(model).objects.exclude(blob=None):
             with artifacts.local_copy(made.blob.digest) as path:
                 wrong += [made.file_name] if zipfile.is_zipfile(path) and zipfile.ZipFile(path).testzip() else []

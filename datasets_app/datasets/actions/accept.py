@@ -52,7 +52,7 @@ def accept_upload(
     upload.state, upload.labels_as = UploadState.IMPORTING, labels_as
     if default_split is not None and default_split != upload.default_split:
         upload.default_split = default_split
-        note_reader(upload, actor)  # which stays where the import is cancelled, and somebody else accepts the file then
+        note_reader(upload, actor)  # kept if the import is cancelled, and another person may accept the file then
     upload.origin = origin.strip()[:200] or upload.origin
     upload.accepted_by, upload.accepted_at = actor, timezone.now()
     upload.save(update_fields=["state", "labels_as", "default_split", "origin", "accepted_by", "accepted_at"])
@@ -74,21 +74,25 @@ def check_acceptable(upload: Upload, labels_as: str, default_split: str | None, 
     """Raises Refused or Conflict when the upload cannot be imported as asked."""
     found = upload.report.get("dry_run", {})
     if seen and seen != queries.seen_digest(upload):
-        raise Conflict("How this file is read was changed while you were looking.", next_step="Look at the dry run again, then accept it.")
+        raise Conflict("The parsing settings changed while you were reviewing.", next_step="Review the dry run again, then accept it.")
     if found.get("blocked", True):
         first = next((problem for problem in found.get("problems", []) if problem["blocks"]), None)
         raise Refused(
-            first["sentence"] if first else "The file was not looked at yet.", next_step=first["mend"] if first else "Inspect it first."
+            first["sentence"] if first else "The file hasn't been checked yet.", next_step=first["mend"] if first else "Check it first."
         )
     if labels_as not in Upload.Labels.values:
-        raise Refused("Labels become decisions or suggestions.", fields={"labels_as": ["Choose decisions or suggestions."]})
+        raise Refused(
+            "Labels can be imported as resolved labels or as pre-labels.", fields={"labels_as": ["Choose resolved labels or pre-labels."]}
+        )
     if default_split and default_split not in SPLITS:
-        told = f"{default_split!r} is not a split; there are {', '.join(SPLITS)}."
+        told = f"{default_split!r} isn't a split. Choose one of {', '.join(SPLITS)}."
         raise Refused(told, fields={"default_split": [told]})
     if found["labels"] and ports.label_importer() is None:
-        raise Refused("No installed room understands labels.", next_step="Map the label column to metadata.")
+        raise Refused("No installed app imports labels.", next_step="Map the label column to metadata.")
     if running := queries.importing_now(upload.dataset_id):
-        raise Conflict(f"{running.file_name} is being imported into this dataset.", next_step="Accept this file when that import is done.")
+        raise Conflict(
+            f"{running.file_name} is being imported into this dataset.", next_step="Wait until that finishes, then accept this file."
+        )
 
 
 @transaction.atomic
@@ -112,7 +116,7 @@ def import_failed(job: Job) -> None:
 
 def import_cancelled(job: Job) -> None:
     """The import was cancelled: the upload waits for acceptance again. Called in the job's last transaction."""
-    put_back(job, UploadState.INSPECTED, {"message": "The import was cancelled; nothing of it is kept.", "next_step": ""})
+    put_back(job, UploadState.INSPECTED, {"message": "The import was cancelled; nothing was imported.", "next_step": ""})
 
 
 def put_back(job: Job, state: UploadState, error: dict[str, str]) -> None:

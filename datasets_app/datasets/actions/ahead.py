@@ -1,4 +1,4 @@
-"""Working out the next batches while the database is busy with the one before: it lets go of Python's lock meanwhile."""
+"""Working out the next batches while the database is busy with the one before: it releases the GIL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 DEPTH = 2  # batches that wait at most
-WAIT_SECONDS = 0.1  # until the thread looks whether anybody still wants its next batch
+WAIT_SECONDS = 0.1  # until the thread checks whether its next batch is still wanted
 
 
 class Ended:
@@ -39,13 +39,13 @@ def ahead(source: Iterable[T]) -> Generator[T, None, None]:
 
 
 def work(source: Iterable[T], ready: Queue[T | Ended], left: threading.Event) -> None:
-    """Hand over everything the source gives until it ends or nobody wants it."""
+    """Hand over everything the source gives until it ends or is no longer wanted."""
     try:
         for each in source:
             if not hand_over(each, ready, left):
                 return
         hand_over(Ended(), ready, left)
-    except BaseException as error:  # told to the caller, whatever it is
+    except BaseException as error:  # passed to the caller
         hand_over(Ended(error), ready, left)
 
 

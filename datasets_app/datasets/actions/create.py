@@ -47,7 +47,7 @@ def create_dataset(
         with transaction.atomic():
             dataset.save(force_insert=True)
     except IntegrityError as error:
-        told = f"{project} already has a dataset that is called {slug}."
+        told = f"{project} already has a dataset named {slug}."
         raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
     ledger.record(actor, Verb.DATASET_CREATED, dataset, project=project.uuid, slug=slug, task=task)
     importer = ports.label_importer()
@@ -62,5 +62,5 @@ def first_question(config: str) -> Control:
         return label_config.controls(config)[0]
     except label_config.Unreadable as error:
         raise Refused(
-            str(error), next_step="Copy it whole from the labeling set-up of the project.", fields={"config": [str(error)]}
+            str(error), next_step="Copy the complete labeling configuration from the project settings.", fields={"config": [str(error)]}
         ) from error

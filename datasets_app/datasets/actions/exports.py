@@ -45,10 +45,12 @@ def export_items(*, dataset_id: UUID, actor: User, filters: Mapping[str, str]) -
     selection = Selection(dataset, actor, filters, whole=True)
     if not selection.holds:
         fields = {name: [problem] for name, problem in selection.problems.items()}
-        raise Refused("No file is made: a filter does not hold.", next_step=next(iter(selection.problems.values())), fields=fields)
+        raise Refused(
+            "The file wasn't created: a filter is no longer valid.", next_step=next(iter(selection.problems.values())), fields=fields
+        )
     found, unread = selection.first(1)
     if not found and unread is None:
-        raise Refused("No file is made: no item is found.", next_step="Take a filter away, or import a file.")
+        raise Refused("The file wasn't created: no items match.", next_step="Remove a filter, or import a file.")
     args = {"dataset": str(dataset.uuid), "user": str(actor.uuid), "filters": selection.said}
     return jobs.enqueue(
         "datasets.export", actor=actor, project=dataset.project, args=args, subject=dataset,
@@ -62,9 +64,11 @@ def run_export(ctx: JobContext) -> None:
     user = User.objects.get(uuid=ctx.args["user"])
     selection = Selection(dataset, user, ctx.args["filters"], whole=True)
     if not (policy.can(user, "datasets.export", dataset) and queries.may_read(user, dataset)):
-        raise Conflict("No file was made: who asked for it may not take texts out any more.", next_step="Ask an ML lead for the role.")
+        raise Conflict(
+            "The file wasn't created: the person who requested it can't export texts anymore.", next_step="Ask an ML lead for the role."
+        )
     if not selection.holds:
-        raise Conflict("No file was made: a filter does not hold any more.", next_step=next(iter(selection.problems.values())))
+        raise Conflict("The file wasn't created: a filter is no longer valid.", next_step=next(iter(selection.problems.values())))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "items.csv"
         count, neutralised = write(path, header_of(dataset), rows(ctx, selection))

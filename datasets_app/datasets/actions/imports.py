@@ -37,10 +37,10 @@ CASES = 20
 
 @dataclass(slots=True)
 class Tally:
-    """How far an import is, and what it met; kept in the job's checkpoint. conflicts: duplicates whose label contradicts the first one's.
+    """Progress and findings of an import; kept in the job's checkpoint. conflicts: duplicates whose label contradicts the first one's.
 
     untaken: duplicates whose label was not taken because the text was there before. cases: the first duplicates with their lines.
-    settled: key of the last item whose brought answers were settled.
+    settled: key of the last item whose imported annotations were resolved.
     """
 
     rows: int = 0
@@ -54,7 +54,7 @@ class Tally:
 
 
 class First(NamedTuple):
-    """The row whose text a later one repeats. pk: of its item; None when it stands earlier in the same batch, which makes `value` known."""
+    """The row whose text a later one repeats. pk: of its item; None if it's earlier in the same batch, which makes `value` known."""
 
     pk: int | None
     member: str
@@ -76,7 +76,7 @@ Batch = list[Prepared | None]  # at most BATCH rows in their order; None where o
 def run_import(ctx: JobContext) -> None:
     """Import the accepted upload named by the job. Safe to run again at any point; does nothing once the upload is imported.
 
-    Raises Refused where its row says otherwise than the audit log who accepted it, or how it is read.
+    Raises Refused if its row and the audit log disagree about who accepted it, or how it is read.
     """
     upload = Upload.objects.select_related("dataset__project", "blob", "accepted_by").get(uuid=ctx.args["upload"])
     if upload.state != UploadState.IMPORTING:
@@ -86,7 +86,7 @@ def run_import(ctx: JobContext) -> None:
     if not ctx.job.checkpoint:
         remove_leftovers(ctx, upload)
     dry = upload.report["dry_run"]
-    importer = ports.label_importer() if dry["labels"] or dry.get("labelled") else None
+    importer = ports.label_importer() if dry["labels"] or dry.get("labeled") else None
     if importer:
         with transaction.atomic():
             listed = dry.get("classes", [])
@@ -104,7 +104,7 @@ def run_import(ctx: JobContext) -> None:
                 write_batch(ctx, upload, importer, batch, tally)
     if importer and dry.get("people"):
         settle_answers(ctx, upload, importer, tally)
-    ctx.progress(tally.rows, total, stage="Making the items visible", unit="rows")
+    ctx.progress(tally.rows, total, stage="Publishing items", unit="rows")
     ctx.raise_if_cancelled()
     finish(ctx, upload, importer, tally)
 
@@ -121,7 +121,7 @@ def check_accepted(upload: Upload) -> None:
 
 
 def worked_out(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:
-    """The rows in batches with their digests. On PostgreSQL a thread works ahead; on SQLite others write meanwhile."""
+    """The rows in batches with their digests. On PostgreSQL a thread works ahead; on SQLite others can write in between."""
     return ahead(batches(rows)) if connection.vendor == "postgresql" else batches(rows)
 
 
@@ -163,12 +163,12 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
     if upload.contradicting == Upload.Contradicting.FIRST:
         contradicted.clear()
     insert_items(upload, list(fresh.values()))
-    labelled = [row for row in fresh.values() if row.draft.value and row.digest not in contradicted]
+    labeled = [row for row in fresh.values() if row.draft.value and row.digest not in contradicted]
     told = [row for row in rows if row.draft.told and (row.digest in fresh or known[row.digest].upload_id == upload.pk)]
-    if importer and (labelled or told):
+    if importer and (labeled or told):
         keys = keys_of(upload, list(fresh)) | {digest: there.pk for digest, there in known.items()}
-        if labelled:
-            importer.write(upload, [(item_of(keys[row.digest], row), row.draft.value) for row in labelled if row.draft.value])
+        if labeled:
+            importer.write(upload, [(item_of(keys[row.digest], row), row.draft.value) for row in labeled if row.draft.value])
         if told:
             importer.bring(upload, [(item_of(keys[row.digest], row), row.draft.told) for row in told if row.draft.told])
     conflicts = count_repeats(importer, repeats, tally)
@@ -181,9 +181,9 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
 
 
 def settle_answers(ctx: JobContext, upload: Upload, importer: ports.LabelImporter, tally: Tally) -> None:
-    """Decide what the people of another tool agree on, in batches, before anybody sees the items."""
+    """Resolve unanimous imported annotations in batches, before the items are visible."""
     while True:
-        ctx.progress(tally.rows, tally.rows, stage="Settling answers", unit="rows")
+        ctx.progress(tally.rows, tally.rows, stage="Resolving annotations", unit="rows")
         ctx.raise_if_cancelled()
         with transaction.atomic():
             reached = importer.settle(upload, tally.settled)

@@ -36,7 +36,7 @@ from registry.ground.ledger.verbs import Verb
 NEW_SHOWN = 20  # classes of a file that the dataset lacks
 AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
 CANCEL_SECONDS = 0.5  # between two looks whether the job is still wanted
-AT_ONCE_SECONDS = 1.0  # of a processor; what takes longer is begun anew by a job
+AT_ONCE_SECONDS = 1.0  # of a processor; a job restarts what takes longer
 
 
 def inspect(
@@ -53,14 +53,14 @@ def inspect(
     label_values: dict[str, str] | None = None,
     wait: bool = False,
 ) -> Upload:
-    """Look at an upload and propose how to read it; what is given is taken as chosen. What takes long is left to a job.
+    """Check an upload and propose parsing settings; given ones count as chosen. Slow files are left to a job.
 
     contradicting: of `Upload.Contradicting`; None to leave it as it is. mapping: of columns, as in `set_mapping`; None to have it proposed.
     label_values: what values of the label column become: the name of a class, or empty for no label. Those that are not named become the
     class that they obviously are, else themselves. None to leave them as they were, unless the label column is another one.
     wait: stay until it is done, however long it takes: for files that the product itself made.
-    Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported, or where somebody else chose
-    another split or other labels of equal texts while it was looked at.
+    Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported, or if another person chose a
+    different split or label handling during the check.
     """
     choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": mapping}
     choices["label_values"] = label_values
@@ -94,20 +94,20 @@ def check_choices(choices: dict[str, Any], default_split: str | None, contradict
     known = {"encoding": readers.ENCODINGS, "parser": readers.PARSERS, "delimiter": readers.DELIMITERS}
     for field, options in known.items():
         if choices[field] and choices[field] not in options:
-            told = f"{choices[field]!r} is not known; there are {', '.join(map(repr, options))}."
+            told = f"Unknown {field} {choices[field]!r}. Choose one of {', '.join(map(repr, options))}."
             raise Refused(told, fields={field: [told]})
     if default_split and default_split not in SPLITS:
-        told = f"{default_split!r} is not a split; there are {', '.join(SPLITS)}."
+        told = f"{default_split!r} isn't a split. Choose one of {', '.join(SPLITS)}."
         raise Refused(told, fields={"default_split": [told]})
     if contradicting and contradicting not in Upload.Contradicting.values:
-        told = f"{contradicting!r} is not known; there are first and undecided."
+        told = f"{contradicting!r} is unknown. Choose first or undecided."
         raise Refused(told, fields={"contradicting": [told]})
 
 
 def look(
     upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None, contradicting: str | None, *, wait: bool
 ) -> Upload:
-    """Dry-run a file now, or in a job where it is large or takes longer than somebody would wait."""
+    """Dry-run a file now, or in a job where it is large or slow."""
     with transaction.atomic():
         upload = held(upload_id, actor)
         if told := label_values.wrong_target(upload.dataset.task, choices.get("label_values") or {}):
@@ -152,7 +152,7 @@ def held(upload_id: UUID, actor: User) -> Upload:
 def check_open(upload: Upload) -> None:
     """Raises Conflict unless the upload can still be looked at and changed."""
     if upload.state not in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED):
-        raise Conflict(f"This upload is {upload.get_state_display().lower()} and can no longer be changed.", next_step="Reload the page.")
+        raise Conflict(f"This upload is {upload.get_state_display().lower()} and can't be changed.", next_step="Reload the page.")
 
 
 def run_inspection(ctx: JobContext) -> None:
@@ -172,7 +172,7 @@ def run_inspection(ctx: JobContext) -> None:
             next_look = time.monotonic() + CANCEL_SECONDS
 
     def tick(rows: int, total: int | None) -> None:
-        ctx.progress(rows, total, stage="Looking through the file", unit="rows")
+        ctx.progress(rows, total, stage="Checking the file", unit="rows")
 
     with readers.watched(look):
         found = examine(upload, ctx.args["choices"], tick)
@@ -211,21 +211,21 @@ def values_of(upload: Upload, roles: dict[str, str], chosen: dict[str, str] | No
 
 
 def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> None:
-    """Take the classes of the question that was taken, in their order, from the configuration beside the data; tell what does not fit."""
+    """Take the classes of the question that was taken, in their order, from the configuration beside the data; report what doesn't fit."""
     if not text:
         return
     try:
         found = label_config.controls(text)
     except label_config.Unreadable as error:
-        report.add(Problem(0, "config", str(error), "Nothing: labels are added in the order of their names.", notice=True))
+        report.add(Problem(0, "config", str(error), "No action needed: labels are added in alphabetical order.", notice=True))
         return
     asked = next((column for column, role in roles.items() if role == Role.LABEL), "")
     control = next((each for each in found if each.name == asked), found[0])
     report.config, report.classes = text, list(control.classes)
     if control.task != task:
         theirs, own = (type_of(each).title.lower() for each in (control.task, task))
-        told = f"The configuration asks for another task: {theirs}. This dataset: {own}."
-        report.add(Problem(0, "config", told, "Bring the file into a dataset of that task, if this is not meant.", notice=True))
+        told = f"The configuration is for another task: {theirs}. This dataset's task: {own}."
+        report.add(Problem(0, "config", told, "If that's unintended, upload the file to a dataset with that task.", notice=True))
 
 
 def compare(dataset: Dataset, report: Report) -> None:
@@ -238,7 +238,9 @@ def compare(dataset: Dataset, report: Report) -> None:
     for name in sorted(set(report.labels) - set(known))[:NEW_SHOWN] if known else ():
         near = get_close_matches(name, known, n=1)
         told = f"{name!r} isn't a label of this dataset yet. Accepting the file adds it."
-        report.add(Problem(0, "new_label", told, f"Did you mean {near[0]!r}?" if near else "Nothing, if that is right.", notice=True))
+        report.add(
+            Problem(0, "new_label", told, f"Did you mean {near[0]!r}?" if near else "No action needed if that's right.", notice=True)
+        )
 
 
 def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, lists: bool) -> tuple[Reading, Misfit | None]:
@@ -276,7 +278,7 @@ def undecoded(encoding: str, misfit: Misfit) -> Report:
     report = Report()
     name = readers.ENCODINGS.get(encoding, "UTF-8")
     mend = "Choose the encoding in which the file was saved, or save it as UTF-8."
-    sentence = f"Line {misfit.line:,} has bytes that are not {name}."
+    sentence = f"Line {misfit.line:,} isn't valid {name}."
     report.add(Problem(misfit.line, "encoding", sentence, mend, blocks=True, member=misfit.member))
     return report
 
@@ -287,13 +289,13 @@ def write_findings(
 ) -> Upload:
     """Keep what the dry run found. upload: as it was examined. actor: who chose how the file is read.
 
-    Raises Conflict when the upload has moved on meanwhile, or somebody chose what the report rests on otherwise: their look is kept.
+    Raises Conflict when the upload has moved on meanwhile, or if its settings were changed: the newer check is kept.
     """
     fresh = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(pk=upload.pk)
     check_open(fresh)
     check_move("upload", MOVES, UploadState(fresh.state), UploadState.INSPECTED)
     if (fresh.default_split, fresh.contradicting) != (upload.default_split, upload.contradicting):
-        raise Conflict("How this file is read was changed while you were looking.", next_step="Reload the page, then choose again.")
+        raise Conflict("The parsing settings changed while you were reviewing.", next_step="Reload the page, then choose again.")
     before, was_read = queries.seen_digest(fresh), bool(fresh.mapping)
     fresh.encoding, fresh.parser, fresh.delimiter = reading.encoding, reading.parser, reading.delimiter
     fresh.has_header, fresh.mapping, fresh.report = reading.has_header, roles, {"dry_run": report.as_json()}
@@ -306,7 +308,7 @@ def write_findings(
 
 
 def note_reader(upload: Upload, actor: User | None) -> None:
-    """The event that somebody changed how a file of somebody else is read: what its labels become is their work too."""
+    """The event of changing another person's parsing settings: they then share responsibility for its labels."""
     if actor is not None and actor.pk != upload.uploaded_by_id:
         project = upload.dataset.project.uuid
         ledger.record(actor, Verb.UPLOAD_READ, upload, project=project, file=upload.blob.digest, read_as=queries.seen_digest(upload))

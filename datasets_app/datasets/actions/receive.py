@@ -27,7 +27,7 @@ from registry.ground.artifacts.models import Blob
 CHUNK = 1 << 20
 UNSAID = Provenance()
 disk_checked = partial(
-    full_disk_refused, "The server's disk is full, so the file was not kept.", next_step="Tell your administrator, then upload it again."
+    full_disk_refused, "The server's disk is full, so the file wasn't saved.", next_step="Contact your administrator, then upload it again."
 )
 
 
@@ -93,7 +93,7 @@ def check_size(size: int) -> None:
     """Raises Refused over the limit."""
     if size > settings.UPLOAD_MAX_BYTES:
         limit = settings.UPLOAD_MAX_BYTES // 1024**2
-        raise Refused(f"The file is larger than {limit:,} MB.", next_step="Split it, or have UPLOAD_MAX_MB raised by your administrator.")
+        raise Refused(f"The file is larger than {limit:,} MB.", next_step="Split it, or ask your administrator to raise UPLOAD_MAX_MB.")
 
 
 def check_file(path: Path) -> None:

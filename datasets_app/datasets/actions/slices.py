@@ -54,14 +54,14 @@ def check_filters(selection: Selection) -> None:
         raise Refused(told, next_step="Filter or search the items first.", fields={"filters": [told]})
     if selection.problems:
         fields = {name: [problem] for name, problem in selection.problems.items()}
-        raise Refused("Nothing was saved: a filter does not hold.", next_step=next(iter(selection.problems.values())), fields=fields)
+        raise Refused("The slice wasn't saved: a filter isn't valid.", next_step=next(iter(selection.problems.values())), fields=fields)
 
 
 def describe(row: Slice, name: str, description: str) -> None:
     """Set name and description. Raises Refused for a slice without a name."""
     row.name, row.description = " ".join(name.split())[:80], " ".join(description.split())[:300]
     if not row.name:
-        told = "A slice needs a name."
+        told = "Enter a name."
         raise Refused(told, fields={"name": [told]})
 
 
@@ -71,16 +71,16 @@ def store(row: Slice) -> None:
         with transaction.atomic():
             row.save()
     except IntegrityError as error:
-        told = f"You already have a slice of this dataset that is called {row.name}."
+        told = f"You already have a slice of this dataset named {row.name}."
         raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
 
 
 def locked(slice_id: UUID, actor: User) -> Slice:
-    """The slice, locked, for somebody who may change it. Raises PermissionDenied; DoesNotExist once it is deleted."""
+    """The slice, locked, for a person who may change it. Raises PermissionDenied; DoesNotExist once it is deleted."""
     row = Slice.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=slice_id)
     policy.require(actor, "datasets.slice", row)
     if not queries.may_change(actor, row):
-        raise PermissionDenied("Only who made a slice can change it, and an ML lead a shared one.")
+        raise PermissionDenied("Only its author can change a slice; ML leads can change shared ones.")
     return row
 
 
@@ -119,7 +119,9 @@ def count_slice(*, slice_id: UUID, actor: User, seconds: float = COUNT_SECONDS) 
     policy.require(actor, "datasets.slice", row)
     selection = Selection(row.dataset, actor, row.filters, whole=True)
     if not selection.holds:
-        raise Conflict(f"{row.name} cannot be counted: a filter of it does not hold.", next_step=next(iter(selection.problems.values())))
+        raise Conflict(
+            f"{row.name} can't be counted: one of its filters is no longer valid.", next_step=next(iter(selection.problems.values()))
+        )
     until, size = time.monotonic() + seconds, 0
     for window in selection.walk():
         size += len(window.keys)
@@ -149,7 +151,9 @@ def run_count(ctx: JobContext) -> None:
     size = int(state["size"])
     selection = Selection(row.dataset, User.objects.get(uuid=ctx.args["user"]), row.filters, whole=True)
     if not selection.holds:
-        raise Conflict(f"{row.name} cannot be counted: a filter of it does not hold.", next_step=next(iter(selection.problems.values())))
+        raise Conflict(
+            f"{row.name} can't be counted: one of its filters is no longer valid.", next_step=next(iter(selection.problems.values()))
+        )
     for window in selection.walk(start=int(state["at"])):
         size += len(window.keys)
         ctx.progress(size, stage="Counting items", unit="items")

@@ -70,7 +70,7 @@ def flat_json(metadata: dict[str, str]) -> str:
 
 
 def ordered_uuids(count: int) -> list[str]:
-    """Random uuids that begin with the time (version 7 of RFC 9562), in hex: rows written together stand together in their index."""
+    """Random uuids that begin with the time (version 7 of RFC 9562), in hex: rows written together are adjacent in their index."""
     head, chance = f"{time.time_ns() // 1_000_000:012x}7", os.urandom(9 * count).hex()
     return [f"{head}{chance[at : at + 3]}8{chance[at + 3 : at + 18]}" for at in range(0, 18 * count, 18)]
 

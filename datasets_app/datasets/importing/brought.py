@@ -1,4 +1,4 @@
-"""What people and models said of a row in another labeling tool, as annotations of the dataset's task. Pure."""
+"""Annotations and predictions of a row from another labeling tool, as values of the dataset's task. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lifecycle.runtime.task_types.values import labels_of
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one person said: an annotation, or a skip without a value. value: as `Draft.value`. gold: the tool calls it ground truth."""
+    """A person's annotation, or a skip without a value. value: as `Draft.value`. gold: marked as ground truth in the tool."""
 
     person: str
     value: Value | None
@@ -29,7 +29,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What one model said. score: 0 to 1, or None."""
+    """A model's prediction. score: 0 to 1, or None."""
 
     model: str
     value: Value
@@ -38,7 +38,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """All of a row. own: what the file says without naming anybody. names: of the labels in it. unread: guesses that say nothing."""
+    """All of a row. own: values without a person. names: of the labels in it. unread: unreadable predictions."""
 
     own: Value | None = None
     answers: tuple[Given, ...] = ()
@@ -77,7 +77,7 @@ def tell(brought: Brought, column: str, values: LabelValues, item: ItemContent) 
 
 
 def read(answer: Answer, column: str, values: LabelValues, item: ItemContent) -> Value | None:
-    """What somebody said to the question; None where nothing was said. An answer without any regions has no label. Raises BadInput."""
+    """The answer to the question; None if empty. An answer without any regions has no label. Raises BadInput."""
     cell = answer.cells.get(column)
     if cell is None:
         is_silent = column and not answer.cells and not answer.skipped and answer.person
@@ -85,12 +85,14 @@ def read(answer: Answer, column: str, values: LabelValues, item: ItemContent) ->
     if answer.skipped or (cell.kind == CellKind.PLAIN and not cell.text.strip()):
         return None
     if cell.kind not in formats_of(values.task).cells:
-        raise BadAnswer("kind", f"Column {column!r} has {cell.kind}, which this dataset doesn't take.", "Map another column to label.")
+        raise BadAnswer(
+            "kind", f"Column {column!r} has {cell.kind}, which this dataset's task doesn't support.", "Map another column to label."
+        )
     return values.annotation(cell, item)
 
 
 def seconds_of(answer: Answer) -> float:
-    """How long it took, in seconds; 0 where the file does not say."""
+    """How long it took, in seconds; 0 if not given."""
     try:
         seconds = float(answer.seconds or 0)
     except ValueError:

@@ -43,7 +43,7 @@ Answer = dict[str, Any]
 
 def serve(control: socket.socket) -> None:
     """Fork a child for every socket that arrives."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # in the background
     while select.select([control], [], [], IDLE_SECONDS)[0]:
         try:
             asked, found, _, _ = socket.recv_fds(control, 1, 1)
@@ -61,7 +61,7 @@ def serve(control: socket.socket) -> None:
 
 
 def answer(line: socket.socket) -> None:
-    """One child: read the file that the request names. It ends as soon as nobody listens any more."""
+    """One child: read the file that the request names. Ends when its reader is gone."""
     request = json.loads(line.makefile("rb").readline())
     send(line, {"pid": os.getpid()})
     threading.Thread(target=leave_when_closed, args=(line,), daemon=True).start()
@@ -118,8 +118,8 @@ def small(row: Row | Problem) -> Row | Problem:
     """The row, unless all of its cells together are too long."""
     if isinstance(row, Problem) or length(row) <= ROW_LIMIT:
         return row
-    sentence = f"Row {row.line:,} has {length(row):,} characters; at most {ROW_LIMIT:,} are kept."
-    return Problem(row.line, "long_cell", sentence, "Shorten its cells, or leave out columns.")
+    sentence = f"Row {row.line:,} has {length(row):,} characters; the limit is {ROW_LIMIT:,}."
+    return Problem(row.line, "long_cell", sentence, "Shorten its cells, or remove columns.")
 
 
 def length(row: Row | Problem) -> int:

@@ -25,7 +25,7 @@ from lifecycle.runtime.task_types.values import labels_of, words
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
 CONTRADICTIONS = 5  # shown
-TOLD = b""  # in the place of a text whose second form was told
+TOLD = b""  # for a text whose second form was reported
 TICK = 1_000
 Tick = Callable[[int, int | None], None]
 ROWS_LIMIT = 20_000_000
@@ -58,9 +58,9 @@ def examine(
 ) -> Report:  # fmt: skip
     """The report of a dry run. The encoding is known to fit. task: of the dataset.
 
-    contradicting: what somebody chose for equal texts with different labels, as `Upload.Contradicting`; where nobody did, they block.
+    contradicting: the choice for equal texts with different labels, as `Upload.Contradicting`; without one they block.
     values: what the values of the label column become.
-    tick: told the number of rows read, now and then, and of about how many.
+    tick: called now and then with the rows read and their estimated total.
     """
     report, values = Report(), values or LabelValues(task, {})
     header = readers.header(path, reading)
@@ -103,7 +103,7 @@ def first_row(columns: Sequence[str], reading: Reading) -> Problem | None:
     """A row that is read as the names of the columns though it names nothing known: it may be a row like the others."""
     if not reading.has_header or mappings.names_known(columns):
         return None
-    sentence = f"The first row is read as the names of the columns: {', '.join(repr(each[:40]) for each in columns[:5])}."
+    sentence = f"The first row is used as column names: {', '.join(repr(each[:40]) for each in columns[:5])}."
     return Problem(1, "header", sentence, 'If it\'s a data row, clear "The first row names the columns".', notice=True)
 
 
@@ -121,7 +121,7 @@ def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen], forms: di
     """Add a good row to the report. seen: the texts before it. forms: of those that are not ASCII, by how they look."""
     report.ok += 1
     told = draft.told
-    report.labelled += bool(draft.value or told and (told.answers or told.guesses))
+    report.labeled += bool(draft.value or told and (told.answers or told.guesses))
     for person in (each.person for each in (told.answers if told else ())):
         report.add_person(person, draft.line)
     report.models.update(
@@ -171,16 +171,18 @@ def text_key(text: str) -> bytes:
 
 
 def compare_form(report: Report, draft: Draft, forms: dict[bytes, bytes], key: bytes) -> None:
-    """Tell of a text that looks like an earlier one and is written with other characters: é as one, or as e and an accent."""
+    """Report a text that looks like an earlier one but uses other characters: é as one, or as e and an accent."""
     composed = text_key(unicodedata.normalize("NFC", draft.text))
     if forms.setdefault(composed, key) not in (key, TOLD):
         forms[composed] = TOLD
         sentence = f"The text at {draft.line:,} looks the same as an earlier text but uses different Unicode characters (NFC and NFD)."
-        report.add(Problem(draft.line, "twins", sentence, "Normalize to NFC, or both are kept.", member=draft.member, notice=True))
+        report.add(
+            Problem(draft.line, "twins", sentence, "Normalize the file to NFC; otherwise both are kept.", member=draft.member, notice=True)
+        )
 
 
 def asked(report: Report, where: str) -> Problem:
-    """The question what equal texts with different labels are: nobody but the uploader knows."""
+    """Ask how to handle equal texts with different labels; only the uploader can know."""
     texts = "1 text has" if report.contradicting == 1 else f"{report.contradicting:,} texts have"
     at = [f"{row['label'][:40]!r} in {where.lower()} {row['line']:,}" for row in report.contradictions[0]["rows"]]
     sentence = f"{texts} conflicting labels, such as {at[0]} and {at[1]}."
@@ -191,18 +193,16 @@ def asked(report: Report, where: str) -> Problem:
 def unread(draft: Draft, place: str) -> Problem:
     """Some prediction says nothing to the task; its row is none the worse for it."""
     count = draft.told.unread if draft.told else 0
-    sentence = (
-        f"{place} {draft.line:,} has {count:,} {'prediction' if count == 1 else 'predictions'} that cannot be read as answers of this task."
-    )
-    return Problem(draft.line, "unread", sentence, "Nothing: they stay in the file alone.", member=draft.member, notice=True)
+    sentence = f"{place} {draft.line:,} has {count:,} {'prediction' if count == 1 else 'predictions'} that can't be parsed for this task."
+    return Problem(draft.line, "unread", sentence, "No action needed: they're not imported.", member=draft.member, notice=True)
 
 
 def too_many() -> Problem:
-    """More rows than one upload may bring."""
+    """More rows than an upload can have."""
     return Problem(0, "rows", f"The file has more than {ROWS_LIMIT:,} rows.", "Split it into several files.", blocks=True)
 
 
 def nothing(rows: int) -> Problem:
     """No row is left to import."""
-    sentence = "The file has no rows below its column names." if not rows else f"None of the {rows:,} rows can be imported."
-    return Problem(0, "empty", sentence, "Look at the first problems, the parser, the delimiter and the text column.", blocks=True)
+    sentence = "The file has no rows below the column names." if not rows else f"None of the {rows:,} rows can be imported."
+    return Problem(0, "empty", sentence, "Check the first problems, the parser, the delimiter, and the text column.", blocks=True)

@@ -1,4 +1,4 @@
-"""Label Studio's labeling configuration: an XML text that says what is asked of a text, and with which classes. Pure.
+"""Label Studio's labeling configuration: an XML text with the task and its labels. Pure.
 
 No document type is read, so that there are no entities: a text that declares one is refused.
 """
@@ -31,23 +31,23 @@ class Control:
 
 
 def looks_like(text: str) -> bool:
-    """Whether a text is such a configuration rather than anything else that somebody pasted."""
+    """Whether a text is such a configuration rather than other pasted text."""
     return bool(re.match(r"\s*<(\?xml|!|View\b)", text))
 
 
 def controls(text: str) -> list[Control]:
     """The questions of a configuration, in their order. Raises Unreadable."""
     if len(text) > LIMIT:
-        raise Unreadable(f"The configuration has {len(text):,} characters; at most {LIMIT:,} are read.")
+        raise Unreadable(f"The configuration has {len(text):,} characters; the limit is {LIMIT:,}.")
     if DECLARES.search(text):
-        raise Unreadable("The configuration declares a document type or entities, which are not read.")
+        raise Unreadable("The configuration declares a document type or entities, which aren't supported.")
     try:
         root = ET.fromstring(text.strip())  # noqa: S314 — no declaration is left that an attack could use
     except (ET.ParseError, ValueError) as error:
-        raise Unreadable(f"The configuration is no XML: {error}.") from error
+        raise Unreadable(f"The configuration isn't valid XML: {error}.") from error
     found = [control for element in root.iter() if (control := control_of(element)) is not None]
     if not found:
-        raise Unreadable("The configuration asks for no labels, choices, texts, pairs or ranks.")
+        raise Unreadable("The configuration has no labels, choices, texts, pairs, or ranks.")
     return found
 
 

@@ -11,7 +11,6 @@ from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.inputs import Cell, clean, has_invisible
 
-LEAVE_OUT = ""
 NAME_LIMIT = 120
 SAME = (
     {"pos", "positive"}, {"neg", "negative"}, {"neu", "neutral"}, {"yes", "y", "true"}, {"no", "n", "false"},
@@ -25,9 +24,9 @@ def plain(name: str) -> str:
 
 
 class LabelValues:
-    """What each value becomes: what somebody chose, else the known name that it obviously is, else itself.
+    """What each value becomes: the chosen target, else the known name that it obviously is, else itself.
 
-    chosen: target by value; LEAVE_OUT takes no label. known: names that obvious values are matched with; none where all was chosen.
+    chosen: target by value; an empty one takes no label. known: names that obvious values are matched with; none where all was chosen.
     found: how often each value was read, as the file has it.
     """
 
@@ -76,7 +75,7 @@ class LabelValues:
         return None if raw is None else self.answers.parse(raw, item, Labels.any())
 
     def decided(self) -> dict[str, str]:
-        """The values that become something else, and those that somebody chose."""
+        """The values that become something else, and the chosen ones."""
         return {value: self.target(value) for value in self.found if value in self.chosen or self.target(value) != value}
 
 
@@ -89,10 +88,10 @@ def wrong_target(task: str, targets: Mapping[str, str]) -> str:
     """What is wrong with a map of values, as a sentence, or the empty text."""
     choices = type_of(task).answers.choices
     if targets and not are_mapped(task):
-        return "Labels of this task have no values that can be mapped."
+        return "Labels of this task have no values to map."
     for value, target in targets.items():
         if choices and target and target not in choices:
-            return f"{value!r} can be {', '.join(choices)}, or empty to leave it out; {target!r} is none of them."
+            return f"{value!r} can be mapped to {', '.join(choices)}, or left empty to skip it; {target!r} isn't one of them."
         if len(target) > NAME_LIMIT or not target.isprintable() or target != clean(target):
             return f"{value!r} maps to a label that is longer than {NAME_LIMIT} characters or has invisible characters."
     if len(targets) > LABELS_LIMIT:

@@ -30,14 +30,14 @@ SPLIT_WORDS = {
 }
 SPOKEN_LOOKED_AT = 20  # cells of a column that are taken for dialogues
 LABEL_LIMIT, ID_LIMIT, PERSON_LIMIT = 120, 200, 100
-MEND_ANSWER = "Write it as the guide says, or leave the row out."
+MEND_ANSWER = "Fix the row as described in the guide, or remove it."
 
 
 class Draft(NamedTuple):
     """A row as an item to be. value: its annotation, labels by name; None where it has none. split: train, validation, test or empty.
 
-    names: of the labels in it. content: as Item.content. member: the file inside an archive that it stands in. told: what people and models
-    said of it in another tool.
+    names: of the labels in it. content: as Item.content. member: the file inside an archive that contains it. told: its annotations and
+    predictions from another tool.
     """
 
     line: int
@@ -116,7 +116,7 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = DEFAUL
     roles = [mapping.get(column, Role.IGNORE) for column in columns]
     known = [role.value for role in roles_for(task)]
     if unknown := sorted(set(roles) - set(known)):
-        problems.append(Problem(0, "mapping", f"A column is mapped to {unknown[0]!r}.", f"Choose among {', '.join(known)}.", blocks=True))
+        problems.append(Problem(0, "mapping", f"Unknown column role {unknown[0]!r}.", f"Choose one of {', '.join(known)}.", blocks=True))
     needed = max(formats_of(task).ways, key=lambda way: sum(role in roles for role in way))
     for role in needed:
         if roles.count(role) != 1:
@@ -246,7 +246,7 @@ def flat(cell: str) -> dict[str, str]:
 
 
 class Fault(NamedTuple):
-    """What is wrong with a row. said: the sentence behind its place."""
+    """What is wrong with a row. said: the sentence after its position."""
 
     code: str
     said: str
@@ -257,14 +257,14 @@ class Fault(NamedTuple):
         return Problem(row.line, self.code, f"{place} {row.line:,} {self.said}", self.mend, member=row.member)
 
 
-NO_TEXT = Fault("empty_text", "has no text.", "Fill it in, or leave out the row.")
-WRONG_SPLIT = Fault("split", "has a split that is not train, validation or test.", "Use one of these three words.")
-WRONG_TIME = "has a time that cannot be read; it is kept as metadata."
+NO_TEXT = Fault("empty_text", "has no text.", "Add the text, or remove the row.")
+WRONG_SPLIT = Fault("split", "has a split other than train, validation, or test.", "Use train, validation, or test.")
+WRONG_TIME = "has an unreadable time; it's kept as metadata."
 MEND_TIME = "Write it as 2026-11-24T16:10:00Z or as Unix seconds."
 
 
 def wrong_person(name: str) -> Fault | None:
-    """What is wrong with the name of whoever gave a label, if anything."""
+    """The problem with an annotator's name, if any."""
     if not name:
         return Fault("annotator", "has a label but no annotator.", "Add the annotator or remove the row.")
     if len(name) > PERSON_LIMIT or not name.isprintable():
@@ -278,7 +278,7 @@ def wrong_text(text: str) -> Fault | None:
     if not text or text.isspace():
         return NO_TEXT
     if len(text) > TEXT_LIMIT:
-        said = f"has a text of {len(text):,} characters; at most {TEXT_LIMIT:,} are allowed."
+        said = f"has a text of {len(text):,} characters; the limit is {TEXT_LIMIT:,}."
         return Fault("long_text", said, "Split the text into several rows.")
     return None
 
@@ -295,6 +295,6 @@ def wrong_name(label: str, external_id: str, group: str) -> Fault | None:
         return Fault("label", said, "Check that the right column is mapped to label.")
     if len(external_id) > ID_LIMIT or len(group) > ID_LIMIT:
         name, value = ("id", external_id) if len(external_id) > ID_LIMIT else ("group", group)
-        said = f"has a {name} of {len(value):,} characters; at most {ID_LIMIT} are allowed."
+        said = f"has a {name} of {len(value):,} characters; the limit is {ID_LIMIT}."
         return Fault(name, said, f"Check that the right column is mapped to {name}.")
     return None

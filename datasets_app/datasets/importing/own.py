@@ -1,4 +1,4 @@
-"""Files that this product wrote: told by their columns `item` and `decision`, read so that what went out comes in the same. Pure."""
+"""Files that this product wrote: recognized by their columns `item` and `decision`, read so that an export imports unchanged. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layouts in which fine-tuners keep their data, told by the names of columns and the first rows. Pure."""
+"""The layouts in which fine-tuners keep their data, recognized by column names and first rows. Pure."""
 
 from __future__ import annotations
 

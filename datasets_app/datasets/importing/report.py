@@ -11,47 +11,47 @@ from datasets_app.datasets.rules import LABELS_LIMIT
 KEPT = 100
 PEOPLE_LIMIT = 5_000  # annotators of one file
 TITLES = {
-    "encoding": "Bytes that do not fit the encoding",
+    "encoding": "Invalid bytes for the encoding",
     "quoting": "Broken quoting",
     "ragged": "Wrong number of cells",
     "header": "Column names",
     "nul": "NUL characters",
-    "surrogate": "Half a character",
-    "long_line": "Lines that are too long",
-    "long_cell": "Cells that are too long",
-    "json": "Entries that are not a JSON object",
-    "unread": "Predictions that cannot be read",
+    "surrogate": "Unpaired surrogates",
+    "long_line": "Lines too long",
+    "long_cell": "Cells too long",
+    "json": "Entries that aren't JSON objects",
+    "unread": "Unreadable predictions",
     "new_label": "New labels",
     "config": "Labeling configuration",
     "many_people": "Too many annotators",
     "annotator": "Labels without an annotator",
     "contradicting": "Conflicting labels",
-    "left_out": "Not taken over",
+    "left_out": "Not imported",
     "rows": "Too many rows",
-    "empty_text": "Rows without a text",
-    "long_text": "Texts that are too long",
-    "label": "Labels that cannot be names",
+    "empty_text": "Rows without text",
+    "long_text": "Texts too long",
+    "label": "Invalid label names",
     "many_labels": "Too many labels",
-    "id": "Ids that are too long",
-    "group": "Groups that are too long",
-    "time": "Times that cannot be read",
+    "id": "IDs too long",
+    "group": "Groups too long",
+    "time": "Unreadable times",
     "split": "Unknown splits",
     "tag": "Lines without a tag",
     **dict.fromkeys(("labels", "several"), "Rows with several annotations of one person"),
-    **dict.fromkeys(("answer", "not_json", "shape", "names", "kind", "metadata", "content"), "Annotations and contents that can't be read"),
-    **dict.fromkeys(("blank", "unstorable_text", "unknown_label"), "Annotations whose text or label can't be kept"),
+    **dict.fromkeys(("answer", "not_json", "shape", "names", "kind", "metadata", "content"), "Unreadable annotations and contents"),
+    **dict.fromkeys(("blank", "unstorable_text", "unknown_label"), "Annotations without a usable text or label"),
     **dict.fromkeys(
-        ("span", "offsets", "outside", "white_space", "other_text", "too_many_spans", "tags", "tokens"), "Spans that don't fit"
+        ("span", "offsets", "outside", "white_space", "other_text", "too_many_spans", "tags", "tokens"), "Spans that don't match their text"
     ),
-    **dict.fromkeys(("messages", "first_turn", "turn", "turn_changed", "turn_keys", "no_answer"), "Dialogues that don't fit"),
-    **dict.fromkeys(("responses", "choice", "ranking"), "Comparisons that don't fit their responses"),
-    "mapping": "Mapping of columns",
+    **dict.fromkeys(("messages", "first_turn", "turn", "turn_changed", "turn_keys", "no_answer"), "Chats with invalid turns"),
+    **dict.fromkeys(("responses", "choice", "ranking"), "Comparisons that don't match their responses"),
+    "mapping": "Column mapping",
     "empty": "Nothing to import",
-    "type": "Kind of file",
+    "type": "File type",
     "memory": "Memory needed",
     "slow": "Time needed",
     "layout": "Layout of another task",
-    "turns": "Dialogues to look at twice",
+    "turns": "Chats to check",
     "equal": "Identical responses",
     "twins": "Look-alike texts",
 }
@@ -59,10 +59,10 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong. line: where in the file, from 1; 0 for the file as a whole. mend: what to do about it.
+    """Something that is wrong. line: where in the file, from 1; 0 for the file as a whole. mend: the fix.
 
-    blocks: the file cannot be imported before it is mended; otherwise only the row is left out. member: the file inside an archive.
-    notice: nothing is wrong with a row; something of the file is not taken.
+    blocks: the file cannot be imported until it's fixed; otherwise only the row is left out. member: the file inside an archive.
+    notice: no row is wrong; part of the file isn't imported.
     """
 
     line: int
@@ -78,11 +78,11 @@ class Problem:
 class Report:
     """The sum of a dry run. rows: all that were read; ok: those that would become items (duplicates among them).
 
-    labelled: of these, with a label. layout: the name of the known layout that the file has, or empty.
-    people, models: those who said something in another labeling tool, with how often.
-    accounts: of the people, those who have an account here, with what it is called.
+    labeled: of these, with a label. layout: the name of the known layout that the file has, or empty.
+    people, models: annotators and models in the source tool, with counts.
+    accounts: of the people, those who have an account here, with its name.
     contradicting: texts that carry different labels, with no annotator named; contradictions: the first of them, as lines and labels.
-    values: of the label column as the file has them, with how often; decided: those that become something else, or that somebody mapped.
+    values: of the label column as the file has them, with how often; decided: those that become something else, or are mapped explicitly.
     config: the labeling configuration beside the data, as text. classes: those that it lists for the question that was taken.
     """
 
@@ -92,7 +92,7 @@ class Report:
     blocked: bool = False
     problems: list[Problem] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    labelled: int = 0
+    labeled: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     people: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
@@ -120,25 +120,23 @@ class Report:
         self.labels[name] += 1
         if len(self.labels) == LABELS_LIMIT + 1:
             sentence = f"The label column has more than {LABELS_LIMIT:,} different values."
-            self.add(Problem(line, "many_labels", sentence, "Map another column to label: this one looks like text or ids.", blocks=True))
+            self.add(Problem(line, "many_labels", sentence, "Map another column to label: this one looks like texts or IDs.", blocks=True))
 
     def add_person(self, name: str, line: int) -> None:
-        """Count one answer of somebody; blocks when a file names more people than any project has."""
+        """Count a person's annotation; blocks if a file has too many people."""
         self.people[name] += 1
         if len(self.people) == PEOPLE_LIMIT + 1:
-            sentence = f"The file names more than {PEOPLE_LIMIT:,} annotators."
-            self.add(
-                Problem(line, "many_people", sentence, "Choose another column or parser: this looks like something else.", blocks=True)
-            )
+            sentence = f"The file has more than {PEOPLE_LIMIT:,} annotators."
+            self.add(Problem(line, "many_people", sentence, "Choose another column or parser.", blocks=True))
 
     def said(self) -> dict[str, Any]:
-        """Who said something in another tool."""
+        """An annotator or model of another tool."""
         return {"people": dict(self.people.most_common()), "models": dict(self.models.most_common()), "accounts": self.accounts}
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON types. labels: at most LABELS_LIMIT of them."""
         return {
-            "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labelled": self.labelled,
+            "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labeled": self.labeled,
             "repeated": self.repeated, "layout": self.layout, "contradicting": self.contradicting, "contradictions": self.contradictions,
             "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),

@@ -51,14 +51,14 @@ def propose(path: Path, file_name: str, encoding: str, *, lists: bool = True) ->
 
 
 def binary_kind(path: Path) -> str:
-    """The parser of a file that is no text: told by its first bytes, or those of the first file in an archive. Empty for text."""
+    """The parser of a binary file, from its first bytes, or those of the first file in an archive. Empty for text."""
     member = readers.open_source(path).members[0]
     head = member.head(4)
     return {b"PAR1": "parquet", b"PK\x03\x04": "xlsx", b"PK\x05\x06": "xlsx"}.get(head, "")
 
 
 def is_packed(path: Path) -> bool:
-    """Whether the file's own bytes are no text: an archive, Parquet or Excel."""
+    """Whether the file is binary: an archive, Parquet or Excel."""
     member = readers.open_source(path).members[0]
     return bool(member.packing or binary_kind(path))
 

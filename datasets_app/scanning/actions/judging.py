@@ -34,12 +34,12 @@ def dismiss(*, finding_id: UUID, actor: User, reason: str, seen: str = "") -> Fi
 
 
 def confirm(*, finding_id: UUID, actor: User, seen: str = "") -> Finding:
-    """Something is wrong here and is to be mended. Changes no label. Raises PermissionDenied or Conflict."""
+    """Confirm an issue to fix. Changes no label. Raises PermissionDenied or Conflict."""
     return judge(finding_id, actor, Status.CONFIRMED, Verb.FINDING_CONFIRMED, seen)
 
 
 def reopen(*, finding_id: UUID, actor: User, seen: str = "") -> Finding:
-    """Nobody answers for it any more. Raises PermissionDenied or Conflict."""
+    """Reopen a dismissed issue. Raises PermissionDenied or Conflict."""
     return judge(finding_id, actor, Status.OPEN, Verb.FINDING_REOPENED, seen)
 
 
@@ -50,7 +50,7 @@ def judge(finding_id: UUID, actor: User, new: Status, verb: Verb, seen: str, rea
     policy.require(actor, "scanning.judge", row)
     old = Status(row.status)
     if seen and seen != old:
-        raise Conflict(f"This finding is {old.label.lower()} meanwhile.", next_step="Reload the page to see what was said.")
+        raise Conflict(f"This issue is already {old.label.lower()}.", next_step="Reload the page to see the details.")
     check_move("finding", rules.MOVES, old, new)
     row.status, row.reason = new, reason
     row.decided_by, row.decided_at = (None, None) if new == Status.OPEN else (actor, timezone.now())

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from datasets_app.assist import embeddings
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import embeddings
-from datasets_app.labeling.models import Label
 from datasets_app.scanning import queries, rules
 from datasets_app.scanning.actions.recording import Draft, record
 from datasets_app.scanning.actions.scans import finish, load
 from datasets_app.scanning.models import Scan
 from datasets_app.scanning.rules import FOLDS, SEED, TEXT_LIMIT, Kind
+from datasets_app.schemas.models.schemas import Label
 from lifecycle.ground.compute.child import run_child
 from lifecycle.ground.jobs.context import JobContext
 from lifecycle.runtime.engine.base import BaseFolder
@@ -39,7 +39,7 @@ class Classes(NamedTuple):
 def run_label_errors(ctx: JobContext) -> None:
     """The job: write the decided texts down, let the program judge them, make findings of what it doubts. Safe to run again."""
     scan = load(ctx)
-    ctx.checkpoint({})  # of an earlier attempt, whose folder is gone
+    ctx.checkpoint({})  # of an earlier attempt, whose folder no longer exists
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base = embeddings.packaged_base()
@@ -51,7 +51,7 @@ def run_label_errors(ctx: JobContext) -> None:
         if not result.ok:
             raise Refused(result.message, next_step=result.next_step)
         for done in write_findings(ctx, scan, folder, classes):
-            ctx.progress(done, result.data["issues"], stage="Writing findings", unit="findings")
+            ctx.progress(done, result.data["issues"], stage="Writing data issues", unit="findings")
             ctx.raise_if_cancelled()
     kept = [each for each in ("rows", "left_out_rows", "agreement", "folds", "noise") if each in result.data]
     left_out = [classes.rows[number].name for number in result.data["left_out"]]

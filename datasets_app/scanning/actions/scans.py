@@ -33,15 +33,15 @@ def scan(*, dataset: Dataset, kind: str, actor: User) -> Job:
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     policy.require(actor, "scanning.scan", dataset)
     if kind not in ScanKind.values:
-        told = f"A dataset is scanned for {' or '.join(ScanKind.values)}."
+        told = f"Choose a type of scan: {' or '.join(ScanKind.values)}."
         raise Refused(told, fields={"kind": [told]})
     if queries.running(dataset, kind):
-        raise Conflict("This dataset is being scanned already.", next_step="Wait until it is done, or cancel its job.")
+        raise Conflict("This dataset is already being scanned.", next_step="Wait until the scan finishes, or cancel its job.")
     if kind == ScanKind.LABEL_ERRORS and not dataset.task_type.one_label:
-        told = "Label errors are looked for where each text has one class; this dataset's task is another."
-        raise Refused(told, next_step="Look for near duplicates instead.", fields={"kind": [told]})
+        told = "Label errors can only be found in single-label datasets."
+        raise Refused(told, next_step="Scan for near duplicates instead.", fields={"kind": [told]})
     if kind == ScanKind.LABEL_ERRORS and not queries.has_decisions(dataset):
-        raise Refused("No item of this dataset is decided yet.", next_step="Label items, or import a file with labels as decisions.")
+        raise Refused("This dataset has no labeled items yet.", next_step="Label items, or import a file with resolved labels.")
     if not queries.newest_item(dataset):
         raise Refused("This dataset has no items yet.", next_step="Import a file first.")
     row = Scan.objects.create(dataset=dataset, kind=kind, created_by=actor)
@@ -65,7 +65,7 @@ def finish(ctx: JobContext, row: Scan, report: dict[str, Any]) -> None:
     gone = 0
     while closed := close_some(ctx, row):
         gone += closed
-        ctx.progress(gone, stage="Closing what is gone", unit="findings")
+        ctx.progress(gone, stage="Closing issues no longer found", unit="findings")
     with transaction.atomic():
         ctx.hold()
         found = Finding.objects.filter(last_scan=row)
@@ -81,7 +81,7 @@ def finish(ctx: JobContext, row: Scan, report: dict[str, Any]) -> None:
 
 @transaction.atomic
 def close_some(ctx: JobContext, row: Scan) -> int:
-    """Mark at most 1,000 findings that this scan did not meet as gone. Dismissed ones stay: somebody answers for them. Returns how many."""
+    """Mark at most 1,000 findings that this scan did not meet as no longer found. Dismissed ones stay. Returns how many."""
     ctx.raise_if_cancelled()
     ctx.hold()
     total = 0
@@ -95,7 +95,7 @@ def close_some(ctx: JobContext, row: Scan) -> int:
 
 
 def count(dataset: Dataset, kind: str, changes: dict[Status, int]) -> None:
-    """Bring the tally of a kind in line with a change, in the caller's transaction."""
+    """Update the tally of a kind, in the caller's transaction."""
     moved = {status.value: F(status.value) + change for status, change in changes.items() if change}
     if moved:
         Tally.objects.filter(dataset=dataset, kind=kind).update(**moved)
@@ -107,5 +107,5 @@ def fail_scan(job: Job) -> None:
 
 
 def cancel_scan(job: Job) -> None:
-    """Somebody cancelled the job. What it found stays."""
+    """Handle a cancelled job. Issues found stay."""
     Scan.objects.filter(uuid=job.args["scan"]).update(state=ScanState.CANCELLED, ended_at=timezone.now())

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models.queues import Queue
 from datasets_app.scanning import queries
 from datasets_app.scanning.models import Finding, GroupMember
 from datasets_app.scanning.rules import Kind, Status
@@ -27,7 +27,7 @@ SLOTS = 1_000  # that one queue gets at once
 def send(*, dataset_id: UUID, kind: str, actor: User, name: str, overlap: int = 1, limit: int = 200) -> Queue:
     """Open a queue for the items of the most doubtful findings of a kind, open or confirmed, that were not sent yet.
 
-    Labels of people stand until the queue's answers are settled. limit: 1 to 1,000 items, with answers 1,000 in all; a group is sent whole
+    Labels stay until the queue's annotations are resolved. limit: 1 to 1,000 items, with answers 1,000 in all; a group is sent whole
     or not at all. Raises PermissionDenied, or Refused that names the field (no such kind, nothing to send, name taken, out of range).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
@@ -35,11 +35,11 @@ def send(*, dataset_id: UUID, kind: str, actor: User, name: str, overlap: int = 
     check(kind, overlap, limit)
     chosen, items = choose(dataset, kind, limit)
     if not items:
-        told = f"There are no {Kind(kind).label.lower()} that could be sent in a queue of {limit:,} items."
+        told = f"No unsent {Kind(kind).label.lower()} fit in a queue of {limit:,} items."
         raise Refused(
-            told, next_step="Scan the dataset, or take more items. What is in a queue already is not sent twice.", fields={"kind": [told]}
+            told, next_step="Scan the dataset, or allow more items. Items already in a queue aren't sent twice.", fields={"kind": [told]}
         )
-    queue = labeling.open_queue(dataset_id=dataset.uuid, actor=actor, name=name, overlap=overlap, source=Queue.Source.ITEMS, item_ids=items)
+    queue = open_queue(dataset_id=dataset.uuid, actor=actor, name=name, overlap=overlap, source=Queue.Source.ITEMS, item_ids=items)
     Finding.objects.filter(pk__in=[row.pk for row in chosen]).update(queue=queue)
     ledger.record(
         actor, Verb.FINDINGS_SENT, queue, project=dataset.project.uuid, dataset=dataset.uuid, kind=kind, findings=len(chosen),
@@ -52,11 +52,11 @@ def check(kind: str, overlap: int, limit: int) -> None:
     """Raises Refused, naming the field."""
     problems: dict[str, list[str]] = {}
     if kind not in Kind.values:
-        problems["kind"] = [f"Findings are {', '.join(Kind.values)}."]
+        problems["kind"] = [f"Unknown type of issue. Choose one of {', '.join(Kind.values)}."]
     if limit < 1 or limit * max(1, overlap) > SLOTS:
-        problems["limit"] = [f"{limit:,} items with {overlap} answers each; one queue takes 1 to {SLOTS:,} answers."]
+        problems["limit"] = [f"{limit:,} items with {overlap} annotators each are too many; one queue takes 1 to {SLOTS:,} annotations."]
     if problems:
-        raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The queue wasn't created.", next_step=next(iter(problems.values()))[0], fields=problems)
 
 
 def choose(dataset: Dataset, kind: str, limit: int) -> tuple[list[Finding], list[int]]:

@@ -18,7 +18,7 @@ def selection_of(dataset: Dataset, actor: User, filters: dict[str, str]) -> Sele
     """What filters choose for this person. Raises Refused, naming the field, where one does not hold or is not for them."""
     found = Selection(dataset, actor, filters, whole=True)
     if not found.holds:
-        told = f"A filter of the slice does not hold: {next(iter(found.problems.values()))}"
+        told = f"A filter of the slice is no longer valid: {next(iter(found.problems.values()))}"
         raise Refused(told, next_step="Choose another slice.", fields={"slice": [told]})
     return found
 
@@ -28,10 +28,12 @@ def choose(ctx: JobContext, selection: Selection) -> str:
     keys = array(KEY)
     for window in selection.walk():
         keys.extend(window.keys)
-        ctx.progress(len(keys), stage="Choosing items", unit="items")
+        ctx.progress(len(keys), stage="Selecting items", unit="items")
         ctx.raise_if_cancelled()
     if not keys:
-        raise Conflict("No snapshot was made. The slice chooses no item now.", next_step="Choose another slice, or freeze everything.")
+        raise Conflict(
+            "The version wasn't created. The slice matches no items now.", next_step="Choose another slice, or use all labeled items."
+        )
     return artifacts.put_bytes(keys.tobytes()).digest
 
 

@@ -37,11 +37,11 @@ def export(*, snapshot_id: UUID, actor: User, format: str) -> Job:
     policy.require(actor, "snapshots.export", snapshot)
     known = queries.export_formats(snapshot)
     if format not in known:
-        told = f"This snapshot is exported as {', '.join(known)}."
+        told = f"This dataset version can be exported as {', '.join(known)}."
         raise Refused(told, fields={"format": [told]})
     most = FORMATS[ExportFormat(format)].most
     if most and snapshot.counts["rows"] > most:
-        told = f"{ExportFormat(format).label} holds at most {most:,} rows; this snapshot has {snapshot.counts['rows']:,}."
+        told = f"{ExportFormat(format).label} is limited to {most:,} rows; this version has {snapshot.counts['rows']:,}."
         raise Refused(told, next_step="Export CSV or Parquet.", fields={"format": [told]})
     return jobs.enqueue(
         "snapshots.export", actor=actor, project=snapshot.dataset.project, args={"snapshot": str(snapshot.uuid), "format": format},
@@ -79,7 +79,7 @@ def about(snapshot: Snapshot) -> About:
     facts = [
         f"{snapshot.counts['rows']:,} rows: {splits}.",
         f"Task: {dataset.get_task_display()}.",
-        f"Digest of the snapshot: `{snapshot.digest}`.",
+        f"Digest of the dataset version: `{snapshot.digest}`.",
     ]
     if dataset.licence:
         facts.append(f"Licence: {inline(dataset.licence)}.")

@@ -14,10 +14,10 @@ from django.db import transaction
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models import LabelSchema
-from datasets_app.labeling.queries.changes import decisions_behind
+from datasets_app.review.queries.moves import decisions_behind
 from datasets_app.scanning import queries as scanning
 from datasets_app.scanning.rules import Kind
+from datasets_app.schemas.models.schemas import LabelSchema
 from datasets_app.snapshots import manifest, queries, rules
 from datasets_app.snapshots.actions.choosing import choose, chosen, selection_of
 from datasets_app.snapshots.counting import label_protocol
@@ -70,7 +70,7 @@ def freeze(
     if wrong := rules.check_shares(shares):
         raise Refused(next(iter(wrong.values()))[0], fields=wrong)
     if not 0 <= seed <= SEED_LIMIT:
-        told = f"The seed is a whole number from 0 to {SEED_LIMIT:,}."
+        told = f"The seed must be a whole number from 0 to {SEED_LIMIT:,}."
         raise Refused(told, fields={"seed": [told]})
     kept = datasets.find_slice(actor, dataset, slice_id) if slice_id else None
     selection = selection_of(dataset, actor, kept.filters) if kept else None
@@ -78,15 +78,13 @@ def freeze(
     number = newest.number if newest else 0
     if after is not None and after != number:
         raise Conflict(
-            f"Snapshot {number} was frozen while you were looking.", next_step="Look at it; freeze again only if you need another."
+            f"Version {number} was created while you were editing.", next_step="Open it; create another version only if you need one."
         )
     if queries.freezing_now(dataset):
-        raise Conflict("A snapshot of this dataset is being frozen.", next_step="Wait until it is done.")
+        raise Conflict("A version of this dataset is being created.", next_step="Wait until that finishes.")
     check_moved(dataset)
     if not queries.has_decisions(dataset):
-        raise Refused(
-            "No item of this dataset has a decided label yet.", next_step="Label items, or import a file with labels as decisions."
-        )
+        raise Refused("This dataset has no labeled items yet.", next_step="Label items, or import a file with resolved labels.")
     asked = {"snapshot": str(uuid4()), "seed": seed, "shares": shares, "note": note.strip()[:300]}
     args = {**asked, "dataset": str(dataset.uuid), "after": number, "filters": selection.said if selection else None}
     job = jobs.enqueue(
@@ -109,7 +107,7 @@ def run_freeze(ctx: JobContext) -> None:
 
 
 def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
-    """Everything up to the snapshot's row. Raises Refused when these rows cannot be frozen, or nobody asked for it by the audit log."""
+    """Everything up to the snapshot's row. Raises Refused when these rows cannot be frozen, or the audit log has no request for it."""
     check_asked(ctx, dataset)
     filters = ctx.args.get("filters")
     selection = selection_of(dataset, asker(ctx), filters) if filters else None
@@ -121,14 +119,14 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     schema = LabelSchema.objects.get(pk=kept["schema"])
     taken = chosen(kept["chosen"]) if selection else None
     read = read_rows(ctx, dataset, cut, schema, taken)
-    ctx.progress(len(read.rows), stage="Dividing into splits", unit="rows")
+    ctx.progress(len(read.rows), stage="Splitting", unit="rows")
     division = divide(
         read.rows, seed=ctx.args["seed"], shares=ctx.args["shares"], anchors=queries.anchors(dataset), near=scanning.near_texts(dataset),
         beside=read.beside,
     )  # fmt: skip
     division.left_out.update({Reason.REMOVED.value: read.removed} if read.removed else {})
     if refusal := rules.why_not(division.placed, division.left_out):
-        raise Refused(f"No snapshot was made. {refusal[0]}", next_step=refusal[1])
+        raise Refused(f"The version wasn't created. {refusal[0]}", next_step=refusal[1])
     ctx.raise_if_cancelled()
     ctx.progress(len(read.rows), stage="Writing the manifest")
     filters_digest = digest_of(filters) if filters else ""
@@ -150,9 +148,9 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
 
 @transaction.atomic
 def cut_with_schema(dataset: Dataset) -> dict[str, int | list[int]]:
-    """The present moment, and the version of the classes by which its decisions are named, while nobody changes classes.
+    """The present moment, and the version of the classes by which its decisions are named, while the schema is locked.
 
-    Raises Refused where there are none, Conflict where decisions carry classes that went away since the snapshot was asked for.
+    Raises Refused where there are none, Conflict where decisions carry classes that were removed since the version was requested.
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     schema = queries.newest_schema(dataset)
@@ -163,10 +161,10 @@ def cut_with_schema(dataset: Dataset) -> dict[str, int | list[int]]:
 
 
 def check_moved(dataset: Dataset) -> None:
-    """Raises Conflict while decisions carry classes that went away: whoever changed these would choose which rows there are."""
+    """Raises Conflict while decisions carry classes that went away: whoever changed these would choose the rows."""
     if decisions_behind(dataset).exists():
-        told = "Decisions of merged or split classes are still being moved, and would be left out."
-        raise Conflict(told, next_step="Wait until their job is done, or move them on the page of the classes.")
+        told = "Labels of merged or split labels are still being moved and would be excluded."
+        raise Conflict(told, next_step="Wait until that job finishes, or move them on the label schema page.")
 
 
 def check_asked(ctx: JobContext, dataset: Dataset) -> None:
@@ -175,7 +173,7 @@ def check_asked(ctx: JobContext, dataset: Dataset) -> None:
     by = ctx.job.created_by and str(ctx.job.created_by.uuid)
     events = accounts.events_about(dataset.uuid, {Verb.SNAPSHOT_REQUESTED})
     if not any(event.actor == by and said_in(event.payload) == asked for event in events):
-        raise Refused("The audit log doesn't show who requested this snapshot.", next_step="Freeze it again.")
+        raise Refused("The audit log doesn't show who requested this version.", next_step="Create it again.")
 
 
 def said_in(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +183,7 @@ def said_in(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def count_labels(ctx: JobContext, rows: int) -> None:
     """Note how many labels were counted."""
-    ctx.progress(rows, stage="Counting how labels were decided", unit="rows")
+    ctx.progress(rows, stage="Counting label sources", unit="rows")
     ctx.raise_if_cancelled()
 
 
@@ -209,7 +207,7 @@ def read_rows(ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema, 
         else:
             removed += is_taken
         if count % BATCH == 0:
-            ctx.progress(count, cut.items, stage="Reading decisions", unit="rows")
+            ctx.progress(count, cut.items, stage="Reading labels", unit="rows")
             ctx.raise_if_cancelled()
     return Read(rows, beside, removed)
 
@@ -218,14 +216,14 @@ def asker(ctx: JobContext) -> User:
     """Who asked for a snapshot of a slice: its filters choose what this person sees."""
     actor: User | None = ctx.job.created_by
     if actor is None:
-        raise Refused("A snapshot of a slice is asked for by a person.")
+        raise Refused("A version of a slice must be requested by a person.")
     return actor
 
 
 def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str, Any]:
-    """What the rules found and left out, as it is kept with the snapshot. leaked: test rows that also stand in train, counted anew.
+    """What the rules found and left out, as it is kept with the snapshot. leaked: test rows that are also in train, re-counted.
 
-    scanned: whether near duplicates had been looked for; near_rows: decided rows that stand in a group of them.
+    scanned: whether near duplicates had been looked for; near_rows: labeled rows in a group of them.
     """
     return {
         "leaked": rules.leaked_rows(division.placed), "left_out": dict(division.left_out), "undecided": undecided,
@@ -243,7 +241,9 @@ def record(ctx: JobContext, dataset: Dataset, values: dict[str, Any]) -> Snapsho
     parent = queries.latest(dataset)
     number = parent.number if parent else 0
     if number != ctx.args["after"]:
-        raise Conflict(f"Snapshot {number} was frozen meanwhile, so this one was not made.", next_step="Freeze again if you need another.")
+        raise Conflict(
+            f"Version {number} was created in the meantime, so this one wasn't.", next_step="Create a version again if you need another."
+        )
     actor = ctx.job.created_by
     snapshot = Snapshot.objects.create(
         uuid=ctx.args["snapshot"], dataset=dataset, number=number + 1, parent=parent, created_by=actor,
@@ -268,7 +268,7 @@ def write_assignments(ctx: JobContext, snapshot: Snapshot) -> None:
     while batch := list(islice(rows, BATCH)):
         write_batch(snapshot, batch)
         done += len(batch)
-        ctx.progress(done, total, stage="Noting the splits", unit="rows")
+        ctx.progress(done, total, stage="Saving splits", unit="rows")
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from lifecycle.runtime.task_types.exports import Entry, Tally
 Writer = Callable[[Path, Iterator[Entry], Tally, About], None]
 ZIP = "application/zip"
 WHOLE = "Everything; structures as JSON."
-BESIDE = "A file for each split, with ids, groups, times and other keys beside."
+BESIDE = "One file per split, with IDs, groups, times, and other keys."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +43,40 @@ def own(kind: ExportFormat, holds: str, name: str = "{split}.jsonl") -> Format:
 
 
 FORMATS: Mapping[ExportFormat, Format] = {
-    ExportFormat.CSV: Format("text/csv", "csv", tables.write_csv, f"{WHOLE} Cells like formulas get an apostrophe."),
+    ExportFormat.CSV: Format("text/csv", "csv", tables.write_csv, f"{WHOLE} Formula-like cells get an apostrophe."),
     ExportFormat.XLSX: Format(
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", tables.write_xlsx,
-        "As CSV, but for cells over 32,767 characters, control characters and carriage returns.", most=tables.SHEET_ROWS,
+        "Like CSV, except cells over 32,767 characters, control characters, and carriage returns.", most=tables.SHEET_ROWS,
     ),
     ExportFormat.JSONL: Format("application/x-ndjson", "jsonl", tables.write_jsonl, WHOLE),
     ExportFormat.PARQUET: Format("application/vnd.apache.parquet", "parquet", tables.write_parquet, WHOLE),
     ExportFormat.HUGGING_FACE: Format(
         ZIP, "hf.zip", folders.write,
-        "A folder with a README. Texts as Parquet with named classes; spans both as they are and as tokens with tags. Dialogues, pairs and "
-        "rankings as JSONL.",
+        (
+            "A folder with a README. Texts as Parquet with named labels; spans both as given and as tokens with tags. "
+            "Chats, preferences, and rankings as JSONL."
+        ),
     ),
 } | {
     kind: own(kind, holds, *name)
     for kind, holds, *name in (
-        (ExportFormat.FASTTEXT, "Texts on one line and classes, a file for each split.", "{split}.ft"),
-        (ExportFormat.CONLL, "Tokens and tags, a file for each split; of overlapping spans the longest.", "{split}.conll"),
-        (ExportFormat.CHAT, f"The decided dialogue. {BESIDE}"),
-        (ExportFormat.SHARE_GPT, f"The decided dialogue. {BESIDE}"),
-        (ExportFormat.PROMPT, f"The last turn of a dialogue is its completion. {BESIDE}"),
-        (ExportFormat.ALPACA, f"Instruction, input and output. {BESIDE}"),
+        (ExportFormat.FASTTEXT, "Single-line texts with labels, one file per split.", "{split}.ft"),
+        (ExportFormat.CONLL, "Tokens and tags, one file per split; only the longest of overlapping spans.", "{split}.conll"),
+        (ExportFormat.CHAT, f"The annotated chat. {BESIDE}"),
+        (ExportFormat.SHARE_GPT, f"The annotated chat. {BESIDE}"),
+        (ExportFormat.PROMPT, f"The last turn of a chat is the completion. {BESIDE}"),
+        (ExportFormat.ALPACA, f"Instruction, input, and output. {BESIDE}"),
         (ExportFormat.SUMMARIES, f"Document and summary. {BESIDE}"),
-        (ExportFormat.TRL, f"The better response as chosen; no ties, no two bad ones. {BESIDE}"),
+        (ExportFormat.TRL, f"The better response as chosen; without ties and pairs with two bad responses. {BESIDE}"),
         (
             ExportFormat.OPENAI,
-            f"The better response as preferred output; no ties, no two bad ones, none without a prompt; texts become messages. {BESIDE}",
+            (
+                "The better response as preferred output; without ties, pairs with two bad responses, and pairs without a "
+                f"prompt; texts become messages. {BESIDE}"
+            ),
         ),
-        (ExportFormat.UNPAIRED, f"Each response with true or false; a pair becomes two rows, both false where both are bad. {BESIDE}"),
-        (ExportFormat.RANKINGS, f"Responses and their order. {BESIDE}"),
+        (ExportFormat.UNPAIRED, f"Each response with true or false; a pair becomes two rows, both false if both are bad. {BESIDE}"),
+        (ExportFormat.RANKINGS, f"Responses with their ranking. {BESIDE}"),
     )
 }  # fmt: skip
 

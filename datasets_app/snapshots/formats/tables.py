@@ -39,7 +39,7 @@ def line_of(entry: Entry) -> dict[str, Any]:
 
 
 def cells_of(entry: Entry, columns: tuple[str, ...]) -> list[str]:
-    """The cells of a row as text: what is no text as JSON, nothing where there is none."""
+    """The cells of a row as text: non-text as JSON, empty if missing."""
     line = line_of(entry)
     return [cell_of(line[column], column) for column in columns]
 

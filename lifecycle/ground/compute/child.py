@@ -26,7 +26,7 @@ from lifecycle.runtime.engine.events import read_events
 log = logging.getLogger(__name__)
 ENGINE: tuple[str, ...] = (sys.executable, "-m", "lifecycle.runtime.engine")
 POLL_SECONDS = 0.2
-NICE = 5  # of what trains: what somebody waits for goes first on the same cores
+NICE = 5  # of what trains: what someone waits for goes first on the same cores
 GRACE_SECONDS = 60.0  # from SIGTERM (write a checkpoint, leave) to SIGKILL
 OFFSET = "events_offset"
 
@@ -41,7 +41,7 @@ def wait_until_free(ctx: JobContext, folder: Path) -> None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                ctx.progress(0, stage="Waiting for the process of a lost worker to leave")
+                ctx.progress(0, stage="Waiting for a lost worker's process to exit")
                 ctx.raise_if_cancelled()
                 time.sleep(POLL_SECONDS)
             else:
@@ -86,11 +86,11 @@ def run_child(
     enough: asked while it runs; once true the child is to leave as if the job were cancelled, though it is not.
     A cancelled job gives the child time to write its checkpoint, and returns status cancelled: record it, then call
     ctx.raise_if_cancelled(), so that the job ends so too. Raises LeaseLost or Released after the child has left. Running the same verb on
-    the same folder again goes on where it stopped.
+    the same folder again continues where it stopped.
     """
     with contextlib.suppress(FileNotFoundError):
         (folder / "result.json").unlink()  # of an earlier, cancelled or failed, execution
-    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():  # a folder that was laid out anew tells from its beginning
+    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():  # a folder that was laid out again tells from its beginning
         ctx.checkpoint({name: value for name, value in ctx.job.checkpoint.items() if name != OFFSET})
     with (folder / "output.log").open("ab") as output:
         child = subprocess.Popen(
@@ -111,7 +111,7 @@ def run_child(
         raise LeaseLost
     result = read_result(folder, child.returncode)
     if killed and not result.data:
-        result = Result("cancelled")  # it did not leave by itself, and its last checkpoint is whole
+        result = Result("cancelled")  # it did not leave on its own, and its last checkpoint is whole
     if ctx.stopping and result.status == "cancelled" and not ctx.cancelled:
         raise Released
     return result
@@ -134,7 +134,7 @@ def watch(
             child.terminate()
             kill_at = time.monotonic() + grace_seconds
         if kill_at is not None and time.monotonic() > kill_at:
-            log.warning("child_killed job=%s pid=%s: it did not leave within %s s", ctx.job.uuid, child.pid, grace_seconds)
+            log.warning("child_killed job=%s pid=%s: it didn't exit within %s s", ctx.job.uuid, child.pid, grace_seconds)
             child.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(POLL_SECONDS)
@@ -181,7 +181,7 @@ def read_result(folder: Path, returncode: int) -> Result:
     except FileNotFoundError:
         return without_result(returncode)
     except ValueError:
-        return Result("failed", "crashed", "The run left a result that cannot be read.", "Resume it: it goes on from its last checkpoint.")
+        return Result("failed", "crashed", "The run's result can't be read.", "Resume it. It continues from its last checkpoint.")
     error = data.get("error") or {}
     return Result(data["status"], error.get("code", ""), error.get("message", ""), error.get("next_step", ""), data)
 
@@ -191,14 +191,14 @@ def without_result(returncode: int) -> Result:
     if returncode == -signal.SIGKILL:
         return Result(
             "failed", "out_of_memory",
-            "The process was killed from outside, as the system does when memory runs out.",
-            "Choose a smaller batch or shorter texts, or free memory, and resume: it goes on from its last checkpoint.",
+            "The process was killed, probably because the machine ran out of memory.",
+            "Choose a smaller batch size or shorter texts, or free memory. Then resume; the run continues from its last checkpoint.",
         )  # fmt: skip
     return Result(
         "failed",
         "crashed",
-        f"The process ended without a result ({ending(returncode)}).",
-        "Read the end of its log, then resume: it goes on from its last checkpoint.",
+        f"The process exited without a result ({ending(returncode)}).",
+        "Check the end of its log, then resume. The run continues from its last checkpoint.",
     )
 
 

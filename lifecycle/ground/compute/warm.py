@@ -46,7 +46,7 @@ def embed(artifact: Path, texts: list[str], timeout_seconds: float = 120.0) -> l
 
 
 def embed_base(base: Path, texts: list[str], *, digest: str, max_tokens: int, timeout_seconds: float = 120.0) -> list[list[float]]:
-    """The vector of each text by a base model that nobody has tuned: mean-pooled, of length 1. digest: of the base's files."""
+    """The vector of each text by a base model that no one has tuned: mean-pooled, of length 1. digest: of the base's files."""
     payload = {"base": str(base), "digest": digest, "max_tokens": max_tokens, "texts": texts}
     vectors: list[list[float]] = call("embed", payload, timeout_seconds)["embeddings"]
     return vectors
@@ -87,7 +87,7 @@ def socket_path() -> Path:
     owner = path.parent.stat()
     if owner.st_uid != os.getuid():
         raise NotReady(
-            f"The folder {path.parent} belongs to somebody else, so the engine is not started in it.",
+            f"The folder {path.parent} belongs to another user, so the engine can't start in it.",
             next_step="Choose a shorter DATA_DIR.",
         )
     return path

@@ -94,7 +94,7 @@ def cancel(job_id: UUID, actor: Person) -> Job:
 def prioritise(job_id: UUID, priority: Priority, actor: Person, *, seen: Priority | None = None) -> Job:
     """Have a waiting job go sooner or later. Asking twice is asking once.
 
-    seen: its priority as the person saw it. Raises PermissionDenied (as `cancel`) or Conflict (it waits no more, or somebody has changed
+    seen: its priority as the person saw it. Raises PermissionDenied (as `cancel`) or Conflict (it waits no more, or someone has changed
     its priority since).
     """
     job = Job.objects.select_for_update(no_key=True).get(uuid=job_id)
@@ -142,7 +142,7 @@ def next_in_line(queue: str, device: Device, now: datetime) -> Job | None:
 
 
 def bind(job: Job, device: Device) -> None:
-    """What left its device open goes on with this one, also after a crash. Only the holder of the lease may; else nothing is changed."""
+    """What left its device open continues with this one, also after a crash. Only the holder of the lease may; else nothing is changed."""
     if job.device == Device.ANY and _held(job).update(device=device):
         job.device = device
 
@@ -160,7 +160,7 @@ def leave() -> None:
 
 
 def ring_for(queue: str, device: str) -> None:
-    """Ring where a job of this device is heard. Where no worker with a GPU is there, nobody would take its bells out of the broker; one
+    """Ring where a job of this device is heard. Where no worker with a GPU is there, no one would take its bells out of the broker; one
     that comes rings for itself."""
     for bell in rules.bells(queue, device):
         if bell == queue or Device.GPU in queries.devices_served(queue):
@@ -241,7 +241,7 @@ def _progress(job: Job) -> dict[str, Any]:
 
 
 def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
-    """Move a job into a final state and tell its room, in one transaction. False, and nothing changed, when somebody was quicker."""
+    """Move a job into a final state and tell its room, in one transaction. False, and nothing changed, when someone was quicker."""
     check_move("job", rules.MOVES, old, new)
     kind = registry.find(job.kind)
     told = {State.FAILED: kind.on_failed, State.CANCELLED: kind.on_cancelled}.get(new) if kind else None

@@ -29,11 +29,11 @@ class Cancelled(Stop):
 
 
 class Released(Stop):
-    """This worker leaves; another one will go on from the checkpoint."""
+    """This worker leaves; another one will continue from the checkpoint."""
 
 
 class LeaseLost(Stop):
-    """Somebody else holds the job now: write nothing more."""
+    """Someone else holds the job now: write nothing more."""
 
 
 class JobContext:
@@ -71,7 +71,7 @@ class JobContext:
 
     @property
     def stopping(self) -> bool:
-        """Whether this worker process leaves and the job is to go on elsewhere."""
+        """Whether this worker process leaves and the job is to continue elsewhere."""
         return stopping.is_set()
 
     def lose(self) -> None:
@@ -106,7 +106,7 @@ class JobContext:
             self._dirty = True
 
     def checkpoint(self, state: dict[str, Any]) -> None:
-        """Keep where to go on after a crash, in the caller's transaction if there is one. Raises LeaseLost."""
+        """Keep where to continue after a crash, in the caller's transaction if there is one. Raises LeaseLost."""
         if not self._mine().update(checkpoint=state):
             self._lost.set()
             raise LeaseLost
@@ -121,7 +121,7 @@ class JobContext:
     def beat(self, *, renew: bool) -> None:
         """Write progress if there is news, renew the lease if asked, and learn of a cancel. Sets `lost` when the row is no longer ours.
 
-        One statement where something is written and nobody has asked for a cancel.
+        One statement where something is written and no one has asked for a cancel.
         """
         if self._write(self._mine().filter(cancel_requested_at=None), renew=renew):
             return

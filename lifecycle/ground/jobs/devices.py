@@ -47,12 +47,12 @@ def read(text: str, visible: str | None) -> Serving:
     found = re.fullmatch(r"cuda(?::([0-9]{1,4}(?:,[0-9]{1,4})*))?", text.strip())
     wanted = (found[1] or "0").split(",") if found else []
     if not wanted or len(set(wanted)) != len(wanted):
-        raise ValueError(f"A device is cpu, cuda, cuda:N or cuda:N,N with numbers of GPUs from 0, got {text!r}.")
+        raise ValueError(f"The device must be cpu, cuda, cuda:N, or cuda:N,N with GPU numbers from 0, got {text!r}.")
     if visible is None:
         return Serving(Device.GPU, tuple(wanted))
     seen = [each.strip() for each in visible.split(",") if each.strip()]
     if beyond := next((each for each in wanted if int(each) >= len(seen)), None):
-        raise ValueError(f"There is no GPU {beyond} here: CUDA_VISIBLE_DEVICES names {len(seen)}.")
+        raise ValueError(f"GPU {beyond} not found: CUDA_VISIBLE_DEVICES lists {len(seen)}.")
     return Serving(Device.GPU, tuple(seen[int(each)] for each in wanted))
 
 

@@ -1,4 +1,4 @@
-"""The embedded broker, mended: kombu's file transport lets a reader take a message that is not written yet, and its worker dies of it."""
+"""The embedded broker, fixed: kombu's file transport lets a reader take a message that is not written yet, and its worker dies of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
         try:
             return super()._get(queue)
         except ValueError as error:
-            log.warning("message_dropped queue=%s: it is not JSON", queue)
+            log.warning("message_dropped queue=%s: invalid JSON", queue)
             raise Empty from error
 
 

@@ -28,17 +28,17 @@ class Job(models.Model):
     queue = models.CharField(max_length=20, choices=Queue.choices, default=Queue.DEFAULT)
     project = models.ForeignKey("access.Project", on_delete=models.PROTECT, null=True, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
-    subject_type = models.CharField(max_length=80, blank=True, default="", help_text="Kind of the thing worked on, such as training.run.")
+    subject_type = models.CharField(max_length=80, blank=True, default="", help_text="Kind of the object, such as training.run.")
     subject_uuid = models.UUIDField(null=True)
     args = models.JSONField(default=dict)
-    key = models.CharField(max_length=200, null=True, help_text="The same work is not queued twice while a job with its key is unfinished.")  # noqa: DJ001
+    key = models.CharField(max_length=200, null=True, help_text="Only one unfinished job can have this key.")  # noqa: DJ001
 
     state = models.CharField(max_length=20, choices=State.choices, default=State.QUEUED)
-    attempt = models.PositiveSmallIntegerField(default=0, help_text="How many times a worker has begun it.")
+    attempt = models.PositiveSmallIntegerField(default=0, help_text="Number of times a worker started it.")
     max_attempts = models.PositiveSmallIntegerField(default=3)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
-    device = models.CharField(max_length=8, choices=Device.choices, default=Device.ANY, help_text="Which workers may take it.")
-    available_at = models.DateTimeField(help_text="Not claimed before this moment.")
+    device = models.CharField(max_length=8, choices=Device.choices, default=Device.ANY, help_text="Devices of workers that can run it.")
+    available_at = models.DateTimeField(help_text="Earliest time a worker can claim it.")
     lease_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
@@ -54,7 +54,7 @@ class Job(models.Model):
     message = models.CharField(max_length=500, blank=True, default="")
     error = models.CharField(max_length=1000, blank=True, default="")
     next_step = models.CharField(max_length=500, blank=True, default="")
-    refusal = models.CharField(max_length=20, blank=True, default="", help_text="Its code, where the work was refused and didn't break.")
+    refusal = models.CharField(max_length=20, blank=True, default="", help_text="Error code if the work was rejected.")
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -111,7 +111,7 @@ class Job(models.Model):
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether it still runs although somebody asked it to stop."""
+        """Whether it still runs although someone asked it to stop."""
         return self.state == State.RUNNING and self.cancel_requested_at is not None
 
 

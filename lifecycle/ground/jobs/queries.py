@@ -16,6 +16,7 @@ from django.utils import timezone
 from lifecycle.ground.jobs import registry, rules
 from lifecycle.ground.jobs.models import Job, Worker
 from lifecycle.ground.jobs.rules import Device, Priority, Queue, State
+from lifecycle.ui import paging
 from lifecycle.ui.numbers import ordinal
 from registry.ground.access import policy
 from registry.ground.access.models import User
@@ -27,7 +28,7 @@ PAGE = 30
 
 
 def was_cancelled(job: Job) -> bool:
-    """Whether somebody cancelled it by the audit log, whatever its row says by now."""
+    """Whether someone cancelled it by the audit log, whatever its row says by now."""
     return bool(accounts.events_about(job.uuid, {Verb.JOB_CANCELLED}))
 
 
@@ -85,7 +86,7 @@ def get_visible(user: Person, uuid: UUID) -> Job:
     """The job, if this user may see it. Raises Http404 alike for what is hidden and what does not exist."""
     job = visible_to(user).filter(uuid=uuid).first()
     if job is None or not may_see(user, job):
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Page not found, or you don't have access.")
     return job
 
 
@@ -99,10 +100,10 @@ def require_cancel(user: Person, job: Job) -> None:
     if job.created_by_id != user.pk or not visible_to(user).filter(pk=job.pk).exists():
         policy.require(user, "jobs.cancel", job)
     if not may_see(user, job):
-        raise PermissionDenied("This job is not shown to you, so you cannot cancel it.")
+        raise PermissionDenied("You can't cancel this job.")
 
 
-def line(user: Person, job: Job, waiting: Line | None = None) -> JobLine:
+def line(user: Person, job: Job, waiting: QueuePosition | None = None) -> JobLine:
     """One job with what this user may do to it. waiting: what `line_up` says of it and others, where it was asked."""
     kind = registry.find(job.kind)
     url = kind.url(job) if kind and kind.url else ""
@@ -130,10 +131,8 @@ def latest(user: Person, *, mine: bool, before: int | None) -> Page:
 def _page(user: Person, rows: QuerySet[Job], *, mine: bool, before: int | None) -> Page:
     if mine:
         rows = rows.filter(created_by=user.pk)
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    found = list(rows.order_by("-id")[: PAGE + 1])
-    return Page(lines(user, found[:PAGE]), found[PAGE - 1].pk if len(found) > PAGE else None)
+    found, older = paging.page(rows.order_by("-id"), before, PAGE)
+    return Page(lines(user, found), older)
 
 
 def lines(user: Person, jobs: Iterable[Job]) -> list[JobLine]:
@@ -145,21 +144,21 @@ def lines(user: Person, jobs: Iterable[Job]) -> list[JobLine]:
 
 # ── In line ─────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
-class Line:
+class QueuePosition:
     """What waits, by the job's key. places: from 1. nobody: a sentence where no worker is there that could take it."""
 
     places: dict[int, int] = field(default_factory=dict)
     nobody: dict[int, str] = field(default_factory=dict)
 
 
-def line_up(jobs: Iterable[Job]) -> Line:
+def line_up(jobs: Iterable[Job]) -> QueuePosition:
     """Where in line jobs are, and for which of them no worker is there: two statements for any number of them, none where none waits."""
     waiting = [job for job in jobs if job.state == State.QUEUED]
     if not waiting:
-        return Line()
+        return QueuePosition()
     served = {(queue, device) for queues, device in live_workers() for queue in queues}
     nobody = {job.pk: text for job in waiting if (text := nobody_for(job, served))}
-    return Line(places([job.pk for job in waiting]), nobody)
+    return QueuePosition(places([job.pk for job in waiting]), nobody)
 
 
 def places(keys: list[int]) -> dict[int, int]:

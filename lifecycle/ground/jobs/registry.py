@@ -45,9 +45,9 @@ _kinds: dict[str, JobKind] = {}
 def register(kind: JobKind) -> None:
     """Make a kind of work known in this process. The same name twice is a mistake of the programmer, unless it is the same kind."""
     if _kinds.get(kind.name, kind) != kind:
-        raise ValueError(f"Two rooms register the job kind {kind.name}.")
+        raise ValueError(f"The job kind {kind.name} is registered twice.")
     if kind.queue not in Queue.values:
-        raise ValueError(f"The job kind {kind.name} names the queue {kind.queue}; there are {', '.join(Queue.values)}.")
+        raise ValueError(f"The job kind {kind.name} uses the unknown queue {kind.queue}; choose from {', '.join(Queue.values)}.")
     _kinds[kind.name] = kind
 
 
@@ -61,7 +61,7 @@ def get(name: str) -> JobKind:
     try:
         return _kinds[name]
     except KeyError:
-        raise UnknownKind(f"This installation has no jobs of the kind {name}.") from None
+        raise UnknownKind(f"Unknown job kind {name}.") from None
 
 
 def find(name: str) -> JobKind | None:

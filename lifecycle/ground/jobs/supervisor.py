@@ -128,8 +128,8 @@ class Supervisor:
         lived = time.monotonic() - program.began
         program.quick_ends = program.quick_ends + 1 if lived < QUICK_SECONDS else 0
         program.process, program.start_at = None, time.monotonic() + program.pause
-        again = f"It starts again in {program.pause:.0f} s." if program.pause else "It starts again."
-        self.say(f"{program.name} ended with {code} after {lived:.0f} s. {again}")
+        again = f"Restarting in {program.pause:.0f} s." if program.pause else "Restarting."
+        self.say(f"{program.name} exited with {code} after {lived:.0f} s. {again}")
 
     def _start(self, program: Program) -> None:
         program.process = subprocess.Popen(

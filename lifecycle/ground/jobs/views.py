@@ -24,7 +24,7 @@ from registry.ground.access.requests import SignedInRequest
 @signed_in
 @never_cache
 def progress(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """How far a job is. The last poll of a finished one fires the event `job-ended`, on which a page may load what came of it."""
+    """How far a job is. The last poll of a finished one fires the event `job-ended`, on which a page may load its result."""
     return _progress(request, queries.get_visible(request.user, uuid))
 
 
@@ -43,7 +43,7 @@ def cancel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def priority(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a waiting job go sooner or later."""
     found = queries.get_visible(request.user, uuid)
-    queries.require_cancel(request.user, found)  # whoever may not is told so before what is wrong with the form
+    queries.require_cancel(request.user, found)  # anyone who may not is told so before what is wrong with the form
     wanted, seen = read_priority(request.POST)
     job = actions.prioritise(found.uuid, wanted, request.user, seen=seen)
     if wants_fragment(request):

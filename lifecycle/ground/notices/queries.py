@@ -1,10 +1,11 @@
-"""Reading notices: a person's own, and nobody else's."""
+"""Reading notices: a person's own, and no one else's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from lifecycle.ground.notices.models import Notice
+from lifecycle.ui import paging
 from registry.ground.access.policy import Person
 
 PAGE = 30
@@ -26,11 +27,7 @@ class Page:
 
 def of(user: Person, *, before: int | None = None) -> Page:
     """The person's notices."""
-    rows = Notice.objects.filter(user=user.pk)
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows.order_by("-id")[: PAGE + 1])
-    return Page(found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None)
+    return Page(*paging.page(Notice.objects.filter(user=user.pk).order_by("-id"), before, PAGE))
 
 
 def unread(user: Person) -> int:

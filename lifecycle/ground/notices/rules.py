@@ -39,7 +39,7 @@ class ChannelKind(TextChoices):
 class DeliveryState(TextChoices):
     """failed: given up after the last try."""
 
-    WAITING = "waiting", "Waiting"
+    WAITING = "waiting", "Queued"
     SENT = "sent", "Sent"
     FAILED = "failed", "Failed"
 
@@ -131,7 +131,7 @@ def check_public(host: str, addresses: Sequence[str], *, allow_private: bool) ->
 
 
 def not_reachable(host: str) -> Refused:
-    """One sentence for a name that nobody knows and for one that leads inside: a channel tells nobody the names of the networks here."""
+    """One sentence for a name that no one knows and for one that leads inside: a channel tells no one the names of the networks here."""
     return _refused(f"{host} can't be resolved, or resolves to a private address. WEBHOOK_ALLOW_PRIVATE=1 allows private addresses.")
 
 

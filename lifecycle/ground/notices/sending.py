@@ -21,11 +21,11 @@ from lifecycle.runtime.env import secret_file
 from lifecycle.runtime.refusals import Refused
 
 TIMEOUT_SECONDS = 5.0  # of one step: to connect, to send, to read
-DEADLINE_SECONDS = 10.0  # of a whole call, which ends well within rules.LEASE: a receiver that drips bytes holds nobody up
+DEADLINE_SECONDS = 10.0  # of a whole call, which ends well within rules.LEASE: a receiver that drips bytes holds no one up
 
 
 class NotSent(Exception):
-    """It did not arrive; the text says why, without a secret in it."""
+    """It did not arrive; the text gives the reason why, without a secret in it."""
 
 
 def send(delivery: Delivery) -> None:
@@ -93,7 +93,7 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
 
 
 async def call(url: httpx.URL, body: bytes, headers: dict[str, str], name: str) -> int:
-    """One POST under the deadline, since a timeout of a socket begins anew with every byte. name: in the certificate."""
+    """One POST under the deadline, since a timeout of a socket begins again with every byte. name: in the certificate."""
     async with (
         asyncio.timeout(DEADLINE_SECONDS),
         httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,

@@ -37,7 +37,7 @@ def labels(words: Collection[str]) -> list[str]:
 
 
 def check(kind: str, words: Collection[str]) -> list[str]:
-    """The words, sorted. Raises Refused for one that nobody tells, or that a channel of this kind cannot take."""
+    """The words, sorted. Raises Refused for one that no one tells, or that a channel of this kind cannot take."""
     for word in words:
         topic = _topics.get(word)
         told = "" if topic else f"{word!r} isn't a message type. Choose from {', '.join(_topics)}."

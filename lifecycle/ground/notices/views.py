@@ -38,7 +38,7 @@ def read(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Mark one notice as read and go where it leads."""
     notice = Notice.objects.filter(user=request.user.pk, uuid=uuid).first()
     if notice is None:
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Page not found, or you don't have access.")
     actions.mark_read(request.user, notice.uuid)
     return redirect(notice.url or "notices:list")
 

@@ -14,7 +14,8 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.queries import get_dataset, get_queue
+from datasets_app.queues.queries.pages import get_queue
+from datasets_app.schemas.queries.schemas import get_dataset
 from lifecycle.ground.jobs.api import JobOut
 from lifecycle.modeling.evaluation import actions, compare, queries, rows_file, rules, suggesters
 from lifecycle.modeling.evaluation.actions import PARQUET, SPLITS
@@ -27,6 +28,7 @@ from lifecycle.modeling.evaluation.task_types.page import PAGE
 from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.queries import get_run
 from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.measures import MEASURES, NAMED
 from lifecycle.ui.addresses import key_in
 from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import Request, View
@@ -45,10 +47,11 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     report_digest = serializers.CharField()
     predictions_digest = serializers.CharField(source="predictions.digest")
     report = serializers.DictField(
-        help_text="clusters: how many groups of near duplicates, or of a declared group, the rows come in, each of which intervals take as "
-        "one; older reports lack it. against: by baseline, the paired difference of the leading score. baselines_drawn: by baseline, that "
-        "score on each resample, to which a later run is paired. largest_gap: the largest |accuracy - confidence| of the reliability "
-        "bins that hold 20 rows or more (spans, decisions); it may be below ece; reports from before call it mce"
+        help_text="clusters: number of near-duplicate or declared groups, each treated as one unit in "
+        "intervals; older reports lack it. against: by baseline, the paired difference of the leading score. baselines_drawn: by "
+        "baseline, that "
+        "score on each resample, for pairing with a later run. largest_gap: the largest |accuracy - confidence| of the reliability "
+        "bins with at least 20 rows (spans, decisions); may be below ece; older reports call it mce"
     )
     rival = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
@@ -65,29 +68,27 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
         return None if found is None else {name: value for name, value in asdict(found).items() if name != "one"}
 
 
-IN_LINES = ("macro_f1", "accuracy", "subset_accuracy", "micro_f1", "exact_texts", "rouge_l", "perplexity", "pair_accuracy", "ece")
+IN_LINES = tuple(
+    dict.fromkeys(
+        name for each in (found.metrics for found in MEASURES.values()) for name in (each.leading.name, each.listed.name, *each.watched)
+    )
+)  # the metrics by which evaluations are known in a list
 
 
 class EvaluationLineOut(serializers.Serializer[Any]):
-    """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
-    several; micro_f1: of several and of spans; exact_texts: texts with every span right; rouge_l and perplexity: of written
-    texts; pair_accuracy: of responses in order. What a task has not is null."""
+    """An evaluation in a list, with the main metrics of all tasks. What its task has not is null."""
 
     uuid = serializers.UUIDField()
     run = serializers.UUIDField(source="run.uuid")
     split = serializers.CharField()
     rows = serializers.IntegerField()
     report_digest = serializers.CharField()
-    macro_f1 = serializers.FloatField(source="head_macro_f1", allow_null=True)
-    accuracy = serializers.FloatField(source="head_accuracy", allow_null=True)
-    subset_accuracy = serializers.FloatField(source="head_subset_accuracy", allow_null=True)
-    micro_f1 = serializers.FloatField(source="head_micro_f1", allow_null=True)
-    exact_texts = serializers.FloatField(source="head_exact_texts", allow_null=True)
-    rouge_l = serializers.FloatField(source="head_rouge_l", allow_null=True)
-    perplexity = serializers.FloatField(source="head_perplexity", allow_null=True)
-    pair_accuracy = serializers.FloatField(source="head_pair_accuracy", allow_null=True)
-    ece = serializers.FloatField(source="head_ece", allow_null=True)
     created_at = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, Any]:
+        """With a field for each of IN_LINES."""
+        metrics = {name: serializers.FloatField(source=f"head_{name}", allow_null=True, help_text=NAMED[name].heading) for name in IN_LINES}
+        return super().get_fields() | metrics
 
 
 class EvaluationPageOut(serializers.Serializer[object]):
@@ -130,8 +131,8 @@ class ComparisonOut(serializers.Serializer[object]):
     same_snapshot = serializers.BooleanField()
     metrics = serializers.DictField(
         help_text="by score: baseline (a's value), candidate (b's); difference, low, high: positive is better for b; p: of a share of rows "
-        "McNemar's, of other scores by swapping the two models' answers at random (in stored comparisons from before, of the interval); "
-        "p_holm: adjusted for the number of scores; verdict: better, worse, unclear or not_measured, by the interval and p_holm"
+        "McNemar's, of other scores a permutation test (in older comparisons, from the interval); "
+        "p_holm: adjusted for the number of scores; verdict: better, worse, unclear, or not_measured, from the interval and p_holm"
     )
     per_class = serializers.DictField()
     changes = serializers.DictField()
@@ -210,7 +211,7 @@ class Evaluate(View):
 
     @extend_schema(operation_id="runs_evaluate", request=EvaluateIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Queue it; the job says when it is done."""
+        """Queue it; the job reports completion."""
         given = EvaluateIn(data=request.data)
         given.is_valid(raise_exception=True)
         job = actions.evaluate(run=get_run(request.user, uuid), split=given.validated_data["split"], actor=request.user)
@@ -237,11 +238,11 @@ class Compare(View):
             return Response(compare.paired_report(a, b))
         if job and not job.is_finished:
             return Response(JobOut(job).data, status=202)
-        raise Refused("These two evaluations are too large to compare in a request.", next_step="POST to start a job that compares them.")
+        raise Refused("These evaluations are too large to compare in one request.", next_step="Send POST to start a comparison job.")
 
     @extend_schema(operation_id="evaluations_compare_start", request=CompareIn, responses={202: JobOut})
     def post(self, request: Request) -> Response:
-        """Compare two large evaluations; the job says when it is done. 409 where none is needed: the answer is there to get."""
+        """Compare two large evaluations; the job reports completion. 409 where none is needed: the answer is there to get."""
         given = CompareIn(data=request.data)
         given.is_valid(raise_exception=True)
         a, b = (queries.get_evaluation(request.user, given.validated_data[name]) for name in ("a", "b"))
@@ -283,7 +284,7 @@ class Analyses(View):
 
     @extend_schema(operation_id="evaluations_analyse", request=AnalyseIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Compute one; the job says when it is done."""
+        """Compute one; the job reports completion."""
         given = AnalyseIn(data=request.data)
         given.is_valid(raise_exception=True)
         user, kind = request.user, Analysis.Kind(given.validated_data["kind"])
@@ -297,7 +298,7 @@ class WordsIn(serializers.Serializer[Analysis]):
 
 
 class Words(View):
-    """Which words speak for an answer."""
+    """Which words support an answer."""
 
     needs = dict.fromkeys(("GET", "POST"), NEEDS_TEXTS)
 
@@ -314,12 +315,12 @@ class Words(View):
         evaluation = queries.get_evaluation(request.user, uuid)
         found = queries.analysis(evaluation, Analysis.Kind.WORDS, given.validated_data["item"])
         if found is None:
-            raise Http404("Nothing was computed of this item yet; POST its digest.")
+            raise Http404("Word attribution isn't available for this item yet. POST its digest to compute it.")
         return Response(AnalysisOut(found).data)
 
     @extend_schema(operation_id="evaluations_explain", request=WordsIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Leave each word of an item out in turn; the job says when it is done."""
+        """Leave each word of an item out in turn; the job reports completion."""
         given = WordsIn(data=request.data)
         given.is_valid(raise_exception=True)
         user = request.user
@@ -342,7 +343,7 @@ class SuggesterOut(serializers.Serializer[object]):
     model = serializers.UUIDField(source="model.uuid")
     name = serializers.CharField(source="model.name")
     digest = serializers.CharField(source="model.digest")
-    fits = serializers.BooleanField()
+    fits = serializers.BooleanField(source="match.fits")
     unknown = serializers.ListField(child=serializers.CharField(), source="match.unknown")
     never = serializers.ListField(child=serializers.CharField(), source="match.never")
 
@@ -362,7 +363,7 @@ class Suggest(View):
 
     @extend_schema(operation_id="datasets_suggest", request=SuggestIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Have a model suggest classes for what is open in a queue, or for all items; the job says when it is done."""
+        """Have a model suggest classes for what is open in a queue, or for all items; the job reports completion."""
         given = SuggestIn(data=request.data)
         given.is_valid(raise_exception=True)
         data, user, dataset = given.validated_data, request.user, get_dataset(request.user, uuid)
@@ -386,8 +387,8 @@ class TextLineOut(serializers.Serializer[object]):
     base = serializers.CharField(allow_null=True)
     scores = serializers.DictField()
     ungrounded = serializers.ListField(child=serializers.CharField())
-    copied = serializers.CharField(help_text="the longest run of words that the answer shares with a training answer")
-    copied_from = serializers.CharField(help_text="the digest of that training item; empty where it cannot be told")
+    copied = serializers.CharField(help_text="the longest word sequence shared with a training response")
+    copied_from = serializers.CharField(help_text="digest of that training item; empty if unknown")
     cut = serializers.BooleanField()
 
 
@@ -407,7 +408,7 @@ class WrittenAnswers(View):
     @extend_schema(
         operation_id="evaluations_answers", responses=TextPageOut,
         parameters=[
-            OpenApiParameter("sort", str, enum=list(SORTS), description="by which score, worst first"),
+            OpenApiParameter("sort", str, enum=list(SORTS), description="score to sort by, worst first"),
             OpenApiParameter("best", str, description="1: best first"),
             OpenApiParameter("low", float), OpenApiParameter("high", float), OpenApiParameter("from", int),
         ],

@@ -25,19 +25,19 @@ class EvaluationConfig(AppConfig):
 
         register(
             JobKind(
-                "evaluation.evaluate", "Evaluate a model", tasks.evaluate, queue=Queue.EVALUATION, on_failed=forget, on_cancelled=forget,
+                "evaluation.evaluate", "Evaluate run", tasks.evaluate, queue=Queue.EVALUATION, on_failed=forget, on_cancelled=forget,
                 url=lambda job: f"/runs/{job.args['run']}/",
             )
         )  # fmt: skip
         register(
             JobKind(
-                "evaluation.suggest", "Have a model suggest labels", actions.run_suggest,
+                "evaluation.suggest", "Pre-label dataset", actions.run_suggest,
                 url=lambda job: find_url("evaluation:suggest", uuid=job.args["dataset"]),
             )
         )  # fmt: skip
         register(
             JobKind(
-                "evaluation.compare", "Compare two evaluations", actions.run_comparison, queue=Queue.EVALUATION,
+                "evaluation.compare", "Compare evaluations", actions.run_comparison, queue=Queue.EVALUATION,
                 url=lambda job: queries.address_of_comparison(job.args["a"], job.args["b"]),
             )
         )  # fmt: skip

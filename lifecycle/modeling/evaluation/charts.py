@@ -16,7 +16,7 @@ NAMED = 3
 TEXT_LIMIT = 12
 NAME_LIMIT = 22
 GRAPHITE = {"font": {"color": "$c2", "size": 11}}
-TABLE = 500  # pairs of classes that stand in the table of a chart, the most frequent; the report has all
+TABLE = 500  # pairs of classes that are in the table of a chart, the most frequent; the report has all
 LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share says little
 
 
@@ -25,11 +25,11 @@ class Confusion:
     """The words of one. true, predicted: heads of lines and columns; read_as: between the two; errors: how many rows hold one, in a
     sentence with {rows}; empty: how many errors and pairs there are."""
 
-    true: str = "true class"
-    read_as: str = "read as"
-    predicted: str = "read as"
+    true: str = "true label"
+    read_as: str = "predicted as"
+    predicted: str = "predicted as"
     errors: str = ""
-    caption: str = "Errors only: the diagonal is left unshaded so mistakes carry the colour."
+    caption: str = "Only errors are coloured; the diagonal isn't shaded."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def confusion(report: Mapping[str, Any], words: Confusion, *, limit: int | None,
     }
     rows = [[pair.true, pair.predicted, pair.count] for pair in rules.confused(report, TABLE)]
     total, pairs = rules.errors(report), rules.count_confused(report)
-    lead = f"{things(total, 'error')} in {things(pairs, 'pair')}." if pairs else "No error."
+    lead = f"{things(total, 'error')} in {things(pairs, 'pair')}." if pairs else "No errors."
     return Chart(
         id=chart_id,
         lead=words.errors.format(rows=things(total, "row")) or lead,
@@ -120,7 +120,7 @@ def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
     ]
     floor = max(0.0, min([*numbers, limit]) - 0.05)
     layout = {
-        "xaxis": {"title": {"text": "classes by F1"}, "showticklabels": False, "ticks": "", "range": [0, len(classes) + 1]},
+        "xaxis": {"title": {"text": "labels by F1"}, "showticklabels": False, "ticks": "", "range": [0, len(classes) + 1]},
         "yaxis": {"range": [floor, 1.02]},
         "hovermode": "closest",
         "annotations": notes,
@@ -146,15 +146,15 @@ def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
         "hovertemplate": "%{text}: %{y:.3f}<extra></extra>",
     }
     lead = (
-        f"{count(len(low))} of {count(len(classes))} classes are below {decimals(limit, 2)}."
+        f"{count(len(low))} of {count(len(classes))} labels are below {decimals(limit, 2)}."
         if low
-        else f"No class is below {decimals(limit, 2)}."
+        else f"No label is below {decimals(limit, 2)}."
     )
     rows = [[each["label"], decimals(each["f1"]), each["support"]] for each in classes]
     return Chart(
         id="f1",
         lead=lead,
-        caption="Each dot is a class, sorted.",
+        caption="Each dot is a label, sorted.",
         figure={"data": [dots], "layout": layout},
         head=["class", "F1", "rows"],
         rows=rows,
@@ -256,7 +256,7 @@ def calibration_finding(bins: Sequence[Mapping[str, Any]], ece: float | None) ->
     over = [each for each in bins if each["confidence"] > each["high"]]
     under = [each for each in bins if each["confidence"] < each["low"]]
     if not over and not under:
-        return "No bin is surely over- or under-confident.", told
+        return "No bin is significantly over- or under-confident.", told
     found, word = (over, "Over") if sum(each["count"] for each in over) >= sum(each["count"] for each in under) else (under, "Under")
     start, end = decimals(min(each["from"] for each in found), 2), decimals(max(each["to"] for each in found), 2)
     return f"{word}-confident between {start} and {end};", told

@@ -30,7 +30,7 @@ def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Itera
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)
     try:
-        ctx.progress(0, stage="Preparing the data")
+        ctx.progress(0, stage="Preparing data")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         prepare(folder, link_model(run, folder)).write(folder / "spec.json")
@@ -38,8 +38,8 @@ def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Itera
         result = run_child(ctx, verb, folder, lambda events: None)
         ctx.raise_if_cancelled()
         if not result.ok:
-            raise Refused(result.message or "The computation stopped before its end.", next_step=result.next_step)
+            raise Refused(result.message or "The computation stopped early.", next_step=result.next_step)
         yield folder, result.data
     finally:
-        if not ctx.lost:  # else it is that of whoever took the job over
+        if not ctx.lost:  # else it is that of the worker that took the job over
             shutil.rmtree(folder, ignore_errors=True)

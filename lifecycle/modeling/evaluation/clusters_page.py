@@ -1,4 +1,4 @@
-"""What the page shows on which the errors of a model stand in groups."""
+"""What the page shows on which the errors of a model are in groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lifecycle.modeling.evaluation import queries, rules
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.modeling.evaluation.parts import may_read, thread
 from lifecycle.modeling.evaluation.task_types.by_key.pages import page_of
-from lifecycle.modeling.evaluation.task_types.by_key.rows import check_vectors
+from lifecycle.modeling.evaluation.task_types.by_key.rows import check_groupable
 from lifecycle.modeling.evaluation.task_types.page import Line
 from lifecycle.runtime.statistics.clusters import telling_words
 from registry.ground.access.models import User
@@ -37,7 +37,7 @@ class Group:
 
 def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The groups of an evaluation's errors, or how to get them; a constant number of statements."""
-    check_vectors(evaluation)
+    check_groupable(evaluation)
     page = page_of(evaluation)
     job = queries.analysis_job(evaluation, Analysis.Kind.CLUSTERS)
     analysis = queries.analysis(evaluation, Analysis.Kind.CLUSTERS)

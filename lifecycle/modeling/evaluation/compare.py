@@ -14,7 +14,7 @@ from lifecycle.modeling.evaluation.task_types.rows import ReportRows
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import significance
 from lifecycle.runtime.statistics.intervals import Interval, p_value
-from lifecycle.runtime.statistics.metrics import quietly
+from lifecycle.runtime.statistics.metrics import as_change, quietly
 from lifecycle.runtime.statistics.verdicts import Verdict, verdict
 from lifecycle.runtime.task_types.by_key.measures import measures_of, metrics_of
 from lifecycle.ui.numbers import GAP, count, decimals, signed
@@ -132,8 +132,8 @@ def check_dataset(a: Evaluation, b: Evaluation) -> None:
     """Raises Refused where two evaluations are of different datasets, and so maybe of different tasks."""
     if a.snapshot.dataset_id != b.snapshot.dataset_id or a.task_type != b.task_type:
         raise Refused(
-            "The two evaluations are on different datasets, so their items cannot be paired.",
-            next_step="Evaluate both runs on the same snapshot and split.",
+            "The two evaluations are on different datasets, so their items can't be paired.",
+            next_step="Evaluate both runs on the same dataset version and split.",
         )
 
 
@@ -143,10 +143,10 @@ def groups_of(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_clusters(found: Mapping[str, Any]) -> None:
-    """Raises Refused where all shared rows are of one cluster: nothing says how another would be answered."""
+    """Raises Refused where all shared rows are of one cluster: nothing shows how another would be answered."""
     if found["clusters"] < 2 <= found["rows"]:
-        text = "All rows that both answered are near duplicates of each other, so nothing tells the two apart."
-        raise Refused(text, next_step="Add other rows to this split, freeze again, and evaluate both on that snapshot.")
+        text = "All shared rows are near duplicates of each other, so the evaluations can't be compared."
+        raise Refused(text, next_step="Add other rows to this split, create a new dataset version, and evaluate both on it.")
 
 
 def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
     }  # fmt: skip
     digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
     if metrics[leading]["difference"] is None:
-        text = "In none of the rows that both answered do people prefer one response, so nothing tells the two apart."
-        raise Refused(text, next_step="Compare more responses, freeze again, and evaluate both on that snapshot.")
+        text = "No shared row has a preferred response, so the evaluations can't be compared."
+        raise Refused(text, next_step="Label more preferences, create a new dataset version, and evaluate both on it.")
     rows = rows_for(a)
     changed = rows.changes(first, second)
     told = tests(report, rows.kinds, changed, rows.turned(first, second, changed), leading, clusters_of(first, second))
@@ -234,8 +234,10 @@ def summary(rows: ReportRows[Any, Any], report: dict[str, Any], first: str, seco
     tell where nothing is told."""
     leading = metrics_of(rows.task).leading
     found = report["metrics"][leading.name]
-    points = f"{signed(100 * found['difference'], 1)} points {leading.words}"
-    interval = f"(95{GAP}% {decimals(100 * found['low'], 1)} to {decimals(100 * found['high'], 1)})"
+    by, places, unit = (100, 1, " points") if leading.is_share else (1, leading.digits, "")
+    change = as_change(found, lower_is_better=leading.lower_is_better)
+    points = f"{signed(by * change['difference'], places)}{unit} {leading.words}"
+    interval = f"(95{GAP}% {decimals(by * change['low'], places)} to {decimals(by * change['high'], places)})"
     facts = {
         "better": f"{second} is better: {points} {interval}.",
         "worse": f"{second} is worse: {points} {interval}.",
@@ -244,7 +246,7 @@ def summary(rows: ReportRows[Any, Any], report: dict[str, Any], first: str, seco
     text = rows.moved(report["changes"], second)
     if report["rows_needed"]:
         about = round(report["rows_needed"], 2 - len(str(report["rows_needed"])))
-        text += f" Were the difference truly that large, about {count(about)} rows would tell it; there are {count(report['rows'])}."
+        text += f" Detecting a difference this size needs about {count(about)} rows; this test set has {count(report['rows'])}."
     return {"verdict": found["verdict"], "fact": facts[found["verdict"]], "text": text}
 
 

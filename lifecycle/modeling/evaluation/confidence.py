@@ -134,7 +134,7 @@ def chosen(
 
 
 def rows_of(evaluation: Evaluation) -> tuple[int, str]:
-    """What says which rows were answered."""
+    """What shows which rows were answered."""
     return evaluation.snapshot_id, evaluation.split
 
 

@@ -91,7 +91,7 @@ class OperatingPoint(View):
         thresholds, given = thresholds_of(evaluation), request.query_params.dict()
         form = ThresholdForm(thresholds, evaluation.report, given)
         if unused := form.unused(given):
-            raise serializers.ValidationError({name: ["It plays no part for this class and goal. Leave it out."] for name in unused})
+            raise serializers.ValidationError({name: ["It isn't used for this label and goal. Leave it out."] for name in unused})
         if not form.is_valid():
             raise serializers.ValidationError({name: [str(each) for each in errors] for name, errors in form.errors.items()})
         target = form.cleaned_data.get("target")

@@ -18,7 +18,7 @@ from registry.ground.access.models import User
 @dataclass(frozen=True, slots=True)
 class FlipLine:
     """An answer that changed. text, disturbed: of a prompt with its responses the prompt first; empty where the person may not read samples
-    or the item is gone. true, before, after: what the answers say, one name each, none where they say nothing or are not shown."""
+    or the item is missing. true, before, after: what the answers say, one name each, none where they say nothing or are not shown."""
 
     flip: Flip
     text: tuple[str, ...]

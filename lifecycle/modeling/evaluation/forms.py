@@ -41,13 +41,13 @@ class SuggestForm(forms.Form):
     model = forms.CharField(error_messages={"required": "Choose a model."})
     queue: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         None, label="Texts", required=False, to_field_name="uuid", empty_label="All items of the dataset",
-        error_messages={"invalid_choice": "Choose a queue of this dataset that is not closed."},
+        error_messages={"invalid_choice": "Choose an open queue of this dataset."},
     )  # fmt: skip
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["queue"].queryset = suggesters.open_queues(dataset)  # type: ignore[attr-defined]
-        self.fields["queue"].label_from_instance = lambda queue: f"What is open in {queue.name}"  # type: ignore[attr-defined]
+        self.fields["queue"].label_from_instance = lambda queue: f"Open items in {queue.name}"  # type: ignore[attr-defined]
 
     def clean_model(self) -> tuple[str, UUID]:
         """The kind and the uuid."""

@@ -11,8 +11,8 @@ from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 
 TESTS = {
     FISHER: "Fisher's exact test",
-    PERMUTATION: "a permutation test, in which rows change groups by chance",
-    NORMAL: "the normal limit of a permutation test, in which rows change groups by chance",
+    PERMUTATION: "a permutation test of slice membership",
+    NORMAL: "the normal limit of a permutation test of slice membership",
 }
 
 
@@ -34,20 +34,20 @@ def summary(report: Mapping[str, Any]) -> dict[str, str] | None:
     group, measure = report["groups"][report["worst"]], report["measure"]
     values = {score["value"] for each in report["groups"] if (score := each["scores"][measure])}
     if len(values) == 1 and group["verdict"] != "worse":
-        fact = f"No group is below another: {within(measure)} is {decimals(*values)} in each."
+        fact = f"No slice is lower: {within(measure)} is {decimals(*values)} in each."
         return {"verdict": "unclear", "fact": fact, "text": ""}
     fact = f"{group['name']} is {'below the rest' if group['verdict'] == 'worse' else 'lowest'}: {told(measure, group)}."
-    groups = f"{count(report['compared'])} {'group' if report['compared'] == 1 else 'groups'}"
+    groups = f"{count(report['compared'])} {'slice' if report['compared'] == 1 else 'slices'}"
     if group["p"] is None:
-        text = f"No verdict: fewer than {report['least']} rows outside the group say something."
+        text = f"No verdict: fewer than {report['least']} informative rows outside the slice."
     elif group["verdict"] == "worse":
-        text = f"It is below the rest by more than chance, also after a correction for {groups} ({chance(group['p'])})."
+        text = f"This is significant after correction for {groups} ({chance(group['p'])})."
         others = [report["groups"][number]["name"] for number in report["worse"][1:]]
-        text += f" So {'is' if len(others) == 1 else 'are'} {', '.join(others)}." if others else ""
+        text += f" Also lower: {', '.join(others)}." if others else ""
     elif group["verdict"] == "better":
-        text = "It is above the rest all the same, of which groups that are too small for a verdict do worse."
+        text = "It's still above the rest, because slices that are too small for a verdict are lower."
     else:
-        text = f"After a correction for {groups} this may be chance ({chance(group['p'])})."
+        text = f"This isn't significant after correction for {groups} ({chance(group['p'])})."
     return {"verdict": group["verdict"], "fact": fact, "text": text}
 
 
@@ -63,4 +63,4 @@ def told(measure: str, group: Mapping[str, Any]) -> str:
     if group["difference"] is None:
         return words
     ends = f"{signed(group['difference_low'])} to {signed(group['difference_high'])}"
-    return f"{words}, {signed(group['difference'])} ({ends}) against the rest"
+    return f"{words}, {signed(group['difference'])} ({ends}) compared with the rest"

@@ -39,8 +39,8 @@ def grouped(values: Sequence[str | None]) -> Grouping:
         return banded(said)
     if len(counts) > MOST:
         raise Refused(
-            f"It has {len(counts):,} different values, too many to be groups.",
-            next_step=f"Choose a column with at most {MOST} values, or one of numbers, which are cut into bands.",
+            f"It has {len(counts):,} different values, too many for slices.",
+            next_step=f"Choose a column with at most {MOST} values, or a numeric one, which is split into ranges.",
         )
     order = {value: number for number, (value, _) in enumerate(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))}
     return with_missing(tuple(order), np.array([order.get(value, len(order)) for value in said], dtype=np.int64))

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.modeling.evaluation import rules
 from lifecycle.modeling.training.models import Run
@@ -62,10 +62,10 @@ class Analysis(models.Model):
         """clusters: groups of its errors. membership: whether a row tells that it was trained on. robustness: what it answers to
         disturbed texts. words: those that speak in an item."""
 
-        CLUSTERS = "clusters", "groups of errors"
+        CLUSTERS = "clusters", "error clusters"
         MEMBERSHIP = "membership", "membership inference"
-        ROBUSTNESS = "robustness", "disturbed texts"
-        WORDS = "words", "words that speak"
+        ROBUSTNESS = "robustness", "robustness"
+        WORDS = "words", "word attribution"
 
     append_only = True
     project_path = "evaluation__run__project"
@@ -77,7 +77,7 @@ class Analysis(models.Model):
     item = models.CharField(max_length=64, blank=True, help_text="digest of the item that it is about; empty: the whole evaluation")
     report = models.JSONField()
     rows = models.ForeignKey(
-        Blob, null=True, on_delete=models.PROTECT, related_name="+", help_text="Parquet: what the report speaks of, row by row"
+        Blob, null=True, on_delete=models.PROTECT, related_name="+", help_text="Parquet: one row per item of the report"
     )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -116,7 +116,7 @@ class SideBySide(models.Model):
     """People choose between the answers of two models to the same prompts, without knowing whose they are.
 
     The pairs are items of a dataset of their own, by the digest of the prompt's item; in those of `swapped` the second model's answer
-    stands first. Who labels sees neither this nor a count before all is decided.
+    comes first. Who labels sees neither this nor a count before all is decided.
     """
 
     project_path = "first__run__project"
@@ -129,10 +129,10 @@ class SideBySide(models.Model):
     upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="+")
     queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until it is opened")
     pairs = models.PositiveIntegerField()
-    same = models.PositiveIntegerField(help_text="prompts to which both gave the same answer: nobody is asked about them")
-    swapped = models.JSONField(help_text="digests of the items in which the second answer stands first")
+    same = models.PositiveIntegerField(help_text="prompts with identical responses, not labeled")
+    swapped = models.JSONField(help_text="digests of the items that show the second response first")
     seed = models.PositiveIntegerField()
-    key = models.UUIDField(null=True, help_text="of the form it was asked from: the same form sent twice asks once")
+    key = models.UUIDField(null=True, help_text="idempotency key of the form")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

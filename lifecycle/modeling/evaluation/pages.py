@@ -121,7 +121,8 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "report": report,
         "told_as": TOLD_AS[report["summary"]["verdict"]],
         "rows": [
-            {"name": metrics[name].title, "digits": metrics[name].digits, **as_change(name, row)} for name, row in report["metrics"].items()
+            {"name": by.title, "digits": by.digits, **as_change(row, lower_is_better=by.lower_is_better)}
+            for by, row in ((metrics[name], row) for name, row in report["metrics"].items())
         ],
         "other_units": "log_loss" in metrics.compared and "log_loss" not in report["metrics"],
         "per_class": sorted(

@@ -16,7 +16,7 @@ from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import decimals
 from registry.ground.access.models import User
 
-PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold", "robustness": "Robustness"}
+PARTS = {"detail": "Report", "slices": "Slices", "threshold": "Threshold", "robustness": "Robustness"}
 
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:

@@ -13,7 +13,8 @@ from django.db.models.functions import Substr
 from django.http import Http404
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries as labeling
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import value_of
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.jobs import queries as jobs
 from lifecycle.ground.jobs.models import Job
@@ -123,7 +124,7 @@ def sides(user: Person) -> QuerySet[SideBySide]:
 
 
 def sides_of(user: Person, a: Evaluation, b: Evaluation) -> QuerySet[SideBySide]:
-    """Those of two evaluations, whichever stands first."""
+    """Those of two evaluations, whichever comes first."""
     return sides(user).filter(Q(first=a, second=b) | Q(first=b, second=a))
 
 
@@ -134,8 +135,8 @@ def get_side(user: Person, uuid: UUID) -> SideBySide:
 
 def choices_of(side: SideBySide) -> list[tuple[str, str]]:
     """What is decided: (digest of the prompt's item, first, second, tie or neither) as people saw the pair."""
-    decided = labeling.current_decisions(side.dataset).filter(item__upload=side.upload)
-    return [(row.item.external_id, labeling.value_of(row)["choice"]) for row in decided]
+    decided = current_decisions(side.dataset).filter(item__upload=side.upload)
+    return [(row.item.external_id, value_of(row)["choice"]) for row in decided]
 
 
 def scores_of(evaluation: Evaluation, label: str) -> Scores:
@@ -189,7 +190,7 @@ def comparable_with(evaluation: Evaluation, user: Person) -> QuerySet[Evaluation
 
 
 def find_evaluation(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> Evaluation | None:
-    """One of these by what stands in an address: its own uuid, or its run's, of which the newest on test comes first; None where there is
+    """One of these from a URL parameter: its own uuid, or its run's, of which the newest on test comes first; None where there is
     none."""
     try:
         found = rows.filter(uuid=UUID(uuid)) if uuid else rows.filter(run__uuid=UUID(run))
@@ -205,7 +206,7 @@ def whole(uuid: str) -> Evaluation:
 
 
 def is_recorded(evaluation: Evaluation) -> bool:
-    """Whether the trail knows this very report, these predictions and whose they are: a row that was changed has another digest."""
+    """Whether the audit log knows this very report, these predictions and whose they are: a row that was changed has another digest."""
     events = accounts.events_about(evaluation.uuid, {Verb.EVALUATION_RECORDED})
     known = {(event.payload["run"], event.payload["split"], event.payload["report_digest"]) for event in events}
     digest = evaluation.computed_digest
@@ -219,7 +220,7 @@ def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Ana
 
 
 def is_analysis_recorded(found: Analysis) -> bool:
-    """Whether the trail knows that this very report was found, of this kind and about this evaluation and item."""
+    """Whether the audit log knows that this very report was found, of this kind and about this evaluation and item."""
     events = accounts.events_about(found.uuid, {Verb.ANALYSIS_RECORDED})
     known = {tuple(event.payload[name] for name in ("evaluation", "kind", "item", "report_digest")) for event in events}
     return (str(found.evaluation.uuid), found.kind, found.item or None, digest_of(found.report)) in known
@@ -257,7 +258,7 @@ def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
     groups = found.report["groups"] if found else []
     known = number.isascii() and number.isdigit() and len(number) < 4 and 0 < int(number) <= len(groups)
     if not known:
-        raise Http404("There is no such group of errors.")
+        raise Http404("Error cluster not found.")
     return list(groups[int(number) - 1]["items"])
 
 

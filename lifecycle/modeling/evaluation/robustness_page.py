@@ -21,12 +21,12 @@ from registry.ground.artifacts import actions as artifacts
 
 SHOWN = 30  # flips of a probe
 PROBES = {
-    "typos": ("Typos", "5 % of the letters, one at least, replaced by a neighbour on an English keyboard, swapped or dropped."),
-    "lower": ("Lower case", "Every letter in lower case."),
-    "upper": ("Upper case", "Every letter in upper case."),
-    "half": ("Cut in half", "Only the first half of the text."),
-    "sentence": ("A sentence after it", f"“{SENTENCE}” stands after the text."),
-    "edges": ("Blanks and marks around it", "Blanks, dots, exclamation marks and a line break stand around the text."),
+    "typos": ("Typos", "5 % of letters (at least one) replaced by a neighbouring key on an English keyboard, swapped, or dropped."),
+    "lower": ("Lower case", "All letters in lower case."),
+    "upper": ("Upper case", "All letters in upper case."),
+    "half": ("Truncated to half", "Only the first half of the text."),
+    "sentence": ("Sentence appended", f"“{SENTENCE}” is appended to the text."),
+    "edges": ("Whitespace and punctuation", "Spaces, dots, exclamation marks, and a line break are added around the text."),
 }
 SCORES = ("accuracy", "macro_f1")  # of a report from before it named its own
 
@@ -83,5 +83,5 @@ def loss(change: Mapping[str, Any]) -> dict[str, Any]:
 
 def unprobed(page: ReportPage[Any]) -> str:
     """What probing would do."""
-    done = f"the {page.disturbed} of up to {count(page.rows.probed)} rows with typos, other case, half of the text"
-    return f"Probes disturb {done}, a sentence after it and marks around it, and count the answers that change.{page.slow}"
+    done = f"the {page.disturbed} of up to {count(page.rows.probed)} rows with typos, changed case, half of the text"
+    return f"Perturbs {done}, an appended sentence, and punctuation around it, and counts changed predictions.{page.slow}"

@@ -31,7 +31,7 @@ class Line:
 
 
 def download(user: User, evaluation: Evaluation, form: str) -> FileResponse | StreamingHttpResponse:
-    """The file, for who may read texts; the trail keeps who took it. form: parquet or csv. Raises PermissionDenied."""
+    """The file, for who may read texts; the audit log keeps who took it. form: parquet or csv. Raises PermissionDenied."""
     actions.export_rows(evaluation=evaluation, form=form, actor=user)
     name = f"run-{evaluation.run.number}-{evaluation.split}-predictions.{form}"
     digest = evaluation.predictions.digest

@@ -106,18 +106,18 @@ class Rival:
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
-    """The baseline that speaks against a fine-tune: the best of those that are clearly better, else of those that it is not clearly better
+    """The baseline that opposes a fine-tune: the best of those that are clearly better, else of those that it is not clearly better
     than; None where it is clearly better than all, or there are none.
 
-    Clearly better, either way, is where the paired difference says so; in reports from before, whose 95 % interval lies wholly above the
-    other's; without intervals, whose score is higher.
+    Clearly better, either way, is where the paired difference says so; in reports from before, whose 95 % interval lies wholly on the
+    better side of the other's; without intervals, whose score is better.
     """
     metric = leading_of(report)
     found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric.name) is not None and name != PLACE}
     if not found or report.get(metric.name) is None:
         return None
     unbeaten = filter(None, (against(report, metric, name, each) for name, each in found.items()))
-    return max(unbeaten, key=lambda each: (each.is_ahead, each.value), default=None)
+    return max(unbeaten, key=lambda each: (each.is_ahead, metric.gain(each.value)), default=None)
 
 
 def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapping[str, Any]) -> Rival | None:
@@ -129,7 +129,10 @@ def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapp
         return None if apart["verdict"] == "better" else Rival(*told, ahead, True, *ends)
     (low, high), (their_low, their_high) = interval(report, metric.name), interval(baseline, metric.name)
     if low is None or high is None or their_low is None or their_high is None:
-        return None if own > theirs else Rival(*told, theirs > own, by_intervals=False)
+        ahead = metric.gain(own - theirs)
+        return None if ahead > 0 else Rival(*told, ahead < 0, by_intervals=False)
+    if metric.lower_is_better:
+        low, high, their_low, their_high = -high, -low, -their_high, -their_low
     return None if low > their_high else Rival(*told, their_low > high)
 
 
@@ -236,11 +239,11 @@ def leak(report: Mapping[str, Any]) -> Leak:
     """The finding of an attack by its AUC and both ends of its interval: a leak is ruled out only where all of it is small."""
     low, high = report["low"], report["high"]
     kind, fact = (
-        ("bad", "Training rows can be told from others by their loss.") if low > LEAK
-        else ("warn", "Not enough data: a leak is neither shown nor ruled out.") if high > LEAK
-        else ("warn", "Training rows are told from others a little better than by guessing.") if low > 0.5
-        else ("ok", "This attack finds no leak.")
+        ("bad", "Training rows can be identified by their loss.") if low > LEAK
+        else ("warn", "Not enough data: leakage is neither shown nor ruled out.") if high > LEAK
+        else ("warn", "Training rows can be identified slightly better than by guessing.") if low > 0.5
+        else ("ok", "This attack finds no leakage.")
     )  # fmt: skip
     measured = f"AUC {decimals(report['auc'], 2)} (95{GAP}% {decimals(low, 2)} to {decimals(high, 2)})"
-    meant = f"of a training row and another one, the smaller loss is the training row’s in {percent(report['auc'])} of cases"
-    return Leak(kind, fact, f"{measured}: {meant}. 0.50 is guessing. The attack is a lower bound: a stronger one may find more.")
+    meant = f"a training row has a lower loss than another row in {percent(report['auc'])} of pairs"
+    return Leak(kind, fact, f"{measured}: {meant}. 0.50 is guessing. This is a lower bound: a stronger attack may find more.")

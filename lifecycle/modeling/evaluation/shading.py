@@ -12,7 +12,7 @@ LEAST = 0.01  # in log-odds; a smaller effect is rounding, and not marked
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a text. effect: of a word, None between words. depth: 1 to 3 for a word that speaks for the answer, −1 to −3 against."""
+    """A piece of a text. effect: of a word, None between words. depth: 1 to 3 for a word that supports the answer, −1 to −3 against."""
 
     text: str
     effect: float | None = None

@@ -16,12 +16,12 @@ from lifecycle.ui.numbers import GAP, count, percent, significant
 LEAST, MOST, USUAL = 10, 500, 60  # pairs
 EVEN = 0.5
 OTHER = {"first": "second", "second": "first"}
-SILENT = "(nothing was written)"
+SILENT = "(empty response)"
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two answers to one prompt. item: digest of the prompt's item; swapped: whether the second model's answer stands first."""
+    """Two answers to one prompt. item: digest of the prompt's item; swapped: whether the second model's answer comes first."""
 
     item: str
     first: str
@@ -85,13 +85,16 @@ def tally(choices: Iterable[tuple[str, str]], swapped: Sequence[str]) -> Tally:
 def told(found: Tally, first: str, second: str) -> Mapping[str, str]:
     """The finding in words: fact and text."""
     if found.share is None:
-        return {"fact": "Neither was ever the better one.", "text": f"{count(found.tie)} about the same, {count(found.neither)} both bad."}
+        return {
+            "fact": "Neither was preferred in any pair.",
+            "text": f"{count(found.tie)} about the same, {count(found.neither)} both bad.",
+        }
     interval = f"(95{GAP}% interval {percent(found.low, 0)} to {percent(found.high, 0)})"
     facts = {
-        "first": f"People prefer {first}.",
-        "second": f"People prefer {second}.",
-        "unclear": f"No clear difference between {first} and {second}: chance would explain what people chose.",
+        "first": f"Annotators prefer {first}.",
+        "second": f"Annotators prefer {second}.",
+        "unclear": f"No significant difference between {first} and {second}.",
     }
-    share = f"{second} was the better one in {percent(found.share, 0)} {interval} of {count(found.first + found.second)} pairs"
+    share = f"{second} was preferred in {percent(found.share, 0)} {interval} of {count(found.first + found.second)} pairs"
     rest = f"{count(found.tie)} about the same, {count(found.neither)} both bad"
     return {"fact": facts[found.verdict], "text": f"{share}, p{GAP}={GAP}{significant(found.p)}; {rest}."}

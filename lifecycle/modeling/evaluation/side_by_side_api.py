@@ -20,7 +20,7 @@ from registry.ground.access.rest import Request, View
 
 
 class SideBySideIn(serializers.Serializer[SideBySide]):
-    """first, second: evaluations. pairs: at most so many, drawn by the seed. key: the same key again asks nobody anew."""
+    """first, second: evaluations. pairs: at most so many, drawn by the seed. key: the same key again starts no second test."""
 
     first = serializers.UUIDField()
     second = serializers.UUIDField()
@@ -85,7 +85,7 @@ class OneSide(View):
 
     @extend_schema(operation_id="side_by_side_read", responses=SideBySideOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Where it stands, and once all is decided what people chose."""
+        """Its state, and once all is decided what people chose."""
         return answer(request, uuid)
 
 

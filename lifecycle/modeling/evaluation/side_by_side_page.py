@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from lifecycle.modeling.evaluation import queries, side_by_side
 from lifecycle.modeling.evaluation.models import SideBySide
 from lifecycle.ui.addresses import find_url
@@ -16,7 +16,7 @@ KINDS = {"first": "warn", "second": "ok", "unclear": "info"}
 
 
 def shown(user: User, side: SideBySide) -> dict[str, Any]:
-    """Where it stands; what was chosen only once all is decided, or the queue is closed: nobody who labels is to know who leads."""
+    """Its state; what was chosen only once all is decided, or the queue is closed: no one who labels is to know who leads."""
     queue, choices = side.queue, queries.choices_of(side) if side.queue else []
     ended = queue is not None and (len(choices) >= side.pairs or queue.state == Queue.State.CLOSED)
     tally = side_by_side.tally(choices, side.swapped) if ended else None
@@ -33,7 +33,7 @@ def shown(user: User, side: SideBySide) -> dict[str, Any]:
         "tally": tally,
         "told": side_by_side.told(tally, first, second) if tally else None,
         "kind": KINDS[tally.verdict] if tally else "",
-        "queue_url": find_url("labeling:queue", uuid=queue.uuid) if queue else "",
+        "queue_url": find_url("queues:queue", uuid=queue.uuid) if queue else "",
         "upload_url": find_url("datasets:upload", uuid=side.upload.uuid),
         "dataset_url": find_url("datasets:dataset", uuid=side.dataset.uuid),
         "compare_url": f"{find_url('evaluation:compare')}?a={side.first.uuid}&b={side.second.uuid}",

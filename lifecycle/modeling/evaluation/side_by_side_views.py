@@ -29,7 +29,7 @@ def ask(request: SignedInRequest) -> HttpResponse:
     """Put the answers of two evaluations side by side for people to choose."""
     user, form = request.user, SideBySideForm(request.POST)
     if not form.is_valid():
-        raise Refused("People were not asked.", fields=told(form))
+        raise Refused("The preference test wasn't started.", fields=told(form))
     first, second = (queries.get_evaluation(user, form.cleaned_data[name]) for name in ("a", "b"))
     given = {name: form.cleaned_data[name] for name in ("pairs", "key")}
     made = actions.ask_people(first=first, second=second, actor=user, **given)
@@ -39,7 +39,7 @@ def ask(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("evaluation.view", SideBySide)
 def side_by_side(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Where it stands, and once all is decided what people chose."""
+    """Its state, and once all is decided what people chose."""
     context = side_by_side_page.shown(request.user, queries.get_side(request.user, uuid))
     return respond(request, "lifecycle/modeling/evaluation/side_by_side.html", "side", context)
 
@@ -50,6 +50,6 @@ def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Open the queue over the pairs."""
     form = OverlapForm(request.POST)
     if not form.is_valid():
-        raise Refused("The queue was not opened.", fields=told(form))
+        raise Refused("The queue wasn't opened.", fields=told(form))
     actions.open_side_by_side(side_id=uuid, actor=request.user, overlap=form.cleaned_data["overlap"])
     return redirect_or_refresh(request, reverse("evaluation:side_by_side", args=[uuid]))

@@ -28,8 +28,8 @@ KEPT_SECONDS = 3_600
 READ = 200  # characters of a key or a value: what is longer names no group
 COLUMNS = 200  # that are offered
 FACTS: Mapping[str, tuple[str, Combinable]] = {
-    "fact:length": ("Length of the text, in characters", Length("text")),
-    "fact:file": ("File that it came in", F("upload__file_name")),
+    "fact:length": ("Text length (characters)", Length("text")),
+    "fact:file": ("Source file", F("upload__file_name")),
 }
 METADATA = "metadata:"
 
@@ -43,9 +43,9 @@ class Column:
 
 
 def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Column]:
-    """Facts of the texts, then the keys of the metadata of the first 1,000 rows, for those who may read what stands beside a text.
+    """Facts of the texts, then the keys of the metadata of the first 1,000 rows, for those who may read a text's metadata.
 
-    ids: digests of the rows' items. Rows stand in their order, so these are as good as drawn at random.
+    ids: digests of the rows' items. Rows are in their order, so these are as good as drawn at random.
     """
     facts = [Column(key, name) for key, (name, _) in FACTS.items()]
     if not may_read(user, evaluation):
@@ -66,7 +66,7 @@ def grouping_of(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> G
 
 
 def values(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> list[str | None]:
-    """What is said of each row; None where nothing is, or the item is gone."""
+    """What is said of each row; None where nothing is, or the item is missing."""
     told = FACTS[column.key][1] if column.key in FACTS else Substr(told_in_metadata(column.key.removeprefix(METADATA)), 1, READ)
     items = Item.objects.filter(dataset=evaluation.snapshot.dataset_id).annotate(told=told)
     found: list[str | None] = []
@@ -82,7 +82,7 @@ def measure_of(rows: Grouped, name: str) -> groups.Quotient:
     known = rows.quotients
     if name and name not in known:
         step = f"Choose one of {', '.join(known)}."
-        raise Refused(f"Groups of this evaluation are not compared by {name}.", next_step=step, fields={"measure": [step]})
+        raise Refused(f"This evaluation can't be sliced by {name}.", next_step=step, fields={"measure": [step]})
     return known[name] if name else next(iter(known.values()))
 
 
@@ -99,7 +99,7 @@ def report(evaluation: Evaluation, rows: Grouped, column: Column, by: str = "", 
     """
     compared = measure_of(rows, by)
     if label and (rows.classes is None or label not in rows.classes.labels):
-        raise Refused(f"The model knows no class {label}.", fields={"class": ["Choose a class that the model knows."]})
+        raise Refused(f"The model doesn't know the label {label}.", fields={"class": ["Choose a label that the model knows."]})
     grouping = grouping_of(evaluation, column, rows.ids)
     scores = scores_of(evaluation, rows, column, compared, grouping)
     lowest = {number: told.value for number, score in enumerate(scores) if (told := score.values[compared.name])}

@@ -87,7 +87,7 @@ class Groups(View):
         operation_id="evaluations_groups", responses=GroupsOut,
         parameters=[
             OpenApiParameter("column", str), OpenApiParameter("class", str),
-            OpenApiParameter("measure", str, description="by which groups are compared; the task's first by default"),
+            OpenApiParameter("measure", str, description="measure to compare slices by; defaults to the task's first"),
         ],
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:

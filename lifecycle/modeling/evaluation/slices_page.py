@@ -20,15 +20,15 @@ from registry.ground.access.models import User
 MEASURES = {
     "demographic_parity_difference": (
         "Demographic parity difference",
-        "The largest difference between two groups in the share of rows that are answered with the class, whatever is true of them.",
+        "The largest difference between two slices in selection rate: the share of rows predicted with the label.",
     ),
     "equal_opportunity_difference": (
         "Equal opportunity difference",
-        "The largest difference between two groups in the share of the class's own rows that are answered with it.",
+        "The largest difference between two slices in true positive rate.",
     ),
     "equalized_odds_difference": (
         "Equalised odds difference",
-        "The same, or the largest difference in the share of other rows that are wrongly answered with the class, whichever is larger.",
+        "The larger of the largest differences in true positive rate and false positive rate.",
     ),
 }
 

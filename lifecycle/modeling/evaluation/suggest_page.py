@@ -10,7 +10,7 @@ from lifecycle.modeling.evaluation import suggested, suggesters
 from lifecycle.modeling.evaluation.forms import SuggestForm
 from lifecycle.modeling.evaluation.ports import Model
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
-from lifecycle.runtime.task_types.single_label.suggestions import LEAST, SHOWN
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
 from registry.ground.access.models import User
 
 NAMED = 5  # classes that are named; how many more there are is said
@@ -28,11 +28,6 @@ class Line:
     unknown: str
     never: str
 
-    @property
-    def fits(self) -> bool:
-        """Whether it can suggest anything here."""
-        return bool(self.match.names)
-
 
 def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any]:
     """The models of the dataset's project with what of them does not fit, and the newest job; a constant number of statements."""
@@ -40,17 +35,16 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
     kinds = suggesters.offered(user, dataset)
     every = [model for models in kinds.values() for model in models]
     matches = dict(zip(map(id, every), suggesters.matches(dataset, every), strict=True)) if every else {}
-    first = next((value(model) for model in every if matches[id(model)].names), "")
+    first = next((value(model) for model in every if matches[id(model)].fits), "")
     groups = [
         (label, [line(model, matches[id(model)], chosen or first) for model in models]) for label, models in kinds.items() if models
     ]  # fmt: skip
     job = suggesters.suggesting_job(dataset)
     return {
         "dataset": dataset, "form": form, "groups": groups, "told": (suggesters.OTHER_TASK, suggesters.OTHER_TASK_STEP),
-        "able": dataset.task_type.prelabels, "several": dataset.task_type.has_thresholds,
-        "marks": not dataset.task_type.labels_texts, "may_send": bool(first), "job": job,
+        "able": dataset.task_type.prelabels, "offers": suggestions_of(dataset.task), "may_send": bool(first), "job": job,
         "leading": metrics_of(dataset.task).trained,
-        "working": job is not None and not job.is_finished, "shown": SHOWN, "least": LEAST,
+        "working": job is not None and not job.is_finished,
     }  # fmt: skip
 
 

@@ -20,11 +20,16 @@ class Match:
     unknown: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
 
+    @property
+    def fits(self) -> bool:
+        """Whether the model can suggest anything here: it knows a class, or gives none at all."""
+        return bool(self.names) or not self.unknown
+
 
 def match(labels: Sequence[str], ids: Mapping[str, UUID], classes: Mapping[UUID, str], merged: Mapping[UUID, UUID]) -> Match:
     """Find each label of a model among the classes: by its stable id where that is known, through merges; else by its name.
 
-    ids: the stable ids of the labels that the model learnt, by name; empty for a model of another dataset. classes: names of the newest
+    ids: the stable ids of the labels that the model learned, by name; empty for a model of another dataset. classes: names of the newest
     version by stable id. merged: each merged class → where it leads.
     """
     present = set(classes.values())

@@ -12,8 +12,11 @@ from django.db.models.functions import Substr
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Queue, Slot
+from datasets_app.schemas.models import Label
+from datasets_app.schemas.queries.changes import present_ids
+from datasets_app.schemas.queries.labels import latest_schema
 from lifecycle.ground.jobs import queries as jobs
 from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation import ports, suggested
@@ -28,8 +31,8 @@ from registry.ground.access.models import Project
 from registry.ground.access.policy import Person
 
 KINDS_LIMIT = 30  # newest models of a kind that are offered
-OTHER_TASK = "Models suggest labels and spans so far, and this dataset's task is another."
-OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
+OTHER_TASK = "Pre-labeling with models isn't available for this dataset's task."
+OTHER_TASK_STEP = "Import a file with pre-labels, or send them through the API."
 
 
 class Runs:
@@ -47,9 +50,9 @@ class Runs:
         rows = training.runs(user) if user is not None else Run.objects.all()
         run = rows.select_related("snapshot__schema", "snapshot__dataset", "artifact", "project").filter(uuid=uuid).first()
         if run is None:
-            raise Refused("There is no such run.", fields={"model": ["Choose a run that you may see."]})
+            raise Refused("Run not found.", fields={"model": ["Choose a run that you can access."]})
         if run.state != RunState.SUCCEEDED or run.artifact is None:
-            text = f"{run} has no model: it is {run.get_state_display().lower()}."
+            text = f"{run} has no model because it is {run.get_state_display().lower()}."
             raise Refused(text, next_step="Choose a run that succeeded.", fields={"model": [text]})
         return self.of(run)
 
@@ -74,18 +77,18 @@ def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:
     """A model that the user may have suggest. Raises Refused."""
     shelf = ports.shelves().get(kind)
     if shelf is None:
-        raise Refused("There is no such kind of model.", fields={"model": [f"Choose one of {', '.join(ports.shelves())}."]})
+        raise Refused("Unknown kind of model.", fields={"model": [f"Choose one of {', '.join(ports.shelves())}."]})
     return shelf.get(uuid, user)
 
 
 def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[suggested.Match]:
     """How the labels of each of these models fit the dataset's newest classes; a constant number of statements."""
-    schema = labeling.latest_schema(dataset)
+    schema = latest_schema(dataset)
     classes = {label.stable_id: label.name for label in schema.labels.all()} if schema else {}
     ids: dict[int, dict[str, UUID]] = defaultdict(dict)
     for version, name, stable in Label.objects.filter(schema__dataset=dataset).values_list("schema", "name", "stable_id"):
         ids[version][name] = stable
-    merged = labeling.present_ids(dataset.pk)
+    merged = present_ids(dataset.pk)
     found = []
     for model in models:
         snapshot = model.run.snapshot

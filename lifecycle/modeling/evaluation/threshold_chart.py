@@ -36,7 +36,7 @@ def operating_chart(curves: Mapping[str, Curve], question: Question, report: Map
     }
     lead = f"No threshold reaches {decimals(report['target'])}."
     if outcome:
-        lead = f"On {measured} the {up} is {decimals(outcome['precision']['value'] if outcome['precision'] else None)}."
+        lead = f"On {measured}, the {up} is {decimals(outcome['precision']['value'] if outcome['precision'] else None)}."
     reached = outcome and outcome["recall" if divides else "called"]
     if outcome and outcome["precision"] and reached:
         at = {"x": reached["value"], "y": outcome["precision"]["value"]}
@@ -50,7 +50,7 @@ def operating_chart(curves: Mapping[str, Curve], question: Question, report: Map
     return Chart(
         id="operating",
         lead=lead,
-        caption="Each point of the line is a threshold" + ("; where it was chosen is grey." if len(curves) > 1 else "."),
+        caption="Each point is a threshold" + ("; the selection split is grey." if len(curves) > 1 else "."),
         figure={"data": data, "layout": layout},
         head=["threshold", across, up],
         rows=[[decimals(column[at]) for column in columns] for at in listed],
@@ -73,7 +73,7 @@ def line(split: str, curve: Curve, divides: bool, colour: str) -> dict[str, Any]
 
 
 def across_of(curve: Curve, divides: bool) -> NDArray[np.float64]:
-    """What stands on the horizontal axis."""
+    """What is on the horizontal axis."""
     return curve.recall if divides else curve.coverage
 
 

@@ -34,10 +34,10 @@ class ThresholdForm(forms.Form):
         start = {"target": "0.9", "false": "1", "missed": "1", "person": "" if divides else "0.2"}
         super().__init__(start | dict(given.items()) | {"class": given.get("class", ""), "goal": given.get("goal", self.goal)})
         self.fields["class"] = forms.ChoiceField(
-            label="Class", required=not every, choices=[*([("", every)] if every else []), *((each, each) for each in labels)],
+            label="Label", required=not every, choices=[*([("", every)] if every else []), *((each, each) for each in labels)],
             error_messages={
-                "invalid_choice": "Choose a class that the model knows.",
-                "required": "Choose a class: a text may have several, and each has its own threshold.",
+                "invalid_choice": "Choose a label that the model knows.",
+                "required": "Choose a label: texts can have several, and each has its own threshold.",
             },
         )  # fmt: skip
         self.fields["goal"] = forms.ChoiceField(
@@ -50,7 +50,7 @@ class ThresholdForm(forms.Form):
         if divides:
             self.fields["missed"] = cost(self.question.missed)
         if not divides or self.goal == "cost":
-            self.fields["person"] = cost("Cost of handing over", required=not divides)
+            self.fields["person"] = cost("Cost of hand-over", required=not divides)
 
     def unused(self, given: Mapping[str, Any]) -> list[str]:
         """Names that were given and play no part for this class and goal."""

@@ -67,12 +67,15 @@ def figures(question: Question, report: Mapping[str, Any]) -> list[Figure]:
         Figure("Threshold", decimals(report["high"]) if report["high"] is not None else "none", sub=words_of(report["promised"])),
         figure(question.precision, found["precision"]),
         figure(question.recall, found["recall"]) if question.divides else figure(question.called, found["called"]),
-        Figure("To a person", percent(person["value"], 1), sub=f"{percent(person['low'], 1)} to {percent(person['high'], 1)}")
-        if person else Figure("To a person", None),
+        Figure("Handed over", percent(person["value"], 1), sub=f"{percent(person['low'], 1)} to {percent(person['high'], 1)}")
+        if person else Figure("Handed over", None),
         Figure(
-            f"Cost of 1,000 {question.unit}", decimals(cost["value"], 1), sub="against the model’s own answers", change=signed(change, 1),
+            f"Cost per 1,000 {question.unit}", decimals(cost["value"], 1), sub=(
+                "compared with the default "
+                "predictions"
+            ), change=signed(change, 1),
             good=None if abs(change) < 0.05 else change < 0,
-        ) if cost else Figure(f"Cost of 1,000 {question.unit}", None),
+        ) if cost else Figure(f"Cost per 1,000 {question.unit}", None),
     ]  # fmt: skip
 
 
@@ -83,9 +86,9 @@ def figure(name: str, found: Mapping[str, float] | None) -> Figure:
 
 def table(question: Question, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The chosen point beside the model's own answers, on the rows that it is measured on."""
-    names = {"precision": question.precision, "recall": question.recall, "called": question.called, "person": "To a person"}
+    names = {"precision": question.precision, "recall": question.recall, "called": question.called, "person": "Handed over"}
     if not question.divides:
         del names["recall"]
     both = [report["outcome"], report["likeliest"]]
     rows = [{"name": title, "values": [shown(each[name]) if each else "" for each in both]} for name, title in names.items()]
-    return [*rows, {"name": f"Cost of 1,000 {question.unit}", "values": [shown(each["cost"], 1) if each else "" for each in both]}]
+    return [*rows, {"name": f"Cost per 1,000 {question.unit}", "values": [shown(each["cost"], 1) if each else "" for each in both]}]

@@ -11,14 +11,14 @@ from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.runtime.statistics.operating import SURE
 from lifecycle.ui.numbers import GAP, count, decimals
 
-GOALS = {"precision": "Target precision", "recall": "Target recall", "cost": "Least cost"}
-GOALS_OF_ANY = {"precision": "Target accuracy", "recall": "Target share answered", "cost": "Least cost"}
+GOALS = {"precision": "Target precision", "recall": "Target recall", "cost": "Lowest cost"}
+GOALS_OF_ANY = {"precision": "Target accuracy", "recall": "Target coverage", "cost": "Lowest cost"}
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """The words of one. divides: rows below a threshold are not called, so that some are missed, and handing over is a third way; else all
-    rows that are not answered are handed over. act, below, never: what is done with a row; {label} stands for the class. unit: what is
+    rows that are not answered are handed over. act, below, never: what is done with a row; {label} represents the class. unit: what is
     called; in_texts: of which a text holds several, and some that nothing was found of."""
 
     goals: Mapping[str, str]
@@ -50,44 +50,44 @@ class Thresholds(ABC):
 
     @abstractmethod
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
-        """(heading, column) of what a chosen point stands beside: the model's own answers."""
+        """(heading, column) of what a chosen point is beside: the model's own answers."""
 
     @abstractmethod
     def answers(self, evaluation: Evaluation, label: str) -> str:
-        """What the model goes on doing, whatever is chosen here, after "the model goes on"."""
+        """What the model continues doing, whatever is chosen here, after "the model continues"."""
 
     def effect(self, evaluation: Evaluation, label: str = "") -> str:
         """What choosing a threshold does to the model's answers. label: the one that is asked about."""
-        return f"None: the model goes on {self.answers(evaluation, label)}. Whatever reads its answers has to apply the threshold."
+        return f"None: the model continues {self.answers(evaluation, label)}. Your client has to apply the threshold."
 
 
 def advice(question: Question, found: Mapping[str, Any]) -> str:
     """What to do from where on. found: of `confidence.operating_point`, with a threshold."""
     label, low, high = found["class"], found["low"], found["high"]
     if high is None:
-        over = f" Hand it over from {decimals(low)} on." if question.divides and low is not None else ""
+        over = f" Hand over from {decimals(low)}." if question.divides and low is not None else ""
         return question.never.format(label=label) + over
     if not question.divides:
-        return f"{question.act} from a confidence of {decimals(high)} on, and hand every other row over."
-    over = f", hand it over from {decimals(low)} to there" if low < high else ""
-    return f"{question.act.format(label=label)} from {decimals(high)} on{over}, and {question.below} below."
+        return f"{question.act} with a confidence of at least {decimals(high)}, and hand over the other rows."
+    over = f", hand over from {decimals(low)}" if low < high else ""
+    return f"{question.act.format(label=label)} from {decimals(high)}{over}, and {question.below} below."
 
 
 def instead(question: Question, found: Mapping[str, Any]) -> str:
     """What to do where no threshold reaches the target."""
     split, most = found["chosen_on"]["split"], found["most_recall"]
     if found["class"] and not found["positives"]:
-        none = f"No {question.unit[:-1]} of {split} is of {found['class']}, so nothing can be chosen for it there."
-        return f"{none} Label some, and evaluate again."
+        none = f"No {question.unit[:-1]} of {split} has the label {found['class']}, so no threshold can be chosen."
+        return f"{none} Label some and evaluate again."
     if question.in_texts and found["goal"] == "recall" and most is not None:
-        what = f"on {split} keeping all that it finds has a recall of {decimals(most)}"
-        return f"A span that is not found has no confidence: {what}. Ask for less, or train on more texts with such spans."
-    return f"Ask for less, or train on more {question.unit} of what is confused."
+        what = f"on {split}, keeping all predicted spans gives a recall of {decimals(most)}"
+        return f"Missed spans have no confidence: {what}. Lower the target, or train on more texts with such spans."
+    return f"Lower the target, or train on more {question.unit} of the confused labels."
 
 
 def words_of(promised: bool | None) -> str:
     """What is told of a target that is reached where the threshold was chosen; empty where there is none."""
-    return "" if promised is None else "promised" if promised else "estimated"
+    return "" if promised is None else "guaranteed" if promised else "estimated"
 
 
 def basis(question: Question, found: Mapping[str, Any]) -> str:
@@ -96,9 +96,9 @@ def basis(question: Question, found: Mapping[str, Any]) -> str:
         return ""
     split, unit, target = found["chosen_on"]["split"], question.unit, decimals(found["target"])
     if found["promised"]:
-        return f"Promised: other {unit} like those of {split} reach {target} too, with {SURE * 100:.0f}{GAP}% confidence."
+        return f"Guaranteed: new {unit} like those of {split} reach {target} too, with {SURE * 100:.0f}{GAP}% confidence."
     shown = "" if found["same_rows"] else f" The interval on {found['measured_on']['split']} shows what to expect."
-    return f"Estimated: {split} can’t promise {target} for other {unit}.{shown}"
+    return f"Estimated: {target} isn’t guaranteed for new {unit}.{shown}"
 
 
 def places(question: Question, found: Mapping[str, Any]) -> str:

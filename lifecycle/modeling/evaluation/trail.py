@@ -1,4 +1,4 @@
-"""Evaluations, by the trail and by the table: verification finds a report that was replaced under its digest."""
+"""Evaluations, by the audit log and by the table: verification finds a report that was replaced under its digest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from registry.ground.ledger.verbs import Verb
 
 
 def told(events: list[Told]) -> set[str]:
-    """What the event of an evaluation says of it."""
+    """What the event of an evaluation reports about it."""
     names = ("run", "split", "rows", "root_digest", "snapshot_digest", "report_digest")
     return {measured(*(event.payload[name] for name in names)) for event in events}
 
@@ -20,13 +20,13 @@ def held(evaluations: list[str]) -> dict[str, set[str]]:
         digest = row.computed_digest
         found = facts[str(row.uuid)] = {measured(row.run.uuid, row.split, row.rows, row.root_digest, row.snapshot.digest, digest)}
         if row.report_digest != digest:
-            found.add(f"has report digest {row.report_digest}, which isn't its report's")
+            found.add(f"report digest {row.report_digest} doesn't match its report")
     return facts
 
 
 def measured(run: object, split: str, rows: int, root_digest: str, snapshot: str, report: str) -> str:
     """What was measured on what, and the report."""
-    return f"run {run}, files {root_digest}, on {rows} {split} rows of snapshot {snapshot}: report {report}"
+    return f"run {run}, files {root_digest}, on {rows} {split} rows of dataset version {snapshot}: report {report}"
 
 
 EVALUATIONS = Account("evaluations", Evaluation, frozenset({Verb.EVALUATION_RECORDED}), told, held)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.queries import get_dataset
+from datasets_app.schemas.queries.schemas import get_dataset
 from lifecycle.modeling.evaluation import (
     actions,
     pages,
@@ -27,7 +27,7 @@ from lifecycle.modeling.evaluation.forms import AnalyseForm, SuggestForm
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.modeling.evaluation.suggest_page import suggesting
 from lifecycle.modeling.evaluation.task_types.by_key.pages import page_of
-from lifecycle.modeling.evaluation.task_types.by_key.rows import check_written, unlabelled
+from lifecycle.modeling.evaluation.task_types.by_key.rows import check_written, unlabeled
 from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.queries import get_run
 from lifecycle.runtime.refusals import Refusal, Refused
@@ -62,7 +62,7 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rows behind a figure of the report."""
     found = queries.get_evaluation(request.user, uuid)
     if found.task_type.writes_text:
-        raise unlabelled(found)
+        raise unlabeled(found)
     return respond(request, "lifecycle/modeling/evaluation/items.html", "items", page_of(found).items(request.user, found, request.GET))
 
 
@@ -115,7 +115,7 @@ def membership(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("datasets.read_samples", Evaluation, see="evaluation.view")
 def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Which words of an item speak for the answer that it got."""
+    """Which words of an item support the answer that it got."""
     user, item = request.user, request.GET.get("item", "")
     evaluation = queries.get_evaluation(user, uuid)
     page = page_of(evaluation)
@@ -134,7 +134,7 @@ def analyse(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Compute one more thing about an evaluation."""
     form = AnalyseForm(request.POST)
     if not form.is_valid():
-        raise Refused("There is no such analysis.", next_step="Choose one on the evaluation's page.")
+        raise Refused("Unknown analysis.", next_step="Choose one on the evaluation page.")
     kind = Analysis.Kind(form.cleaned_data["kind"])
     actions.analyse(evaluation=queries.get_evaluation(request.user, uuid), kind=kind, actor=request.user)
     return redirect_or_refresh(request, queries.address_of(kind, uuid))
@@ -203,7 +203,7 @@ def suggest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refusal as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{model.name} suggests labels", kind="live")
+            toast(request, f"Pre-labeling with {model.name} started", kind="live")
             return redirect_or_refresh(request, reverse("evaluation:suggest", args=[uuid]))
     context = suggesting(user, dataset, form)
     return respond(request, "lifecycle/modeling/evaluation/suggest.html", "suggest", context, status=422 if form.is_bound else 200)

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -16,7 +15,7 @@ from lifecycle.modeling.training.advice import Answers
 from lifecycle.modeling.training.models import BaseModel
 from lifecycle.runtime.refusals import Refused
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, operation
 
 
 class AnswersIn(serializers.Serializer[Any]):
@@ -83,29 +82,23 @@ class AdviceOut(serializers.Serializer[object]):
     lengths = LengthsOut()
 
 
-class AdviceOnSnapshot(View):
-    """Advice on a snapshot."""
-
-    needs = {"GET": Needs("training.launch", Snapshot, see="snapshots.view")}
-
-    @extend_schema(operation_id="snapshots_advice", parameters=[AnswersIn], responses=AdviceOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Whether to fine-tune on it and how, with reasons, and what to look at first."""
-        given = read(AnswersIn, request.query_params)
-        snapshot = queries.launchable(request.user).get(uuid=uuid)
-        advising.check_advisable(snapshot)
-        kept = queries.bases(request.user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100]
-        bases = [each for each in kept if not each.facts.get("decoder")]
-        base = find_base(bases, given.pop("base"))
-        return Response(told(advising.advise(snapshot, base, bases, Answers(**given))))
+@operation("GET", "snapshots_advice", Needs("training.launch", Snapshot, see="snapshots.view"), takes=AnswersIn, gives=AdviceOut)
+def advice_on_snapshot(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Whether to fine-tune on it and how, with reasons, and what to look at first."""
+    snapshot = queries.launchable(request.user).get(uuid=uuid)
+    advising.check_advisable(snapshot)
+    kept = queries.bases(request.user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100]
+    bases = [each for each in kept if not each.facts.get("decoder")]
+    base = find_base(bases, given.pop("base"))
+    return Response(told(advising.advise(snapshot, base, bases, Answers(**given))))
 
 
 def find_base(bases: list[BaseModel], uuid: UUID | None) -> BaseModel:
     """The base that was asked for, or the newest. Raises Refused where it is not there."""
     found = next((each for each in bases if uuid is None or each.uuid == uuid), None)
     if found is None:
-        text = "No base model of this project is ready." if uuid is None else "This project has no such base model whose files are kept."
-        raise Refused(text, next_step="Add one under Base models, and wait until its files are kept.", fields={"base": [text]})
+        text = "This project has no imported base model." if uuid is None else "This project has no imported base model with this ID."
+        raise Refused(text, next_step="Add one under Base models and wait for the import to finish.", fields={"base": [text]})
     return found
 
 
@@ -121,4 +114,4 @@ def told(advised: advising.Advised) -> dict[str, Any]:
     return dict(AdviceOut(shape).data)
 
 
-urlpatterns = [path("snapshots/<uuid:uuid>/advice/", AdviceOnSnapshot.as_view(), name="api-snapshot-advice")]
+urlpatterns = [path("snapshots/<uuid:uuid>/advice/", advice_on_snapshot, name="api-snapshot-advice")]

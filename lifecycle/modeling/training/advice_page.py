@@ -27,13 +27,13 @@ class AnswersForm(forms.Form):
 
     sensitive = forms.BooleanField(label="The texts are sensitive", required=False, help_text="Names, health, money, secrets.")
     baseline_does = forms.BooleanField(
-        label="Something simpler would do", required=False, help_text="Rules, the majority class or a prompted model, measured or known."
+        label="A simpler method is good enough", required=False, help_text="For example rules, the majority label, or a prompted model."
     )
     latency_ms = forms.FloatField(
-        label="Longest time for a text, in ms", required=False, min_value=0.001, help_text="On one core, for a long text."
+        label="Maximum latency per text (ms)", required=False, min_value=0.001, help_text="On one core, for a long text."
     )
-    size_mb = forms.FloatField(label="Largest model, in MB", required=False, min_value=0.001, help_text="Of the file that serves, in fp32.")
-    minutes = forms.FloatField(label="Longest training, in minutes", required=False, min_value=0.001, help_text="On this machine.")
+    size_mb = forms.FloatField(label="Maximum model size (MB)", required=False, min_value=0.001, help_text="Size of the served fp32 file.")
+    minutes = forms.FloatField(label="Maximum training time (min)", required=False, min_value=0.001, help_text="On this machine.")
 
     def answers(self) -> Answers:
         """As the rules read them."""
@@ -95,14 +95,14 @@ def figures(advised: advising.Advised) -> list[Figure]:
     rows = data.rows_of("train")
     smallest = min(rows, key=lambda label: (rows[label], label), default="")
     return [
-        Figure("Training rows", count(data.train), sub=f"{count(len(rows))} classes"),
-        Figure("Smallest class", count(rows[smallest]) if rows else None, sub=smallest),
+        Figure("Training rows", count(data.train), sub=f"{count(len(rows))} labels"),
+        Figure("Smallest label", count(rows[smallest]) if rows else None, sub=smallest),
         Figure("Test rows", count(data.splits.get("test", 0)), sub=f"validation {count(data.splits.get('validation', 0))}"),
-        Figure("Tokens, middle text", count(lengths.percentile(50)), sub=source(lengths)),
+        Figure("Median tokens per text", count(lengths.percentile(50)), sub=source(lengths)),
         Figure("Tokens, 99 of 100", count(lengths.percentile(99)), sub=f"95 of 100: {count(lengths.percentile(95))}"),
         Figure(
-            "Doubted labels", None if data.doubted is None else percent(data.doubted / max(1, sum(data.splits.values()))),
-            sub="no scan has looked" if data.doubted is None else f"{count(data.doubted)} of the dataset",
+            "Possible label errors", None if data.doubted is None else percent(data.doubted / max(1, sum(data.splits.values()))),
+            sub="not scanned" if data.doubted is None else f"{count(data.doubted)} of the dataset",
         ),
     ]  # fmt: skip
 

@@ -66,8 +66,8 @@ def check_advisable(snapshot: Snapshot) -> None:
     """Raises Refused where texts do not get classes."""
     if not snapshot.dataset.task_type.labels_texts:
         raise Refused(
-            "Advice is for labels of whole texts so far; spans, rankings and generation have their defaults, each with its reason.",
-            next_step="Try 10 steps of these settings, and compare runs.",
+            "Advice is only available for text classification. Other tasks use their defaults, each with its reason.",
+            next_step="Run a 10-step dry run with these settings, and compare runs.",
         )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import Http404
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -16,18 +16,19 @@ from lifecycle.modeling.training import actions, pages, queries, record_page
 from lifecycle.modeling.training.models import BaseModel, Run
 from lifecycle.runtime.engine.base import MINILM
 from lifecycle.runtime.task_types.by_key.measures import metrics_of
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.ground.access import policy
 from registry.ground.access.answers import ErrorOut
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import Project
-from registry.ground.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
+from registry.ground.access.rest import IS_NUMBER, IS_UUID, Filters, Request, methods, operation, page_out
 
 
 class StrategyField(serializers.ChoiceField):
     """What learns. A name that isn't known is refused with all that are."""
 
-    default_error_messages = {"invalid_choice": f"There is no strategy “{{input}}”. Choose one of {', '.join(Run.Strategy.values)}."}
+    default_error_messages = {"invalid_choice": f"Unknown strategy “{{input}}”. Choose one of {', '.join(Run.Strategy.values)}."}
 
     def __init__(self) -> None:
         super().__init__(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
@@ -46,6 +47,9 @@ class BaseModelOut(serializers.Serializer[Any]):
     root_digest = serializers.CharField(source="folder.root_digest", default=None, allow_null=True)
     facts = serializers.DictField()
     created_at = serializers.DateTimeField()
+
+
+FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER), "sweep": ("sweep__uuid", IS_UUID)}
 
 
 class BaseModelIn(serializers.Serializer[BaseModel]):
@@ -152,13 +156,6 @@ class BasePageOut(serializers.Serializer[object]):
     results = BaseModelOut(many=True)
 
 
-class RunPageOut(serializers.Serializer[object]):
-    """Up to 30 runs, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = RunOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class PointsOut(serializers.Serializer[object]):
     """New points: trace n grows by the n-th list. next: where to ask again, null when the run has ended."""
 
@@ -168,125 +165,76 @@ class PointsOut(serializers.Serializer[object]):
     next = serializers.CharField(allow_null=True)
 
 
-class Bases(View):
-    """Base models."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(operation_id="base_models_list", responses=BasePageOut)
-    def get(self, request: Request) -> Response:
-        """List base models."""
-        return Response({"results": BaseModelOut(queries.bases(request.user)[:200], many=True).data})
-
-    @extend_schema(operation_id="base_models_add", request=BaseModelIn, responses={201: BaseModelOut})
-    def post(self, request: Request) -> Response:
-        """Add one; a job keeps its files."""
-        given = checked(BaseModelIn(data=request.data))
-        project = policy.get_visible(request.user, Project, "access.view_project", uuid=given["project"])
-        policy.require(request.user, "training.add_base", project)
-        common: dict[str, Any] = {"project": project, "actor": request.user}
-        if given["kind"] == BaseModel.Kind.FOLDER:
-            base = actions.add_folder_base(**common, path=given["path"], name=given["name"])
-        elif given["kind"] == BaseModel.Kind.RUN:
-            run = queries.runs(request.user).filter(project=project, uuid=given["run"]).first()
-            if run is None:
-                raise serializers.ValidationError({"run": ["There is no such run in this project."]})
-            base = actions.add_run_base(run=run, actor=request.user)
-        elif given["kind"] == BaseModel.Kind.HUB:
-            base = actions.add_hub_base(**common, hub_id=given["hub_id"], revision=given["revision"])
-        else:
-            base = actions.add_packaged_base(**common, name=given["name"] or MINILM)
-        return Response(BaseModelOut(base).data, status=201)
+@operation("GET", "base_models_list", Needs("signed_in"), gives=BasePageOut)
+def bases(request: Request) -> object:
+    """List base models."""
+    return {"results": queries.bases(request.user)[:200]}
 
 
-class Runs(View):
-    """Runs."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="runs_list", responses=RunPageOut,
-        parameters=[
-            OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int),
-            OpenApiParameter("sweep", UUID),
-        ],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """List runs by keyset, or those of a project or with a number; trials stand under the sweep that is asked for, not among others."""
-        fields = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER), "sweep": ("sweep__uuid", IS_UUID)}
-        given = chosen(request, **fields)
-        if not given.keys() & {"number", "sweep__uuid"}:
-            given["sweep__isnull"] = True
-        found = list(queries.runs(request.user).filter(**given, **before_in(request))[: pages.PAGE + 1])
-        older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
-        return Response({"results": RunOut(found[: pages.PAGE], many=True).data, "before": older})
-
-    @extend_schema(operation_id="runs_launch", request=RunIn, responses={201: RunOut})
-    def post(self, request: Request) -> Response:
-        """Launch a run."""
-        given = checked(RunIn(data=request.data))
-        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
-        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
-        if snapshot is None or base is None:
-            raise Http404("There is no such snapshot to train on, or no such base model.")
-        return Response(RunOut(actions.launch(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
+@operation("POST", "base_models_add", Needs("signed_in"), takes=BaseModelIn, gives=BaseModelOut, status=201)
+def add_base(request: Request, given: dict[str, Any]) -> object:
+    """Add one; a job keeps its files."""
+    project = policy.get_visible(request.user, Project, "access.view_project", uuid=given["project"])
+    policy.require(request.user, "training.add_base", project)
+    common: dict[str, Any] = {"project": project, "actor": request.user}
+    if given["kind"] == BaseModel.Kind.FOLDER:
+        return actions.add_folder_base(**common, path=given["path"], name=given["name"])
+    if given["kind"] == BaseModel.Kind.RUN:
+        run = queries.runs(request.user).filter(project=project, uuid=given["run"]).first()
+        if run is None:
+            raise serializers.ValidationError({"run": ["This project has no such run."]})
+        return actions.add_run_base(run=run, actor=request.user)
+    if given["kind"] == BaseModel.Kind.HUB:
+        return actions.add_hub_base(**common, hub_id=given["hub_id"], revision=given["revision"])
+    return actions.add_packaged_base(**common, name=given["name"] or MINILM)
 
 
-class OneRun(View):
-    """One run."""
-
-    needs = {"GET": Needs("training.view", Run)}
-
-    @extend_schema(operation_id="runs_read", responses=RunOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Where it stands and what came of it."""
-        return Response(RunOut(queries.get_run(request.user, uuid)).data)
+@operation("GET", "runs_list", Needs("signed_in"), gives=page_out(RunOut, pages.PAGE, "runs"), filters=FILTERS)
+def runs(request: Request, given: dict[str, Any]) -> object:
+    """List runs by keyset, or those of a project or with a number; trials stand under the sweep that is asked for, not among others."""
+    if not given.keys() & {"number", "sweep__uuid"}:
+        given["sweep__isnull"] = True
+    return paging.page(queries.runs(request.user).filter(**given), key_in(request.query_params), pages.PAGE)
 
 
-class PauseRun(View):
-    """Pausing a run."""
-
-    needs = {"POST": Needs("training.pause", Run, see="training.view")}
-
-    @extend_schema(operation_id="runs_pause", request=None, responses=RunOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have it leave its worker at its next step, with a checkpoint, until it is resumed."""
-        return Response(RunOut(actions.pause(run_id=uuid, actor=request.user)).data)
-
-
-class StopRun(View):
-    """Stopping a run."""
-
-    needs = {"POST": Needs("training.stop", Run, see="training.view")}
-
-    @extend_schema(operation_id="runs_stop", request=None, responses=RunOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Stop it at its next step, with a checkpoint."""
-        return Response(RunOut(actions.stop(run_id=uuid, actor=request.user)).data)
+@operation("POST", "runs_launch", Needs("signed_in"), takes=RunIn, gives=RunOut, status=201)
+def launch(request: Request, given: dict[str, Any]) -> object:
+    """Launch a run."""
+    snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+    base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
+    if snapshot is None or base is None:
+        raise Http404("Dataset version or base model not found.")
+    return actions.launch(snapshot=snapshot, base=base, actor=request.user, **given)
 
 
-class ResumeRun(View):
-    """Resuming a run."""
-
-    needs = {"POST": Needs("training.launch", Run, see="training.view")}
-
-    @extend_schema(operation_id="runs_resume", request=None, responses=RunOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Go on from the last checkpoint."""
-        return Response(RunOut(actions.resume(run_id=uuid, actor=request.user)).data)
+@operation("GET", "runs_read", Needs("training.view", Run), gives=RunOut)
+def one_run(request: Request, uuid: UUID) -> object:
+    """Where it stands and what came of it."""
+    return queries.get_run(request.user, uuid)
 
 
-class ReproduceRun(View):
-    """Running a run again."""
+@operation("POST", "runs_pause", Needs("training.pause", Run, see="training.view"), gives=RunOut)
+def pause_run(request: Request, uuid: UUID) -> object:
+    """Have it leave its worker at its next step, with a checkpoint, until it is resumed."""
+    return actions.pause(run_id=uuid, actor=request.user)
 
-    needs = {"POST": Needs("training.launch", Run, see="training.view")}
 
-    @extend_schema(operation_id="runs_reproduce", request=ReproduceIn, responses={201: RunOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Queue its spec once more; the new run's `repeat` tells how the weights compare."""
-        given = checked(ReproduceIn(data=request.data))
-        made = actions.reproduce(run_id=uuid, actor=request.user, key=given["key"], priority=Priority.of(given["priority"]))
-        return Response(RunOut(made).data, status=201)
+@operation("POST", "runs_stop", Needs("training.stop", Run, see="training.view"), gives=RunOut)
+def stop_run(request: Request, uuid: UUID) -> object:
+    """Stop it at its next step, with a checkpoint."""
+    return actions.stop(run_id=uuid, actor=request.user)
+
+
+@operation("POST", "runs_resume", Needs("training.launch", Run, see="training.view"), gives=RunOut)
+def resume_run(request: Request, uuid: UUID) -> object:
+    """Go on from the last checkpoint."""
+    return actions.resume(run_id=uuid, actor=request.user)
+
+
+@operation("POST", "runs_reproduce", Needs("training.launch", Run, see="training.view"), takes=ReproduceIn, gives=RunOut, status=201)
+def reproduce_run(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Queue its spec once more; the new run's `repeat` tells how the weights compare."""
+    return actions.reproduce(run_id=uuid, actor=request.user, key=given["key"], priority=Priority.of(given["priority"]))
 
 
 class ManifestOut(serializers.Serializer[object]):
@@ -295,57 +243,37 @@ class ManifestOut(serializers.Serializer[object]):
     yaml = serializers.CharField()
 
 
-class RunManifest(View):
-    """A run on a cluster."""
-
-    needs = {"GET": Needs("training.launch", Run, see="training.view")}
-
-    @extend_schema(operation_id="runs_manifest", responses={200: ManifestOut, 409: ErrorOut})
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """The run as a Kubernetes Job."""
-        return Response({"yaml": record_page.manifest_of(queries.get_run(request.user, uuid))})
+@operation("GET", "runs_manifest", Needs("training.launch", Run, see="training.view"), gives={200: ManifestOut, 409: ErrorOut})
+def run_manifest(request: Request, uuid: UUID) -> Response:
+    """The run as a Kubernetes Job."""
+    return Response({"yaml": record_page.manifest_of(queries.get_run(request.user, uuid))})
 
 
-class RunPoints(View):
-    """The curves of a run."""
-
-    needs = {"GET": Needs("training.view", Run)}
-
-    @extend_schema(
-        operation_id="runs_points", responses=PointsOut,
-        parameters=[OpenApiParameter("chart", str, enum=list(pages.CHARTS)), OpenApiParameter("after", int)],
-    )  # fmt: skip
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Points of one chart after a step."""
-        chart, after = request.query_params.get("chart", "loss"), request.query_params.get("after", "-1")
-        if chart not in pages.CHARTS:
-            raise serializers.ValidationError({"chart": [f"Choose one of {', '.join(pages.CHARTS)}."]})
-        if not after.removeprefix("-").isdecimal() or len(after) > 10:
-            raise serializers.ValidationError({"after": ["It must be a step."]})
-        return Response(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
-
-
-def before_in(request: Request) -> dict[str, int]:
-    """The filter of ?before=. Raises Unreadable."""
-    before = key_in(request.query_params)
-    return {} if before is None else {"id__lt": before}
-
-
-def checked(given: serializers.Serializer[Any]) -> dict[str, Any]:
-    """The input as plain values. Raises ValidationError."""
-    given.is_valid(raise_exception=True)
-    values: dict[str, Any] = dict(given.validated_data)
-    return values
+@operation(
+    "GET",
+    "runs_points",
+    Needs("training.view", Run),
+    gives=PointsOut,
+    parameters=[OpenApiParameter("chart", str, enum=list(pages.CHARTS)), OpenApiParameter("after", int)],
+)
+def run_points(request: Request, uuid: UUID) -> Response:
+    """Points of one chart after a step."""
+    chart, after = request.query_params.get("chart", "loss"), request.query_params.get("after", "-1")
+    if chart not in pages.CHARTS:
+        raise serializers.ValidationError({"chart": [f"Choose one of {', '.join(pages.CHARTS)}."]})
+    if not after.removeprefix("-").isdecimal() or len(after) > 10:
+        raise serializers.ValidationError({"after": ["Must be a step number."]})
+    return Response(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
 
 
 urlpatterns = [
-    path("base-models/", Bases.as_view(), name="api-base-models"),
-    path("runs/", Runs.as_view(), name="api-runs"),
-    path("runs/<uuid:uuid>/", OneRun.as_view(), name="api-run"),
-    path("runs/<uuid:uuid>/pause/", PauseRun.as_view(), name="api-run-pause"),
-    path("runs/<uuid:uuid>/stop/", StopRun.as_view(), name="api-run-stop"),
-    path("runs/<uuid:uuid>/resume/", ResumeRun.as_view(), name="api-run-resume"),
-    path("runs/<uuid:uuid>/reproduce/", ReproduceRun.as_view(), name="api-run-reproduce"),
-    path("runs/<uuid:uuid>/manifest/", RunManifest.as_view(), name="api-run-manifest"),
-    path("runs/<uuid:uuid>/points/", RunPoints.as_view(), name="api-run-points"),
+    path("base-models/", methods(bases, add_base), name="api-base-models"),
+    path("runs/", methods(runs, launch), name="api-runs"),
+    path("runs/<uuid:uuid>/", one_run, name="api-run"),
+    path("runs/<uuid:uuid>/pause/", pause_run, name="api-run-pause"),
+    path("runs/<uuid:uuid>/stop/", stop_run, name="api-run-stop"),
+    path("runs/<uuid:uuid>/resume/", resume_run, name="api-run-resume"),
+    path("runs/<uuid:uuid>/reproduce/", reproduce_run, name="api-run-reproduce"),
+    path("runs/<uuid:uuid>/manifest/", run_manifest, name="api-run-manifest"),
+    path("runs/<uuid:uuid>/points/", run_points, name="api-run-points"),
 ]

@@ -24,13 +24,13 @@ SMALL = {
 def loss_finding(validation: Curve, kept: tuple[int, float] | None, by: str, overfit_from: int | None, *, live: bool) -> tuple[str, str]:
     """The finding as a bold lead and the rest of its sentence. kept: the point with the best score so far. by: that score, in words."""
     if not validation:
-        return "No validation yet.", "The first point comes with the first evaluation."
+        return "No validation yet.", "The first point appears after the first evaluation."
     if overfit_from is not None:
-        return f"Validation loss rises since step {count(overfit_from)}", "while training loss still falls."
+        return f"Validation loss has been rising since step {count(overfit_from)}", "while training loss is still falling."
     low = min(validation, key=lambda point: (point[1], point[0]))
     if kept is None or kept[0] == low[0] == validation[-1][0]:
         return "Validation loss is", f"lowest, {decimals(low[1])}, at step {count(low[0])}."
-    lead = f"Step {count(kept[0])} is the best so far ({by});" if live else f"Step {count(kept[0])} is kept (best {by});"
+    lead = f"Step {count(kept[0])} is the best so far ({by});" if live else f"Step {count(kept[0])} selected (best {by});"
     lowest = "" if kept[0] == low[0] else f", lowest {decimals(low[1])} at step {count(low[0])}"
     return lead, f"validation loss {decimals(kept[1])}{lowest}."
 
@@ -42,13 +42,14 @@ def loss(
     total: int,
     kept_step: int | None = None,
     by: str = "",
+    lowered: str = "cross-entropy",
     overfit_from: int | None = None,
     live: bool,
     updates: str = "",
 ) -> Chart:
     """Training loss in graphite, validation in blue, on a log scale; the kept step is marked and an overfitting range shaded.
 
-    kept_step: the one with the best score so far. by: that score, in words.
+    kept_step: the one with the best score so far. by: that score, in words; lowered: what the loss is.
     """
     kept = next((point for point in validation if point[0] == kept_step), None)
     lead, caption = loss_finding(validation, kept, by, overfit_from, live=live)
@@ -81,7 +82,7 @@ def loss(
         shapes.append(fill | {"x0": overfit_from, "x1": last})
     layout = {
         "xaxis": {"range": [0, max(total, last, 1)], "title": {"text": "step"}},
-        "yaxis": {"type": "log", "title": {"text": "cross-entropy, log scale"}} | log_ticks([*values(train), *values(validation)]),
+        "yaxis": {"type": "log", "title": {"text": f"{lowered}, log scale"}} | log_ticks([*values(train), *values(validation)]),
         "shapes": shapes,
         "annotations": notes,
     }
@@ -119,7 +120,7 @@ def end_label(curve: Curve, name: str, colour: str) -> dict[str, Any]:
 
 
 def on_log(value: float) -> float:
-    """Where a note stands on a logarithmic axis; one of 0, which such an axis has not, at its foot."""
+    """Where a note is on a logarithmic axis; one of 0, which such an axis has not, at its foot."""
     return math.log10(max(value, LOWEST))
 
 
@@ -159,7 +160,7 @@ def overlay(label: str, curves: Sequence[tuple[str, Curve]], *, lower_is_better:
     is_loss, most = "loss" in label.lower(), min if lower_is_better else max
     best = most(known, key=lambda each: most(values(each[1])), default=None)
     if best is None:
-        lead, caption = "No values yet.", "They come with the first steps of these runs."
+        lead, caption = "No values yet.", "They appear with the first steps of these runs."
     else:
         lead = f"{best[0]} reaches the {'lowest' if lower_is_better else 'highest'} value,"
         caption = f"{decimals(most(values(best[1])))}."

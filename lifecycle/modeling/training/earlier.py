@@ -16,7 +16,7 @@ MEASURED = 5_000  # rows at most: their order is that of digests, so the first a
 
 
 def to_rehearse(earlier: Snapshot, snapshot: Snapshot, labels: Collection[str], most: int) -> Iterator[ManifestRow]:
-    """Training rows of the earlier snapshot that the new one does not hold in any split, of classes that are still learnt."""
+    """Training rows of the earlier snapshot that the new one does not hold in any split, of classes that are still learned."""
     rows = snapshots.rows_of(earlier, "train")
     return islice(fitting(unknown(rows, snapshots.open_snapshot(snapshot)), snapshot.dataset.task, labels), most)
 

@@ -8,16 +8,14 @@ from uuid import UUID
 from django.conf import settings
 from django.http import Http404
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.ground.compute.price import price_of
 from lifecycle.modeling.training import actions, queries
 from lifecycle.modeling.training.api import StrategyField
 from lifecycle.modeling.training.models import Estimate, Run
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, operation
 
 
 class RunEstimateIn(serializers.Serializer[Estimate]):
@@ -76,47 +74,31 @@ class RunEstimateOut(serializers.Serializer[Any]):
         return str(settings.CURRENCY)
 
 
-class Estimates(View):
-    """Ten steps."""
-
-    needs = {"POST": Needs("signed_in")}
-
-    @extend_schema(operation_id="estimates_try", request=RunEstimateIn, responses={201: RunEstimateOut})
-    def post(self, request: Request) -> Response:
-        """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is started."""
-        given = read(RunEstimateIn, request.data)
-        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
-        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
-        if snapshot is None or base is None:
-            raise Http404("There is no such snapshot to train on, or no such base model.")
-        return Response(RunEstimateOut(actions.estimate(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
+@operation("POST", "estimates_try", Needs("signed_in"), takes=RunEstimateIn, gives=RunEstimateOut, status=201)
+def estimates(request: Request, given: dict[str, Any]) -> object:
+    """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is started."""
+    snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+    base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
+    if snapshot is None or base is None:
+        raise Http404("Dataset version or base model not found.")
+    return actions.estimate(snapshot=snapshot, base=base, actor=request.user, **given)
 
 
-class OneEstimate(View):
-    """Ten steps that were tried."""
-
-    needs = {"GET": Needs("training.view", Estimate)}
-
-    @extend_schema(operation_id="estimates_read", responses=RunEstimateOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """What they took, and what the whole run takes."""
-        return Response(RunEstimateOut(queries.get_estimate(request.user, uuid)).data)
+@operation("GET", "estimates_read", Needs("training.view", Estimate), gives=RunEstimateOut)
+def one_estimate(request: Request, uuid: UUID) -> object:
+    """What they took, and what the whole run takes."""
+    return queries.get_estimate(request.user, uuid)
 
 
-class CancelEstimate(View):
-    """Ending the ten steps."""
-
-    needs = {"POST": Needs("training.launch", Estimate, see="training.view")}
-
-    @extend_schema(operation_id="estimates_cancel", request=None, responses=RunEstimateOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have them end, at once where they wait."""
-        actions.cancel_estimate(estimate_id=uuid, actor=request.user)
-        return Response(RunEstimateOut(queries.get_estimate(request.user, uuid)).data)
+@operation("POST", "estimates_cancel", Needs("training.launch", Estimate, see="training.view"), gives=RunEstimateOut)
+def cancel_estimate(request: Request, uuid: UUID) -> object:
+    """Have them end, at once where they wait."""
+    actions.cancel_estimate(estimate_id=uuid, actor=request.user)
+    return queries.get_estimate(request.user, uuid)
 
 
 urlpatterns = [
-    path("estimates/", Estimates.as_view(), name="api-estimates"),
-    path("estimates/<uuid:uuid>/", OneEstimate.as_view(), name="api-estimate"),
-    path("estimates/<uuid:uuid>/cancel/", CancelEstimate.as_view(), name="api-estimate-cancel"),
+    path("estimates/", estimates, name="api-estimates"),
+    path("estimates/<uuid:uuid>/", one_estimate, name="api-estimate"),
+    path("estimates/<uuid:uuid>/cancel/", cancel_estimate, name="api-estimate-cancel"),
 ]

@@ -20,18 +20,18 @@ from lifecycle.ui.numbers import GAP, count, duration, money, signed, size
 from registry.ground.access.models import User
 from registry.ground.access.policy import can
 
-UNPRICED = "no price of a core-hour is set (PRICE_PER_CORE_HOUR)"
+UNPRICED = "PRICE_PER_CORE_HOUR isn't set"
 MB = 2**20
 PARTS = {
-    "prepare_seconds": "Preparing: the model, the texts, and what is computed of them once",
-    "train_seconds": "Steps, with their checkpoints",
-    "evaluation_seconds": "Evaluations on validation",
-    "artifact_seconds": "The artifact, its graph and its gate",
+    "prepare_seconds": "Preparation: loading the model and tokenizing and caching texts",
+    "train_seconds": "Training steps and checkpoints",
+    "evaluation_seconds": "Validation runs",
+    "artifact_seconds": "Exporting and checking the artifact",
 }
 # Where texts are written.
 WRITTEN = {
-    "evaluation_seconds": "Evaluations on validation, with their sample answers",
-    "artifact_seconds": "The artifact, and its loss on validation",
+    "evaluation_seconds": "Validation runs with sample responses",
+    "artifact_seconds": "Saving the artifact and measuring its validation loss",
 }
 
 
@@ -78,7 +78,7 @@ def told_settings(found: Estimate) -> str:
     """The settings that the estimate rests on, in one line."""
     spec = found.spec
     batch = f"batch {spec['batch_size']}" + (f" × {spec['accumulation']}" if spec["accumulation"] > 1 else "")
-    return f"{count(spec['epochs'])} epochs, {batch}, up to {count(spec['max_tokens'])} tokens a text"
+    return f"{count(spec['epochs'])} epochs, {batch}, up to {count(spec['max_tokens'])} tokens per text"
 
 
 def figures(found: Estimate) -> list[Figure]:
@@ -86,18 +86,22 @@ def figures(found: Estimate) -> list[Figure]:
     known, profile = found.figures or {}, found.profile or {}
     price = price_of(known["cpu_seconds"])
     return [
-        Figure("The whole run", duration(known["seconds"]), sub=f"{duration(known['shortest'])} to {duration(known['longest'])}"),
-        Figure("A step", duration(known["step_seconds"]), sub=f"{count(known['steps'])} steps, {count(known['evaluations'])} evaluations"),
+        Figure("Full run", duration(known["seconds"]), sub=f"{duration(known['shortest'])} to {duration(known['longest'])}"),
+        Figure(
+            "Time per step",
+            duration(known["step_seconds"]),
+            sub=(f"{count(known['steps'])} steps, {count(known['evaluations'])} evaluations"),
+        ),
         Figure("Peak memory", size(int(known["peak_memory_mb"] * MB)), sub=f"measured on {count(profile['rows']['train'])} rows"),
-        Figure("Disk", size(known["disk_bytes"]), sub="at its fullest, while it trains"),
-        Figure("Model", size(known["artifact_bytes"]), sub="the artifact that is kept"),
+        Figure("Disk", size(known["disk_bytes"]), sub="peak, during training"),
+        Figure("Model", size(known["artifact_bytes"]), sub="artifact size"),
         Figure("Price", f"{money(price)} {settings.CURRENCY}" if price is not None else None, sub=cores(known, price)),
     ]
 
 
 def cores(known: Mapping[str, Any], price: float | None) -> str:
     """Core time, or why there is no price."""
-    return UNPRICED if price is None else f"{duration(known['cpu_seconds'])} of cores"
+    return UNPRICED if price is None else f"{duration(known['cpu_seconds'])} core time"
 
 
 def parts(known: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
@@ -110,13 +114,13 @@ def notes(found: Estimate) -> list[str]:
     """What the figures do not say themselves."""
     profile, spec = found.profile or {}, found.spec
     steps, rows = count(profile["steps"]), count(profile["rows"]["train"])
-    said = [f"Measured on {steps} steps of {rows} rows; what grows with rows is scaled to all of them."]
+    said = [f"Measured on {steps} steps with {rows} rows and scaled to the full dataset."]
     if spec["patience"]:
-        said.append("At most: with patience the run may end before its last step.")
+        said.append("This is an upper bound: early stopping may end the run sooner.")
     if profile["batch_rows"] < spec["batch_size"]:
-        passed = f"{profile['batch_rows']} of a batch's {spec['batch_size']} rows pass at a time"
-        said.append(f"Memory ran short: {passed}, and so will they in the run.")
-    return [*said, "Other work on this machine slows it. A batch of longer texts than those of the sample takes more memory."]
+        passed = f"{profile['batch_rows']} of the batch's {spec['batch_size']} rows are processed at a time"
+        said.append(f"Memory ran short: {passed}, and the run will do the same.")
+    return [*said, "Other load on this machine slows training. Batches with longer texts than the sample need more memory."]
 
 
 # ── Beside the run ──────────────────────────────────────────────────────────
@@ -135,7 +139,7 @@ def compared(run: Run, known: Mapping[str, Any]) -> list[dict[str, str]]:
     training = known["train_seconds"] + known["evaluation_seconds"]
     rows: list[tuple[str, float, float | None, Any]] = [
         ("Time", known["seconds"], real.get("seconds"), duration),
-        ("Preparing", known["prepare_seconds"], stages.get("prepare", {}).get("seconds"), duration),
+        ("Preparation", known["prepare_seconds"], stages.get("prepare", {}).get("seconds"), duration),
         ("Training", training, stages.get("train", {}).get("seconds"), duration),
         ("Artifact", known["artifact_seconds"], stages.get("artifact", {}).get("seconds"), duration),
         ("Core time", known["cpu_seconds"], real.get("cpu_seconds"), duration),

@@ -23,24 +23,26 @@ from lifecycle.runtime.engine.spec import TrainSpec
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.by_key.types import type_of
 
-CLASSES = 2  # at least, to be told apart
+CLASSES = 2  # at least, to be distinguished
 # What to do where the engine would have a run resumed: nothing of ten steps is kept.
 INSTEAD = {
-    "out_of_memory": "Choose a smaller batch, shorter texts or a strategy in which fewer weights learn, and try again.",
-    "crashed": "Try again. If it ends the same way, give this job's number to your administrator: the log has the details.",
-    "disk_full": "Free some space, and try again.",
+    "out_of_memory": (
+        "Choose a smaller batch size, a lower max sequence length, or a strategy with fewer trainable parameters, and try again."
+    ),
+    "crashed": "Try again. If it fails again, give this job's number to your administrator; the log has the details.",
+    "disk_full": "Free some disk space and try again.",
 }
 
 
 def estimate(ctx: JobContext) -> None:
     """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever
-    happens; with a job that was lost, whoever took it over removes it."""
+    happens; with a job that was lost, the worker that took it over removes it."""
     found = Estimate.objects.select_related("snapshot__dataset", "base__folder", "base__run__snapshot").get(uuid=ctx.args["estimate"])
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)
     try:
-        ctx.checkpoint({})  # an attempt before has left nothing: the diary begins anew
-        ctx.progress(0, stage="Preparing the data")
+        ctx.checkpoint({})  # an attempt before has left nothing: the diary begins again
+        ctx.progress(0, stage="Preparing data")
         prepare(found, folder)
         rehearsed = sum(1 for _ in rehearsal_of(found))
         ctx.raise_if_cancelled()
@@ -52,7 +54,7 @@ def estimate(ctx: JobContext) -> None:
             ctx.hold()
             actions.keep_estimate(found, result.data, rehearsed)
     finally:
-        if not ctx.lost:  # else it is that of whoever took the job over
+        if not ctx.lost:  # else it is that of the worker that took the job over
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -60,7 +62,7 @@ def refuse(found: Estimate, result: Result) -> None:
     """Keep why the steps could not be made. Raises Refused."""
     next_step = INSTEAD.get(result.code, result.next_step)
     actions.fail_estimate(found, result.code, result.message, next_step)
-    raise Refused(result.message or "The steps ended before they were made.", next_step=next_step)
+    raise Refused(result.message or "The dry run stopped early.", next_step=next_step)
 
 
 def rehearsal_of(found: Estimate) -> Iterator[ManifestRow]:
@@ -115,4 +117,4 @@ def failed(job: Job) -> None:
 def cancelled(job: Job) -> None:
     """The job was cancelled."""
     forget(job)
-    actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "cancelled", "The ten steps were cancelled.", "Try them again.")
+    actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "cancelled", "The dry run was cancelled.", "Run it again.")

@@ -13,7 +13,7 @@ from lifecycle.modeling.training import actions, estimate_page
 from lifecycle.modeling.training.models import Estimate
 from lifecycle.modeling.training.views import filled
 from lifecycle.runtime.refusals import Refusal
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.ground.access.decorators import needs
 from registry.ground.access.requests import SignedInRequest
@@ -28,13 +28,10 @@ def estimate(request: SignedInRequest) -> HttpResponse:
         return respond(request, "lifecycle/modeling/training/launch.html", "launch", context, status=422)
     if form.is_valid():
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
-        try:
+        with refused_on(form, Refusal):
             made = actions.estimate(actor=request.user, options=form.options(), **chosen)
-        except Refusal as refusal:
-            add_refusal(form, refusal)
-        else:
             return redirect_or_refresh(request, reverse("training:tried", args=[made.uuid]))
-    context |= {"form": form, "failed": "The ten steps were not tried."}
+    context |= {"form": form, "failed": "The dry run wasn't started."}
     return respond(request, "lifecycle/modeling/training/launch.html", "launch", context, status=422)
 
 

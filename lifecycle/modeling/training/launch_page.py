@@ -26,10 +26,10 @@ from registry.ground.access.policy import can_somewhere
 
 OFFERED = 100  # the newest of what may be chosen; an older one is offered where it is asked for
 NOT_THERE = {
-    "like": "The settings that were asked for are not there, or you may not see them. These are the ones that are suggested.",
-    "snapshot": "The snapshot that was asked for is not there, or you may not train on it. Look at which one is chosen now.",
-    "base": "The base model that was asked for is not there, or does not fit this data. Look at which one is chosen now.",
-    "strategy": "The strategy that was asked for does not fit this data. LoRA is chosen now.",
+    "like": "The requested settings don't exist or you can't view them. Defaults are shown.",
+    "snapshot": "The requested dataset version doesn't exist or you can't train on it. Another one is selected.",
+    "base": "The requested base model doesn't exist or doesn't fit this data. Another one is selected.",
+    "strategy": "The requested strategy doesn't fit this data. LoRA is selected.",
 }
 
 
@@ -63,7 +63,7 @@ def bases(user: User) -> dict[str, Any]:
 
 
 def start_url(base: BaseModel) -> str:
-    """Where to start a run from a run's model: on the newest snapshot of the data that it learnt from."""
+    """Where to start a run from a run's model: on the newest snapshot of the data that it learned from."""
     newest = latest(base.run.snapshot.dataset) if base.run else None
     return f"{reverse('training:launch')}?{urlencode({'snapshot': newest.uuid if newest else '', 'base': base.uuid})}"
 
@@ -71,7 +71,7 @@ def start_url(base: BaseModel) -> str:
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
 
-    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place. not_there: a
+    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings are in their place. not_there: a
     sentence for each thing that was asked for in vain and in whose place another one is chosen.
     """
     like = queries.find_like(user, given.get("like", ""))
@@ -131,14 +131,14 @@ def device_choice(like: Run | Estimate | None, given: Mapping[str, str]) -> Choi
     if not known and (like is None or like.spec.get("device", "auto") == "auto"):
         return None
     if Device.GPU in jobs.devices_served(Queue.TRAINING):
-        told = "A worker with a GPU is running. Weights from a GPU and from a CPU are not equal, bit for bit."
+        told = "A GPU worker is running. Weights trained on GPU and CPU aren't bit-identical."
     else:
-        told = "No worker with a GPU is running now: a run that asks for one waits until one is started."
-    return Choice("auto", f"{told} The time that is expected is that of a CPU.")
+        told = "No GPU worker is running: a run that needs one stays queued until one starts."
+    return Choice("auto", f"{told} The estimated time is for a CPU.")
 
 
 def offer(rows: QuerySet[Any], uuid: str, fits: Callable[[Any], bool] = lambda row: True) -> Offer:
-    """The newest of these rows that fit, and of all of them the one that is asked for by what stands in an address, if any is."""
+    """The newest of these rows that fit, and of all of them the one that is asked for from a URL parameter, if any is."""
     newest = [row for row in rows[:OFFERED] if fits(row)]
     asked = queries.find(rows, uuid)
     if asked is None or not fits(asked):

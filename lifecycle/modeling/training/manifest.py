@@ -12,7 +12,7 @@ import yaml
 GRACE_SECONDS = 60  # from SIGTERM to SIGKILL: the engine writes its checkpoint in it
 HEADROOM = 1.25  # of memory over the highest that was measured
 STEP_MB = 64
-RETRIES = 4  # after a pod that failed or was taken away; each goes on from the last checkpoint
+RETRIES = 4  # after a pod that failed or was taken away; each continues from the last checkpoint
 LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -72,23 +72,23 @@ def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: flo
 def written(document: dict[str, Any], *, run: str, uuid: str, peak_mb: float | None) -> str:
     """The Job as YAML, under what a person has to know. run: its name for people."""
     told = (
-        f"Memory: a quarter more than the {peak_mb:.0f} MiB that were measured at most."
+        f"Memory: 25 % more than the measured peak of {peak_mb:.0f} MiB."
         if peak_mb
-        else "Memory: not measured yet, so none is asked for. It is known from the run's first steps on."
+        else "Memory: not measured yet, so no request is set. It is measured in the run's first steps."
     )
     lines = [
-        f"{run} as a Kubernetes Job. While no worker has it (pause it first), lay its folder out on the claim:",
+        f"{run} as a Kubernetes Job. Pause the run first, then export its folder to the volume claim:",
         f"  python manage.py lay_out_run {uuid}",
-        "When the Job is complete, resume the run in Lifecycle: the result is taken up, and nothing is trained again.",
+        "When the Job completes, resume the run in Lifecycle: the result is imported without training again.",
         told,
-        "Not measured: how long it takes on your cluster, and whether its processors give the same weights, bit for bit.",
+        "Not measured: training time on your cluster, and whether its processors give bit-identical weights.",
     ]
     head = "".join(f"# {line}\n" for line in lines)
     return head + yaml.dump(document, Dumper=Plain, sort_keys=False, width=140)
 
 
 class Plain(yaml.SafeDumper):
-    """YAML without anchors: each part stands where it is read."""
+    """YAML without anchors: each part is where it is read."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Always."""

@@ -36,10 +36,10 @@ class BaseModel(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     source = models.CharField(max_length=300, help_text="package, folder, hub id, or the uuid of a run")
     revision = models.CharField(max_length=64, blank=True)
-    folder = models.ForeignKey(Folder, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until it was fetched")
+    folder = models.ForeignKey(Folder, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until imported")
     facts = models.JSONField(default=dict, help_text="architecture, parameters, hidden size, longest text in tokens, licence")
     run = models.ForeignKey(
-        "Run", null=True, on_delete=models.PROTECT, related_name="bases", help_text="that left these weights; null: they came from outside"
+        "Run", null=True, on_delete=models.PROTECT, related_name="bases", help_text="run that produced these weights; null if imported"
     )
     added_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -71,18 +71,18 @@ class Sweep(models.Model):
     base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="sweeps")
     strategy = models.CharField(max_length=16, choices=Strategy.choices)
     space = models.JSONField(help_text="what is searched, by setting: low, high and log, or choices")
-    options = models.JSONField(help_text="the settings that are the same in all trials")
+    options = models.JSONField(help_text="settings shared by all trials")
     trials_wanted = models.PositiveSmallIntegerField()
     sampler = models.CharField(max_length=8, choices=Sampler.choices)
     seed = models.PositiveBigIntegerField()
-    prunes = models.BooleanField(help_text="whether trials below the median are given up")
-    warmup_trials = models.PositiveSmallIntegerField(help_text="that are scored before one is given up")
-    minutes = models.PositiveIntegerField(null=True, help_text="after which no other trial starts")
+    prunes = models.BooleanField(help_text="whether trials below the median are pruned")
+    warmup_trials = models.PositiveSmallIntegerField(help_text="scored trials before pruning starts")
+    minutes = models.PositiveIntegerField(null=True, help_text="no trial starts after this time")
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.LATER, help_text="of the trial to come")
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     ending = models.JSONField(null=True, help_text='why it ended: {"message", "next_step"}')
     launched_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="sweeps")
-    key = models.UUIDField(null=True, help_text="of the form it was started from: the same form sent twice is one sweep")
+    key = models.UUIDField(null=True, help_text="idempotency key of the form")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -98,9 +98,9 @@ class Sweep(models.Model):
 
 
 class Run(models.Model):
-    """One fine-tuning: a spec, a snapshot, a base, and what came of it. The spec never changes; its job writes state and results.
+    """One fine-tuning: a spec, a snapshot, a base, and its result. The spec never changes; its job writes state and results.
 
-    A run whose training broke succeeds with an error, which says why it ended early; its artifact is of the best step before.
+    A run whose training broke succeeds with an error, which gives the reason why it ended early; its artifact is of the best step before.
     """
 
     project_path = "project"
@@ -124,10 +124,10 @@ class Run(models.Model):
     reproduces = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="repeats", help_text="the run whose spec it is"
     )
-    sweep = models.ForeignKey(Sweep, null=True, on_delete=models.PROTECT, related_name="trials", help_text="whose trial it is")
+    sweep = models.ForeignKey(Sweep, null=True, on_delete=models.PROTECT, related_name="trials", help_text="sweep of this trial")
     trial = models.PositiveSmallIntegerField(null=True, help_text="its number in the sweep, from 1")
     launched_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="runs")
-    key = models.UUIDField(null=True, help_text="of the form it was launched from: the same form sent twice is one run")
+    key = models.UUIDField(null=True, help_text="idempotency key of the form")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -264,8 +264,8 @@ class RunSample(models.Model):
     step = models.PositiveIntegerField()
     place = models.PositiveSmallIntegerField(help_text="among the rows that are shown, from 0")
     item = models.CharField(max_length=64, help_text="digest of the item")
-    truth = models.JSONField(null=True, help_text="a label's name, or a list of names; null where texts are written: it stands in its item")
-    answer = models.JSONField(help_text="the same, of the model at this step; where texts are written, the beginning of what it wrote")
+    truth = models.JSONField(null=True, help_text="a label's name, or a list of names; null for generation, where the item contains it")
+    answer = models.JSONField(help_text="the same, predicted by the model at this step; for generation, the start of the response")
     confidence = models.FloatField(null=True, help_text="0 to 1, before calibration")
 
     class Meta:

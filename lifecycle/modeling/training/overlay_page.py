@@ -102,7 +102,7 @@ def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
         ("State", [run.standing for run in runs]),
         *(line(f"{NAMED[name].title}, best" if name in best else NAMED[name].title, figure(name)) for name in scores_of(runs)),
         line(NAMED["validation_loss"].title, figure("validation_loss")),
-        line("Weights that learn", (trainable(run.result or {}) for run in runs)),
+        line("Trainable parameters", (trainable(run.result or {}) for run in runs)),
         line("Time", (duration(cost["seconds"]) if cost.get("seconds") else None for cost in costs)),
         line("Core time", (duration(cost["cpu_seconds"]) if cost.get("cpu_seconds") else None for cost in costs)),
         line("Peak memory", (size(int(cost["peak_memory_mb"] * 2**20)) if cost.get("peak_memory_mb") else None for cost in costs)),
@@ -110,7 +110,7 @@ def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 
 
 def trainable(result: Mapping[str, Any]) -> str | None:
-    """The share of weights that learnt."""
+    """The share of weights that learned."""
     part, whole = result.get("trainable_parameters"), result.get("total_parameters")
     return percent(part / whole, 2) if part and whole else None
 
@@ -142,4 +142,4 @@ def shown(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else "the usual" if value is None else str(value)
+    return f"{value:g}" if isinstance(value, float) else "default" if value is None else str(value)

@@ -19,6 +19,7 @@ from lifecycle.modeling.training.rules import RunState
 from lifecycle.runtime.engine.strategy import MERGED
 from lifecycle.runtime.task_types.by_key.measures import MEASURES, metrics_of
 from lifecycle.runtime.task_types.measures import Metric
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
@@ -59,18 +60,15 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Runs but for trials of sweeps, newest first, by keyset; a constant number of statements."""
     before = key_in(given)
     rows = queries.runs(user).filter(sweep__isnull=True)
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    found = list(rows[: PAGE + 1])
-    losses = queries.validation_losses(found[:PAGE])
-    places = jobs.line_up(run.job for run in found[:PAGE] if run.job and run.job.state == State.QUEUED).places
-    lines = [RunLine(run, losses.get(run.pk, []), metrics_of(run.task).listed, places.get(run.job_id or 0)) for run in found[:PAGE]]
-    older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
+    found, older = paging.page(rows, before, PAGE)
+    losses = queries.validation_losses(found)
+    places = jobs.line_up(run.job for run in found if run.job and run.job.state == State.QUEUED).places
+    lines = [RunLine(run, losses.get(run.pk, []), metrics_of(run.task).listed, places.get(run.job_id or 0)) for run in found]
     return {
         "lines": lines,
         "only_trials": not (lines or before) and queries.runs(user).exists(),
         "tabs": tabs("training:list"),
-        "pager": {"previous": "?" if before else "", "next": older, "about": None},
+        "pager": paging.links(before, older),
         "may_launch": can_somewhere(user, "training.launch"),
         "compare_url": find_url("evaluation:compare"),
     }
@@ -117,7 +115,7 @@ def train_on(user: User, run: Run) -> dict[str, str] | None:
         return None
     if run.spec["strategy"]["kind"] in MERGED:
         return {"refused": ""}
-    return {"refused": f"What {run.get_strategy_display()} learns stands beside the base's weights, so no run starts from it."}
+    return {"refused": f"{run.get_strategy_display()} doesn't change the base weights, so training can't continue from it."}
 
 
 def live(user: User, uuid: UUID) -> dict[str, Any]:
@@ -172,20 +170,18 @@ def kept_at(run: Run, curves: Mapping[str, charts.Curve]) -> int | None:
 def acts(user: User, run: Run) -> dict[str, str]:
     """Why each button cannot be pressed now; an empty text where it can."""
     may_pause, may_stop = (can(user, f"training.{name}", run) for name in ("pause", "stop"))
-    role = "Only an ML engineer or an ML lead can do this"
-    ended = f"The run has {'ended' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
+    role = "Only ML engineers and ML leads can do this"
+    ended = f"The run has {'finished' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
     going = f"It is {run.get_state_display().lower()}"
     pause = "" if run.state in (RunState.QUEUED, RunState.TRAINING) else going if run.state in queries.UNFINISHED else ended
     stop = going if run.state == RunState.STOPPING else "" if run.state in queries.UNFINISHED else ended
     resume = (
-        ""
-        if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
-        else "Only a run that was paused, stopped or failed can resume"
+        "" if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) else "Only a paused, stopped, or failed run can be resumed"
     )
-    register = "" if run.state == RunState.SUCCEEDED else "Available when the run has succeeded"
+    register = "" if run.state == RunState.SUCCEEDED else "Available after the run succeeds"
     url = find_url("catalog:register_run", uuid=run.uuid)
     if not url and not register:
-        register = "The registry is not installed"
+        register = "The registry isn't installed"
     return {
         "pause": pause or ("" if may_pause else role),
         "stop": stop or ("" if may_stop else role),
@@ -215,11 +211,11 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     return [
         *strip,
         Figure("Validation loss", decimals(losses[-1][1]) if losses else None, sub=f"lowest {lowest(losses)}" if losses else ""),
-        *([] if run.task_type.writes_text else [sure]),
+        *([sure] if run.task_type.has_confidence else []),
         Figure(
             "Trainable",
             percent(trainable / total, 2) if trainable and total else None,
-            sub=f"{count(trainable)} of {count(total)}" if trainable and total else "known at the end",
+            sub=f"{count(trainable)} of {count(total)}" if trainable and total else "available at the end",
         ),
         Figure(
             "Time",
@@ -236,7 +232,7 @@ def compared(metric: Metric, value: float | None, reference: ports.Reference | N
     if value is None or known is None or reference is None:
         return Figure(label, decimals(value) if value is not None else None, sub="on validation" if value is not None else "")
     difference = value - known
-    gain = -difference if metric.lower_is_better else difference
+    gain = metric.gain(difference)
     return Figure(label, decimals(value), sub=f"on {reference.name}", change=signed(difference), good=gain > 0 if gain else None)
 
 
@@ -277,6 +273,7 @@ def drawing(run: Run, chart: str, curves: Mapping[str, charts.Curve], findings: 
         total=total,
         kept_step=kept_at(run, curves),
         by=metrics_of(run.task).trained.words,
+        lowered=metrics_of(run.task).lowered,
         overfit_from=next((each.from_step for each in findings if each.code == "overfitting"), None),
         live=active,
         updates=points_url(run, "loss", train, validation),

@@ -52,7 +52,7 @@ def learnt_labels(snapshot: Snapshot) -> list[str]:
 
 
 def find(rows: QuerySet[M], uuid: str) -> M | None:
-    """The row of that uuid, by what stands in an address; None where there is none."""
+    """The row of that uuid, from a URL parameter; None where there is none."""
     try:
         return rows.filter(uuid=UUID(uuid)).first()
     except ValueError:
@@ -69,7 +69,7 @@ def bases(user: Person) -> QuerySet[BaseModel]:
 
 
 def find_waiting_base(user: Person, uuid: str) -> BaseModel | None:
-    """A base whose files are not there yet, by what stands in an address; None where there is none."""
+    """A base whose files are not there yet, from a URL parameter; None where there is none."""
     return find(bases(user).filter(folder__isnull=True), uuid)
 
 
@@ -88,7 +88,7 @@ def get_run(user: Person, uuid: UUID) -> Run:
 
 
 def find_run(user: Person, uuid: str) -> Run | None:
-    """One run that the user may see, by what stands in an address; None where there is none."""
+    """One run that the user may see, from a URL parameter; None where there is none."""
     return find(runs(user), uuid)
 
 
@@ -110,7 +110,7 @@ def estimate_of(run: Run) -> Estimate | None:
 
 
 def find_like(user: Person, uuid: str) -> Run | Estimate | None:
-    """What a launch takes its settings from, by what stands in an address: a run, or ten steps that were tried; None for neither."""
+    """What a launch takes its settings from, from a URL parameter: a run, or ten steps that were tried; None for neither."""
     return find_run(user, uuid) or find(estimates(user), uuid)
 
 

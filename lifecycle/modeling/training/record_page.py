@@ -19,18 +19,18 @@ from lifecycle.runtime.refusals import Conflict
 from lifecycle.ui.numbers import count, duration, money, percent, size
 
 UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
-STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
+STAGES = {"prepare": "Preparation", "train": "Training", "artifact": "Artifact and its gate"}
 
 
 def manifest_of(run: Run) -> str:
     """The run as a Kubernetes Job, in YAML. Raises Conflict (it has succeeded, no image is set, or its base has no files)."""
     if run.state in UNTRAINABLE:
-        text = f"{run} has {'succeeded' if run.state == RunState.SUCCEEDED else 'been given up by its sweep'}: nothing is left to train."
-        raise Conflict(text, next_step="Launch another run with its settings, and take that one's manifest.")
+        text = f"{run} has {'succeeded' if run.state == RunState.SUCCEEDED else 'been pruned by its sweep'}: there's nothing left to train."
+        raise Conflict(text, next_step="Start another run with its settings and use that run's manifest.")
     if not settings.TRAINING_IMAGE:
-        raise Conflict("No image is set for training on a cluster.", next_step="Have TRAINING_IMAGE name one.")
+        raise Conflict("Training on a cluster isn't configured.", next_step="Set TRAINING_IMAGE to a container image.")
     if run.base.folder is None:
-        raise Conflict(f"The files of {run.base} are not there.", next_step="Add it again under Base models.")
+        raise Conflict(f"The files of {run.base} are missing.", next_step="Add it again under Base models.")
     place = manifest.Place(settings.TRAINING_IMAGE, settings.TRAINING_CLAIM, PurePosixPath(settings.DATA_DIR))
     uuid, peak, threads = str(run.uuid), queries.peak_memory_mb(run), run.spec.get("threads") or 0
     gpus = run.spec.get("processes", 1) if needs_gpus(run) else 0
@@ -50,7 +50,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
     code, _, digest = run.code_version.partition("+")
     splits = run.snapshot.counts["splits"]
     rows = [
-        ("Snapshot", run.snapshot.digest, f"{count(run.snapshot.counts['rows'])} rows"),
+        ("Dataset version", run.snapshot.digest, f"{count(run.snapshot.counts['rows'])} rows"),
         ("Base model", run.base.folder.root_digest if run.base.folder else "", run.base.name, base_url(run)),
         ("Config", run.spec_digest, ""),
         ("Task", "", run.snapshot.dataset.get_task_display()),
@@ -76,11 +76,11 @@ def device_of(run: Run) -> str:
     """What it was trained on; before its end what it asks for. With the number of its processes, where they are several."""
     machine = run.result.get("environment") or {}
     trained = machine.get("device", "cpu") if machine else ""  # runs from before devices were told were trained on the CPU
-    asked = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "whichever is free first")
+    asked = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "first available")
     device = trained.replace("cpu", "CPU") if trained else asked
     if (processes := run.spec.get("processes", 1)) == 1:
         return device
-    divided = ", each with its part of the model" if run.spec.get("sharded") else ""
+    divided = ", sharded" if run.spec.get("sharded") else ""
     return f"{device}, {processes} processes{divided}"
 
 
@@ -91,15 +91,15 @@ def base_url(run: Run) -> str:
 
 def wanted(spec: Mapping[str, Any]) -> str:
     """What the threshold of a class is to be chosen for, in words, before it is."""
-    return f"for {spec['operating_class']}, {spec['operating_point']} of {spec['operating_target']:g} or more; chosen when it has trained"
+    return f"for {spec['operating_class']}, {spec['operating_point']} of at least {spec['operating_target']:g}; chosen after training"
 
 
 def thresholds_for(spec: Mapping[str, Any], chosen: Mapping[str, Any] | None = None, has_trained: bool = False) -> str:
     """What the thresholds of classes are chosen for, in words; once it has trained with what validation promises of them."""
     by = spec.get("operating_point", "f1")
     if by == "f1":
-        return "best F1 of each class"
-    wanted_of_each = f"{by} of {spec['operating_target']:g} or more of each class"
+        return "best F1 per label"
+    wanted_of_each = f"{by} of at least {spec['operating_target']:g} per label"
     told = promises(chosen, spec["labels"]) if has_trained else ""
     return f"{wanted_of_each}: {told}" if told else wanted_of_each
 
@@ -108,13 +108,13 @@ def repeat_line(run: Run) -> dict[str, Any]:
     """A run that repeats another one: run, first (which it repeats), kind of note, and a sentence."""
     repeat = queries.repeat_of(run)
     if repeat is None:
-        kind, text = "", f"{run.get_state_display()}: its weights are compared when it has succeeded."
+        kind, text = "", f"{run.get_state_display()}: weights are compared after it succeeds."
     elif repeat.is_same:
-        kind, text = "live", "The same weights, bit for bit."
+        kind, text = "live", "Bit-identical weights."
     else:
         changed = ", ".join(CONDITIONS[name] for name in repeat.changed)
-        why = f"Not as the first time: {changed}." if changed else "Nothing that is recorded was different."
-        kind, text = "warn", f"Other weights in {', '.join(repeat.differing)}. {why}"
+        why = f"Changed since the first run: {changed}." if changed else "No recorded condition differed."
+        kind, text = "warn", f"Weights differ in {', '.join(repeat.differing)}. {why}"
     return {"run": run, "first": run.reproduces, "kind": kind, "text": text}
 
 
@@ -123,25 +123,25 @@ def costs(run: Run) -> list[tuple[str, str]]:
     cost = queries.cost_of(run)
     if cost is None:
         return []
-    unpriced = "Not measured: no price of a core-hour is set (PRICE_PER_CORE_HOUR)"
+    unpriced = "Not measured: PRICE_PER_CORE_HOUR isn't set"
 
     def priced(price: float | None) -> str:
-        more = "; the GPU is not in it" if cost["peak_gpu_memory_mb"] else ""
+        more = "; GPU not included" if cost["peak_gpu_memory_mb"] else ""
         return unpriced if price is None else f"{money(price)} {cost['currency']}{more}"
 
     def answers(each: dict[str, Any]) -> str:
-        found = f"{duration(each['cpu_seconds'])} of cores, projected from {each['rows']:,} validation texts"
+        found = f"{duration(each['cpu_seconds'])} core time, projected from {each['rows']:,} validation texts"
         return found if each["price"] is None else f"{found}; {priced(each['price'])}"
 
     stages = [(label, cost["stages"][name]) for name, label in STAGES.items() if name in (cost["stages"] or {})]
     return [
-        *((label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} of cores") for label, each in stages),
+        *((label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} core time") for label, each in stages),
         ("Core time", duration(cost["cpu_seconds"])),
         ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20)) if cost["peak_memory_mb"] else "Not measured: the run failed"),
         *([("Peak memory, GPU", size(int(cost["peak_gpu_memory_mb"] * 2**20)))] if cost["peak_gpu_memory_mb"] else []),
         ("Price", priced(cost["price"])),
         *((f"Cost per 1 M predictions, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
-        ("Energy", "Not measured: the engine reads no meter"),
+        ("Energy", "Not measured: no power meter"),
     ]
 
 
@@ -158,9 +158,9 @@ def adapter(strategy: Mapping[str, Any]) -> str:
     if strategy["kind"] == "adapter":
         parts.append(f"width {strategy['width']}, dropout {strategy['dropout']:g}")
     if strategy["kind"] == "ia3":
-        parts.append("scales of keys, values and dense parts")
+        parts.append("scales keys, values, and dense layers")
     if frozen := strategy.get("frozen_layers"):
-        parts.append(f"lowest {frozen} layers frozen" + (" and run once" if strategy.get("cached") else ""))
+        parts.append(f"lowest {frozen} layers frozen" + (", cached" if strategy.get("cached") else ""))
     return ", ".join(parts) or "none"
 
 

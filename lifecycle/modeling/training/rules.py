@@ -35,7 +35,7 @@ class RunState(TextChoices):
     """A run that ended as succeeded, failed, stopped or pruned stays what it is. A stopped or failed one may be resumed from its
     checkpoint; a pruned one was given up by its sweep and has none.
 
-    A paused one has not ended: it holds no worker, and whoever waits for it goes on waiting.
+    A paused one has not ended: it holds no worker, and anyone who waits for it continues waiting.
     """
 
     QUEUED = "queued", "Queued"
@@ -50,7 +50,7 @@ class RunState(TextChoices):
 
 
 class SweepState(TextChoices):
-    """A sweep runs until its trials, its time or its luck have ended, or somebody cancels it; then it stays what it is."""
+    """A sweep runs until its trials, its time or its luck have ended, or someone cancels it; then it stays what it is."""
 
     RUNNING = "running", "Running"
     FINISHED = "finished", "Finished"
@@ -80,27 +80,29 @@ class Strategy(TextChoices):
 
 
 CONSEQUENCE = {
-    Strategy.LORA: "Small adapters learn, the base stays as it is. Nearly as good as full, with little memory.",
-    Strategy.FAST_LORA: "LoRA in the upper layers only; the lower ones are run once. Several times as fast, a little less accurate.",
-    Strategy.FULL: "Every weight learns. The most capable, the slowest, and it needs the most rows.",
-    Strategy.IA3: "Learns to scale what the base computes. Very few weights; needs more epochs.",
-    Strategy.ADAPTER: "A narrow layer behind each layer learns. As good as LoRA; it stays apart in what is served.",
-    Strategy.HEAD: "Only the last layer learns on frozen vectors. Done in moments; a good first look.",
-    Strategy.PROMPT: "A few vectors before every prompt learn. Steers what the base can do, and teaches little that is new.",
-    Strategy.P_TUNING: "A small network makes the vectors before every prompt. Learns steadier than prompt tuning.",
-    Strategy.PREFIX: "Keys and values before every prompt learn, in each layer. Stronger than prompt tuning, and still small.",
+    Strategy.LORA: "Trains small adapters; the base is frozen. Nearly as accurate as full fine-tuning, with little memory.",
+    Strategy.FAST_LORA: (
+        "LoRA in the upper layers only; the output of the lower ones is cached. Several times faster, slightly less accurate."
+    ),
+    Strategy.FULL: "Trains all parameters. Most accurate and slowest; needs the most rows.",
+    Strategy.IA3: "Trains scaling vectors for activations. Very few parameters; needs more epochs.",
+    Strategy.ADAPTER: "Trains a narrow layer after each layer. As accurate as LoRA; the adapters stay separate when served.",
+    Strategy.HEAD: "Trains only the last layer on frozen embeddings. Takes seconds; a good first baseline.",
+    Strategy.PROMPT: "Trains a few vectors prepended to every prompt. Steers the base model but adds little new knowledge.",
+    Strategy.P_TUNING: "Trains a small network that generates the prepended vectors. More stable than prompt tuning.",
+    Strategy.PREFIX: "Trains prepended keys and values in each layer. More capable than prompt tuning and still small.",
 }
 
 # What a machine brings to a run besides its spec, and how people call it.
 CONDITIONS = {
-    "code": "the product's code",
+    "code": "the application code",
     "python": "Python",
-    "packages": "versions of libraries",
+    "packages": "library versions",
     "cpu": "the processor",
     "threads": "threads",
     "device": "the device",
     "precision": "precision",
-    "rows": "rows at a time",
+    "rows": "microbatch size",
 }
 FINISHED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.PRUNED})
 MOVES = {
@@ -118,7 +120,7 @@ MOVES = {
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What came of running a run again. differing: files of weights that are not the same. changed: what was not as the first time."""
+    """The result of running a run again. differing: files of weights that are not the same. changed: what was not as the first time."""
 
     differing: tuple[str, ...]
     changed: tuple[str, ...]
@@ -160,19 +162,19 @@ def find_ending(states: Sequence[RunState], *, trials: int, minutes: float, limi
     if len(told) >= FAILURES_MAX and set(told[-FAILURES_MAX:]) == {RunState.FAILED}:
         return Ending(
             SweepState.FAILED,
-            f"{FAILURES_MAX} trials in a row have failed, so no other is started.",
-            "Read on the page of the last one why it failed, and start a sweep without such settings.",
+            f"{FAILURES_MAX} trials in a row failed, so the sweep stopped.",
+            "See the last trial's page for the error, and start a new sweep without those settings.",
         )
     of = f"{len(states)} of {trials} trials"
     if len(states) >= trials:
-        reason = f"{of} have ended."
+        reason = f"{of} finished."
     elif limit is not None and minutes >= limit:
         reason = f"The time limit of {limit} min was reached after {of}."
     else:
         return None
     if RunState.SUCCEEDED in states:
         return Ending(SweepState.FINISHED, reason)
-    return Ending(SweepState.FAILED, f"{reason} None of them left a model.", "Read on their pages why.")
+    return Ending(SweepState.FAILED, f"{reason} None produced a model.", "See their pages for the reasons.")
 
 
 def seconds_left(*, ended: int, trials: int, seconds: float, since_last: float) -> float | None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.modeling.training import queries, sample_page
 from lifecycle.modeling.training.models import Run
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View
+from registry.ground.access.rest import Request, operation
 
 
 class SampleOut(serializers.Serializer[object]):
@@ -41,16 +39,11 @@ class SamplesOut(serializers.Serializer[object]):
     results = SampleOut(many=True)
 
 
-class RunSamples(View):
-    """Sample predictions of a run."""
-
-    needs = {"GET": Needs("training.view", Run)}
-
-    @extend_schema(operation_id="runs_samples", responses=SamplesOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """What the model says of a few validation rows, the same at each evaluation."""
-        found = sample_page.samples(request.user, queries.get_run(request.user, uuid)) or {"step": None, "lines": []}
-        return Response(SamplesOut({"step": found["step"], "results": found["lines"]}).data)
+@operation("GET", "runs_samples", Needs("training.view", Run), gives=SamplesOut)
+def run_samples(request: Request, uuid: UUID) -> object:
+    """What the model says of a few validation rows, the same at each evaluation."""
+    found = sample_page.samples(request.user, queries.get_run(request.user, uuid)) or {"step": None, "lines": []}
+    return {"step": found["step"], "results": found["lines"]}
 
 
-urlpatterns = [path("runs/<uuid:uuid>/samples/", RunSamples.as_view(), name="api-run-samples")]
+urlpatterns = [path("runs/<uuid:uuid>/samples/", run_samples, name="api-run-samples")]

@@ -48,7 +48,8 @@ class SampleLine:
 
 def samples(user: User, run: Run) -> dict[str, Any] | None:
     """The rows at the newest evaluation: step, earlier (the one before), may_read, lines, right, written (texts are written, which those
-    alone see who may read the dataset's); None before the first evaluation."""
+    alone see who may read the dataset's), judged (answers are right or wrong), sure (they have a confidence); None before the first
+    evaluation."""
     step = RunSample.objects.filter(run=run).aggregate(last=Max("step"))["last"]
     if step is None:
         return None
@@ -71,7 +72,10 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
         truth, turns = told["answer"] if told else row.truth, turns_before(told)
         lines.append(SampleLine(row.item, text, url, names(truth), names(row.answer), row.confidence, before.get(row.place), turns))
     right = sum(line.is_right for line in lines)
-    return {"step": step, "earlier": earlier, "may_read": may_read, "lines": lines, "right": right, "written": run.task_type.writes_text}
+    return {
+        "step": step, "earlier": earlier, "may_read": may_read, "lines": lines, "right": right, "written": run.task_type.writes_text,
+        "judged": run.task_type.has_gold, "sure": run.task_type.has_confidence,
+    }  # fmt: skip
 
 
 def names(said: Any) -> list[str]:

@@ -91,40 +91,40 @@ def read_space(document: Mapping[str, Any]) -> dict[str, Domain]:
         except ValueError as error:
             wrong[name] = [str(error)]
     if wrong:
-        raise Refused("This space cannot be searched.", fields=wrong)
+        raise Refused("Invalid search space.", fields=wrong)
     if not space:
-        raise Refused("Nothing is searched.", next_step="Give at least one setting a range or several values.")
+        raise Refused("The search space is empty.", next_step="Enter a range or several values for at least one setting.")
     return {name: space[name] for name in SEARCHED if name in space}
 
 
 def read_domain(name: str, given: Any) -> Domain:
     """Raises ValueError with a sentence."""
     if name not in SEARCHED:
-        raise ValueError(f"{name} is the same in all trials; searched are {', '.join(SEARCHED)}.")
+        raise ValueError(f"{name} can't be searched. Searchable settings: {', '.join(SEARCHED)}.")
     if not isinstance(given, Mapping):
-        raise ValueError("Give low and high, or choices.")
+        raise ValueError("Enter low and high, or choices.")
     if set(given) == {"choices"}:
         return read_choices(name, given["choices"])
     if not {"low", "high"} <= set(given) <= {"low", "high", "log"}:
-        raise ValueError("Give low and high (and log, if you like), or choices alone.")
+        raise ValueError("Enter low and high (optionally log), or choices only.")
     low, high, log = given["low"], given["high"], given.get("log", name in LOG)
     if KINDS[name] not in ("int", "float"):
-        raise ValueError("It has no range: give choices.")
+        raise ValueError("It has no range. Enter choices.")
     if not all(is_number(each) for each in (low, high)) or not isinstance(log, bool):
         raise ValueError("low and high must be numbers, log true or false.")
     if KINDS[name] == "int" and not all(isinstance(each, int) for each in (low, high)):
-        raise ValueError("It is a whole number, so low and high must be whole.")
+        raise ValueError("low and high must be whole numbers.")
     if low >= high:
-        raise ValueError(f"Must go from a lower to a higher number, got {low:g} to {high:g}.")
+        raise ValueError(f"low must be less than high, got {low:g} to {high:g}.")
     if log and low <= 0:
-        raise ValueError(f"On a log scale it must begin above 0, got {low:g}.")
+        raise ValueError(f"low must be above 0 on a log scale, got {low:g}.")
     return Range(low, high, log)
 
 
 def read_choices(name: str, given: Any) -> Choices:
     """Raises ValueError with a sentence."""
     if not isinstance(given, list | tuple) or not 2 <= len(given) <= CHOICES_MAX:
-        raise ValueError(f"Give from 2 to {CHOICES_MAX} values.")
+        raise ValueError(f"Enter 2 to {CHOICES_MAX} values.")
     plain: Any = {"int": int, "float": (int, float), "bool": bool, "str": str}[KINDS[name]]
     for value in given:
         if (
@@ -132,10 +132,10 @@ def read_choices(name: str, given: Any) -> Choices:
             or isinstance(value, bool) != (KINDS[name] == "bool")
             or not (plain in (str, bool) or is_number(value))
         ):
-            raise ValueError(f"{value!r} is no value of it.")
+            raise ValueError(f"{value!r} isn't a valid value.")
     values = tuple(float(value) if KINDS[name] == "float" else value for value in given)
     if len(set(values)) < len(values):
-        raise ValueError("Each value stands once.")
+        raise ValueError("Enter each value once.")
     return Choices(values)
 
 
@@ -159,7 +159,7 @@ def parse_value(name: str, text: str) -> Any:
     text, kind = text.strip(), KINDS[name]
     if kind == "bool":
         if text.lower() not in WORDS:
-            raise ValueError("Write on, off, or both: on, off.")
+            raise ValueError("Enter on, off, or both: on, off.")
         return WORDS[text.lower()]
     if kind == "str":
         return text
@@ -167,7 +167,7 @@ def parse_value(name: str, text: str) -> Any:
         return int(text) if kind == "int" else float(text)
     except ValueError:
         wanted = "a whole number" if kind == "int" else "a number"
-        raise ValueError(f"“{text}” is not {wanted}. Write one value, a range such as 1 to 4, or several such as 1, 2, 4.") from None
+        raise ValueError(f"“{text}” isn't {wanted}. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4.") from None
 
 
 def size(space: Space) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Max
 
-from datasets_app.labeling.queries import present_ids
+from datasets_app.schemas.queries.changes import present_ids
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.remembered import cache
@@ -37,7 +37,7 @@ def lengths(snapshot: Snapshot) -> Lengths:
 
 
 def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
-    """How many training dialogues were looked at and what is the matter with the first, where nothing is learnt from any of the first
+    """How many training dialogues were looked at and what is the matter with the first, where nothing is learned from any of the first
     ones; None where something is, or where there are none."""
     rows = list(islice(snapshots.engine_rows(snapshot, "train"), SAMPLE))
     return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
@@ -126,7 +126,7 @@ def within(found: Suggestion, base: BaseModel) -> Suggestion:
     limit = base.facts.get("max_tokens")
     if not limit or found.choices["max_tokens"].value <= limit:
         return found
-    return replace(found, choices=found.choices | {"max_tokens": Choice(limit, f"{base.name} reads no more than this.")})
+    return replace(found, choices=found.choices | {"max_tokens": Choice(limit, f"{base.name} accepts no more than this.")})
 
 
 def continued(found: Suggestion, snapshot: Snapshot, base: BaseModel, labels: Sequence[str]) -> Suggestion:

@@ -7,17 +7,20 @@ from uuid import UUID
 
 from django.http import Http404
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from lifecycle.ground.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.modeling.training import actions, pages, queries, search, sweep_queries
-from lifecycle.modeling.training.api import StrategyField, before_in, checked
+from lifecycle.modeling.training.api import StrategyField
 from lifecycle.modeling.training.models import Run, Sweep
 from lifecycle.modeling.training.rules import RunState
+from lifecycle.ui import paging
+from lifecycle.ui.addresses import key_in
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
+from registry.ground.access.rest import IS_NUMBER, IS_UUID, Filters, Request, methods, operation, page_out
+
+FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER)}
 
 
 class SweepOut(serializers.Serializer[Any]):
@@ -103,82 +106,53 @@ class SweepIn(serializers.Serializer[Sweep]):
         return Priority.of(word)
 
 
-class SweepPageOut(serializers.Serializer[object]):
-    """Up to 30 sweeps, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = SweepOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
-class Sweeps(View):
-    """Sweeps."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="sweeps_list", responses=SweepPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int)],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """List sweeps by keyset, or those of a project or with a number."""
-        rows = sweep_queries.sweeps(request.user).filter(
-            **chosen(request, project=("project__uuid", IS_UUID), number=("number", IS_NUMBER))
-        )
-        found = list(rows.filter(**before_in(request))[: pages.PAGE + 1])
-        older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
-        return Response({"results": SweepOut(found[: pages.PAGE], many=True).data, "before": older})
-
-    @extend_schema(operation_id="sweeps_start", request=SweepIn, responses={201: SweepOut})
-    def post(self, request: Request) -> Response:
-        """Start a sweep."""
-        given = checked(SweepIn(data=request.data))
-        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
-        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
-        if snapshot is None or base is None:
-            raise Http404("There is no such snapshot to train on, or no such base model.")
-        made = actions.start_sweep(snapshot=snapshot, base=base, actor=request.user, **given)
-        return Response(SweepOut(sweep_queries.get_sweep(request.user, made.uuid)).data, status=201)
+@operation("GET", "sweeps_list", Needs("signed_in"), gives=page_out(SweepOut, pages.PAGE, "sweeps"), filters=FILTERS)
+def sweeps(request: Request, given: dict[str, Any]) -> object:
+    """List sweeps by keyset, or those of a project or with a number."""
+    rows = sweep_queries.sweeps(request.user).filter(**given)
+    return paging.page(rows, key_in(request.query_params), pages.PAGE)
 
 
-class OneSweep(View):
-    """One sweep."""
-
-    needs = {"GET": Needs("training.view", Sweep)}
-
-    @extend_schema(operation_id="sweeps_read", responses=OneSweepOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Where it stands, with its trials."""
-        sweep = sweep_queries.get_sweep(request.user, uuid)
-        runs = list(sweep_queries.trials_of(sweep))
-        evaluations = sweep_queries.evaluations_of(sweep)
-        trials = [
-            {
-                "trial": run.trial, "run": run.uuid, "number": run.number, "state": run.state,
-                "settings": sweep_queries.params_of(sweep, run),
-                "score": sweep_queries.score_of(run), "macro_f1": run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None,
-                "evaluations": evaluations.get(run.pk, ()), "error": run.error,
-            }
-            for run in runs
-        ]  # fmt: skip
-        importance = search.importances(search.read_space(sweep.space), sweep_queries.told(sweep, runs))
-        more = {"results": TrialOut(trials, many=True).data, "importance": importance}
-        return Response({**SweepOut(sweep).data, **more})
+@operation("POST", "sweeps_start", Needs("signed_in"), takes=SweepIn, gives=SweepOut, status=201)
+def start_sweep(request: Request, given: dict[str, Any]) -> object:
+    """Start a sweep."""
+    snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+    base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
+    if snapshot is None or base is None:
+        raise Http404("Dataset version or base model not found.")
+    made = actions.start_sweep(snapshot=snapshot, base=base, actor=request.user, **given)
+    return sweep_queries.get_sweep(request.user, made.uuid)
 
 
-class CancelSweep(View):
-    """Cancelling a sweep."""
+@operation("GET", "sweeps_read", Needs("training.view", Sweep), gives=OneSweepOut)
+def one_sweep(request: Request, uuid: UUID) -> Response:
+    """Where it stands, with its trials."""
+    sweep = sweep_queries.get_sweep(request.user, uuid)
+    runs = list(sweep_queries.trials_of(sweep))
+    evaluations = sweep_queries.evaluations_of(sweep)
+    trials = [
+        {
+            "trial": run.trial, "run": run.uuid, "number": run.number, "state": run.state,
+            "settings": sweep_queries.params_of(sweep, run),
+            "score": sweep_queries.score_of(run), "macro_f1": run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None,
+            "evaluations": evaluations.get(run.pk, ()), "error": run.error,
+        }
+        for run in runs
+    ]  # fmt: skip
+    importance = search.importances(search.read_space(sweep.space), sweep_queries.told(sweep, runs))
+    more = {"results": TrialOut(trials, many=True).data, "importance": importance}
+    return Response({**SweepOut(sweep).data, **more})
 
-    needs = {"POST": Needs("training.stop", Sweep, see="training.view")}
 
-    @extend_schema(operation_id="sweeps_cancel", request=None, responses=SweepOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Start no other trial, and stop the one that trains."""
-        actions.cancel_sweep(sweep_id=uuid, actor=request.user)
-        return Response(SweepOut(sweep_queries.get_sweep(request.user, uuid)).data)
+@operation("POST", "sweeps_cancel", Needs("training.stop", Sweep, see="training.view"), gives=SweepOut)
+def cancel_sweep(request: Request, uuid: UUID) -> object:
+    """Start no other trial, and stop the one that trains."""
+    actions.cancel_sweep(sweep_id=uuid, actor=request.user)
+    return sweep_queries.get_sweep(request.user, uuid)
 
 
 urlpatterns = [
-    path("sweeps/", Sweeps.as_view(), name="api-sweeps"),
-    path("sweeps/<uuid:uuid>/", OneSweep.as_view(), name="api-sweep"),
-    path("sweeps/<uuid:uuid>/cancel/", CancelSweep.as_view(), name="api-sweep-cancel"),
+    path("sweeps/", methods(sweeps, start_sweep), name="api-sweeps"),
+    path("sweeps/<uuid:uuid>/", one_sweep, name="api-sweep"),
+    path("sweeps/<uuid:uuid>/cancel/", cancel_sweep, name="api-sweep-cancel"),
 ]

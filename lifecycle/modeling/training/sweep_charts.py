@@ -114,7 +114,7 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], sco
     return Chart(
         id="parallel",
         lead=f"Best: {settings}.",
-        caption="Each line is a trial; the better half is in blue, the best one strong.",
+        caption="Each line is a trial. The better half is blue; the best is bold.",
         figure={"data": data, "layout": layout},
         head=["trial", *names],
         rows=[[each.number, *(told(each.params[name]) for name in axes), decimals(each.value, 4)] for each in marks],
@@ -130,7 +130,7 @@ def importance(found: Mapping[str, float], labels: Mapping[str, str], *, trials:
     return Chart(
         id="importance",
         lead=f"{labels[first]} mattered most, {percent(share)}.",
-        caption=f"What sets the best {BEST} of {count(trials)} scored trials apart, by PED-ANOVA; shares of all settings.",
+        caption=f"PED-ANOVA importance for reaching the best {BEST} of {count(trials)} scored trials, as shares.",
         figure={
             "data": [bar | {"name": "importance", "marker": {"color": "$c1"}}],
             "layout": {"xaxis": {"range": [0, 1], "tickformat": ".0%"}, "yaxis": {"showgrid": False}, "hovermode": "closest"},
@@ -146,7 +146,7 @@ def best_of(marks: Sequence[Mark]) -> Mark:
 
 
 def place(domain: Domain, value: Any) -> float:
-    """Where a value stands on its axis, from 0 to 1."""
+    """Where a value is on its axis, from 0 to 1."""
     if isinstance(domain, Choices):
         return domain.values.index(value) / (len(domain.values) - 1)
     if domain.log:
@@ -155,6 +155,6 @@ def place(domain: Domain, value: Any) -> float:
 
 
 def ends_of(domain: Domain) -> tuple[str, str]:
-    """What stands below and above an axis."""
+    """What is below and above an axis."""
     ends = (domain.values[0], domain.values[-1]) if isinstance(domain, Choices) else (domain.low, domain.high)
     return told(ends[0]), told(ends[1])

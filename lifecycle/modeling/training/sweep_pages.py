@@ -15,6 +15,7 @@ from lifecycle.modeling.training.forms import LABELS
 from lifecycle.modeling.training.models import Run, Sweep
 from lifecycle.modeling.training.rules import RunState, SweepState
 from lifecycle.modeling.training.sweep_charts import Mark
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals, duration
@@ -43,15 +44,11 @@ def label_of(name: str) -> str:
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Sweeps, newest first, by keyset; a constant number of statements."""
     before = key_in(given)
-    rows = sweep_queries.sweeps(user)
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    found = list(rows[: pages.PAGE + 1])
-    older = f"?before={found[pages.PAGE - 1].pk}" if len(found) > pages.PAGE else ""
+    found, older = paging.page(sweep_queries.sweeps(user), before, pages.PAGE)
     return {
-        "lines": [(sweep, sweep_queries.leading_of(sweep)) for sweep in found[: pages.PAGE]],
+        "lines": [(sweep, sweep_queries.leading_of(sweep)) for sweep in found],
         "tabs": pages.tabs("training:sweeps"),
-        "pager": {"previous": "?" if before else "", "next": older, "about": None},
+        "pager": paging.links(before, older),
         "may_launch": can_somewhere(user, "training.launch"),
     }
 
@@ -85,7 +82,7 @@ def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
     ended = [run for run in runs if run.state in rules.FINISHED]
     current = next((run for run in runs if run.state in queries.UNFINISHED), None)
     running = sweep.state == SweepState.RUNNING
-    may_cancel = "" if can(user, "training.stop", sweep) else "Only an ML engineer or an ML lead can do this"
+    may_cancel = "" if can(user, "training.stop", sweep) else "Only ML engineers and ML leads can do this"
     return {
         "sweep": sweep,
         "active": running or current is not None,
@@ -95,7 +92,7 @@ def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
         "leading": sweep_queries.leading_of(sweep),
         "figures": figures(sweep, runs, ended),
         "thread": thread(sweep),
-        "cancel": may_cancel if running else f"The sweep has {'ended' if sweep.state == SweepState.FINISHED else sweep.state}",
+        "cancel": may_cancel if running else f"The sweep has {'finished' if sweep.state == SweepState.FINISHED else sweep.state}",
     }
 
 
@@ -123,8 +120,8 @@ def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Fig
         Figure("Time", duration(spent), sub=f"limit {duration(60 * sweep.minutes)}" if sweep.minutes else "no limit"),
     ]
     if sweep.state == SweepState.RUNNING:
-        sub = "at the pace so far" if left is not None else "known after the first trial"
-        strip.append(Figure("Left, about", duration(left) if left is not None else None, sub=sub))
+        sub = "at the current pace" if left is not None else "available after the first trial"
+        strip.append(Figure("Est. time left", duration(left) if left is not None else None, sub=sub))
     return strip
 
 
@@ -190,7 +187,7 @@ def drawings(sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
 def facts_of(sweep: Sweep) -> list[tuple[str, str]]:
     """How it searches, as label and text."""
     space = [(label_of(name), told_domain(domain)) for name, domain in search.read_space(sweep.space).items()]
-    pruning = f"below the median, from {count(sweep.warmup_trials)} scored trials on" if sweep.prunes else "off"
+    pruning = f"below the median, after {count(sweep.warmup_trials)} scored trials" if sweep.prunes else "off"
     return [*space, ("Sampler", f"{sweep.get_sampler_display()}, seed {sweep.seed}"), ("Pruning", pruning)]
 
 

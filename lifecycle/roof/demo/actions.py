@@ -1,4 +1,4 @@
-"""Starting the demo: people and project at once, so that everybody can sign in; the rest is a visible job."""
+"""Starting the demo: people and project at once, so that everyone can sign in; the rest is a visible job."""
 
 from __future__ import annotations
 

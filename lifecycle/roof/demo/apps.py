@@ -12,6 +12,6 @@ class DemoConfig(AppConfig):
         from lifecycle.ground.jobs import registry, startup
         from lifecycle.roof.demo import actions, start, tasks
 
-        registry.register(registry.JobKind("demo.seed", "Fill the demo project", tasks.seed, url=tasks.page))
+        registry.register(registry.JobKind("demo.seed", "Create demo project", tasks.seed, url=tasks.page))
         startup.on_empty(actions.start)
         startup.begin_at(start.path)

@@ -10,5 +10,5 @@ from lifecycle.roof.demo.people import PEOPLE, one_click_allowed
 
 
 def people(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `demo_people`, asked by nobody but the sign-in page."""
+    """Context processor: `demo_people`, asked by no one but the sign-in page."""
     return {"demo_people": lambda: PEOPLE if one_click_allowed(request) else ()}

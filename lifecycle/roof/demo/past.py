@@ -35,12 +35,12 @@ def answer(ctx: JobContext, name: str, token: str, sent: Sequence[Sent]) -> list
     with TemporaryDirectory() as folder:
         with private_server(Path(folder)) as url, httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
             if not wait_until_ready(ctx, client, url, name):
-                raise Refused("A server for the demo's past traffic did not start.", next_step="Look at the worker's log.")
+                raise Refused("A server for the demo's past traffic didn't start.", next_step="Check the worker's log.")
             for at, each in enumerate(sent):
                 infer(client, url, name, each.message.text, request_id=f"{MARK}{at}", key=f"case-{each.message.number}")
                 if at % 50 == 0:
                     ctx.raise_if_cancelled()
-                    ctx.progress(at, len(sent), stage="Answering twelve weeks of messages", unit="messages")
+                    ctx.progress(at, len(sent), stage="Predicting twelve weeks of messages", unit="messages")
         lines = list(written(Path(folder) / "spool"))
     by_place = {int(str(line["request_id"]).removeprefix(MARK)): line for line in lines}
     return [by_place[at] | {"at": (now - each.ago).isoformat()} for at, each in enumerate(sent) if at in by_place]

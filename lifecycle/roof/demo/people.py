@@ -30,13 +30,13 @@ PEOPLE = (
     DemoPerson("ana", "Ana Ruiz", Role.ANALYST, "uploads and labels"),
     DemoPerson("ben", "Ben Okafor", Role.ANALYST, "labels"),
     DemoPerson("chloe", "Chloe Martin", Role.ANALYST, "labels"),
-    DemoPerson("ravi", "Ravi Shah", Role.ADJUDICATOR, "settles disagreements"),
-    DemoPerson("mia", "Mia Lindqvist", Role.ENGINEER, "trains and asks for promotion"),
+    DemoPerson("ravi", "Ravi Shah", Role.ADJUDICATOR, "adjudicates disagreements"),
+    DemoPerson("mia", "Mia Lindqvist", Role.ENGINEER, "trains and requests promotion"),
     DemoPerson("noah", "Noah Weber", Role.ENGINEER, "trained the live version"),
     DemoPerson("lee", "Lee Park", Role.LEAD, "approves the technical step"),
     DemoPerson("gita", "Gita Rao", Role.GOVERNANCE, "approves the governance step"),
     DemoPerson("omar", "Omar Haddad", Role.ONCALL, "deploys and rolls back"),
-    DemoPerson("aida", "Aida Novak", Role.AUDITOR, "reads and verifies the trail"),
+    DemoPerson("aida", "Aida Novak", Role.AUDITOR, "reads and verifies the audit log"),
     DemoPerson("adam", "Adam Berg", None, "manages people"),
 )
 

@@ -1,6 +1,6 @@
 """Twelve weeks of the inbox that never was: how many messages a day, and from week nine on what customers write before the holidays. Pure.
 
-The seasonal messages keep their twelve intents but speak of gifts, vouchers and wrapping, and other intents become frequent: labels,
+The seasonal messages keep their twelve intents but cover gifts, vouchers and wrapping, and other intents become frequent: labels,
 length and words all move, and a model that never saw them makes more mistakes.
 """
 

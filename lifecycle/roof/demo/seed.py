@@ -1,6 +1,6 @@
 """The first steps of the demo's story: from a file to a version that is live, by the people whose work each step is.
 
-Each goes through the product's own actions and looks first whether it was done, so that a killed job goes on where it was.
+Each goes through the product's own actions and looks first whether it was done, so that a killed job continues where it was.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ from uuid import UUID, uuid5
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Dispute, Label, Queue
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.queues.actions.answers import submit
+from datasets_app.queues.actions.claims import claim, release
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Dispute, Queue
+from datasets_app.review.actions.reviews import decide
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import Label
+from datasets_app.schemas.rules import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.jobs.context import JobContext
@@ -84,7 +89,7 @@ class Stage:
 def dataset(stage: Stage) -> Dataset:
     """Ana makes the dataset."""
     found = Dataset.objects.filter(project=stage.project, slug="support-messages").first()
-    about = "Messages to customer support, made by a generator. No real person wrote any of them."
+    about = "Synthetic customer support messages. No real person wrote them."
     return found or datasets.create_dataset(
         project=stage.project,
         actor=stage.user("ana"),
@@ -96,14 +101,14 @@ def dataset(stage: Stage) -> Dataset:
     )
 
 
-def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Message], *, labelled: bool) -> Upload:
+def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Message], *, labeled: bool) -> Upload:
     """Ana uploads a file, looks at the dry run and accepts it."""
     ana = stage.user("ana")
     found = Upload.objects.filter(dataset=target, file_name=name).exclude(state=Upload.State.DISCARDED).first()
     if found is None:
         with TemporaryDirectory() as folder:
             path = Path(folder) / name
-            write_csv(path, messages, labelled=labelled)
+            write_csv(path, messages, labeled=labeled)
             found = datasets.receive_upload(dataset=target, actor=ana, file=path, file_name=name, origin="Lifecycle's demo generator")
     if found.state == Upload.State.RECEIVED:
         found = datasets.inspect(upload_id=found.uuid, actor=ana)
@@ -113,17 +118,17 @@ def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Messag
         lambda: Upload.objects.filter(pk=found.pk, state__in=[Upload.State.IMPORTED, Upload.State.FAILED]).first()
     )
     if imported.state == Upload.State.FAILED:
-        raise Refused(f"The demo stopped: {name} was not imported.")
+        raise Refused(f"The demo stopped: {name} wasn't imported.")
     return imported
 
 
-def write_csv(path: Path, messages: list[inbox.Message], *, labelled: bool) -> None:
+def write_csv(path: Path, messages: list[inbox.Message], *, labeled: bool) -> None:
     """The file as a customer-care system would export it."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "text", *(["intent"] if labelled else []), "received_at", "channel"])
+        writer.writerow(["id", "text", *(["intent"] if labeled else []), "received_at", "channel"])
         for message in messages:
-            label = [message.intent] if labelled else []
+            label = [message.intent] if labeled else []
             writer.writerow([f"m-{message.number:05d}", message.text, *label, message.received_at, message.channel])
 
 
@@ -140,14 +145,14 @@ def schema(stage: Stage, target: Dataset) -> None:
         )
         for intent in inbox.INTENTS
     ]
-    labeling.publish_schema(dataset_id=target.uuid, actor=stage.user("ravi"), labels=specs, guideline=GUIDELINE)
+    publish_schema(dataset_id=target.uuid, actor=stage.user("ravi"), labels=specs, guideline=GUIDELINE)
 
 
 def queue(stage: Stage, target: Dataset, new: Upload) -> Queue:
     """Ravi opens a queue over the new messages: three people an item."""
     name = "November inbox"
     found = Queue.objects.filter(dataset=target, name=name).first()
-    found = found or labeling.open_queue(
+    found = found or open_queue(
         dataset_id=target.uuid, actor=stage.user("ravi"), name=name, overlap=OVERLAP, source=Queue.Source.UPLOAD, upload_id=new.uuid
     )
     opened: Queue = stage.wait(lambda: Queue.objects.filter(pk=found.pk, state=Queue.State.OPEN, slots_total__gte=NEW * OVERLAP).first())
@@ -161,12 +166,12 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
     for at, name in enumerate(("ana", "ben", "chloe")):
         person = stage.user(name)
         done = work.annotations.filter(user=person).count()
-        while done < ANSWERED and (slots := labeling.claim(queue_id=work.uuid, actor=person)):
+        while done < ANSWERED and (slots := claim(queue_id=work.uuid, actor=person)):
             for slot in slots[: ANSWERED - done]:
                 label = labels[inbox.answer(by_text[slot.item.text], name)]
                 seconds = 3.0 + (slot.pk * 7 + at) % 11
                 key = uuid5(KEYS, f"{work.uuid}:{name}:{slot.item_id}")
-                labeling.submit(
+                submit(
                     queue_id=work.uuid,
                     actor=person,
                     slot_id=slot.pk,
@@ -178,11 +183,11 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
             done = work.annotations.filter(user=person).count()
             stage.ctx.progress(at * ANSWERED + done, 3 * ANSWERED, unit="answers")
             stage.ctx.raise_if_cancelled()
-        labeling.release(queue_id=work.uuid, actor=person)
+        release(queue_id=work.uuid, actor=person)
 
 
 def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
-    """Ravi settles disagreements and leaves a dozen for whoever tries the demo."""
+    """Ravi settles disagreements and leaves a dozen for anyone who tries the demo."""
     by_text = {message.text: message for message in messages}
     labels = {label.name: label.uuid for label in Label.objects.filter(schema=work.schema)}
     waiting = list(Dispute.objects.filter(queue=work, state=Dispute.State.OPEN).select_related("item").order_by("id"))
@@ -190,14 +195,14 @@ def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None
         meant = by_text[dispute.item.text].intent
         reason = f"The guideline: {inbox.BY_NAME[meant].definition}"
         said = {"label": str(labels[meant])}
-        labeling.decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), value=said, reason=reason)
+        decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), value=said, reason=reason)
 
 
 def snapshot(stage: Stage, target: Dataset) -> Snapshot:
     """Mia freezes what is decided."""
     found = Snapshot.objects.filter(dataset=target).order_by("number").first()
     if found is None:
-        job = snapshots.freeze(dataset=target, actor=stage.user("mia"), note="First snapshot of the support inbox")
+        job = snapshots.freeze(dataset=target, actor=stage.user("mia"), note="First version of the support inbox")
         stage.wait_for(job)
         found = Snapshot.objects.get(dataset=target, number=1)
     return found
@@ -212,7 +217,7 @@ def launch(stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str, o
 
 
 def trained(stage: Stage, started: Run) -> Run:
-    """The run, once it has ended and both evaluations, which follow by themselves, are there."""
+    """The run, once it has ended and both evaluations, which follow on their own, are there."""
     ended: Run = stage.wait(
         lambda: Run.objects.filter(pk=started.pk, state__in=[Run.State.SUCCEEDED, Run.State.FAILED, Run.State.STOPPED]).first()
     )
@@ -266,9 +271,9 @@ def promote(
     if checked.status == Status.DRAFT:
         held = checked.gates.filter(check_number=checked.checks, status=GateResult.Status.FAILED, blocking=True).order_by("id")
         if not held:
-            raise Refused(f"The demo stopped: the gates of {candidate.semver} were not checked. {checked.reason}")
+            raise Refused(f"The demo stopped: the gates of {candidate.semver} weren't checked. {checked.reason}")
         why = " ".join(f"{each.title}: {each.value}." for each in held)
-        raise Refused(f"The demo stopped: {candidate.semver} did not pass its gates. {why}")
+        raise Refused(f"The demo stopped: {candidate.semver} didn't pass its gates. {why}")
     return checked
 
 
@@ -276,7 +281,7 @@ def approve(stage: Stage, request: PromotionRequest) -> PromotionRequest:
     """Lee, then Gita, each with their password."""
     secrets = passwords()
     said = {
-        "lee": "Read the errors on the frozen test: they sit where people disagree too.",
+        "lee": "Reviewed the test errors: they match annotator disagreements.",
         "gita": "Card complete, signature valid, no leakage.",
     }
     for name, reason in said.items():

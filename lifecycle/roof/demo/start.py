@@ -1,4 +1,4 @@
-"""The start token of the demo: whoever ran the product has it, so that a proxy which hides its clients lets nobody sign in by one click.
+"""The start token of the demo: anyone who ran the product has it, so that a proxy which hides its clients lets no one sign in by one click.
 
 The address that `manage.py up` prints carries it. A browser needs it once and keeps a signed cookie.
 """

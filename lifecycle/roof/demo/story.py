@@ -23,17 +23,17 @@ def tell(ctx: JobContext, project: Project) -> None:
     old, new = messages[:HISTORY], messages[HISTORY:]
     step(ctx, 1, "Uploading messages")
     dataset = seed.dataset(stage)
-    seed.upload(stage, dataset, "history-2026.csv", old, labelled=True)
-    inbox_file = seed.upload(stage, dataset, "november-inbox.csv", new, labelled=False)
+    seed.upload(stage, dataset, "history-2026.csv", old, labeled=True)
+    inbox_file = seed.upload(stage, dataset, "november-inbox.csv", new, labeled=False)
     seed.schema(stage, dataset)
     step(ctx, 2, "Labeling")
     work = seed.queue(stage, dataset, inbox_file)
     seed.annotate(stage, work, new)
     seed.adjudicate(stage, work, new)
-    step(ctx, 3, "Freezing a snapshot")
+    step(ctx, 3, "Creating a dataset version")
     frozen = seed.snapshot(stage, dataset)
     step(ctx, 4, "Fine-tuning run 1")
-    first = seed.trained(stage, seed.launch(stage, frozen, "noah", Run.Strategy.HEAD, "Quick baseline: head only, two passes", QUICK))
+    first = seed.trained(stage, seed.launch(stage, frozen, "noah", Run.Strategy.HEAD, "Quick baseline: head only, two epochs", QUICK))
     step(ctx, 5, "Registering and promoting 1.0.0")
     model = seed.registered_model(stage)
     endpoint = seed.endpoint(stage, model)
@@ -41,26 +41,26 @@ def tell(ctx: JobContext, project: Project) -> None:
     asked = seed.approve(stage, seed.promote(stage, live, endpoint, "noah", "First version for the support inbox."))
     if asked.status == Status.APPROVED:
         endpoints.deploy(request_id=asked.uuid, actor=stage.user("omar"))
-    step(ctx, 6, "Answering twelve weeks of messages")
+    step(ctx, 6, "Predicting twelve weeks of messages")
     watch.objectives(stage, endpoint)
-    second = seed.launch(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same snapshot, two passes", TWICE)  # learns meanwhile
+    second = seed.launch(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same dataset version, two epochs", TWICE)  # learns meanwhile
     known = watch.twelve_weeks(stage, endpoint)
-    step(ctx, 7, "Saying what was right, and what came of it")
+    step(ctx, 7, "Sending feedback and outcomes")
     watch.words(stage, known)
     watch.outcomes(stage, endpoint, known)
     step(ctx, 8, "Fine-tuning run 2")
     second = seed.trained(stage, second)
     step(ctx, 9, "Registering and promoting 1.1.0")
     candidate = seed.version(stage, model, second, "1.1.0", "mia")
-    note = "LoRA instead of head only, on the same snapshot."
+    note = "LoRA instead of head only, on the same dataset version."
     asked = seed.approve(stage, seed.promote(stage, candidate, endpoint, "mia", note, plans.canary(watch.PLAN)))
     step(ctx, 10, "A canary that fails in a drill")
     watch.canary(stage, asked, endpoint)
     step(ctx, 11, "Measuring drift day by day")
     watch.drifted(stage, endpoint)
     watch.proposal(stage, endpoint)
-    step(ctx, 12, "Asking for 1.1.0 again")
-    seed.promote(stage, candidate, endpoint, "mia", "The drill is over; nothing was wrong with the version itself.")
+    step(ctx, 12, "Requesting 1.1.0 again")
+    seed.promote(stage, candidate, endpoint, "mia", "The drill is over; the version itself had no fault.")
 
 
 def step(ctx: JobContext, number: int, name: str) -> None:

@@ -21,7 +21,7 @@ from registry.ground.access.models import User
 def begin(request: HttpRequest, token: str) -> HttpResponse:
     """Let this browser sign in by one click. 404 unless this is the demo on this machine and the token is the printed one."""
     if not is_demo_here(request) or not start.is_token(token):
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Page not found, or you don't have access.")
     response = redirect(settings.LOGIN_REDIRECT_URL if request.user.is_authenticated else settings.LOGIN_URL)
     start.remember(response)
     return response
@@ -33,7 +33,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """Become one of the demo's people. 404 unless this is the demo on this machine and the browser came with the start token."""
     username = request.POST.get("username", "")
     if not one_click_allowed(request) or username not in {person.username for person in PEOPLE}:
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Page not found, or you don't have access.")
     user = get_object_or_404(User, username=username, is_active=True, email__endswith="@demo.invalid")
     with transaction.atomic():
         login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])

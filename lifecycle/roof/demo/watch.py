@@ -1,6 +1,6 @@
 """The second half of the demo's story: twelve weeks of traffic, what people said of it, a canary that was taken back, drift, a proposal.
 
-Like the first half it goes through the product's own actions, by the people whose work each step is, and goes on where it was killed.
+Like the first half it goes through the product's own actions, by the people whose work each step is, and continues where it was killed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 
 log = logging.getLogger(__name__)
-EVERY = 6  # of the predictions somebody speaks
+EVERY = 6  # of the predictions someone speaks
 HOLDOUT = 0.1
 BATCH = 200  # a call is one transaction: shorter ones keep others waiting less
 OBJECTIVES = (("availability", 0.995, None), ("latency", 0.95, 300.0), ("quality", 0.85, None))
@@ -63,7 +63,7 @@ def twelve_weeks(stage: Stage, endpoint: Endpoint) -> dict[UUID, Sent]:
     arrived = Prediction.objects.filter(endpoint=endpoint, request_id__startswith=past.MARK)
     if not arrived.exists():
         past.drop(past.answer(stage.ctx, endpoint.full_name, served.web_token(), sent))
-        stage.ctx.progress(len(sent), len(sent), stage="Taking in twelve weeks of traffic", unit="messages")
+        stage.ctx.progress(len(sent), len(sent), stage="Ingesting twelve weeks of traffic", unit="messages")
         stage.wait(lambda: arrived.exists() and not list(past.dropped()))
     rows = arrived.values_list("uuid", "request_id")
     return {uuid: sent[int(request.removeprefix(past.MARK))] for uuid, request in rows}
@@ -85,7 +85,7 @@ def words(stage: Stage, known: dict[UUID, Sent]) -> None:
 
 
 def outcomes(stage: Stage, endpoint: Endpoint, known: dict[UUID, Sent]) -> None:
-    """Lee names the figure that counts and what came of each case is posted: a tenth of all cases was sorted by hand, to compare with."""
+    """Lee names the figure that counts and the result of each case is posted: a tenth of all cases was sorted by hand, to compare with."""
     name = "Settled at first contact"
     kpi = Kpi.objects.filter(endpoint=endpoint, name=name).first() or traffic.define_kpi(
         endpoint_id=endpoint.uuid, name=name, direction=Kpi.Direction.UP, kind=Kpi.Kind.SHARE, holdout_share=HOLDOUT,
@@ -136,14 +136,14 @@ def canary(stage: Stage, asked: PromotionRequest, endpoint: Endpoint) -> None:
     try:
         if deployment and not served.fault_in(deployment):
             endpoints.plant_fault(
-                deployment_id=deployment.uuid, share=FAULT_SHARE, kind="error", actor=omar, reason="Drill: would anybody notice?"
+                deployment_id=deployment.uuid, share=FAULT_SHARE, kind="error", actor=omar, reason="Drill: is the fault detected?"
             )
     except Refusal as refusal:  # no server runs drills, or it was taken back already
         log.info("event=demo_drill_refused reason=%r", str(refusal))
     ask(stage, endpoint, UNDER_FAULT, start=1_001, pause=PAUSE_SECONDS, go_on=lambda: is_open(rollout))
     if is_open(rollout):
         rollouts.abort(
-            rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, typed=rollout.baseline.semver, reason="The drill could not be run."
+            rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, typed=rollout.baseline.semver, reason="The drill couldn't be run."
         )
 
 
@@ -154,11 +154,11 @@ def is_open(rollout: Rollout) -> bool:
 
 
 def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: float = 0, go_on: Callable[[], bool] = lambda: True) -> None:
-    """Send the season's newest messages to the server that answers everybody, while go_on says so. pause: seconds after each."""
+    """Send the season's newest messages to the server that answers everyone, while go_on says so. pause: seconds after each."""
     messages = season.past()[-count:]
     with httpx.Client(headers={"Authorization": f"Bearer {served.web_token()}"}, timeout=30) as client:
         if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.full_name):
-            raise NotReady("The inference server did not answer within a minute.", next_step="Start it, then start the demo again.")
+            raise NotReady("The inference server didn't respond within a minute.", next_step="Start it, then start the demo again.")
         for at, each in enumerate(messages):
             if at % 20 == 0:
                 stage.ctx.raise_if_cancelled()
@@ -192,7 +192,7 @@ def proposal(stage: Stage, endpoint: Endpoint) -> None:
     lee, mia = stage.user("lee"), stage.user("mia")
     trigger = retraining.set_trigger(endpoint_id=endpoint.uuid, kind=Trigger.DRIFT, actor=lee, threshold=0.2, enabled=True)
     if not Proposal.objects.filter(endpoint=endpoint).exists() and not retraining.consider(trigger.uuid):
-        retraining.propose(endpoint_id=endpoint.uuid, actor=mia, note="The holidays bring messages that the model never saw.")
+        retraining.propose(endpoint_id=endpoint.uuid, actor=mia, note="Holiday messages differ from the training data.")
     for found in Proposal.objects.filter(endpoint=endpoint, proposed_by=None, state__in=BUSY, collected_at=None, collected_by=None):
         retraining.collect_texts(proposal_id=found.uuid, actor=mia)
 

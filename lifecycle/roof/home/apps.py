@@ -8,7 +8,7 @@ class HomeConfig(AppConfig):
     label = "home"
 
     def ready(self) -> None:
-        """Bring the pages that belong to nobody else."""
+        """Bring the pages that belong to no one else."""
         from lifecycle.ui import palette
 
         palette.register_page("Home", "home:home", keywords="start waiting")

@@ -20,7 +20,7 @@ durations = Histogram("lifecycle_web_request_duration_seconds", "Duration of req
 
 
 class CountingMiddleware:
-    """Counts each answer and its time. It stands first, so that everything that the site does for a request is in it."""
+    """Counts each answer and its time. It comes first, so that everything that the site does for a request is in it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

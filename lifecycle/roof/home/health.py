@@ -1,4 +1,4 @@
-"""Is every part there? Each check answers with a sentence, so that whoever reads /readyz knows what to mend."""
+"""Is every part there? Each check answers with a sentence, so that anyone who reads /readyz knows what to fix."""
 
 from __future__ import annotations
 

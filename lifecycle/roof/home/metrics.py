@@ -94,7 +94,7 @@ def runs(_now: datetime) -> list[Metric]:
 
 
 def ingest(now: datetime) -> list[Metric]:
-    """What the inference servers wrote and nobody has read yet, and how old the newest prediction is."""
+    """What the inference servers wrote and no one has read yet, and how old the newest prediction is."""
     found = []
     for path in (Path(settings.DATA_DIR) / "spool").glob("*.jsonl"):
         with suppress(FileNotFoundError):  # taken in since it was listed

@@ -40,12 +40,12 @@ def home(user: User) -> dict[str, Any]:
 class Deed:
     """What one person did, once or several times in a row. line: the last time. is_cut: older events, not read here, may be more of it."""
 
-    line: audit.Line
+    line: audit.AuditLogEntry
     times: int
     is_cut: bool = False
 
 
-def gathered(lines: list[audit.Line]) -> list[Deed]:
+def gathered(lines: list[audit.AuditLogEntry]) -> list[Deed]:
     """Equal acts in a row as one: sixty labels decided are one thing to read."""
     runs = [list(run) for _, run in groupby(lines, key=lambda line: (line.actor, line.verb))]
     return [Deed(run[0], len(run), is_cut=len(lines) == READ and run is runs[-1]) for run in runs]

@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass
 class Section:
-    """anchor, title: of the heading. text: what stands before its numbers; of a section without any, all of it."""
+    """anchor, title: of the heading. text: what is before its numbers; of a section without any, all of it."""
 
     anchor: str
     title: str
@@ -39,7 +39,7 @@ class Section:
 
 
 def sections(markdown: str) -> list[Section]:
-    """What stands under each heading of the second level; before them, without a title, what the page begins with.
+    """What is under each heading of the second level; before them, without a title, what the page begins with.
 
     A table whose rows begin with an anchor becomes entries, which a phone shows below each other.
     """
@@ -68,7 +68,7 @@ def section(title: str, body: str) -> Section:
 
 
 def wrapped(table: str, name: str) -> str:
-    """A table that scrolls by itself, folded where it is long."""
+    """A table that scrolls on its own, folded where it is long."""
     shown = WRAPPED.format(name=name, rows=table.removeprefix("<table>").removesuffix("</table>"))
     number = table.count("<tr>") - 1
     return FOLDED.format(number=number, table=shown) if number >= LONG else shown
@@ -80,5 +80,5 @@ def cells(line: str) -> list[str]:
 
 
 def inline(cell: str) -> SafeString:
-    """What stands in a cell, as HTML."""
+    """What is in a cell, as HTML."""
     return mark_safe(MARKDOWN.renderInline(cell.replace("\\|", "|")))  # noqa: S308  as above

@@ -99,7 +99,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @public
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether the site can do its work: 200 or 503. What is wrong is said to those who can mend it, not to strangers."""
+    """Whether the site can do its work: 200 or 503. What is wrong is said to those who can fix it, not to strangers."""
     token = settings.METRICS_TOKEN
     told = is_here(request.META.get("REMOTE_ADDR", ""), request.headers) or (bool(token) and sends(token, request.headers))
     told = told or looks_after_it(request)
@@ -123,11 +123,11 @@ def looks_after_it(request: HttpRequest) -> bool:
 @public
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """What Prometheus reads, for whoever sends METRICS_TOKEN; without that setting, for this machine only."""
+    """What Prometheus reads, for anyone who sends METRICS_TOKEN; without that setting, for this machine only."""
     token = settings.METRICS_TOKEN
     if not may_scrape(token=token, peer=request.META.get("REMOTE_ADDR", ""), headers=request.headers):
         if not token:
             raise Http404
-        return HttpResponse("A valid token is needed.\n", status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
+        return HttpResponse("A valid token is required.\n", status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
     content, kind = exposition(measured.families(), request.headers.get("accept", ""))
     return HttpResponse(content, content_type=kind)

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from datasets_app.datasets.models import Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.queues.models import Queue, Slot
+from datasets_app.queues.queries.pages import as_seen_by, queues
 from lifecycle.modeling.training import queries as training
 from lifecycle.modeling.training.rules import RunState
 from lifecycle.ui.numbers import things
@@ -62,7 +62,7 @@ def emptied(user: User, _roles: Roles) -> list[Task]:
 
 
 def alerts(user: User, _roles: Roles) -> list[Task]:
-    """What burns and nobody has taken, pages before tickets, for those who may take it."""
+    """What burns and no one has taken, pages before tickets, for those who may take it."""
     rows = Alert.objects.filter(state=AlertState.FIRING, inhibited_by=None).exclude(severity=Severity.DIGEST)
     first = most_urgent(policy.visible_to(user, rows.select_related("endpoint__model__project"), "alerts.acknowledge"))[:EACH]
     return [
@@ -94,7 +94,7 @@ def proposals(user: User, _roles: Roles) -> list[Task]:
 
 
 def decisions(user: User, _roles: Roles) -> list[Task]:
-    """Promotion requests that wait for this person: to be approved or rejected, or to be mended by who asked."""
+    """Promotion requests that wait for this person: to be approved or rejected, or to be fixed by who asked."""
     found = []
     for line in promotions.open_lines(user)[0]:
         request = line.request
@@ -107,7 +107,7 @@ def decisions(user: User, _roles: Roles) -> list[Task]:
 
 
 def deployments(user: User, _roles: Roles) -> list[Task]:
-    """Approved versions that nobody has deployed, for those who may."""
+    """Approved versions that no one has deployed, for those who may."""
     rows = PromotionRequest.objects.filter(status=Status.APPROVED).order_by("pk")
     rows = rows.select_related("endpoint__model__project", "version__model")
     found = []
@@ -123,21 +123,21 @@ def disagreements(user: User, _roles: Roles) -> list[Task]:
     found = []
     for row in policy.visible_to(user, rows, "labeling.decide").order_by("-items_disputed", "id")[:EACH]:
         fact = f"{things(row.items_disputed, 'disagreement')} in {row.name}"
-        found.append(Task(fact, row.dataset.name, "Adjudicate items", page("labeling:review", row.uuid)))
+        found.append(Task(fact, row.dataset.name, "Adjudicate items", page("review:review", row.uuid)))
     return found
 
 
 def answers(user: User, roles: Roles) -> list[Task]:
-    """Open queues with an answer left that this person may give, for analysts and for whoever has begun to answer there."""
+    """Open queues with an answer left that this person may give, for analysts and for anyone who has begun to answer there."""
     analyst_in = [key for key, held in roles.items() if Role.ANALYST in held]
     own = Slot.objects.filter(queue=OuterRef("queue"), item=OuterRef("item"), user=user).exclude(state=Slot.State.LEASED)
     free = Q(state=Slot.State.OPEN) | Q(state=Slot.State.LEASED, user=user)
     left = Slot.objects.filter(free, ~Exists(own), queue=OuterRef("pk"))
-    rows = labeling.queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
+    rows = queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
     found = []
-    for row in labeling.as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
+    for row in as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
         fact = f"{things(max(1, row.slots_total - row.slots_done), 'annotation')} left in {row.name}"
-        found.append(Task(fact, row.dataset.name, "Label items", page("labeling:bench", row.uuid)))
+        found.append(Task(fact, row.dataset.name, "Label items", page("queues:bench", row.uuid)))
     return found
 
 
@@ -151,7 +151,7 @@ def uploads(user: User, _roles: Roles) -> list[Task]:
 
 
 def runs(user: User, _roles: Roles) -> list[Task]:
-    """This person's runs that succeeded and are not registered, newest first; trials of sweeps wait for nobody."""
+    """This person's runs that succeeded and are not registered, newest first; trials of sweeps wait for no one."""
     rows = training.runs(user).filter(launched_by=user, state=RunState.SUCCEEDED, versions__isnull=True, sweep__isnull=True)
     found = []
     for row in policy.visible_to(user, rows, "catalog.register")[:EACH]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models import Decision
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import contains
 from lifecycle.ground.jobs.actions import enqueue
@@ -45,7 +45,7 @@ def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
 
     def progress(done: int) -> None:
         ctx.raise_if_cancelled()
-        ctx.progress(done, version.run.snapshot.counts["splits"].get("train"), stage="Embedding the training items", unit="items")
+        ctx.progress(done, version.run.snapshot.counts["splits"].get("train"), stage="Embedding training items", unit="items")
 
     found = neighbours.find(materialise(version), version.root_digest, version.run.snapshot, text, COUNT, progress)
     items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[uuid for uuid, _ in found])}

@@ -6,16 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.roof.trace import queries
 from monitoring.traffic.models import Prediction
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View
+from registry.ground.access.rest import Request, operation
 
 
 class LinkOut(serializers.Serializer[dict[str, object]]):
@@ -55,44 +53,29 @@ class TouchedOut(AboveOut):
         return [{"uuid": str(snapshot.uuid), "split": split, "label": label} for snapshot, split, label in touched.snapshots]
 
 
-class PredictionTrace(View):
-    """Provenance of a prediction."""
-
-    needs = {"GET": Needs("trace.view", Prediction)}
-
-    @extend_schema(responses=LinkOut(many=True))
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get the chain from the prediction to the dataset version."""
-        found = Prediction.objects.select_related("endpoint__model", "version__model", "version__run__snapshot", "version__run__base").get(
-            uuid=uuid
-        )
-        return Response(LinkOut(queries.as_json(queries.prediction_chain(found)), many=True).data)
+@operation("GET", "trace_predictions_list", Needs("trace.view", Prediction), gives=LinkOut(many=True))
+def prediction_trace(request: Request, uuid: UUID) -> object:
+    """Get the chain from the prediction to the dataset version."""
+    found = Prediction.objects.select_related("endpoint__model", "version__model", "version__run__snapshot", "version__run__base").get(
+        uuid=uuid
+    )
+    return queries.as_json(queries.prediction_chain(found))
 
 
-class ItemTrace(View):
-    """Lineage of an item."""
-
-    needs = {"GET": Needs("trace.view", Item)}
-
-    @extend_schema(responses=TouchedOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get dataset versions, runs, versions, and deployments that use the item."""
-        return Response(TouchedOut(queries.item_touched(request.user, Item.objects.get(uuid=uuid))).data)
+@operation("GET", "trace_items_retrieve", Needs("trace.view", Item), gives=TouchedOut)
+def item_trace(request: Request, uuid: UUID) -> object:
+    """Get dataset versions, runs, versions, and deployments that use the item."""
+    return queries.item_touched(request.user, Item.objects.get(uuid=uuid))
 
 
-class SnapshotTrace(View):
-    """Lineage of a dataset version."""
-
-    needs = {"GET": Needs("trace.view", Snapshot)}
-
-    @extend_schema(responses=AboveOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get runs, versions, and deployments that use the dataset version."""
-        return Response(AboveOut(queries.above(request.user, [Snapshot.objects.get(uuid=uuid)])).data)
+@operation("GET", "trace_snapshots_retrieve", Needs("trace.view", Snapshot), gives=AboveOut)
+def snapshot_trace(request: Request, uuid: UUID) -> object:
+    """Get runs, versions, and deployments that use the dataset version."""
+    return queries.above(request.user, [Snapshot.objects.get(uuid=uuid)])
 
 
 urlpatterns = [
-    path("trace/predictions/<uuid:uuid>/", PredictionTrace.as_view(), name="api-trace-prediction"),
-    path("trace/items/<uuid:uuid>/", ItemTrace.as_view(), name="api-trace-item"),
-    path("trace/snapshots/<uuid:uuid>/", SnapshotTrace.as_view(), name="api-trace-snapshot"),
+    path("trace/predictions/<uuid:uuid>/", prediction_trace, name="api-trace-prediction"),
+    path("trace/items/<uuid:uuid>/", item_trace, name="api-trace-item"),
+    path("trace/snapshots/<uuid:uuid>/", snapshot_trace, name="api-trace-snapshot"),
 ]

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class TraceConfig(AppConfig):
-    """The thread from a prediction down to the people who labelled, and from an item up to everything it touched."""
+    """The thread from a prediction down to the people who labeled, and from an item up to everything it touched."""
 
     name = "lifecycle.roof.trace"
     label = "trace"

@@ -5,7 +5,7 @@ from uuid import uuid4
 from django.db import models
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models import Decision
 from monitoring.traffic.models import Prediction
 
 
@@ -19,7 +19,7 @@ class Neighbour(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     prediction = models.ForeignKey(Prediction, on_delete=models.PROTECT, related_name="neighbours")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
-    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="+", help_text="what the model learned of it")
+    decision = models.ForeignKey(Decision, on_delete=models.PROTECT, related_name="+", help_text="the label in training")
     rank = models.PositiveSmallIntegerField(help_text="1 is nearest")
     similarity = models.FloatField(help_text="cosine, -1 to 1")
 

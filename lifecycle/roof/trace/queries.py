@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Annotation, Decision
-from datasets_app.labeling.queries.decisions import History, history_of, is_asked
+from datasets_app.queues.models import Annotation, Decision
+from datasets_app.queues.queries.decisions import History, history_of, is_asked
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import snapshots_with
 from lifecycle.modeling.training.models import Run
@@ -41,7 +41,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labeled:
     """A training item with how it got its label. text is None for those who may not read samples."""
 
     item: Item
@@ -98,7 +98,7 @@ def approval_before(deployment: Deployment) -> PromotionRequest | None:
 
 
 def approval_link(request: PromotionRequest) -> Link:
-    """The request and everybody who approved it."""
+    """The request and everyone who approved it."""
     verdicts = request.verdicts.filter(approves=True).select_related("reviewer").order_by("id")
     return Link(
         "Approval", str(request), find_url("promotions:detail", uuid=request.uuid), request.subject_digest, request.checked_at,
@@ -127,7 +127,7 @@ def version_links(version: ModelVersion) -> list[Link]:
             some(run.launched_by),
         ),
         Link(
-            "Snapshot",
+            "Dataset version",
             str(snapshot),
             find_url("snapshots:detail", uuid=snapshot.uuid),
             snapshot.digest,
@@ -142,7 +142,7 @@ def some(person: User | None) -> list[User]:
     return [person] if person else []
 
 
-def neighbours(user: User, prediction: Prediction) -> list[Labelled]:
+def neighbours(user: User, prediction: Prediction) -> list[Labeled]:
     """The nearest training items, with the decision that the model learned from and whose answers that rests on."""
     rows = (
         Neighbour.objects.filter(prediction=prediction).select_related("item__upload", "decision__label", "decision__by").order_by("rank")
@@ -151,13 +151,13 @@ def neighbours(user: User, prediction: Prediction) -> list[Labelled]:
     if not found or prediction.version is None:
         return []
     reads = policy.can(user, "datasets.read_samples", prediction.version.run.snapshot.dataset)
-    return [labelled(row, reads) for row in found]
+    return [labeled(row, reads) for row in found]
 
 
-def labelled(row: Neighbour, reads: bool) -> Labelled:
+def labeled(row: Neighbour, reads: bool) -> Labeled:
     """One neighbour as a page shows it."""
     answers, label = list(row.decision.annotations.all()), row.decision.label
-    return Labelled(row.item, row.item.text if reads else None, row.similarity, row.decision, answers, label.name if label else "")
+    return Labeled(row.item, row.item.text if reads else None, row.similarity, row.decision, answers, label.name if label else "")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_safe
 @needs("trace.view", Prediction)
 def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Why did the model say this? The chain down to the snapshot, and the nearest training items with who labelled them."""
+    """Why did the model say this? The chain down to the snapshot, and the nearest training items with who labeled them."""
     rows = Prediction.objects.select_related("endpoint__model__project", "deployment", "version__model", "version__run__snapshot__dataset")
     found = rows.get(uuid=uuid)
     job = of_subject(found).filter(kind="trace.neighbours").first()
@@ -47,7 +47,7 @@ def neighbours(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("trace.view", Item)
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What did this record touch? Who labelled it, and every snapshot, run, version and endpoint above it."""
+    """What did this record touch? Who labeled it, and every snapshot, run, version and endpoint above it."""
     found = Item.objects.select_related("dataset__project", "upload__blob", "upload__uploaded_by").get(uuid=uuid)
     reads = policy.can(request.user, "datasets.read_samples", found)
     context = {"item": found, "touched": queries.item_touched(request.user, found), "reads": reads}

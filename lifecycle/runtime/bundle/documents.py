@@ -15,7 +15,7 @@ from lifecycle.runtime.bundle.keys import load_private, load_public
 from lifecycle.runtime.refusals import Refused
 
 ALGORITHM = "ecdsa-p256-sha256"
-ASK = "Take the document from where it was published, and check which key signs there."
+ASK = "Get the document from its publisher again, and check which key signs it."
 
 
 def canonical_json(value: Any) -> bytes:
@@ -36,7 +36,7 @@ def verify_document(data: bytes, public_key: Path) -> dict[str, Any]:
     try:
         load_public(public_key).verify(signature, canonical_json(document), ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, ValueError) as error:
-        raise Refused("The document's signature does not match this installation's key.", next_step=ASK) from error
+        raise Refused("The document's signature doesn't match this installation's key.", next_step=ASK) from error
     return document
 
 
@@ -46,7 +46,7 @@ def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
         document, signature = envelope["document"], envelope["signature"]
         algorithm, value = signature["algorithm"], base64.b64decode(signature["value"], validate=True)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refused("This is not a signed document.", next_step=ASK) from error
+        raise Refused("Not a signed document.", next_step=ASK) from error
     if algorithm != ALGORITHM or not isinstance(document, dict):
-        raise Refused("This is not a signed document of a kind known here.", next_step=ASK)
+        raise Refused("Unknown type of signed document.", next_step=ASK)
     return document, value

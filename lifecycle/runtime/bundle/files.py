@@ -50,16 +50,18 @@ class Manifest:
 def manifest(folder: Path) -> Manifest:
     """Every regular file below the folder, hashed. Raises Refused for an empty folder, links, devices and unsafe names."""
     if not folder.is_dir() or folder.is_symlink():
-        raise Refused(f"{folder.name} is not a folder.", next_step="Give the folder that holds the model's files.")
+        raise Refused(f"{folder.name} isn't a folder.", next_step="Enter the folder that contains the model files.")
     files = []
     for name, path in walk(folder):
         if name != SIGNATURE_NAME:
             sha256, size = digest(path)
             files.append(File(name, sha256, size))
         if len(files) > MAX_FILES:
-            raise Refused(f"{folder.name} holds more than {MAX_FILES} files.", next_step="A model folder holds a few dozen at most.")
+            raise Refused(
+                f"{folder.name} contains more than {MAX_FILES} files.", next_step=("A model folder contains a few dozen files at most.")
+            )
     if not files:
-        raise Refused(f"{folder.name} holds no files.", next_step="Check that the run that should have written it has succeeded.")
+        raise Refused(f"{folder.name} is empty.", next_step="Check that the run that writes it succeeded.")
     return Manifest(tuple(sorted(files, key=lambda file: file.name.split("/"))))
 
 
@@ -74,7 +76,7 @@ def read_verified(folder: Path, of: Manifest, name: str) -> bytes:
         raise Refused(f"{name} is missing.", next_step="Register the model again from its run.")
     data = (folder / name).read_bytes()
     if hashlib.sha256(data).hexdigest() != of[name].sha256:
-        raise Refused(f"{name} changed while it was being read.", next_step="Find out who writes to this folder; it must not be changed.")
+        raise Refused(f"{name} changed during reading.", next_step="Find the process that writes to this folder. It must not change.")
     return data
 
 
@@ -85,7 +87,7 @@ def stamps(folder: Path) -> list[list[str | int]]:
     time of change of its inode. Raises Refused as `manifest` does, and for an empty folder inside.
     """
     if not folder.is_dir() or folder.is_symlink():
-        raise Refused(f"{folder.name} is not a folder.", next_step="Give the folder that holds the model's files.")
+        raise Refused(f"{folder.name} isn't a folder.", next_step="Enter the folder that contains the model files.")
     check_no_empty_folder(folder)
     return stamps_of_files(folder)
 
@@ -110,14 +112,14 @@ def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
             elif stat.S_ISREG(mode):
                 yield name, Path(entry.path)
             else:
-                raise Refused(f"{name} is neither a file nor a folder.", next_step="Remove it from the folder.")
+                raise Refused(f"{name} isn't a file or folder.", next_step="Remove it from the folder.")
 
 
 def check_no_empty_folder(folder: Path) -> None:
-    """Raises Refused for a folder inside that holds nothing: no signature covers it, so that nobody could say whether it was added."""
+    """Raises Refused for a folder inside that holds nothing: no signature covers it, so that no one could say whether it was added."""
     for path, folders, files in os.walk(folder):
         if not folders and not files:
-            raise Refused(f"{Path(path).relative_to(folder)} is an empty folder, which no signature covers.", next_step="Remove it.")
+            raise Refused(f"{Path(path).relative_to(folder)} is an empty folder, which a signature can't cover.", next_step="Remove it.")
 
 
 def check_name(part: str, name: str) -> None:
@@ -125,7 +127,7 @@ def check_name(part: str, name: str) -> None:
     if part.startswith(".") or part.endswith((".", " ")):
         raise Refused(f"{name!r} is a hidden file or ends in a dot or space.", next_step="Remove or rename it.")
     if not part.isprintable() or FORBIDDEN_IN_NAMES & set(part) or len(part) > 200:
-        raise Refused(f"{name!r} is not a usable file name.", next_step="Use letters, digits, dots, dashes and underscores.")
+        raise Refused(f"{name!r} isn't a valid file name.", next_step="Use letters, digits, dots, dashes, and underscores.")
 
 
 def digest(path: Path) -> tuple[str, int]:

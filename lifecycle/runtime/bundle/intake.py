@@ -18,7 +18,7 @@ DTYPE_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
     "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
 }  # fmt: skip
-ONLY = "Only safetensors weights, JSON settings and UTF-8 texts are accepted."
+ONLY = "Only safetensors weights, JSON settings, and UTF-8 text files are accepted."
 
 
 def accept_model_folder(folder: Path, *, onnx: bool = False) -> Manifest:
@@ -37,7 +37,7 @@ def accept_model_folder(folder: Path, *, onnx: bool = False) -> Manifest:
         elif suffix in TEXT_SUFFIXES or path.name in TEXT_NAMES or file.name == SIGNATURE_NAME:
             check_text(path, file.name)
         elif not (suffix == ".onnx" and onnx):
-            raise Refused(f"{file.name} is not accepted: files of this kind can carry programs.", next_step=ONLY)
+            raise Refused(f"{file.name} isn't accepted: files of this type can contain code.", next_step=ONLY)
     return listed
 
 
@@ -47,7 +47,7 @@ def check_safetensors(path: Path, name: str) -> None:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
-            raise Refused(f"{name} is not a safetensors file: its header is not where it should be.", next_step=ONLY)
+            raise Refused(f"{name} isn't a safetensors file: the header is missing.", next_step=ONLY)
         header = _object(file.read(length), name)
     header.pop("__metadata__", None)
     end = 0
@@ -57,9 +57,11 @@ def check_safetensors(path: Path, name: str) -> None:
                 raise ValueError
             end = stop
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused(f"{name} is a damaged safetensors file: its tensors do not fit its size.", next_step="Copy it again.") from error
+        raise Refused(
+            f"{name} is a damaged safetensors file: the tensors don't match the file size.", next_step="Copy it again."
+        ) from error
     if end != size - 8 - length:
-        raise Refused(f"{name} is a damaged safetensors file: it is shorter or longer than its header says.", next_step="Copy it again.")
+        raise Refused(f"{name} is a damaged safetensors file: its length doesn't match the header.", next_step="Copy it again.")
 
 
 def _span(tensor: dict[str, Any]) -> tuple[int, int, int]:
@@ -73,12 +75,10 @@ def _span(tensor: dict[str, Any]) -> tuple[int, int, int]:
 def check_json(path: Path, name: str) -> None:
     """Valid JSON that asks for no code of its own."""
     if path.stat().st_size > MAX_JSON_BYTES:
-        raise Refused(f"{name} is larger than {MAX_JSON_BYTES // 1_000_000} MB.", next_step="No settings file of a model is.")
+        raise Refused(f"{name} is larger than {MAX_JSON_BYTES // 1_000_000} MB.", next_step="Model settings files are never this large.")
     value = _json(path.read_bytes(), name)
     if path.name not in PLAIN_JSON and (key := _asks_for_code(value)):
-        raise Refused(
-            f"{name} asks for code from outside ({key}).", next_step="Use a model whose architecture the transformers library knows."
-        )
+        raise Refused(f"{name} requires external code ({key}).", next_step="Use a model with an architecture that transformers supports.")
 
 
 def check_text(path: Path, name: str) -> None:
@@ -87,9 +87,9 @@ def check_text(path: Path, name: str) -> None:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Refused(f"{name} is not a text file.", next_step=ONLY) from error
+        raise Refused(f"{name} isn't a text file.", next_step=ONLY) from error
     if b"\0" in data:
-        raise Refused(f"{name} is not a text file.", next_step=ONLY)
+        raise Refused(f"{name} isn't a text file.", next_step=ONLY)
 
 
 def _asks_for_code(value: Any) -> str:
@@ -107,11 +107,11 @@ def _json(data: bytes, name: str) -> Any:
     try:
         return json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise Refused(f"{name} is not JSON.", next_step=ONLY) from error
+        raise Refused(f"{name} isn't valid JSON.", next_step=ONLY) from error
 
 
 def _object(data: bytes, name: str) -> dict[str, Any]:
     value = _json(data, name)
     if not isinstance(value, dict):
-        raise Refused(f"{name} is not a safetensors file: its header is no JSON object.", next_step=ONLY)
+        raise Refused(f"{name} isn't a safetensors file: its header isn't a JSON object.", next_step=ONLY)
     return value

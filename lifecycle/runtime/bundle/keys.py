@@ -26,7 +26,7 @@ def generate_key(path: Path) -> Path:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise Refused(
-            f"{path.name} already exists.", next_step="Keep it: what it signed can be verified only with its public half."
+            f"{path.name} already exists.", next_step="Keep it: its signatures can only be verified with its public key."
         ) from error
     with os.fdopen(handle, "wb") as file:
         file.write(private)
@@ -58,7 +58,7 @@ def load_private(path: Path) -> ec.EllipticCurvePrivateKey:
     except (OSError, ValueError, TypeError) as error:
         raise Refused(f"No usable private key in {path.name}.", next_step="Run `manage.py prepare`, or restore the key.") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise Refused(f"{path.name} is not an elliptic curve key.", next_step="Use a P-256 key, as `manage.py prepare` makes it.")
+        raise Refused(f"{path.name} isn't an elliptic curve key.", next_step="Use a P-256 key, as created by `manage.py prepare`.")
     return key
 
 
@@ -69,7 +69,7 @@ def load_public(path: Path) -> ec.EllipticCurvePublicKey:
     except (OSError, ValueError) as error:
         raise Refused(f"No usable public key in {path.name}.", next_step="Run `manage.py prepare`, or restore the key.") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise Refused(f"{path.name} is not an elliptic curve key.", next_step="Use a P-256 key, as `manage.py prepare` makes it.")
+        raise Refused(f"{path.name} isn't an elliptic curve key.", next_step="Use a P-256 key, as created by `manage.py prepare`.")
     return key
 
 

@@ -16,7 +16,7 @@ from lifecycle.runtime.bundle.keys import load_private, load_public
 from lifecycle.runtime.refusals import Damaged, Refused
 
 MAX_SIGNATURE_BYTES = 5_000_000
-AGAIN = "Do not use this copy. Take the folder again from where it was registered, and find out what changed it."
+AGAIN = "Don't use this copy. Download the registered folder again, and find out what changed it."
 
 
 def sign(folder: Path, private_key: Path) -> str:
@@ -30,7 +30,7 @@ def sign(folder: Path, private_key: Path) -> str:
         part = Path(workplace) / SIGNATURE_NAME
         config.sign(folder, part)
         if _signed_root(_statement(part)) != root:
-            raise Refused(f"{folder.name} changed while it was being signed.", next_step="Sign it again when nothing writes to it.")
+            raise Refused(f"{folder.name} changed during signing.", next_step="Sign it again when no process writes to it.")
         os.replace(part, folder / SIGNATURE_NAME)
     return root
 
@@ -39,18 +39,18 @@ def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) 
     """The manifest of a folder whose signature covers exactly the files that are there.
 
     expected_root: the root digest that the caller was promised. Raises Refused, naming the file that was changed, added or lost; it is
-    Damaged only where the folder stayed as it is all the while: somebody may be removing it, or laying it out again.
+    Damaged only where the folder stayed as it is all the while: someone may be removing it, or laying it out again.
     """
     load_public(public_key)
     signature = folder / SIGNATURE_NAME
     if not signature.is_file() or signature.is_symlink() or signature.stat().st_size > MAX_SIGNATURE_BYTES:
-        raise Refused(f"{folder.name} carries no signature ({SIGNATURE_NAME}).", next_step="Only registered, signed models are used.")
+        raise Refused(f"{folder.name} has no signature ({SIGNATURE_NAME}).", next_step="Only registered, signed models can be used.")
     before = stamps_of_files(folder)
     try:
         return _verified(folder, public_key, expected_root)
     except Damaged as damage:
         if not _has_stayed(folder, before):
-            raise Refused(f"{folder.name} changed while it was being verified.", next_step="Verify it again.") from damage
+            raise Refused(f"{folder.name} changed during verification.", next_step="Verify it again.") from damage
         raise
 
 
@@ -76,10 +76,10 @@ def _verified(folder: Path, public_key: Path, expected_root: str | None) -> Mani
     except (OSError, MemoryError):  # a full disk, no file left to open: says nothing of the signature
         raise
     except Exception as error:  # the library lets ValueError, KeyError and InvalidSignature through, all meaning "no"
-        raise Damaged(f"The signature of {folder.name} was not made with this key, or was changed.", next_step=AGAIN) from error
+        raise Damaged(f"The signature of {folder.name} was made with another key or has been changed.", next_step=AGAIN) from error
     root = root_digest(found)
     if _signed_root(statement) != root or (expected_root is not None and expected_root != root):
-        raise Damaged(f"{folder.name} is signed, but is not the model that was asked for.", next_step=AGAIN)
+        raise Damaged(f"{folder.name} is signed, but isn't the requested model.", next_step=AGAIN)
     return found
 
 
@@ -92,7 +92,7 @@ def _compare(found: Manifest, statement: dict[str, Any]) -> None:
     there = {file.name: file.sha256 for file in found.files}
     for name in sorted(signed.keys() | there.keys()):
         if name not in there:
-            raise Refused(f"{name} is missing: it was there when the model was signed.", next_step=AGAIN)
+            raise Refused(f"{name} is missing. It was present when the model was signed.", next_step=AGAIN)
         if name not in signed:
             raise Damaged(f"{name} was added after the model was signed.", next_step=AGAIN)
         if there[name] != signed[name]:
@@ -107,7 +107,7 @@ def _statement(signature: Path) -> dict[str, Any]:
         if not isinstance(statement, dict):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refused(f"{signature.name} is not a model signature.", next_step=AGAIN) from error
+        raise Refused(f"{signature.name} isn't a model signature.", next_step=AGAIN) from error
     return statement
 
 
@@ -115,7 +115,7 @@ def _signed_root(statement: dict[str, Any]) -> str:
     try:
         return str(statement["subject"][0]["digest"]["sha256"])
     except (KeyError, IndexError, TypeError) as error:
-        raise Refused("The signature names no subject.", next_step=AGAIN) from error
+        raise Refused("The signature has no subject.", next_step=AGAIN) from error
 
 
 def _hashing() -> Any:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Literal
 
+from typer import Argument, Option
 
-def of_dataset(group: Any, common: Any, name: str, text: str) -> Any:
-    """A command on a dataset."""
-    made = group.add_parser(name, parents=[common], help=text)
-    made.add_argument("dataset", metavar="DATASET", help="slug or uuid")
-    return made
+from lifecycle.runtime.cli.find import HELP
 
-
-def of_queue(group: Any, common: Any, name: str, text: str) -> Any:
-    """A command on a queue."""
-    made = group.add_parser(name, parents=[common], help=text)
-    made.add_argument("queue", metavar="QUEUE", help="name, DATASET/NAME or uuid")
-    return made
-
-
-def of_item(made: Any) -> None:
-    """Which item of a dataset."""
-    made.add_argument("item", metavar="ITEM", help="the id that it came with, or uuid")
-
-
-def described(choices: Mapping[str, str]) -> str:
-    """Each choice with what it means."""
-    return "; ".join(f"{name}, {text}" for name, text in choices.items())
+Dataset = Annotated[str, Argument(metavar="DATASET", help=HELP["dataset"])]
+DatasetVersion = Annotated[str, Argument(metavar="DATASET@NUMBER", help=HELP["dataset_version"])]
+Queue = Annotated[str, Argument(metavar="QUEUE", help=HELP["queue"])]
+Run = Annotated[str, Argument(metavar="RUN", help=HELP["run"])]
+Endpoint = Annotated[str, Argument(metavar="ENDPOINT", help=HELP["endpoint"])]
+Request = Annotated[str, Argument(metavar="REQUEST", help=HELP["request"])]
+Proposal = Annotated[str, Argument(metavar="PROPOSAL", help=HELP["proposal"])]
+Job = Annotated[str, Argument(metavar="JOB", help="uuid")]
+Priority = Literal["urgent", "normal", "later"]
+Place = Annotated[Priority, Argument(help="among equals the first in the queue goes first")]
+To = Annotated[Path | None, Option(metavar="FILE", help="where to save it; by default under its own name here, if that is free")]
+Base = Annotated[str, Option(metavar="NAME", help="base model, by name or uuid; the project's newest by default")]
+Strategy = Annotated[str, Option(metavar="NAME", help="fine-tuning strategy, such as lora or full; an unknown name lists all")]
+Settings = Annotated[
+    list[str], Option("--set", metavar="NAME=VALUE", help="a setting in place of the default, such as epochs=3; repeatable")
+]
+Key = Annotated[str, Option(metavar="UUID", help="the same key again returns the same one; random by default")]
+Reason = Annotated[str, Option(metavar="TEXT", help="why; saved in the audit log")]
+Start = Annotated[int, Option("--from", metavar="LINE", help="the first line to send, to continue after a stop")]

@@ -1,4 +1,4 @@
-"""Files of JSON lines that are sent in batches, and gone on with where they stopped."""
+"""Files of JSON lines that are sent in batches, and continued where they stopped."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
 from lifecycle.runtime.refusals import Refusal, Refused
 
 BATCH = 1_000
@@ -20,7 +20,7 @@ Shape = Callable[[Row], Row]  # makes a line of the file what the API takes; a V
 
 
 def send(session: Session, path: Path, start: int, shape: Shape, post: Callable[[list[Row]], Any]) -> int:
-    """Send all lines from number `start` on; returns how many. Whatever ends it early, the last words say with which line to go on."""
+    """Send all lines from number `start` on; returns how many. Whatever ends it early, the last words name the line to continue with."""
     sent, following = 0, start
     try:
         for batch in batches(read(path, start, shape)):
@@ -29,9 +29,9 @@ def send(session: Session, path: Path, start: int, shape: Shape, post: Callable[
             except Refusal as refusal:
                 raise located(refusal, batch) from refusal
             sent, following = sent + len(batch), batch[-1][0] + 1
-            session.screen.live(f"{count(sent, 'line')} taken", f"{sent}")
+            session.screen.live(f"{count(sent, 'line')} sent", f"{sent}")
     except BaseException:
-        session.screen.tell(f"{count(sent, 'line')} taken. Go on with: --file {path} --from {following}")
+        session.screen.tell(f"{count(sent, 'line')} sent. Continue with: {path} --from {following}")
         raise
     session.screen.close()
     return sent
@@ -51,7 +51,7 @@ def read(path: Path, start: int, shape: Shape) -> Iterator[Line]:
                 if number >= start and text.strip():
                     yield number, parsed(number, text, shape)
     except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from error
+        raise Usage(f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from error
 
 
 def parsed(number: int, text: str, shape: Shape) -> Row:
@@ -59,9 +59,9 @@ def parsed(number: int, text: str, shape: Shape) -> Row:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise Usage(f"Line {number:,} is not JSON. Each line is one object.") from error
+        raise Usage(f"Line {number:,} isn't JSON. Each line is one object.") from error
     if not isinstance(found, dict):
-        raise Usage(f"Line {number:,} is no JSON object.")
+        raise Usage(f"Line {number:,} isn't a JSON object.")
     try:
         return shape(found)
     except ValueError as error:

@@ -11,9 +11,9 @@ from typing import Any
 
 from lifecycle.runtime import bundle
 from lifecycle.runtime.cli import find, watching
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
 from lifecycle.runtime.refusals import Damaged, Refused
 
 MODEL, CARD, README = "model", "card", "README.md"
@@ -22,38 +22,37 @@ FILES_MAX = 1_000
 AGAIN = "Export the version again."
 
 
-def verify(session: Session) -> None:
-    """The zip of --file, or of a version downloaded now. Raises Refused naming what does not hold."""
-    args = session.args
-    if not args.key:
+def verify(session: Session, name: str, key: Path | None, file: Path | None, save: Path | None) -> None:
+    """The zip of a file, or of a version exported now. Raises Refused naming what is invalid."""
+    if not key:
         raise Usage(
-            "Give the installation's public key with --key. The one inside the export proves nothing: whoever forged it put it there."
+            "Give the installation's public key with --key. The one inside the export proves nothing: a forger would put their own there."
         )
     with tempfile.TemporaryDirectory() as folder:
-        path, promised = args.file, None
+        path, promised = file, None
         if not path:
-            version = find.version(session, args.version)
-            path, promised = args.save or Path(folder) / "version.zip", version["root_digest"]
+            version = find.version(session, name)
+            path, promised = save or Path(folder) / "version.zip", version["root_digest"]
             where = f"/versions/{version['uuid']}/export/"
             watching.follow_job(session, session.api.post(where, twice=True)["uuid"])
             with path.open("wb") as target:
                 session.api.download("GET", where, target)
         whole = unpacked(path, Path(folder) / "export")
-        bundle.verify(whole, args.key)
+        bundle.verify(whole, key)
         (whole / MODEL / README).unlink(missing_ok=True)  # which is newer than the version's own signature
-        found = bundle.verify(whole / MODEL, args.key, expected_root=promised)
+        found = bundle.verify(whole / MODEL, key, expected_root=promised)
         if DESCRIBED not in found:  # a card is signed with the same key, and is no model
-            raise Damaged("model/ is signed, but is no model.", next_step="Do not use this file.")
+            raise Damaged("model/ is signed, but isn't a model.", next_step="Don't use this file.")
         root = bundle.root_digest(found)
-        revision = verify_card(whole / CARD, args.key, root)
+        revision = verify_card(whole / CARD, key, root)
         value: dict[str, Any] = {
-            "holds": True, "root_digest": root, "key_fingerprint": bundle.fingerprint(args.key), "card_revision": revision,
+            "holds": True, "root_digest": root, "key_fingerprint": bundle.fingerprint(key), "card_revision": revision,
             "files": [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in found.files],
         }  # fmt: skip
     session.screen.show(
         value,
-        f"{count(len(found.files), 'file')}, {found.size:,} bytes: each is as it was when it was signed.",
-        f"Model card   revision {revision}, as it was when it was signed",
+        f"{count(len(found.files), 'file')}, {found.size:,} bytes: unchanged since they were signed.",
+        f"Model card   revision {revision}, unchanged since it was signed",
         f"Root digest  {value['root_digest']}",
         f"Signed with  {value['key_fingerprint']}",
     )
@@ -70,7 +69,7 @@ def verify_card(card: Path, key: Path, root: str) -> int:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused("card.json doesn't say which model the card describes.", next_step=AGAIN) from error
     if of != root or "README.md" not in found:
-        raise Damaged("The model card is signed, but describes another model.", next_step="Do not use this file.")
+        raise Damaged("The model card is signed, but describes another model.", next_step="Don't use this file.")
     return revision
 
 
@@ -81,11 +80,11 @@ def unpacked(path: Path, target: Path) -> Path:
         with zipfile.ZipFile(path) as archive:
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
             if not any(entry.filename.startswith(f"{MODEL}/") for entry in files) or len(files) > FILES_MAX:
-                raise Refused(f"{path.name} holds no model.", next_step=AGAIN)
+                raise Refused(f"{path.name} contains no model.", next_step=AGAIN)
             for entry in files:
                 write(archive, entry, target)
     except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise Refused(f"{path.name} is no whole zip file.", next_step=AGAIN) from error
+        raise Refused(f"{path.name} isn't a complete zip file.", next_step=AGAIN) from error
     return target
 
 
@@ -93,7 +92,7 @@ def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> Non
     """One file, below the target whatever its name says, and no larger than the archive."""
     parts = entry.filename.split("/")
     if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or entry.compress_type != zipfile.ZIP_STORED:
-        raise Refused(f"{entry.filename!r} is not as an export of ours has it.", next_step="Do not use this file.")
+        raise Refused(f"{entry.filename!r} isn't a file of an export.", next_step="Don't use this file.")
     place = target.joinpath(*parts)
     place.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(entry) as source, place.open("xb") as file:

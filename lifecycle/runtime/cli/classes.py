@@ -1,4 +1,4 @@
-"""The classes of a dataset by the names that people use, where the API takes and gives ids."""
+"""The labels of a dataset by the names that people use, where the API takes and gives ids."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
 from lifecycle.runtime.refusals import Refused
 
-DROPPED = "a dropped class"
+DROPPED = "a retired label"
 Row = dict[str, Any]
 
 
 def versions(session: Session, dataset: str) -> list[Row]:
-    """The newest 30 versions of a dataset's classes and guideline, newest first."""
+    """The newest 30 versions of a dataset's labels and guideline, newest first."""
     return list(session.api.get(f"/labeling/datasets/{dataset}/schemas/"))
 
 
 def newest(session: Session, dataset: Row) -> Row:
-    """The version that stands. Raises Refused where none was published."""
+    """The current version. Raises Refused where none was published."""
     found = versions(session, dataset["uuid"])
     if not found:
-        raise Refused(f"{dataset['slug']} has no classes yet.", next_step=f"Publish them: lifecycle schema publish {dataset['slug']} FILE")
+        raise Refused(f"{dataset['slug']} has no labels yet.", next_step=f"Publish them: lifecycle schema publish {dataset['slug']} FILE")
     return found[0]
 
 
 def names(found: Sequence[Row]) -> dict[str, str]:
-    """What the classes of these versions, newest first, are called: by stable id, each by its newest name."""
+    """What the labels of these versions, newest first, are called: by stable id, each by its newest name."""
     return {label["stable_id"]: label["name"] for version in reversed(found) for label in version["labels"]}
 
 
 def called(schema: Row, name: str) -> str:
-    """The stable id of the class with this name. Raises Usage where the version has none."""
+    """The stable id of the label with this name. Raises Usage where the version has none."""
     ids = {label["name"]: str(label["stable_id"]) for label in schema["labels"]}
     if name not in ids and name not in ids.values():
         known = ", ".join(list(ids)[:10]) + (" …" if len(ids) > 10 else "")
-        raise Usage(f"There is no class {name}. Version {schema['version']} has: {known}.")
+        raise Usage(f"There is no label {name}. Version {schema['version']} has: {known}.")
     return ids.get(name, name)
 
 
@@ -46,4 +46,4 @@ def value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Usage(f'--value takes JSON, such as \'{{"labels": ["card"]}}\'. {text[:40]!r} is none.') from error
+        raise Usage(f'--value takes JSON, such as \'{{"labels": ["card"]}}\'. {text[:40]!r} isn\'t JSON.') from error

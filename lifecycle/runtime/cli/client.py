@@ -1,204 +1,175 @@
-"""HTTP with a token: JSON in and out, files that are streamed, patience where the server asks for it."""
+"""HTTP with a token: JSON, streamed uploads and downloads, and retries where the server asks for them."""
 
 from __future__ import annotations
 
 import json
-import socket
+import re
 import ssl
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from email.message import Message
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from typing import IO, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from lifecycle.runtime.refusals import Refusal
+import httpx
+
+from lifecycle.runtime.cli.errors import ApiRefusal, Unreachable
 
 ATTEMPTS = 5
 TIMEOUT_SECONDS = 60
 LONGEST_WAIT_SECONDS = 60.0
-CHUNK_BYTES = 1 << 16
-NOT_DONE = {429, 503}  # the server says that it did nothing yet: any request may be sent again
-UNKNOWN = {502, 504}  # a proxy lost the answer: only what may be done twice is sent again
+NOT_DONE = {429, 503}  # the server did nothing yet: any request may be sent again
+UNKNOWN = {502, 504}  # a proxy lost the response: only what may be done twice is sent again
 NO_ANSWER = {502, 503, 504}
-MAYBE = "It may have been done all the same: look before you send it again."
-SCOPES = "Make a token with that scope in your profile, then: lifecycle login"
-
-
-class Unreachable(Exception):
-    """Nobody answers, or somebody who is no Lifecycle server; the text says at which address and what to do."""
-
-
-class ApiRefusal(Refusal):
-    """The server said no; the message is the server's own, with its next step. status: of HTTP. fields: what is wrong with each."""
-
-    def __init__(self, status: int, code: str, message: str, fields: dict[str, list[str]], next_step: str = "") -> None:
-        super().__init__(message, next_step=next_step, fields=fields)
-        self.status, self.code = status, code
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer: followed, it would carry the token to another server."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """Never."""
-        return
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
+MAYBE = "It may have been done anyway: check before you send it again."
+SCOPES = "Create a token with that scope in your profile, then: lifecycle login"
 
 
 class Client:
-    """One server and one token. url: its address without a path. prefix: what all its paths begin with. sleep: pauses so many seconds."""
+    """One server and one token. url: its address without a path. prefix: of all paths. sleep: pauses so many seconds.
+
+    Redirects aren't followed, which would send the token to another server. Connections aren't kept, so that none is found closed.
+    """
 
     def __init__(self, url: str, token: str, *, prefix: str = "", sleep: Callable[[float], None] = time.sleep) -> None:
-        self.url, self.prefix, self._token, self.sleep = url, prefix, token, sleep
-        self._opener = urllib.request.build_opener(NoRedirect)
+        self.url, self.sleep = url, sleep
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "lifecycle"}
+        self._http = httpx.Client(
+            base_url=url + prefix, headers=headers, timeout=TIMEOUT_SECONDS, limits=httpx.Limits(max_keepalive_connections=0),
+            verify=ssl.create_default_context(),
+        )  # fmt: skip
 
     def get(self, path: str, **query: object) -> Any:
-        """The JSON of a GET; an empty value in the query is left out."""
+        """The JSON of a GET; empty values are left out of the query."""
         return self._json("GET", path, query)
 
     def post(self, path: str, body: Any = None, *, twice: bool = False) -> Any:
-        """The JSON of a POST. twice: the server does it once however often it is sent, so that a lost answer is asked for again."""
-        data = None if body is None else json.dumps(body).encode()
-        return self._json("POST", path, {}, data, "application/json", twice=twice)
+        """The JSON of a POST. twice: the server does it once however often it is sent, so a lost response is asked for again."""
+        return self._json("POST", path, body=body, twice=twice)
 
     def put(self, path: str, body: Any) -> Any:
         """The JSON of a PUT, which may be sent twice."""
-        return self._json("PUT", path, {}, json.dumps(body).encode(), "application/json", twice=True)
+        return self._json("PUT", path, body=body, twice=True)
 
-    def delete(self, path: str) -> None:
-        """A DELETE, which may be sent twice."""
-        self._json("DELETE", path, {}, twice=True)
+    def delete(self, path: str) -> Any:
+        """The JSON of a DELETE, which may be sent twice."""
+        return self._json("DELETE", path, twice=True)
 
-    def send(self, path: str, file: IO[bytes], size: int, **query: object) -> Any:
-        """The JSON of a POST whose body is a file of so many bytes, read as it is sent."""
-        return self._json("POST", path, query, file, "application/octet-stream", size=size)
+    def send(self, path: str, file: IO[bytes], **query: object) -> Any:
+        """The JSON of a POST whose body is a file, read as it is sent."""
+        return self._json("POST", path, query, file)
 
     def download(self, method: str, path: str, target: IO[bytes], **query: object) -> None:
-        """Write an answer's body to a file."""
-        with self._open(method, path, query) as answer:
-            for chunk in self._chunks(answer):
-                target.write(chunk)
+        """Write a response's body to a file."""
+        for chunk in self._body(self._open(method, path, query)):
+            target.write(chunk)
 
-    def every(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
-        """All rows of a list that comes in pages, newest first."""
+    def every(self, path: str, searching: Callable[[], None] = lambda: None, /, **query: object) -> Iterator[dict[str, Any]]:
+        """All rows of a paged list, newest first. searching: called where the server stopped in a search and is asked to continue."""
         before: object = None
         while True:
             page = self.get(path, **query, before=before)
             yield from page["results"]
             if not (before := page["before"]):
                 return
+            if page.get("stopped"):
+                searching()
 
     def _json(self, *args: Any, **kwargs: Any) -> Any:
-        with self._open(*args, **kwargs) as answer:
-            raw = b"".join(self._chunks(answer))
+        raw = b"".join(self._body(self._open(*args, **kwargs)))
         try:
             return json.loads(raw) if raw else None
         except ValueError as error:
-            raise Unreachable(f"{self.url} answers, but not as Lifecycle does. Check the address: lifecycle login") from error
+            raise Unreachable(f"{self.url} responds, but isn't a Lifecycle server. Check the address: lifecycle login") from error
 
-    def _chunks(self, answer: Any) -> Iterator[bytes]:
-        """An answer's body, piece by piece."""
+    def _body(self, response: httpx.Response) -> Iterator[bytes]:
+        """A response's body, piece by piece."""
         try:
-            while chunk := answer.read(CHUNK_BYTES):
-                yield chunk
-            if answer.length:
-                raise EOFError(f"{answer.length:,} bytes are missing")
-        except (OSError, HTTPException, EOFError) as error:
-            raise Unreachable(
-                f"{self.url} broke off in the middle of its answer: {reason(error)}. See what was done, then try again."
-            ) from error
+            yield from response.iter_bytes()
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self.url} broke off its response: {reason(error)}. Check what was done, then try again.") from error
+        finally:
+            response.close()
 
     def _open(
-        self, method: str, path: str, query: dict[str, object], body: Any = None, kind: str = "", *, size: int = 0, twice: bool = False
-    ) -> Any:
-        """The open answer to a request, repeated while the server asks for patience. Raises ApiRefusal or Unreachable."""
-        given = {name: value for name, value in query.items() if value not in (None, "")}
-        address = f"{self.url}{self.prefix}{path}" + (f"?{urlencode(given)}" if given else "")
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json", "User-Agent": "lifecycle"}
-        headers |= {"Content-Type": kind} if body is not None else {}
-        headers |= {"Content-Length": str(size)} if size else {}
+        self, method: str, path: str, query: Mapping[str, object] | None = None, body: Any = None, *, twice: bool = False
+    ) -> httpx.Response:
+        """The open response, asked for again while the server asks for patience. Raises ApiRefusal or Unreachable."""
+        params: Any = {name: value for name, value in (query or {}).items() if value not in (None, "")}
+        is_file = hasattr(body, "seek")
+        content: dict[str, Any] = {"content": body, "headers": {"Content-Type": "application/octet-stream"}} if is_file else {"json": body}
         may_repeat = method == "GET" or twice
         for attempt in range(1, ATTEMPTS + 1):
-            if attempt > 1 and hasattr(body, "seek"):
+            last = attempt == ATTEMPTS
+            if is_file:
                 body.seek(0)
             try:
-                request = urllib.request.Request(address, data=body, headers=headers, method=method)  # noqa: S310  http or https, see `settings`
-                return self._opener.open(request, timeout=TIMEOUT_SECONDS)
-            except urllib.error.HTTPError as error:
-                again = error.code in NOT_DONE or (may_repeat and error.code in UNKNOWN)
-                if not again or attempt == ATTEMPTS:
-                    raise refusal(self.url, error, MAYBE if error.code in UNKNOWN and not may_repeat else "") from error
-                self.sleep(pause(error.headers, attempt))
-            except (OSError, HTTPException) as error:
-                if not may_repeat or attempt == ATTEMPTS:
-                    step = "Is it running, and is the address right?" if may_repeat or never_sent(error) else MAYBE
-                    raise Unreachable(f"{self.url} does not answer: {reason(error)}. {step}") from error
-                self.sleep(pause(None, attempt))
+                response = self._http.send(self._http.build_request(method, path, params=params, **content), stream=True)
+                if response.is_success:
+                    return response
+                response.read()
+            except httpx.TransportError as error:
+                if last or not may_repeat:
+                    step = "Is it running, and is the address right?" if may_repeat or isinstance(error, NEVER_SENT) else MAYBE
+                    raise Unreachable(f"{self.url} doesn't respond: {reason(error)}. {step}") from error
+                self.sleep(pause("", attempt))
+                continue
+            again = response.status_code in NOT_DONE or (may_repeat and response.status_code in UNKNOWN)
+            if last or not again:
+                raise refusal(self.url, response, "" if may_repeat or response.status_code not in UNKNOWN else MAYBE)
+            self.sleep(pause(response.headers.get("Retry-After", ""), attempt))
         raise AssertionError("unreachable")
 
 
-def pause(headers: Message | None, attempt: int) -> float:
-    """Seconds before the next attempt: what Retry-After says, at most a minute; else 0.5, 1, 2, 4."""
-    said = str(headers.get("Retry-After", "")) if headers else ""
-    if said.strip().isdecimal():
-        return min(float(said), LONGEST_WAIT_SECONDS)
-    if said:
-        try:
-            return min(max(parsedate_to_datetime(said).timestamp() - time.time(), 0.0), LONGEST_WAIT_SECONDS)
-        except ValueError:
-            pass  # a date that nobody can read is as good as none
-    return 0.5 * 2 ** (attempt - 1)
-
-
-def never_sent(error: BaseException) -> bool:
-    """Whether a request cannot have arrived: there was no connection to begin with."""
-    return isinstance(getattr(error, "reason", error), ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError)
-
-
-def refusal(url: str, error: urllib.error.HTTPError, step: str = "") -> Exception:
-    """What the server said, as an exception with its own words; what a proxy said for it, as nobody's answer. step: what to do."""
-    if 300 <= error.code < 400:
-        target = urlsplit(error.headers.get("Location", ""))
-        return Unreachable(f"{url} sends you on to {target.scheme}://{target.netloc}. Log in with that address: lifecycle login")
+def pause(retry_after: str, attempt: int) -> float:
+    """Seconds before the next attempt: Retry-After, at most a minute; else 0.5, 1, 2, 4."""
+    if retry_after.strip().isdecimal():
+        return min(float(retry_after), LONGEST_WAIT_SECONDS)
     try:
-        found = json.loads(error.read())
-    except (ValueError, OSError):
+        return min(max(parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0), LONGEST_WAIT_SECONDS)
+    except ValueError:  # no such header, or not a date
+        return 0.5 * 2 ** (attempt - 1)
+
+
+def refusal(url: str, response: httpx.Response, step: str) -> Exception:
+    """The server's own words as an exception; Unreachable where a proxy responds in its place. step: what to do."""
+    code = response.status_code
+    if 300 <= code < 400:
+        target = urlsplit(response.headers.get("Location", ""))
+        return Unreachable(f"{url} redirects to {target.scheme}://{target.netloc}. Log in with that address: lifecycle login")
+    try:
+        found = response.json()
+    except ValueError:
         found = None
     said = found if isinstance(found, dict) else {}
     message = str(said.get("message") or said.get("error") or "")
-    if not message and error.code in NO_ANSWER:
-        return Unreachable(f"{url} does not answer: what stands before it says {error.code}. {step or 'Is it running?'}")
-    if not message and error.code >= 500:
-        message, step = f"{url} failed ({error.code}) and gave no reason.", "Whoever runs it finds it in its log."
-    message = message or f"{url} answered with {error.code} and no reason."
-    fields = {str(name): [str(text) for text in texts] for name, texts in flat(said.get("fields", {})).items()}
-    if error.code == 401:
+    if not message and code in NO_ANSWER:
+        return Unreachable(f"{url} doesn't respond: its proxy returned {code}. {step or 'Is it running?'}")
+    if not message and code >= 500:
+        message, step = f"{url} failed ({code}) without a reason.", "Its operator finds the reason in the log."
+    message = message or f"{url} responded with {code} and no reason."
+    fields = {name: [str(text) for text in texts] for name, texts in flat(said.get("fields", {})).items()}
+    if code == 401:
         step = "Log in again: lifecycle login"
     elif "lacks the scope" in message:
         step = SCOPES
-    elif error.code == 429:
+    elif code == 429:
         step = "Try again later."
-    return ApiRefusal(error.code, str(said.get("code", "error")), message, fields, step)
+    return ApiRefusal(code, str(said.get("code", "error")), message, fields, step)
 
 
 def flat(fields: Any, prefix: str = "") -> dict[str, list[Any]]:
-    """Messages by the dotted name of their field, however deep they lie."""
-    if isinstance(fields, dict):
-        return {
-            name: texts for key, value in fields.items() for name, texts in flat(value, f"{prefix}.{key}" if prefix else str(key)).items()
-        }
-    if isinstance(fields, list) and any(isinstance(each, dict) for each in fields):
-        return {name: texts for at, value in enumerate(fields) for name, texts in flat(value, f"{prefix}.{at}").items()}
+    """Messages by the dotted name of their field, at any depth."""
+    nested = fields.items() if isinstance(fields, dict) else enumerate(fields) if isinstance(fields, list) else ()
+    if isinstance(fields, dict) or any(isinstance(value, dict) for _, value in nested):
+        return {name: texts for key, value in nested for name, texts in flat(value, f"{prefix}.{key}".lstrip(".")).items()}
     texts = fields if isinstance(fields, list) else [fields]
     return {prefix: texts} if texts else {}
 
 
-def reason(error: BaseException) -> str:
+def reason(error: httpx.TransportError) -> str:
     """Why a connection failed, in a few words."""
-    inner = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(inner, TimeoutError):
-        return f"no answer within {TIMEOUT_SECONDS} seconds"
-    return str(getattr(inner, "strerror", None) or inner or type(inner).__name__).rstrip(".")
+    if isinstance(error, httpx.TimeoutException):
+        return f"no response within {TIMEOUT_SECONDS} seconds"
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)).rstrip(".") or type(error).__name__

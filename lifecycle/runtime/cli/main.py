@@ -1,122 +1,86 @@
-"""`lifecycle COMMAND …`: what every command has in common, and how each ending becomes an exit code."""
+"""`lifecycle NOUN VERB …`: the nouns, each of whose module is loaded when it is called."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lifecycle.runtime.cli.client import Unreachable
-from lifecycle.runtime.cli.commands import (
-    access,
-    advice,
-    alerts,
-    arms,
-    canary,
-    channels,
-    checks,
-    comments,
-    corrections,
-    data,
-    drift,
-    evaluations,
-    exports,
-    feedback,
-    gold,
-    items,
-    models,
-    outcomes,
-    overview,
-    proposals,
-    quality,
-    queues,
-    retraining,
-    rules,
-    scanning,
-    schema,
-    serving,
-    sweeps,
-    tokens,
-    training,
-    versions,
-)
-from lifecycle.runtime.cli.screen import Screen
-from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
-from lifecycle.runtime.env import BadSetting
-from lifecycle.runtime.refusals import Refusal
+import typer
+from typer.core import TyperGroup
 
-DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
-VERSIONS = "Is the address a Lifecycle server's, and are both of the same version?"
-MODULES = (
-    access, data, items, scanning, schema, queues, gold, rules, comments, proposals, quality, checks, corrections, exports, advice,
-    training, sweeps, evaluations, models, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining,
-    overview, tokens,
-)  # fmt: skip
-ABOUT = "Talk to a Lifecycle server: data, labels, runs, versions, endpoints, feedback and the audit trail."
-CODES = """exit codes: 0 done; 1 refused, or what was watched failed, or what was verified does not hold; 2 not called as it can be;
-3 the server does not answer; 130 you pressed Ctrl-C (what was started goes on)"""
+from lifecycle.runtime.cli.verbs import STYLE, load
 
-
-class Unread:
-    """In place of a command that is not called: takes what its module says of it and keeps nothing."""
-
-    def __getattr__(self, name: str) -> Callable[..., Unread]:
-        return lambda *args, **more: self
+NOUNS = {
+    "login": "Save a server and a token",
+    "whoami": "Show whose token this is, and their roles",
+    "tokens": "API tokens: list, revoke",
+    "projects": "Projects and their members",
+    "jobs": "Jobs: watch, prioritize, cancel",
+    "datasets": "Datasets: create, upload files, scan",
+    "dataset-versions": "Versions of a dataset: create, export",
+    "items": "Items of a dataset: search, filter, export",
+    "slices": "Saved filters of a dataset's items",
+    "data-issues": "Possible data problems found by scans",
+    "schema": "Labels and guideline of a dataset",
+    "queues": "Labeling queues: open, change, pause, close",
+    "rules": "Labeling functions: try, publish, apply",
+    "annotations": "Annotations: export for another labeling tool",
+    "proposals": "Proposed changes of a guideline",
+    "comments": "Comments on items of a queue",
+    "gold": "Gold items, and how many of them a queue mixes in",
+    "quality": "Agreement and quality of a queue's annotators",
+    "checks": "Sample checks that accept agreed items together",
+    "corrections": "Files of corrected labels",
+    "base-models": "Base models that runs start from",
+    "runs": "Fine-tuning runs: advise, estimate, launch, watch",
+    "sweeps": "Searches for settings by many runs",
+    "evaluations": "Evaluations of runs, and their predictions",
+    "models": "Registered models: create, register versions, verify",
+    "promotions": "Promotion requests and their gates",
+    "endpoints": "Endpoints: deploy, status, roll back, predict, traffic",
+    "canary": "Canaries: start, watch, and steer",
+    "shadow": "Versions that answer copies of requests",
+    "drill": "Injected faults that test whether they are noticed",
+    "feedback": "Feedback on predictions",
+    "outcomes": "Business figures, with the model and without it",
+    "drift": "Drift of traffic since the evaluation",
+    "alerts": "Alerts: list, acknowledge, resolve",
+    "silences": "Silences of alerts",
+    "objectives": "Service-level objectives of an endpoint",
+    "channels": "Channels that deliver alerts",
+    "retraining": "Retraining proposals and their reasons",
+    "dashboard": "Show how the models do, and what needs a person",
+    "audit": "Audit log: list, verify",
+}
+ABOUT = "Work with a Lifecycle server: data, labels, runs, versions, endpoints, feedback, and the audit log."
+CODES = """Exit codes: 0 done; 1 refused, or what was watched failed, or what was verified is invalid; 2 wrong usage;
+3 the server doesn't respond; 130 you pressed Ctrl-C (what was started continues)"""
 
 
-class Only:
-    """The commands of a grammar, to which modules add theirs and of which it takes the one of this name."""
+class Nouns(TyperGroup):
+    """All nouns by name; the commands of one are loaded when it is called."""
 
-    def __init__(self, commands: Any, name: str) -> None:
-        self.commands, self.name = commands, name
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the lifecycle."""
+        return list(NOUNS)
 
-    def add_parser(self, name: str, **more: Any) -> Any:
-        """The command, if it is the one."""
-        return self.commands.add_parser(name, **more) if name == self.name else Unread()
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A noun with its verbs, or a verb without a noun."""
+        return load(cmd_name) if cmd_name in NOUNS else None
 
-
-def parser(word: str = "") -> argparse.ArgumentParser:
-    """The grammar: that of one command, which takes a tenth of the time, where word is its name; else of all."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="the result as JSON, refusals too")
-    common.add_argument("--field", default="", metavar="NAME", help="of the result this field alone, for scripts: number, counts.rows")
-    common.add_argument("--project", default="", metavar="SLUG", help="look only in this project, by its slug or uuid")
-    made = argparse.ArgumentParser(prog="lifecycle", description=ABOUT, epilog=CODES)
-    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in MODULES:
-        module.add(Only(commands, word), common)
-    for module in () if commands.choices else MODULES:
-        module.add(commands, common)
-    return made
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(NOUNS.items()))
 
 
-def main(argv: Sequence[str] | None = None, *, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Run one command; returns its exit code. sleep: how a pause is made, in seconds."""
-    words = sys.argv[1:] if argv is None else argv
-    args = parser(*words[:1]).parse_args(words)
-    screen = Screen(as_json=args.json, field=args.field)
-    try:
-        return int(args.run(Session(args, screen, sleep)) or DONE)
-    except Refusal as refusal:
-        screen.refuse(refusal.code, " ".join(filter(None, (refusal.message, refusal.next_step))), refusal.fields)
-        return REFUSED
-    except (Usage, BadSetting) as error:
-        screen.refuse("usage", str(error), {})
-        return USAGE
-    except Unreachable as error:
-        screen.refuse("unreachable", str(error), {})
-        return UNREACHABLE
-    except (LookupError, TypeError) as error:  # what came is JSON, but not what this command knows
-        named = f"{type(error).__name__}: {error}"
-        screen.refuse("not_understood", f"The server's answer is not as this command expects it ({named}). {VERSIONS}", {})
-        return UNREACHABLE
-    except KeyboardInterrupt:
-        screen.close()
-        return INTERRUPTED
-    except BrokenPipeError:  # `lifecycle runs | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+root = typer.Typer(cls=Nouns, help=ABOUT, epilog=CODES, callback=lambda: None, **STYLE)
+
+
+def main(argv: Sequence[str] | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Run one command; ends as SystemExit with its exit code. sleep: makes a pause of so many seconds."""
+    command: Any = typer.main.get_command(root)
+    command.commands = dict.fromkeys(NOUNS)  # for suggestions where a name is misspelled
+    command.main(args=list(sys.argv[1:] if argv is None else argv), prog_name="lifecycle", obj=sleep)

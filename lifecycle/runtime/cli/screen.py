@@ -2,90 +2,112 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, NamedTuple
 
-from lifecycle.runtime.cli.settings import Usage
+from lifecycle.runtime.cli.errors import Usage
+
+DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
+class Table(NamedTuple):
+    """Rows under heads, or without heads names and what they are. Laid out by rich, which is loaded only then."""
+
+    heads: Sequence[str]
+    rows: list[tuple[object, ...]]
 
 
 class Screen:
-    """as_json: results are JSON documents, refusals too; progress is not shown unless stderr is a terminal.
+    """as_json: results are JSON documents, refusals too; progress is shown only on a terminal.
 
     field: of a result only this one is shown, such as number or counts.rows.
     """
 
     def __init__(self, *, as_json: bool, field: str = "") -> None:
         self.as_json, self.field = as_json, field
-        for stream in (sys.stdout, sys.stderr):  # a terminal that has no such letter shows another in its place
+        for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows another in its place
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
         self._live = sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb"
-        self._open, self._milestone = False, ""
+        self._status: Any = None
+        self._milestone = ""
 
-    def show(self, value: Any, *lines: str) -> None:
-        """The result: the value for scripts, the lines for people."""
+    def show(self, value: Any, *parts: str | Table) -> None:
+        """The result: the value for scripts, lines and tables for people."""
         self.close()
         if self.field:
             print(picked(value, self.field))
             return
         ascii_only = str(sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8")  # JSON loses no letter either way
-        print(document(value, indent=2, ascii_only=ascii_only) if self.as_json else safe("\n".join(lines)))
+        if self.as_json:
+            print(document(value, indent=2, ascii_only=ascii_only))
+        else:
+            print(drawn(parts))
 
-    def tell(self, text: str) -> None:
-        """A sentence on the way."""
+    def tell(self, *parts: str | Table) -> None:
+        """What is said on the way."""
         self.close()
         if not self.as_json:
-            print(safe(text), file=sys.stderr)
+            print(drawn(parts), file=sys.stderr)
 
     def live(self, text: str, milestone: str) -> None:
-        """One line that is rewritten in place; where stderr is no terminal a line of its own whenever the milestone is another."""
+        """A status that changes in place; where stderr is no terminal a line of its own for each milestone."""
         if self._live:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r\x1b[K{plain(text)[:width]}", end="", file=sys.stderr, flush=True)
-            self._open = True
+            self._status = self._status or layout().status()
+            self._status.update(layout().Text(plain(text)))
         elif milestone != self._milestone and not self.as_json:
             print(plain(text), file=sys.stderr, flush=True)
         self._milestone = milestone
 
     def close(self) -> None:
-        """End the line that is rewritten, so that what follows begins on a new one."""
-        if self._open:
-            print(file=sys.stderr)
-        self._open = False
+        """End the status."""
+        if self._status:
+            self._status.stop()
+        self._status = None
 
-    def refuse(self, code: str, message: str, fields: dict[str, list[str]]) -> None:
+    def refuse(self, code: str, message: str, fields: dict[str, list[str]] | None = None) -> None:
         """Why it was not done."""
         self.close()
         if self.as_json:
-            print(document({"code": code, "message": message, "fields": fields}), file=sys.stderr)
+            print(document({"code": code, "message": message, "fields": fields or {}}), file=sys.stderr)
             return
         print(plain(message), file=sys.stderr)
-        for name, texts in fields.items():
+        for name, texts in (fields or {}).items():
             print(plain(f"  {name}: {' '.join(texts)}" if name != "non_field_errors" else f"  {' '.join(texts)}"), file=sys.stderr)
 
 
+def drawn(parts: Sequence[str | Table]) -> str:
+    """Lines and tables as they are printed."""
+    return "\n".join(safe(part) if isinstance(part, str) else layout().text(part) for part in parts)
+
+
+def layout() -> Any:
+    """The module that draws with rich, which takes as long to load as a small request."""
+    return importlib.import_module("lifecycle.runtime.cli.layout")
+
+
 def picked(value: Any, field: str) -> str:
-    """One field of a result, as a script takes it: texts as they are, all else as JSON. Raises Usage where it is not there."""
+    """One field of a result, for scripts: texts as they are, all else as JSON. Raises Usage where it is missing."""
     for name in field.split("."):
         if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
             value = value[int(name)]
         elif isinstance(value, dict) and name in value:
             value = value[name]
         else:
-            known = ", ".join(value) if isinstance(value, dict) else f"{len(value)} rows" if isinstance(value, list) else "nothing in it"
-            raise Usage(f"It was done, but its result has no field {name}: it has {known}.")
+            known = ", ".join(value) if isinstance(value, dict) else f"{len(value)} rows" if isinstance(value, list) else "nothing"
+            raise Usage(f"Done, but the result has no field {name}. It has: {known}.")
     return plain(value) if isinstance(value, str) else document(value, ascii_only=True)
 
 
 def document(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON in which what cannot be seen is escaped: a program reads the same, and a terminal is not steered by a text from the server."""
+    """JSON in which what cannot be seen is escaped: a program reads the same, and a text from the server steers no terminal."""
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     return re.sub(r"[^\n -~]", lambda found: found[0] if found[0].isprintable() else escaped(found[0]), text)
 
@@ -96,30 +118,21 @@ def escaped(letter: str) -> str:
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Lines with aligned columns; numbers to the right."""
-    cells = [[plain(cell) for cell in row] for row in rows]
-    right = [bool(cells) and all(is_number(row[at]) for row in cells) for at in range(len(heads))]
-    widths = [max(len(head), *(len(row[at]) for row in cells)) if cells else len(head) for at, head in enumerate(heads)]
-    return [
-        "  ".join(cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in zip(row, widths, right, strict=True)).rstrip()
-        for row in [list(heads), *cells]
-    ]
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Aligned columns; numbers to the right."""
+    return Table(heads, [tuple(row) for row in rows])
 
 
-def facts(rows: Iterable[tuple[str, object]]) -> list[str]:
-    """Lines of a name and what it is; empty ones are left out."""
-    found = [(name, plain(value)) for name, value in rows if value not in (None, "", [])]
-    width = max((len(name) for name, _ in found), default=0)
-    return [f"{name.ljust(width)}  {value}" for name, value in found]
+def facts(rows: Iterable[tuple[str, object]]) -> Table:
+    """A name and a value a line; empty ones are left out."""
+    return Table((), [row for row in rows if row[1] not in (None, "", [])])
 
 
 def plain(value: object) -> str:
     """A cell without anything that moves the cursor: a text from the server cannot write over the screen."""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    text = "–" if value is None else str(value)
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return "".join(letter if letter.isprintable() else " " for letter in ("–" if value is None else str(value)))
 
 
 def safe(lines: str) -> str:
@@ -127,13 +140,24 @@ def safe(lines: str) -> str:
     return "\n".join(plain(line) for line in lines.split("\n"))
 
 
-def is_number(text: str) -> bool:
-    """Whether a cell is a figure, or stands for one that is not there."""
-    return text == "–" or text.replace(",", "").replace(".", "", 1).replace("%", "").strip().lstrip("-+").isdecimal()
+def shown(value: Any) -> str:
+    """A value of a response for people: times to the minute, shares and figures with three digits, names of objects."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    if isinstance(value, list):
+        return ", ".join(shown(each) for each in value)
+    if isinstance(value, dict):
+        if "text" in value:
+            return f"{value['by']}: {value['text']}" if "by" in value else str(value["text"])
+        called = value.get("username") or value.get("name") or value.get("slug")
+        return str(called or ", ".join(f"{name} {shown(each)}" for name, each in value.items()))
+    return moment(value) if isinstance(value, str) and DATE_TIME.match(value) else plain(value)
 
 
 def seconds(value: float | None) -> str:
-    """A span of time in two units at most; empty when it is not known."""
+    """A duration in at most two units; empty when unknown."""
     if value is None:
         return ""
     whole = round(value)
@@ -145,7 +169,7 @@ def seconds(value: float | None) -> str:
 
 
 def moment(text: str | None) -> str:
-    """A time of the server to the minute, UTC, as it is written there."""
+    """A time of the server to the minute, UTC."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).strftime("%Y-%m-%d %H:%M") if text else "–"
 
 
@@ -157,3 +181,8 @@ def count(number: int, noun: str) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share of 1 as percent."""
     return "–" if share is None else f"{share * 100:.{digits}f} %"
+
+
+def figure(value: float | None, digits: int = 3, unit: str = "") -> str:
+    """A number with its unit, or a dash where it was not measured."""
+    return "–" if value is None else f"{value:,.{digits}f} {unit}".rstrip()

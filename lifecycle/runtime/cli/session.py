@@ -1,28 +1,32 @@
-"""One call of the command: its arguments, its screen, and the servers it talks to."""
+"""One call of the command: its screen, its project, and the servers it talks to."""
 
 from __future__ import annotations
 
-import argparse
+import importlib
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from lifecycle.runtime.cli import settings
-from lifecycle.runtime.cli.client import Client
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.screen import Screen
-from lifecycle.runtime.cli.settings import Login, Usage
+from lifecycle.runtime.cli.settings import Login
+
+if TYPE_CHECKING:
+    from lifecycle.runtime.cli.client import Client
 
 LOG_IN = "Log in first: lifecycle login. Or set LIFECYCLE_URL and LIFECYCLE_TOKEN."
 
 
 class Session:
-    """What a command works with."""
+    """What a command works with. project: slug or uuid of --project. sleep: makes a pause of so many seconds."""
 
-    def __init__(self, args: argparse.Namespace, screen: Screen, sleep: Callable[[float], None]) -> None:
-        self.args, self.screen, self.sleep = args, screen, sleep
+    def __init__(self, screen: Screen, project: str, sleep: Callable[[float], None]) -> None:
+        self.screen, self.project, self.sleep = screen, project, sleep
 
     @cached_property
     def login(self) -> Login:
-        """Whose token, and for which server. Raises Usage where nobody has logged in."""
+        """Whose token, and for which server. Raises Usage before a login."""
         found = settings.load()
         if not found.url or not found.token:
             raise Usage(f"No {'server' if not found.url else 'token for ' + found.url} is known here. {LOG_IN}")
@@ -31,12 +35,17 @@ class Session:
     @cached_property
     def api(self) -> Client:
         """The REST API."""
-        return Client(self.login.url, self.login.token, prefix="/api/v1", sleep=self.sleep)
+        return self.client(self.login.url, self.login.token, prefix="/api/v1")
 
     @cached_property
     def inference(self) -> Client:
         """The inference server."""
-        return Client(settings.address(self.login.inference_url), self.login.token, sleep=self.sleep)
+        return self.client(settings.address(self.login.inference_url), self.login.token)
+
+    def client(self, *args: Any, **kwargs: Any) -> Client:
+        """Loaded only now: httpx takes as long to load as all that `--help` needs."""
+        made: Client = importlib.import_module("lifecycle.runtime.cli.client").Client(*args, **kwargs, sleep=self.sleep)
+        return made
 
     def page(self, path: str) -> str:
         """The address of a page of the site."""

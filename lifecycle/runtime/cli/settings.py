@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.env import env_str
 
 HERE = "http://127.0.0.1:8000"
 INFERENCE_PORT = 8001
 SAY_WHERE = "Log in with its address: lifecycle login --inference URL. Or set LIFECYCLE_INFERENCE_URL."
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-
-class Usage(Exception):
-    """The command was not called as it can be; the text says how."""
 
 
 class Login(NamedTuple):  # no dataclass: that alone would take a third of the time in which the command starts
@@ -33,7 +30,7 @@ class Login(NamedTuple):  # no dataclass: that alone would take a third of the t
         if self.inference:
             return self.inference
         if not loopback(self.url):
-            raise Usage(f"Where the inference server of {self.url} is was not said. {SAY_WHERE}")
+            raise Usage(f"The address of {self.url}'s inference server is unknown. {SAY_WHERE}")
         site = urlsplit(self.url)
         host = f"[{site.hostname}]" if ":" in (site.hostname or "") else site.hostname
         return f"{site.scheme}://{host}:{INFERENCE_PORT}"
@@ -65,7 +62,7 @@ def stored() -> Login:
     except FileNotFoundError:
         return Login()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Usage(f"{path()} cannot be read. Remove it and log in again: lifecycle login") from error
+        raise Usage(f"{path()} can't be read. Remove it and log in again: lifecycle login") from error
 
 
 def store(login: Login) -> Path:
@@ -89,7 +86,7 @@ def address(text: str) -> str:
     except ValueError:  # a port that is no number
         usable = False
     if not usable:
-        raise Usage(f"{given!r} is no address of a server. It looks like https://lifecycle.example.org.")
+        raise Usage(f"{given!r} isn't an address of a server. It looks like https://lifecycle.example.org.")
     return f"{found.scheme}://{found.netloc}"
 
 

@@ -1,4 +1,4 @@
-"""The audit trail, verified on this machine from an export: every hash, the order, and the signed checkpoints."""
+"""The audit log, verified on this machine from an export: every hash, the order, and the signed checkpoints."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from lifecycle.runtime import bundle
 from lifecycle.runtime.cli import find
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
 from lifecycle.runtime.refusals import Refused
 
 GENESIS = "0" * 64
-NOT_OURS = "This is no export of a trail. Make one with `lifecycle verify --save FILE`, or on the page of the audit trail as JSON Lines."
+NOT_OURS = "Not an audit-log export. Make one with `lifecycle audit verify --save FILE`, or on the audit log's page as JSON Lines."
 
 
 @dataclass
@@ -40,25 +40,24 @@ class Link:
 Statements = dict[str, dict[int, str]]  # chain → seq → hash, each signed
 
 
-def verify(session: Session) -> int | None:
-    """The trail of --file, or of an export made now. Returns 1 when it does not hold."""
-    args = session.args
+def verify(session: Session, key: Path | None, file: Path | None, save: Path | None, kept_at: Path | None) -> int | None:
+    """The audit log of a file, or of an export made now. kept_at: checkpoints of earlier calls. Returns 1 when it is invalid."""
     with tempfile.TemporaryDirectory() as folder:
-        path = args.file or args.save or Path(folder) / "trail.jsonl"
-        if not args.file:
+        path = file or save or Path(folder) / "trail.jsonl"
+        if not file:
             with path.open("wb") as target:
                 session.api.download("POST", "/audit/export/", target, project=find.project(session))
         documents = list(checkpoints(path))
-        kept = args.checkpoints.read_text(encoding="utf-8").splitlines() if args.checkpoints and args.checkpoints.exists() else []
-        signed = statements([*kept, *documents], args.key) if args.key else {}
+        kept = kept_at.read_text(encoding="utf-8").splitlines() if kept_at and kept_at.exists() else []
+        signed = statements([*kept, *documents], key) if key else {}
         links = walk(path, signed)
-    if args.key:
+    if key:
         conclude(links, signed)
     holds = not any(link.fault for link in links.values())
-    if holds and args.key and args.checkpoints:
-        keep(args.checkpoints, kept, documents)
-    value = {"holds": holds, "signatures_checked": bool(args.key), "chains": {name: as_json(link) for name, link in sorted(links.items())}}
-    session.screen.show(value, *lines(links, bool(args.key)))
+    if holds and key and kept_at:
+        keep(kept_at, kept, documents)
+    value = {"holds": holds, "signatures_checked": bool(key), "chains": {name: as_json(link) for name, link in sorted(links.items())}}
+    session.screen.show(value, *lines(links, bool(key)))
     return None if holds else 1
 
 
@@ -72,9 +71,9 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
                     raise ValueError
                 yield found
     except OSError as error:
-        raise Usage(f"{path} cannot be read: {error.strerror}.") from error
+        raise Usage(f"{path} can't be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
-        raise Refused(f"{path} has a line that is no event and no checkpoint.", next_step=NOT_OURS) from error
+        raise Refused(f"{path} has a line that is neither an event nor a checkpoint.", next_step=NOT_OURS) from error
 
 
 def checkpoints(path: Path) -> Iterator[str]:
@@ -93,9 +92,9 @@ def statements(documents: Iterable[str], key: Path) -> Statements:
         said = bundle.verify_document(document.encode(), key)
         chain, seq, digest = str(said.get("chain")), said.get("seq"), str(said.get("hash"))
         if not isinstance(seq, int):
-            raise Refused("A signed document is no checkpoint of a trail.", next_step=NOT_OURS)
+            raise Refused("A signed document isn't a checkpoint of an audit log.", next_step=NOT_OURS)
         if found.setdefault(chain, {}).setdefault(seq, digest) != digest:
-            raise Refused(f"Two signed checkpoints know event {seq} of chain {chain} by different hashes: the trail was replaced.")
+            raise Refused(f"Two signed checkpoints have different hashes for event {seq} of chain {chain}: the log was replaced.")
     return found
 
 
@@ -111,7 +110,7 @@ def walk(path: Path, signed: Statements) -> dict[str, Link]:
             chain, seq, previous = str(said["chain"]), int(said["seq"]), str(said["previous"])
             computed = hashlib.sha256(canonical.encode()).hexdigest()
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise Refused("An event of the export cannot be read.", next_step=NOT_OURS) from error
+            raise Refused("An event of the export can't be read.", next_step=NOT_OURS) from error
         link = links.setdefault(chain, Link(newest=seq, oldest=seq + 1, wanted=digest))
         if not link.fault:
             step(link, signed.get(chain, {}), seq, digest, previous, computed)
@@ -121,15 +120,15 @@ def walk(path: Path, signed: Statements) -> dict[str, Link]:
 def step(link: Link, signed: dict[int, str], seq: int, digest: str, previous: str, computed: str) -> None:
     """One event further down its chain. computed: what its bytes give."""
     if computed != digest:
-        link.fault = f"event {seq}: its bytes do not give its hash. It was altered."
+        link.fault = f"event {seq}: its bytes don't match its hash. It was altered."
     elif seq >= link.oldest:
-        link.fault = f"event {seq} stands after event {link.oldest}: the order was changed."
+        link.fault = f"event {seq} comes after event {link.oldest}: the order was changed."
     elif seq == link.oldest - 1 and digest != link.wanted:
-        link.fault = f"event {seq + 1} does not follow from event {seq}."
+        link.fault = f"event {seq + 1} doesn't follow event {seq}."
     elif signed.get(seq, digest) != digest:
-        link.fault = f"event {seq}: a signed checkpoint knows it by another hash. The chain was replaced."
+        link.fault = f"event {seq}: a signed checkpoint has another hash for it. The chain was replaced."
     elif seq == 1 and previous != GENESIS:
-        link.fault = "event 1 follows from an event before it, which is not there."
+        link.fault = "event 1 follows an earlier event, which is missing."
     link.gaps += seq != link.oldest - 1
     link.events, link.oldest, link.wanted = link.events + 1, seq, previous
     if seq in signed:
@@ -143,11 +142,11 @@ def conclude(links: dict[str, Link], signed: Statements) -> None:
         if link is None or link.fault or max(known) <= link.newest:
             continue
         if is_whole(link):
-            link.fault = f"a signed checkpoint knows event {max(known)}, but the export ends at {link.newest}. Its tail is missing."
+            link.fault = f"a signed checkpoint names event {max(known)}, but the export ends at {link.newest}. Its end is missing."
         link.newest = max(known)
     for name, link in links.items():
         if name not in signed and not link.fault:
-            link.fault = "no signed checkpoint speaks of it."
+            link.fault = "no signed checkpoint names it."
 
 
 def keep(path: Path, kept: list[str], documents: list[str]) -> None:
@@ -170,7 +169,7 @@ def as_json(link: Link) -> dict[str, Any]:
 
 
 def lines(links: dict[str, Link], checked: bool) -> list[str]:
-    """For people: a line a chain, and what was not checked."""
+    """For people: a line a chain, and what wasn't checked."""
     found = []
     for name, link in sorted(links.items()):
         if link.fault:
@@ -179,12 +178,12 @@ def lines(links: dict[str, Link], checked: bool) -> list[str]:
             found.append(f"{name}: {count(link.events, 'event')}, whole" + signed_until(link))
         else:
             found.append(
-                f"{name}: {link.events:,} of {count(link.newest, 'event')} are in this export, and those hold" + signed_until(link)
+                f"{name}: {link.events:,} of {count(link.newest, 'event')} are in this export, and those are valid" + signed_until(link)
             )
     if not links:
         found.append("The export has no events.")
     if not checked:
-        found.append("Signatures are not checked: give the installation's public key with --key.")
+        found.append("Signatures aren't checked: give the installation's public key with --key.")
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.runtime.cli.client import ApiRefusal
+from lifecycle.runtime.cli.errors import ApiRefusal
 from lifecycle.runtime.cli.screen import count, seconds
 from lifecycle.runtime.cli.session import Session
 from lifecycle.runtime.refusals import Refused
@@ -14,7 +14,7 @@ JOB_ENDED = {"succeeded", "failed", "cancelled"}
 RUN_ENDED = {"succeeded", "failed", "stopped", "pruned", "paused"}
 SCORES = {
     **{"macro_f1": "macro F1", "micro_f1": "micro F1", "accuracy": "accuracy", "subset_accuracy": "subset accuracy"},
-    **{"pair_accuracy": "accuracy of pairs", "perplexity": "perplexity", "log_loss": "log loss", "ece": "calibration error"},
+    **{"pair_accuracy": "pairwise accuracy", "perplexity": "perplexity", "log_loss": "log loss", "ece": "calibration error"},
 }
 
 
@@ -100,12 +100,12 @@ def milestone(stage: str, done: int, total: int | None) -> str:
 
 
 def run_result(run: dict[str, Any]) -> list[str]:
-    """What came of a run, for people."""
+    """The result of a run, for people."""
     head = f"Run {run['number']} {run['state']}"
     if run["state"] in ("failed", "pruned") and run["error"]:
         return [f"{head}: {run['error']['message']} {run['error']['next_step']}".rstrip()]
     if run["state"] in ("stopped", "paused"):
-        return [f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it on its page."]
+        return [f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it: lifecycle runs resume {run['number']}"]
     why = f" It ended early: {run['error']['message']} {run['error']['next_step']}" if run["error"] else ""
     scores = [f"{words} {run['metrics'][name]:.3f}" for name, words in SCORES.items() if isinstance(run["metrics"].get(name), int | float)]
     best = f", best at step {run['best_step']:,}" if run["best_step"] else ""

@@ -1,4 +1,4 @@
-"""The folder a run leaves behind: what lifecycle.json says of it, and how to load it with nothing but public libraries."""
+"""The folder a run leaves behind: what lifecycle.json reports about it, and how to load it with nothing but public libraries."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Gate:
 class Operating:
     """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
     that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5. promised: those whose other
-    rows reach it too, each by itself; of all others it is estimated, as in artifacts from before there was a promise."""
+    rows reach it too, each on its own; of all others it is estimated, as in artifacts from before there was a promise."""
 
     by: str
     target: float
@@ -131,8 +131,8 @@ class ArtifactInfo:
                 unit=Unit.told(document),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
-            raise EngineFault("bad_spec", message, "Point at the artifact folder of a run that succeeded.") from error
+            message = f"{folder} isn't a model artifact that this version can read ({type(error).__name__}: {error})."
+            raise EngineFault("bad_spec", message, "Use the artifact folder of a succeeded run.") from error
 
     def to_json(self) -> dict[str, Any]:
         """lifecycle.json as an object."""

@@ -85,18 +85,18 @@ def missing(path: Path | str, why: str) -> EngineFault:
     """The fault for a base that cannot be used."""
     return EngineFault(
         "base_missing",
-        f"The base model at {path} cannot be used: {why}",
-        "Choose a base model whose folder holds config.json, a tokenizer and model.safetensors; fetch it again if it should be there.",
+        f"The base model at {path} can't be used: {why}",
+        "Choose a base model folder that contains config.json, a tokenizer, and model.safetensors. Import it again if a file is missing.",
     )
 
 
 def unsupported(path: Path, config: dict[str, Any], what: str) -> EngineFault:
     """The fault for a model of another kind. what: how the sentence "vit models …" ends."""
-    return EngineFault("base_missing", f"The base model at {path} cannot be used: {config['model_type']} models {what}.", SUPPORTED)
+    return EngineFault("base_missing", f"The base model at {path} can't be used: {config['model_type']} models {what}.", SUPPORTED)
 
 
 def check_base(info: ArtifactInfo, base: Path | None) -> None:
-    """Raises EngineFault `base_missing` where an artifact stands on a base, and the one that is given is another."""
+    """Raises EngineFault `base_missing` where an artifact is on a base, and the one that is given is another."""
     if base is not None and info.strategy != "full":
         open_base(base, info.base_name, info.base_digest)
 
@@ -106,13 +106,13 @@ def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFold
     config = _config(path)
     weights = _weights(path)
     if not any((path / each).is_file() for each in TOKENIZER_FILES):
-        raise missing(path, f"it has no tokenizer: none of {', '.join(TOKENIZER_FILES)}.")
+        raise missing(path, f"the tokenizer is missing: none of {', '.join(TOKENIZER_FILES)} found.")
     decoder = any(str(each).endswith(DECODERS) for each in config.get("architectures") or ())
     if decoder:
         _check_end(path)
     digest = folder_digest(path)
     if expected_digest and digest != expected_digest:
-        raise missing(path, "its files are not those that the run was made for (the digest differs).")
+        raise missing(path, "its files differ from the ones the run was created with (different digest).")
     return BaseFolder(
         path=path,
         name=name or path.name,
@@ -132,7 +132,7 @@ def _number(path: Path, config: dict[str, Any], *names: str) -> int:
     """The first of these that the config says, 0 where it says none. Raises EngineFault `base_missing` where that is no whole number."""
     name, value = next(((name, config[name]) for name in names if config.get(name)), ("", 0))
     if not isinstance(value, int) or value < 0:
-        raise missing(path, f"its config.json says {str(value)[:40]!r} where {name} is a whole number.")
+        raise missing(path, f"{name} in config.json must be a whole number, got {str(value)[:40]!r}.")
     return value
 
 
@@ -145,12 +145,12 @@ def _kv_size(path: Path, config: dict[str, Any]) -> int:
 
 def _config(path: Path) -> dict[str, Any]:
     if not path.is_dir():
-        raise missing(path, "the folder is not there.")
+        raise missing(path, "the folder doesn't exist.")
     config = _read(path, "config.json")
     if config is None:
-        raise missing(path, "it has no config.json.")
+        raise missing(path, "config.json is missing.")
     if "model_type" not in config:
-        raise missing(path, "its config.json names no model_type.")
+        raise missing(path, "config.json has no model_type.")
     for read, names in OTHER.items():
         if any(config.get(name) for name in names):
             raise unsupported(path, config, f"work on {read}, not text")
@@ -158,20 +158,20 @@ def _config(path: Path) -> dict[str, Any]:
         raise unsupported(path, config, "are encoder-decoders, which aren't supported")
     for each in ("config.json", "tokenizer_config.json"):
         if "auto_map" in (_read(path, each) or {}):
-            raise missing(path, f"its {each} asks to run code that comes with the model (auto_map), which is never done here.")
+            raise missing(path, f"{each} requires custom model code (auto_map), which is never run.")
     return config
 
 
 def _check_end(path: Path) -> None:
     """Raises EngineFault `base_missing` where it is certain that a decoder's tokenizer has no end-of-text token; what a class of tokenizers
-    brings by itself is only known once it is loaded."""
+    brings on its own is only known once it is loaded."""
     tokenizer = _read(path, "tokenizer_config.json") or {}
     named = tokenizer.get("eos_token") or (_read(path, "special_tokens_map.json") or {}).get("eos_token")
     if not named and ("eos_token" in tokenizer or tokenizer.get("tokenizer_class") in GENERIC):
         raise EngineFault(
             "base_missing",
-            f"The base model at {path} cannot be used: its tokenizer has no end-of-text token, so generation would never stop.",
-            "Name its eos_token in tokenizer_config.json, or choose an instruction-tuned decoder.",
+            f"The base model at {path} can't be used: its tokenizer has no end-of-text token, so generation would never stop.",
+            "Set eos_token in tokenizer_config.json, or choose an instruction-tuned decoder.",
         )
 
 
@@ -181,9 +181,9 @@ def _read(path: Path, name: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise missing(path, f"its {name} is not JSON.") from None
+        raise missing(path, f"{name} isn't valid JSON.") from None
     if not isinstance(found, dict):
-        raise missing(path, f"its {name} holds no JSON object.")
+        raise missing(path, f"{name} isn't a JSON object.")
     return found
 
 
@@ -192,7 +192,9 @@ def _weights(path: Path) -> list[Path]:
     if not weights:
         pickles = [each.name for each in sorted(path.iterdir()) if each.suffix in PICKLES]
         if pickles:
-            raise missing(path, f"its weights are a pickle ({pickles[0]}), which can run code when opened; only safetensors are read.")
+            raise missing(
+                path, f"its weights are a pickle file ({pickles[0]}), which can run code when loaded. Only safetensors are supported."
+            )
         raise missing(path, "it has no .safetensors file.")
     return weights
 

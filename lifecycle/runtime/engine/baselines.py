@@ -37,7 +37,7 @@ def learn(
     seed: int,
     unit: Unit = Unit.PIECE,
 ) -> dict[str, Measure]:
-    """Each baseline by name, learnt from the training rows of a file; the base's is left out where no base is given."""
+    """Each baseline by name, learned from the training rows of a file; the base's is left out where no base is given."""
     learner = learner_of(task)
     train = read_rows(path, labels, learner.read)
     vectors = None if base is None else learner.vectors(base, pooling, max_tokens, unit, path.parent)
@@ -60,7 +60,7 @@ def against(predicted: Any, asked: Evaluation) -> dict[str, Any]:
     if earlier.get("baselines_digest") == digest:
         measured = {name: Measured(each, earlier["baselines_drawn"][name]) for name, each in earlier["baselines"].items()}
     else:
-        asked.events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
+        asked.events.write("stage", name="baselines", message="Fitting baselines on training rows.")
         learnt = (asked.learn or learn)(train, info.labels, base=base and base.resolve(), **settings)
         measured = {name: each(asked.rows) for name, each in learnt.items()}
     return told(measures.score(predicted), asked.rows, measured, by=measures.metrics, **options) | {"baselines_digest": digest}

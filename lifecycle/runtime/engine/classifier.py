@@ -123,7 +123,7 @@ class Classifier(Network):
     ) -> dict[str, Tensor]:
         """Logits (B, C), and the loss where labels, as the task's truth has them, are given.
 
-        features (B, H) stand in for the encoder where it is frozen, hidden (B, T, H) for its lowest layers where they were taken off.
+        features (B, H) are in for the encoder where it is frozen, hidden (B, T, H) for its lowest layers where they were taken off.
         """
         if hidden is not None and self.lowest is not None:
             self.lowest.given.hidden = hidden
@@ -144,7 +144,7 @@ class Ranker(Classifier):
     ) -> dict[str, Tensor]:
         """Scores (B, M), whatever where a row has no such response, and the loss where ranks (B, M) are given.
 
-        inputs: int64 (B, M, T). features (B, M, H) stand in for the encoder where it is frozen.
+        inputs: int64 (B, M, T). features (B, M, H) are in for the encoder where it is frozen.
         """
         if features is not None:
             scores = self.head(self.dropout(features)).squeeze(-1).float()

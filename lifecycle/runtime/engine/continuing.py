@@ -1,4 +1,4 @@
-"""Training on from a model that was trained before: its head, rows that it learnt from, and what it knew and no longer knows."""
+"""Training on from a model that was trained before: its head, rows that it learned from, and what it knew and no longer knows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MUCH = 0.05  # of a score between 0 and 1
 
 # ── Rows ────────────────────────────────────────────────────────────────────
 def rehearsed(spec: TrainSpec, rows: Rows, folder: Path, learner: Learner[Any]) -> Rows:
-    """The rows, and behind them the first that the base learnt from: as many as make spec.rehearsal of all, or all there are."""
+    """The rows, and behind them the first that the base learned from: as many as make spec.rehearsal of all, or all there are."""
     if not spec.rehearsal or not (folder / REHEARSAL).exists():
         return rows
     earlier, wanted = read_rows(folder / REHEARSAL, spec.labels, learner.read), spec.rehearsed_rows(len(rows))
@@ -43,12 +43,12 @@ def take_head(head: torch.nn.Linear, base: Path, spec: TrainSpec) -> int:
     Returns how many outputs were taken. Raises SpecError where the base has no head, or one of another task or pooling.
     """
     if not (base / HEAD).is_file():
-        raise SpecError("keep_head", f"needs a base with a head, which {spec.base.name} does not have.")
+        raise SpecError("keep_head", f"needs a base with a head; {spec.base.name} has none.")
     known, learner = ArtifactInfo.read(base), learner_of(spec.task)
     if known.task != spec.task:
         raise SpecError("keep_head", f"needs a base of the same task; {spec.base.name} was trained for {known.task}.")
     if known.pooling != spec.pooling:
-        raise SpecError("keep_head", f"needs pooling {known.pooling}, by which the head of {spec.base.name} reads texts.")
+        raise SpecError("keep_head", f"must be {known.pooling}, the pooling that the head of {spec.base.name} uses.")
     kept = load_file(base / HEAD)
     old, new = learner.meanings(known.labels), learner.meanings(spec.labels)
     pairs = [(old.index(meaning), at) for at, meaning in enumerate(new) if meaning in old]
@@ -64,9 +64,9 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     """The base and this run's artifact on EARLIER, the same rows. None where the folder has no such rows, or both know no class.
 
     {"rows", "labels": how many of the rows' classes both know, "by": the leading score, "metrics", "per_class"}: a paired bootstrap as
-    `metrics.paired_rows`, baseline the base, with the verdicts of `metrics.judged`, those of scores and of classes by themselves. Of one
+    `metrics.paired_rows`, baseline the base, with the verdicts of `metrics.judged`, those of scores and of classes on their own. Of one
     class a text, the artifact may give any class that it knows, a new one too; where a text may have several, and where parts are marked,
-    nobody decided about new classes in these rows, so both are asked about the others.
+    no one decided about new classes in these rows, so both are asked about the others.
     """
     spec, folder = run.spec, run.folder
     if not (folder / EARLIER).exists():
@@ -81,7 +81,7 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     counted = metrics.point_estimates(one)
     compared = [name for name in dict.fromkeys((by.listed.name, *by.beside)) if name in counted]
     options: dict[str, Any] = {"seed": spec.seed, "clusters": rows.codes}
-    found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, **options)
+    found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, lower=by.lower, **options)
     classes = found.pop("per_class", {})
     options |= {"count": metrics.SWAPS}
     return {
@@ -99,13 +99,13 @@ def forgot(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | Non
         return None
     lost = {label: each for label, each in found["per_class"].items() if each["verdict"] == "worse"}
     worst = sorted(lost, key=lambda label: lost[label]["difference"])[:3]
-    named = f" Most in {', '.join(worst)}." if worst else ""
+    named = f" Largest drop: {', '.join(worst)}." if worst else ""
     return Diagnosis(
         "forgetting",
         "bad" if leading.lower_is_better or score["difference"] < -MUCH else "watch",
-        f"It has forgotten some of what {base} knew.",
+        f"Forgetting: the run is worse than {base} on earlier rows.",
         f"On {found['rows']:,} earlier rows {leading.words} went from {before} to {after}.{named}",
         0,
         0,
-        "Rehearse a larger share of the earlier rows, take a lower rate, or let fewer weights learn.",
+        "Increase rehearsal, lower the learning rate, or train fewer parameters.",
     )

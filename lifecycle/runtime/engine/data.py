@@ -1,4 +1,4 @@
-"""Labelled rows of a run: read from JSON lines, checked, and refused by line."""
+"""Labeled rows of a run: read from JSON lines, checked, and refused by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.task_types.rows import Rows
 
-REHEARSAL = "rehearsal.jsonl"  # of a run folder: rows that its base learnt from
+REHEARSAL = "rehearsal.jsonl"  # of a run folder: rows that its base learned from
 EARLIER = "earlier.jsonl"  # rows that its base was measured on, and that it does not learn from
 DEVICE = "device.json"  # of a run folder: what it was begun on
 PRECISION = "precision.json"  # of a run folder that was begun
@@ -21,7 +21,7 @@ Read = Callable[[Mapping[str, Any], Mapping[str, int]], Any]
 def bad_data(path: Path, line: int, why: str) -> EngineFault:
     """The fault for one line that cannot be read."""
     return EngineFault(
-        "bad_data", f"{path.name}, line {line}: {why}", "Correct the line, or freeze the snapshot again, and start the run anew."
+        "bad_data", f"{path.name}, line {line}: {why}", "Fix the line or create the dataset version again, then start a new run."
     )
 
 
@@ -53,8 +53,8 @@ def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None
                 except ValueError as error:
                     raise bad_data(path, number, str(error)) from None
     if not ids:
-        but = f", but {len(left_out):,} that are left out, such as one {left_out[0]}" if left_out else ""
-        raise EngineFault("bad_data", f"{path.name} holds no rows{but}.", "Freeze a snapshot that has rows in this split.")
+        but = f", and {len(left_out):,} rejected ones, for example one {left_out[0]}" if left_out else ""
+        raise EngineFault("bad_data", f"{path.name} contains no rows{but}.", "Create a dataset version with rows in this split.")
     return Rows(tuple(ids), tuple(texts), tuple(targets), tuple(left_out), tuple(clusters))
 
 
@@ -62,9 +62,9 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line.decode("utf-8"))
     except ValueError:
-        raise bad_data(path, number, "it is not one JSON object in UTF-8.") from None
+        raise bad_data(path, number, "it isn't one JSON object in UTF-8.") from None
     if not isinstance(row, dict):
-        raise bad_data(path, number, "it is not a JSON object.")
+        raise bad_data(path, number, "it isn't a JSON object.")
     for name in ("id",) if "left_out" in row else ("id", "text"):
         if not isinstance(row.get(name), str):
             raise bad_data(path, number, f"it has no text under {name!r}.")

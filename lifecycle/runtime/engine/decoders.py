@@ -34,10 +34,10 @@ from lifecycle.runtime.engine.strategy import Strategy
 from lifecycle.runtime.engine.task_types.generation.answering import token_losses
 
 PEFT_KINDS = ("lora", "ia3", "prompt", "p_tuning", "prefix")  # whose weights PEFT keeps
-UNTIED = "A decoder's head is the table of its tokens; where it alone learns, answers hardly change. Choose prompt tuning or LoRA."
+UNTIED = "A decoder's head is its token table; training it alone hardly changes responses. Choose prompt tuning or LoRA."
 REFUSED = {
     "head": UNTIED,
-    "adapter": "Bottleneck adapters are for encoders here. Choose LoRA, which changes a decoder as much.",
+    "adapter": "Bottleneck adapters are only available for encoders. Choose LoRA.",
 }
 
 
@@ -48,7 +48,7 @@ def load_decoder(folder: Path) -> Any:
             folder, trust_remote_code=False, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
     except (OSError, ValueError, KeyError) as error:
-        raise missing(folder, f"it could not be loaded as a decoder ({error}).") from error
+        raise missing(folder, f"it couldn't be loaded as a decoder ({error}).") from error
 
 
 class AnswerLoss(Loss):
@@ -93,14 +93,14 @@ def build_decoder(folder: Path, strategy: Strategy, loss: nn.Module | None = Non
     Raises SpecError for a strategy that makes no sense here, naming the field.
     """
     if reason := REFUSED.get(strategy.kind):
-        raise SpecError("strategy.kind", f"{strategy.kind} does not fit text generation. {reason}")
+        raise SpecError("strategy.kind", f"{strategy.kind} isn't available for generation. {reason}")
     if strategy.cached:
-        raise SpecError("strategy.cached", "is for encoders: what a decoder's lower layers give is not kept.")
+        raise SpecError("strategy.cached", "is only available for encoders: lower-layer output of decoders can't be cached.")
     model = load_decoder(folder)
     if checkpointing and not model.supports_gradient_checkpointing:
-        raise SpecError("gradient_checkpointing", f"is not known to {type(model).__name__}.")
+        raise SpecError("gradient_checkpointing", f"isn't supported by {type(model).__name__}.")
     if checkpointing and strategy.kind == "prefix":
-        raise SpecError("gradient_checkpointing", "does not go with prefix tuning, whose prefix is not computed again.")
+        raise SpecError("gradient_checkpointing", "can't be combined with prefix tuning, because the prefix isn't recomputed.")
     if checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     config = peft_config(model, strategy)
@@ -143,7 +143,7 @@ def _freeze_lowest(model: Any, count: int) -> None:
 
 
 def save_decoder(folder: Path, model: Decoder) -> None:
-    """What learnt, as public libraries load it: PEFT's two files with the base's config beside them, or the whole model."""
+    """What learned, as public libraries load it: PEFT's two files with the base's config beside them, or the whole model."""
     decoder = model.encoder
     if isinstance(decoder, PeftModel):
         decoder.peft_config["default"].base_model_name_or_path = BESIDE
@@ -159,7 +159,7 @@ def open_decoder(artifact: Path, base: Path | None, info: ArtifactInfo) -> Any:
     if info.strategy == "full":
         return load_decoder(artifact).eval()
     if base is None:
-        message = f"This artifact is a {info.strategy} over {info.base_name}, and no base was given."
-        raise EngineFault("base_missing", message, "Name the folder of its base model.")
+        message = f"This {info.strategy} artifact needs its base model {info.base_name}."
+        raise EngineFault("base_missing", message, "Pass the folder of the base model.")
     model = PeftModel.from_pretrained(load_decoder(base), artifact)
     return (model.merge_and_unload() if info.strategy in ("lora", "ia3") else model).eval()

@@ -33,15 +33,15 @@ def kept(spec: TrainSpec, folder: Path) -> str:
     path, there = folder / DEVICE, torch.cuda.is_available()
     if path.exists():
         device = str(json.loads(path.read_text(encoding="utf-8"))["device"])
-        asked = "was begun on a GPU"
+        asked = "started on a GPU"
     else:
         device = _chosen(spec.device, there, begun=(folder / PRECISION).exists())
-        asked = "asks for a GPU"
+        asked = "needs a GPU"
     if device == CUDA and not there:
         raise EngineFault(
             "no_device",
-            f"This run {asked}, and this machine has none that torch can use.",
-            "Take a worker with a GPU (manage.py worker training --device cuda), or launch the run anew for the CPU.",
+            f"This run {asked}, but torch finds none on this machine.",
+            "Start a GPU worker (manage.py worker training --device cuda), or start a new run on the CPU.",
         )
     if not path.exists():
         write_json(path, {"device": device})
@@ -64,7 +64,7 @@ def prepare(device: str, processes: int, rank: int = 0) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", WORKSPACE)
     count = torch.cuda.device_count()
     if processes > count:
-        raise SpecError("processes", f"must be at most {count}, the GPUs that this worker serves: each process takes one.")
+        raise SpecError("processes", f"must be at most {count}, the number of GPUs of this worker: each process uses one.")
     torch.cuda.set_device(rank)
 
 
@@ -84,7 +84,7 @@ def choose_precision(wanted: str) -> str:
     over now and then, which here would count as broken training. Raises SpecError for bf16 on a GPU that only imitates it."""
     real = torch.cuda.is_bf16_supported(including_emulation=False)
     if wanted == "bf16" and not real:
-        raise SpecError("precision", "must be auto or fp32 on this GPU, which does not multiply bf16 itself.")
+        raise SpecError("precision", "must be auto or fp32 on this GPU, which doesn't support bf16.")
     return wanted if wanted != "auto" else "bf16" if real else "fp32"
 
 

@@ -54,7 +54,7 @@ def diagnose(points: Sequence[Point], *, classes: int, finished: bool = False) -
 
 
 def overfitting(points: Sequence[Point]) -> Diagnosis | None:
-    """Validation loss has risen by more than a tenth over its best for two evaluations while training loss went on falling."""
+    """Validation loss has risen by more than a tenth over its best for two evaluations while training loss continued falling."""
     validation, train = curve(points, "validation_loss"), curve(points, "train_loss")
     if len(validation) < 3 or not train:
         return None
@@ -73,7 +73,7 @@ def overfitting(points: Sequence[Point]) -> Diagnosis | None:
         f"Validation loss rose from {best:.3f} to {after[-1]:.3f} while training loss fell from {before_loss:.3f} to {after_loss:.3f}.",
         best_step,
         validation[-1][0],
-        "The best step is kept. Next time use fewer epochs, patience, more dropout, or more labelled rows.",
+        "The best step is used. Next time, use fewer epochs, early stopping, more dropout, or more labeled rows.",
     )
 
 
@@ -81,7 +81,7 @@ def instability(points: Sequence[Point]) -> Diagnosis | None:
     """Training loss jumps far above the median of the five values before it, or is not a number."""
     for point in points:
         if "train_loss" in point.values and point.values["train_loss"] is None:
-            return _unstable("bad", point.step, point.step, "Training loss was not a number.")
+            return _unstable("bad", point.step, point.step, "Training loss became NaN.")
     spikes = jumps(curve(points, "train_loss"))
     if not spikes:
         return None
@@ -113,14 +113,14 @@ def divergence(points: Sequence[Point]) -> tuple[int, float, float] | None:
 
 def broken(fault: Unstable, best_step: int | None) -> Diagnosis:
     """What is said of a run that was stopped because training broke. best_step: whose weights are kept, None where there are none."""
-    kept = f"The weights of step {best_step}, the best before it, are kept." if best_step else "No step before it had been evaluated."
-    title = f"Training broke at step {fault.step} and was stopped."
+    kept = f"The weights of step {best_step}, the best earlier step, are used." if best_step else "No earlier step was evaluated."
+    title = f"Training diverged at step {fault.step} and was stopped."
     return Diagnosis("instability", "bad", title, f"{fault.message} {kept}", fault.step, fault.step, fault.next_step)
 
 
 def _unstable(severity: str, first: int, last: int, detail: str) -> Diagnosis:
     return Diagnosis(
-        "instability", severity, "Training is unstable.", detail, first, last, "Halve both learning rates or lengthen the warm-up."
+        "instability", severity, "Training is unstable.", detail, first, last, "Halve both learning rates, or increase the warm-up."
     )
 
 
@@ -129,9 +129,9 @@ def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
     spans = curve(points, "predicted_spans")
     if spans and not spans[-1][1]:
         step = spans[-1][0]
-        detail = f"At step {step} no span was found in any validation text: every token is held to be outside."
+        detail = f"At step {step}, no span was predicted in any validation text: every token is tagged as outside."
         return Diagnosis(
-            "collapse", "bad", "The model finds nothing.", detail, step, step, "Train for longer, or raise the learning rates."
+            "collapse", "bad", "The model predicts no spans.", detail, step, step, "Train longer, or increase the learning rates."
         )
     sets = curve(points, "predicted_sets")
     predicted = sets or curve(points, "predicted_classes")
@@ -142,11 +142,11 @@ def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
     return Diagnosis(
         "collapse",
         "bad",
-        f"The model gives every row the same {'labels' if sets else 'label'}.",
-        f"At step {step} all validation rows were answered with {answered}.",
+        f"The model predicts the same {'labels' if sets else 'label'} for every row.",
+        f"At step {step}, all validation rows were predicted as {answered}.",
         step,
         step,
-        "Lower the learning rates, turn class weights on if one class dominates, and look at the rows' labels.",
+        "Lower the learning rates, turn on class weights if one label dominates, and check the labels of the rows.",
     )
 
 
@@ -159,11 +159,11 @@ def too_good(points: Sequence[Point], classes: int) -> Diagnosis | None:
     return Diagnosis(
         "leakage",
         "watch",
-        f"Nearly perfect at once: {value:.1%} at the first evaluation.",
-        "Real tasks are rarely this easy. Training and validation may share rows or near copies, or the text may hold the label.",
+        f"Suspiciously high score: {value:.1%} at the first evaluation.",
+        "Real tasks are rarely this easy. Training and validation may share rows or near duplicates, or the text may contain the label.",
         step,
         step,
-        "Open the snapshot's leakage report, and read some rows of each class.",
+        "Check the dataset version's leakage report, and review some rows of each label.",
     )
 
 
@@ -179,8 +179,8 @@ def underfitting(points: Sequence[Point], classes: int) -> Diagnosis | None:
     return Diagnosis(
         "underfitting",
         "watch",
-        "The run ended before it had learnt much.",
-        f"Training loss ended at {last:.3f}; guessing gives {chance:.3f}. Validation loss was still falling.",
+        "The run is undertrained.",
+        f"Training loss ended at {last:.3f}; random guessing gives {chance:.3f}. Validation loss was still falling.",
         train[-1][0],
         train[-1][0],
         "Train for more epochs or with higher learning rates.",
@@ -196,39 +196,39 @@ def few_validation_rows(supports: Sequence[int], labels: Sequence[str]) -> Diagn
     return Diagnosis(
         "few_validation_rows",
         "info",
-        f"{len(few)} of {len(labels)} classes have fewer than {FEW_ROWS} validation rows.",
-        f"Their scores, and macro-F1 with them, can move by chance. Fewest: {names}.",
+        f"{len(few)} of {len(labels)} labels have fewer than {FEW_ROWS} validation rows.",
+        f"Their scores, and macro-F1, vary by chance. Fewest: {names}.",
         0,
         0,
-        "Read the intervals of the evaluation before comparing, or label more rows of these classes.",
+        "Check the evaluation's intervals before comparing, or label more rows with these labels.",
     )
 
 
 def operating_point_missed(wanted: Operating, labels: Sequence[str]) -> Diagnosis:
     """Some labels have no threshold with the precision or recall that was asked for."""
     names = ", ".join(wanted.missed[:5]) + (f" and {len(wanted.missed) - 5} more" if len(wanted.missed) > 5 else "")
-    few = f"0.5 where fewer than {THRESHOLD_ROWS} validation rows have the class"
+    few = f"0.5 if fewer than {THRESHOLD_ROWS} validation rows have the label"
     return Diagnosis(
         "operating_point",
         "watch",
-        f"{len(wanted.missed)} of {len(labels)} classes do not reach {wanted.by} {wanted.target:g} on validation.",
-        f"{names}. Their thresholds are the most precise ones, or {few}.",
+        f"{len(wanted.missed)} of {len(labels)} labels don't reach {wanted.by} {wanted.target:g} on validation.",
+        f"{names}. Their thresholds are set for the highest precision, or {few}.",
         0,
         0,
-        "Label more rows of these classes, or ask for less.",
+        "Label more rows with these labels, or lower the target.",
     )
 
 
 def threshold_missed(wanted: Deciding) -> Diagnosis:
     """The class that was to have a threshold does not reach the precision or recall that was asked for, or has too few rows to tell."""
     if wanted.threshold is None:
-        fact = f"{wanted.label} has no threshold: {wanted.positives} validation rows have it, and choosing one takes {THRESHOLD_ROWS}."
-        detail = "The likeliest class answers, as if none had been asked for."
+        fact = f"{wanted.label} has no threshold: {wanted.positives} validation rows have it; choosing one needs {THRESHOLD_ROWS}."
+        detail = "The most likely label is predicted."
     else:
-        fact = f"{wanted.label} does not reach {wanted.by} {wanted.target:g} at any threshold on validation."
-        detail = f"It answers from {wanted.threshold:.3f} on, where {wanted.by} is highest: {wanted.hits} of {wanted.of} rows."
+        fact = f"{wanted.label} doesn't reach {wanted.by} {wanted.target:g} at any threshold on validation."
+        detail = f"Its threshold is {wanted.threshold:.3f}, where {wanted.by} is highest: {wanted.hits} of {wanted.of} rows."
     return Diagnosis(
-        "operating_point", "watch", fact, detail, 0, 0, f"Label more rows of {wanted.label}, or ask for less {wanted.by}."
+        "operating_point", "watch", fact, detail, 0, 0, f"Label more rows as {wanted.label}, or lower the target {wanted.by}."
     )  # fmt: skip
 
 

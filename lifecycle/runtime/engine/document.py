@@ -17,7 +17,7 @@ class SpecError(EngineFault):
     """A spec does not say something that can be done. `field` is the dotted name of the first field that is wrong."""
 
     def __init__(self, name: str, message: str) -> None:
-        super().__init__("bad_spec", f"spec.json: {name} {message}", f"Correct {name} and start the run again.")
+        super().__init__("bad_spec", f"spec.json: {name} {message}", f"Fix {name} and start the run again.")
         self.field = name
 
 
@@ -53,7 +53,7 @@ class Document:
         hints = get_type_hints(cls)
         for name in document:
             if name not in known:
-                raise SpecError(f"{prefix}{name}", f"is not a field of {cls.__name__}; known are {', '.join(known)}.")
+                raise SpecError(f"{prefix}{name}", f"isn't a field of {cls.__name__}; valid fields: {', '.join(known)}.")
         values = {}
         for name, each in known.items():
             if name in document:
@@ -79,7 +79,7 @@ class Document:
         except FileNotFoundError:
             raise SpecError("the file", f"{path.name} is missing from the run folder.") from None
         except ValueError as error:
-            raise SpecError("the file", f"is not JSON: {error}.") from None
+            raise SpecError("the file", f"isn't valid JSON: {error}.") from None
         return cls.from_json(document)
 
     def write(self, path: Path) -> None:
@@ -120,11 +120,11 @@ def _read(name: str, value: Any, hint: Any) -> Any:
             try:
                 return float(value) + 0.0  # no negative zero: PostgreSQL keeps none, and the spec would have another digest
             except OverflowError:
-                raise SpecError(name, "must be a number, got one that is too large.") from None
+                raise SpecError(name, "must be a smaller number.") from None
     return value
 
 
-TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+TYPE_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _check_type(name: str, value: Any, hint: Any) -> None:
@@ -155,7 +155,7 @@ def _type_name(option: Any) -> str:
     if option is type(None):
         return "null"
     if get_origin(option) is tuple:
-        return "a list of texts"
+        return "a list of strings"
     if get_origin(option) is Literal:
         return " or ".join(json.dumps(each) for each in get_args(option))
     return TYPE_NAMES.get(option, "an object")

@@ -17,7 +17,7 @@ FILE = "effort.json"
 
 
 class Effort:
-    """A clock of this process's stages, which goes on from what earlier attempts kept in the run's folder."""
+    """A clock of this process's stages, which continues from what earlier attempts kept in the run's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE

@@ -1,4 +1,4 @@
-"""Texts as vectors of a base model that nobody has tuned: what small classifiers learn from."""
+"""Texts as vectors of a base model that no one has tuned: what small classifiers learn from."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ KINDS = ("stage", "progress", "metric", "log", "finding", "samples", "checkpoint
 
 
 class EventWriter:
-    """Appends events with rising `seq`; after a kill it goes on behind the last whole line."""
+    """Appends events with rising `seq`; after a kill it continues behind the last whole line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -58,7 +58,7 @@ def _write_weights(folder: Path, model: Classifier, info: ArtifactInfo) -> None:
 
 
 def set_info(folder: Path, info: ArtifactInfo) -> ArtifactInfo:
-    """Write lifecycle.json anew, with what became known after the graph was written."""
+    """Write lifecycle.json again, with what became known after the graph was written."""
     write_json(folder / "lifecycle.json", info.to_json())
     return info
 
@@ -111,7 +111,7 @@ def _compare(graph: Graph, path: Path, inputs: tuple[str, ...], pad_id: int) -> 
     worst = max(float(np.abs(one - two.numpy()).max()) for one, two in zip(got, wanted, strict=True))
     if not worst <= TOLERANCE:
         message = f"The exported graph differs from the trained model by {worst:.2g}, more than {TOLERANCE:g}."
-        raise EngineFault("crashed", message, "Report this base model: its architecture does not export faithfully.")
+        raise EngineFault("crashed", message, "Report this base model: its architecture can't be exported accurately.")
     return worst
 
 
@@ -119,8 +119,8 @@ def load_classifier(artifact: Path, base: Path | None) -> Classifier:
     """The artifact as a torch model, what PEFT added merged. Raises EngineFault when it needs a base that is not given."""
     info = ArtifactInfo.read(artifact)
     if info.strategy != "full" and base is None:
-        message = f"This artifact is a {info.strategy} over {info.base_name}, and no base was given."
-        raise EngineFault("base_missing", message, "Name the folder of its base model.")
+        message = f"This {info.strategy} artifact needs its base model {info.base_name}."
+        raise EngineFault("base_missing", message, "Pass the folder of the base model.")
     encoder = load_encoder(artifact if info.strategy == "full" or base is None else base, info.pooling)
     hidden = int(encoder.config.hidden_size)
     if info.strategy == "adapter":

@@ -26,7 +26,7 @@ NO_SPACE_WORDS = (
 
 
 class EngineFault(Exception):
-    """A run cannot go on. `str(self)` is a sentence for a person; `next_step` says what they can do."""
+    """A run cannot continue. `str(self)` is a sentence for a person; `next_step` says what they can do."""
 
     def __init__(self, code: str, message: str, next_step: str) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class EngineFault(Exception):
 
 
 class Unstable(EngineFault):
-    """Training broke at a step: what it had learnt before is sound, what came after is not."""
+    """Training broke at a step: what it had learned before is sound, what came after is not."""
 
     def __init__(self, code: str, message: str, step: int) -> None:
         super().__init__(
@@ -73,16 +73,17 @@ def describe(error: BaseException) -> Fault:
         return Fault(
             "out_of_memory",
             "The machine ran out of memory for this model and batch size.",
-            "Halve the batch size or the longest text (max_tokens), use LoRA or head-only instead of full fine-tuning, then start again.",
+            "Halve the batch size or the max sequence length (max_tokens), or use LoRA or head only instead of full fine-tuning. Then "
+            "start again.",
         )
     if (isinstance(error, OSError) and error.errno in FULL_DISK) or any(word in text for word in NO_SPACE_WORDS):
         return Fault(
             "disk_full",
-            "The disk became full while the run wrote its files.",
-            "Free some space, then resume: the run continues from its last complete checkpoint.",
+            "The disk is full.",
+            "Free some disk space, then resume. The run continues from its last complete checkpoint.",
         )
     return Fault(
         "crashed",
-        f"The run stopped on an error that it does not know: {type(error).__name__}: {text[:500].rstrip('.')}.",
-        "Resume it once; if it stops at the same place, report the log of this run.",
+        f"The run failed with an unexpected error: {type(error).__name__}: {text[:500].rstrip('.')}.",
+        "Resume the run. If it fails at the same step, report this run's log.",
     )

@@ -33,7 +33,7 @@ def place_of_layers(encoder: Any) -> tuple[nn.Module, str]:
         for name, child in module.named_children():
             if isinstance(child, nn.ModuleList) and len(child) == base.config.num_hidden_layers:
                 return module, name
-    raise SpecError("strategy.kind", f"needs layers that stand in a list, and {type(base).__name__} has none.")
+    raise SpecError("strategy.kind", f"needs a model with a layer list, which {type(base).__name__} lacks.")
 
 
 def layers_of(encoder: Any) -> list[Any]:
@@ -43,10 +43,10 @@ def layers_of(encoder: Any) -> list[Any]:
 
 
 def embeddings_of(encoder: Any) -> nn.Module:
-    """What stands below the lowest layer. Raises SpecError where it does not stand apart."""
+    """What is below the lowest layer. Raises SpecError where it does not stand apart."""
     base = base_of(encoder)
     if not isinstance(getattr(base, "embeddings", None), nn.Module):
-        raise SpecError("strategy.frozen_layers", f"needs embeddings that stand apart, and those of {type(base).__name__} do not.")
+        raise SpecError("strategy.frozen_layers", f"needs separate embeddings, which {type(base).__name__} lacks.")
     return base.embeddings  # type: ignore[no-any-return]
 
 
@@ -113,7 +113,7 @@ class Lowest:
         finally:
             self.put_back()
         if not difference <= TOLERANCE:
-            told = f"is not possible with {type(self.base).__name__}: its upper layers need more than what the lower ones give."
+            told = f"isn't possible with {type(self.base).__name__}: its upper layers need more than the output of the lower ones."
             raise SpecError("strategy.cached", told)
 
     def take_off(self) -> None:
@@ -122,7 +122,7 @@ class Lowest:
         setattr(self.module, self.name, nn.ModuleList(list(self.layers)[self.count :]))
 
     def put_back(self) -> None:
-        """The whole encoder again, with what its upper layers have learnt."""
+        """The whole encoder again, with what its upper layers have learned."""
         self.base.embeddings = self.embeddings
         setattr(self.module, self.name, self.layers)
 
@@ -159,8 +159,8 @@ class Activations:
         self.path.parent.mkdir(exist_ok=True)
         needed, free = int(self.starts[-1]) * self.width * HALF.itemsize, shutil.disk_usage(self.path.parent).free
         if free < needed:
-            message = f"The lower layers' activations need {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free."
-            raise EngineFault("disk_full", message, "Free some space and resume, or train without keeping them.")
+            message = f"Caching the lower layers' activations needs {needed / 1e6:,.0f} MB of disk; {free / 1e6:,.0f} MB are free."
+            raise EngineFault("disk_full", message, "Free some disk space and resume, or train without caching.")
         temporary = self.path.with_suffix(".part")
         rows = np.memmap(temporary, HALF, "w+", shape=(int(self.starts[-1]), self.width))
         for numbers in batches:

@@ -30,7 +30,7 @@ def losses(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     rows = read_rows(folder / spec.data, info.labels, learner_of(info.task).read)
     answerer, base = answerer_of(info.task), folder / spec.base.path if spec.base else None
     opened = answerer.open(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
-    events.write("stage", name="losses", message=f"Measuring what {len(rows):,} rows lose.")
+    events.write("stage", name="losses", message=f"Measuring the loss of {len(rows):,} rows.")
     tell, found = teller(events, len(rows), cancelled), []
     try:
         for some in parts(rows, answerer.lost_at_once):

@@ -14,7 +14,7 @@ from lifecycle.runtime.engine.faults import EngineFault
 
 FILE = "batch.json"
 EVALUATION_BATCH = 64
-# What attention holds grows with rows × tokens²: so much of it at a time, where the whole of it stands in the machine's own memory. What
+# What attention holds grows with rows × tokens²: so much of it at a time, where the whole of it is in the machine's own memory. What
 # learns keeps it, and more, of every layer for the way back.
 SQUARES = 64 * 128**2
 LEARNT_SQUARES = 32 * 128**2
@@ -36,7 +36,7 @@ class Parts:
 
     @property
     def evaluation(self) -> int:
-        """Rows at a time where nothing is learnt, which fall as those of training do."""
+        """Rows at a time where nothing is learned, which fall as those of training do."""
         return max(1, EVALUATION_BATCH // self.count)
 
     def halved(self) -> Parts:
@@ -45,22 +45,24 @@ class Parts:
             raise EngineFault(
                 "out_of_memory",
                 "The machine ran out of memory for this model, even with one row at a time.",
-                "Lower the longest text (max_tokens), use LoRA or head only instead of full fine-tuning, turn gradient checkpointing on, "
-                "or take a machine with more memory.",
+                "Lower the max sequence length (max_tokens), use LoRA or head only instead of full fine-tuning, turn on gradient "
+                "checkpointing, "
+                "or use a machine with more memory.",
             )
         return replace(self, rows=math.ceil(self.rows / 2))
 
     def finding(self) -> Diagnosis:
-        """What is said of a run that goes on in parts."""
+        """What is said of a run that continues in parts."""
         return Diagnosis(
             "out_of_memory",
             "watch",
-            f"Memory ran short, so each batch of {self.batch} passes {self.rows} at a time.",
-            f"The run went on from step {self.step}. Every step still learns from the same {self.batch} rows: only dropout draws other "
-            "numbers, and a step takes a little longer.",
+            f"Out of memory: each batch of {self.batch} is now processed {self.rows} rows at a time.",
+            f"The run resumed from step {self.step}. Every step still uses the same {self.batch} rows; only the dropout masks differ, "
+            "and steps take slightly longer.",
             self.step,
             self.step,
-            f"Next time set batch size {self.rows} and accumulation {self.count} times as high, or lower the longest text (max_tokens).",
+            f"Next time, set the batch size to {self.rows} and multiply gradient accumulation by {self.count}, or lower the max "
+            "sequence length (max_tokens).",
         )
 
 
@@ -70,7 +72,7 @@ def rows_within(tokens: int, rows: int, squares: int | None) -> int:
 
 
 def kept(folder: Path, batch: int) -> Parts:
-    """The parts that a run went on with, which every later start takes up; whole batches where memory never ran out."""
+    """The parts that a run continued with, which every later start takes up; whole batches where memory never ran out."""
     path = folder / FILE
     return Parts(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Parts(batch, batch)
 

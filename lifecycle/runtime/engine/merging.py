@@ -20,9 +20,9 @@ from lifecycle.runtime.engine.task_types.by_key.answerers import answerer_of
 
 
 def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Write DIR/model: config, tokenizer, the weights with what was learnt added into them, the head, and lifecycle.json with its labels.
+    """Write DIR/model: config, tokenizer, the weights with what was learned added into them, the head, and lifecycle.json with its labels.
 
-    It is the artifact as full fine-tuning would have left it, without graphs. Raises EngineFault `bad_spec` where what was learnt stands
+    It is the artifact as full fine-tuning would have left it, without graphs. Raises EngineFault `bad_spec` where what was learned stands
     beside the base's weights, `base_missing` where the base is not there.
     """
     transformers_logging.set_verbosity_error()
@@ -33,8 +33,8 @@ def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     if info.strategy not in MERGED:
         raise EngineFault(
             "bad_spec",
-            f"What {info.strategy} learnt stands beside the base's weights and cannot be added into them.",
-            f"Start from a run of {', '.join(MERGED[:-1])} or {MERGED[-1]}.",
+            f"{info.strategy} weights can't be merged into the base model.",
+            f"Choose a run that used {', '.join(MERGED[:-1])}, or {MERGED[-1]}.",
         )
     check_base(info, base)
     shutil.rmtree(target, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Which words of a text speak for an answer: each is left out in turn, and the answer is asked again. Needs no gradients, only answers.
+"""Which words of a text support an answer: each is left out in turn, and the answer is asked again. Needs no gradients, only answers.
 
 Li, Monroe, Jurafsky (2016), "Understanding Neural Networks through Representation Erasure", arXiv:1612.08220.
 """
@@ -25,7 +25,7 @@ Logits = Callable[[Sequence[str]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Word:
-    """text[start:end] in code points. effect: how much the log-odds of the answer fall without it; below 0 it speaks against."""
+    """text[start:end] in code points. effect: how much the log-odds of the answer fall without it; below 0 it opposes."""
 
     start: int
     end: int
@@ -65,7 +65,7 @@ def explain_each(
     logits: Logits, text: str, thresholds: Sequence[float], *, end: int | None = None, most: int = MOST_WORDS
 ) -> tuple[Explanation, ...]:
     """As `explain`, where a text may have several classes: of every class that reaches its threshold, and of the likeliest others, so that
-    there are CLASSES of them; given ones first, the likeliest first. logits: of yes to each class by itself, which are its log-odds.
+    there are CLASSES of them; given ones first, the likeliest first. logits: of yes to each class on its own, which are its log-odds.
     """
     found = spans(text)
     taken = [(start, stop) for start, stop in found if end is None or start < end][:most]
@@ -117,7 +117,7 @@ def spans(text: str) -> list[tuple[int, int]]:
         if start is not None and (is_alone or not (is_inside or is_joiner) or (not is_mark and stands_alone(text[start]))):
             found.append((start, at))
             start = None
-        if start is None and is_inside and not is_mark:  # a mark belongs to what stands before it, such as an emoji
+        if start is None and is_inside and not is_mark:  # a mark belongs to what is before it, such as an emoji
             start = at
     return found if start is None else [*found, (start, len(text))]
 

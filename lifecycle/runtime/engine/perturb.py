@@ -43,7 +43,7 @@ class Disturbed:
 
 
 def disturb(probe: str, text: str, *, seed: int, name: str) -> Disturbed:
-    """The text under one of PROBES. name: of the text, so that each is disturbed in its own way, whatever stands before it."""
+    """The text under one of PROBES. name: of the text, so that each is disturbed in its own way, whatever is before it."""
     return PROBES[probe](text, random.Random(f"{seed}:{probe}:{name}"))  # noqa: S311  repeatable, not secret
 
 

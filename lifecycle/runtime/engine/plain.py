@@ -46,7 +46,7 @@ def write_plain(artifact: Path, base: Path | None, target: Path, base_name: str 
     transformers_logging.disable_progress_bar()
     info = ArtifactInfo.read(artifact)
     if type_of(info.task).writes_text:
-        raise EngineFault("bad_spec", "This model writes texts, and its own folder opens as it is.", "Open it as its card says.")
+        raise EngineFault("bad_spec", "This is a generation model; load its folder directly.", "Load it as described in the card.")
     check_base(info, base)
     ours = load_classifier(artifact, base)
     tempered(ours.head, info.temperature)
@@ -55,8 +55,8 @@ def write_plain(artifact: Path, base: Path | None, target: Path, base_name: str 
     difference = compared(ours, model, info)
     if not difference <= TOLERANCE:
         raise EngineFault(
-            "bad_spec", f"No class of transformers gives the answers of this model: they differ by {difference:.2g}.",
-            "Use the graph in `serving`, as the card says.",
+            "bad_spec", f"No transformers class reproduces this model's output: it differs by {difference:.2g}.",
+            "Use the graph in `serving`, as described in the card.",
         )  # fmt: skip
     is_shipped = isinstance(model, LifecycleForSequenceClassification)
     model.config.id2label, model.config.label2id = dict(enumerate(names)), {name: at for at, name in enumerate(names)}
@@ -108,8 +108,8 @@ def _shipped(ours: Classifier, info: ArtifactInfo) -> Any:
     """Our own class, whose code goes along."""
     if ours.is_ragged:
         raise EngineFault(
-            "bad_spec", f"transformers has no class that gives a tag to each token of this architecture as {info.base_name} does here.",
-            "Use the graph in `serving`, as the card says.",
+            "bad_spec", f"transformers has no token-classification class for this architecture ({info.base_name}).",
+            "Use the graph in `serving`, as described in the card.",
         )  # fmt: skip
     encoder = ours.encoder.config.to_dict()
     width = layers_of(ours.encoder)[0].adapter.down.out_features if info.strategy == "adapter" else 0
@@ -124,7 +124,7 @@ def _shipped(ours: Classifier, info: ArtifactInfo) -> Any:
 
 
 def _describe(target: Path, info: ArtifactInfo, base_name: str, is_shipped: bool) -> None:
-    """What the library does not write by itself: which classes open the folder, and what the answers mean beyond the likeliest label."""
+    """What the library does not write on its own: which classes open the folder, and what the answers mean beyond the likeliest label."""
     path = target / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model"] = base_name

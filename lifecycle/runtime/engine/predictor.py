@@ -39,7 +39,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Answered:
-    """Logits of labelled rows, and what answering them took: rows, seconds, cpu_seconds."""
+    """Logits of labeled rows, and what answering them took: rows, seconds, cpu_seconds."""
 
     logits: Any
     pace: dict[str, float]
@@ -65,7 +65,7 @@ class Predictor:
         self.tokenizer.no_padding()
 
     def logits(self, rows: Rows) -> Any:
-        """Of labelled rows, as they are decoded."""
+        """Of labeled rows, as they are decoded."""
         learner: Any = learner_of(self.info.task)
         return learner.gather(self.answer(learner.ask(rows)).logits, rows)
 
@@ -73,8 +73,8 @@ class Predictor:
         """Logits and embeddings of each text, or of two texts read together."""
         if learner_of(self.info.task).network.reads_pairs and any(isinstance(each, str) for each in texts):
             raise EngineFault(
-                "bad_spec", "This model compares the responses to a prompt; it gives no label and no vector of a text by itself.",
-                "Read its answers in its evaluation.",
+                "bad_spec", "This is a ranking model; it returns no label or embedding for a single text.",
+                "See its evaluation for predictions.",
             )  # fmt: skip
         encodings = self.tokenizer.encode_batch(list(texts))
         ids = [each.ids for each in encodings]
@@ -110,8 +110,8 @@ def open_predictor(artifact: Path, base: Path | None, threads: int, batch_size: 
     """The artifact's predictor; its ONNX graph is made again from the weights where it is missing."""
     info = ArtifactInfo.read(artifact)
     if type_of(info.task).writes_text:
-        message = "This model writes texts; it gives no label and no vector of a text."
-        raise EngineFault("bad_spec", message, "Read its answers in its evaluation.")
+        message = "This is a generation model; it returns no label or embedding."
+        raise EngineFault("bad_spec", message, "See its evaluation for predictions.")
     if not info.graph(artifact).is_file():
         export_again(artifact, base)
     return Predictor(artifact, threads, batch_size)
@@ -134,7 +134,7 @@ def answer_timed(predictor: Predictor, rows: Rows) -> Answered:
 
 
 def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats], unit: Unit) -> Tokens:
-    """Logits of the tokens that stand for text. found: (T, K) of every token of each text."""
+    """Logits of the tokens that represent text. found: (T, K) of every token of each text."""
     placed = [tagging.places(text, each.offsets, each.special_tokens_mask, unit) for text, each in zip(texts, encodings, strict=True)]
     values = [logits[counted] for logits, (counted, _) in zip(found, placed, strict=True)]
     return Tokens(tuple(values), tuple(where for _, where in placed), tuple(bool(each.overflowing) for each in encodings))

@@ -17,7 +17,6 @@ from lifecycle.runtime.engine.spec import TrainSpec
 from lifecycle.runtime.engine.training import train
 
 PARTS = ("checkpoints", "best", "cache")
-COMPUTING = "Computing "  # what a log line says before what is computed once of each row
 Event = dict[str, Any]
 
 
@@ -87,7 +86,7 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
 
 def median_gap(events: Sequence[Event], before: str, after: str) -> float:
     """Seconds between events that follow each other, one of each name; 0 where none do. Names: of a metric's value, or a kind."""
-    told = [each for each in events if each["kind"] in ("metric", "checkpoint")]  # findings may stand between
+    told = [each for each in events if each["kind"] in ("metric", "checkpoint")]  # findings may are between
     gaps = [seconds_between(one, two) for one, two in pairwise(told) if is_named(one, before) and is_named(two, after)]
     return statistics.median(gaps) if gaps else 0.0
 
@@ -98,8 +97,8 @@ def is_named(event: Event, name: str) -> bool:
 
 
 def once_seconds(events: Sequence[Event]) -> float:
-    """Seconds from the first line about what is computed once of each row to the begin of training; 0 where there is none."""
-    begin = next((each for each in events if each["kind"] == "log" and each["message"].startswith(COMPUTING)), None)
+    """Seconds from the first event marked `once`, before what is computed once for each row, to the start of training; 0 without one."""
+    begin = next((each for each in events if each.get("once")), None)
     train_stage = next((each for each in events if each["kind"] == "stage" and each["name"] == "train"), None)
     return seconds_between(begin, train_stage) if begin and train_stage else 0.0
 

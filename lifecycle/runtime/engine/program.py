@@ -38,7 +38,7 @@ VERBS = {
     "warm": ("lifecycle.runtime.engine.warm", "serve"),
 }
 BUSY = 75
-ASKED_TO_STOP = 143  # as of a process that SIGTERM ended, so that whoever started it knows that there is more to do
+ASKED_TO_STOP = 143  # as of a process that SIGTERM ended, so that the person who started it knows that there is more to do
 RESERVE_BYTES = 65536
 
 
@@ -48,11 +48,11 @@ def run(verb: str, folder: Path) -> int:
         importlib.import_module(VERBS[verb][0]).serve(folder)
         return 0
     if not folder.is_dir():
-        print(f"There is no folder {folder}.", file=sys.stderr)
+        print(f"Folder {folder} not found.", file=sys.stderr)
         return 2
     with _locked(folder / "lock") as free:
         if not free:
-            print(f"Another process is working in {folder}.", file=sys.stderr)
+            print(f"Another process is using {folder}.", file=sys.stderr)
             return BUSY
         return _carry_out(verb, folder, stop_request())
 
@@ -86,7 +86,7 @@ def _wait_for_end(stream: IO[bytes], asked: threading.Event) -> None:
 
 
 def leave_with_parent() -> None:
-    """End this process when the pipe on standard input ends: nobody waits for its result any more."""
+    """End this process when the pipe on standard input ends: no one waits for its result any more."""
     if sys.stdin is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
         threading.Thread(target=_leave_at_its_end, args=(sys.stdin.fileno(),), daemon=True).start()
 

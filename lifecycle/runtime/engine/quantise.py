@@ -35,7 +35,7 @@ SPLIT = "validation"  # whose rows decide
 MIN_ROWS = 100  # with fewer, 99 % agreement says too little
 MIN_AGREEMENT = 0.99
 MAX_F1_LOSS = 0.005
-KEPT = "The lower layers' narrowing products stay in fp32."
+KEPT = "The lower layers' down-projections stay in fp32."
 
 
 def try_int8(artifact: Path, info: ArtifactInfo, rows: Rows, fp32_logits: Any, threads: int = 0) -> tuple[ArtifactInfo, Answered | None]:
@@ -47,7 +47,7 @@ def try_int8(artifact: Path, info: ArtifactInfo, rows: Rows, fp32_logits: Any, t
     """
     count = len(rows)
     if count < MIN_ROWS:
-        reason = f"To compare int8 with fp32 takes {MIN_ROWS} validation rows; {count:,} {'is' if count == 1 else 'are'} in the snapshot."
+        reason = f"Comparing int8 with fp32 needs {MIN_ROWS} validation rows; the dataset version has {count:,}."
         return replace(info, int8=Gate(False, reason, count, split=SPLIT)), None
     fp32, int8 = artifact / info.serving, artifact / INT8
     truth = learner_of(info.task).truth(rows.targets, len(info.labels))
@@ -61,7 +61,7 @@ def try_int8(artifact: Path, info: ArtifactInfo, rows: Rows, fp32_logits: Any, t
                 return replace(info, int8=gate, serving=INT8), answered
     except Exception as error:  # the library raises kinds of its own for each operator that it does not know
         int8.unlink(missing_ok=True)
-        reason = f"The graph could not be rounded to int8 ({type(error).__name__})."
+        reason = f"The graph couldn't be quantised to int8 ({type(error).__name__})."
         return replace(info, int8=Gate(False, reason, count, split=SPLIT)), None
     int8.unlink()
     return replace(info, int8=gate, serving=SERVING), None
@@ -75,9 +75,9 @@ def judge(info: ArtifactInfo, fp32: Array, int8: Array, truth: Array, fp32_bytes
     figures = (len(truth), agreement, before, after, fp32_bytes, int8_bytes)
     found = f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} {SPLIT} rows; macro-F1 {after:.4f} against {before:.4f}."
     if agreement < MIN_AGREEMENT:
-        found += f" Agreement must be {MIN_AGREEMENT * 100:g} % or more."
+        found += f" Agreement must be at least {MIN_AGREEMENT * 100:g} %."
     if loss > MAX_F1_LOSS:
-        found += f" It may lose {MAX_F1_LOSS * 100:g} points at most."
+        found += f" The maximum loss is {MAX_F1_LOSS * 100:g} points."
     return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_F1_LOSS, found, *figures, split=SPLIT)
 
 
@@ -108,7 +108,7 @@ def narrowing(path: Path) -> list[str]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the library's advice on the root logger, which would stand in every run's log."""
+    """Without the library's advice on the root logger, which would are in every run's log."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -75,9 +75,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self.report(self.diagnose())
         if "train_loss" in values and (found := divergence(self.points)):
             first, before, after = found
-            raise Unstable(
-                "diverged", f"The loss rose from about {before:.3f} to {after:.3f} at step {first} and did not come back.", first
-            )
+            raise Unstable("diverged", f"The loss rose from about {before:.3f} to {after:.3f} at step {first} and didn't recover.", first)
 
     def diagnose(self, *, finished: bool = False) -> list[Diagnosis]:
         """What the points so far say. What a changed loss falls to is not known, so that nothing is said of its height."""
@@ -118,7 +116,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         waited = evaluations_since_best(state)
         if self.spec.patience and waited >= self.spec.patience:
             name = metrics_of(self.spec.task).trained.words
-            self.events.write("log", message=f"Stopped at step {state.global_step}: {name} was not better for {waited} evaluations.")
+            self.events.write("log", message=f"Stopped at step {state.global_step}: no improvement of {name} for {waited} evaluations.")
             control.should_training_stop = True
         return control
 

@@ -21,6 +21,7 @@ from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 from lifecycle.runtime.engine.verbs import quiet
 from lifecycle.runtime.statistics import clustered, metrics
 from lifecycle.runtime.statistics.metrics import Countable, Ints
+from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.rows import Rows, parts, some
 
 
@@ -37,7 +38,7 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     answerer = answerer_of(info.task)
     opened = answerer.open(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
     subject = Subject(answerer, opened, info)
-    events.write("stage", name="probes", message=f"Answering {len(rows):,} rows as they are, and disturbed in {len(PROBES)} ways.")
+    events.write("stage", name="probes", message=f"Predicting {len(rows):,} rows unperturbed and with {len(PROBES)} perturbations.")
     try:
         found = probed(subject, rows, spec, teller(events, len(rows) * (1 + len(PROBES)), cancelled), folder / "flips.parquet")
     except Stopped:
@@ -120,7 +121,7 @@ def compared(subject: Subject, sides: Sides, spec: RobustnessSpec, clusters: Int
     changed = int(sides.changed.sum())
     share = clustered.share(clustered.by_cluster(sides.changed, clusters))
     options: dict[str, Any] = {"labels": None, "count": spec.bootstrap, "seed": spec.seed, "clusters": clusters, "swaps": metrics.SWAPS}
-    paired = metrics.paired_rows(sides.before, sides.after, subject.answerer.probed, **options)
+    paired = metrics.paired_rows(sides.before, sides.after, subject.answerer.probed, lower=metrics_of(subject.info.task).lower, **options)
     before, after = sides.own
     return {
         "change": paired,

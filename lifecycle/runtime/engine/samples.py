@@ -1,6 +1,6 @@
-"""A handful of validation rows that are shown again at each evaluation: what they say, and what the model says of them now.
+"""A handful of validation rows that are shown again at each evaluation: what they say, and what the model reports about them now.
 
-The diary holds their ids and labels, never their texts: whoever shows them looks the texts up, under its own rules.
+The diary holds their ids and labels, never their texts: anyone who shows them looks the texts up, under its own rules.
 """
 
 from __future__ import annotations

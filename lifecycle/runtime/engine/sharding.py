@@ -78,7 +78,7 @@ class ShardedTrainer(EngineTrainer):
         return gathered(learning(self.model), keep=self.team.leads)
 
     def is_number(self, loss: Tensor) -> bool:
-        """Of all processes, so that they end together: whoever went on alone would wait for the others."""
+        """Of all processes, so that they end together: anyone who continued alone would wait for the others."""
         finite = torch.isfinite(loss).to(torch.int32)
         distributed.all_reduce(finite, distributed.ReduceOp.MIN)
         return bool(finite)

@@ -48,7 +48,7 @@ class TrainSpec(Document):
     operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
     least operating_target. operating_class: of single_label, the one label that is the answer from a threshold on, which is chosen for such
     a precision or recall of it; "" = the likeliest label answers. The best step is that of the likeliest label either way.
-    rehearsal: share of the training rows that the base learnt from before, taken from rehearsal.jsonl; keep_head: the base's own head is
+    rehearsal: share of the training rows that the base learned from before, taken from rehearsal.jsonl; keep_head: the base's own head is
     where the head begins, for the labels that both have. Both are for a base that was trained here.
     """
 
@@ -97,11 +97,11 @@ class TrainSpec(Document):
 
     def _check_whole(self, prefix: str) -> None:
         if self.label_smoothing and self.focal_gamma:
-            raise SpecError(
-                f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
-            )
+            raise SpecError(f"{prefix}label_smoothing", "must be 0 if focal_gamma is set: the two can't be combined.")
         if self.processes > self.batch_size:
-            raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
+            raise SpecError(
+                f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each process needs a row of every batch."
+            )
         if self.sharded:
             self._check_divisible(prefix)
         settings_of(self.task).check(self)
@@ -109,16 +109,16 @@ class TrainSpec(Document):
     def _check_divisible(self, prefix: str) -> None:
         """Raises SpecError where the model cannot be divided among processes."""
         if self.processes < 2:
-            raise SpecError(f"{prefix}sharded", "needs processes of 2 or more: the model is divided among them.")
+            raise SpecError(f"{prefix}sharded", "needs at least 2 processes to shard the model.")
         if self.strategy.kind == "head":
-            raise SpecError(f"{prefix}sharded", "must be false where the head alone learns: each process runs the encoder before, whole.")
+            raise SpecError(f"{prefix}sharded", "must be false for head only: each process runs the full encoder first.")
         if self.strategy.cached:
-            raise SpecError(f"{prefix}sharded", "must be false where the lower layers are run once: each process runs them before, whole.")
+            raise SpecError(f"{prefix}sharded", "must be false for Fast LoRA: each process runs all lower layers first.")
 
 
 @dataclass(frozen=True)
 class EvaluateSpec(Document):
-    """Measure an artifact on labelled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
+    """Measure an artifact on labeled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
 
     earlier: a report, whose baselines are taken where they were measured from the same (`baselines.digest_of`).
     max_new_tokens: of answers that are written; None = as many as the artifact says.
@@ -182,7 +182,7 @@ class UnpackSpec(Document):
 
 @dataclass(frozen=True)
 class RobustnessSpec(Document):
-    """Disturb labelled rows and compare the answers. rows: at most so many, drawn by the seed. base: for adapters without an ONNX graph."""
+    """Disturb labeled rows and compare the answers. rows: at most so many, drawn by the seed. base: for adapters without an ONNX graph."""
 
     artifact: str
     data: str = "data.jsonl"

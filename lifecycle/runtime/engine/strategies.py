@@ -44,7 +44,7 @@ def load_encoder(folder: Path, pooling: str) -> Any:
     try:
         return AutoModel.from_pretrained(folder, **options)
     except (OSError, ValueError, KeyError) as error:
-        raise missing(folder, f"it could not be loaded ({error}).") from error
+        raise missing(folder, f"it couldn't be loaded ({error}).") from error
 
 
 def build(
@@ -69,7 +69,7 @@ def build(
 def adapt(encoder: Any, strategy: Strategy, *, checkpointing: bool = False) -> Any:
     """The model with what the strategy adds to it, and gradients only where it learns."""
     if checkpointing and not encoder.supports_gradient_checkpointing:
-        raise SpecError("gradient_checkpointing", f"is not known to {type(encoder).__name__}.")
+        raise SpecError("gradient_checkpointing", f"isn't supported by {type(encoder).__name__}.")
     if checkpointing:
         encoder.activation_checkpointing_enable({"use_reentrant": False})
     if strategy.kind == "lora":
@@ -102,7 +102,7 @@ def ia3_config(encoder: Any, strategy: Strategy) -> IA3Config:
     targets = strategy.target_modules or TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING.get(kind)
     forward = TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING.get(kind, [])
     if targets is None:
-        raise missing(type(encoder).__name__, "which weights IA3 scales in it is not known; set strategy.target_modules.")
+        raise missing(type(encoder).__name__, "IA3 target modules are unknown for this architecture; set strategy.target_modules.")
     return IA3Config(target_modules=list(targets), feedforward_modules=[each for each in forward if each in targets])
 
 
@@ -112,7 +112,7 @@ def default_targets(encoder: nn.Module) -> tuple[str, ...]:
     for targets in ATTENTION:
         if names.issuperset(targets):
             return targets
-    raise missing(type(encoder).__name__, "its attention weights have unknown names; set strategy.target_modules.")
+    raise missing(type(encoder).__name__, "its attention weight names are unknown; set strategy.target_modules.")
 
 
 def counts(model: nn.Module) -> tuple[int, int]:
@@ -134,7 +134,7 @@ def load_trainable(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Put saved weights back in place. Raises ValueError when they are not exactly the weights that learn."""
     parameters = learning(model)
     if parameters.keys() != state.keys():
-        raise ValueError(f"The saved weights do not fit this model: {sorted(parameters.keys() ^ state.keys())[:3]}.")
+        raise ValueError(f"The saved weights don't fit this model: {sorted(parameters.keys() ^ state.keys())[:3]}.")
     with torch.no_grad():
         for name, value in state.items():
             parameters[name].copy_(value)

@@ -40,7 +40,7 @@ class Strategy(Document):
 
     def _check_whole(self, prefix: str) -> None:
         if self.cached and not self.frozen_layers:
-            raise SpecError(f"{prefix}cached", "needs frozen_layers of 1 or more: only what does not learn can be computed once.")
+            raise SpecError(f"{prefix}cached", "needs at least 1 frozen layer: only frozen layers can be cached.")
 
 
 INNER = frozenset(each.name for each in fields(Strategy)) - {"kind", "target_modules", "cached"}  # settings that go into spec.strategy

@@ -33,8 +33,8 @@ LONGEST_WAIT = timedelta(hours=12)  # while the first validates alone
 MEETING_PAUSE = 0.02  # seconds between looks for who has come, for each of the others
 NO_MEMORY = 76  # exit status of a process that ran out of memory
 LESS = {  # memory for each process; by whether the model is divided among them
-    False: "use fewer processes, or have the model divided among them (sharded)",
-    True: "divide the model among more processes, each on a GPU of its own",
+    False: "use fewer processes, or shard the model (sharded)",
+    True: "shard the model across more processes, each on its own GPU",
 }
 Said = TypeVar("Said")
 
@@ -60,7 +60,7 @@ class Team:
             return
         cores = os.cpu_count() or 1
         if self.device == devices.CPU and self.size > cores:  # of GPUs there are enough: `devices.prepare` has counted them
-            raise SpecError("processes", f"must be at most {cores}, the cores of this machine.")
+            raise SpecError("processes", f"must be at most {cores}, the number of cores of this machine.")
         self.meeting = Path(tempfile.mkdtemp(prefix=".team-", dir=self.folder))
         shared = {"WORLD_SIZE": str(self.size), MEETING: str(self.meeting), "OMP_NUM_THREADS": str(torch.get_num_threads())}
         shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}  # asked for, and not used: the store is a file
@@ -77,7 +77,7 @@ class Team:
     def meet(self) -> None:
         """Wait until all are as far as this, and connect. Raises EngineFault where one has ended on the way.
 
-        They find each other by a file in the run's folder, so that no port is open to whoever reaches this machine.
+        They find each other by a file in the run's folder, so that no port is open to anyone who reaches this machine.
         """
         if self.size == 1:
             return
@@ -126,14 +126,14 @@ class Team:
             if status == NO_MEMORY:
                 return EngineFault(
                     "out_of_memory",
-                    f"One of the {self.size} processes that train together ran out of memory.",
-                    f"Halve the batch size or the longest text (max_tokens), or {LESS[self.sharded]}, then start again.",
+                    f"One of the {self.size} training processes ran out of memory.",
+                    f"Halve the batch size or the max sequence length (max_tokens), or {LESS[self.sharded]}, then start again.",
                 )
             if status:
                 return EngineFault(
                     "process_lost",
-                    f"One of the {self.size} processes that train together ended (exit status {status}).",
-                    "Read the end of the log, then resume: it goes on from its last checkpoint.",
+                    f"One of the {self.size} training processes exited with status {status}.",
+                    "Check the end of the log, then resume. The run continues from its last checkpoint.",
                 )
         return None
 

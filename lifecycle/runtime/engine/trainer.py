@@ -137,7 +137,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return norm
 
     def _no_number(self, what: str, step: int) -> Unstable:
-        return Unstable(f"nan_{what.rpartition(' ')[2]}", f"The {what} was no longer a number at step {step}.", step)
+        return Unstable(f"nan_{what.rpartition(' ')[2]}", f"The {what} became NaN at step {step}.", step)
 
     def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
         """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's. On
@@ -165,7 +165,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         values = self.validated()
         if values is None:
             raise self._no_number("validation loss", self.state.global_step)
-        result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
+        result = {f"eval_{name}": value for name, value in values.items()}
         self.log(dict(result))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result
@@ -226,7 +226,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the last step is behind it: nothing is learnt any more, so that no checkpoint needs the optimizer."""
+        """Whether the last step is behind it: nothing is learned any more, so that no checkpoint needs the optimizer."""
         return bool(self.state.global_step >= self.state.max_steps)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:

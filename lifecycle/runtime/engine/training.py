@@ -1,4 +1,4 @@
-"""The verb `train`: from spec.json and rows to result.json and an artifact. Run it again after any kill and it goes on."""
+"""The verb `train`: from spec.json and rows to result.json and an artifact. Run it again after any kill and it continues."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     set_threads(spec.threads, spec.processes)
     old = points(read_events(folder / "events.jsonl")[0])
     events = EventWriter(folder / "events.jsonl")
-    events.write("stage", name="prepare", message="Reading the data and the base model.")
+    events.write("stage", name="prepare", message="Loading the data and base model.")
     prepared = _prepare(spec, folder)
     if spec.rehearsal:
         new = len(prepared.train) - prepared.rehearsed
-        events.write("log", message=f"Rehearsing {prepared.rehearsed:,} rows that {spec.base.name} learnt from beside {new:,} new ones.")
+        events.write("log", message=f"Training on {new:,} new rows and {prepared.rehearsed:,} rehearsal rows of {spec.base.name}.")
     if note := learner.note(prepared.unit):
         events.write("log", message=note)
     reporter = Reporter(spec, events, old, cancelled, effort, len(prepared.train))
@@ -108,7 +108,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         model.lowest.put_back()
     model.to(devices.CPU)  # whose bytes the artifact holds; it is served there too
     devices.give_back(prepared.device)
-    events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {learner.metrics.trained.words}.")
+    events.write("stage", name="artifact", message=f"Saving the weights of step {best_step}, the best by {learner.metrics.trained.words}.")
     run, answerer = Trained(spec, folder, prepared, trainer, events), answerer_of(spec.task)
     values, info, paces = answerer.finish(run)
     result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
@@ -137,7 +137,7 @@ def _keep_sound(broke: Unstable, best_step: int | None, events: EventWriter) -> 
 
 
 def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
-    """Train to the end. Where memory runs out, go on from the newest checkpoint with half as many rows at a time."""
+    """Train to the end. Where memory runs out, continue from the newest checkpoint with half as many rows at a time."""
     while True:
         try:
             return _attempt(spec, folder, prepared, events, reporter)
@@ -147,7 +147,7 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
         parts = memory.keep_half(folder, spec.batch_size)
         gc.collect()  # what failed holds itself: model, optimizer and the batch's tensors
         devices.give_back(prepared.device)
-        events.write("log", message=f"Memory ran out; going on with {parts.rows} of a batch's {parts.batch} rows at a time.")
+        events.write("log", message=f"Out of memory; continuing with {parts.rows} of {parts.batch} rows of a batch at a time.")
 
 
 def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
@@ -196,7 +196,11 @@ def _tell_start(spec: TrainSpec, folder: Path, trainer: EngineTrainer, reporter:
     if trainer.parts.count > 1:
         events.write("finding", **trainer.parts.finding().to_json())
     point = checkpoint.newest(folder / "checkpoints")
-    message = f"Resuming from step {checkpoint.step_of(point)}." if point else f"Learning {trainable:,} of {total:,} weights."
+    message = (
+        f"Resuming from step {checkpoint.step_of(point)}."
+        if point
+        else (f"Training {trainable:,} of {total:,} parameters ({100 * trainable / total:.2f} %).")
+    )
     events.write("stage", name="train", message=message)
     reporter.effort.stage("train")
 
@@ -225,12 +229,12 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
         learner.check(validation.targets, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
     if kind.writes_text and not base.decoder:
-        raise SpecError("base", f"is {base.model_type or 'unknown'}, which writes no texts; choose a decoder, such as SmolLM2.")
+        raise SpecError("base", f"is {base.model_type or 'unknown'}, which can't generate text; choose a decoder, such as SmolLM2.")
     needed = int(base.bytes * DISK_SHARE.get(spec.strategy.kind, SMALL_SHARE))
     free = shutil.disk_usage(folder).free
     if free < needed:
-        message = f"The run needs about {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free."
-        raise EngineFault("disk_full", message, "Free some space, then resume the run.")
+        message = f"The run needs about {needed / 1e6:,.0f} MB of disk; {free / 1e6:,.0f} MB are free."
+        raise EngineFault("disk_full", message, "Free some disk space, then resume the run.")
     rehearsed = len(train_rows) - len(new_rows)
     precision, unit = _begun_with(spec, folder, device, train_rows)
     return Prepared(base, load_tokenizer(base.path), train_rows, validation, precision, rehearsed, device, unit)
@@ -260,7 +264,7 @@ def _trainer(
     model: Any = _begin(spec, prepared, encoded["train"].labels)
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
-        tell("log", message=f"The head begins with {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.")
+        tell("log", message=f"The head reuses {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.")
     if spec.sharded:
         sharding.check(model)
     else:
@@ -274,10 +278,10 @@ def _trainer(
     for name, rows in encoded.items():
         features = hidden = None
         if lowest is not None:
-            tell("log", message=f"Computing what the {lowest.count} frozen layers give to {len(rows):,} {name} rows.")
+            tell("log", message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.", once=True)
             hidden = frozen_activations(lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
         if spec.strategy.kind == "head":
-            tell("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
+            tell("log", message=f"Computing frozen embeddings of {len(rows):,} {name} rows.", once=True)
             features = learner.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
@@ -288,7 +292,7 @@ def _trainer(
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device)
     if spec.sharded:
         held = sharding.divide(model, prepared.device, team.size)
-        tell("log", message=f"Divided the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} weights.")
+        tell("log", message=f"Sharded the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} parameters.")
     kind = sharding.ShardedTrainer if spec.sharded else EngineTrainer
     trainer = kind(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
     if lowest is not None:

@@ -23,13 +23,13 @@ def unpack(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     transformers_logging.disable_progress_bar()
     source = Path(UnpackSpec.read(folder / "spec.json").source)
     if not source.is_file():
-        raise missing(source, "the file is not there.")
+        raise missing(source, "the file doesn't exist.")
     options = {"gguf_file": source.name, "local_files_only": True}
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.parent, **options)
         model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **options)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise missing(source, f"it could not be read ({error}).") from error
+        raise missing(source, f"it couldn't be read ({error}).") from error
     model.hf_quantizer, model.is_quantized = None, False  # or transformers refuses to save it
     del model.hf_quantizer, model.config.quantization_config
     model.save_pretrained(folder / "model")

@@ -44,7 +44,7 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
     if cancelled():
         events.write("end", status="cancelled", message="Stopped on request.")
         return {"format": 1, "status": "cancelled", "error": None}
-    events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
+    events.write("stage", name="score", message=f"Computing scores with {spec.bootstrap:,} bootstrap samples.")
     predicted = answerer.predicted(given, asked)
     file_of(info.task).write(folder / "predictions.parquet", predicted, spec.split)
     found = measures_of(info.task).report(predicted, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)

@@ -111,8 +111,8 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
     try:
         verb, payload = request.get("verb"), request.get("payload")
         if verb not in VERBS or not isinstance(payload, dict):
-            message = f"The engine knows no verb {verb!r}; it knows {', '.join(VERBS)}."
-            raise EngineFault("bad_spec", message, "Send a known verb and an object as payload.")
+            message = f"Unknown engine command {verb!r}; choose from {', '.join(VERBS)}."
+            raise EngineFault("bad_spec", message, "Send a known command with an object as payload.")
         return {"ok": True, "result": VERBS[verb](payload)}
     except Exception as error:
         traceback.print_exc()
@@ -122,7 +122,7 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
 def _texts(payload: dict[str, Any]) -> list[str]:
     texts = payload.get("texts")
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
-        raise EngineFault("bad_data", "texts must be a list of texts.", "Send the texts as strings.")
+        raise EngineFault("bad_data", "texts must be a list of strings.", "Send the texts as strings.")
     return texts
 
 

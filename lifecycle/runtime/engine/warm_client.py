@@ -1,4 +1,4 @@
-"""Ask the warm engine. Nothing heavy is imported: the models are in another process, which is started where nobody listens.
+"""Ask the warm engine. Nothing heavy is imported: the models are in another process, which is started where no one listens.
 
 Wire: a Unix stream socket (mode 0600), one request a connection. Each message is 4 bytes of length, big-endian, then UTF-8 JSON.
 Request {"verb": "predict"|"embed"|"explain"|"probe", "payload": {...}}; reply {"ok": true, "result": {...}} or {"ok": false, "error":
@@ -30,7 +30,7 @@ VERBS = ("predict", "embed", "explain", "probe")
 def call(
     path: Path, verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0, *, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """The verb's result. Starts the engine at this socket path if nobody listens. Raises EngineFault: what the verb said, or `crashed`.
+    """The verb's result. Starts the engine at this socket path if no one listens. Raises EngineFault: what the verb said, or `crashed`.
 
     environment: of the engine if it has to be started; the caller's own by default.
     """
@@ -40,7 +40,7 @@ def call(
             send(connection, {"verb": verb, "payload": payload})
             reply = receive(connection)
         except (OSError, ValueError) as error:
-            raise _silent(f"The engine did not answer within {timeout_seconds:g} seconds or ended ({type(error).__name__}).") from error
+            raise _silent(f"The engine didn't respond within {timeout_seconds:g} seconds or exited ({type(error).__name__}).") from error
     if not reply["ok"]:
         raise EngineFault(reply["error"]["code"], reply["error"]["message"], reply["error"]["next_step"])
     result: dict[str, Any] = reply["result"]
@@ -64,7 +64,7 @@ def probe(path: Path, timeout_seconds: float = 120.0) -> dict[str, Any]:
 
 
 def _silent(message: str) -> EngineFault:
-    return EngineFault("crashed", message, "Try again; if it stays so, look at the engine's log beside its socket.")
+    return EngineFault("crashed", message, "Try again. If it fails again, check the engine's log next to its socket.")
 
 
 def _connected(path: Path, environment: dict[str, str] | None) -> socket.socket:
@@ -99,7 +99,7 @@ def _start(path: Path, environment: dict[str, str] | None) -> socket.socket:
         if connection is not None:
             return connection
         time.sleep(0.05)
-    raise _silent(f"The engine did not start; its log is {path.name}.log.")
+    raise _silent(f"The engine didn't start. See its log {path.name}.log.")
 
 
 def send(connection: socket.socket, document: dict[str, Any]) -> None:
@@ -124,7 +124,7 @@ def _exactly(connection: socket.socket, length: int) -> bytes:
     while length:
         part = connection.recv(min(length, 2**20))
         if not part:
-            raise ValueError("The other side closed the connection.")
+            raise ValueError("The peer closed the connection.")
         parts.append(part)
         length -= len(part)
     return b"".join(parts)

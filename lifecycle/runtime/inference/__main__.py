@@ -79,7 +79,7 @@ def take_over(number: int) -> socket.socket | None:
 
 
 def group_of(listening: socket.socket) -> str:
-    """What all that inherited the same socket share, and nobody else."""
+    """What all that inherited the same socket share, and no one else."""
     return f"{signs.host()} {os.fstat(listening.fileno()).st_ino}"
 
 

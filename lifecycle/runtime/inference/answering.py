@@ -27,7 +27,7 @@ from lifecycle.runtime.inference.wire import failure
 log = logging.getLogger("lifecycle.runtime.inference")
 TOP_SCORES = 5
 BODY_SECONDS = 30.0
-FAILED = "The model failed on this request. Its request id is in X-Request-Id."
+FAILED = "The model failed on this request. The request ID is in X-Request-Id."
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Answering:
             log.warning("planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
             response = failure(ProtocolError(500, FAILED))
         except ClientDisconnect:
-            response = failure(ProtocolError(400, "The client left before its request was complete."))
+            response = failure(ProtocolError(400, "The client disconnected before its request was complete."))
         except Exception:
             log.exception("infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
             response = failure(ProtocolError(500, FAILED))
@@ -161,7 +161,7 @@ async def read_body(request: Request) -> bytes:
                     raise protocol.too_large()
                 chunks.append(chunk)
     except TimeoutError as error:
-        raise ProtocolError(408, f"The request's body did not arrive within {BODY_SECONDS:g} seconds.") from error
+        raise ProtocolError(408, f"The request body didn't arrive within {BODY_SECONDS:g} seconds.") from error
     return b"".join(chunks)
 
 
@@ -169,7 +169,7 @@ def route_key(asked: InferRequest, header: str | None) -> str | None:
     """The key that a client wants to be sticky by; None where it has none. Raises ProtocolError (400) for what is no key."""
     key = asked.parameters.get("route_key", header)
     if key is not None and (not isinstance(key, str) or not 1 <= len(key) <= 256):
-        raise ProtocolError(400, "route_key must be a text of 1 to 256 characters.")
+        raise ProtocolError(400, "route_key must be a string of 1 to 256 characters.")
     return key
 
 
@@ -181,15 +181,15 @@ def pick(live: LiveEndpoint, digits: str, version: str | None) -> LiveArm:
         for candidate in live.arms:
             if version in (candidate.arm.version, candidate.arm.root_digest) and candidate.arm.share > 0:
                 return candidate
-        raise ProtocolError(404, "This version does not answer for this model. Leave the version out to use the one that does.")
+        raise ProtocolError(404, "This version isn't served for this model. Omit the version to use the live one.")
     return choose_arm(live, bucket(digits))
 
 
 def nothing_answers(live: LiveEndpoint) -> ProtocolError:
     """Why an endpoint has no answer, and whether to wait."""
     if live.endpoint.withdrawn and not live.endpoint.arms:
-        return ProtocolError(503, "The version that answered here is in quarantine, and no other one is deployed. Tell the model's owner.")
-    return ProtocolError(503, "No version of this model answers yet. Its endpoint page says why.", retry_after_seconds=5)
+        return ProtocolError(503, "The live version was quarantined and no other version is deployed. Contact the model's owner.")
+    return ProtocolError(503, "No version of this model is live yet. See its endpoint page.", retry_after_seconds=5)
 
 
 def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:

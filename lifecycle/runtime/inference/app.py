@@ -192,7 +192,7 @@ class Server:
         )
 
     async def prometheus(self, request: Request) -> Response:
-        """Metrics, for whoever sends METRICS_TOKEN; without that setting, for this machine only."""
+        """Metrics, for anyone who sends METRICS_TOKEN; without that setting, for this machine only."""
         token, peer = self.config.metrics_token, request.client.host if request.client else ""
         if not may_scrape(token=token, peer=peer, headers=request.headers):
             raise unauthorised() if token else HTTPException(404)
@@ -210,17 +210,17 @@ class Server:
         about = [((name, arm.arm.version, arm.arm.name, arm.arm.root_digest, arm.engine.precision), 1.0) for name, arm in arms]
         closed = [((each.endpoint, each.deployment), 1.0) for each in self.router.guard.closed.values()]
         return [
-            metrics.gauge("ready", "1 where traffic may be sent here.", self.router.answers and not self.draining),
-            metrics.gauge("routing_epoch", "Epoch of the routes that answer now.", max((each.epoch for each in live), default=0)),
-            metrics.gauge("slots", "Runs of a model at the same time.", self.config.slots),
-            metrics.gauge("queue_texts", "Texts that run or wait now.", self.slots.texts),
-            metrics.gauge("queue_texts_limit", "Texts that may run or wait before 429.", self.config.queue_texts),
+            metrics.gauge("ready", "1 if the server is ready for traffic.", self.router.answers and not self.draining),
+            metrics.gauge("routing_epoch", "Config version being served.", max((each.epoch for each in live), default=0)),
+            metrics.gauge("slots", "Concurrent model runs.", self.config.slots),
+            metrics.gauge("queue_texts", "Texts running or waiting.", self.slots.texts),
+            metrics.gauge("queue_texts_limit", "Maximum texts running or waiting before 429.", self.config.queue_texts),
             metrics.total("spool_written", "Lines written to the spool.", self.spool.written),
-            metrics.total("spool_dropped", "Lines that the disk or the spool's queue had no room for.", self.spool.dropped),
-            metrics.total("shadow_compared", "Copies that the shadow answered.", self.shadows.compared),
-            metrics.total("shadow_dropped", "Copies that found no room.", self.shadows.dropped),
-            metrics.marks("model_info", "The versions that answer, and their graph.", INFO, about),
-            metrics.marks("guard_closed", "1 for each canary that the guard closed.", ("endpoint", "deployment"), closed),
+            metrics.total("spool_dropped", "Lines dropped because the disk or spool queue was full.", self.spool.dropped),
+            metrics.total("shadow_compared", "Shadow requests completed.", self.shadows.compared),
+            metrics.total("shadow_dropped", "Shadow requests dropped.", self.shadows.dropped),
+            metrics.marks("model_info", "Versions being served and their graph.", INFO, about),
+            metrics.marks("guard_closed", "1 for each canary closed by the guard.", ("endpoint", "deployment"), closed),
         ]
 
     def _authorise(self, request: Request) -> tuple[LiveEndpoint, str]:
@@ -233,10 +233,10 @@ class Server:
         mine = {live.endpoint.name: live for live in self._endpoints_of(digest)}
         found = meant(wanted, mine)
         if not found:
-            raise ProtocolError(404, "There is no model of this name that this token may use.")
+            raise ProtocolError(404, "Model not found, or not allowed for this token.")
         if len(found) > 1:
             way = "a token of one endpoint" if wanted in WORDS else f"one of {', '.join(found)}"
-            raise ProtocolError(409, f"This token may use {len(found)} models called {wanted}. Use {way}.")
+            raise ProtocolError(409, f"This token can use {len(found)} models named {wanted}. Use {way}.")
         return mine[found[0]], digest
 
     def _endpoints_of(self, digest: str) -> list[LiveEndpoint]:
@@ -249,7 +249,7 @@ class Server:
 
 def unauthorised() -> ProtocolError:
     """The refusal of a caller who is not known."""
-    return ProtocolError(401, 'A valid token is needed: send "Authorization: Bearer TOKEN".')
+    return ProtocolError(401, 'A valid token is required: send "Authorization: Bearer TOKEN".')
 
 
 def token_digest(request: Request) -> str:
@@ -273,7 +273,7 @@ def _arms(live: LiveEndpoint, request: Request) -> list[LiveArm]:
         return list(live.arms)
     arms = [arm for arm in live.arms if version in (arm.arm.version, arm.arm.root_digest)]
     if not arms:
-        raise ProtocolError(404, "This version does not answer for this model.")
+        raise ProtocolError(404, "This version isn't served for this model.")
     return arms
 
 
@@ -283,5 +283,5 @@ async def _refuse(_request: Request, error: Exception) -> Response:
 
 async def _no_such_path(_request: Request, error: Exception) -> Response:
     code = error.status_code if isinstance(error, HTTPException) else 500
-    sentence = "This path takes another method." if code == 405 else "There is nothing at this path. The protocol's paths begin with /v2."
+    sentence = "Method not allowed for this path." if code == 405 else "Path not found. Protocol paths start with /v2."
     return failure(ProtocolError(code, sentence))

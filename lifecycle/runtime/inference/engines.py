@@ -24,7 +24,7 @@ from lifecycle.runtime.task_types.by_key.served import SERVED
 MARKER = "lifecycle.json"
 INT8 = "serving/model.int8.onnx"
 FORMAT, DECIDING = 1, 2  # of lifecycle.json; of the second, where a text has one label, that is the answer from a threshold on
-NO_GATE = "This version predates the comparison of int8 with fp32."
+NO_GATE = "This version predates the int8 comparison."
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 MAX_ROWS_PER_RUN = 8
 MAX_PADDING = 1.35  # rows of one run differ in length by at most this factor: padding costs more than a second run
@@ -87,9 +87,7 @@ def load(folder: Path, listed: bundle.Manifest) -> Engine:
         except NotFinite:
             fits = False
         if not fits:
-            raise Refused(
-                "The model's answers are not numbers for each of its labels.", next_step="Evaluate the version again before it is served."
-            )
+            raise Refused("The model's output isn't numeric for every label.", next_step="Evaluate the version again before serving it.")
     return engine
 
 
@@ -110,12 +108,12 @@ def read_card(data: bytes) -> Card:
             cut=read_cut(raw, labels),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise Refused(f"{MARKER} is not as it should be: {error}.", next_step="Export the run again.") from error
+        raise Refused(f"{MARKER} is invalid: {error}.", next_step="Export the run again.") from error
     if raw.get("format") not in (FORMAT, DECIDING) or raw.get("task") not in SERVED:
-        raise Refused(f"{MARKER} is of a format or task that this server does not know.", next_step="Update the server, or export again.")
+        raise Refused(f"{MARKER} has a format or task that this server doesn't support.", next_step="Update the server, or export again.")
     if len(set(labels)) < 2 or len(set(labels)) != len(labels) or not card.temperature > 0 or not 1 <= card.max_tokens <= 100_000:
         raise Refused(
-            f"{MARKER} needs two labels or more, each once, a temperature above 0 and max_tokens from 1.", next_step="Export again."
+            f"{MARKER} needs at least two unique labels, a temperature above 0, and max_tokens of at least 1.", next_step="Export again."
         )
     return card
 
@@ -137,7 +135,7 @@ class Engine:
         try:
             self._tokenizer = Tokenizer.from_buffer(tokenizer)
         except Exception as error:  # the library raises plain Exception
-            raise Refused("tokenizer.json cannot be loaded.", next_step="Export the run again.") from error
+            raise Refused("tokenizer.json can't be loaded.", next_step="Export the run again.") from error
         self._tokenizer.enable_truncation(card.max_tokens)
         self._tokenizer.no_padding()
         self._pad = self._tokenizer.token_to_id("[PAD]") or 0
@@ -166,7 +164,7 @@ class Engine:
         oov = tuple(oov_share(row.word_ids, row.ids, self._unknown) for row in rows)
         scores = softmax(logits / self._temperature)
         if not np.isfinite(scores).all() or (embedding is not None and not np.isfinite(embedding).all()):
-            raise NotFinite("The model answered with something that is no number.")
+            raise NotFinite("The model returned NaN.")
         return Prediction(self.labels, scores, embedding, tuple(lengths), truncated, oov, time.thread_time() - began, self.cut)
 
     def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:
@@ -199,11 +197,11 @@ class OnnxRunner:
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the library raises kinds of its own for each way of being broken
-            raise Refused(f"{name} cannot be loaded: {type(error).__name__}.", next_step="Export the run again.") from error
+            raise Refused(f"{name} can't be loaded: {type(error).__name__}.", next_step="Export the run again.") from error
         outputs = {output.name: output.shape for output in self._session.get_outputs()}
         wanted = {node.name for node in self._session.get_inputs()}
         if "logits" not in outputs or not wanted <= INPUTS & set(card.inputs):
-            raise Refused("The exported model has other inputs or outputs than lifecycle.json says.", next_step="Export the run again.")
+            raise Refused("The exported model's inputs or outputs don't match lifecycle.json.", next_step="Export the run again.")
         self.feeds = tuple(name for name in card.inputs if name in wanted)
         width = outputs.get("embedding", [None])[-1]
         self.hidden = width if isinstance(width, int) else None
@@ -229,7 +227,7 @@ class TorchRunner:
         try:
             self._model = export.load_classifier(folder, None)
         except Exception as error:  # a missing base, other weights than the configuration says, a file that is not there
-            raise Refused(f"The version has no ONNX file, and torch cannot load it: {error}", next_step="Export the run again.") from error
+            raise Refused(f"The version has no ONNX file, and torch can't load it: {error}", next_step="Export the run again.") from error
         self.feeds = tuple(name for name in card.inputs if name in INPUTS)
         self.hidden: int | None = int(self._model.head.in_features)
 

@@ -35,7 +35,7 @@ class Fault:
 
 
 class Faults:
-    """Follows DATA_DIR/serving/faults.json. A document that is not as agreed plants nothing: a drill ends rather than goes on unseen."""
+    """Follows DATA_DIR/serving/faults.json. A document that is not as agreed plants nothing: a drill ends rather than continues unseen."""
 
     def __init__(self, path: Path, public_key: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.problem = ""
@@ -58,7 +58,7 @@ class Faults:
                 self._planted = self._read()
                 log.warning("drill planted=%d", len(self._planted))
             except (Refused, OSError) as error:
-                self.problem = f"The document of planted faults was ignored: {error}"
+                self.problem = f"The injected-faults document was ignored: {error}"
                 log.error("faults_ignored reason=%r", str(error))
         return True
 
@@ -79,10 +79,10 @@ def parse_faults(document: Mapping[str, Any]) -> dict[str, Fault]:
     """Planted faults by deployment. Raises Refused for anything that is not exactly as agreed."""
     try:
         if document["format"] != FORMAT:
-            raise ValueError("its format is not known")
+            raise ValueError("unknown format")
         return {str(raw["deployment"]): _fault(raw) for raw in document["faults"]}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Refused(f"It is not as agreed: {error}.", next_step="Lift the drill, then plant it again.") from error
+        raise Refused(f"It is invalid: {error}.", next_step="End the drill, then inject the fault again.") from error
 
 
 def _fault(raw: Mapping[str, Any]) -> Fault:

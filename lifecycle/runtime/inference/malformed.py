@@ -26,10 +26,10 @@ def refusal(status: bytes, says: str) -> bytes:
     return head % (status, len(body)) + body
 
 
-MALFORMED = refusal(b"400 Bad Request", "This is not an HTTP request as the standard describes it.")
-ENDLESS = refusal(b"431 Request Header Fields Too Large", f"The header of a request has at most {HEADER_MOST:,} bytes.")
+MALFORMED = refusal(b"400 Bad Request", "Malformed HTTP request.")
+ENDLESS = refusal(b"431 Request Header Fields Too Large", f"Request headers can have at most {HEADER_MOST:,} bytes.")
 TRAILED = refusal(b"400 Bad Request", "A request can't have trailers.")
-LATE = refusal(b"408 Request Timeout", "The request did not arrive in time.")
+LATE = refusal(b"408 Request Timeout", "The request didn't arrive in time.")
 
 
 class LingeringTransport:

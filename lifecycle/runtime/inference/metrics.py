@@ -94,11 +94,11 @@ class Metrics:
 
     def families(self) -> Iterator[Metric]:
         """The counts as Prometheus' families."""
-        requests = CounterMetricFamily(f"{PREFIX}_requests", "Infer requests by the status of their answer.", labels=REQUEST)
+        requests = CounterMetricFamily(f"{PREFIX}_requests", "Infer requests by response status.", labels=REQUEST)
         durations = HistogramMetricFamily(
-            f"{PREFIX}_request_duration_seconds", "From the request's arrival to its answer, waiting included.", labels=REQUEST
+            f"{PREFIX}_request_duration_seconds", "Time from request to response, including queueing.", labels=REQUEST
         )
-        shed = CounterMetricFamily(f"{PREFIX}_shed", "Requests sent away with 429 because the queue was full.", labels=("endpoint",))
+        shed = CounterMetricFamily(f"{PREFIX}_shed", "Requests rejected with 429 because the queue was full.", labels=("endpoint",))
         away: defaultdict[str, int] = defaultdict(int)
         for (endpoint, version, arm, code), times in sorted(self._requests.items()):
             requests.add_metric((endpoint, version, arm, str(code)), times.count)
@@ -108,12 +108,12 @@ class Metrics:
             shed.add_metric((endpoint,), count)
         yield from (requests, durations, shed)
         names = ("endpoint", "version")
-        waits = HistogramMetricFamily(f"{PREFIX}_queue_wait_seconds", "What answered requests waited for a free slot.", labels=names)
+        waits = HistogramMetricFamily(f"{PREFIX}_queue_wait_seconds", "Queueing time of completed requests.", labels=names)
         for (endpoint, version), times in sorted(self._queue.items()):
             waits.add_metric((endpoint, version), times.cumulative(), times.seconds)
         yield waits
-        yield counter("texts", "Texts answered.", self._texts, names)
-        yield counter("cpu_seconds", "CPU time of the engine for answered requests.", self._cpu, names)
+        yield counter("texts", "Texts predicted.", self._texts, names)
+        yield counter("cpu_seconds", "Engine CPU time of completed requests.", self._cpu, names)
 
 
 def counter(name: str, told: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:

@@ -85,16 +85,16 @@ def decode_body(body: bytes, encoding: str) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "deflate"):
-        raise ProtocolError(415, f"Content-Encoding must be gzip, deflate or identity; this is {encoding[:20]!r}.")
+        raise ProtocolError(415, f"Content-Encoding must be gzip, deflate, or identity, got {encoding[:20]!r}.")
     unpacker = zlib.decompressobj(wbits=31 if encoding == "gzip" else 15)
     try:
         data = unpacker.decompress(body, MAX_BODY_BYTES + 1)
     except zlib.error as error:
-        raise ProtocolError(400, f"The body is not valid {encoding} data.") from error
+        raise ProtocolError(400, f"The body isn't valid {encoding} data.") from error
     if len(data) > MAX_BODY_BYTES:
         raise too_large()
     if not unpacker.eof:
-        raise ProtocolError(400, f"The body is not valid {encoding} data: it ends too early.")
+        raise ProtocolError(400, f"The body isn't valid {encoding} data: it is truncated.")
     return data
 
 
@@ -110,7 +110,7 @@ def parse(body: bytes, header_length: str | None) -> InferRequest:
     else:
         length = whole_number(header_length)
         if length is None or length > len(body):
-            raise ProtocolError(400, "Inference-Header-Content-Length must be the number of bytes of the JSON at the start of the body.")
+            raise ProtocolError(400, "Inference-Header-Content-Length must be the size in bytes of the JSON at the start of the body.")
         if length == 0:
             text = clean(_decode(body, 0), 0)
             return InferRequest((text,), tuple((name, True) for name in DEFAULT_OUTPUTS), None, {})
@@ -119,7 +119,7 @@ def parse(body: bytes, header_length: str | None) -> InferRequest:
     parameters = _mapping(request.get("parameters", {}), "parameters")
     identity = request.get("id")
     if identity is not None and (not isinstance(identity, str) or len(identity) > 256):
-        raise ProtocolError(400, "id must be a text of at most 256 characters.")
+        raise ProtocolError(400, "id must be a string of at most 256 characters.")
     texts = _texts(request.get("inputs"), buffers)
     return InferRequest(texts, _outputs(request.get("outputs"), parameters), identity, parameters)
 
@@ -142,7 +142,7 @@ def _json_object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(400, "The body is not JSON. See the endpoint's page for an example.") from error
+        raise ProtocolError(400, "The body isn't valid JSON. See the endpoint page for an example.") from error
     if not isinstance(value, dict):
         raise ProtocolError(400, 'The body must be a JSON object with "inputs".')
     return value
@@ -169,11 +169,11 @@ def _texts(inputs: Any, buffers: bytes) -> tuple[str, ...]:
     elif "data" in tensor:
         raise ProtocolError(400, "The input has both data and binary_data_size; send one of them.")
     elif type(size) is not int or size != len(buffers):
-        raise ProtocolError(400, f"binary_data_size does not fit: {len(buffers)} bytes follow the JSON.")
+        raise ProtocolError(400, f"binary_data_size doesn't match: {len(buffers)} bytes follow the JSON.")
     else:
         found = split_bytes(buffers)
     if len(found) != count:
-        raise ProtocolError(400, f"The shape promises {count} texts, but data holds {len(found)}.")
+        raise ProtocolError(400, f"The shape specifies {count} texts, but data contains {len(found)}.")
     return tuple(clean(text, index) for index, text in enumerate(found))
 
 
@@ -184,19 +184,19 @@ def _count(shape: Any) -> int:
         raise ProtocolError(400, "shape must be [n] or [n, 1] with n texts.")
     count = math.prod(shape)
     if not 1 <= count <= MAX_TEXTS:
-        raise ProtocolError(400, f"A request holds 1 to {MAX_TEXTS} texts; this one has {count}.")
+        raise ProtocolError(400, f"A request can contain 1 to {MAX_TEXTS} texts, got {count}.")
     return count
 
 
 def _flat(data: Any) -> list[str]:
     if not isinstance(data, list):
-        raise ProtocolError(400, "data must be a list of texts.")
+        raise ProtocolError(400, "data must be a list of strings.")
     flat: list[Any] = []
     for element in data[: MAX_TEXTS + 1]:
         flat.extend(element if isinstance(element, list) else [element])
     for index, element in enumerate(flat):
         if not isinstance(element, str):
-            raise ProtocolError(400, f"Element {index} of data is not a text.")
+            raise ProtocolError(400, f"Element {index} of data isn't a string.")
     return flat
 
 
@@ -214,7 +214,7 @@ def split_bytes(buffer: bytes) -> list[str]:
         texts.append(_decode(buffer[at : at + length], len(texts)))
         at += length
         if len(texts) > MAX_TEXTS:
-            raise ProtocolError(400, f"A request holds at most {MAX_TEXTS} texts.")
+            raise ProtocolError(400, f"A request can contain at most {MAX_TEXTS} texts.")
     return texts
 
 
@@ -222,7 +222,7 @@ def _decode(data: bytes, index: int) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ProtocolError(400, f"Text {index} is not UTF-8.") from error
+        raise ProtocolError(400, f"Text {index} isn't valid UTF-8.") from error
 
 
 def _outputs(wanted: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
@@ -230,12 +230,12 @@ def _outputs(wanted: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, boo
     if wanted is None or wanted == []:
         return tuple((name, binary) for name in DEFAULT_OUTPUTS)
     if not isinstance(wanted, list) or len(wanted) > len(OUTPUTS):
-        raise ProtocolError(400, "outputs must be a list of the tensors you want, each once.")
+        raise ProtocolError(400, "outputs must be a list of unique tensors.")
     chosen: dict[str, bool] = {}
     for output in wanted:
         name = output.get("name") if isinstance(output, dict) else None
         if not isinstance(name, str) or name not in OUTPUTS or name in chosen:
-            raise ProtocolError(400, f"Each output must be one of {', '.join(OUTPUTS)}, and each once.")
+            raise ProtocolError(400, f"Each output must be one of {', '.join(OUTPUTS)}, listed once.")
         chosen[name] = _mapping(output.get("parameters", {}), "An output's parameters").get("binary_data", binary) is True
     return tuple(chosen.items())
 

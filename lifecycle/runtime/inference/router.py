@@ -60,7 +60,7 @@ class Router:
             thread.start()
 
     def stop(self) -> None:
-        """End both threads; what is loaded goes on answering."""
+        """End both threads; what is loaded continues answering."""
         self._stop.set()
         self._work.set()
 
@@ -75,7 +75,7 @@ class Router:
 
     @property
     def begins(self) -> bool:
-        """A document was read, and a version that shall answer is still to be loaded for the first time: nobody should be sent here yet."""
+        """A document was read, and a version that shall answer is still to be loaded for the first time: no one should be sent here yet."""
         return self._routes is not None and not self.answers
 
     @property
@@ -118,7 +118,7 @@ class Router:
         return True
 
     def beat(self) -> None:
-        """Write the status again when it is due, though nothing changed: whoever reads it believes in a server that still writes."""
+        """Write the status again when it is due, though nothing changed: anyone who reads it believes in a server that still writes."""
         if time.monotonic() >= self._beat_at:
             with self._lock:
                 self._write_status()
@@ -136,7 +136,7 @@ class Router:
             reason = f"{error} {error.next_step}".strip()
         except Exception as error:  # a damaged model must never end the thread that serves all others
             log.exception("version_failed digest=%s", digest)
-            reason = f"The version could not be loaded: {type(error).__name__}."
+            reason = f"The version couldn't be loaded: {type(error).__name__}."
         with self._lock:
             if reason:
                 self._refused[digest] = reason
@@ -166,7 +166,7 @@ class Router:
         current = self._routes.epoch if self._routes else None
         if routes.epoch < self._floor or (current is not None and routes.epoch <= current):
             last = self._floor if current is None else current
-            raise Refused(f"Its epoch {routes.epoch} is not above epoch {last}, which was applied before.")
+            raise Refused(f"Its config version {routes.epoch} isn't newer than the applied v{last}.")
         return routes
 
     def _missing(self) -> list[str]:

@@ -67,7 +67,7 @@ class Routes:
 
     @property
     def digests(self) -> list[str]:
-        """Root digests to have loaded, each once: what answers first, then what stands by, then what is compared."""
+        """Root digests to have loaded, each once: what answers first, then what is by, then what is compared."""
         arms = [arm.root_digest for endpoint in self.endpoints.values() for arm in endpoint.arms]
         standby = [digest for endpoint in self.endpoints.values() for digest in endpoint.standby]
         shadows = [endpoint.shadow.root_digest for endpoint in self.endpoints.values() if endpoint.shadow]
@@ -115,10 +115,10 @@ class Table:
 def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, closed: Collection[str] = ()) -> Table:
     """The table for a document and the versions that are loaded. closed: deployments of canaries that the guard closed.
 
-    An endpoint whose stable version isn't loaded (yet, or because it was refused) goes on with what answered before; its tokens and
+    An endpoint whose stable version isn't loaded (yet, or because it was refused) continues with what answered before; its tokens and
     flags are the new ones at once, so that a revoked token is out even if the new version is damaged. A canary that isn't loaded takes no
     request from the stable version, and one that the document does not name any more is out though its successor is damaged. A withdrawn
-    version never goes on: then nothing answers until what replaces it is loaded.
+    version never continues: then nothing answers until what replaces it is loaded.
     """
     endpoints = {}
     for name, endpoint in routes.endpoints.items():
@@ -176,13 +176,13 @@ def parse_routes(document: Mapping[str, Any]) -> Routes:
         if document["format"] != FORMAT:
             raise Refused(
                 f"The routes document is of format {str(document['format'])[:20]}, and this server reads format {FORMAT}.",
-                next_step="Run the same release of server and web application.",
+                next_step="Run the same release of the server and the web application.",
             )
         if type(document["epoch"]) is not int or document["epoch"] < 0:
-            raise Refused("The routes document has an epoch that is no number from 0.", next_step="Publish the routes again.")
+            raise Refused("The routes document's epoch must be a non-negative number.", next_step="Publish the routes again.")
         published = dict(document["endpoints"])
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused("The routes document lacks its format, epoch or endpoints.", next_step="Publish the routes again.") from error
+        raise Refused("The routes document has no format, epoch, or endpoints.", next_step="Publish the routes again.") from error
     return Routes(document["epoch"], {name: _endpoint(name, raw) for name, raw in published.items()})
 
 
@@ -195,13 +195,13 @@ def _endpoint(name: str, raw: Mapping[str, Any]) -> Endpoint:
         withdrawn = frozenset(_digest(each) for each in raw["withdrawn"])
         endpoint = Endpoint(name, str(raw["salt"]), arms, shadow, standby, tokens, raw["keep_text"] is True, withdrawn)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Refused(f"Endpoint {name[:111]!r} of the routes document is not as agreed: {error}.", next_step="Publish again.") from error
+        raise Refused(f"Endpoint {name[:111]!r} of the routes document is invalid: {error}.", next_step="Publish again.") from error
     names = [arm.name for arm in arms]
     if not NAME.match(name) or (
         arms and (sum(arm.share for arm in arms) != BUCKETS or names[0] != STABLE or len(set(names)) != len(names))
     ):
         raise Refused(
-            f"Endpoint {name[:111]!r} of the routes document must be named by project and slug, have one stable arm, and shares that add "
+            f"Endpoint {name[:111]!r} of the routes document needs a project and slug, one stable arm, and shares that add "
             f"up to {BUCKETS}.",
             next_step="Publish the routes again.",
         )
@@ -213,7 +213,7 @@ def _arm(raw: Mapping[str, Any], names: Collection[str]) -> Arm:
         str(raw["arm"]), raw["share"], str(raw["version"]), str(raw.get("label", "")), _digest(raw["root_digest"]), str(raw["deployment"])
     )
     if not VERSION.match(arm.version) or not VERSION.match(arm.deployment):
-        raise ValueError("a version or deployment is not named by letters, digits, dots and dashes")
+        raise ValueError("a version or deployment name contains characters other than letters, digits, dots, and dashes")
     if arm.name not in names or type(arm.share) is not int or not 0 <= arm.share <= BUCKETS:
         raise ValueError(f"arm {arm.name[:20]!r} or its share")
     return arm
@@ -228,11 +228,11 @@ def moment(value: str) -> float:
     """Seconds since 1970 of a time with its zone. Raises ValueError."""
     at = datetime.fromisoformat(value)
     if at.tzinfo is None:
-        raise ValueError("a time has no zone")
+        raise ValueError("a time has no time zone")
     return at.timestamp()
 
 
 def _digest(value: Any) -> str:
     if not isinstance(value, str) or not DIGEST.match(value):
-        raise ValueError("a digest is not 64 hex digits")
+        raise ValueError("a digest isn't 64 hex digits")
     return value

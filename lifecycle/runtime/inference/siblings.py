@@ -1,7 +1,7 @@
-"""Servers that answer on one listening socket: whoever of them is scraped tells what each of them counted.
+"""Servers that answer on one listening socket: anyone who of them is scraped tells what each of them counted.
 
-A scraper cannot choose which of them answers. So each writes its own counts at every beat, and whoever is asked adds the newest file of
-the others to its own. Every sample carries the name of its server: a server that starts anew begins at 0 under its own name alone, which
+A scraper cannot choose which of them answers. So each writes its own counts at every beat, and anyone who is asked adds the newest file of
+the others to its own. Every sample carries the name of its server: a server that starts again begins at 0 under its own name alone, which
 a scraper takes for what it is.
 """
 

@@ -29,7 +29,7 @@ def host() -> str:
 def is_alive(said: Mapping[str, Any], now: datetime) -> bool:
     """Whether the writer of a file lives: it wrote within BEATS_MISSED beats, and where it ran here, its process is there.
 
-    said: what the file holds. A file without a time, or with one that cannot be read, is nobody's. Hosts that share a data folder have
+    said: what the file holds. A file without a time, or with one that cannot be read, is no one's. Hosts that share a data folder have
     clocks that agree to a few seconds.
     """
     try:
@@ -48,6 +48,6 @@ def is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:  # of somebody else
+    except PermissionError:  # of someone else
         return True
     return pid > 0

@@ -94,7 +94,7 @@ class Spool:
         data = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
         try:
             if self._full:
-                raise OSError("the spool has reached its limit")
+                raise OSError("the spool limit is reached")
             if self._segment is None:
                 self._number += 1
                 self._segment = Segment(self._folder, self._number)

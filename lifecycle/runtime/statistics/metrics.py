@@ -8,7 +8,7 @@ data", Journal of the Royal Statistical Society B 69(3), 2007. Where each row is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -44,9 +44,6 @@ MACROS = {"macro_f1": "f1", "macro_precision": "precision", "macro_recall": "rec
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
 COMPARED = ("accuracy", "macro_f1", "log_loss", "brier")  # an ECE is lower of the sharper of two models that are perfectly calibrated
-LOWER_IS_BETTER = frozenset(
-    {"log_loss", "brier", "ece", "ece_debiased", "largest_gap", "hamming_loss", "loss", "perplexity", "empty_answers"}
-)
 
 
 class ByClass(NamedTuple):
@@ -467,27 +464,28 @@ def confusion(rows: Scored) -> Ints:
 
 def paired_rows(
     one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int,
-    clusters: Ints | None = None, tell: Tell = quietly, swaps: int = 0,
+    lower: Collection[str] = (), clusters: Ints | None = None, tell: Tell = quietly, swaps: int = 0,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
     """How much better `two` is than `one` on the same rows; right of zero is always better for `two`.
 
     Returns for each of `compared`: baseline, candidate, difference (signed so that positive is better), low, high (95 %, the same resampled
-    rows for both), verdict better | worse | unclear. With labels also "per_class": {label: {...}} on F1 for labels with support. clusters:
-    as of `resamples`. tell: gets the resamples done and all there are, block by block; what it raises ends the work. swaps: where above 0,
-    each score has the p of `swapped`.
+    rows for both), verdict better | worse | unclear. With labels also "per_class": {label: {...}} on F1 for labels with support. lower:
+    those of `compared` of which less is better. clusters: as of `resamples`. tell: gets the resamples done and all there are, block by
+    block; what it raises ends the work. swaps: where above 0, each score has the p of `swapped`.
     """
     points = point_estimates(one), point_estimates(two)
     drawn: dict[str, list[Floats]] = {name: [] for name in compared}
+    signs = {name: -1.0 if name in lower else 1.0 for name in compared}
     samples = 2 * count if labels else count
     rounds = samples + swaps
     for weights, done in counted(resamples(len(one), count, seed, clusters)):
         tell(done, rounds)
         before, after = one.aggregate(weights), two.aggregate(weights)
         for name in compared:
-            drawn[name].append(_sign(name) * (after[name] - before[name]))
+            drawn[name].append(signs[name] * (after[name] - before[name]))
     together = Together.of(len(one), clusters)
     found = {
-        name: _verdict(points[0][name], points[1][name], _sign(name), np.concatenate(drawn[name]) if drawn[name] else np.zeros(0), together)
+        name: _verdict(points[0][name], points[1][name], signs[name], np.concatenate(drawn[name]) if drawn[name] else np.zeros(0), together)
         for name in compared
     }
     if labels:
@@ -577,10 +575,11 @@ def drawn(rows: Countable, name: str, *, count: int, seed: int, clusters: Ints |
     return np.concatenate([np.zeros(0), *(rows.aggregate(weights)[name] for weights in resamples(len(rows), count, seed, clusters))])
 
 
-def apart(name: str, before: tuple[float, Floats], after: tuple[float, Floats], clusters: Ints) -> dict[str, Any]:
+def apart(before: tuple[float, Floats], after: tuple[float, Floats], clusters: Ints, *, lower_is_better: bool = False) -> dict[str, Any]:
     """How much better the second is, as an entry of `paired_rows`. before, after: a model's score and what `drawn` has of it (B,)."""
-    differences = _sign(name) * (after[1] - before[1])
-    return _verdict(before[0], after[0], _sign(name), differences, Together.of(len(clusters), clusters))
+    sign = -1.0 if lower_is_better else 1.0
+    differences = sign * (after[1] - before[1])
+    return _verdict(before[0], after[0], sign, differences, Together.of(len(clusters), clusters))
 
 
 def counted(blocks: Iterable[Floats]) -> Iterator[tuple[Floats, int]]:
@@ -591,10 +590,6 @@ def counted(blocks: Iterable[Floats]) -> Iterator[tuple[Floats, int]]:
         done += len(block)
 
 
-def _sign(name: str) -> float:
-    return -1.0 if name in LOWER_IS_BETTER else 1.0
-
-
 def _verdict(before: float, after: float, sign: float, differences: Floats, together: Together) -> dict[str, Any]:
     difference = sign * (after - before)
     low, high = _interval(differences, difference, together) if len(differences) else (float("nan"), float("nan"))
@@ -602,11 +597,11 @@ def _verdict(before: float, after: float, sign: float, differences: Floats, toge
     return {"baseline": before, "candidate": after, "difference": difference, "low": low, "high": high, "verdict": told}
 
 
-def as_change(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+def as_change(found: Mapping[str, Any], *, lower_is_better: bool) -> dict[str, Any]:
     """What `paired_rows` found of a metric as pages show it: difference, low and high are candidate minus baseline, and better says whether
     "up" or "down" is good."""
-    if name not in LOWER_IS_BETTER or found["difference"] is None:
-        return dict(found) | {"better": "down" if name in LOWER_IS_BETTER else "up"}
+    if not lower_is_better or found["difference"] is None:
+        return dict(found) | {"better": "down" if lower_is_better else "up"}
     low, high = (None if found[end] is None else -found[end] for end in ("high", "low"))
     return dict(found) | {"difference": -found["difference"], "low": low, "high": high, "better": "down"}
 

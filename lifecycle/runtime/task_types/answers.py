@@ -1,7 +1,7 @@
-"""What an annotation of a task is: how it is read from whatever somebody gave, and what is done with it afterwards.
+"""Annotations of a task: parsing, comparing, merging, and displaying their values.
 
-A value is the JSON object that is stored, in one canonical form: equal annotations are equal as text. Labels are in it by their stable ids,
-or by their names where it comes from a file or goes into one. Offsets are Unicode code points, their end exclusive.
+A value is the stored JSON object in canonical form: equal annotations have equal JSON. Labels are referenced by stable id, or by name in
+imported and exported files. Offsets are Unicode code points; ends are exclusive.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from lifecycle.runtime.task_types.inputs import TEXT_LIMIT, BadInput, Cell, clea
 
 Value = dict[str, Any]
 Part = Hashable
-Read = Callable[[str], str]  # what a word of a file becomes: a label's name, or ""
-DROPPED = "a dropped class"
+Read = Callable[[str], str]  # maps a word in a file to a label name, or ""
+DROPPED = "a retired label"
+NO_LABELS = "none of the labels"
 
 
 class BadAnswer(BadInput):
-    """What was given isn't an annotation of the task. The message is a whole sentence."""
+    """The input isn't a valid annotation of the task. The message is a complete sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemContent:
-    """What an annotation is about. content: as Item.content; empty where the text is all."""
+    """What an annotation is about. content: as in Item.content; empty for plain text items."""
 
     text: str = ""
     content: Mapping[str, Any] = field(default_factory=dict)
@@ -37,17 +38,17 @@ class ItemContent:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels that an annotation may name. known: every accepted name or id → what the value names it by; None: all names."""
+    """The labels an annotation may use. known: accepted name or id → reference used in the value; None: any name."""
 
     known: Mapping[str, str] | None
 
     @classmethod
     def any(cls) -> Labels:
-        """Every name is accepted: those of a file that nobody has imported yet. `Answers.rename` then leads to stable ids."""
+        """Accept every name, for files that aren't imported yet. `Answers.rename` maps names to stable ids later."""
         return cls(None)
 
     def resolve(self, raw: Any) -> str:
-        """What the value names a label by. Raises BadAnswer, with the nearest name."""
+        """The value's reference to a label. Raises BadAnswer with the closest name."""
         if self.known is None:
             if isinstance(raw, str) and raw.strip():
                 return raw
@@ -61,10 +62,10 @@ class Labels:
 
 
 class Answers(ABC):
-    """The annotations of a task that are whole: two of them are equal or they aren't.
+    """Annotations of a task that are compared as a whole: two are equal or not.
 
-    name: the one key of the value. choices: the words that an annotation is one of, with what they mean; none where it isn't one.
-    coefficients: of agreement, as `labeling.agreement` names them.
+    name: the single key of the value. choices: the allowed words with their display names; empty if the annotation isn't one of a fixed
+    set. coefficients: agreement coefficients, named as in `quality.agreement`.
     """
 
     name: str
@@ -73,48 +74,48 @@ class Answers(ABC):
 
     @abstractmethod
     def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
-        """The value that somebody gave about an item. Raises BadAnswer."""
+        """The value of an input for an item. Raises BadAnswer."""
 
     @abstractmethod
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
-        """What a file or a labeling tool says, for `parse`; None where it says nothing. Lenient where `parse` is strict.
+        """Convert a cell of a file or labeling tool to input for `parse`; None if empty. More lenient than `parse`.
 
-        read: asked once for each word that a cell names a label or a choice by; where it gives "", that is left out. Raises BadInput.
+        read: called once for each word that names a label or choice; "" leaves the word out. Raises BadInput.
         """
 
     def meant(self, word: str) -> str:
-        """The choice that a word of a file means; the word where it means none."""
+        """The choice a word in a file stands for; the word itself if none."""
         return word
 
     @abstractmethod
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
-        """The value as a line for people. names: of labels, by what the value names them by. text: of the item."""
+        """The value as a line of text. names: label names by reference. text: of the item."""
 
     def parts(self, value: Value) -> Sequence[Part]:
-        """What annotations are compared by."""
+        """The parts that annotations are compared by."""
         return (canonical(value),)
 
     def join(self, parts: Iterable[Part]) -> Value | None:
-        """The value with these parts; of none the empty one. None where there is no such value."""
+        """The value with these parts; the empty value for no parts. None if there is no such value."""
         found = set(parts)
         return json.loads(str(found.pop())) if len(found) == 1 else None
 
     def label_of(self, part: Part) -> str:
-        """The label that a part names; empty for none."""
+        """The label of a part; empty if it has none."""
         return ""
 
     def relabel(self, part: Part, label: Any) -> Part:
-        """A part with another label."""
+        """The part with another label."""
         return part
 
     def rename(self, value: Value, names: Mapping[str, str]) -> Value | None:
-        """The value with its labels by these names or ids; None where one has none."""
+        """The value with its labels mapped; None if a label isn't in `names`."""
         return value
 
     def merge(self, values: Sequence[Value]) -> Value | None:
-        """What more than half of these annotations have, part by part.
+        """The majority vote on each part of these annotations.
 
-        None where there is no such value, or where no part is shared though most annotations have some.
+        None if there is no such value, or if no part has a majority although most annotations have parts.
         """
         counts = Counter(part for value in values for part in set(self.parts(value)))
         shared = [part for part, count in counts.items() if 2 * count > len(values)]
@@ -122,15 +123,15 @@ class Answers(ABC):
         return self.join(shared) if shared or 2 * empty > len(values) else None
 
     def frozen(self, value: Value) -> str:
-        """The value in a manifest, its labels by name; empty for text that people wrote, which can be erased."""
+        """The value in a manifest, with label names; empty for human-written text, which can be erased."""
         return canonical(value[self.name])
 
 
 class LabelAnswers(Answers):
-    """Annotations that name labels. A part is its label, where it isn't more."""
+    """Annotations that reference labels. By default a part is a label."""
 
     def label_of(self, part: Any) -> str:
-        """The part."""
+        """The part itself."""
         return str(part)
 
     def relabel(self, part: Any, label: Any) -> Part:
@@ -138,7 +139,7 @@ class LabelAnswers(Answers):
         return label  # type: ignore[no-any-return]
 
     def rename(self, value: Value, names: Mapping[str, str]) -> Value | None:
-        """By relabelled parts: those that are equal then become one."""
+        """Relabel each part; parts that become equal are merged."""
         parts = self.parts(value)
         if any(self.label_of(part) not in names for part in parts):
             return None
@@ -146,12 +147,12 @@ class LabelAnswers(Answers):
 
 
 def canonical(value: Any) -> str:
-    """The value as text: equal values give equal texts. Digests are over these bytes."""
+    """The value as canonical JSON: equal values give equal text. Digests cover these bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def listed(raw: Any, name: str) -> list[Any]:
-    """The list under the one key that the value has. Raises BadAnswer."""
+    """The list under the value's single key. Raises BadAnswer."""
     found = raw.get(name) if isinstance(raw, Mapping) and set(raw) == {name} else None
     if not isinstance(found, list):
         raise BadAnswer("shape", f"An annotation of this dataset is an object with a list of {name}.", "Reload the page.")
@@ -159,8 +160,7 @@ def listed(raw: Any, name: str) -> list[Any]:
 
 
 def written(raw: Any, what: str) -> str:
-    """A text that somebody wrote, as it is. what: its name in messages. Raises BadAnswer for none, a blank or too long one, or one that no
-    database keeps."""
+    """Human-written text, unchanged. what: its name in messages. Raises BadAnswer if it is blank, too long, or can't be stored."""
     if not isinstance(raw, str) or not raw.strip():
         raise BadAnswer("blank", f"{what} is empty.", "Write something, or skip the item.")
     if len(raw) > TEXT_LIMIT:

@@ -1,7 +1,7 @@
-"""What a model must beat, learnt from the same training rows: what a report says of it, and how a run stands to it on the same rows.
+"""Baselines trained on the same rows as a model, their scores in a report, and the paired comparison with a run.
 
-A baseline's leading score on each resample is kept with its scores: a later run on these rows draws the same resamples, so the two are
-paired though the baseline isn't fitted again.
+The main score of a baseline on each resample is stored: a later run on the same rows draws the same resamples, so both are paired without
+refitting the baseline.
 """
 
 from __future__ import annotations
@@ -19,28 +19,29 @@ from lifecycle.runtime.task_types.measures import Metrics
 from lifecycle.runtime.task_types.rows import Rows, Vectors
 
 ITERATIONS = 100
-TOLERANCE = 1e-3  # ten times scikit-learn's: faster with many classes, for nearly the same accuracy
-OF_WORDS, OF_VECTORS = 10.0, 30.0  # how little a regression on TF-IDF, and on vectors of length 1, is held back
+TOLERANCE = 1e-3  # ten times scikit-learn's: faster with many labels, at nearly the same accuracy
+OF_WORDS, OF_VECTORS = 10.0, 30.0  # inverse regularisation strength of the regression on TF-IDF and on unit-length embeddings
 
-Answer = Callable[[Rows], Countable]  # rows as a baseline answers them, ready to be counted
-Learn = Callable[[Rows, int, int, Vectors | None], dict[str, Answer]]  # (training rows, labels, seed, vectors) → baselines by name
+Answer = Callable[[Rows], Countable]  # rows → a baseline's predictions, ready for scoring
+Learn = Callable[[Rows, int, int, Vectors | None], dict[str, Answer]]  # (training rows, labels, seed, embeddings) → baselines by name
 Answered = TypeVar("Answered")
 
 
 def tfidf() -> TfidfVectorizer:
-    """Of words and word pairs."""
+    """TF-IDF of words and word pairs."""
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=20_000, token_pattern=r"(?u)\S+")  # noqa: S106
 
 
 def regression(seed: int, strength: float = 1.0, *, intercept: bool = True) -> LogisticRegression:
-    """strength: of what is learnt, against a penalty of 1."""
+    """Logistic regression. strength: inverse regularisation strength, scikit-learn's C."""
     return LogisticRegression(C=strength, fit_intercept=intercept, max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed)
 
 
 def of_texts(
     train: Rows, learn: Callable[[Any, float], Callable[[Any], Answered]], vectors: Vectors | None
 ) -> dict[str, Callable[[Rows], Answered]]:
-    """The two that learn from rows of numbers (N, F), such as `learn` gives answers by: TF-IDF, and vectors where there are any."""
+    """The two baselines fitted on feature matrices (N, F): on TF-IDF, and on embeddings if available. learn: (features, strength) →
+    predictor."""
     words = tfidf()
     by_words = learn(words.fit_transform(train.texts), OF_WORDS)
     found = {"tfidf_logreg": lambda rows: by_words(words.transform(rows.texts))}
@@ -51,19 +52,18 @@ def of_texts(
     return found
 
 
-DIGITS = 7  # that are kept of a score of a resample
+DIGITS = 7  # stored for each score on a resample
 
 
 class Measured(NamedTuple):
-    """scores: `beside` of a task's metrics, on some rows, with intervals {name: {low, high}}. drawn: the leading one on each resample;
-    None where a resample has none."""
+    """scores: the metrics in `beside`, with intervals {name: {low, high}}. drawn: the main score on each resample; None if undefined."""
 
     scores: dict[str, Any]
     drawn: list[float | None]
 
 
 def measure(scored: Countable, rows: Rows, *, by: Metrics, count: int, seed: int) -> Measured:
-    """A baseline's answers to these rows, ready to be counted. by: the task's metrics."""
+    """Score a baseline's predictions on these rows. by: the task's metrics."""
     every = metrics.summary(scored, count=count, seed=seed, clusters=rows.codes)
     known = [name for name in by.beside if name in every]
     intervals = {name: every["intervals"][name] for name in known if name in every["intervals"]}
@@ -71,17 +71,21 @@ def measure(scored: Countable, rows: Rows, *, by: Metrics, count: int, seed: int
 
 
 def drawn(scored: Countable, rows: Rows, by: Metrics, count: int, seed: int) -> Floats:
-    """The leading score of each resample (count,)."""
+    """The main score on each resample (count,)."""
     return metrics.drawn(scored, by.leading.name, count=count, seed=seed, clusters=rows.codes).round(DIGITS)
 
 
 def told(own: Countable, rows: Rows, found: Mapping[str, Measured], *, by: Metrics, count: int, seed: int) -> dict[str, Any]:
-    """The parts of a report that tell of baselines. own: the run's answers to the same rows. {"baselines": their scores, "baselines_drawn",
-    "against": of each baseline the leading score as of `metrics.paired_rows`, the run as the candidate}."""
-    name = by.leading.name
+    """The report's sections on baselines. own: the run's predictions on the same rows. {"baselines": scores, "baselines_drawn", "against":
+    for each baseline the paired difference of the main score, as in `metrics.paired_rows`, with the run as the candidate}."""
+    name, lower = by.leading.name, by.leading.lower_is_better
     value, ours = metrics.point_estimates(own)[name], drawn(own, rows, by, count, seed)
     against = {
-        baseline: {name: metrics.apart(name, (each.scores[name], np.array(each.drawn, dtype=np.float64)), (value, ours), rows.codes)}
+        baseline: {
+            name: metrics.apart(
+                (each.scores[name], np.array(each.drawn, dtype=np.float64)), (value, ours), rows.codes, lower_is_better=lower
+            )
+        }
         for baseline, each in found.items()
         if each.scores.get(name) is not None
     }

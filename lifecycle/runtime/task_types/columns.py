@@ -1,4 +1,4 @@
-"""What the columns of a file are used for, and the names by which they are recognised."""
+"""Roles of a file's columns, and the names by which they are recognised."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a column is used for. All but metadata and ignore are taken by one column at most. words: as people read it."""
+    """What a column is used for. Only metadata and ignore can be assigned to several columns. words: the display name."""
 
     words: str
 
@@ -18,21 +18,21 @@ class Role(StrEnum):
     FIRST = "first", "First response"
     SECOND = "second", "Second response"
     RESPONSES = "responses", "Responses, as a list"
-    COMPLETION = "completion", "Completion: the assistant's answer to the prompt"
-    CONTEXT = "context", "Context: stands below the text"
+    COMPLETION = "completion", "Completion: the assistant's response to the prompt"
+    CONTEXT = "context", "Context: shown below the text"
     CONTENT = "content", "Content, as one JSON object"
-    LABEL = "label", "Label: what is said of the text"
-    ANNOTATOR = "annotator", "Annotator: who gave the label"
+    LABEL = "label", "Label: the annotation of the text"
+    ANNOTATOR = "annotator", "Annotator: who labeled the text"
     ID = "id", "Id"
-    GROUP = "group", "Group: never on both sides of a split"
+    GROUP = "group", "Group: rows that stay in the same split"
     TIME = "time", "Time"
     SPLIT = "split", "Split"
-    METADATA = "metadata", "Metadata: kept beside the text"
+    METADATA = "metadata", "Metadata: stored with the text"
     PACKED = "packed", "Metadata, as one JSON object"
-    IGNORE = "ignore", "Left out"
+    IGNORE = "ignore", "Not imported"
 
     def __new__(cls, value: str, words: str = "") -> Role:
-        """A role with its words."""
+        """Create a role with its display name."""
         made = str.__new__(cls, value)
         made._value_, made.words = value, words
         return made
@@ -41,7 +41,7 @@ class Role(StrEnum):
 OF_ITEMS = (
     Role.TEXT, Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.FIRST, Role.SECOND, Role.RESPONSES, Role.CONTEXT, Role.CONTENT,
 )  # fmt: skip
-NAMES: Mapping[Role, tuple[str, ...]] = {  # plain ones, the best first, where a task has none of its own
+NAMES: Mapping[Role, tuple[str, ...]] = {  # normalised names, best first, unless the task has its own
     Role.TEXT: (
         "text", "fulltext", "sentence", "utterance", "message", "body", "content", "comment", "review",
         "tweet", "document", "question", "query", "input", "sms",
@@ -64,5 +64,5 @@ NAMES: Mapping[Role, tuple[str, ...]] = {  # plain ones, the best first, where a
 
 
 def plain_name(column: str) -> str:
-    """A column's name without case, blanks and marks, and without the place that a labeling tool puts in front."""
+    """The column's name without case, spaces, and punctuation, and without a labeling tool's `data.` prefix."""
     return re.sub(r"[\W_]", "", column.casefold().removeprefix("data."))

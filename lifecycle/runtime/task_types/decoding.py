@@ -1,4 +1,4 @@
-"""What becomes of a model's logits: what is fitted to them on validation, what they are decoded to, and what is predicted. numpy."""
+"""From a model's logits to predictions: calibration on validation, decoding, and output. Needs numpy."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lifecycle.runtime.statistics.metrics import Ints
 
 
 class Card(Protocol):
-    """What an artifact says of its logits. labels: in their order. temperature: what they are divided by. The rest as a task needs it:
-    thresholds: one a label. operating: what these are chosen for. deciding: the one label with a threshold; cut: the same by its number."""
+    """The decoding parameters in an artifact. labels: in order. temperature: divides logits. Depending on the task, thresholds: one per
+    label; operating: the targets they were chosen for; deciding: the single label with a threshold; cut: its number."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """In order of the logits."""
+        """In the order of the logits."""
 
     @property
     def temperature(self) -> float:
@@ -32,15 +32,15 @@ class Card(Protocol):
 
     @property
     def operating(self) -> Any:
-        """With by, target, missed and promised."""
+        """With by, target, missed, and promised."""
 
     @property
     def deciding(self) -> Deciding | None:
-        """Of one label."""
+        """For one label."""
 
     @property
     def cut(self) -> Cut | None:
-        """Of that label."""
+        """Number of that label."""
 
 
 C = TypeVar("C", bound=Card)
@@ -48,12 +48,11 @@ P = TypeVar("P")
 
 
 class Decoding(ABC, Generic[P]):
-    """Logits are of N rows: an array (N, …), or the tokens of each text. Decoded, they are probabilities or strengths of the same shape."""
+    """Logits cover N rows: an array (N, …), or one array of tokens per text. Decoding gives probabilities or scores of the same shape."""
 
     @abstractmethod
     def fit(self, card: C, logits: Any, truth: Any, clusters: Ints | None = None) -> C:
-        """The card with what turns these logits best into predictions. clusters: number of each row's cluster (N,), None where rows are
-        independent."""
+        """Fit the card to validation logits. clusters: number of each row's cluster (N,), None if rows are independent."""
 
     def decode(self, logits: Any, temperature: float = 1.0) -> Any:
         """Softmax over the labels."""
@@ -61,18 +60,18 @@ class Decoding(ABC, Generic[P]):
 
     @abstractmethod
     def predicted(self, decoded: Any, truth: Any, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> P:
-        """The rows as the task's measures and its file take them. clusters: as of `fit`."""
+        """The rows as the task's measures and predictions file expect them. clusters: as in `fit`."""
 
     @abstractmethod
     def predictions(self, decoded: Any, card: Card) -> list[dict[str, Any]]:
-        """What is predicted of each row, labels by name."""
+        """The prediction for each row, with label names."""
 
     def told(self, prediction: Mapping[str, Any]) -> Any:
-        """What is equal of two equal predictions: all but how sure they are."""
+        """What identifies equal predictions: everything except confidence."""
         return {name: value for name, value in prediction.items() if name != "confidence"}
 
     def agree(self, one: Any, two: Any, card: Card) -> float:
-        """Share (0 to 1) of rows of which two models' logits predict the same."""
+        """Share of rows (0 to 1) with the same prediction from two models' logits."""
         first, second = (self.predictions(self.decode(logits, card.temperature), card) for logits in (one, two))
         return float(np.mean([self.told(mine) == self.told(other) for mine, other in zip(first, second, strict=True)]))
 

@@ -1,4 +1,4 @@
-"""Rows of a dataset version as files have them: what a format is given, what it can't hold, and lines of JSON."""
+"""Exporting rows of a dataset version: input of each format, dropped information, and JSON lines."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Object = dict[str, Any]
 
 
 class Entry(NamedTuple):
-    """A row of a dataset version. label: the name of its label, or what the value of the task holds, its labels by name.
+    """A row of a dataset version. label: its label name, or the task's value with label names.
 
-    content: as Item.content, empty where the text is all. item, decision: digests.
+    content: as in Item.content, empty for plain text. item, decision: digests.
     """
 
     text: str
@@ -34,30 +34,30 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """What is counted while a file is written. rows: written. neutralised: cells that a spreadsheet would have run. losses: by code."""
+    """Counts of a written file. rows: written. neutralised: cells that a spreadsheet would execute. losses: dropped information by code."""
 
     rows: int = 0
     neutralised: int = 0
     losses: Counter[str] = field(default_factory=Counter)
 
 
-Lines = Callable[[Entry, Tally], Iterable[str]]  # an entry as rows of a file, each with its line ends
+Lines = Callable[[Entry, Tally], Iterable[str]]  # an entry as lines of a file, with line ends
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A format that a task has of its own: text files, one a split. labels: the only ones that it holds; empty for any."""
+    """A format specific to a task: text files, one per split. labels: the only ones it supports; empty for any."""
 
     lines: Lines
     labels: tuple[str, ...] = ()
 
     def fits(self, labels: Sequence[str]) -> bool:
-        """Whether it holds rows with these labels."""
+        """Whether it supports rows with these labels."""
         return not self.labels or set(labels) <= set(self.labels)
 
 
 def json_lines(objects: Callable[[Entry, Tally], Iterable[Object]]) -> Lines:
-    """Objects of an entry as lines of JSON, each with the id, the group, the time and the metadata of the row."""
+    """Write an entry's objects as JSON lines with the row's id, group, time, and metadata."""
 
     @wraps(objects)
     def lines(entry: Entry, tally: Tally) -> Iterator[str]:
@@ -68,7 +68,7 @@ def json_lines(objects: Callable[[Entry, Tally], Iterable[Object]]) -> Lines:
 
 
 def beside(entry: Entry, taken: Object, tally: Tally) -> Object:
-    """Id, group, time and metadata of a row, under names that aren't taken."""
+    """Id, group, time, and metadata of a row, under names that aren't taken."""
     known = {name: value for name, value in (("id", entry.id), ("group", entry.group), ("time", entry.time)) if value}
     rest = {name: cell for name, cell in entry.metadata.items() if not is_inside(name, taken)}
     more = {name: structure(cell) for name, cell in rest.items() if name not in taken and name not in known}
@@ -77,14 +77,14 @@ def beside(entry: Entry, taken: Object, tally: Tally) -> Object:
 
 
 def is_inside(name: str, taken: Object) -> bool:
-    """Whether the object has a dotted name already."""
+    """Whether the object already has a dotted name."""
     head, _, rest = name.partition(".")
     inner = taken.get(head)
     return isinstance(inner, dict) and rest in inner
 
 
 def structure(cell: str) -> Any:
-    """A list or an object that was kept as JSON text, where there is only one way to write it; any other text as it is."""
+    """A list or object stored as JSON text, if it has a unique spelling; other text unchanged."""
     if cell[:1] not in ("[", "{"):
         return cell
     try:
@@ -95,6 +95,6 @@ def structure(cell: str) -> Any:
 
 
 def count_bare(entry: Entry, tally: Tally) -> None:
-    """Count what a format that holds texts and labels alone leaves out of a row."""
+    """Count what a row loses in a format of only texts and labels."""
     for code, value in (("ids", entry.id), ("groups", entry.group), ("times", entry.time), ("metadata", entry.metadata)):
         tally.losses[code] += bool(value)

@@ -1,4 +1,4 @@
-"""fastText: __label__ and the names of labels, then the text, one row a line."""
+"""fastText: __label__ and label names, then the text, one row per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPACE = re.compile(r"\s+")
 
 
 def lines(entry: Entry, names: Sequence[str], tally: Tally) -> Iterator[str]:
-    """The line of a row with these labels; none, counted, for a text that reads as a label."""
+    """The line of a row with these labels; empty, and counted, if the text itself starts like a label."""
     text = BREAK.sub(" ", entry.text).lstrip()
     if text.startswith(PREFIX):
         tally.losses["like_label"] += 1

@@ -1,4 +1,4 @@
-"""What files of a task look like: those that come in, the rows that the engine reads, and the formats of exports."""
+"""File formats of a task: imports, training rows, and exports."""
 
 from __future__ import annotations
 
@@ -17,28 +17,27 @@ from lifecycle.runtime.task_types.tools import Tool
 
 
 class Unlearnable(Exception):
-    """No model can learn from a row. Its text says what is the matter, such as "with calls of tools"."""
+    """A row can't be used for training. The message is the reason, such as "with tool calls"."""
 
 
 class Remark(NamedTuple):
-    """What is odd about an item that is kept all the same. words: behind the place of its row."""
+    """A problem that doesn't prevent an item's import. words: follow the location of the row."""
 
     code: str
     words: str
-    next_step: str = "Nothing, if that is right."
+    next_step: str = "No action needed if this is intended."
 
 
 class Formats(ABC):
-    """The files of one task, whose items are texts where it doesn't say otherwise.
+    """File formats of one task. Items are texts unless overridden.
 
-    What comes in. cells: the kinds of a labeling tool's cells that answer
-    it, the best first. takes_lists: whether a list of names beside a text can be an annotation. ways: the columns that make an item, for
-    each way to lay it out; optional: those that may be beside them. columns: names that are recognised in the place of `NAMES`. layouts: of
-    files that it takes, with what each of their columns is used for.
+    Import. cells: kinds of labeling tool cells that can hold annotations, best first. takes_lists: whether a list of names beside a text
+    can be an annotation. ways: column roles that make up an item, for each layout; optional: additional roles. columns: recognised names
+    that replace `NAMES`. layouts: supported file layouts, with the role of each column.
 
-    What goes out. tools: the labeling tools that can keep annotations. tags: of Label Studio's configuration that ask for them; of
-    choices with "multiple" behind where there may be several. rows_in_words: what each row of a dataset version has, where annotations name
-    no labels. exports: formats of its own beside those of every task, by their keys.
+    Export. tools: labeling tools that can store annotations. tags: the Label Studio controls that ask for them; "multiple" after choices if
+    several are allowed. rows_in_words: description of a dataset version's rows for tasks without labels. exports: formats of this task
+    besides the common ones, by key.
     """
 
     cells: tuple[CellKind, ...]
@@ -54,56 +53,56 @@ class Formats(ABC):
 
     @property
     def item_roles(self) -> frozenset[Role]:
-        """What columns can be used for to make an item."""
+        """Column roles that can make up an item."""
         return frozenset({role for way in self.ways for role in way} | {*self.optional})
 
-    # ── Items of a file ──────────────────────────────────────────────────────
+    # ── Importing items ──────────────────────────────────────────────────────
     def text(self, cell: str) -> str:
         """The text in a text column's cell. Raises BadInput."""
         return cell
 
     def content(self, cells: Mapping[Role, str]) -> dict[str, Any] | None:
-        """What an item is, as `Item.content`; None where the text is all. cells: of the columns that are used for it. Raises BadInput."""
+        """The item's content as in `Item.content`; None for plain text. cells: of the columns with item roles. Raises BadInput."""
         return text.with_context(cells[Role.TEXT], cells.get(Role.CONTEXT, ""))
 
     def whole(self, cell: str) -> dict[str, Any]:
-        """The same as one JSON object, as exports write it. Raises BadInput."""
+        """The content from one JSON object, as exports write it. Raises BadInput."""
         raw = loaded(cell, "contents")
         if not isinstance(raw, dict) or (found := self.content_in(raw)) is None:
-            raise BadContent("content", "The content isn't an object of what this dataset's items are.")
+            raise BadContent("content", "The content isn't an object that this dataset's items can have.")
         return found
 
     def content_in(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What an object says of an item; None where it isn't one. Raises BadContent."""
+        """Validate an object as content; None if it isn't one. Raises BadContent."""
         if isinstance(raw.get("text"), str) and isinstance(raw.get("context"), str):
             return {"text": raw["text"], "context": raw["context"]}
         return None
 
     def readable(self, content: Mapping[str, Any]) -> str:
-        """A content as one text to be read and searched."""
+        """The content as one text for display and search."""
         return text.as_read(content)
 
     def remarks(self, content: Mapping[str, Any]) -> Sequence[Remark]:
-        """What is odd about a content that can be kept."""
+        """Problems with a content that don't prevent its import."""
         return ()
 
     def implied(self, item: ItemContent, columns: Mapping[Role, str]) -> Any:
-        """What a row without a label says, for `Answers.parse`; None for nothing. columns: their names by what they are used for."""
+        """The annotation in a row without a label column, as input for `Answers.parse`; None if there is none. columns: names by role."""
         return None
 
-    # ── Labeling tools ───────────────────────────────────────────────────────
+    # ── Labeling tools ──────────────────────────────────────────────────────
     @abstractmethod
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
-        """The elements of a configuration with which the same annotations can be given in Label Studio, as XML."""
+        """Label Studio controls for the same annotations, as XML."""
 
-    # ── Rows that go out ─────────────────────────────────────────────────────
+    # ── Exporting rows ───────────────────────────────────────────────────────
     @abstractmethod
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
-        """The columns of a Hugging Face data set; lines of JSON where rows have keys that others haven't."""
+        """Columns of a Hugging Face dataset; JSON lines if rows differ in their keys."""
 
     def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any] | None:
-        """A line of train.jsonl: what a model reads of an item and learns of it. value: its labels by name.
+        """A row of train.jsonl: the model's input and target. value: with label names.
 
-        None where the item was erased. Raises Unlearnable.
+        None if the item was erased. Raises Unlearnable.
         """
         return {"text": item.text, **value}

@@ -1,4 +1,4 @@
-"""What groups of rows are made and measured by: slices and fairness. numpy."""
+"""Inputs of group metrics: slices and fairness. Needs numpy."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of each row. truth, given: their numbers (N,), or of sets whether a row has each (N, C)."""
+    """Labels of each row. truth, given: their numbers (N,), or for multi-label whether a row has each (N, C)."""
 
     labels: tuple[str, ...]
     truth: NDArray[np.generic]
     given: NDArray[np.generic]
 
     def of(self, label: str) -> tuple[Bools, Bools]:
-        """Whether each row has this class, and whether it was answered with it (N,)."""
+        """Whether each row has this label, and whether it was predicted (N,)."""
         number = self.labels.index(label)
         held, said = ((each == number) if each.ndim == 1 else each[:, number].astype(np.bool_) for each in (self.truth, self.given))
         return held, said
@@ -31,10 +31,9 @@ class Classes:
 
 @dataclass(frozen=True)
 class Grouped:
-    """Rows in file order. measures: quotients, by the first of which groups are compared unless another is asked for, and others. wrong:
-    which rows have a mistake (N,), None where a row is not right or wrong. weight: how bad it is, the worst the highest (N,). classes: None
-    where the task has none that fairness could be told of. clusters: number of each row's cluster, such as near duplicates (N,); None where
-    each is one of its own."""
+    """Rows in file order. measures: ratio metrics; groups are compared by the first unless another is requested. wrong: which rows have an
+    error (N,), None if rows aren't right or wrong. weight: severity, highest is worst (N,). classes: None for tasks without labels to
+    assess fairness on. clusters: number of each row's cluster, such as near-duplicates (N,); None if rows are independent."""
 
     ids: tuple[str, ...]
     measures: tuple[Measure, ...]
@@ -45,17 +44,17 @@ class Grouped:
 
     @property
     def counted(self) -> int:
-        """How many clusters the rows come in."""
+        """The number of clusters."""
         return len(self.ids) if self.clusters is None else int(self.clusters.max()) + 1
 
     @property
     def quotients(self) -> dict[str, Quotient]:
-        """The measures by which groups can be compared, by name."""
+        """The metrics that groups can be compared by, by name."""
         return {each.name: each for each in self.measures if isinstance(each, Quotient)}
 
     def worst_first(self, by: str) -> list[int]:
-        """All rows: those with a mistake first, then by weight; where none is right or wrong by the quotient `by`, the lowest first, and
-        those last of which it says nothing; by id where they are equal."""
+        """All rows: errors first, then by weight; if rows aren't right or wrong, by the metric `by`, lowest first, rows without it last;
+        ties by id."""
         if self.wrong is not None:
             return [int(row) for row in np.lexsort((np.array(self.ids), -self.weight, ~self.wrong))]
         chosen = self.quotients[by]
@@ -65,11 +64,11 @@ class Grouped:
 
 
 def share(name: str, right: NDArray[np.bool_]) -> Quotient:
-    """Of rows that are right (N,)."""
+    """The share of correct rows (N,)."""
     return Quotient(name, right.astype(np.float64), np.ones(len(right)), is_share=True)
 
 
 def mean(name: str, values: Floats) -> Quotient:
-    """Over the rows whose value (N,) is known; NaN says nothing."""
+    """The mean over rows with a value (N,); NaN is skipped."""
     known = ~np.isnan(values)
     return Quotient(name, np.where(known, values, 0.0), known.astype(np.float64))

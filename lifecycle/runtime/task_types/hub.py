@@ -1,4 +1,4 @@
-"""Columns of a data set on the Hugging Face Hub, with features as `datasets` describes them."""
+"""Columns of a dataset on the Hugging Face Hub, with features as `datasets` defines them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from lifecycle.runtime.task_types.exports import Entry, Tally
 
-Feature = Any  # an object of JSON, or a list of the one that its entries are
+Feature = Any  # a JSON object, or a list of the object that its entries have
 TEXT: Feature = {"dtype": "string", "_type": "Value"}
 PLACE: Feature = {"dtype": "int64", "_type": "Value"}
 
 
 @dataclass(frozen=True, slots=True)
 class HubColumns:
-    """The columns of a task. features: by name, beside the text. row: their values. text: the text's column. note: for the README."""
+    """The columns of a task. features: by name, besides the text. row: their values. text: the text column. note: for the README."""
 
     features: Mapping[str, Feature]
     row: Callable[[Entry, Tally], Mapping[str, Any]]
@@ -24,7 +24,7 @@ class HubColumns:
 
 
 def class_label(names: Sequence[str]) -> Feature:
-    """Numbers of labels with their names."""
+    """Label numbers with names."""
     return {"names": list(names), "_type": "ClassLabel"}
 
 

@@ -1,4 +1,4 @@
-"""What a task is given from outside: cells of files and of labeling tools, and why one can't be used."""
+"""Cells of files and labeling tools, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from lifecycle.runtime.refusals import Refused
 
-TEXT_LIMIT = 100_000  # characters of one text
+TEXT_LIMIT = 100_000  # characters per text
 
 
 class BadInput(Refused):
-    """What was given doesn't fit the task. code: tells the reasons apart. field: the part of the request or of the row that it is in."""
+    """The input doesn't fit the task. code: distinguishes the reasons. field: the part of the request or row it is in."""
 
     def __init__(self, code: str, message: str, next_step: str = "", field: str = "value") -> None:
         super().__init__(message, next_step=next_step, fields={field: [message]})
@@ -21,15 +21,14 @@ class BadInput(Refused):
 
 
 class BadContent(BadInput):
-    """What was given isn't a content of the task's items."""
+    """The input isn't a valid content of the task's items."""
 
     def __init__(self, code: str, message: str, next_step: str = "") -> None:
         super().__init__(code, message, next_step, field="content")
 
 
 class CellKind(StrEnum):
-    """What a cell holds: of a label column anything that a file may have there; else JSON of names, spans, texts, numbers of responses, or
-    messages; or one word."""
+    """A cell: anything for a label column; otherwise JSON of names, spans, texts, response numbers, or messages; or one word."""
 
     COLUMN = "column"
     NAMES = "names"
@@ -42,30 +41,30 @@ class CellKind(StrEnum):
 
 
 class Cell(NamedTuple):
-    """A label column's cell, or what one question of a labeling tool was answered with."""
+    """A label column's cell, or the answer to one question of a labeling tool."""
 
     kind: CellKind
     text: str
 
     @property
     def is_empty(self) -> bool:
-        """Whether it says nothing."""
+        """Whether it has no value."""
         return self.text.strip() in ("", "null")
 
 
 def clean(name: str) -> str:
-    """A name without blanks around it and with single ones inside."""
+    """A name with surrounding spaces removed and inner ones collapsed."""
     return " ".join(name.split())
 
 
 def has_invisible(name: str) -> bool:
-    """Whether a name has control or invisible characters, which no label may have. Blanks of all kinds are neither: `clean` takes them."""
+    """Whether a name has control or invisible characters, which labels may not have. White space is allowed: `clean` handles it."""
     return not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name)
 
 
 def loaded(text: str, what: str) -> Any:
-    """The JSON of a cell. what: its name in messages, such as "spans". Raises BadInput; also for what no database keeps: NaN, NUL, half of
-    a surrogate pair."""
+    """Parse the JSON of a cell. what: its name in messages, such as "spans". Raises BadInput, also for values that can't be stored: NaN,
+    NUL, half a surrogate pair."""
     try:
         found = json.loads(text, parse_constant=no_number)
         plain = json.dumps(found, ensure_ascii=False, allow_nan=False)
@@ -80,22 +79,22 @@ def loaded(text: str, what: str) -> Any:
 
 
 def no_number(word: str) -> None:
-    """NaN and Infinity aren't JSON. Raises ValueError."""
+    """Reject NaN and Infinity, which aren't JSON. Raises ValueError."""
     raise ValueError(word)
 
 
 def names_of(cell: Cell, what: str) -> list[str]:
-    """The texts of a cell with a JSON list of them, or its only word. Raises BadInput."""
+    """The texts of a cell: a JSON list of them, or a single word. Raises BadInput."""
     if cell.kind not in (CellKind.NAMES, CellKind.TEXTS):
         return [cell.text.strip()]
     found = loaded(cell.text, what)
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise BadInput("names", f"The {what} aren't a list of texts.")
+        raise BadInput("names", f"The {what} must be a list of texts.")
     return found
 
 
 def only(cell: Cell, what: str) -> str:
-    """The one text of such a cell. Raises BadInput for none or several."""
+    """The only text of such a cell. Raises BadInput for none or several."""
     found = names_of(cell, what)
     if len(found) != 1:
         raise BadInput("several", f"One annotator gave {len(found):,} {what}; this dataset takes one.", "Keep one of them.")

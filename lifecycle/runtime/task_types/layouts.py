@@ -1,4 +1,4 @@
-"""The layouts in which fine-tuners keep their data, recognised by the names of columns and the first rows."""
+"""Common layouts of fine-tuning data, recognised by column names and the first rows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ YES_NO = {"true", "false", "1", "0", "yes", "no"}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way to lay out data. columns: by plain name. messages: which of them hold messages, not texts. yes_no: the one of true or false.
+    """A file layout. columns: normalised names. messages: the columns with messages instead of text. yes_no: the column with true or false.
 
-    What a column is used for, a task says that takes the layout.
+    The role of each column is defined by the tasks that support the layout.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Layout:
     yes_no: str = ""
 
     def fits(self, names: Sequence[str], cells: Mapping[str, Sequence[str]]) -> bool:
-        """Whether a file has these columns and they hold what they should."""
+        """Whether a file has these columns with the expected contents."""
         if not all(name in names for name in self.columns):
             return False
         spoken = [cell for name in self.messages for cell in cells[name] if cell]
@@ -34,7 +34,7 @@ class Layout:
 OPENAI_PAIRS = Layout("OpenAI preference pairs", ("inputmessages", "preferredoutput", "nonpreferredoutput"))
 PAIRS = Layout("preference pairs", ("prompt", "chosen", "rejected"))
 SPLIT_PAIRS = Layout(
-    "preference pairs without a prompt, split where the two dialogues part", ("chosen", "rejected"), messages=("chosen", "rejected")
+    "preference pairs without a prompt, split where the two dialogues diverge", ("chosen", "rejected"), messages=("chosen", "rejected")
 )
 BARE_PAIRS = Layout("preference pairs without a prompt", ("chosen", "rejected"))
 UNPAIRED = Layout("unpaired preferences, one response with true or false", ("prompt", "completion", "label"), yes_no="label")
@@ -44,14 +44,14 @@ SPOKEN_PROMPTS = Layout("prompts and completions as messages", ("prompt", "compl
 ALPACA = Layout("Alpaca instructions", ("instruction", "input", "output"))
 INSTRUCTIONS = Layout("instructions", ("instruction", "output"))
 SUMMARIES = tuple(
-    Layout("texts and their summaries", (text, summary))
+    Layout("texts with summaries", (text, summary))
     for text in ("document", "article", "dialogue", "text")
     for summary in ("highlights", "summary", "target")
-    if (text, summary) != ("text", "target")  # which labels are called as well
+    if (text, summary) != ("text", "target")  # also the names of labels
 )
-RANKINGS = Layout("responses in order", ("responses", "ranking"))
+RANKINGS = Layout("ranked responses", ("responses", "ranking"))
 PROMPTS = Layout("prompts and completions", ("prompt", "completion"))
-LAYOUTS = (  # the first that fits is the one
+LAYOUTS = (  # the first match wins
     OPENAI_PAIRS, PAIRS, SPLIT_PAIRS, BARE_PAIRS, UNPAIRED, MESSAGES, SHARE_GPT, SPOKEN_PROMPTS, ALPACA, INSTRUCTIONS, *SUMMARIES, RANKINGS,
     PROMPTS,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How a model of a task is loaded and asked with nothing but public libraries, as its card shows it."""
+"""Code samples in a model card for loading a model and running it with only public libraries."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ scores = session.run(["logits"], inputs)[0][0] / about["temperature"]
 
 
 class Loading(ABC):
-    """The code for a folder that contains the version as `model/`. needs_torch: whether torch answers, else numpy and the graph."""
+    """The code sample for a folder that contains the version as `model/`. needs_torch: whether it uses torch instead of numpy and ONNX."""
 
     needs_torch = False
 
     @abstractmethod
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Python that answers one text. strategy: by which it learnt. decides: whether one label is the answer from a threshold on."""
+        """Python code that predicts for one text. strategy: of the fine-tuning. decides: whether one label has a threshold."""
 
 
 def of_graph(answer: str) -> str:
-    """The code that has a graph's logits, of a text or of its tokens, as `scores`, which `answer` goes on from."""
+    """The code that computes an ONNX graph's logits as `scores`, followed by `answer`."""
     return GRAPH.replace("{answer}", answer)

@@ -1,5 +1,5 @@
-"""predictions.parquet: one row an item, in file order, with what is true of it and what a model answers. The truth behind every later
-question. Its metadata names the task, where the file isn't from before that was kept."""
+"""predictions.parquet: one row per item, in file order, with truth and prediction; the source of every later analysis. Its metadata names
+the task, except in files from before it was stored."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ from lifecycle.runtime.task_types.grouped import Grouped
 from lifecycle.runtime.task_types.measures import P
 
 CLUSTER = "cluster"
-ROWS_AT_ONCE = 8_192  # whose probabilities are held at a time, where few of them are kept
+ROWS_AT_ONCE = 8_192  # batch size when few probabilities are kept
 
 
 @dataclass(frozen=True)
 class PredictionsFile(ABC, Generic[P]):
-    """The file of one task. task: its key. schema: its columns, of which id, split and cluster are written for every task."""
+    """The file of one task. task: its key. schema: its columns; id, split, and cluster are written for every task."""
 
     task: str
     schema: ClassVar[pa.Schema]
 
     @abstractmethod
     def columns(self, rows: P) -> Mapping[str, Any]:
-        """The columns that are the task's own."""
+        """The task's own columns."""
 
     def kept(self, rows: P) -> Mapping[str, str]:
-        """What the metadata holds beside the task."""
+        """The metadata besides the task."""
         return {}
 
     @abstractmethod
     def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> P:
-        """The predictions. rows: these alone, in this order; only: those of these ids. All by default."""
+        """The predictions. rows: only these, in this order; only: only these ids. All by default."""
 
     def scores(self, path: Path, label: str = "") -> Scores | None:
-        """What a threshold of a label is chosen by, or where it is empty of confidence; None where there is nothing to choose."""
+        """The data for choosing a label's threshold, or that of confidence if empty; None if there is nothing to choose."""
         return None
 
     def losses(self, path: Path) -> dict[str, float]:
-        """What each row loses under the model, in nats, by id; rows that have no loss are left out. By default a column of the file."""
+        """The loss of each row in nats, by id, without rows that have none. By default a column of the file."""
         table = pq.read_table(path, columns=["id", "loss"])
         return known(table["id"].to_pylist(), table["loss"].to_numpy())
 
     @abstractmethod
     def measured(self, path: Path) -> Grouped:
-        """What groups of the rows are measured by, each a cluster of its own. Reads no column more."""
+        """The data for group metrics, with rows as independent clusters. Reads no additional column."""
 
     def grouped(self, path: Path) -> Grouped:
-        """The same, with the clusters that the rows come in."""
+        """The data for group metrics, with the rows' clusters."""
         found, clusters = self.measured(path), read_clusters(path)
         if clusters is None or int(clusters.max()) + 1 == len(clusters):
             return found
@@ -68,7 +68,7 @@ class PredictionsFile(ABC, Generic[P]):
     def write(self, path: Path, rows: P, split: str) -> None:
         """Write the rows of a split."""
         count = len(rows.ids)
-        clusters = np.arange(count) if rows.clusters is None else rows.clusters  # each row one of its own where none are known
+        clusters = np.arange(count) if rows.clusters is None else rows.clusters  # each row is its own cluster if unknown
         columns = {"id": list(rows.ids), "split": [split] * count, CLUSTER: clusters.astype(np.int32), **self.columns(rows)}
         schema = self.schema.with_metadata({"task": self.task, **self.kept(rows)})
         temporary = path.with_name(f".{path.name}")
@@ -77,7 +77,7 @@ class PredictionsFile(ABC, Generic[P]):
 
 
 def read_table(path: Path, columns: Sequence[str], rows: Sequence[int] | None, only: Sequence[str] | None) -> pa.Table:
-    """These columns, and the clusters where the file has them, of these rows; as of `PredictionsFile.read`."""
+    """These columns and, if stored, clusters, for these rows; as in `PredictionsFile.read`."""
     wanted = None if only is None else pc.field("id").isin(pa.array(only, pa.string()))
     known = [CLUSTER] if CLUSTER in pq.read_schema(path).names else []
     table = pq.read_table(path, columns=[*columns, *known], filters=wanted)
@@ -85,27 +85,27 @@ def read_table(path: Path, columns: Sequence[str], rows: Sequence[int] | None, o
 
 
 def labels_in(schema: pa.Schema) -> tuple[str, ...]:
-    """The labels of a file in the order of their numbers."""
+    """The labels of a file by number."""
     return tuple(json.loads(schema.metadata[b"labels"]))
 
 
 def clusters_in(table: pa.Table) -> Ints | None:
-    """Number of each row's cluster (N,); None where the file has no such column."""
+    """Number of each row's cluster (N,); None if the file has no such column."""
     return table[CLUSTER].to_numpy().astype(np.int64) if CLUSTER in table.column_names else None
 
 
 def read_clusters(path: Path) -> Ints | None:
-    """The same of a file of any task."""
+    """Cluster numbers of a file of any task."""
     return clusters_in(pq.read_table(path, columns=[CLUSTER])) if CLUSTER in pq.read_schema(path).names else None
 
 
 def known(ids: Sequence[str], losses: NDArray[Any]) -> dict[str, float]:
-    """The rows that have a loss, by id, in their order."""
+    """The rows with a loss, by id, in order."""
     return {item: float(loss) for item, loss in zip(ids, losses, strict=True) if np.isfinite(loss)}
 
 
 def probabilities(path: Path) -> Iterator[NDArray[np.float64]]:
-    """Those of some rows after others (n, C)."""
+    """Concatenated rows of batches (n, C)."""
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=["probabilities"]):
             yield batch.column(0).flatten().to_numpy().reshape(batch.num_rows, -1)

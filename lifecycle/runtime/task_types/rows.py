@@ -1,4 +1,4 @@
-"""Rows of a split: their texts, and what each says."""
+"""Rows of a split: texts and targets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from lifecycle.runtime.statistics.clustered import Ints
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in file order. targets: what each says, as its learner reads it; empty where that was not asked for. left_out: what is the
-    matter with each line that is no row, such as "with calls of tools". clusters: name of the cluster that each row was split with, such as
-    near duplicates; its own id where the file names none."""
+    """Rows in file order. targets: as the learner reads them; empty if not requested. left_out: why lines are excluded, such as "with tool
+    calls". clusters: name of the cluster each row was split with, such as near-duplicates; the row's id if the file has none."""
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
@@ -24,23 +23,23 @@ class Rows:
 
     @property
     def codes(self) -> Ints:
-        """Number of each row's cluster (N,), as of `clustered.numbered`."""
+        """Number of each row's cluster (N,), as in `clustered.numbered`."""
         return clustered.numbered(self.clusters or self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-Vectors = Callable[[Rows], Any]  # of rows by a base that nobody tuned: (N, H), or what the task's baselines say
+Vectors = Callable[[Rows], Any]  # embeddings of rows by the base before fine-tuning: (N, H), or as the task's baselines expect
 
 
 def some(rows: Rows, kept: Sequence[int]) -> Rows:
-    """A few of the rows, in this order."""
+    """Some of the rows, in this order."""
     parts = {"ids": rows.ids, "texts": rows.texts, "targets": rows.targets, "clusters": rows.clusters or rows.ids}
     return Rows(**{name: tuple(each[at] for at in kept) for name, each in parts.items()})
 
 
 def parts(rows: Rows, at_once: int) -> Iterator[Rows]:
-    """The rows in order, so many at a time."""
+    """The rows in order, in batches."""
     for start in range(0, len(rows), at_once):
         yield some(rows, range(start, min(start + at_once, len(rows))))

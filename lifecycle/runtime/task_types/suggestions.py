@@ -1,51 +1,55 @@
-"""What a source says of an item before people do: a model, a labeling function, or a file. It is stored as it came, and what annotators and
-reviewers see first is made of it."""
+"""Pre-labels of an item from a model, a labeling function, or a file. They are stored as received; what annotators and reviewers see first
+is derived from them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from lifecycle.runtime.task_types.answers import Value
 
-Place = tuple[int, int]  # start and end in code points, the end exclusive
+Place = tuple[int, int]  # start and end in code points, end exclusive
 
 
 class Scored(NamedTuple):
-    """value: an annotation; its parts may have a "score" of their own. score: from 0 to 1; None where the source gives none."""
+    """value: an annotation; its parts may have a "score". score: from 0 to 1; None if the source has none."""
 
     value: Value
     score: float | None = None
 
 
 class Suggestions:
-    """Those of a task whose annotations are taken whole, and that no model and no labeling function of ours makes."""
+    """Pre-labels of tasks whose annotations are taken as a whole, which no model or labeling function makes. offered: what a model suggests
+    per text, as a phrase; remark: an additional sentence."""
+
+    offered: ClassVar[str] = ""
+    remark: ClassVar[str] = ""
 
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
-        """What a model says of one text, the surest first. prediction: as the engine gives it, with the model's labels, thresholds and
-        deciding label. known: stable ids by the model's labels; other labels are left out."""
+        """A model's suggestions for one text, most confident first. prediction: from the engine, with the model's labels, thresholds, and
+        deciding label. known: stable ids by model label; other labels are left out."""
         return []
 
     def of_label(self, label: str, places: Sequence[Place] = (), score: float | None = None) -> Value:
-        """What names one label, such as a labeling function. places: where it is said of parts of a text. score: of each of these.
+        """The value with one label, as from a labeling function. places: for parts of a text. score: of each.
 
-        Raises LookupError for a task that names no labels.
+        Raises LookupError for a task without labels.
         """
-        raise LookupError("Annotations of this task name no labels.")
+        raise LookupError("Annotations of this task have no labels.")
 
     def contradict(self, one: Value, other: Value) -> bool:
-        """Whether what two labeling functions claim of a text can't both be meant."""
+        """Whether the claims of two labeling functions about a text exclude each other."""
         return False
 
     def unscored(self, raw: Any) -> Any:
-        """What somebody sent without the scores of its parts, which are no part of an annotation, for `Answers.parse`. Raises BadAnswer
-        for a score that isn't one."""
+        """The input without its parts' scores, which don't belong to annotations, for `Answers.parse`. Raises BadAnswer for an invalid
+        score."""
         return raw
 
     def rename(self, value: Value, names: Mapping[str, str]) -> Value:
-        """The value with its labels by these names, and with its scores; parts are left out whose label has none."""
+        """The value with labels mapped and scores kept; parts with unknown labels are left out."""
         return value
 
     def combine(self, scored: Sequence[Scored]) -> Value | None:
-        """All that one source says of an item, oldest first, as one value; None where it says nothing."""
+        """All of a source's values for an item, oldest first, as one value; None if it has none."""
         return scored[-1].value if scored else None

@@ -1,4 +1,4 @@
-"""What a task is: its key, its name, and what is true of it. Asked instead of the key wherever the product behaves differently by task."""
+"""Task types: key, name, and capabilities. Code checks these instead of the key wherever behaviour differs by task."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from lifecycle.runtime.task_types.answers import Answers
 
 
 class Content(StrEnum):
-    """What an item is."""
+    """What an item contains."""
 
-    TEXT = "text"  # which may have a context
+    TEXT = "text"  # with an optional context
     DIALOGUE = "dialogue"
     RESPONSES = "responses"  # to a prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What is true of a task. A flag is added when a second task needs it.
+    """Capabilities of a task. A flag is added when a second task needs it.
 
-    has_labels: an annotation names labels of the schema. one_label: exactly one, stored as a foreign key. labels_texts: labels are of the
-    whole text, so that the built-in model can learn them and a pre-label is a row for each. has_gold: an annotation can be right or wrong.
-    has_thresholds: each label is given from a threshold of its own. writes_text: annotations are text that can be erased and is in no
-    manifest. prelabels: its models pre-label.
+    has_labels: an annotation references labels of the schema. one_label: exactly one, stored as a foreign key. labels_texts: labels apply
+    to the whole text, so that the built-in model can learn them and each gets a pre-label row. has_gold: an annotation can be right or
+    wrong. has_confidence: a prediction has a probability, which can be calibrated. has_thresholds: each label has its own threshold.
+    writes_text: annotations are text, which can be erased and isn't in manifests. prelabels: its models pre-label.
     """
 
     has_labels: bool = False
     one_label: bool = False
     labels_texts: bool = False
     has_gold: bool = True
+    has_confidence: bool = False
     has_thresholds: bool = False
     writes_text: bool = False
     prelabels: bool = False
@@ -37,9 +38,9 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskType(Capabilities):
-    """A kind of annotation. key: as datasets, runs and files name it. title: its name for people; asks: what an annotation is, behind the
-    name. learns_as: the key of the type whose model learns it; empty: its own. does, gives: of such a model, "predicts spans" and "spans".
-    hub_tag: the task as the Hugging Face Hub names it."""
+    """A task type. key: in datasets, runs, and files. title: display name; asks: what an annotation is, after the title. learns_as: key of
+    the type its model learns; empty: its own. does, gives: of such a model, "predicts spans" and "spans". hub_tag: its task on the Hugging
+    Face Hub."""
 
     key: str
     title: str
@@ -53,10 +54,10 @@ class TaskType(Capabilities):
 
     @property
     def has_responses(self) -> bool:
-        """Whether an item is responses to a prompt, which are put in order."""
+        """Whether an item is a set of responses to a prompt."""
         return self.content is Content.RESPONSES
 
     @property
     def unserved(self) -> str:
-        """Why no server gives its models' answers, where none does."""
+        """Why its models can't be served."""
         return f"{self.does}; serving {self.gives} isn't supported yet"

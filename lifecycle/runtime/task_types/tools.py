@@ -1,4 +1,4 @@
-"""Annotations as labeling tools write them, and the labeling configuration of Label Studio."""
+"""Annotations in labeling tools' formats, and Label Studio's labeling configuration."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ TEXT_TAG = '<Text name="text" value="$text"/>'
 
 
 class Outgoing(NamedTuple):
-    """An annotation that goes out. value: its labels by name. text: of the item. options: ids of the responses to be ranked, as a task of
-    Label Studio names them."""
+    """An annotation to export. value: with label names. text: of the item. options: ids of the ranked responses in a Label Studio task."""
 
     value: Value
     text: str = ""
@@ -28,16 +27,16 @@ def own_text(item: ItemContent) -> dict[str, Any]:
 
 
 def prompt_of(item: ItemContent) -> dict[str, Any]:
-    """The prompt as a field, where there is one."""
+    """The prompt as a field, if there is one."""
     return {"prompt": item.content["prompt"]} if item.content.get("prompt") else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """How a labeling tool keeps a task. write: an annotation; None where the tool can't, and omits says what that is. fields: of an item
-    that came from elsewhere. to: what an annotation is about, as regions of Label Studio name it.
+    """How a labeling tool stores a task. write: converts an annotation; None if the tool can't store it, as `omits` explains. fields: of an
+    item from elsewhere. to: target of the annotation in Label Studio's regions.
 
-    Label Studio's is a list of regions, (type, value); doccano's a list of labels; Prodigy's the keys of an example; Argilla's a value.
+    Label Studio's is a list of regions (type, value); doccano's a list of labels; Prodigy's the keys of an example; Argilla's a value.
     """
 
     write: Callable[[Outgoing], Any]
@@ -47,7 +46,7 @@ class Tool:
 
 
 def of_labels(name: str, names: Callable[[Value], list[str]]) -> dict[str, Tool]:
-    """The tools of a task whose annotations are labels of the whole text. name: of the value; names: of its labels."""
+    """The tools of tasks with labels of whole texts. name: of the value; names: of its labels."""
     return {
         STUDIO: Tool(lambda given: [("choices", {"choices": names(given.value)})]),
         DOCCANO: Tool(lambda given: names(given.value)),
@@ -57,6 +56,6 @@ def of_labels(name: str, names: Callable[[Value], list[str]]) -> dict[str, Tool]
 
 
 def choices(how: str, labels: Iterable[str]) -> tuple[str, ...]:
-    """A configuration that asks for labels of the whole text. how: single or multiple."""
+    """A configuration for labels of whole texts. how: single or multiple."""
     lines = "\n".join(f"  <Choice value={quoteattr(name)}/>" for name in labels)
     return TEXT_TAG, f'<Choices name="label" toName="text" choice="{how}">\n{lines}\n</Choices>'

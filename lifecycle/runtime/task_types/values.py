@@ -1,4 +1,4 @@
-"""What is done with a value whatever its task is: the one key that it has says which."""
+"""Operations on values of any task; their single key identifies the task."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ BY_NAME: Mapping[str, TaskType] = {each.answers.name: each for each in TYPES.val
 
 
 def type_in(value: Value) -> TaskType:
-    """The type of task that a value is of. Raises KeyError."""
+    """The task type of a value. Raises KeyError."""
     return next(BY_NAME[name] for name in value)
 
 
 def answers_of(value: Value) -> Answers:
-    """What understands a value. Raises KeyError."""
+    """The handler of a value. Raises KeyError."""
     return type_in(value).answers
 
 
 def value_of(label: Any, value: Value | None) -> Value:
-    """The value of a row. label: the stable id of its label, or its name; value: what is stored where it has none."""
+    """The value of a row. label: stable id or name of its label; value: stored if it has none."""
     return {"label": str(label)} if label is not None else value or {}
 
 
 def bare(value: Value) -> Value | None:
-    """The value with nothing but its parts, such as without the scores that suggested spans carry."""
+    """The value with only its parts, such as without scores of suggested spans."""
     answers = answers_of(value)
     return answers.join(answers.parts(value))
 
 
 def stored(value: Value, labels: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a row with this value. labels: rows, by what the value names them by. A label is a foreign key where it is all."""
+    """The model fields that store this value. labels: rows, by the value's references. A single label is stored as a foreign key."""
     return {"label": labels[value["label"]]} if "label" in value else {"value": value}
 
 
 def labels_of(value: Value) -> list[str]:
-    """What a value names labels by, each as often as it does."""
+    """The labels a value references, with repetitions."""
     kind = type_in(value)
     return [kind.answers.label_of(part) for part in kind.answers.parts(value)] if kind.has_labels else []
 
 
 def named_in(raw: Any) -> set[str]:
-    """Every text that is where a value names a label, in whatever somebody gave."""
+    """Every text at the place of a label reference, in any input."""
     if not isinstance(raw, Mapping):
         return set()
     listed = [each for name in ("labels", "spans") if isinstance(raw.get(name), list) for each in raw[name]]
@@ -55,9 +55,9 @@ def named_in(raw: Any) -> set[str]:
 
 
 def contested(values: Sequence[Value]) -> list[str]:
-    """The two labels that these values differ in most often, in order of their ids; one where only borders are in dispute.
+    """The two labels that these values differ in most often, by id; one if only boundaries differ.
 
-    None where values name no labels.
+    None if values have no labels.
     """
     answers = answers_of(values[0])
     if not type_in(values[0]).has_labels:
@@ -71,10 +71,10 @@ def contested(values: Sequence[Value]) -> list[str]:
 
 
 def rename(value: Value, names: Mapping[str, str]) -> Value | None:
-    """The value with its labels by these names or ids; None where one has none."""
+    """The value with labels mapped to these names or ids; None if one has none."""
     return answers_of(value).rename(value, names)
 
 
 def words(value: Value, names: Mapping[str, str], text: str = "") -> str:
-    """The value as a line for people. names: of labels, by what the value names them by. text: of the item, which is quoted."""
+    """The value as a line of text. names: label names by reference. text: of the item, quoted."""
     return answers_of(value).words(value, names, text)

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from lifecycle.runtime.statistics.verdicts import Verdict
 from lifecycle.ui import marks, numbers, toasts
+from lifecycle.ui import parts as places
 from lifecycle.ui import text as texts
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
@@ -63,9 +64,9 @@ def how_known(*anchors: str) -> SafeString:
         return SafeString("")
     named = [(page, anchor, ANCHORS.get(anchor) or anchor.removeprefix("gate-").replace("-", " ")) for anchor in anchors]
     if len(named) == 1:
-        return format_html('<a class="how" href="{}#{}">How this is worked out<span class="vh">: {}</span></a>', *named[0])
+        return format_html('<a class="how" href="{}#{}">Method<span class="vh">: {}</span></a>', *named[0])
     links = format_html_join(", ", '<a href="{}#{}">{}</a>', named)
-    return format_html('<span class="how">How this is worked out: {}</span>', links)
+    return format_html('<span class="how">Method: {}</span>', links)
 
 
 @register.simple_tag
@@ -99,7 +100,7 @@ def avatar(name: Any) -> SafeString:
 def person(who: Any, you: Any = None) -> SafeString:
     """{% person run.started_by request.user %}: initials and name; "you" behind it when both are the same."""
     if who is None:
-        return format_html('<span class="person">{}<span>The system</span></span>', avatar("Lifecycle"))
+        return format_html('<span class="person">{}<span>System</span></span>', avatar("Lifecycle"))
     tail = YOU if you is not None and who == you else ""
     return format_html('<span class="person">{}<span>{}{}</span></span>', avatar(who), str(who), tail)
 
@@ -251,3 +252,9 @@ def error_summary(form: forms.BaseForm, fact: str = "Nothing was saved.") -> dic
 def find(name: str, **kwargs: Any) -> str:
     """{% find "trace:chain" uuid=x as url %}: an address in an upper room, empty when that room is not there."""
     return find_url(name, **kwargs)
+
+
+@register.simple_tag(takes_context=True)
+def parts(context: template.RequestContext, place: str, subject: Any) -> SafeString:
+    """{% parts "queues:queue" queue %}: what rooms above show at this place of the page."""
+    return places.render(place, context["request"], subject)

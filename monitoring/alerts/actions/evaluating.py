@@ -30,8 +30,8 @@ Windows = Mapping[timedelta, Count]
 def evaluate(now: datetime | None = None) -> int:
     """Measure every objective that is on, and return how many. Safe twice: a second evaluation at the same time finds them claimed.
 
-    After a sleep, the moments that were missed are evaluated first, oldest first, at most a day of them, as if somebody had been awake;
-    nobody is told of what is over by now, and the log says so. One objective that cannot be evaluated keeps no other from it. What a
+    After a sleep, the moments that were missed are evaluated first, oldest first, at most a day of them, as if someone had been awake;
+    no one is told of what is over by now, and the log says so. One objective that cannot be evaluated keeps no other from it. What a
     process that was killed had not come to is evaluated by the next one.
     """
     now = now or timezone.now()
@@ -71,7 +71,7 @@ def catch_up(objective: Objective, now: datetime) -> bool:
 
 @transaction.atomic
 def take(objective: Objective, counts: Windows, moment: datetime, *, keep: bool = False) -> bool:
-    """Claim a moment and judge it, both or neither. False where another process has claimed it, or somebody has changed the objective.
+    """Claim a moment and judge it, both or neither. False where another process has claimed it, or someone has changed the objective.
 
     A moment that cannot be judged is passed over, so that it keeps no later one from being judged; False, too. keep: as in `judge`.
     """

@@ -31,7 +31,7 @@ def set_objective(
     """Hold an endpoint to a share of good events; the first of its kind, or instead of the one that is there.
 
     seen: the revision on the form, 0 where there was none. owner: whom tickets go to beside on-call; has to see the endpoint. Raises
-    PermissionDenied, Refused (values that do not fit, named by field) or Conflict (somebody changed it meanwhile).
+    PermissionDenied, Refused (values that do not fit, named by field) or Conflict (someone changed it meanwhile).
     """
     endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, MANAGE, endpoint)
@@ -71,7 +71,7 @@ def create(endpoint: Endpoint, kind: str, wanted: dict[str, Any], actor: User) -
 
 @transaction.atomic
 def switch_objective(*, objective_id: UUID, is_on: bool, actor: User, seen: int) -> Objective:
-    """Stop evaluating an objective, or go on. Its open alerts end with it. Raises PermissionDenied or Conflict."""
+    """Stop evaluating an objective, or continue. Its open alerts end with it. Raises PermissionDenied or Conflict."""
     found = Objective.objects.select_for_update(of=("self",)).select_related("endpoint__model__project").get(uuid=objective_id)
     policy.require(actor, MANAGE, found)
     if seen != found.revision:
@@ -100,7 +100,7 @@ def end_alerts(objective: Objective, text: str, actor: User) -> None:
 
 
 def facts(objective: Objective) -> dict[str, Any]:
-    """What an Event says of it."""
+    """What an Event reports about it."""
     return {
         "target": objective.target, "threshold_ms": objective.threshold_ms, "window_days": objective.window_days,
         "owner": objective.owner.uuid if objective.owner else None, "is_on": objective.is_on,

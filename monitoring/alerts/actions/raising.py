@@ -1,4 +1,4 @@
-"""Alerts open and close here, whoever noticed. Whom to tell, and when, is decided later: see telling."""
+"""Alerts open and close here, anyone who noticed. Whom to tell, and when, is decided later: see telling."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def open_alert(**fields: Any) -> Alert | None:
 
 
 def see_again(alert: Alert, severity: str, title: str, text: str, value: float | None, now: datetime) -> Alert:
-    """Note that it is still so. One that became more urgent is said anew, and an acknowledgement of the lesser one is not one of this."""
+    """Note that it is still so. One that became more urgent is said again, and an acknowledgement of the lesser one is not one of this."""
     more = worse(alert.severity, severity)
     if more != alert.severity:
         had = alert.acknowledged_by.uuid if alert.acknowledged_by else None
@@ -130,7 +130,7 @@ def note_suppressed(
     *, endpoint: Endpoint, source: str, why: str, text: str, value: float | None = None, threshold: float | None = None,
     now: datetime | None = None,
 ) -> Check:  # fmt: skip
-    """Log that something looked wrong and nobody was told, with the reason: a word of Why, and a sentence. Shown as noise avoided."""
+    """Log that something looked wrong and no one was told, with the reason: a word of Why, and a sentence. Shown as noise avoided."""
     return note(
         endpoint.model.project,
         endpoint,

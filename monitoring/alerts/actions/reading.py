@@ -157,7 +157,7 @@ def canary_stopped(row: Outbox, now: datetime) -> None:
 
 
 def end_left(now: datetime) -> int:
-    """End the alerts whose deployment nobody wants loaded any more, or whose version is not live any more. Returns how many.
+    """End the alerts whose deployment no one wants loaded any more, or whose version is not live any more. Returns how many.
 
     Three statements, however many alerts are open.
     """

@@ -60,7 +60,7 @@ def tell(now: datetime | None = None) -> int:
 
 
 def open_rows() -> list[Alert]:
-    """What is open and taken by nobody, the most urgent first."""
+    """What is open and taken by no one, the most urgent first."""
     rows = Alert.objects.filter(state=State.FIRING).select_related("project", "endpoint__model__project", "inhibited_by")
     return sorted(rows, key=lambda alert: (RANK[Severity(alert.severity)], alert.pk))
 

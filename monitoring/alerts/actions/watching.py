@@ -40,13 +40,13 @@ def beat(now: datetime | None = None) -> None:
 
 
 def is_evaluation_missed(now: datetime | None = None, *, started: datetime | None = None) -> bool:
-    """Whether nobody has evaluated alerts for two minutes. started: since when this process looks, by default since its start: an
+    """Whether no one has evaluated alerts for two minutes. started: since when this process looks, by default since its start: an
     installation that was off all night is given two minutes after it starts."""
     return is_missed(queries.last_beat(), started or STARTED, now or timezone.now())
 
 
 def check_heartbeat(now: datetime | None = None, *, started: datetime | None = None) -> bool:
-    """Raise a page, in every project that serves, when nobody has evaluated alerts for two minutes; whether that is so.
+    """Raise a page, in every project that serves, when no one has evaluated alerts for two minutes; whether that is so.
 
     Called by processes other than the one that evaluates.
     """
@@ -66,7 +66,7 @@ def check_heartbeat(now: datetime | None = None, *, started: datetime | None = N
 
 
 def look(now: datetime | None = None, *, started: datetime | None = None) -> bool:
-    """One look of a watcher: whoever finds the evaluation missing also tells and sends, since nobody else may be there to do it."""
+    """One look of a watcher: anyone who finds the evaluation missing also tells and sends, since no one else may be there to do it."""
     missing = check_heartbeat(now, started=started)
     if missing:
         telling.tell(now)
@@ -75,7 +75,7 @@ def look(now: datetime | None = None, *, started: datetime | None = None) -> boo
 
 
 def watch(stop: threading.Event, *, seconds: float = LOOK_SECONDS) -> None:
-    """Look again and again until stopped. A watcher that slept itself, as when a machine was suspended, starts its two minutes anew."""
+    """Look again and again until stopped. A watcher that slept itself, as when a machine was suspended, starts its two minutes again."""
     started, last = timezone.now(), time.time()
     while not stop.wait(seconds):
         if time.time() - last > 4 * seconds:

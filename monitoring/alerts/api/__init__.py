@@ -5,19 +5,20 @@ from __future__ import annotations
 from django.urls import path
 
 from monitoring.alerts.api import alerts, channels, objectives, silences
+from registry.ground.access.rest import methods
 
 urlpatterns = [
-    path("alerts/", alerts.Alerts.as_view(), name="api-alerts"),
-    path("alerts/suppressed/", alerts.Suppressed.as_view(), name="api-alerts-suppressed"),
-    path("alerts/<uuid:uuid>/", alerts.OneAlert.as_view(), name="api-alert"),
-    path("alerts/<uuid:uuid>/acknowledge/", alerts.Acknowledge.as_view(), name="api-alert-acknowledge"),
-    path("alerts/<uuid:uuid>/resolve/", alerts.Resolve.as_view(), name="api-alert-resolve"),
-    path("endpoints/<uuid:uuid>/objectives/", objectives.Objectives.as_view(), name="api-objectives"),
-    path("objectives/<uuid:uuid>/switch/", objectives.SwitchObjective.as_view(), name="api-objective-switch"),
-    path("silences/", silences.Silences.as_view(), name="api-silences"),
-    path("silences/<uuid:uuid>/end/", silences.EndSilence.as_view(), name="api-silence-end"),
-    path("channels/", channels.Channels.as_view(), name="api-channels"),
-    path("channels/<uuid:uuid>/change/", channels.SwitchChannel.as_view(), name="api-channel-change"),
-    path("channels/<uuid:uuid>/secret/", channels.NewSecret.as_view(), name="api-channel-secret"),
-    path("channels/<uuid:uuid>/test/", channels.TestChannel.as_view(), name="api-channel-test"),
+    path("alerts/", alerts.alerts, name="api-alerts"),
+    path("alerts/suppressed/", alerts.suppressed, name="api-alerts-suppressed"),
+    path("alerts/<uuid:uuid>/", alerts.one_alert, name="api-alert"),
+    path("alerts/<uuid:uuid>/acknowledge/", alerts.acknowledge, name="api-alert-acknowledge"),
+    path("alerts/<uuid:uuid>/resolve/", alerts.resolve, name="api-alert-resolve"),
+    path("endpoints/<uuid:uuid>/objectives/", methods(objectives.objectives, objectives.set_objective), name="api-objectives"),
+    path("objectives/<uuid:uuid>/switch/", objectives.switch_objective, name="api-objective-switch"),
+    path("silences/", methods(silences.silences, silences.silence), name="api-silences"),
+    path("silences/<uuid:uuid>/end/", silences.end_silence, name="api-silence-end"),
+    path("channels/", methods(channels.channels, channels.add_channel), name="api-channels"),
+    path("channels/<uuid:uuid>/change/", channels.switch_channel, name="api-channel-change"),
+    path("channels/<uuid:uuid>/secret/", channels.new_secret, name="api-channel-secret"),
+    path("channels/<uuid:uuid>/test/", channels.test_channel, name="api-channel-test"),
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -13,73 +12,47 @@ from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Alert, Check
 from monitoring.alerts.rules.state import REASON_MAX, Answer, Severity, State, Why
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, RowOut, operation, page_out
 
 SEE = "alerts.view"
-BEFORE = OpenApiParameter("before", int, description="`next` of the previous page")
 
 
-class AlertOut(serializers.Serializer[Alert]):
+class AlertOut(RowOut[Alert]):
     """An alert. Never contains users' texts."""
 
-    uuid = serializers.UUIDField()
     fingerprint = serializers.CharField(help_text="same fingerprint, same alert")
-    endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
-    project = serializers.UUIDField(source="project.uuid")
     deployment = serializers.UUIDField(source="deployment.uuid", default=None, allow_null=True, help_text="live when the alert first fired")
     source = serializers.CharField(help_text="objective, drift, canary, canary_stopped, load, server, heartbeat …")
     severity = serializers.ChoiceField(choices=Severity.choices)
     state = serializers.ChoiceField(choices=State.choices, help_text="send it as `seen`")
-    title = serializers.CharField()
-    text = serializers.CharField()
     url = serializers.CharField(help_text="path of the page where you can act")
-    value = serializers.FloatField(allow_null=True)
-    count = serializers.IntegerField()
-    first_at = serializers.DateTimeField()
-    last_at = serializers.DateTimeField()
-    told_at = serializers.DateTimeField(allow_null=True)
-    inhibited_by = serializers.UUIDField(source="inhibited_by.uuid", default=None, allow_null=True)
-    acknowledged_by = serializers.UUIDField(source="acknowledged_by.uuid", default=None, allow_null=True)
-    acknowledged_at = serializers.DateTimeField(allow_null=True)
-    resolved_at = serializers.DateTimeField(allow_null=True)
     resolved_by = serializers.UUIDField(source="resolved_by.uuid", default=None, allow_null=True, help_text="null: automatically")
-    resolution = serializers.CharField()
+
+    class Meta:
+        model = Alert
+        fields = [
+            "uuid", "fingerprint", "endpoint", "project", "deployment", "source", "severity", "state", "title", "text", "url", "value",
+            "count", "first_at", "last_at", "told_at", "inhibited_by", "acknowledged_by", "acknowledged_at", "resolved_at", "resolved_by",
+            "resolution",
+        ]  # fmt: skip
 
 
-class AlertCheckOut(serializers.Serializer[Check]):
+class AlertCheckOut(RowOut[Check]):
     """A rule's evaluation; equal results within five minutes share a row."""
 
-    rule = serializers.CharField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
-    begin = serializers.DateTimeField()
-    at = serializers.DateTimeField()
-    times = serializers.IntegerField()
     state = serializers.ChoiceField(choices=Answer.choices)
     why = serializers.ChoiceField(choices=Why.choices, allow_blank=True)
-    said = serializers.CharField()
-    value = serializers.FloatField(allow_null=True)
-    threshold = serializers.FloatField(allow_null=True)
     burns = serializers.ListField(child=serializers.ListField(child=serializers.FloatField(allow_null=True)), help_text="long, short")
+
+    class Meta:
+        model = Check
+        fields = ["rule", "endpoint", "begin", "at", "times", "state", "why", "said", "value", "threshold", "burns"]
 
 
 class AlertDetailOut(AlertOut):
     """An alert with its rule's evaluations."""
 
     checks = AlertCheckOut(many=True)
-
-
-class AlertPageOut(serializers.Serializer[Any]):
-    """Up to 30 alerts, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = AlertOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
-class AlertCheckPageOut(serializers.Serializer[Any]):
-    """Up to 30 lines of the log, newest first."""
-
-    results = AlertCheckOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 class AlertFilterIn(serializers.Serializer[Any]):
@@ -112,75 +85,38 @@ class AlertResolveIn(AlertSeenIn):
     reason = serializers.CharField(max_length=REASON_MAX)
 
 
-class Alerts(View):
-    """Alerts you can see."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="alerts_list", responses=AlertPageOut,
-        parameters=[
-            OpenApiParameter("state", str), OpenApiParameter("severity", str), OpenApiParameter("source", str),
-            OpenApiParameter("endpoint", UUID), BEFORE,
-        ],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """List alerts, newest first, open or resolved."""
-        given = read(AlertFilterIn, request.query_params)
-        before, endpoint = given.pop("before", None), given.pop("endpoint", "")
-        rows, older = queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before)
-        return Response({"results": AlertOut(rows, many=True).data, "before": older})
+@operation("GET", "alerts_list", Needs("signed_in"), takes=AlertFilterIn, gives=page_out(AlertOut, queries.PAGE, "alerts"))
+def alerts(request: Request, given: dict[str, Any]) -> object:
+    """List alerts, newest first, open or resolved."""
+    before, endpoint = given.pop("before", None), given.pop("endpoint", "")
+    return queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before)
 
 
-class OneAlert(View):
-    """One alert."""
-
-    needs = {"GET": Needs(SEE, Alert)}
-
-    @extend_schema(operation_id="alerts_read", responses=AlertDetailOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get an alert with its rule's evaluations."""
-        alert = queries.visible(request.user).get(uuid=uuid)
-        return Response(AlertOut(alert).data | {"checks": AlertCheckOut(queries.checks_of(alert), many=True).data})
+@operation("GET", "alerts_read", Needs(SEE, Alert), gives=AlertDetailOut)
+def one_alert(request: Request, uuid: UUID) -> Response:
+    """Get an alert with its rule's evaluations."""
+    alert = queries.visible(request.user).get(uuid=uuid)
+    return Response(AlertOut(alert).data | {"checks": AlertCheckOut(queries.checks_of(alert), many=True).data})
 
 
-class Acknowledge(View):
-    """Acknowledge an alert."""
-
-    needs = {"POST": Needs("alerts.acknowledge", Alert, SEE)}
-
-    @extend_schema(operation_id="alerts_acknowledge", request=AlertSeenIn, responses=AlertOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Acknowledge: you own the alert, and it doesn't notify again."""
-        actions.acknowledge(alert_id=uuid, actor=request.user, **read(AlertSeenIn, request.data))
-        return Response(AlertOut(queries.visible(request.user).get(uuid=uuid)).data)
+@operation("POST", "alerts_acknowledge", Needs("alerts.acknowledge", Alert, SEE), takes=AlertSeenIn, gives=AlertOut)
+def acknowledge(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Acknowledge: you own the alert, and it doesn't notify again."""
+    actions.acknowledge(alert_id=uuid, actor=request.user, **given)
+    return queries.visible(request.user).get(uuid=uuid)
 
 
-class Resolve(View):
-    """Resolve an alert manually."""
-
-    needs = {"POST": Needs("alerts.acknowledge", Alert, SEE)}
-
-    @extend_schema(operation_id="alerts_resolve", request=AlertResolveIn, responses=AlertOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Resolve with what you found; refused while an objective's burn rate is above its limit."""
-        actions.resolve(alert_id=uuid, actor=request.user, **read(AlertResolveIn, request.data))
-        return Response(AlertOut(queries.visible(request.user).get(uuid=uuid)).data)
+@operation("POST", "alerts_resolve", Needs("alerts.acknowledge", Alert, SEE), takes=AlertResolveIn, gives=AlertOut)
+def resolve(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Resolve with what you found; refused while an objective's burn rate is above its limit."""
+    actions.resolve(alert_id=uuid, actor=request.user, **given)
+    return queries.visible(request.user).get(uuid=uuid)
 
 
-class Suppressed(View):
-    """Suppressed evaluations."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="alerts_suppressed", responses=AlertCheckPageOut,
-        parameters=[OpenApiParameter("why", str), OpenApiParameter("endpoint", UUID), BEFORE],
-    )  # fmt: skip
-    def get(self, request: Request) -> Response:
-        """List conditions that notified no one, and why, newest first."""
-        given = read(SuppressedIn, request.query_params)
-        rows, older = queries.suppressed(
-            request.user, why=given["why"], endpoint=str(given.get("endpoint", "")), before=given.get("before")
-        )
-        return Response({"results": AlertCheckOut(rows, many=True).data, "before": older})
+@operation(
+    "GET", "alerts_suppressed", Needs("signed_in"), takes=SuppressedIn, gives=page_out(AlertCheckOut, queries.PAGE, "lines of the log")
+)
+def suppressed(request: Request, given: dict[str, Any]) -> object:
+    """List conditions that notified no one, and why, newest first."""
+    before, endpoint = given.get("before"), str(given.get("endpoint", ""))
+    return queries.suppressed(request.user, why=given["why"], endpoint=endpoint, before=before)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.ground.notices import delivery, sending, topics
 from lifecycle.ground.notices.models import Channel
@@ -15,7 +13,7 @@ from lifecycle.ground.notices.rules import ChannelKind
 from monitoring.alerts import queries
 from monitoring.alerts.api.place import place
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, operation
 
 SEE, MANAGE = "alerts.view", "alerts.manage"
 
@@ -89,55 +87,32 @@ class DeliveryOut(serializers.Serializer[Any]):
     state = serializers.CharField()
 
 
-class Channels(View):
-    """Channels."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(operation_id="channels_list", responses=ChannelsOut)
-    def get(self, request: Request) -> Response:
-        """List channels by project and name."""
-        return Response({"results": ChannelOut(queries.channels(request.user), many=True).data})
-
-    @extend_schema(operation_id="channels_create", request=ChannelIn, responses={201: ChannelMadeOut})
-    def post(self, request: Request) -> Response:
-        """Add a channel. A webhook's secret is only in this response."""
-        given = read(ChannelIn, request.data)
-        project, _ = place(request.user, given.pop("project"), None)
-        return Response(ChannelMadeOut(delivery.add_channel(project=project, actor=request.user, **given)).data, status=201)
+@operation("GET", "channels_list", Needs("signed_in"), gives=ChannelsOut)
+def channels(request: Request) -> object:
+    """List channels by project and name."""
+    return {"results": queries.channels(request.user)}
 
 
-class SwitchChannel(View):
-    """Change a channel."""
-
-    needs = {"POST": Needs(MANAGE, Channel, SEE)}
-
-    @extend_schema(operation_id="channels_change", request=ChannelSwitchIn, responses=ChannelOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Turn a channel on or off, and choose message types."""
-        made = delivery.change_channel(channel_id=uuid, actor=request.user, **read(ChannelSwitchIn, request.data))
-        return Response(ChannelOut(made).data)
+@operation("POST", "channels_create", Needs("signed_in"), takes=ChannelIn, gives=ChannelMadeOut, status=201)
+def add_channel(request: Request, given: dict[str, Any]) -> object:
+    """Add a channel. A webhook's secret is only in this response."""
+    project, _ = place(request.user, given.pop("project"), None)
+    return delivery.add_channel(project=project, actor=request.user, **given)
 
 
-class NewSecret(View):
-    """Rotate a webhook's secret."""
-
-    needs = {"POST": Needs(MANAGE, Channel, SEE)}
-
-    @extend_schema(operation_id="channels_secret", request=ChannelSecretIn, responses=ChannelMadeOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Rotate the secret. The old one stops working; the new one is only in this response."""
-        made = delivery.new_secret(channel_id=uuid, actor=request.user, **read(ChannelSecretIn, request.data))
-        return Response(ChannelMadeOut(made).data)
+@operation("POST", "channels_change", Needs(MANAGE, Channel, SEE), takes=ChannelSwitchIn, gives=ChannelOut)
+def switch_channel(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Turn a channel on or off, and choose message types."""
+    return delivery.change_channel(channel_id=uuid, actor=request.user, **given)
 
 
-class TestChannel(View):
-    """Test a channel."""
+@operation("POST", "channels_secret", Needs(MANAGE, Channel, SEE), takes=ChannelSecretIn, gives=ChannelMadeOut)
+def new_secret(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Rotate the secret. The old one stops working; the new one is only in this response."""
+    return delivery.new_secret(channel_id=uuid, actor=request.user, **given)
 
-    needs = {"POST": Needs(MANAGE, Channel, SEE)}
 
-    @extend_schema(operation_id="channels_test", request=ChannelTestIn, responses={202: DeliveryOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Send a test message."""
-        made = delivery.send_test(channel_id=uuid, actor=request.user, **read(ChannelTestIn, request.data))
-        return Response(DeliveryOut(made).data, status=202)
+@operation("POST", "channels_test", Needs(MANAGE, Channel, SEE), takes=ChannelTestIn, gives=DeliveryOut, status=202)
+def test_channel(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Send a test message."""
+    return delivery.send_test(channel_id=uuid, actor=request.user, **given)

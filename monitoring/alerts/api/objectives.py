@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.runtime.refusals import Refused
 from monitoring.alerts import actions, queries
@@ -18,7 +16,7 @@ from monitoring.alerts.rules.text import left_text
 from registry.catalog.models import Endpoint
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import User
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, operation
 
 SEE, MANAGE = "alerts.view", "alerts.manage"
 
@@ -88,35 +86,23 @@ class ObjectivesOut(serializers.Serializer[Any]):
     results = ObjectiveOut(many=True)
 
 
-class Objectives(View):
-    """Objectives of an endpoint."""
-
-    needs = {"GET": Needs(SEE, Endpoint), "POST": Needs(MANAGE, Endpoint, SEE)}
-
-    @extend_schema(operation_id="objectives_list", responses=ObjectivesOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List objectives with budgets and burn rates of the last evaluation."""
-        rows = queries.objectives(Endpoint.objects.get(uuid=uuid))
-        return Response({"results": ObjectiveOut(rows, many=True).data})
-
-    @extend_schema(operation_id="objectives_set", request=ObjectiveIn, responses=ObjectiveOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Set an objective, or change the one of its kind."""
-        given = read(ObjectiveIn, request.data)
-        owner = User.objects.filter(uuid=given["owner"], is_active=True).first() if given["owner"] else None
-        if given["owner"] and owner is None:
-            raise Refused("Owner not found.", fields={"owner": ["Give the uuid of a person of the project."]})
-        made = actions.set_objective(endpoint_id=uuid, actor=request.user, **given | {"owner": owner})
-        return Response(ObjectiveOut(made).data)
+@operation("GET", "objectives_list", Needs(SEE, Endpoint), gives=ObjectivesOut)
+def objectives(request: Request, uuid: UUID) -> object:
+    """List objectives with budgets and burn rates of the last evaluation."""
+    rows = queries.objectives(Endpoint.objects.get(uuid=uuid))
+    return {"results": rows}
 
 
-class SwitchObjective(View):
-    """Turn an objective on or off."""
+@operation("POST", "objectives_set", Needs(MANAGE, Endpoint, SEE), takes=ObjectiveIn, gives=ObjectiveOut)
+def set_objective(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Set an objective, or change the one of its kind."""
+    owner = User.objects.filter(uuid=given["owner"], is_active=True).first() if given["owner"] else None
+    if given["owner"] and owner is None:
+        raise Refused("Owner not found.", fields={"owner": ["Give the uuid of a person of the project."]})
+    return actions.set_objective(endpoint_id=uuid, actor=request.user, **given | {"owner": owner})
 
-    needs = {"POST": Needs(MANAGE, Objective, SEE)}
 
-    @extend_schema(operation_id="objectives_switch", request=ObjectiveSwitchIn, responses=ObjectiveOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Turn an objective on or off; turning it off resolves its open alerts."""
-        made = actions.switch_objective(objective_id=uuid, actor=request.user, **read(ObjectiveSwitchIn, request.data))
-        return Response(ObjectiveOut(made).data)
+@operation("POST", "objectives_switch", Needs(MANAGE, Objective, SEE), takes=ObjectiveSwitchIn, gives=ObjectiveOut)
+def switch_objective(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Turn an objective on or off; turning it off resolves its open alerts."""
+    return actions.switch_objective(objective_id=uuid, actor=request.user, **given)

@@ -6,16 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from monitoring.alerts import actions, queries
 from monitoring.alerts.api.place import place
 from monitoring.alerts.models import Silence
 from monitoring.alerts.rules.state import REASON_MAX
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, RowOut, operation
 
 SEE = "alerts.view"
 
@@ -30,18 +28,12 @@ class SilenceIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=REASON_MAX)
 
 
-class SilenceOut(serializers.Serializer[Silence]):
+class SilenceOut(RowOut[Silence]):
     """A silence."""
 
-    uuid = serializers.UUIDField()
-    project = serializers.UUIDField(source="project.uuid")
-    endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
-    source = serializers.CharField()
-    until = serializers.DateTimeField()
-    reason = serializers.CharField()
-    author = serializers.UUIDField(source="author.uuid")
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
+    class Meta:
+        model = Silence
+        fields = ["uuid", "project", "endpoint", "source", "until", "reason", "author", "created_at", "ended_at"]
 
 
 class SilencesOut(serializers.Serializer[Any]):
@@ -50,31 +42,21 @@ class SilencesOut(serializers.Serializer[Any]):
     results = SilenceOut(many=True)
 
 
-class Silences(View):
-    """Silences."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
-
-    @extend_schema(operation_id="silences_list", responses=SilencesOut)
-    def get(self, request: Request) -> Response:
-        """List active silences."""
-        hold, _ = queries.silences(request.user, timezone.now())
-        return Response({"results": SilenceOut(hold, many=True).data})
-
-    @extend_schema(operation_id="silences_create", request=SilenceIn, responses={201: SilenceOut})
-    def post(self, request: Request) -> Response:
-        """Silence notifications for an endpoint or a project; alerts are still raised and shown."""
-        given = read(SilenceIn, request.data)
-        project, endpoint = place(request.user, given.pop("project", None), given.pop("endpoint", None))
-        return Response(SilenceOut(actions.silence(project=project, endpoint=endpoint, actor=request.user, **given)).data, status=201)
+@operation("GET", "silences_list", Needs("signed_in"), gives=SilencesOut)
+def silences(request: Request) -> object:
+    """List active silences."""
+    hold, _ = queries.silences(request.user, timezone.now())
+    return {"results": hold}
 
 
-class EndSilence(View):
+@operation("POST", "silences_create", Needs("signed_in"), takes=SilenceIn, gives=SilenceOut, status=201)
+def silence(request: Request, given: dict[str, Any]) -> object:
+    """Silence notifications for an endpoint or a project; alerts are still raised and shown."""
+    project, endpoint = place(request.user, given.pop("project", None), given.pop("endpoint", None))
+    return actions.silence(project=project, endpoint=endpoint, actor=request.user, **given)
+
+
+@operation("POST", "silences_end", Needs("alerts.silence", Silence, SEE), gives=SilenceOut)
+def end_silence(request: Request, uuid: UUID) -> object:
     """End a silence."""
-
-    needs = {"POST": Needs("alerts.silence", Silence, SEE)}
-
-    @extend_schema(operation_id="silences_end", request=None, responses=SilenceOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """End a silence."""
-        return Response(SilenceOut(actions.end_silence(silence_id=uuid, actor=request.user)).data)
+    return actions.end_silence(silence_id=uuid, actor=request.user)

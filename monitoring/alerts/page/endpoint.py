@@ -149,7 +149,7 @@ def budget_chart(objective: Objective, points: list[traffic.Point]) -> Chart | N
 
 
 def proposal(found: Endpoint, kind: Kind, total: traffic.Total) -> Proposal:
-    """What the last seven days, or the evaluation of the live version, speak for."""
+    """What the last seven days, or the evaluation of the live version, support."""
     if kind == Kind.AVAILABILITY:
         return rules.propose_availability(rules.count_of(kind, None, total))
     if kind == Kind.LATENCY:

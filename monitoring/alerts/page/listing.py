@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils import timezone
 
+from lifecycle.ui import paging
 from lifecycle.ui.forms import filters_in
 from monitoring.alerts import queries
 from monitoring.alerts.forms import FilterForm, SilenceForm, SuppressedForm
@@ -38,14 +39,13 @@ def alerts(user: User, given: dict[str, str], before: int | None, now: datetime 
     return {
         "tabs": tabs("alerts:list"), "open": queries.open_alerts(user), "budgets": [line_of(row) for row in queries.objectives_of(user)],
         "rows": rows, "form": form, "filtered": filters.any, "held": queries.held_back(user, now - DAY),
-        "pager": pager(given, before, older, "before"), "watch": watch(now), "endpoints": queries.endpoints(user),
+        "pager": paging.links(before, older, kept=filters_of(given)), "watch": watch(now), "endpoints": queries.endpoints(user),
     }  # fmt: skip
 
 
-def pager(given: dict[str, str], before: int | None, older: int | None, name: str) -> dict[str, Any]:
-    """Links to the newest and to the next page, with the filters kept."""
-    kept = urlencode({key: value for key, value in given.items() if key != name and value})
-    return {"previous": f"?{kept}" if before else "", "next": f"?{kept}{'&' if kept else ''}{name}={older}" if older else "", "about": None}
+def filters_of(given: dict[str, str]) -> str:
+    """The filters of an address, as its pages keep them."""
+    return urlencode({name: value for name, value in given.items() if name != "before" and value})
 
 
 def suppressed(user: User, given: dict[str, str], before: int | None) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def suppressed(user: User, given: dict[str, str], before: int | None) -> dict[st
     rows, older = queries.suppressed(user, endpoint=chosen["endpoint"], why=chosen["why"], before=before)
     return {
         "tabs": tabs("alerts:suppressed"), "lines": [check_line(row) for row in rows], "form": form, "filtered": any(chosen.values()),
-        "pager": pager(given, before, older, "before"),
+        "pager": paging.links(before, older, kept=filters_of(given)),
     }  # fmt: skip
 
 

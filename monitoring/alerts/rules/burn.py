@@ -15,12 +15,12 @@ from lifecycle.runtime.statistics.significance import at_least
 from monitoring.alerts.rules.state import CALM_SHARE, Severity
 
 SURE = 0.0002  # the chance at one look; looked at every minute for a month, an endpoint on its budget opens a ticket in less than 5 %
-BUDGET_LOW = 0.25  # of a budget: below it somebody should look
+BUDGET_LOW = 0.25  # of a budget: below it someone should look
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BurnRule:
     """One line of the table: fires when both windows burn too fast. budget_share: of the whole budget, 0 to 1, in the long window."""
 
     severity: Severity
@@ -39,10 +39,10 @@ class Row:
 
 
 ROWS = (
-    Row(Severity.PAGE, 0.02, HOUR, 5 * MINUTE),
-    Row(Severity.PAGE, 0.05, 6 * HOUR, 30 * MINUTE),
-    Row(Severity.TICKET, 0.10, DAY, 2 * HOUR),
-    Row(Severity.TICKET, 0.10, 3 * DAY, 6 * HOUR),
+    BurnRule(Severity.PAGE, 0.02, HOUR, 5 * MINUTE),
+    BurnRule(Severity.PAGE, 0.05, 6 * HOUR, 30 * MINUTE),
+    BurnRule(Severity.TICKET, 0.10, DAY, 2 * HOUR),
+    BurnRule(Severity.TICKET, 0.10, 3 * DAY, 6 * HOUR),
 )
 WINDOWS = tuple(sorted({window for row in ROWS for window in (row.long, row.short)}))
 
@@ -67,7 +67,7 @@ class Reading:
     few: both are over, but it could be chance. calm: under 0.8 of the limit, so that an alert may end.
     """
 
-    row: Row
+    row: BurnRule
     limit: float
     long: float | None
     short: float | None
@@ -96,7 +96,7 @@ def is_sure(count: Count, limit: float) -> bool:
     return at_least(count.bad, count.total, limit) < SURE
 
 
-def read_row(row: Row, counts: Mapping[timedelta, Count], target: float, window: timedelta) -> Reading:
+def read_row(row: BurnRule, counts: Mapping[timedelta, Count], target: float, window: timedelta) -> Reading:
     """One row of the table at this moment. counts: by length of window, up to now. target: 0 to 1, exclusive. window: T."""
     budget, limit = 1 - target, row.burn(window)
     long, short = counts[row.long], counts[row.short]
@@ -118,7 +118,7 @@ def worst(readings: Sequence[Reading]) -> Reading | None:
     return max(known, key=lambda reading: (reading.fires, min(reading.long or 0, reading.short or 0) / reading.limit), default=None)
 
 
-def never_fires(target: float, window: timedelta) -> list[Row]:
+def never_fires(target: float, window: timedelta) -> list[BurnRule]:
     """The rows whose limit cannot be passed even if everything fails, since burn · budget ≥ 1: 14.4 with a target of 90 %."""
     return [row for row in ROWS if row.burn(window) * (1 - target) >= 1]
 

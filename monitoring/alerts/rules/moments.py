@@ -14,7 +14,7 @@ FAR_MAX = timedelta(days=1)  # farther back nothing is made up for: budgets coun
 
 
 def missed(last: datetime | None, now: datetime) -> list[datetime]:
-    """The moments that were not evaluated while nobody evaluated, five minutes apart, oldest first; none before the first evaluation."""
+    """The moments that were not evaluated while no one evaluated, five minutes apart, oldest first; none before the first evaluation."""
     if last is None or now - last <= LATE:
         return []
     begin = max(last + STEP, now - FAR_MAX)

@@ -20,13 +20,13 @@ REPEAT = timedelta(hours=4)
 FLAPS, FLAP_WINDOW = 3, timedelta(hours=1)  # opened so often within the hour: no more messages
 CALM_NEEDED = 3  # evaluations below 0.8 of the limit before an alert of an objective ends
 CALM_SHARE = 0.8
-HEARTBEAT_MAX = timedelta(minutes=2)  # without a beat for longer, somebody else raises a page
+HEARTBEAT_MAX = timedelta(minutes=2)  # without a beat for longer, someone else raises a page
 DRIFT_SOURCE, HEARTBEAT_SOURCE, OBJECTIVE_SOURCE, SERVER_SOURCE = "drift", "heartbeat", "objective", "server"
 FLAP_STAYS = timedelta(minutes=10)  # what came and went, and now stays for so long, is said after all
 
 
 class Severity(TextChoices):
-    """page: wake somebody. ticket: this working day. digest: once a day, in one message."""
+    """page: wake someone. ticket: this working day. digest: once a day, in one message."""
 
     PAGE = "page", "Page"
     TICKET = "ticket", "Ticket"
@@ -91,7 +91,7 @@ def is_flapping(openings: int, first_at: datetime, now: datetime) -> bool:
 
 
 def is_missed(last: datetime | None, started: datetime, now: datetime) -> bool:
-    """Whether the evaluation's heartbeat is missing. started: since when somebody looks, before which nothing was missed."""
+    """Whether the evaluation's heartbeat is missing. started: since when someone looks, before which nothing was missed."""
     return now - max(last or started, started) > HEARTBEAT_MAX
 
 
@@ -110,7 +110,7 @@ def is_due(
     severity: str, first_at: datetime, told_at: datetime | None, group_told_at: datetime | None, *, firing: bool, now: datetime
 ) -> bool:
     """Whether an alert is to be said now. Pages go at once; a ticket waits 30 s for others of its group and 5 min after the group's last
-    message. A page that nobody acknowledged is said again every 4 h. A digest is never said alone."""
+    message. A page that no one acknowledged is said again every 4 h. A digest is never said alone."""
     if severity == Severity.DIGEST:
         return False
     if told_at is not None:

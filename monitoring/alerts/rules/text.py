@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lifecycle.ui.numbers import count, decimals, duration, percent
-from monitoring.alerts.rules.burn import DAY, Budget, Count, Reading, Row, burn_rate, span
+from monitoring.alerts.rules.burn import DAY, Budget, BurnRule, Count, Reading, burn_rate, span
 from monitoring.alerts.rules.objectives import BAD, Kind, share
 
 VERBS = {Kind.AVAILABILITY: "failed", Kind.LATENCY: "were slow", Kind.QUALITY: "were wrong"}
@@ -20,7 +20,7 @@ TO_DO = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AlertText:
     """title: one line, without the text of any user. text: sentences."""
 
     title: str
@@ -44,8 +44,8 @@ def lasts(burn: float | None, window: timedelta) -> str:
 
 
 def burning(
-    name: str, kind: str, target: float, window: timedelta, row: Row, counts: Mapping[timedelta, Count]
-) -> Said:  # fmt: skip
+    name: str, kind: str, target: float, window: timedelta, row: BurnRule, counts: Mapping[timedelta, Count]
+) -> AlertText:  # fmt: skip
     """Of an objective whose budget burns too fast. row: the line of the table that fires; counts by length of window."""
     long, short = counts[row.long], counts[row.short]
     burn = burn_rate(long, 1 - target) or 0.0
@@ -55,7 +55,7 @@ def burning(
         f"{percent(1 - target, 2)} over {window // DAY} days; at this rate the whole budget would last {lasts(burn, window)}. "
         f"{TO_DO[Kind(kind)]}"
     )
-    return Said(title, text)
+    return AlertText(title, text)
 
 
 def too_few(kind: str, readings: Sequence[Reading], counts: Mapping[timedelta, Count]) -> str:

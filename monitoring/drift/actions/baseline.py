@@ -16,7 +16,7 @@ from registry.catalog.models import ModelVersion
 from registry.ground.ledger.rules import digest_of
 
 BATCH = 500
-UNREADABLE = (Refusal, OSError, ValueError, KeyError)  # of an evaluation whose files are gone or damaged
+UNREADABLE = (Refusal, OSError, ValueError, KeyError)  # of an evaluation whose files are missing or damaged
 
 
 def baseline(version: ModelVersion) -> Baseline:

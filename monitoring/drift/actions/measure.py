@@ -15,7 +15,7 @@ from lifecycle.runtime.refusals import Refusal
 from monitoring.drift import judging, measuring, queries
 from monitoring.drift.actions.baseline import UNREADABLE, baseline
 from monitoring.drift.cbpe import Estimate
-from monitoring.drift.judging import Said
+from monitoring.drift.judging import JudgedMonitor
 from monitoring.drift.measuring import Measured, Reference
 from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement
 from monitoring.drift.rules import FAR, OUTSIDE_MOST, Monitor, Span, State
@@ -42,7 +42,7 @@ class Reading:
 def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Counts | None = None, asked: bool = False) -> DriftReport:
     """Compare a window of a version's answers with its baseline; the same window again is the same report.
 
-    counts: of the window, where the caller has read them. asked: somebody wants to know now; such a report opens and closes nothing.
+    counts: of the window, where the caller has read them. asked: someone wants to know now; such a report opens and closes nothing.
     A baseline that cannot be made gives a report that says so.
     """
     known = queries.report_of(endpoint, version, span, asked=asked)
@@ -83,7 +83,7 @@ def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) 
 
 # ── Reading: nothing of it under a lock ─────────────────────────────────────
 def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, senders: Senders | None = None) -> Reading:
-    """Every monitor of the counts, the accuracy to be expected, and what people said by now. senders: None where nobody says who asked."""
+    """Every monitor of the counts, the accuracy to be expected, and what people said by now. senders: None where no one shows who asked."""
     reference = Reference(base.rows, base.histograms, base.calibration)
     found = [measuring.measure(monitor, reference, counts, senders) for monitor in measuring.FIELD]
     realised = measuring.realised(counts)
@@ -118,7 +118,8 @@ def write(
 
 
 def keep(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, said: Sequence[Said], *,
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, said: Sequence[JudgedMonitor],
+    *,
     asked: bool = False, between: bool = False,
 ) -> DriftReport:  # fmt: skip
     """The report of a window that was judged, and what follows from it."""
@@ -133,7 +134,7 @@ def keep(
 
 @transaction.atomic
 def write_failed(endpoint: Endpoint, version: ModelVersion, span: Span, rows: int, error: Exception, asked: bool) -> DriftReport:
-    """A report that says why nothing was measured."""
+    """A report that gives the reason why nothing was measured."""
     lock(endpoint)
     reason = error.message if isinstance(error, Refusal) else "Its file can't be read."
     made, _ = DriftReport.objects.get_or_create(
@@ -150,7 +151,7 @@ def lock(endpoint: Endpoint) -> None:
 
 def judged(
     model: type[Measurement], endpoint: Endpoint, version: ModelVersion, span: Span, found: Sequence[Measured], *, acts: bool
-) -> list[Said]:
+) -> list[JudgedMonitor]:
     """What a window means, beside the windows of the same version before it. What is not live opens nothing: nothing could close it."""
     acts = acts and (live := live_deployment(endpoint)) is not None and live.version_id == version.pk
     was_open = {row.monitor for row in queries.open_episodes(endpoint) if row.version_id == version.pk}
@@ -158,7 +159,7 @@ def judged(
 
 
 def common(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, said: Sequence[Said], rows: int, asked: bool
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, said: Sequence[JudgedMonitor], rows: int, asked: bool
 ) -> dict[str, Any]:
     """The columns that every measurement has."""
     worst = judging.worst_of(said)
@@ -170,7 +171,7 @@ def common(
     }  # fmt: skip
 
 
-def follow(report: Measurement, said: Sequence[Said]) -> None:
+def follow(report: Measurement, said: Sequence[JudgedMonitor]) -> None:
     """Open and close episodes after a window, and tell what those that stay open measure now."""
     close_left(report.endpoint, report.window_end)
     still = {row.monitor: row for row in queries.open_episodes(report.endpoint)}
@@ -192,7 +193,7 @@ def close_left(endpoint: Endpoint, now: datetime) -> None:
             close(row, now, f"{live.version.semver} replaced it." if live else "No version is live.")
 
 
-def open_episode(report: Measurement, said: Said) -> Episode:
+def open_episode(report: Measurement, said: JudgedMonitor) -> Episode:
     """Note that a monitor stands open, and tell whoever reads the outbox."""
     found = said.measured
     if found.value is None or found.limit is None:

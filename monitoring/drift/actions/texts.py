@@ -76,7 +76,7 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
 # ── Reading ─────────────────────────────────────────────────────────────────
 def sample(base: Baseline) -> tuple[list[str], list[str], list[int] | None]:
     """Up to 1,000 items of the evaluation that still have a text, each text once, the same ones each time: (digests, texts, the group of
-    near duplicates of each, None where nobody counted)."""
+    near duplicates of each, None where no one counted)."""
     answers = evaluations.rows_of(base.evaluation)
     order = np.random.default_rng(SEED).permutation(len(answers.ids))[:TEXTS_MAX]
     places = {answers.ids[at]: at for at in sorted(order.tolist())}
@@ -144,7 +144,7 @@ def write(
 
 
 def note_failure(endpoint: Endpoint, version: ModelVersion, start: datetime, end: datetime, error: str, *, asked: bool) -> None:
-    """A check that says why it failed, so that "failed" is never read as "nothing found"."""
+    """A check that gives the reason why it failed, so that "failed" is never read as "nothing found"."""
     TextCheck.objects.get_or_create(
         endpoint=endpoint, version=version, window_start=start, window_end=end, asked=asked,
         defaults={"rows": 0, "reference_rows": 0, "state": State.FAILED, "why": error[:500] or "Failed for an unknown reason."},

@@ -14,7 +14,7 @@ from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.numbers import count
 from monitoring.overview import queries, rules
 from monitoring.overview.page.figures import Lift, cost_chart, error_budgets, figures, kpi_chart, run_chart
-from monitoring.overview.page.models import Row, models
+from monitoring.overview.page.models import DashboardEndpoint, models
 from monitoring.overview.page.notes import attention
 from monitoring.overview.queries import Volume
 from monitoring.traffic import queries as traffic
@@ -52,7 +52,7 @@ def dashboard(user: User, given: Mapping[str, str], now: datetime) -> dict[str, 
     }  # fmt: skip
 
 
-def lede(lifts: Sequence[Lift], rows: Sequence[Row], throughput: queries.Throughput) -> list[tuple[str, str, str]]:
+def lede(lifts: Sequence[Lift], rows: Sequence[DashboardEndpoint], throughput: queries.Throughput) -> list[tuple[str, str, str]]:
     """The period in up to three sentences: (before, the fact in bold, after)."""
     said = []
     if best := next((each.comparison for each in lifts if each.comparison.reading in LEDES), None):

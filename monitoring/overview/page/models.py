@@ -22,7 +22,7 @@ from registry.endpoints.models import Deployment
 
 
 @dataclass(frozen=True)
-class Row:
+class DashboardEndpoint:
     """One endpoint among the models. right: share of answers called right in 30 days."""
 
     endpoint: Endpoint
@@ -43,7 +43,7 @@ class Row:
 
 def models(
     found: Sequence[Endpoint], weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date], burning: Burning, now: datetime
-) -> list[Row]:
+) -> list[DashboardEndpoint]:
     """One line an endpoint, those that need somebody first."""
     live, rollouts, drift = queries.live(found), queries.open_rollouts(found), standing(found)
     month, emptied = queries.last_month(found, now), set(served.emptied().values_list("pk", flat=True))
@@ -64,7 +64,7 @@ def models(
             holding=rollout is not None and rollout.state == "holding",
         )  # fmt: skip
         rows.append(
-            Row(
+            DashboardEndpoint(
                 endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", called=volume.called,
                 right=right, asked_by=asked_by(right.senders) if right else "", estimate=estimate(drifts.report),
                 weekly=[weekly.get(endpoint.pk, {}).get(monday, Volume()).right_share for monday in mondays], psi=worst_psi(drifts.report),

@@ -13,7 +13,7 @@ from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.state import Severity
 from monitoring.drift.rules import Monitor
 from monitoring.overview import queries, rules
-from monitoring.overview.page.models import Row
+from monitoring.overview.page.models import DashboardEndpoint
 from monitoring.traffic.queries import Comparison
 from registry.catalog.models import Endpoint
 
@@ -34,7 +34,9 @@ class Note:
     link: str
 
 
-def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[Endpoint], compared: Sequence[Comparison]) -> list[Note]:
+def attention(
+    burning: Sequence[Alert], rows: Sequence[DashboardEndpoint], found: Sequence[Endpoint], compared: Sequence[Comparison]
+) -> list[Note]:
     """What needs a person: what burns, what waits for a decision; the most urgent first, at most eight."""
     notes = burns(burning)
     notes += [
@@ -84,7 +86,7 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
             "Open endpoint",
         )
         for row in rows
-        if row.health.kind == "warn" and row.health.word != rules.WATCH  # which asks nobody for anything
+        if row.health.kind == "warn" and row.health.word != rules.WATCH  # which asks no one for anything
     ]
     notes = [replace(note, text=note.text[:300]) for note in notes]
     return sorted(notes, key=lambda note: note.kind != "bad")[:8]

@@ -1,4 +1,4 @@
-"""Everything that changes triggers and proposals. Locks: the proposal, then what the rooms below take, then the trail's chain."""
+"""Everything that changes triggers and proposals. Locks: the proposal, then what the rooms below take, then the audit log's chain."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from django.urls import reverse
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions import opening
+from datasets_app.queues.models import Queue
 from lifecycle.ground.notices import actions as notices
 from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.numbers import count
@@ -34,15 +34,15 @@ from registry.ground.access.models import User
 
 MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
 NOBODY = (
-    "Nobody responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
+    "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
 )
 WORDS = {WRONG: "reported wrong", UNSURE: "least confident", SAMPLE: "sampled at random for the test split"}
 
 
 def collector_of(proposal: Proposal) -> User | None:
-    """On whose behalf texts become items: whoever took it on, approved it, proposed it by hand, or set the trigger. None: it waits.
+    """On whose behalf texts become items: anyone who took it on, approved it, proposed it by hand, or set the trigger. None: it waits.
 
-    Copying takes somebody who may read the texts, which leads may not. Nobody else is written into the trail as who copied them.
+    Copying takes someone who may read the texts, which leads may not. No one else is written into the audit log as who copied them.
     """
     behind = [proposal.collected_by, proposal.acting, proposal.proposed_by, proposal.trigger.author if proposal.trigger else None]
     return next((each for each in behind if each is not None and each.is_active and may_collect(each, proposal)), None)
@@ -61,7 +61,7 @@ def may_collect(user: User, proposal: Proposal) -> bool:
 
 
 def waits_for_collector(proposal: Proposal) -> bool:
-    """Whether its texts are to be collected and nobody behind it may."""
+    """Whether its texts are to be collected and no one behind it may."""
     return proposal.state in (State.OPEN, State.APPROVED) and proposal.collected_at is None and collector_of(proposal) is None
 
 
@@ -168,7 +168,7 @@ def open_over(proposal: Proposal, who: User, items: int, now: datetime) -> None:
     """Open the queue over the imported texts; where labeling refuses, its sentence is kept and labels may come from elsewhere."""
     name = f"Retraining {proposal.number}: {proposal.endpoint.slug}"[:80]
     try:
-        queue = labeling.open_queue(
+        queue = opening.open_queue(
             dataset_id=proposal.dataset.uuid, actor=who, name=name, overlap=proposal.overlap, source=Queue.Source.UPLOAD,
             upload_id=proposal.upload.uuid if proposal.upload else None,
         )  # fmt: skip

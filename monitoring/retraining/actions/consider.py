@@ -47,7 +47,7 @@ def consider(trigger_id: UUID, now: datetime | None = None) -> Proposal | None:
 
 
 def propose(*, endpoint_id: UUID, actor: User, note: str = "", now: datetime | None = None, **numbers: int) -> Proposal:
-    """Propose by hand, with the reasons for and against as they are now; what speaks against it is told, and the lead decides.
+    """Propose by hand, with the reasons for and against as they are now; what opposes it is told, and the lead decides.
 
     numbers: window_days, queue_items, overlap, min_labels; those left out are the usual ones. Raises PermissionDenied, or Refused (nothing
     is live, the endpoint is frozen, a proposal is under way, a number out of range).
@@ -67,7 +67,7 @@ def propose(*, endpoint_id: UUID, actor: User, note: str = "", now: datetime | N
 
 
 def weigh(endpoint: Endpoint, values: dict[str, int], now: datetime) -> Verdict:
-    """What speaks for and against a person's own proposal at this moment."""
+    """What supports and against a person's own proposal at this moment."""
     asked = Policy(None, 0.0, values["cooldown_days"], values["min_labels"], values["budget"])
     return rules.weigh(queries.gather(endpoint, now, values["window_days"]), asked, now)
 

@@ -30,7 +30,7 @@ from registry.promotions.rules import OPEN
 
 @transaction.atomic
 def approve(*, proposal_id: UUID, actor: User, seen: str, reason: str = "", now: datetime | None = None) -> Proposal:
-    """Let it go on: training begins when there are enough labels. Who approves the start has not trained: they may decide its promotion.
+    """Let it continue: training begins when there are enough labels. Who approves the start has not trained: they may decide its promotion.
 
     seen: queries.seen_digest as the lead read it. Raises PermissionDenied (also for who proposed it), Refused (the endpoint is frozen) or
     Conflict (decided already, or the live version changed).
@@ -49,7 +49,7 @@ def approve(*, proposal_id: UUID, actor: User, seen: str, reason: str = "", now:
 
 @transaction.atomic
 def decline(*, proposal_id: UUID, actor: User, reason: str, seen: str, now: datetime | None = None) -> Proposal:
-    """Say no, with a reason. Its queue stays for whoever needs it. Raises PermissionDenied, Refused (no reason) or Conflict."""
+    """Say no, with a reason. Its queue stays for anyone who needs it. Raises PermissionDenied, Refused (no reason) or Conflict."""
     now, proposal = now or timezone.now(), lock(proposal_id)
     policy.require(actor, "retraining.decide", proposal)
     check_open(proposal)
@@ -84,7 +84,7 @@ def call_off(*, proposal_id: UUID, actor: User, reason: str, now: datetime | Non
 
 @transaction.atomic
 def retry(*, proposal_id: UUID, actor: User, now: datetime | None = None) -> Proposal:
-    """Do the failed step again; the actor answers for the steps from here on. A stopped run goes on from its last checkpoint.
+    """Do the failed step again; the actor answers for the steps from here on. A stopped run continues from its last checkpoint.
 
     Raises PermissionDenied, Refused (frozen) or Conflict (it has not failed, or another proposal is under way).
     """
@@ -122,9 +122,9 @@ def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None 
 
 @transaction.atomic
 def collect_texts(*, proposal_id: UUID, actor: User) -> Proposal:
-    """Have its texts copied into the dataset in one's own name, where nobody behind the proposal may read them. Twice is once.
+    """Have its texts copied into the dataset in one's own name, where no one behind the proposal may read them. Twice is once.
 
-    Raises PermissionDenied (also for who may not upload, or open a queue) or Conflict (they are collected, or somebody else does).
+    Raises PermissionDenied (also for who may not upload, or open a queue) or Conflict (they are collected, or someone else does).
     """
     proposal = lock(proposal_id)
     for action, subject in asked_for(proposal):

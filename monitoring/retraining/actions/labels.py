@@ -1,10 +1,10 @@
-"""Counting what is labelled, and waiting until it is enough."""
+"""Counting what is labeled, and waiting until it is enough."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.queues.models import Queue, Slot
 from monitoring.retraining import queries
 from monitoring.retraining.actions.moves import change, move, wait
 from monitoring.retraining.models import Proposal
@@ -20,7 +20,7 @@ def count_labels(proposal: Proposal, now: datetime) -> int:
 
 
 def pass_gate(proposal: Proposal, now: datetime) -> None:
-    """Training waits for enough labels and until nobody has an item of the queue in hand, or until all of it is decided.
+    """Training waits for enough labels and until no one has an item of the queue in hand, or until all of it is decided.
 
     What people have before them is lost to a snapshot that is frozen meanwhile. Closing the queue says that it need not wait for them.
     """
@@ -44,7 +44,7 @@ def pass_gate(proposal: Proposal, now: datetime) -> None:
 
 
 def in_hand(queue: Queue, now: datetime) -> int:
-    """How many items of a queue are before somebody; a lease that has run out is none."""
+    """How many items of a queue are before someone; a lease that has run out is none."""
     return queue.slots.filter(state=Slot.State.LEASED, lease_until__gt=now).count()
 
 

@@ -1,4 +1,4 @@
-"""A proposal's own steps under the lock of its row: its state, what it waits for or cannot go on for, its end, and who is told."""
+"""A proposal's own steps under the lock of its row: its state, what it waits for or cannot continue for, its end, and who is told."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def fail(proposal: Proposal, sentence: str, next_step: str, now: datetime) -> No
 
 
 def done(proposal: Proposal, outcome: Outcome, now: datetime, said: str) -> None:
-    """It came to its end by itself."""
+    """It came to its end on its own."""
     end(proposal, State.DONE, outcome, None, now, reason=said)
     tell_leads(proposal, said)
 
 
 def tell_leads(proposal: Proposal, text: str) -> None:
-    """Tell whoever may decide, and whoever answers for it or proposed it."""
+    """Tell anyone who may decide, and anyone who answers for it or proposed it."""
     people = {user.pk: user for user in policy.who_can("retraining.decide", proposal)}
     people |= {user.pk: user for user in (proposal.acting, proposal.proposed_by) if user is not None}
     notices.notify(people.values(), text, reverse("retraining:detail", args=[proposal.uuid]))
@@ -117,8 +117,8 @@ ANSWERS_FOR = frozenset({Verb.RETRAIN_APPROVED, Verb.RETRAIN_RESUMED, Verb.RETRA
 
 
 def acting_for(proposal: Proposal) -> User:
-    """Who answers for the steps: who approved, tried again or went on last, by the row and by the audit log. Raises Stuck where nobody
-    approved the start, whoever tried again."""
+    """Who answers for the steps: who approved, tried again or continued last, by the row and by the audit log. Raises Stuck where no one
+    approved the start, anyone who tried again."""
     if proposal.acting is None or not proposal.acting.is_active:
         raise Stuck("No one is responsible for the next step anymore.", "A lead can retry and take responsibility.")
     told = accounts.events_about(proposal.uuid, ANSWERS_FOR)
@@ -130,7 +130,7 @@ def acting_for(proposal: Proposal) -> User:
 
 
 def ended(job: Job | None, what: str) -> bool:
-    """Whether a job has succeeded; False while it goes on or where there is none. Raises Stuck where it ended badly."""
+    """Whether a job has succeeded; False while it continues or where there is none. Raises Stuck where it ended badly."""
     if job is None or not job.is_finished:
         return False
     if job.state == JobState.SUCCEEDED:

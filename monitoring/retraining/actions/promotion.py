@@ -26,7 +26,7 @@ from registry.promotions.rules import OPEN, Status
 
 
 def register(proposal: Proposal, actor: User) -> None:
-    """Have the run sealed as the next version. One that somebody registered by hand is taken."""
+    """Have the run sealed as the next version. One that someone registered by hand is taken."""
     run, model = proposal.run, proposal.endpoint.model
     assert run is not None  # noqa: S101  the steps before
     assert run.artifact is not None  # noqa: S101
@@ -43,7 +43,7 @@ def register(proposal: Proposal, actor: User) -> None:
 
 
 def ask(proposal: Proposal, actor: User) -> None:
-    """Open the promotion on behalf of who approved the start. Who goes on by hand asks for it, and so cannot approve it."""
+    """Open the promotion on behalf of who approved the start. Who continues by hand asks for it, and so cannot approve it."""
     version = proposal.version
     assert version is not None  # noqa: S101  the step before
     known = PromotionRequest.objects.filter(version=version, endpoint=proposal.endpoint, status__in=sorted(OPEN)).first()
@@ -65,7 +65,7 @@ def plan_for(proposal: Proposal) -> dict[str, Any]:
 
 
 def requester(proposal: Proposal, actor: User) -> User:
-    """Who went on by hand, else who approved the start, while their role still allows it; else who answers for the steps."""
+    """Who continued by hand, else who approved the start, while their role still allows it; else who answers for the steps."""
     who = proposal.insisted_by or proposal.decided_by
     return who if who and who.is_active and queries.may_request(who, proposal) else actor
 

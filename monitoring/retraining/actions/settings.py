@@ -1,4 +1,4 @@
-"""What makes the product propose by itself."""
+"""What makes the product propose on its own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def set_trigger(
     """Set one kind of trigger of an endpoint, as a whole. The actor answers from now on for what it proposes.
 
     numbers: rules.LIMITS, those that are left out keep their value or get the usual one. seen: queries.settings_seen as the person read
-    it, None for a program that sets it whatever it was. Raises PermissionDenied, Refused by field, or Conflict (set by somebody meanwhile).
+    it, None for a program that sets it whatever it was. Raises PermissionDenied, Refused by field, or Conflict (set by someone meanwhile).
     """
     endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "retraining.manage", endpoint)

@@ -139,7 +139,7 @@ def prepare(proposal: Proposal, texts: Texts | None, now: datetime) -> None:
 
 
 def overtaken(proposal: Proposal) -> bool:
-    """Whether another version than the one to beat is live; once somebody has gone on by hand, that is theirs to judge."""
+    """Whether another version than the one to beat is live; once someone has gone on by hand, that is theirs to judge."""
     alias = Alias.objects.get(endpoint=proposal.endpoint)
     return alias.version_id != proposal.live_id and proposal.insisted_by_id is None
 

@@ -44,7 +44,7 @@ def safely(event: str, uuid: UUID, act: Callable[[UUID, datetime], Any], now: da
 
 @transaction.atomic
 def give_up(uuid: UUID, now: datetime) -> None:
-    """An error that nobody foresaw: a proposal under way says so and can be tried again; an open one stays as it is."""
+    """An error that no one foresaw: a proposal under way says so and can be tried again; an open one stays as it is."""
     proposal = lock(uuid)
     if proposal.state in rules.BUSY and proposal.state in (State.APPROVED, State.RUNNING):
         fail(

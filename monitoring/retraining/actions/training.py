@@ -103,7 +103,7 @@ def measure(proposal: Proposal, actor: User) -> None:
 
 
 def live_knows(proposal: Proposal) -> bool:
-    """Whether the live version has learnt every label of the new snapshot; else only its own evaluation can be shown beside."""
+    """Whether the live version has learned every label of the new snapshot; else only its own evaluation can be shown beside."""
     try:
         evaluation.check_measurable(proposal.live.run, proposal.snapshot)  # type: ignore[arg-type]  # there is one
     except Refused:
@@ -112,14 +112,14 @@ def live_knows(proposal: Proposal) -> bool:
 
 
 def restart(proposal: Proposal, actor: User) -> None:
-    """Let the failed step be done again: forget the job that failed, and have a run that stopped go on from its checkpoint."""
+    """Let the failed step be done again: forget the job that failed, and have a run that stopped continue from its checkpoint."""
     change(proposal, job=None)
     if proposal.run is not None and proposal.run.state in queries.RUN_ENDED:
         training.resume(run_id=proposal.run.uuid, actor=actor)
 
 
 def stop_run(proposal: Proposal) -> None:
-    """Spare the device a training that nobody needs any more."""
+    """Spare the device a training that no one needs any more."""
     if proposal.run is None or proposal.acting is None or proposal.run.state not in queries.RUN_ACTIVE:
         return
     try:
@@ -153,7 +153,7 @@ def compared_with(old: Evaluation, new: Evaluation) -> dict[str, Any]:
 
 
 def judge(proposal: Proposal, compared: dict[str, Any] | None, now: datetime) -> None:
-    """Note the comparison. A model that is not better ends the proposal: no promotion is opened unless a lead goes on by hand."""
+    """Note the comparison. A model that is not better ends the proposal: no promotion is opened unless a lead continues by hand."""
     if compared is None:
         return
     change(proposal, comparison=compared, blocked_by="")

@@ -1,4 +1,4 @@
-"""Whether a model should be trained again: everything that speaks for it and against it, with the evidence."""
+"""Whether a model should be trained again: everything that supports it and against it, with the evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
 from monitoring.retraining.rules.settings import Kind
 from monitoring.traffic.senders import asked_by
 
-OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason by itself
+OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason on its own
 BUDGET_DAYS = 30
 
 
@@ -43,8 +43,8 @@ class Facts:
     """What is known of an endpoint. urls: where the evidence stands, by fact.
 
     quality_alert: what the open alert of the quality objective says. answers, called: of the live version in the window, and those with
-    feedback of them. tells: whether so many, and so large a part, have feedback that it speaks for the rest. By sticky key: judged: correct
-    ones of those with feedback; of a random sample of all: not_wrong: those that nobody called wrong, overridden: those that people
+    feedback of them. tells: whether so many, and so large a part, have feedback that it supports the rest. By sticky key: judged: correct
+    ones of those with feedback; of a random sample of all: not_wrong: those that no one called wrong, overridden: those that people
     replaced; senders: how many different keys, None where predictions are taken as independent. expected: accuracy on so many `tested`
     rows of its frozen test split, in so many `groups` of near duplicates, between its ends by these; both None where each row is a group
     of its own, or an older report does not say. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the way,
@@ -90,9 +90,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One fact that speaks for or against. evidence: the address where it can be looked at. code: for programs.
+    """One fact that supports or against. evidence: the address where it can be looked at. code: for programs.
 
-    blocks: nothing is proposed by itself while it holds. stops: nobody can propose while it holds.
+    blocks: nothing is proposed on its own while it holds. stops: no one can propose while it holds.
     """
 
     code: str
@@ -171,7 +171,7 @@ def burning(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
 def fall_of(facts: Facts) -> Interval | None:
     """How much accuracy fell at least, from the test split to the window, with its interval; None where it isn't known.
 
-    The window is given all that feedback leaves open: a prediction without feedback counts as correct. Whoever reports wrong ones more
+    The window is given all that feedback leaves open: a prediction without feedback counts as correct. Anyone who reports wrong ones more
     often than correct ones then makes no fall (C. F. Manski, "Anatomy of the selection problem", Journal of Human Resources 24(3), 1989);
     where all have feedback nothing is given away. Newcombe's (1998) difference: the test rows, by groups of near duplicates, at
     95 %; the window's predictions, by sticky key, at every look of a trigger.
@@ -199,15 +199,15 @@ def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | Non
 
 def overruled(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
     """People override more than 5 % of the predictions, by the lower end of an interval by sticky key that holds at every look. Those that
-    nobody looked at are taken as not overridden."""
+    no one looked at are taken as not overridden."""
     if not facts.overridden.below or (found := clustered.at_every_look(facts.overridden)).low <= OVERRIDES_WORTH:
         return None
     value = f"{percent(found.value, 1)} of {count(int(facts.overridden.below))}, {asked_by(facts.senders)}"
     return Reason("overrides", "People override predictions", value, facts.urls.get("predictions", ""))
 
 
-def labelled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
-    """Enough was labelled since to learn from."""
+def labeled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
+    """Enough was labeled since to learn from."""
     enough = int(policy.threshold) if policy.kind == Kind.LABELS else policy.min_labels
     if facts.labels_new < enough:
         return None
@@ -215,7 +215,7 @@ def labelled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
 
 
 def aged(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
-    """The live version learnt from old data; told for a trigger of that kind alone, since age by itself says little."""
+    """The live version learned from old data; told for a trigger of that kind alone, since age on its own says little."""
     if policy.kind != Kind.SCHEDULE or facts.learnt_at is None or now - facts.learnt_at < timedelta(days=policy.threshold):
         return None
     return Reason(
@@ -223,7 +223,7 @@ def aged(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
     )
 
 
-FOR = (less_accurate, burning, overruled, labelled, aged)
+FOR = (less_accurate, burning, overruled, labeled, aged)
 
 
 # ── Against ─────────────────────────────────────────────────────────────────
@@ -238,7 +238,7 @@ def already_open(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None
 
 
 def frozen(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
-    """Somebody froze the endpoint, such as for an incident."""
+    """Someone froze the endpoint, such as for an incident."""
     return Reason("frozen", facts.frozen, evidence=facts.urls.get("endpoint", ""), blocks=True, stops=True) if facts.frozen else None
 
 
@@ -248,7 +248,7 @@ def canary_running(facts: Facts, _policy: Policy, _now: datetime) -> Reason | No
 
 
 def run_open(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
-    """Somebody trains on the same data now."""
+    """Someone trains on the same data now."""
     return Reason("run", facts.run, evidence=facts.urls.get("run", ""), blocks=True) if facts.run else None
 
 
@@ -280,7 +280,7 @@ def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
 
 
 def few_labels(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
-    """Not enough was labelled since: the proposal's queue collects it, and training waits for it."""
+    """Not enough was labeled since: the proposal's queue collects it, and training waits for it."""
     if facts.labels_new >= policy.min_labels:
         return None
     value = f"{count(facts.labels_new)} of {count(policy.min_labels)}"

@@ -1,4 +1,4 @@
-"""Starting a rollout, steering it by hand, and what it does by itself."""
+"""Starting a rollout, steering it by hand, and what it does on its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting what both arms did, minute by minute. Safe to repeat: a minute is counted anew, never added to."""
+"""Counting what both arms did, minute by minute. Safe to repeat: a minute is counted again, never added to."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def warm(segment: Segment, requests: int) -> bool:
 def count_minutes(segment: Segment, due: dict[datetime, str]) -> int:
     """Count these minutes. due: start → stamp. Returns how many others are to be counted again because of it.
 
-    Read first, then written in a short transaction: nobody waits for the predictions of four hours. The stamp was read before the
+    Read first, then written in a short transaction: no one waits for the predictions of four hours. The stamp was read before the
     predictions, so whoever writes older counts over newer ones writes the older stamp with them, and the minute stays due. A minute keeps
     the bound of what is slow that it was first counted with.
     """

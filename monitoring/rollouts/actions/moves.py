@@ -1,6 +1,6 @@
 """A rollout's own steps, under the lock of its row: following its deployment, changing its state, ending. Nothing here changes traffic.
 
-Locks are taken in one order: the rollout, then what endpoints takes (routes, request, version, alias), then the trail's chain.
+Locks are taken in one order: the rollout, then what endpoints takes (routes, request, version, alias), then the audit log's chain.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REASON_MAX = rules.REASON_MAX
 
 def lock(rollout_id: UUID) -> Rollout:
     """The rollout with everything it names, its row locked until the caller's transaction ends. Its plan is the one that it was started by,
-    whatever its row says by now. Raises Conflict for one that nobody started, or started for another version, endpoint or approval."""
+    whatever its row says by now. Raises Conflict for one that no one started, or started for another version, endpoint or approval."""
     rollout = queries.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(uuid=rollout_id)
     begun = queries.beginning(rollout)
     if begun is None:
@@ -75,7 +75,7 @@ def change(rollout: Rollout, **fields: Any) -> None:
 
 
 def begin_segment(rollout: Rollout, deployment: Deployment, at: datetime) -> Segment:
-    """Evidence is counted anew under a new share; what was counted before multiplies."""
+    """Evidence is counted again under a new share; what was counted before multiplies."""
     return Segment.objects.create(
         rollout=rollout, number=queries.next_number(rollout), deployment=deployment, share=deployment.share, started_at=at
     )
@@ -115,7 +115,7 @@ def widened(rollout: Rollout, deployment: Deployment, at: datetime) -> None:
 
 
 def close(rollout: Rollout, deployment: Deployment, now: datetime) -> None:
-    """The canary has ended without going on as one: it has all traffic, or none."""
+    """The canary has ended without continuing as one: it has all traffic, or none."""
     live = endpoints.live_deployment(rollout.endpoint)
     if live and live.version_id == rollout.version_id:
         by, why = live.started_by, deployment.end_reason

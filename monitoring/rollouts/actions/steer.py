@@ -41,7 +41,7 @@ def pause(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = No
 
 @transaction.atomic
 def resume(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = None) -> Rollout:
-    """Let the rule widen again after a pause, or after it held; the longest time of a step begins anew. Raises as pause does."""
+    """Let the rule widen again after a pause, or after it held; the longest time of a step begins again. Raises as pause does."""
     now = now or timezone.now()
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)

@@ -1,4 +1,4 @@
-"""Telling people what a rollout did by itself, and what it asks of them."""
+"""Telling people what a rollout did on its own, and what it asks of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def key(rollout: Rollout, what: str) -> dict[str, Any]:
 
 
 def owners(rollout: Rollout) -> list[User]:
-    """Whoever started it, and all who may steer it."""
+    """Anyone who started it, and all who may steer it."""
     return sorted({rollout.started_by, *who_can("rollouts.steer", rollout)}, key=lambda person: person.pk)
 
 

@@ -1,4 +1,4 @@
-"""The controller: every ten seconds it counts, looks and acts on each open rollout. Killed anywhere, the next tick goes on."""
+"""The controller: every ten seconds it counts, looks and acts on each open rollout. Killed anywhere, the next tick continues."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('share', models.PositiveSmallIntegerField(help_text='of 10,000, now or at the end')),
                 ('moves', models.PositiveIntegerField(default=0, help_text='how often its state or share changed: what a form has seen')),
                 ('step_started_at', models.DateTimeField(help_text='since when it has this share')),
-                ('window_started_at', models.DateTimeField(help_text='since when the longest time of a step runs; anew when somebody resumes')),
+                ('window_started_at', models.DateTimeField(help_text='start of the time limit of the current step; reset on resume')),
                 ('asked_at', models.DateTimeField(help_text='when a person was asked to widen this step', null=True)),
                 ('going_to', models.PositiveSmallIntegerField(help_text='the wider share that was decided and is not in force yet', null=True)),
                 ('going_why', models.CharField(blank=True, max_length=500)),

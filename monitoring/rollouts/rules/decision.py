@@ -1,4 +1,4 @@
-"""What the evidence says: go on, widen, take back, or stop and ask. Pure."""
+"""What the evidence says: continue, widen, take back, or stop and ask. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEAR = 0.5  # of the way to the limit, on the scale of the logarithm, a conditio
 
 
 class Kind(TextChoices):
-    """What one look decides. hold: the evidence is insufficient and the time is over; a person has to decide, nothing widens by itself."""
+    """What one look decides. hold: the evidence is insufficient and the time is over; a person has to decide, nothing widens on its own."""
 
     CONTINUE = "continue", "Continue"
     PROMOTE = "promote", "Widen"
@@ -45,7 +45,7 @@ class Evidence:
 
     counts: of the present step, one unit for each key and minute; groups: the same by group of keys. log_e: by metric, over all steps;
     unmeasured: the metrics of which no step could see anything, such as answers called wrong where there is no feedback on an arm.
-    minutes: at this step. waited: of the longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are
+    minutes: at this step. waited: of the longest time of a step, in minutes; begins again when someone resumes. behind: whether there are
     minutes that were not counted yet: then nothing widens and no time runs out. blocked: why nothing may widen now, as a sentence; empty
     when nothing is. shadow: of the version as a shadow, before the canary, predictions that agreed / were compared, by sender.
     """
@@ -103,7 +103,7 @@ class Condition:
 
     @property
     def is_open(self) -> bool:
-        """Whether it stands in the way of widening."""
+        """Whether it is in the way of widening."""
         return self.mark in ("half", "bad")
 
 

@@ -9,7 +9,7 @@ collectif, 1939; as in Ramdas, Grünwald, Vovk and Shafer, "Game-theoretic stati
 Science 38(4), 2023) the chance that it ever reaches 1/α is at most α, at any number of looks.
 
 The same holds for every event that says nothing about the arm but through the arm's own behaviour: a slow answer, where "slow" is decided
-by a bound that was known before; an answer that somebody called wrong, where whoever calls does not know the arm.
+by a bound that was known before; an answer that someone called wrong, where anyone who calls does not know the arm.
 
 Mixing over q follows H. Robbins, "Statistical methods related to the law of the iterated logarithm", Annals of Mathematical Statistics
 41(5), 1970: one need not know beforehand how much worse a canary is.

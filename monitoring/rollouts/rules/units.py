@@ -83,7 +83,7 @@ class Counts:
 class Groups:
     """Units summed by group of sticky keys: a key's units of all minutes are in one of 256 groups, by its hash. Units of a key resemble
     each other, those of different groups do not, so that groups tell how uncertain a share is however often the same keys return, while
-    what is kept does not grow with the keys. A unit without a key is dealt to the groups by itself.
+    what is kept does not grow with the keys. A unit without a key is dealt to the groups on its own.
 
     sums: whole numbers (2, 256, 4), of the canary and the stable arm: units, errors, judged, wrong.
     """
@@ -135,7 +135,7 @@ class Tally:
     """One minute. counts: all units; alone: those without a key; keyed: (metric, key, arm) of every key's unit that was that.
 
     A key stays on its arm, so what it does in one minute says nothing new in the next: as evidence a key's first event of a kind counts
-    alone, which is for whoever knows the other minutes. Each unit without a key chose its arm by itself and is evidence by itself.
+    alone, which is for anyone who knows the other minutes. Each unit without a key chose its arm on its own and is evidence on its own.
     """
 
     counts: Counts

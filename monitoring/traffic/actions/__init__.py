@@ -1,4 +1,4 @@
-"""Taking in what the servers answered, what people say of it and what came of it; adding up, and clearing away."""
+"""Taking in what the servers answered, what people say of it and its result; adding up, and clearing away."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from registry.ground.ledger.verbs import Verb
 
 @dataclass(frozen=True)
 class Word:
-    """What somebody says of one prediction. label: the right one, where the answer was wrong and it is known; else empty.
+    """What someone says of one prediction. label: the right one, where the answer was wrong and it is known; else empty.
 
     request: the uuid of its request, where the prediction's is derived from it.
     """

@@ -1,4 +1,4 @@
-"""A canary that an inference server closed by itself is stopped in the registry too, and what came of that is noted on the trip."""
+"""A canary that an inference server closed on its own is stopped in the registry too, and the result of that is noted on the trip."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOPPED = "The canary was stopped."
 
 
 def stop_tripped() -> int:
-    """Stop the canaries of trips that nobody has handled yet, oldest first. Returns how many were handled.
+    """Stop the canaries of trips that no one has handled yet, oldest first. Returns how many were handled.
 
     One that is refused stays for the next time, keeps no other waiting and is said in the log; its server keeps the arm closed meanwhile.
     """
@@ -35,7 +35,7 @@ def stop_tripped() -> int:
 
 @transaction.atomic
 def stop(key: int) -> int:
-    """Follow one trip; 0 when somebody else has meanwhile."""
+    """Follow one trip; 0 when someone else has meanwhile."""
     trip = GuardTrip.objects.select_for_update(of=("self",)).select_related("deployment").filter(pk=key, handled_at=None).first()
     if trip is None:
         return 0
@@ -46,7 +46,7 @@ def stop(key: int) -> int:
 
 
 def outcome(trip: GuardTrip) -> str:
-    """Stop the canary, and what came of it as a sentence. A canary that ended meanwhile is left as it is."""
+    """Stop the canary, and its result as a sentence. A canary that ended meanwhile is left as it is."""
     if trip.deployment.arm != Deployment.Arm.CANARY:
         return "It wasn't a canary, so nothing was stopped."
     reason = rules.guard_reason(trip.failures, trip.of)

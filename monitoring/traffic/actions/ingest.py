@@ -52,7 +52,7 @@ def waits_since() -> datetime | None:
 def ingest() -> int:
     """Take in every complete segment, oldest first. Returns how many predictions are new; 0 at once when another worker is at it.
 
-    Canaries that an inference server closed by itself are stopped here for good.
+    Canaries that an inference server closed on its own are stopped here for good.
     """
     with sole_reader() as mine:
         if not mine:
@@ -80,7 +80,7 @@ def ingest_segment(path: Path) -> int:
     """One segment, in transactions of about 1,000 predictions; the file goes once all is committed. Senseless lines are kept aside.
 
     Killed anywhere in between, the next reader finds the file again and what is stored already by its uuid. A file that cannot be read,
-    whose bad lines cannot be kept for want of room, or that fails in a way nobody foresaw, stays where it is and keeps no other waiting.
+    whose bad lines cannot be kept for want of room, or that fails in a way no one foresaw, stays where it is and keeps no other waiting.
     """
     new, size = 0, 0
     bad: list[bytes] = []
@@ -135,7 +135,7 @@ def set_aside(path: Path, lines: list[bytes]) -> None:
 def store(batch: list[Entry], now: datetime | None = None) -> int:
     """Insert what is new and count it in the same transaction. Returns how many predictions are new.
 
-    Lines of an endpoint that does not exist (any more) are left out. A time ahead of this clock is set to now, so that no figure lies in
+    Lines of an endpoint that does not exist (any more) are left out. A time ahead of this clock is set to now, so that no figure is in
     the future; late ones keep their time, however late.
     """
     now = now or timezone.now()
@@ -149,7 +149,7 @@ def store(batch: list[Entry], now: datetime | None = None) -> int:
     return new
 
 
-def store_predictions(rows: list[spool.Row], names: Names, counts: dict[Place, Counts], now: datetime) -> int:
+def store_predictions(rows: list[spool.SpooledPrediction], names: Names, counts: dict[Place, Counts], now: datetime) -> int:
     """The predictions that are new."""
     if not rows:
         return 0

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from monitoring.traffic.models import Prediction
-from monitoring.traffic.spool import Row
+from monitoring.traffic.spool import SpooledPrediction
 
 COLUMNS = (
     "uuid", "request_id", "endpoint_id", "version_id", "deployment_id", "arm", "key", "at", "code", "latency_ms", "cpu_ms", "text",
@@ -24,7 +24,7 @@ class Fresh(NamedTuple):
     is_demo: made by the demo's own generator, for an endpoint of a demo.
     """
 
-    row: Row
+    row: SpooledPrediction
     endpoint: int
     version: int | None
     deployment: int | None

@@ -1,4 +1,4 @@
-"""Predictions that somebody names and that are not here."""
+"""Predictions that someone names and that are not here."""
 
 from __future__ import annotations
 

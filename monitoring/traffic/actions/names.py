@@ -11,7 +11,7 @@ from registry.endpoints.models import Deployment
 
 
 class Names:
-    """Endpoints by name, versions and deployments by uuid, as keys of the database; None for what is not there or is somebody else's."""
+    """Endpoints by name, versions and deployments by uuid, as keys of the database; None for what is not there or is someone else's."""
 
     def __init__(self, batch: Iterable[spool.Parsed]) -> None:
         said = [each[0] if isinstance(each, list) else each for each in batch]

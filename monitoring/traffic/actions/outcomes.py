@@ -1,4 +1,4 @@
-"""Business figures and what came of cases: with the model, and without it for those held out."""
+"""Business figures and the result of cases: with the model, and without it for those held out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LARGEST = 1e12  # of a value, either way: its square still adds up without loss 
 
 @dataclass(frozen=True)
 class Case:
-    """What came of one case. uuid: the client's own, so that sending twice counts once; subject: what the case is known by, never kept.
+    """The result of one case. uuid: the client's own, so that sending twice counts once; subject: what the case is known by, never kept.
 
     request: the uuid of the prediction's request, where the prediction's is derived from it.
     """
@@ -77,7 +77,7 @@ def define_kpi(*, endpoint_id: UUID, name: str, direction: str, kind: str, holdo
 
 
 def record_outcomes(*, kpi_id: UUID, cases: Sequence[Case], actor: User) -> list[Outcome]:
-    """Take what came of up to 1,000 cases, all or nothing, with one event. A uuid that is known with the same content counts once.
+    """Take the result of up to 1,000 cases, all or nothing, with one event. A uuid that is known with the same content counts once.
 
     Raises PermissionDenied, Refused (a senseless value, arm or time; a prediction of another endpoint), Conflict (a uuid that is known
     with another content) or NotReady (a prediction that is not known yet).

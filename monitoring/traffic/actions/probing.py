@@ -2,7 +2,7 @@
 
 Figures come from lines that servers write. When none runs there are no lines, and an objective of availability would hold by silence.
 So the serving port is asked every five seconds on a connection of its own. A probe fails where no server can have written a line: the
-connection is refused or breaks, nothing comes within two seconds, or whatever stands in front answers with 5xx (a server's own
+connection is refused or breaks, nothing comes within two seconds, or whatever is in front answers with 5xx (a server's own
 /v2/health/live never does; its 503 for a request is a line like any other, and isn't counted here a second time).
 
 A minute then costs each endpoint that is live
@@ -13,7 +13,7 @@ A minute then costs each endpoint that is live
 that is the failed share of the requests that were to be expected. The outage is the unbroken row of minutes with a failed probe, so that a
 long one is held to the traffic before it and not to its own silence. Why requests and not the probes themselves: twelve probes a minute are
 nothing beside a thousand requests and would drown the failures of an endpoint that is asked ten times a day. So a quiet endpoint loses
-little, and one that nobody had asked for an hour loses nothing. A minute without probes (no worker ran) says nothing. A client that was
+little, and one that no one had asked for an hour loses nothing. A minute without probes (no worker ran) says nothing. A client that was
 refused and asks again is counted twice, as it is with a 5xx. What waited for longer than a probe waits and was answered then is counted as
 lost and as answered: it was both.
 """
@@ -42,7 +42,7 @@ SETTLED = 2 * MINUTE  # after its begin a minute is over, and its lines are read
 
 
 def probe(now: datetime | None = None) -> bool | None:
-    """Ask once and keep what came of it; None where nothing is live, so that nobody is to be answered."""
+    """Ask once and keep its result; None where nothing is live, so that no one is to be answered."""
     now = now or timezone.now()
     if not live().exists():
         return None
@@ -53,7 +53,7 @@ def probe(now: datetime | None = None) -> bool | None:
 
 
 def answers() -> bool:
-    """Whether somebody answers on the serving port, and not with a failure."""
+    """Whether someone answers on the serving port, and not with a failure."""
     try:
         return not httpx.get(f"{settings.INFERENCE_URL}/v2/health/live", timeout=TIMEOUT_SECONDS, trust_env=False).is_server_error
     except httpx.HTTPError:
@@ -69,7 +69,7 @@ def count_lost(now: datetime | None = None) -> int:
 
 @transaction.atomic
 def count_minute(key: int, now: datetime) -> bool:
-    """One minute; False where all probes were answered, or somebody else has counted it."""
+    """One minute; False where all probes were answered, or someone else has counted it."""
     row = ProbeMinute.objects.select_for_update().filter(pk=key, counted_at=None).first()
     if row is None:
         return False

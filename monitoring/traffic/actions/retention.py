@@ -30,7 +30,7 @@ def forget_texts() -> int:
 
 
 def clear_old(now: datetime | None = None) -> int:
-    """Delete what is older than the settings keep it. Returns how many rows went. Killed in between, the next time goes on."""
+    """Delete what is older than the settings keep it. Returns how many rows went. Killed in between, the next time continues."""
     now = now or timezone.now()
     limit = now - timedelta(days=settings.PREDICTION_DAYS)
     gone = 0
@@ -41,7 +41,7 @@ def clear_old(now: datetime | None = None) -> int:
 
 
 def unlinked(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
-    """Those to which nothing holds on that must stay, such as a trace that somebody asked for."""
+    """Those to which nothing holds on that must stay, such as a trace that someone asked for."""
     for link in Prediction._meta.related_objects:
         if getattr(link, "on_delete", None) is models.PROTECT:
             held = link.related_model._default_manager.filter(**{link.field.name: OuterRef("pk")})

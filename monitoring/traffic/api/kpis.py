@@ -1,11 +1,10 @@
-"""Business figures to define and compare, and what came of cases to report."""
+"""Business figures to define and compare, and the result of cases to report."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -18,7 +17,7 @@ from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import ApiToken
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, RowOut, operation
 
 SEE = "traffic.view"
 
@@ -33,17 +32,12 @@ class KpiIn(serializers.Serializer[Any]):
     holdout_share = serializers.FloatField(min_value=0, max_value=0.5)
 
 
-class KpiOut(serializers.Serializer[Kpi]):
+class KpiOut(RowOut[Kpi]):
     """A KPI."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    name = serializers.CharField()
-    unit = serializers.CharField()
-    direction = serializers.CharField()
-    kind = serializers.CharField()
-    holdout_share = serializers.FloatField()
-    created_at = serializers.DateTimeField()
+    class Meta:
+        model = Kpi
+        fields = ["uuid", "endpoint", "name", "unit", "direction", "kind", "holdout_share", "created_at"]
 
 
 class KpisOut(serializers.Serializer[Any]):
@@ -120,52 +114,44 @@ class OutcomesOut(serializers.Serializer[Any]):
     results = OutcomeOut(many=True)
 
 
-class Kpis(View):
-    """KPIs of an endpoint."""
-
-    needs = {"GET": Needs(SEE, Endpoint), "POST": Needs("traffic.define_kpi", Endpoint, SEE)}
-
-    @extend_schema(operation_id="kpis_list", responses=KpisOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List KPIs by name."""
-        return Response({"results": KpiOut(queries.kpis(Endpoint.objects.get(uuid=uuid)), many=True).data})
-
-    @extend_schema(operation_id="kpis_define", request=KpiIn, responses={201: KpiOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Create a KPI."""
-        made = actions.define_kpi(endpoint_id=uuid, actor=request.user, **read(KpiIn, request.data))
-        return Response(KpiOut(made).data, status=201)
+@operation("GET", "kpis_list", Needs(SEE, Endpoint), gives=KpisOut)
+def kpis(request: Request, uuid: UUID) -> object:
+    """List KPIs by name."""
+    return {"results": queries.kpis(Endpoint.objects.get(uuid=uuid))}
 
 
-class OneKpi(View):
-    """One KPI."""
-
-    needs = {"GET": Needs(SEE, Kpi)}
-
-    @extend_schema(operation_id="kpis_compare", responses=KpiComparisonOut, parameters=[SINCE, UNTIL])
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Compare model and hold-out over the days in the window; default: the last 90 days."""
-        found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
-        since, until = window(request, HOUR * 24 * 90)
-        return Response(KpiComparisonOut(queries.compare(found, since, until)).data)
+@operation("POST", "kpis_define", Needs("traffic.define_kpi", Endpoint, SEE), takes=KpiIn, gives=KpiOut, status=201)
+def define_kpi(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Create a KPI."""
+    return actions.define_kpi(endpoint_id=uuid, actor=request.user, **given)
 
 
-class Outcomes(View):
-    """Outcomes of cases."""
+@operation("GET", "kpis_compare", Needs(SEE, Kpi), gives=KpiComparisonOut, parameters=[SINCE, UNTIL])
+def one_kpi(request: Request, uuid: UUID) -> object:
+    """Compare model and hold-out over the days in the window; default: the last 90 days."""
+    found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
+    since, until = window(request, HOUR * 24 * 90)
+    return queries.compare(found, since, until)
 
-    needs = {"POST": Needs("traffic.record_outcomes", Kpi, SEE)}
-    scope = ApiToken.Scope.FEEDBACK
 
-    @extend_schema(operation_id="outcomes_record", request=OutcomesIn, responses={201: OutcomesOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Record outcomes, all or nothing. A known uuid with the same content counts once; with different content it returns 409."""
-        cases = [
-            actions.Case(
-                line["uuid"], line["arm"], line["value"], line["at"],
-                prediction_uuid(line["prediction"], line["index"]) if line["prediction"] else None, line["subject"],
-                line["prediction"],
-            )
-            for line in read(OutcomesIn, request.data)["outcomes"]
-        ]  # fmt: skip
-        made = actions.record_outcomes(kpi_id=uuid, cases=cases, actor=request.user)
-        return Response({"results": OutcomeOut(made, many=True).data}, status=201)
+@operation(
+    "POST",
+    "outcomes_record",
+    Needs("traffic.record_outcomes", Kpi, SEE),
+    takes=OutcomesIn,
+    gives=OutcomesOut,
+    status=201,
+    scope=ApiToken.Scope.FEEDBACK,
+)
+def record_outcomes(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+    """Record outcomes, all or nothing. A known uuid with the same content counts once; with different content it returns 409."""
+    cases = [
+        actions.Case(
+            line["uuid"], line["arm"], line["value"], line["at"],
+            prediction_uuid(line["prediction"], line["index"]) if line["prediction"] else None, line["subject"],
+            line["prediction"],
+        )
+        for line in given["outcomes"]
+    ]  # fmt: skip
+    made = actions.record_outcomes(kpi_id=uuid, cases=cases, actor=request.user)
+    return Response({"results": OutcomeOut(made, many=True).data}, status=201)

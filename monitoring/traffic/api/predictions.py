@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -18,39 +18,26 @@ from registry.catalog.models import Endpoint
 from registry.ground.access import policy
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import ApiToken
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, RowOut, operation, page_out, read
 
 SEE = "traffic.view"
 
 
-class PredictionOut(serializers.Serializer[Prediction]):
+class PredictionOut(RowOut[Prediction]):
     """A prediction for one text. text: null if not stored, or if your role can't read texts."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    version = serializers.UUIDField(source="version.uuid", default=None, allow_null=True)
-    arm = serializers.CharField()
-    at = serializers.DateTimeField()
-    code = serializers.IntegerField()
-    latency_ms = serializers.FloatField()
-    cpu_ms = serializers.FloatField(allow_null=True)
-    text = serializers.CharField(allow_null=True)
     text_digest = serializers.CharField(
         source="keyed_digest", help_text="keyed with the installation's secret: equal for equal texts, and texts can't be guessed from it"
     )
-    label = serializers.CharField()  # type: ignore[assignment]
-    confidence = serializers.FloatField(allow_null=True)
-    scores = serializers.JSONField()
-    is_demo = serializers.BooleanField()
     feedback_right = serializers.BooleanField(allow_null=True)
     feedback_label = serializers.CharField(allow_null=True)
 
-
-class PredictionPageOut(serializers.Serializer[Any]):
-    """Up to 30 predictions, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = PredictionOut(many=True)
-    before = serializers.CharField(allow_null=True)
+    class Meta:
+        model = Prediction
+        fields = [
+            "uuid", "endpoint", "version", "arm", "at", "code", "latency_ms", "cpu_ms", "text", "text_digest", "label", "confidence",
+            "scores", "is_demo", "feedback_right", "feedback_label",
+        ]  # fmt: skip
 
 
 class FeedbackIn(serializers.Serializer[Any]):
@@ -77,15 +64,12 @@ class BatchIn(serializers.Serializer[Any]):
     feedback = FeedbackLineIn(many=True, allow_empty=False, max_length=BATCH_MAX)  # type: ignore[call-arg]  # of the list
 
 
-class FeedbackOut(serializers.Serializer[Feedback]):
+class FeedbackOut(RowOut[Feedback]):
     """Stored feedback."""
 
-    uuid = serializers.UUIDField()
-    prediction = serializers.UUIDField(source="prediction.uuid")
-    right = serializers.BooleanField()
-    label = serializers.CharField()  # type: ignore[assignment]
-    kind = serializers.CharField()
-    at = serializers.DateTimeField()
+    class Meta:
+        model = Feedback
+        fields = ["uuid", "prediction", "right", "label", "kind", "at"]
 
 
 class BatchOut(serializers.Serializer[Any]):
@@ -94,67 +78,57 @@ class BatchOut(serializers.Serializer[Any]):
     results = FeedbackOut(many=True)
 
 
-class Predictions(View):
-    """The predictions of an endpoint."""
-
-    needs = {"GET": Needs(SEE, Endpoint)}
-
-    @extend_schema(operation_id="predictions_list", responses=PredictionPageOut, parameters=[OpenApiParameter("before", str)])
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List predictions, newest first."""
-        shown = page.recent(request.user, Endpoint.objects.get(uuid=uuid), request.query_params.dict())
-        before = shown["pager"]["next"].removeprefix("?before=") or None
-        return Response({"results": PredictionOut(shown["rows"], many=True).data, "before": before})
-
-
-class OnePrediction(View):
-    """One prediction."""
-
-    needs = {"GET": Needs(SEE, Prediction)}
-
-    @extend_schema(operation_id="predictions_read", responses=PredictionOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get a prediction with its version and feedback."""
-        found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
-        if not queries.reads_texts(request.user, found.endpoint):
-            found.text = None
-        return Response(PredictionOut(found).data)
+@operation(
+    "GET",
+    "predictions_list",
+    Needs(SEE, Endpoint),
+    gives=page_out(PredictionOut, queries.PAGE, "predictions", key=serializers.CharField),
+    parameters=[OpenApiParameter("before", str)],
+)
+def predictions(request: Request, uuid: UUID) -> object:
+    """List predictions, newest first."""
+    shown = page.recent(request.user, Endpoint.objects.get(uuid=uuid), request.query_params.dict())
+    before = shown["pager"]["next"].removeprefix("?before=") or None
+    return shown["rows"], before
 
 
-class GiveFeedback(View):
-    """Feedback on one prediction."""
-
-    needs = {"POST": Needs("traffic.record_feedback", Prediction, SEE)}
-    scope = ApiToken.Scope.FEEDBACK
-
-    @extend_schema(operation_id="predictions_feedback", request=FeedbackIn, responses={201: FeedbackOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Give feedback. 404 also while the prediction hasn't arrived yet, which takes a few seconds: try again."""
-        given = read(FeedbackIn, request.data)
-        target = prediction_uuid(uuid, given["index"])
-        made = actions.record_feedback(
-            prediction_id=target, right=given["right"], label=given["label"], kind=given["kind"], actor=request.user,
-            request_id=uuid,
-        )  # fmt: skip
-        return Response(FeedbackOut(made).data, status=201)
+@operation("GET", "predictions_read", Needs(SEE, Prediction), gives=PredictionOut)
+def one_prediction(request: Request, uuid: UUID) -> object:
+    """Get a prediction with its version and feedback."""
+    found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
+    if not queries.reads_texts(request.user, found.endpoint):
+        found.text = None
+    return found
 
 
-class FeedbackBatch(View):
-    """Feedback on many predictions."""
+@operation(
+    "POST",
+    "predictions_feedback",
+    Needs("traffic.record_feedback", Prediction, SEE),
+    takes=FeedbackIn,
+    gives=FeedbackOut,
+    status=201,
+    scope=ApiToken.Scope.FEEDBACK,
+)
+def give_feedback(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Give feedback. 404 also while the prediction hasn't arrived yet, which takes a few seconds: try again."""
+    target = prediction_uuid(uuid, given["index"])
+    return actions.record_feedback(
+        prediction_id=target, right=given["right"], label=given["label"], kind=given["kind"], actor=request.user,
+        request_id=uuid,
+    )  # fmt: skip
 
-    needs = {"POST": Needs("signed_in")}
-    scope = ApiToken.Scope.FEEDBACK
 
-    @extend_schema(operation_id="feedback_batch", request=BatchIn, responses={201: BatchOut})
-    def post(self, request: Request) -> Response:
-        """Give feedback on many predictions, all or nothing."""
-        check_may_say(request)
-        lines = read(BatchIn, request.data)["feedback"]
-        words = [
-            actions.Word(prediction_uuid(line["prediction"], line["index"]), line["right"], line["label"], line["kind"], line["prediction"])
-            for line in lines
-        ]
-        return Response({"results": FeedbackOut(actions.record_many(words=words, actor=request.user), many=True).data}, status=201)
+@operation("POST", "feedback_batch", Needs("signed_in"), body=BatchIn, gives=BatchOut, status=201, scope=ApiToken.Scope.FEEDBACK)
+def feedback_batch(request: Request) -> Response:
+    """Give feedback on many predictions, all or nothing."""
+    check_may_say(request)
+    lines = read(BatchIn, request.data)["feedback"]
+    words = [
+        actions.Word(prediction_uuid(line["prediction"], line["index"]), line["right"], line["label"], line["kind"], line["prediction"])
+        for line in lines
+    ]
+    return Response({"results": FeedbackOut(actions.record_many(words=words, actor=request.user), many=True).data}, status=201)
 
 
 def check_may_say(request: Request) -> None:

@@ -7,16 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from monitoring.traffic import queries
 from monitoring.traffic.api.window import SINCE, UNTIL, window
 from monitoring.traffic.rules import HOUR, MINUTE
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.ground.access.decorators import Needs
-from registry.ground.access.rest import Request, View
+from registry.ground.access.rest import Request, operation
 
 SEE = "traffic.view"
 ARMS = ("stable", "canary", "shadow")
@@ -72,33 +71,32 @@ class SeriesOut(serializers.Serializer[Any]):
     currency = serializers.CharField()
 
 
-class Series(View):
-    """The figures of an endpoint over time."""
-
-    needs = {"GET": Needs(SEE, Endpoint)}
-
-    @extend_schema(
-        operation_id="endpoints_series",
-        responses=SeriesOut,
-        parameters=[
-            SINCE, UNTIL, OpenApiParameter("step", int, description="In seconds, whole minutes; default 3600."),
-            OpenApiParameter("version", UUID), OpenApiParameter("arm", str, enum=ARMS),
-        ],
-    )  # fmt: skip
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Figures by step, up to 1,500 steps; default: the last 24 hours. Without arm: what clients got, excluding shadows."""
-        endpoint = Endpoint.objects.get(uuid=uuid)
-        since, until = window(request, HOUR * 24)
-        step = timedelta(seconds=number(request, "step", 3600))
-        if step < MINUTE or step % MINUTE or (until - since) / step > MOST_POINTS:
-            raise serializers.ValidationError({"step": [f"Use whole minutes, in seconds, for at most {MOST_POINTS:,} points."]})
-        version = version_of(request, endpoint)
-        arm = request.query_params.get("arm") or None
-        if arm not in (None, *ARMS):
-            raise serializers.ValidationError({"arm": [f"Choose one of {', '.join(ARMS)}."]})
-        points = queries.series(endpoint, since, until, step, version, arm)
-        found = {"total": queries.whole(points), "points": [point.counts for point in points], "currency": settings.CURRENCY}
-        return Response(SeriesOut(found).data)
+@operation(
+    "GET",
+    "endpoints_series",
+    Needs(SEE, Endpoint),
+    gives=SeriesOut,
+    parameters=[
+        SINCE,
+        UNTIL,
+        OpenApiParameter("step", int, description="In seconds, whole minutes; default 3600."),
+        OpenApiParameter("version", UUID),
+        OpenApiParameter("arm", str, enum=ARMS),
+    ],
+)
+def series(request: Request, uuid: UUID) -> object:
+    """Figures by step, up to 1,500 steps; default: the last 24 hours. Without arm: what clients got, excluding shadows."""
+    endpoint = Endpoint.objects.get(uuid=uuid)
+    since, until = window(request, HOUR * 24)
+    step = timedelta(seconds=number(request, "step", 3600))
+    if step < MINUTE or step % MINUTE or (until - since) / step > MOST_POINTS:
+        raise serializers.ValidationError({"step": [f"Use whole minutes, in seconds, for at most {MOST_POINTS:,} points."]})
+    version = version_of(request, endpoint)
+    arm = request.query_params.get("arm") or None
+    if arm not in (None, *ARMS):
+        raise serializers.ValidationError({"arm": [f"Choose one of {', '.join(ARMS)}."]})
+    points = queries.series(endpoint, since, until, step, version, arm)
+    return {"total": queries.whole(points), "points": [point.counts for point in points], "currency": settings.CURRENCY}
 
 
 def number(request: Request, name: str, default: int) -> int:

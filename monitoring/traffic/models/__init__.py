@@ -1,4 +1,4 @@
-"""What was answered, what was said of it, its figures by minute, hour and day, and what came of it for the business."""
+"""What was answered, what was said of it, its figures by minute, hour and day, and its result for the business."""
 
 from __future__ import annotations
 

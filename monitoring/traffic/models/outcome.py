@@ -55,10 +55,10 @@ class Kpi(models.Model):
 
 
 class Outcome(models.Model):
-    """What came of one case, with the model or without it, as the business system reported it under a uuid of its own."""
+    """The result of one case, with the model or without it, as the business system reported it under a uuid of its own."""
 
     append_only = True
-    changeable = ("prediction",)  # it may be deleted by its age; what came of it stays
+    changeable = ("prediction",)  # it may be deleted by its age; its result stays
     project_path = "kpi__endpoint__model__project"
     root_path = "kpi__endpoint__model"
 

@@ -57,7 +57,7 @@ class Prediction(models.Model):
     scores = models.JSONField(default=list, help_text='the top five: [{"label", "score"}]')
     epoch = models.PositiveBigIntegerField(default=0)
     pinned = models.BooleanField(
-        null=True, help_text="the client insisted on the version: no split chose the arm; null: written before this was told"
+        null=True, help_text="the client requested this version, so no traffic split chose the arm; null in older rows"
     )
     is_demo = models.BooleanField(default=False, help_text="made by the demo's own generator")
 
@@ -73,7 +73,7 @@ class Prediction(models.Model):
 
     @property
     def keyed_digest(self) -> str:
-        """The text's digest under the installation's key, 64 hex digits: equal texts look equal, and nobody finds one by trying texts."""
+        """The text's digest under the installation's key, 64 hex digits: equal texts look equal, and no one finds one by trying texts."""
         return salted_hmac("traffic.text", self.text_digest, algorithm="sha256").hexdigest() if self.text_digest else ""
 
 
@@ -143,7 +143,7 @@ class ShadowAnswer(models.Model):
 
 
 class GuardTrip(models.Model):
-    """An inference server closed a canary by itself, since too many of its last requests failed; what came of it is noted once."""
+    """An inference server closed a canary on its own, since too many of its last requests failed; its result is noted once."""
 
     append_only = True
     changeable = ("handled_at", "outcome")

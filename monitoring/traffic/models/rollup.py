@@ -33,7 +33,7 @@ class Rollup(models.Model):
     timed = models.PositiveIntegerField(default=0, help_text="texts answered whose CPU time is known")
     right = models.PositiveIntegerField(default=0)
     wrong = models.PositiveIntegerField(default=0)
-    overrides = models.PositiveIntegerField(default=0, help_text="of the wrong ones, those on which somebody acted otherwise")
+    overrides = models.PositiveIntegerField(default=0, help_text="wrong predictions that were overridden")
     agree = models.PositiveIntegerField(default=0, help_text="shadow answers with the client's label")
     disagree = models.PositiveIntegerField(default=0)
     lost_milli = models.PositiveBigIntegerField(default=0, help_text="thousandths of requests that no server could take, beside requests")
@@ -82,7 +82,7 @@ class DayRollup(Rollup):
 
 
 class RollupMark(models.Model):
-    """How far the hours, or the days, have been built from what they add up. Two rows, locked by whoever builds or clears away."""
+    """How far the hours, or the days, have been built from what they add up. Two rows, locked by anyone who builds or clears away."""
 
     class Level(models.TextChoices):
         HOUR = "hour", "Hour"
@@ -91,7 +91,9 @@ class RollupMark(models.Model):
     level = models.CharField(max_length=4, choices=Level.choices, unique=True)
     through = models.DateTimeField(help_text="all before it is built")
     changed_to = models.DateTimeField(help_text="every change made before it has been taken in")
-    source_from = models.DateTimeField(null=True, help_text="the smaller rows before it are gone; late counts go straight into the larger")
+    source_from = models.DateTimeField(
+        null=True, help_text="finer rows before this time are deleted; late counts go directly into the coarser ones"
+    )
 
     def __str__(self) -> str:
         return f"{self.level}s through {self.through:%Y-%m-%d %H:%M}"

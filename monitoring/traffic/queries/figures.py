@@ -85,12 +85,12 @@ class Total(Counts):
 
     @property
     def judged(self) -> int:
-        """Answers that somebody called right or wrong."""
+        """Answers that someone called right or wrong."""
         return self.right + self.wrong
 
     @property
     def right_share(self) -> float | None:
-        """Of the answers that somebody called right or wrong; None where they are too few."""
+        """Of the answers that someone called right or wrong; None where they are too few."""
         return right_share(self.right, self.wrong)
 
     @property
@@ -204,7 +204,7 @@ def read(endpoints: list[int], since: datetime, until: datetime, largest: timede
 def pieces(since: datetime, until: datetime, largest: timedelta, marks: dict[str, RollupMark]) -> dict[type[Rollup], list[Span]]:
     """Which stretch is read from which table. Pure.
 
-    Large rows are read where they are built already; where the smaller ones are cleared away, whole large ones stand in for the edges.
+    Large rows are read where they are built already; where the smaller ones are cleared away, whole large ones are in for the edges.
     """
     found: dict[type[Rollup], list[Span]] = {}
     levels: list[tuple[type[Rollup], timedelta, RollupMark | None]] = [(MinuteRollup, MINUTE, None)]

@@ -1,4 +1,4 @@
-"""Business figures and what came of them, from the sums by day."""
+"""Business figures and the result of them, from the sums by day."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from monitoring.traffic import keyset
 from monitoring.traffic.models import Feedback, Prediction, ShadowAnswer
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
@@ -26,15 +27,11 @@ def recent(
     user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None, size: int = PAGE
 ) -> tuple[list[Prediction], tuple[datetime, int] | None]:
     """One page of an endpoint's predictions, newest first, and the key of the next. Texts are blanked for those who may not read them."""
-    rows = visible(user).filter(endpoint=endpoint).order_by("-at", "-id")
-    if before:
-        rows = rows.filter(at__lte=before[0]).exclude(at=before[0], id__gte=before[1])
-    found = list(rows[: size + 1])
-    page = found[:size]
+    page, older = keyset.page(visible(user).filter(endpoint=endpoint), before, size)
     if not reads_texts(user, endpoint):
         for row in page:
             row.text = None
-    return page, (page[-1].at, page[-1].pk) if len(found) > size else None
+    return page, older
 
 
 def newest_at(endpoint: Endpoint) -> datetime | None:
@@ -79,13 +76,10 @@ def disagreements(
     user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None, size: int = PAGE
 ) -> tuple[list[tuple[ShadowAnswer, Prediction | None]], tuple[datetime, int] | None]:
     """One page of shadow answers that differ from the client's, newest first, each with the client's prediction if it is there."""
-    rows = ShadowAnswer.objects.filter(endpoint=endpoint, agrees=False).select_related("version").order_by("-at", "-id")
-    if before:
-        rows = rows.filter(at__lte=before[0]).exclude(at=before[0], id__gte=before[1])
-    found = list(rows[: size + 1])
-    page = found[:size]
+    rows = ShadowAnswer.objects.filter(endpoint=endpoint, agrees=False).select_related("version")
+    page, older = keyset.page(rows, before, size)
     clients = {row.uuid: row for row in visible(user).filter(uuid__in=[answer.prediction_uuid for answer in page])}
     if not reads_texts(user, endpoint):
         for row in clients.values():
             row.text = None
-    return [(answer, clients.get(answer.prediction_uuid)) for answer in page], (page[-1].at, page[-1].pk) if len(found) > size else None
+    return [(answer, clients.get(answer.prediction_uuid)) for answer in page], older

@@ -1,4 +1,4 @@
-"""The answers, texts and words of a window: for whoever looks at what is behind a figure. Callers ask the policy who may read texts."""
+"""The answers, texts and words of a window: for anyone who looks at what is behind a figure. Callers ask the policy who may read texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from registry.catalog.models import Endpoint, ModelVersion
 
 @dataclass(frozen=True)
 class Kept:
-    """A text with what was answered. confidence: 0 to 1; key: digest of who asked, empty where nobody says so."""
+    """A text with what was answered. confidence: 0 to 1; key: digest of who asked, empty where no one says so."""
 
     uuid: UUID
     text: str
@@ -30,7 +30,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer as rollups count it. key: digest of who asked, empty where nobody says so; confidence, oov: 0 to 1, None: not known."""
+    """An answer as rollups count it. key: digest of who asked, empty where no one says so; confidence, oov: 0 to 1, None: not known."""
 
     key: str
     label: str
@@ -41,7 +41,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Wrong(Kept):
-    """The same, called wrong. right: the label that somebody gave, or ""."""
+    """The same, called wrong. right: the label that someone gave, or ""."""
 
     right: str
 

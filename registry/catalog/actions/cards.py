@@ -17,7 +17,7 @@ from registry.ground.ledger.verbs import Verb
 
 
 def changed() -> Conflict:
-    """Somebody else wrote a revision meanwhile."""
+    """Someone else wrote a revision meanwhile."""
     return Conflict("The card changed while you were editing.", next_step="Reload the page and make your change in the newest revision.")
 
 

@@ -38,7 +38,7 @@ from registry.ground.ledger.verbs import Verb
 
 KIND = "catalog.export"
 MB = 1_000_000
-UNUSED = timedelta(days=7)  # after which an export that nobody downloads is removed
+UNUSED = timedelta(days=7)  # after which an export that no one downloads is removed
 
 
 def ask_export(*, version: ModelVersion, actor: User) -> Job:
@@ -58,7 +58,7 @@ def ask_export(*, version: ModelVersion, actor: User) -> Job:
 def run_export(ctx: JobContext) -> None:
     """The job: lay the files out, verify them, pack and sign them, and only then put the zip where it is downloaded from.
 
-    Nothing is recorded: nothing leaves the server before somebody downloads it. Raises Refused for a version in quarantine, one whose
+    Nothing is recorded: nothing leaves the server before someone downloads it. Raises Refused for a version in quarantine, one whose
     damage is found now included, for an altered card, and for a full disk; NotReady where the engine that puts weights together cannot
     answer now.
     """
@@ -76,7 +76,7 @@ def run_export(ctx: JobContext) -> None:
         ):
             publish(ctx, card, pack(ctx, card, scratch(ctx.job)))
     finally:
-        if not ctx.lost:  # else it is that of whoever took the job over
+        if not ctx.lost:  # else it is that of the worker that took the job over
             forget(ctx.job)
 
 
@@ -134,7 +134,7 @@ def download(*, version: ModelVersion, actor: User) -> IO[bytes]:
     """The export of a version with the newest revision of its card, as an open file at its beginning. The download is an Event.
 
     Raises PermissionDenied, Refused for a version in quarantine and for an altered card, Conflict where it was not exported yet, or
-    was changed since: exported again, it is packed anew.
+    was changed since: exported again, it is packed again.
     """
     access.require(actor, "catalog.download", version)
     check_open(version)
@@ -159,7 +159,7 @@ def open_packed(card: Card) -> IO[bytes]:
 
 
 def sweep_exports(now: datetime) -> int:
-    """Remove the exports that nobody has asked for or downloaded for a week, those of earlier revisions of a card, and those of versions in
+    """Remove the exports that no one has asked for or downloaded for a week, those of earlier revisions of a card, and those of versions in
     quarantine. Returns how many."""
     found = {path.stem: path for path in queries.exports_folder().glob("????????-????-????-????-????????????.zip")}
     later = Card.objects.filter(version=OuterRef("version"), revision__gt=OuterRef("revision"))

@@ -43,7 +43,7 @@ def verified(version: ModelVersion, *, scratch: Path | None = None) -> Iterator[
     """A version's files and signature in a folder of their own, every file hashed again, with their manifest. scratch: as in `laid_out`.
 
     Raises Damaged naming what is wrong, and the version is then quarantined; Refused where bytes or the key are missing, which a restore
-    mends. Call it outside a transaction, so that the quarantine stays.
+    fixes. Call it outside a transaction, so that the quarantine stays.
     """
     check_key(version)
     with ExitStack() as stack:
@@ -146,7 +146,7 @@ def verify_copy(version: ModelVersion) -> None:
 
 @contextmanager
 def hashing_alone(version: ModelVersion) -> Iterator[bool]:
-    """Whether nobody else hashes the version's served files while this lasts. A process that dies lets go."""
+    """Whether no one else hashes the version's served files while this lasts. A process that dies lets go."""
     path = Path(settings.DATA_DIR) / "serving" / "verifying" / f"{version.root_digest}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

@@ -17,7 +17,7 @@ from registry.policies import queries as policies
 
 @transaction.atomic
 def create_model(*, project: Project, name: str, slug: str, purpose: str, actor: User) -> RegisteredModel:
-    """Make a name under which versions are registered. purpose: the intended use, which stands in each card."""
+    """Make a name under which versions are registered. purpose: the intended use, which is in each card."""
     access.require(actor, "catalog.create_model", project)
     rules.check_slug(slug, "model")
     rules.check_stated({"purpose": purpose})

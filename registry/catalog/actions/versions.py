@@ -33,7 +33,7 @@ def register(
     by_system: bool = False,
 ) -> Job:  # fmt: skip
     """Have a run sealed as a version, in a job. stated: what people say in the card (purpose, limits, risks). carried: in place of it, the
-    card of another version that says so; whoever wrote it is an author of the new one.
+    card of another version that says so; the person who wrote it is an author of the new one.
 
     by_system: the product registers it by fixed rules, on behalf of the actor: the version has no registrar, and the event names the actor.
 
@@ -58,7 +58,7 @@ def register(
 
 
 def check_carried(card: Card) -> None:
-    """Raises Refused for a card that was altered, or that nobody wrote by the audit log."""
+    """Raises Refused for a card that was altered, or that no one wrote by the audit log."""
     signed_cards.check(card)
     if not signed_cards.is_recorded(card):
         sentence = f"Revision {card.revision} of the model card of {card.version.semver} isn't in the audit log."

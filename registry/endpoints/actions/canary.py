@@ -108,12 +108,12 @@ def wider(alias: Alias, old: Deployment, actor: User | None, reason: str, epoch:
 
 
 def changed(old: Deployment, share: int, actor: User | None, reason: str, epoch: int) -> Deployment:
-    """The canary goes on under another share."""
+    """The canary continues under another share."""
     intervals.end(old, actor, reason or f"Its share changed to {rules.percent(share)}.")
     new = intervals.begin(
         Deployment(
             endpoint=old.endpoint, version=old.version, arm=old.arm, share=share, cause=old.cause, approval=old.approval, previous=old,
-            reason=reason[:500], epoch=epoch, started_by=actor,
+            reason=reason[: rules.REASON_MAX], epoch=epoch, started_by=actor,
         )
     )  # fmt: skip
     record(
@@ -177,8 +177,9 @@ def stop(running: Deployment, actor: User | None, reason: str, *, epoch: int) ->
     endpoint, steered = running.endpoint, bool(steering.page_of(running))
     intervals.end(running, actor, reason)
     record(
-        actor, Verb.CANARY_STOPPED, endpoint, project=endpoint.model.project.uuid, deployment=running.uuid, reason=reason[:500],
-        version=running.version.uuid, root_digest=running.version.root_digest, share=running.share, epoch=epoch,
+        actor, Verb.CANARY_STOPPED, endpoint, project=endpoint.model.project.uuid, deployment=running.uuid,
+        reason=reason[: rules.REASON_MAX], version=running.version.uuid,
+        root_digest=running.version.root_digest, share=running.share, epoch=epoch,
         ends=intervals.ends(running),
     )  # fmt: skip
     outbox.append(

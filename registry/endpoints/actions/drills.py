@@ -25,7 +25,7 @@ ACTION = "endpoints.plant_fault"
 def plant_fault(
     *, deployment_id: UUID, share: int, kind: str, actor: User, delay_ms: int = 1_000, minutes: int = 60, reason: str = ""
 ) -> Fault:  # fmt: skip
-    """Let a running deployment fail, or be slow, for a share (of 10,000) of its requests. It ends by itself after so many minutes.
+    """Let a running deployment fail, or be slow, for a share (of 10,000) of its requests. It ends on its own after so many minutes.
 
     kind: error (status 500) or slow (delay_ms added). Raises PermissionDenied, Conflict (ended, or a fault is planted in it) or Refused (a
     shadow, whose failures no client sees; numbers out of range; no server that was started for drills, so nothing would happen).
@@ -36,8 +36,8 @@ def plant_fault(
     rules.check_fault(kind, share, delay_ms, minutes)
     check_can_be_planted(deployment)
     fault = Fault.objects.create(
-        deployment=deployment, kind=kind, share=share, delay_ms=delay_ms if kind == Fault.Kind.SLOW else 0, reason=reason.strip()[:500],
-        until=timezone.now() + timedelta(minutes=minutes), planted_by=actor,
+        deployment=deployment, kind=kind, share=share, delay_ms=delay_ms if kind == Fault.Kind.SLOW else 0,
+        reason=reason.strip()[: rules.REASON_MAX], until=timezone.now() + timedelta(minutes=minutes), planted_by=actor,
     )  # fmt: skip
     endpoint = deployment.endpoint
     record(

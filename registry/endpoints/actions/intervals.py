@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from lifecycle.runtime.refusals import Conflict
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import queries
+from registry.endpoints import queries, rules
 from registry.endpoints.actions.publish import publish
 from registry.endpoints.models import Deployment
 from registry.ground.access.models import User
@@ -27,7 +27,7 @@ def begin(deployment: Deployment) -> Deployment:
 
 def end(deployment: Deployment, actor: User | None, reason: str) -> None:
     """Write an interval's end; the servers are told on commit."""
-    deployment.ended_at, deployment.ended_by, deployment.end_reason = timezone.now(), actor, reason[:500]
+    deployment.ended_at, deployment.ended_by, deployment.end_reason = timezone.now(), actor, reason[: rules.REASON_MAX]
     deployment.save(update_fields=["ended_at", "ended_by", "end_reason"])
     transaction.on_commit(publish, robust=True)
 
@@ -58,7 +58,7 @@ def switch(
 
 
 def check_recorded(deployment: Deployment) -> None:
-    """Raises Conflict for a deployment whose row names another version than the audit log: nobody approved that one."""
+    """Raises Conflict for a deployment whose row names another version than the audit log: no one approved that one."""
     if not queries.is_recorded(deployment):
         text = f"The audit log doesn't say that {deployment.version} was deployed here."
         raise Conflict(text, next_step="Contact an auditor: the record doesn't match the audit log.")
@@ -66,7 +66,7 @@ def check_recorded(deployment: Deployment) -> None:
 
 def roll_back(alias: Alias, target: ModelVersion, actor: User | None, reason: str, epoch: int) -> Deployment:
     """What was live before has all traffic again."""
-    new = switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason[:500])
+    new = switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason[: rules.REASON_MAX])
     record(
         actor, Verb.ROLLED_BACK, new.endpoint, project=new.endpoint.model.project.uuid, deployment=new.uuid, reason=new.reason,
         version=target.uuid, root_digest=target.root_digest, previous=new.previous.version.uuid if new.previous else None, epoch=epoch,

@@ -83,7 +83,7 @@ def verify_served(version: ModelVersion, *, changed: bool) -> bool:
 
 
 def lay_out_again(version: ModelVersion) -> bool:
-    """Lay out an active version whose folder is gone. False where there was nothing to do, or the bytes are missing or damaged."""
+    """Lay out an active version whose folder is missing. False where there was nothing to do, or the bytes are missing or damaged."""
     if version.state != ModelVersion.State.ACTIVE or served_folder(version).exists():
         return False
     return lay_out(version)
@@ -143,7 +143,7 @@ def take_out() -> int:
     Returns how many.
 
     A guard's line in the spool says the same; whichever is read first stops the canary, the other finds it stopped. A quarantine ends what
-    it concerns by itself; what an earlier release left running ends here.
+    it concerns on its own; what an earlier release left running ends here.
     """
     taken, states = 0, queries.written_states()
     closed = {arm.deployment: arm for state in states for arm in state.closed}
@@ -160,7 +160,7 @@ def check_problems() -> int:
     """Look at whether a server says that something is wrong with its routes, raise it once, and once more when it is gone.
 
     Returns how many servers changed their mind. The topic `endpoints.server_problem` carries the server's sentence, empty when all is well.
-    A server that died says neither: its problem stays, and what it says when it runs again is raised, though it be the same.
+    A server that died says neither: its problem stays, and what it shows when it runs again is raised, though it be the same.
     """
     changed, noted = 0, queries.routes_row().problems
     says = {state.name: (state.problem[:PROBLEM_MAX], state.epoch) for state in queries.server_states()}
@@ -182,7 +182,7 @@ def check_problems() -> int:
 
 
 def tell_everywhere(server: str, problem: str, epoch: int) -> None:
-    """One notice to everybody who can do something about what is live. What names a project's endpoint is told to its own people."""
+    """One notice to everyone who can do something about what is live. What names a project's endpoint is told to its own people."""
     texts: dict[str, list[Endpoint]] = {}
     for row in queries.live().select_related("endpoint__model"):
         texts.setdefault(queries.problem_for(row.endpoint.model.project_id, problem), []).append(row.endpoint)

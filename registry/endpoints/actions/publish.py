@@ -24,7 +24,7 @@ from registry.ground.ledger import keys
 def publish() -> int:
     """Make the file say what the database says, and return its epoch. Does nothing when it says so already; safe to call at any time.
 
-    The row of the routes is locked from reading the state to the rename, as it is by whoever changes the state: a later state is never
+    The row of the routes is locked from reading the state to the rename, as it is by anyone who changes the state: a later state is never
     replaced by an earlier one.
     """
     if (epoch := current_epoch()) is not None:

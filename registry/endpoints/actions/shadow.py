@@ -24,7 +24,7 @@ ACTION = "endpoints.shadow"
 
 
 def start_shadow(*, endpoint_id: UUID, version_id: UUID, share: int, actor: User) -> Deployment:
-    """Let a version answer copies of a share (of 10,000) of an endpoint's requests, for nobody to see but in the comparison.
+    """Let a version answer copies of a share (of 10,000) of an endpoint's requests, for no one to see but in the comparison.
 
     Raises PermissionDenied, Conflict (a shadow runs, or the version answers already) or Refused (of another model, not active, frozen,
     damaged files, nothing live to copy from).

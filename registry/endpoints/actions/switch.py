@@ -1,6 +1,6 @@
 """Deploy an approved version, or go back to the last live one. Each is one transaction; the servers learn of it right after the commit.
 
-Locks are taken in one order: the row of the routes, the request, its version, the alias, then the trail's chain.
+Locks are taken in one order: the row of the routes, the request, its version, the alias, then the audit log's chain.
 """
 
 from __future__ import annotations
@@ -125,5 +125,5 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
         raise Conflict(f"The rollback target of {endpoint} changed.", next_step="Reload the page, then decide.")
     intervals.check_recorded(before)
     if running := queries.canary_of(endpoint):
-        canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[:500], epoch=epoch)
+        canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[: rules.REASON_MAX], epoch=epoch)
     return intervals.roll_back(alias, target, actor, reason, epoch)

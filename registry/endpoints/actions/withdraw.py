@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from registry.catalog.models import Alias, Endpoint, ModelVersion
-from registry.endpoints import queries
+from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.publish import lock, next_epoch
 from registry.endpoints.actions.telling import page_of, tell
@@ -21,7 +21,7 @@ def withdraw(version: ModelVersion, actor: User | None, reason: str) -> int:
     """End all that a version serves, under `lock`. Returns on how many endpoints it served. Possible in a freeze too.
 
     Where it is live, the endpoint is rolled back, or answers nothing where there is no earlier version; a canary that ran beside it ends
-    with it, and without a live version the shadow too. The files of what comes back are not hashed here: it stands by, so the servers have
+    with it, and without a live version the shadow too. The files of what comes back are not hashed here: it is by, so the servers have
     verified and loaded it, and none serves what does not verify.
     """
     found = list(Endpoint.objects.filter(deployments__in=queries.running().filter(version=version)).distinct().order_by("pk"))
@@ -54,7 +54,7 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
     alias.save(update_fields=["version", "moves"])
     record(
         actor, Verb.EMPTIED, endpoint, project=endpoint.model.project.uuid, deployment=live.uuid, version=live.version.uuid,
-        root_digest=live.version.root_digest, reason=reason[:500], epoch=epoch, ends=intervals.ends(live),
+        root_digest=live.version.root_digest, reason=reason[: rules.REASON_MAX], epoch=epoch, ends=intervals.ends(live),
     )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def withdraw_what_is_left(version: ModelVersion) -> int:
 
 
 def effects(version: ModelVersion) -> list[str]:
-    """What `withdraw` would do now, a sentence an arm, for whoever is about to decide."""
+    """What `withdraw` would do now, a sentence an arm, for anyone who is about to decide."""
     found = []
     for row in queries.with_all(queries.running().filter(version=version)):
         if row.arm != Arm.STABLE:

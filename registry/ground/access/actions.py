@@ -225,7 +225,7 @@ def rename(*, actor: User, name: str) -> None:
 
 
 def free_name(name: str, *, besides: User | None = None) -> tuple[str, str]:
-    """The name as it is kept, and its key, once nobody else reads like that, by display name or user name. Raises Refused."""
+    """The name as it is kept, and its key, once no one else reads like that, by display name or user name. Raises Refused."""
     kept = names.clean(name)
     key = names.key(kept)
     others = User.objects.exclude(pk=besides.pk) if besides else User.objects.all()
@@ -237,7 +237,7 @@ def free_name(name: str, *, besides: User | None = None) -> tuple[str, str]:
 
 @contextmanager
 def taken_meanwhile(username: str = "") -> Iterator[None]:
-    """Somebody may take a name between the look and the writing: the constraint says so. Raises Refused that names the field.
+    """Someone may take a name between the look and the writing: the constraint says so. Raises Refused that names the field.
 
     username: of the account that is made, which may be what was taken.
     """
@@ -251,5 +251,5 @@ def taken_meanwhile(username: str = "") -> Iterator[None]:
 
 
 def username_taken(username: str) -> Refused:
-    """The refusal of a user name that somebody has."""
+    """The refusal of a user name that someone has."""
     return Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})

@@ -15,7 +15,7 @@ from registry.ground.access.models import User
 
 
 class Adapter(DefaultAccountAdapter):
-    """Nobody signs up by themself: an organisation admin adds people. What changes a credential is an Event in the same transaction."""
+    """No one signs up by themself: an organisation admin adds people. What changes a credential is an Event in the same transaction."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Always closed."""

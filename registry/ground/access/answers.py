@@ -31,7 +31,7 @@ class TooLarge(exceptions.APIException):
 
 
 def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn whatever a view raised into the one form; None (a 500) for what nobody foresaw."""
+    """Turn whatever a view raised into the one form; None (a 500) for what no one foresaw."""
     if isinstance(error, Refusal):
         message = " ".join(part for part in (error.message, error.next_step) if part)
         return Response({"code": error.code, "message": message, "fields": error.fields}, status=error.status, headers=error.headers)

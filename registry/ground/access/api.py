@@ -7,14 +7,14 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from registry.ground.access import actions, governing, policy, queries
 from registry.ground.access.decorators import Needs
 from registry.ground.access.models import ApiToken, Project, RoleProposal, User
-from registry.ground.access.rest import Request, View, read
+from registry.ground.access.rest import Request, View, operation, read
 from registry.ground.access.roles import Role
 from registry.ground.access.scopes import Scope
 
@@ -96,56 +96,42 @@ class TokenOut(serializers.ModelSerializer[ApiToken]):
         fields = ["uuid", "name", "user", "scopes", "project", "created_at", "expires_at", "last_used_at"]
 
 
-class Tokens(View):
-    """Active tokens."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(operation_id="tokens_list", responses=TokenOut(many=True))
-    def get(self, request: Request) -> Response:
-        """List your tokens; organisation admins can list everyone's with `?all=1`."""
-        wants_all = request.query_params.get("all") in ("1", "true")
-        if wants_all and (policy.is_limited(request.user) or not request.user.is_organisation_admin):
-            raise PermissionDenied("Only an organisation admin sees other people's tokens.")
-        rows = queries.all_tokens() if wants_all else queries.all_tokens().filter(user=request.user)
-        return Response(TokenOut(policy.within(request.user, rows, "project"), many=True).data)
-
-
-class OneToken(View):
-    """One token."""
-
-    needs = {"DELETE": Needs("signed_in")}
-    scope = Scope.READ  # a program may end what its owner has opened, so that a secret that got out is ended from anywhere
-
-    @extend_schema(operation_id="tokens_revoke", responses={204: None})
-    def delete(self, request: Request, uuid: UUID) -> Response:
-        """Revoke a token. Someone else's: only as a signed-in organisation admin, not with a token."""
-        signed_in = not isinstance(request.auth, ApiToken)
-        rows = queries.all_tokens() if signed_in and request.user.is_organisation_admin else queries.tokens(request.user)
-        actions.revoke_token(token_id=get_object_or_404(rows, uuid=uuid).uuid, actor=request.user)
-        return Response(status=204)
+@operation(
+    "GET",
+    "tokens_list",
+    Needs("signed_in"),
+    gives=TokenOut(many=True),
+    parameters=[OpenApiParameter("all", bool, description="everyone's")],
+)
+def tokens(request: Request) -> object:
+    """List your tokens; organisation admins can list everyone's with `?all=1`."""
+    wants_all = request.query_params.get("all") in ("1", "true")
+    if wants_all and (policy.is_limited(request.user) or not request.user.is_organisation_admin):
+        raise PermissionDenied("Only an organisation admin sees other people's tokens.")
+    rows = queries.all_tokens() if wants_all else queries.all_tokens().filter(user=request.user)
+    return policy.within(request.user, rows, "project")
 
 
-class Me(View):
-    """The caller."""
+# a program may end what its owner has opened, so that a secret that got out is ended from anywhere
+@operation("DELETE", "tokens_revoke", Needs("signed_in"), gives=None, status=204, scope=Scope.READ)
+def revoke_token(request: Request, uuid: UUID) -> Response:
+    """Revoke a token. Someone else's: only as a signed-in organisation admin, not with a token."""
+    signed_in = not isinstance(request.auth, ApiToken)
+    rows = queries.all_tokens() if signed_in and request.user.is_organisation_admin else queries.tokens(request.user)
+    actions.revoke_token(token_id=get_object_or_404(rows, uuid=uuid).uuid, actor=request.user)
+    return Response(status=204)
 
-    needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(responses=MeOut)
-    def get(self, request: Request) -> Response:
-        """Get the token's or session's person and their roles."""
-        return Response(MeOut(request.user).data)
+@operation("GET", "me_retrieve", Needs("signed_in"), gives=MeOut)
+def me(request: Request) -> object:
+    """Get the token's or session's person and their roles."""
+    return request.user
 
 
-class Projects(View):
-    """The caller's projects."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(responses=ProjectOut(many=True))
-    def get(self, request: Request) -> Response:
-        """List the projects in which the caller has a role."""
-        return Response(ProjectOut(queries.projects(request.user), many=True).data)
+@operation("GET", "projects_list", Needs("signed_in"), gives=ProjectOut(many=True))
+def projects(request: Request) -> object:
+    """List the projects in which the caller has a role."""
+    return queries.projects(request.user)
 
 
 class Members(View):
@@ -185,54 +171,34 @@ class Members(View):
         return self.get(request, uuid)
 
 
-class Proposals(View):
-    """Changes to governing roles awaiting a second organisation admin."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(responses=RoleProposalOut(many=True))
-    def get(self, request: Request) -> Response:
-        """List open proposals (organisation admins)."""
-        governing.check_governor(request.user, None)
-        return Response(RoleProposalOut(policy.within(request.user, queries.open_proposals(), "project"), many=True).data)
+@operation("GET", "role_proposals_list", Needs("signed_in"), gives=RoleProposalOut(many=True))
+def proposals(request: Request) -> object:
+    """List open proposals (organisation admins)."""
+    governing.check_governor(request.user, None)
+    return policy.within(request.user, queries.open_proposals(), "project")
 
 
-class ConfirmProposal(View):
-    """Confirming another organisation admin's proposal."""
-
-    needs = {"POST": Needs("signed_in")}
-    scope = None
-
-    @extend_schema(request=ConfirmIn, responses=RoleProposalOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Confirm a proposal."""
-        proposal = get_object_or_404(RoleProposal.objects.select_related("project"), uuid=uuid)
-        governing.check_governor(request.user, proposal.project)
-        done = governing.confirm(proposal_id=uuid, actor=request.user, **read(ConfirmIn, request.data))
-        return Response(RoleProposalOut(done).data)
+@operation("POST", "role_proposals_confirm_create", Needs("signed_in"), body=ConfirmIn, gives=RoleProposalOut, scope=None)
+def confirm_proposal(request: Request, uuid: UUID) -> object:
+    """Confirm a proposal."""
+    proposal = get_object_or_404(RoleProposal.objects.select_related("project"), uuid=uuid)
+    governing.check_governor(request.user, proposal.project)
+    return governing.confirm(proposal_id=uuid, actor=request.user, **read(ConfirmIn, request.data))
 
 
-class EndProposal(View):
-    """Ending a proposal."""
-
-    needs = {"POST": Needs("signed_in")}
-    scope = None
-
-    @extend_schema(request=None, responses=RoleProposalOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Reject a proposal, or withdraw your own."""
-        return Response(
-            RoleProposalOut(governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)).data
-        )
+@operation("POST", "role_proposals_end_create", Needs("signed_in"), gives=RoleProposalOut, scope=None)
+def end_proposal(request: Request, uuid: UUID) -> object:
+    """Reject a proposal, or withdraw your own."""
+    return governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)
 
 
 urlpatterns = [
-    path("me/", Me.as_view(), name="api-me"),
-    path("tokens/", Tokens.as_view(), name="api-tokens"),
-    path("tokens/<uuid:uuid>/", OneToken.as_view(), name="api-token"),
-    path("projects/", Projects.as_view(), name="api-projects"),
+    path("me/", me, name="api-me"),
+    path("tokens/", tokens, name="api-tokens"),
+    path("tokens/<uuid:uuid>/", revoke_token, name="api-token"),
+    path("projects/", projects, name="api-projects"),
     path("projects/<uuid:uuid>/members/", Members.as_view(), name="api-members"),
-    path("role-proposals/", Proposals.as_view(), name="api-role-proposals"),
-    path("role-proposals/<uuid:uuid>/confirm/", ConfirmProposal.as_view(), name="api-role-proposal-confirm"),
-    path("role-proposals/<uuid:uuid>/end/", EndProposal.as_view(), name="api-role-proposal-end"),
+    path("role-proposals/", proposals, name="api-role-proposals"),
+    path("role-proposals/<uuid:uuid>/confirm/", confirm_proposal, name="api-role-proposal-confirm"),
+    path("role-proposals/<uuid:uuid>/end/", end_proposal, name="api-role-proposal-end"),
 ]

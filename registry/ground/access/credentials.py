@@ -1,4 +1,4 @@
-"""Signing in and what it is done with, in the trail: a new password, address or second factor, and who failed to show theirs.
+"""Signing in and what it is done with, in the audit log: a new password, address or second factor, and who failed to show theirs.
 
 Addresses are in no event: of a change it holds both as digests under the installation's key.
 """
@@ -28,7 +28,7 @@ def note_sign_in(user: User, *, methods: list[str]) -> None:
 
 
 def note_refusal(credentials: dict[str, Any]) -> None:
-    """A password was wrong. Of a name that nobody has no event is kept: there are endlessly many."""
+    """A password was wrong. Of a name that no one has no event is kept: there are endlessly many."""
     name = credentials.get("username") or credentials.get("email") or ""
     if person := User.objects.filter(Q(username__iexact=name) | Q(email__iexact=name)).order_by("pk").first():
         note_failure(person, how="password", signed_in=False)

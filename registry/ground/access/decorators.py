@@ -40,7 +40,7 @@ class Needs:
         policy.remember_granted(user, self.model, self.action, kwargs["uuid"])
 
     def allows_at_once(self, user: policy.Person, kwargs: dict[str, Any]) -> bool:
-        """Whether one statement says yes: to those who may take the action, where everybody who may do so may look."""
+        """Whether one statement says yes: to those who may take the action, where everyone who may do so may look."""
         if self.model is None or not self.see or not roles.roles_for(self.action) <= roles.roles_for(self.see):
             return False
         return policy.visible_to(user, self.model, self.action).filter(uuid=kwargs["uuid"]).exists()
@@ -72,7 +72,7 @@ def needs(action: str, model: type[Model] | None = None, *, see: str = "") -> Ca
 
 
 def way_back(request: HttpRequest) -> str:
-    """Where to go on after signing in: this page, or, where a form was sent, the page of the form, since only that can be opened."""
+    """Where to continue after signing in: this page, or, where a form was sent, the page of the form, since only that can be opened."""
     if request.method in ("GET", "HEAD"):
         return request.get_full_path()
     came_from = urlsplit(request.headers.get("Referer", ""))

@@ -64,7 +64,7 @@ class TokenForm(forms.Form):
 
 
 class PersonField(forms.ModelChoiceField[User]):
-    """An active person by their user name. Whom the asker may see is offered; others are found only by whoever knows the name."""
+    """An active person by their user name. Whom the asker may see is offered; others are found only by anyone who knows the name."""
 
     default_error_messages = {"invalid_choice": "No active person has this username."}
 
@@ -74,7 +74,7 @@ class PersonField(forms.ModelChoiceField[User]):
 
 
 class StepUpForm(forms.Form):
-    """The password again, and a code from who has an authenticator app; the action looks at them. Fields of a subclass stand before."""
+    """The password again, and a code from who has an authenticator app; the action looks at them. Fields of a subclass are before."""
 
     password = forms.CharField(
         label="Your password",
@@ -146,7 +146,7 @@ class GoverningForm(StepUpForm):
 
 
 class AdminForm(StepUpForm):
-    """Making somebody an organisation admin, or the reverse. gives: of the button that was pressed."""
+    """Making someone an organisation admin, or the reverse. gives: of the button that was pressed."""
 
     user = PersonField(label="Username")
     gives = forms.ChoiceField(choices=[("1", "make"), ("0", "dismiss")], widget=forms.HiddenInput)

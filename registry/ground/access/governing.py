@@ -32,7 +32,7 @@ ENDED_BY = frozenset({
 def change(
     *, person: User, role: str, project: Project | None, gives: bool, actor: User, password: str, code: str = ""
 ) -> RoleProposal | None:
-    """Give or take a governing role. None: it is done, since nobody else could confirm; else the proposal that waits for another admin.
+    """Give or take a governing role. None: it is done, since no one else could confirm; else the proposal that waits for another admin.
 
     role: of roles.GOVERNING on a project, or ADMIN without one. code: of an authenticator app, where the actor has one. Raises
     PermissionDenied (no admin, or one with a role in the project), Refused (wrong password or code) or Conflict (it is so already, or

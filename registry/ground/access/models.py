@@ -41,9 +41,7 @@ class User(AbstractUser):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     display_name = models.CharField(max_length=80, blank=True)
     name_key = models.CharField(max_length=400, blank=True, editable=False, help_text="how the name reads: no two accounts share one")
-    username_key = models.CharField(
-        max_length=400, blank=True, editable=False, db_index=True, help_text="how the user name reads: nobody's name reads the same"
-    )
+    username_key = models.CharField(max_length=400, blank=True, editable=False, db_index=True, help_text="normalised user name; unique")
     is_organisation_admin = models.BooleanField(default=False, help_text="Manages people and projects; approves nothing, sees no samples.")
     theme = models.CharField(max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
     single_keys = models.BooleanField("single-key shortcuts", default=True)
@@ -62,7 +60,7 @@ class User(AbstractUser):
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether it stands for somebody without an account, whose work came with a file. first_name: as the file calls them."""
+        """Whether it represents someone without an account, whose work came with a file. first_name: as the file calls them."""
         return self.username.startswith(PLACEHOLDER)
 
 

@@ -18,7 +18,7 @@ FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 def clean(name: str) -> str:
     """The name as it is kept: one plain space between words, in one Unicode form.
 
-    Raises Refused for what nobody sees: control characters, marks of direction, zero-width characters.
+    Raises Refused for what no one sees: control characters, marks of direction, zero-width characters.
     """
     words = " ".join(unicodedata.normalize("NFC", name).split())
     if any(is_unseen(each) for each in words):

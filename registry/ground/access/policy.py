@@ -1,6 +1,6 @@
 """May this person do this to that? One answer in two forms: `can` for one object, `visible_to` for lists; `who_can` turns it round.
 
-A model says where it hangs: `project_path` (a lookup to its Project, "pk" for Project itself) and, below a dataset or a registered model,
+A model shows where it hangs: `project_path` (a lookup to its Project, "pk" for Project itself) and, below a dataset or a registered model,
 `root_path` with `root_model`. Grants are given to groups on those roots alone; is_superuser and is_staff give nothing.
 """
 
@@ -29,7 +29,7 @@ from registry.ground.ledger.verbs import Verb
 
 M = TypeVar("M", bound=Model)
 Person = User | AnonymousUser
-PERSON, PROJECT = -1, -2  # keys that no row has: they stand for a user's and a project's in a statement that is kept
+PERSON, PROJECT = -1, -2  # keys that no row has: they represent a user's and a project's in a statement that is kept
 
 
 def held(user: Person, root: type[Model], action: str) -> RawSQL:

@@ -89,7 +89,7 @@ def people() -> QuerySet[User]:
 
 
 def with_account(rows: QuerySet[User]) -> set[str]:
-    """Those of these people who have an account, as uuids. Nobody becomes a placeholder by a name: the audit log has events about accounts
+    """Those of these people who have an account, as uuids. No one becomes a placeholder by a name: the audit log has events about accounts
     alone."""
     found = {str(uuid): name.startswith(PLACEHOLDER) for uuid, name in rows.values_list("uuid", "username")}
     named = [uuid for uuid, is_placeholder in found.items() if is_placeholder]

@@ -1,4 +1,4 @@
-"""The one table of roles and actions. Rules of separation (nobody approves their own work) come on top of every entry."""
+"""The one table of roles and actions. Rules of separation (no one approves their own work) come on top of every entry."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "labeling.annotate": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),
     "labeling.decide": frozenset({ADJUDICATOR}),
-    "labeling.read_corrections": frozenset({ADJUDICATOR, LEAD}),  # files of corrected labels; everybody discards their own
+    "labeling.read_corrections": frozenset({ADJUDICATOR, LEAD}),  # files of corrected labels; everyone discards their own
     "labeling.discard_corrections": frozenset({LEAD}),  # those that others brought
     "labeling.gold": frozenset({ADJUDICATOR, LEAD}),  # items whose answer is known, and how they are answered
     "labeling.export": frozenset({ENGINEER, ADJUDICATOR}),

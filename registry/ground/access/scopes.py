@@ -1,4 +1,4 @@
-"""What a token may be good for. The scope of a change is that of its room; what moves production is in none that a token has by itself."""
+"""What a token may be good for. The scope of a change is that of its room; what moves production is in none that a token has on its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Scope(TextChoices):
 
 
 ROOMS = {
-    "datasets": Scope.LABEL, "labeling": Scope.LABEL, "scanning": Scope.LABEL, "snapshots": Scope.LABEL,
+    "datasets": Scope.LABEL, "schemas": Scope.LABEL, "prelabels": Scope.LABEL, "queues": Scope.LABEL, "quality": Scope.LABEL,
+    "review": Scope.LABEL, "exchange": Scope.LABEL, "assist": Scope.LABEL, "scanning": Scope.LABEL, "snapshots": Scope.LABEL,
     "training": Scope.TRAIN, "evaluation": Scope.TRAIN, "jobs": Scope.TRAIN, "drift": Scope.TRAIN, "retraining": Scope.TRAIN,
     "catalog": Scope.REQUEST, "promotions": Scope.REQUEST,
     "endpoints": Scope.DEPLOY, "rollouts": Scope.DEPLOY, "alerts": Scope.DEPLOY,

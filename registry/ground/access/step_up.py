@@ -52,7 +52,7 @@ def _try(user: User, password: str, code: str) -> Refused | None:
 
 
 def too_many(verb: Verb, person: User) -> bool:
-    """Whether so many failures of a person are in the trail that no more are looked at, or kept."""
+    """Whether so many failures of a person are in the audit log that no more are looked at, or kept."""
     recent = Event.objects.filter(verb=verb, object_id=str(person.uuid), at__gt=timezone.now() - WINDOW)
     return len(recent.values_list("pk")[:TRIES]) == TRIES
 

@@ -19,7 +19,7 @@ DEACTIVATED = "is deactivated"
 
 
 def told(events: list[Told]) -> set[str]:
-    """What stands after these events about a person."""
+    """What is after these events about a person."""
     facts: set[str] = set()
     for event in events:
         match event.verb:
@@ -39,7 +39,7 @@ def told(events: list[Told]) -> set[str]:
 
 
 def held(people: list[str]) -> dict[str, set[str]]:
-    """What the tables say of these people. Who has no account, and only stands for one in a file, was never active."""
+    """What the tables say of these people. Who has no account, and only represents one in a file, was never active."""
     facts: dict[str, set[str]] = defaultdict(set)
     rows = User.objects.filter(uuid__in=people)
     for uuid in rows.filter(is_organisation_admin=True).values_list("uuid", flat=True):
@@ -62,7 +62,7 @@ def holds(root: str) -> str:
 
 
 def told_of_projects(events: list[Told]) -> set[str]:
-    """What the event of a project says of it."""
+    """What the event of a project reports about it."""
     return {called(event.payload["slug"]) for event in events}
 
 
@@ -77,7 +77,7 @@ def called(slug: str) -> str:
 
 
 def told_of_tokens(events: list[Told]) -> set[str]:
-    """What stands after these events about a person's token."""
+    """What is after these events about a person's token."""
     facts: set[str] = set()
     for event in events:
         payload = event.payload

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.runtime.refusals import Refused
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import add_refusal, refused_on
 from lifecycle.ui.toasts import toast
 from registry.ground.access import actions, governing, policy, queries, step_up
 from registry.ground.access.decorators import needs, signed_in
@@ -35,7 +35,7 @@ from registry.ground.access.roles import ACTIONS, ADMIN, GOVERNING, Role
 def profile(request: SignedInRequest) -> HttpResponse:
     """A person's own settings and tokens."""
     form = ProfileForm(request.POST or None, instance=request.user)
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         name = form.cleaned_data.pop("display_name")
         try:
             actions.rename(actor=request.user, name=name)
@@ -114,11 +114,9 @@ def create_project(request: SignedInRequest) -> HttpResponse:
     governing.check_governor(request.user, None)
     form = ProjectForm(request.POST, creator=request.user)
     if form.is_valid():
-        try:
+        with refused_on(form):
             project = actions.create_project(actor=request.user, **form.cleaned_data)
             return redirect("access:project", project.uuid)
-        except Refused as refusal:
-            add_refusal(form, refusal)
     return show_projects(request, form)
 
 
@@ -186,11 +184,8 @@ def change_role(request: SignedInRequest, uuid: UUID, *, gives: bool) -> HttpRes
         form.fields["user"].queryset = User.objects.all()  # type: ignore[attr-defined]  # also from who is no longer active
     if form.is_valid():
         given = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
-        try:
+        with refused_on(form):
             proposal = (actions.grant if gives else actions.revoke)(root=found, actor=request.user, **given)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             told(request, given["user"], given["role"].label, proposal, gives=gives)
             return redirect("access:project", uuid)
     return show_project(request, uuid, status=422, **{"governing_form" if governs else "form": form})
@@ -211,16 +206,14 @@ def people(request: SignedInRequest) -> HttpResponse:
     """Everybody, and adding one (organisation admins, who give their password again)."""
     governing.check_governor(request.user, None)
     form = PersonForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         given = form.cleaned_data
         first = given.pop("first_password")
-        try:
+        with refused_on(form):
             step_up.confirm_password(request.user, given.pop("password"), given.pop("code"))
             person = actions.create_user(actor=request.user, password=first, **given)
             toast(request, f"{person} can now sign in")
             return redirect("access:people")
-        except Refused as refusal:
-            add_refusal(form, refusal)
     return show_people(request, status=422 if form.errors else 200, form=form)
 
 
@@ -248,17 +241,14 @@ def confirm_form(uuid: UUID, data: QueryDict | None = None) -> ConfirmForm:
 @require_POST
 @signed_in
 def change_admin(request: SignedInRequest) -> HttpResponse:
-    """Make somebody an organisation admin, or the reverse."""
+    """Make someone an organisation admin, or the reverse."""
     governing.check_governor(request.user, None)
     form = AdminForm(request.POST, prefix="admin")
     if form.is_valid():
         given = form.cleaned_data
         person, gives = given.pop("user"), given.pop("gives") == "1"
-        try:
+        with refused_on(form):
             made = governing.change(person=person, role=ADMIN, project=None, gives=gives, actor=request.user, **given)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             told(request, person, "an organisation admin", made, gives=gives)
             return redirect("access:people")
     return show_people(request, status=422, admin_form=form)
@@ -273,11 +263,8 @@ def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     governing.check_governor(request.user, proposal.project)
     form = confirm_form(uuid, request.POST)
     if form.is_valid():
-        try:
+        with refused_on(form):
             done = governing.confirm(proposal_id=uuid, actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             told(request, done.person, done.get_role_display(), None, gives=done.gives)
             return redirect("access:people")
     return show_people(request, status=422, refused={uuid: form})

@@ -35,7 +35,7 @@ def put_file(path: Path, *, media_type: str = "application/octet-stream") -> Blo
 
 
 def store(path: Path, digest: str) -> None:
-    """Copy a file into the storage, unless it is there whole. What a full disk or a crash left of it half written is written anew."""
+    """Copy a file into the storage, unless it is there whole. What a full disk or a crash left of it half written is written again."""
     storage = storages["blobs"]
     name = key(digest)
     if storage.exists(name):

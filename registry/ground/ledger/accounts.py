@@ -1,4 +1,4 @@
-"""The port by which upper rooms say what the trail must account for, and the comparison with their rows, in flat memory.
+"""The port by which upper rooms say what the audit log must account for, and the comparison with their rows, in flat memory.
 
 Filled in AppConfig.ready(). What the trail says of an object and what its rows say are sets of facts, each a short text, and must be equal.
 """
@@ -66,7 +66,7 @@ def registered() -> list[Account]:
 
 
 def check(account: Account) -> Iterator[Fault | Part]:
-    """Every fact that only the rows or only the trail knows."""
+    """Every fact that only the rows or only the audit log knows."""
     count = faults = 0
     for ids, unread in batches(account):
         count, faults = count + len(ids), faults + len(unread)
@@ -105,7 +105,7 @@ def batched(ids: Iterable[str]) -> Iterator[list[str]]:
 
 
 def told_of(account: Account, ids: list[str]) -> dict[str, set[str]]:
-    """The facts that the trail tells of these objects, by uuid."""
+    """The facts that the audit log tells of these objects, by uuid."""
     return {each: facts(account, events) for each, events in events_of(ids, account.verbs).items()}
 
 
@@ -148,7 +148,7 @@ def events_about(uuid: object, verbs: Collection[Verb]) -> list[Told]:
 
 
 def differences(account: Account, uuid: str) -> Iterator[Fault]:
-    """What differs of one object when no event came while its rows were read: the product goes on meanwhile."""
+    """What differs of one object when no event came while its rows were read: the product continues meanwhile."""
     told = told_of(account, [uuid])[uuid]
     while True:
         held = held_of(account, [uuid]).get(uuid, set())

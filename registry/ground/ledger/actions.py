@@ -1,4 +1,4 @@
-"""Writing the trail. `record` is called as the last step of an action, inside its transaction."""
+"""Writing the audit log. `record` is called as the last step of an action, inside its transaction."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
 def locked_chain(name: str, called: dict[str, Called]) -> tuple[Chain, dict[Called, str]]:
     """The chain of this name, made where it is new, and the salts of those who were called the same in an event before, in one statement.
 
-    Whoever records to the chain waits here. called: id and name of actor and object.
+    Anyone who records to the chain waits here. called: id and name of actor and object.
     """
     rows = (
         Chain.objects.select_for_update(of=("self",))

@@ -1,7 +1,7 @@
 """Signed checkpoints: a chain alone cannot show that its tail was cut off, a statement kept elsewhere can.
 
 Each checkpoint is a row of the database and a line of a file outside it, and both are there or neither: a marker on disk, made before the
-row and removed after the line, says which checkpoint was under way when a process died. The next signing ends what it began.
+row and removed after the line, shows which checkpoint was under way when a process died. The next signing ends what it began.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Chain(models.Model):
 class Event(models.Model):
     """One decision of a person or the system. `canonical` holds the very bytes that were hashed; the other columns are for finding it.
 
-    Actor and object are ids without a foreign key and names stand in `Name`, so that erasing a person never breaks the chain. They are
+    Actor and object are ids without a foreign key and names are in `Name`, so that erasing a person never breaks the chain. They are
     hashed with a digest of each name, and state every fact by which rows are compared with them.
     """
 

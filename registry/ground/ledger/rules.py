@@ -58,5 +58,5 @@ def digest_of(document: Any) -> str:
 
 
 def name_digest(salt: str, text: str) -> str:
-    """What an event is hashed with for a name: nobody without the salt can tell the name from it, or find another name for it."""
+    """What an event is hashed with for a name: no one without the salt can tell the name from it, or find another name for it."""
     return digest_of([salt, text])

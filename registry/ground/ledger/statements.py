@@ -37,7 +37,7 @@ class Statement(NamedTuple):
 def check(signed: Signed, kept: Iterable[Path] = ()) -> Iterator[Fault | Part]:
     """Fill `signed` with every statement whose signature holds, and yield what is wrong with one or between two.
 
-    kept: files that somebody kept elsewhere, read beside those of CHECKPOINT_DIR. Raises Refused where the signing key is gone.
+    kept: files that someone kept elsewhere, read beside those of CHECKPOINT_DIR. Raises Refused where the signing key is gone.
     """
     faults, rows = 0, set[tuple[str, int]]()
     for fault in faults_in(signed, rows, list(kept)):

@@ -1,4 +1,4 @@
-"""Every decision that the trail knows. The value mirrors `<room>.<action in the past>`; the label finishes the sentence "<actor> …"."""
+"""Every decision that the audit log knows. The value mirrors `<room>.<action in the past>`; the label finishes the sentence "<actor> …"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the trail whole? Walks checkpoints, chains, names and what the rooms keep, in flat memory, and yields what does not hold."""
+"""Is the audit log whole? Walks checkpoints, chains, names and what the rooms keep, in flat memory, and yields what does not hold."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CLOCKS = timedelta(minutes=15)  # by which clocks may differ, and within which a
 
 
 def verify_all(kept: Iterable[Path] = ()) -> Iterator[Fault | Part]:
-    """Every fault, and after those of each part the part itself. kept: files of checkpoints that somebody kept elsewhere.
+    """Every fault, and after those of each part the part itself. kept: files of checkpoints that someone kept elsewhere.
 
-    The product may go on meanwhile. Raises Refused where the signing key is gone.
+    The product may continue meanwhile. Raises Refused where the signing key is gone.
     """
     signed: statements.Signed = {}
     yield from readable("checkpoints", statements.check(signed, kept))
@@ -104,7 +104,7 @@ def earliest(before: datetime, until: datetime, signings: list[datetime]) -> dat
 
 
 def date_fault(event: Event, since: datetime) -> Fault | None:
-    """A date before it was possible. Roles count from their event on, so that a date put back lets somebody decide who may not."""
+    """A date before it was possible. Roles count from their event on, so that a date put back lets someone decide who may not."""
     if event.at >= since:
         return None
     detail = f"It's dated {event.at:%Y-%m-%d %H:%M} UTC, but it was recorded after {since:%Y-%m-%d %H:%M} UTC."
@@ -118,7 +118,7 @@ def chain_fault(event: Event) -> Fault | None:
     if event.chain != due:
         return Fault(Rule.WRONG_CHAIN, where, f"It belongs in chain {due}.")
     if event.project and event.seq == 1 and (event.verb, event.object_id) != (Verb.PROJECT_CREATED, event.chain):
-        return Fault(Rule.WRONG_CHAIN, where, "The chain doesn't begin with the creation of its project.")
+        return Fault(Rule.WRONG_CHAIN, where, "The chain doesn't start with the creation of its project.")
     return None
 
 
@@ -161,7 +161,7 @@ def check_names() -> Iterator[Fault | Part]:
 
 
 def is_whole(name: Name, event: Event | None) -> bool:
-    """Whether its event was hashed with a name. event: None where its row is gone."""
+    """Whether its event was hashed with a name. event: None where its row is missing."""
     try:
         return event is not None and name.is_bound_by(event)
     except rules.UNREADABLE:

@@ -38,7 +38,7 @@ def start_check(request: PromotionRequest, actor: User) -> Job:
 
 @transaction.atomic
 def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
-    """Have the gates of a draft checked anew, after what failed was mended."""
+    """Have the gates of a draft checked again, after what failed was fixed."""
     request = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.request", request)
     start_check(request, actor)
@@ -49,7 +49,7 @@ def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
 def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[str], None] = lambda stage: None) -> PromotionRequest:
     """Find out about every gate, then write the results. Called by the job; a check that was overtaken changes nothing.
 
-    Raises Refused where the policy, or the report that the version rests on, is not what the trail knows.
+    Raises Refused where the policy, or the report that the version rests on, is not what the audit log knows.
     """
     request = PromotionRequest.objects.select_related("endpoint__policy").get(uuid=request_id)
     if request.status != Status.CHECKING or request.checks != number:

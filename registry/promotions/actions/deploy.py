@@ -79,7 +79,7 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
 
 
 def check_usable(request: PromotionRequest, people: Mapping[str, Iterable[str]]) -> None:
-    """Raises Conflict unless the locked request is approved, by a recount of the approvals in the trail; Refused while the endpoint is
+    """Raises Conflict unless the locked request is approved, by a recount of the approvals in the audit log; Refused while the endpoint is
     frozen. people: whose own work is judged, read afresh."""
     if request.status != Status.APPROVED:
         state = Status(request.status).label.lower()

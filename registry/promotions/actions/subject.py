@@ -1,7 +1,7 @@
 """What an approval rests on, as one JSON value with one digest: read when the gates are checked, and again at every use; and the end of a
 request when that has changed, or its time is over.
 
-Everything is read anew from the database, where each row is immutable or names its own digest. Two costly parts are carried over: who
+Everything is read again from the database, where each row is immutable or names its own digest. Two costly parts are carried over: who
 decided labels of the test split, while no decision was added (decisions are append-only, so their number and newest id tell), and who
 divided the rows, while snapshot and live version are the same.
 """
@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from datasets_app.labeling.models import Decision
+from datasets_app.queues.models import Decision
 from datasets_app.snapshots import makers
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
@@ -77,7 +77,7 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
 
 
 def people(version: ModelVersion, asking: dict[str, list[str]], froze: list[str], decided: list[str]) -> dict[str, list[str]]:
-    """Whose own work is judged, as uuids by part. asking: whose work the request is by itself."""
+    """Whose own work is judged, as uuids by part. asking: whose work the request is on its own."""
     registered = [str(version.registered_by.uuid)] if version.registered_by else []
     own = {"froze": froze, "card": sorted(catalog.card_authors(version)), "registered": registered, "decided": decided}
     return {**asking, **workers(version.run, asking), **own}
@@ -123,8 +123,8 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
 
 
 def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Whose work a run or one that it comes from is, as sorted uuids by part. asking: whose work the request is by itself; one from before
-    launches told who is behind them tells it too, and whoever insisted by asking themselves is its requester alone: so its digest holds.
+    """Whose work a run or one that it comes from is, as sorted uuids by part. asking: whose work the request is on its own; one from before
+    launches told who is behind them tells it too, and anyone who insisted by asking themselves is its requester alone: so its digest holds.
     """
     found = training.workers_of(run)
     behind, insisted = {*asking.get("behind", ()), *map(str, found.behind)}, {*map(str, found.insisted)} - {*asking["requester"]}

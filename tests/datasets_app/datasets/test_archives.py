@@ -166,35 +166,35 @@ def flagged(content: bytes, bit: int) -> bytes:
 
 
 ROWS = "text,label\na,x\n"
-BINARY = "The gzip file packs a binary file, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel."
+BINARY = "The gzip file contains a binary file, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."
 BOMB = "It expands to more than 250 times its size, so it's rejected."
 
 
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: pack({"../../etc/cron.csv": ROWS}), "../../etc/cron.csv leads out of the archive."),
-        (lambda: pack({"/etc/cron.csv": ROWS}), "/etc/cron.csv leads out of the archive."),
-        (lambda: pack({"a\\..\\b.csv": ROWS}), "a\\..\\b.csv leads out of the archive."),
-        (lambda: pack({"C:/a.csv": ROWS}), "C:/a.csv leads out of the archive."),
+        (lambda: pack({"../../etc/cron.csv": ROWS}), "../../etc/cron.csv points outside the archive."),
+        (lambda: pack({"/etc/cron.csv": ROWS}), "/etc/cron.csv points outside the archive."),
+        (lambda: pack({"a\\..\\b.csv": ROWS}), "a\\..\\b.csv points outside the archive."),
+        (lambda: pack({"C:/a.csv": ROWS}), "C:/a.csv points outside the archive."),
         (lambda: link("a.csv", "/etc/passwd"), "a.csv is a link, not a file."),
         (lambda: flagged(pack({"a.csv": ROWS}), 1), "a.csv is encrypted."),
         (lambda: pack({"a.csv": ROWS, "inner.zip": pack({"b.csv": ROWS})}), "inner.zip is an archive inside the archive."),
         (lambda: pack({"a.csv": pack({"b.csv": ROWS})}), "a.csv is a ZIP archive."),
         (lambda: pack({"a.csv": ROWS, "b.jsonl": '{"text": "a"}'}), "The archive mixes CSV (a.csv) and JSONL (b.jsonl)."),
-        (lambda: pack({"a.csv": ROWS, "photo.png": b"\x89PNG"}), "photo.png is not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel."),
+        (lambda: pack({"a.csv": ROWS, "photo.png": b"\x89PNG"}), "photo.png isn't CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."),
         (lambda: pack({"a.csv": b"\x89PNG" + bytes(50)}), "a.csv is a picture."),
-        (lambda: pack({"README.md": "hi"}), "The archive holds no file with data."),
-        (lambda: pack({f"{n}.csv": ROWS for n in range(1_001)}), "The archive holds 1,001 files; at most 1,000 are read."),
-        (lambda: pack({f"{n}.csv": "" for n in range(2_500)}), "The archive holds more than 1,000 files."),
-        (lambda: pack({"a.csv": ROWS})[:-30], "The archive is damaged or breaks off."),
+        (lambda: pack({"README.md": "hi"}), "The archive has no data files."),
+        (lambda: pack({f"{n}.csv": ROWS for n in range(1_001)}), "The archive has 1,001 files; the limit is 1,000."),
+        (lambda: pack({f"{n}.csv": "" for n in range(2_500)}), "The archive has more than 1,000 files."),
+        (lambda: pack({"a.csv": ROWS})[:-30], "The archive is damaged or truncated."),
         (lambda: pack({"a.csv": bytes(30_000_000)}), BOMB),
         (lambda: gzip.compress(bytes(60_000_000)), BINARY),
-        (lambda: gzip.compress(ROWS.encode() * 100)[:-9], "The gzip file is damaged or breaks off."),
-        (lambda: gzip.compress(ROWS.encode()) + b"rubbish behind it", "The gzip file is damaged or breaks off."),
-        (lambda: gzip.compress(pack({"a.csv": ROWS})), "The gzip file packs another archive."),
-        (lambda: gzip.compress(gzip.compress(ROWS.encode())), "The gzip file packs another archive."),
-        (lambda: gzip.compress(b""), "The gzip file packs an empty file."),
+        (lambda: gzip.compress(ROWS.encode() * 100)[:-9], "The gzip file is damaged or truncated."),
+        (lambda: gzip.compress(ROWS.encode()) + b"rubbish behind it", "The gzip file is damaged or truncated."),
+        (lambda: gzip.compress(pack({"a.csv": ROWS})), "The gzip file contains another archive."),
+        (lambda: gzip.compress(gzip.compress(ROWS.encode())), "The gzip file contains another archive."),
+        (lambda: gzip.compress(b""), "The gzip file contains an empty file."),
     ],
     ids=count(),
 )  # fmt: skip
@@ -213,7 +213,7 @@ def test_what_headers_say_of_sizes_is_not_believed(tmp_path):
         place = content.index(mark) + at
         content[place : place + 4] = struct.pack("<I", 5)
 
-    assert fault(tmp_path, bytes(content)) == "The archive is damaged or breaks off."
+    assert fault(tmp_path, bytes(content)) == "The archive is damaged or truncated."
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
@@ -252,7 +252,7 @@ def test_the_directory_of_an_archive_is_read_as_often_for_many_files_as_for_few(
 
 
 def test_a_refused_archive_leaves_nothing(dataset, ana):
-    with pytest.raises(Refused, match="leads out of the archive"):
+    with pytest.raises(Refused, match="points outside the archive"):
         receive(dataset, ana, pack({"../a.csv": ROWS}), "a.zip")
 
     assert Upload.objects.count() == Blob.objects.count() == 0

@@ -12,7 +12,8 @@ from django.conf import settings
 
 from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.importing.readers import Reading, Row
-from datasets_app.labeling import queries
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import latest_schema, names_in
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export
 from lifecycle.runtime.refusals import Refused
@@ -58,7 +59,7 @@ def test_documents_blank_lines_and_a_missing_end_are_no_rows(tmp_path):
 
 def test_a_line_without_a_tag_leaves_out_its_sentence_alone(tmp_path):
     assert read(tmp_path / "a", "EU\tB-ORG\nrejects\n\nParis\tB-LOC\n") == [
-        (2, "Line 2 is no token with a tag such as O or B-PER."),
+        (2, "Line 2 isn't a token with a tag such as O or B-PER."),
         (4, {"text": "Paris", "spans": '[[0, 5, "LOC"]]'}),
     ]
 
@@ -66,7 +67,7 @@ def test_a_line_without_a_tag_leaves_out_its_sentence_alone(tmp_path):
 def test_a_file_without_blank_lines_is_told_and_not_kept(tmp_path):
     found = read(tmp_path / "a", "word\tO\n" * 30_000)
 
-    assert found == [(20_001, "The sentence that begins before line 20,001 has more than 100,000 characters.")]
+    assert found == [(20_001, "The sentence that starts before line 20,001 has more than 100,000 characters.")]
 
 
 def test_blanks_in_names_of_classes_become_underscores():
@@ -89,8 +90,8 @@ def test_tokens_are_cut_where_spans_begin_and_end():
 
 
 def decided(dataset) -> dict[str, object]:
-    names = queries.names_in(queries.latest_schema(dataset))
-    return {row.item.text: rename(row.value, names) for row in queries.current_decisions(dataset)}
+    names = names_in(latest_schema(dataset))
+    return {row.item.text: rename(row.value, names) for row in current_decisions(dataset)}
 
 
 def exported(dataset, mia) -> bytes:

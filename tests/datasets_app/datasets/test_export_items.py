@@ -14,9 +14,10 @@ from django.urls import reverse
 from datasets_app.datasets import actions
 from datasets_app.datasets.actions import exports as writing
 from datasets_app.datasets.models import Export
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Decision
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.queues.models import Decision
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.rules import LabelSpec
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Refused
@@ -101,7 +102,7 @@ def test_asking_twice_while_it_is_made_is_asking_once(inbox, mia, ravi):
 )
 def test_what_cannot_be_found_is_refused_and_nothing_is_made(inbox, mia, filters, field):
     before = Job.objects.count()
-    with pytest.raises(Refused, match="No file is made") as refusal:
+    with pytest.raises(Refused, match="The file wasn't created") as refusal:
         ask(inbox, mia, **filters)
 
     assert list(refusal.value.fields) == field
@@ -122,7 +123,7 @@ def test_who_lost_the_role_before_the_job_began_gets_no_file(inbox, mia, lee, pr
     revoke(user=mia, role=Role.ENGINEER, root=project, actor=lee)
 
     (job,) = run_jobs("default")
-    assert (job.state, job.error) == ("failed", "No file was made: who asked for it may not take texts out any more.")
+    assert (job.state, job.error) == ("failed", "The file wasn't created: the person who requested it can't export texts anymore.")
     assert not Export.objects.exists()
     assert exported() == []
 
@@ -170,11 +171,11 @@ def test_labels_mended_in_the_file_come_back_as_corrections(inbox, mia, ravi):
     run_ok("default")
     header, *rows = read(Export.objects.get())
     rows[0][header.index("label")] = "theft"
-    labeling.publish_schema(dataset_id=inbox.uuid, actor=ravi, labels=[LabelSpec(name) for name in ("card", "theft")])
+    publish_schema(dataset_id=inbox.uuid, actor=ravi, labels=[LabelSpec(name) for name in ("card", "theft")])
     file = io.StringIO(newline="")
     csv.writer(file).writerows([header, rows[0], rows[2]])
 
-    correction = labeling.bring_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="mended.csv")
+    correction = bring_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="mended.csv")
     run_ok("default")
     correction.refresh_from_db()
     assert (correction.state, correction.report["look"]["counts"]) == ("looked", {"changed": 1, "unchanged": 1})
@@ -186,7 +187,7 @@ def test_the_items_page_leads_to_the_file_and_only_who_asked_gets_it(inbox, mia,
     listed = client.get(reverse("datasets:dataset", args=[inbox.uuid]), {"q": "card"}).content.decode()
     assert f'action="{url}?q=card"' in listed
     assert "Download as CSV" not in client_for(ana).get(reverse("datasets:dataset", args=[inbox.uuid])).content.decode()
-    assert "No file yet" in client.get(url).content.decode()
+    assert "No exports yet" in client.get(url).content.decode()
 
     asked = client.post(f"{url}?q=card")
     assert (asked.status_code, asked["Location"]) == (302, url)
@@ -211,9 +212,9 @@ def test_the_page_says_why_no_file_is_made(inbox, mia, ana, client_for):
     url = reverse("datasets:exports", args=[inbox.uuid])
     refused = client_for(mia).post(f"{url}?q=nowhere")
     assert refused.status_code == 422
-    assert "No file is made: no item is found." in refused.content.decode()
+    assert "no items match." in refused.content.decode()
     assert client_for(ana).post(url).status_code == 403
-    assert "ML engineers and adjudicators export texts." in client_for(ana).get(url).content.decode()
+    assert "ML engineers and adjudicators can export texts." in client_for(ana).get(url).content.decode()
     assert not Job.objects.filter(kind="datasets.export").exists()
 
 

@@ -15,11 +15,14 @@ from datasets_app.datasets import selection as selecting
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.datasets.selection import Selection
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import queries
-from datasets_app.labeling.models import Comment, Dispute, Suggestion
-from datasets_app.labeling.relabelling import Change, ChangeKind
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Comment, Dispute
+from datasets_app.queues.queries.decisions import current_decision
+from datasets_app.queues.queries.pages import annotators
+from datasets_app.review.actions.changes import change_classes
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.relabeling import Change, ChangeKind
 from tests.support.datasets import csv_bytes, import_file, make_dataset
 from tests.support.labeling import add_items, answer, make_queue, make_schema
 
@@ -47,7 +50,7 @@ def dataset(project, ana, ben, ravi, lee) -> Dataset:
         answer(queue, ana, item, ("billing", "card", "transfer")[n % 3])
         if n < 8:
             answer(queue, ben, item, ("billing", "card", "transfer")[n % 3 if n < 5 else (n + 1) % 3])
-    labels = queries.labels_by_name(queue.schema)
+    labels = labels_by_name(queue.schema)
     for n, item in enumerate(items[4:20]):
         Suggestion.objects.create(
             item=item, label=labels[("billing", "card")[n % 2]], score=n / 20, source=("import", "run")[n % 3 == 0], source_digest="0" * 64
@@ -68,9 +71,9 @@ def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
     """Name → (what the address says, the keys of the items that it chooses), worked out item by item."""
     items = list(Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).select_related("upload").order_by("id"))
     upload = items[0].upload
-    ids = {label.name: str(label.stable_id) for label in queries.latest_schema(dataset).labels.all()}
-    held = {item.pk: queries.current_decision(item) for item in items}
-    ben = queries.annotators(dataset).get(username="ben")
+    ids = {label.name: str(label.stable_id) for label in latest_schema(dataset).labels.all()}
+    held = {item.pk: current_decision(item) for item in items}
+    ben = annotators(dataset).get(username="ben")
     said = {item.pk: list(item.annotations.select_related("label", "user")) for item in items}
     proposed = {item.pk: list(item.suggestions.select_related("label")) for item in items}
     remarks = {item.pk: list(item.comments.all()) for item in items}
@@ -249,10 +252,10 @@ def test_a_filter_that_does_not_hold_chooses_nothing_and_says_why(dataset, ravi,
 
 @pytest.mark.postgres
 def test_answers_of_a_merged_class_are_found_under_the_class_that_it_went_into(dataset, ravi):
-    before = {name: str(label.stable_id) for name, label in queries.labels_by_name(queries.latest_schema(dataset)).items()}
+    before = {name: str(label.stable_id) for name, label in labels_by_name(latest_schema(dataset)).items()}
     both = chosen(dataset, ravi, {"answered": before["billing"]}) | chosen(dataset, ravi, {"answered": before["card"]})
     wanted = [Change(UUID(before["billing"]), ChangeKind.MERGE, ("card",))]
-    labeling.change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=wanted, seen=1)
+    change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=wanted, seen=1)
 
     assert chosen(dataset, ravi, {"answered": before["card"]}) == both
     assert not Selection(dataset, ravi, {"answered": before["billing"]}).holds
@@ -263,7 +266,7 @@ def test_a_task_with_several_classes_is_filtered_by_any_of_them(project, ana, ra
     dataset = make_dataset(project, ana, "Many", task="multi_label")
     items = add_items(dataset, ana, ["one", "two", "three"])
     make_schema(dataset, ravi, ["a", "b"])
-    ids = {label.name: str(label.stable_id) for label in queries.latest_schema(dataset).labels.all()}
+    ids = {label.name: str(label.stable_id) for label in latest_schema(dataset).labels.all()}
     for item, names in zip(items, (["a"], ["a", "b"], ["b"]), strict=True):
         item.decisions.create(value={"labels": sorted(ids[name] for name in names)}, how="adjudicated", by=ravi, digest="0" * 64)
 

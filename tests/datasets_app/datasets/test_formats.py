@@ -85,8 +85,8 @@ def test_a_broken_list_blocks_with_the_number_of_its_object(tmp_path):
 
     assert broken[0] == (1, {"text": "a"})
     assert broken[1][:2] == (2, "json")
-    assert broken[1][2].startswith("Object 2 is not JSON (")
-    assert cut[2] == (2, "json", "The list breaks off behind object 2.")
+    assert broken[1][2].startswith("Object 2 isn't valid JSON (")
+    assert cut[2] == (2, "json", "The list is truncated after object 2.")
     report = dry_run.examine(tmp_path / "file", JSON, {"text": "text"})
     assert report.blocked
 
@@ -95,9 +95,9 @@ def test_entries_of_a_list_that_are_no_rows_are_told_and_the_rest_is_read(tmp_pa
     content = b'[1, {"text": "a", "text": "b"}, {"text": "\\ud800"}, {"text": "fine"}]'
 
     assert read(tmp_path, content, JSON) == [
-        (1, "json", "Entry 1 of the list is not an object."),
-        (2, "json", "Object 2 names a key twice."),
-        (3, "surrogate", "Object 3 has half of a surrogate pair in column 'text'."),
+        (1, "json", "Entry 1 of the list isn't an object."),
+        (2, "json", "Object 2 has a duplicate key."),
+        (3, "surrogate", "Object 3 has an unpaired surrogate in column 'text'."),
         (4, {"text": "fine"}),
     ]
 
@@ -109,7 +109,7 @@ def test_an_object_without_end_is_refused_in_flat_memory(tmp_path):
 
 
 def test_a_file_that_is_no_list_is_told(tmp_path):
-    assert read(tmp_path, b'{"text": "a"}', JSON) == [(0, "json", "The file is not one JSON list.")]
+    assert read(tmp_path, b'{"text": "a"}', JSON) == [(0, "json", "The file isn't one JSON list.")]
 
 
 def test_parquet_is_flattened_and_keeps_values_as_text(tmp_path):
@@ -135,7 +135,7 @@ def test_parquet_is_flattened_and_keeps_values_as_text(tmp_path):
     ]  # fmt: skip
     header = readers.header(path, PARQUET)
     assert header.columns == ("text", "meta.user.id", "meta.tags", "at", "day", "price", "ok", "kind")
-    assert [problem.sentence for problem in header.problems] == ["Column 'picture' holds bytes and cannot be read."]
+    assert [problem.sentence for problem in header.problems] == ["Column 'picture' has bytes, which aren't supported."]
 
 
 def test_class_numbers_of_a_parquet_file_become_names_and_minus_one_no_label(tmp_path):
@@ -154,7 +154,7 @@ def test_a_damaged_parquet_file_blocks(tmp_path):
     path.write_bytes(b"PAR1" + bytes(100))
 
     assert readers.header(path, PARQUET).problems == (
-        Problem(0, "type", "This is not a Parquet file, or it is damaged.", "Write it anew with pyarrow, polars or datasets, or export CSV or JSONL.", blocks=True),  # noqa: E501
+        Problem(0, "type", "This isn't a Parquet file, or it's damaged.", "Write it again with pyarrow, polars, or datasets, or export CSV or JSONL.", blocks=True),  # noqa: E501
     )  # fmt: skip
     assert rows_of(path, PARQUET) == []
 
@@ -184,7 +184,7 @@ def test_the_first_sheet_of_a_workbook_is_read_and_the_others_named(tmp_path):
     ]
     header = readers.header(path, XLSX)
     assert header.columns == ("text", "label", "n", "when", "sum")
-    assert [problem.sentence for problem in header.problems] == ["The sheet 'Data' is read; 'Notes' is not."]
+    assert [problem.sentence for problem in header.problems] == ["Only sheet 'Data' is read; 'Notes' is ignored."]
 
 
 def test_plain_text_is_one_text_a_line(tmp_path):

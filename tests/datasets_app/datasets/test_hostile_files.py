@@ -56,13 +56,13 @@ def faults(tmp_path, content: bytes) -> list[str]:
 @pytest.mark.parametrize(
     ("limits", "table", "options", "fault"),
     [
-        ({"ROWS_LIMIT": 99}, {"text": ["a"] * 100}, {}, "The file has 100 rows; at most 99 are read."),
+        ({"ROWS_LIMIT": 99}, {"text": ["a"] * 100}, {}, "The file has 100 rows; the limit is 99."),
         ({"ROWS_LIMIT": 99}, {"text": ["a"] * 9, "list": [["a"] * 12] * 9}, {},
-         "A row group has 108 values in one column; at most 99 are read."),
+         "A row group has 108 values in one column; the limit is 99."),
         ({"RATIO_FROM": 9_000}, {"text": ["a" * 99] * 20_000}, {"use_dictionary": False},
          "The file expands to more than 250 times its size, so it's rejected."),
         ({"GROUP_LIMIT": 1_000_000}, {"text": ["a" * 99] * 20_000}, {"use_dictionary": False}, "A row group expands to 1 MB."),
-        ({"COLUMNS_LIMIT": 2}, {"a": ["1"], "b": ["1"], "c": ["1"]}, {}, "The file has 3 columns; at most 2 can be read."),
+        ({"COLUMNS_LIMIT": 2}, {"a": ["1"], "b": ["1"], "c": ["1"]}, {}, "The file has 3 columns; the limit is 2."),
     ],
 )  # fmt: skip
 def test_parquet_is_refused_by_what_it_says_of_itself(tmp_path, monkeypatch, limits, table, options, fault):

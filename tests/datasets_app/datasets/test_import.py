@@ -150,7 +150,7 @@ def test_an_acceptance_of_what_was_changed_meanwhile_is_refused(dataset, ana):
     seen = queries.seen_digest(upload)
     actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping={"note": "text"})
 
-    with pytest.raises(Conflict, match="was changed while you were looking"):
+    with pytest.raises(Conflict, match="changed while you were reviewing"):
         actions.accept_upload(upload_id=upload.uuid, actor=ana, seen=seen)
 
     assert Upload.objects.get(pk=upload.pk).state == UploadState.INSPECTED

@@ -67,10 +67,10 @@ def test_one_object_of_columns_is_told_from_an_object_a_line(tmp_path, content, 
         (b'{"text": ["a", "b"], "label": ["c"]}', "The column 'text' has 2 values, 'label' has 1."),
         (b'{"text": {"0": "a"}, "label": {"1": "c"}}', "The columns 'text' and 'label' don't name the same rows in the same order."),
         (b'{"text": ["a"', "The file ends where ] was expected."),
-        (b'{"text": ["a"], "text": ["b"]}', "The file names the column 'text' twice."),
+        (b'{"text": ["a"], "text": ["b"]}', "The file has the column 'text' twice."),
         (b'{"text": ["a"]} x', "The file has extra text after the JSON object."),
-        (b'{"version": 1}', "The file is one JSON object, and no key of it has a list of values."),
-        (b'{"text": [tru]}', "The file is not one JSON object of columns (expecting value)."),
+        (b'{"version": 1}', "The file is one JSON object, and none of its keys has a list of values."),
+        (b'{"text": [tru]}', "The file isn't one JSON object of columns (expecting value)."),
     ],
 )
 def test_what_is_no_object_of_columns_blocks(tmp_path, content, sentence):

@@ -8,8 +8,8 @@ from datasets_app.datasets import actions
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.label_config import Control, Unreadable
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
-from datasets_app.labeling.forms.schemas import read_classes
+from datasets_app.schemas.forms.schemas import read_classes
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.by_key.types import TYPES
 from tests.support.datasets import import_file, make_dataset, receive
@@ -34,8 +34,8 @@ def test_each_question_is_read_with_its_classes_in_their_order(text, found):
 
 
 @pytest.mark.parametrize(("text", "told"), [
-    (BOMB, "declares a document type"), ("<!doctype html><View/>", "declares a document type"), ("<View><Choices>", "is no XML"),
-    ("<View><Rating name='r'/></View>", "asks for no labels"), ("<View>" + " " * 1_000_000, "at most 1,000,000"),
+    (BOMB, "declares a document type"), ("<!doctype html><View/>", "declares a document type"), ("<View><Choices>", "isn't valid XML"),
+    ("<View><Rating name='r'/></View>", "has no labels"), ("<View>" + " " * 1_000_000, "the limit is 1,000,000"),
 ])  # fmt: skip
 def test_what_is_no_configuration_is_refused(text, told):
     with pytest.raises(Unreadable, match=told):
@@ -59,7 +59,7 @@ def test_a_pasted_configuration_is_read_as_classes():
 def test_a_dataset_made_with_a_configuration_has_its_task_and_classes(project, ana):
     dataset = actions.create_dataset(project=project, actor=ana, name="Topics", config=MANY)
 
-    assert (dataset.task, list(queries.labels_by_name(queries.latest_schema(dataset)))) == ("multi_label", ["b", "A & B"])
+    assert (dataset.task, list(labels_by_name(latest_schema(dataset)))) == ("multi_label", ["b", "A & B"])
 
 
 @pytest.mark.django_db
@@ -87,7 +87,7 @@ def test_classes_come_in_the_order_of_the_configuration_beside_the_data(project,
     region = {**choice("A & B", "other"), "from_name": "topic"}
     import_file(dataset, ana, packed(p__json=as_json([task(1, "t", annotation(1, region))]), label_config__xml=MANY.encode()), "p.zip")
 
-    assert list(queries.labels_by_name(queries.latest_schema(dataset))) == ["b", "A & B", "other"]
+    assert list(labels_by_name(latest_schema(dataset))) == ["b", "A & B", "other"]
 
 
 @pytest.mark.django_db
@@ -97,6 +97,6 @@ def test_a_configuration_of_another_task_or_of_none_is_told(project, ana):
     reports = [receive(dataset, ana, packed(p__json=tasks, config__xml=each.encode()), "p.zip").report["dry_run"] for each in (MANY, BOMB)]
 
     assert [[each["sentence"] for each in report["problems"]] for report in reports] == [
-        ["The configuration asks for another task: multi-label. This dataset: single-label."],
-        ["The configuration declares a document type or entities, which are not read."],
+        ["The configuration is for another task: multi-label. This dataset's task: single-label."],
+        ["The configuration declares a document type or entities, which aren't supported."],
     ]

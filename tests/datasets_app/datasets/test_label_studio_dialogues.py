@@ -7,8 +7,8 @@ import json
 import pytest
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Annotation, Decision
-from datasets_app.labeling.queries import values_of_items
+from datasets_app.queues.models import Annotation, Decision
+from datasets_app.queues.queries.decisions import values_of_items
 from lifecycle.runtime.task_types.contents import dialogue
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, region, task

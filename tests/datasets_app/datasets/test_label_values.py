@@ -12,7 +12,7 @@ from datasets_app.datasets.importing.label_values import LabelValues, wrong_targ
 from datasets_app.datasets.importing.mapping import Mapper
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.models import Item, Upload
-from datasets_app.labeling.queries import values_of_items
+from datasets_app.queues.queries.decisions import values_of_items
 from lifecycle.runtime.refusals import Refused
 from registry.ground.ledger.models import Event
 from registry.ground.ledger.verbs import Verb
@@ -56,7 +56,7 @@ def test_every_task_with_values_maps_them(task, values, expected, names):
     ("task", "targets", "told"),
     [
         ("single_label", {"a": "x" * 121}, "'a' maps to"),
-        ("preference", {"0": "left"}, "'0' can be first"),
+        ("preference", {"0": "left"}, "'0' can be mapped to first, second, tie, neither"),
         ("chat", {"a": "b"}, "Labels"),
     ],
 )

@@ -11,7 +11,8 @@ import pytest
 
 from datasets_app.datasets.importing.mapping import Mapper, propose
 from datasets_app.datasets.importing.readers import Row
-from datasets_app.labeling import queries
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import latest_schema, names_in
 from lifecycle.runtime.task_types.contents import responses
 from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset, receive
@@ -47,7 +48,7 @@ def test_whole_dialogues_are_split_where_they_part(prompt):
 def test_two_dialogues_of_which_one_begins_the_other_are_no_pair():
     _, draft = mapped("preference", {"chosen": [ASKED], "rejected": [ASKED, OTHER]})
 
-    assert draft.sentence == "Line 1: One of the two dialogues is the beginning of the other."
+    assert draft.sentence == "Line 1: One of the two dialogues is a prefix of the other."
 
 
 def test_a_prompt_that_is_not_told_again_stays():
@@ -114,7 +115,7 @@ def test_what_messages_carry_is_kept():
 @pytest.mark.parametrize(
     ("messages", "told"),
     [
-        ([SAID, ASKED], "begins with assistant"), ([ASKED, {"role": "assistant", "content": " "}], "has no content"),
+        ([SAID, ASKED], "starts with assistant"), ([ASKED, {"role": "assistant", "content": " "}], "has no content"),
         ([{"role": "user", "content": ""}, SAID], "has no content"),
     ],
 )  # fmt: skip
@@ -124,7 +125,7 @@ def test_dialogues_that_cannot_be_learnt_from_are_left_out(messages, told):
 
 def test_several_labels_are_told_where_one_is_taken():
     assert mapped("single_label", {"text": "both", "label": '["a", "b"]'})[1].sentence == (
-        "Line 1: There are 2 labels; a dataset with one label per text takes one."
+        "Line 1: There are 2 labels, but this dataset has one label per text."
     )
     assert mapped("single_label", {"text": "one", "label": '["a"]'})[1].value == {"label": "a"}
     assert mapped("multi_label", {"text": "both", "label": '["a", "b"]'})[1].names == ("a", "b")
@@ -144,8 +145,8 @@ def jsonl(*rows: dict) -> bytes:
 
 
 def decisions(dataset) -> list:
-    names = queries.names_in(queries.latest_schema(dataset))
-    return [rename(row.value, names) for row in queries.current_decisions(dataset)]
+    names = names_in(latest_schema(dataset))
+    return [rename(row.value, names) for row in current_decisions(dataset)]
 
 
 @pytest.mark.django_db
@@ -155,10 +156,10 @@ def test_odd_dialogues_are_kept_and_told(project, ana):
 
     found = receive(dataset, ana, content, "a.jsonl").report["dry_run"]
 
-    assert (found["layout"], found["ok"], found["failed"], found["labelled"]) == ("dialogues (messages)", 3, 0, 2)
+    assert (found["layout"], found["ok"], found["failed"], found["labeled"]) == ("dialogues (messages)", 3, 0, 2)
     assert [(problem["line"], problem["sentence"], problem["blocks"]) for problem in found["problems"]] == [
-        (1, "Line 1 has two turns of the user in a row.", False),
-        (2, "Line 2 ends with user, so that people write the answer.", False),
+        (1, "Line 1 has two consecutive user turns.", False),
+        (2, "Line 2 ends with user, so annotators write the response.", False),
     ]  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def test_a_file_is_uploaded_looked_at_accepted_and_shown(dataset, ana, client_fo
     client.post(reverse("datasets:accept", args=[upload.uuid]), {"labels_as": "decisions", "seen": seen})
     assert "job-" in client.get(answer["Location"]).content.decode()
     run_ok("default")
-    assert "All items became visible together" in client.get(answer["Location"]).content.decode()
+    assert "Imported" in client.get(answer["Location"]).content.decode()
     assert "hello there" in client.get(reverse("datasets:dataset", args=[dataset.uuid])).content.decode()
 
 
@@ -80,7 +80,7 @@ def test_a_changed_delimiter_proposes_columns_anew(dataset, ana, client_for):
     ("name", "content", "sentence"),
     [
         ("a.csv", b"", "is empty"),
-        ("a.xlsx", b"PK\x03\x04" + bytes(100), "The archive is damaged or breaks off."),
+        ("a.xlsx", b"PK\x03\x04" + bytes(100), "The archive is damaged or truncated."),
         ("a.csv", b"x" * 2_000_000, "larger than 1 MB"),
     ],
 )

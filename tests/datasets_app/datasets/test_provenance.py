@@ -56,9 +56,9 @@ def test_the_api_takes_it_in_the_query(dataset, ana, client_for):
 @pytest.mark.parametrize(
     ("said", "field", "sentence"),
     [
-        ({"synthetic": "on"}, "generator", "Say which program or model made the synthetic texts."),
-        ({"generator": "m1"}, "generator", "A generator makes synthetic texts"),
-        ({"collected_from": "2026-03-04", "collected_until": "2026-01-02"}, "collected_until", "The last day lies before the first."),
+        ({"synthetic": "on"}, "generator", "Enter the program or model that made the synthetic texts."),
+        ({"generator": "m1"}, "generator", "Only synthetic texts have a generator"),
+        ({"collected_from": "2026-03-04", "collected_until": "2026-01-02"}, "collected_until", "The last day is before the first."),
     ],
 )
 def test_what_contradicts_itself_is_refused_by_field_and_nothing_is_kept(dataset, ana, client_for, said, field, sentence):

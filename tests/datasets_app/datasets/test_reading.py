@@ -68,7 +68,7 @@ def test_a_text_over_the_limit_is_refused_by_name():
     found = mapping.Mapper({"text": "text"}).draft(Row(7, {"text": "x" * 100_001}))
 
     assert found == Problem(
-        7, "long_text", "Line 7 has a text of 100,001 characters; at most 100,000 are allowed.", "Split the text into several rows."
+        7, "long_text", "Line 7 has a text of 100,001 characters; the limit is 100,000.", "Split the text into several rows."
     )
 
 
@@ -114,7 +114,7 @@ def test_a_json_list_is_told_as_such(tmp_path):
     path.write_bytes(b'[{"text": "a"},\n{"text": "b"}]')
     first = next(iter(readers.read_rows(path, JSONL)))
 
-    assert first.sentence == "The file is one JSON list, not one object a line."
+    assert first.sentence == "The file is one JSON list, not one object per line."
 
 
 def test_deep_nesting_and_half_characters_are_told(tmp_path):
@@ -151,9 +151,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"PK\x03\x04rest", "The archive is damaged or breaks off."),
-        (b"%PDF-1.7", "This is a PDF, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel."),
-        (bytes(range(256)) * 8 + bytes(999), "This is a binary file, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel."),
+        (b"PK\x03\x04rest", "The archive is damaged or truncated."),
+        (b"%PDF-1.7", "This is a PDF, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."),
+        (bytes(range(256)) * 8 + bytes(999), "This is a binary file, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel."),
         (b"text\na", ""),
     ],
 )

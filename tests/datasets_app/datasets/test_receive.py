@@ -12,7 +12,8 @@ from django.core.files.storage import FileSystemStorage, storages
 from datasets_app.datasets import actions
 from datasets_app.datasets.actions import inspection
 from datasets_app.datasets.models import Upload
-from datasets_app.labeling.models import Decision, Suggestion
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Decision
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.artifacts.models import Blob
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
@@ -90,7 +91,7 @@ def test_bytes_that_do_not_fit_ask_for_an_encoding_which_then_reads_them(dataset
     upload = receive(dataset, ana, "text,label\nok,a\nÜber,b\n".encode("cp1252"))
     found = upload.report["dry_run"]
     assert (upload.encoding, found["blocked"], found["problems"][0]["line"]) == ("", True, 3)
-    with pytest.raises(Refused, match="Line 3 has bytes that are not UTF-8"):
+    with pytest.raises(Refused, match="Line 3 isn't valid UTF-8"):
         actions.accept_upload(upload_id=upload.uuid, actor=ana)
 
     upload = actions.inspect(upload_id=upload.uuid, actor=ana, encoding="cp1252")

@@ -9,7 +9,8 @@ import pytest
 from datasets_app.datasets.importing.mapping import Mapper, check, propose, roles_for
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import latest_schema, names_in
 from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset
 
@@ -47,8 +48,8 @@ def imported(project, ana, task, rows, **options):
 
 
 def decisions(dataset):
-    names = queries.names_in(queries.latest_schema(dataset))
-    return [rename(row.value, names) for row in queries.current_decisions(dataset)]
+    names = names_in(latest_schema(dataset))
+    return [rename(row.value, names) for row in current_decisions(dataset)]
 
 
 @pytest.mark.django_db

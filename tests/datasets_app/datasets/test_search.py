@@ -66,7 +66,7 @@ def test_a_query_without_a_word_that_must_occur_is_refused_with_a_sentence(typed
 
 
 def test_a_query_of_too_many_words_is_refused():
-    with pytest.raises(Refused, match="These are 21 words; a search takes up to 20"):
+    with pytest.raises(Refused, match="The search has 21 words; the limit is 20"):
         parse(" ".join(f"w{n}" for n in range(21)))
 
 

@@ -10,11 +10,12 @@ from datasets_app.datasets import actions, queries
 from datasets_app.datasets import selection as selecting
 from datasets_app.datasets.models import Slice
 from datasets_app.datasets.selection import Selection
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import queries as labels
-from datasets_app.labeling.actions import filling, opening
-from datasets_app.labeling.models import Queue, Slot
-from datasets_app.labeling.relabelling import Change, ChangeKind
+from datasets_app.queues.actions import filling, opening
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Queue, Slot
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.relabeling import Change, ChangeKind
 from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.ledger.models import Event
@@ -92,9 +93,9 @@ def test_own_slices_are_seen_by_nobody_else_and_shared_ones_by_the_project(datas
 
 
 def test_who_made_it_and_a_lead_change_a_shared_slice_and_nobody_else(dataset, ana, ravi, lee, cards):
-    with pytest.raises(PermissionDenied, match="Only who made a slice"):
+    with pytest.raises(PermissionDenied, match="Only its author"):
         actions.change_slice(slice_id=cards.uuid, actor=ravi, name="Mine now")
-    with pytest.raises(PermissionDenied, match="Only who made a slice"):
+    with pytest.raises(PermissionDenied, match="Only its author"):
         actions.delete_slice(slice_id=cards.uuid, actor=ravi)
     cards.refresh_from_db()
     assert cards.name == "Cards"
@@ -127,21 +128,21 @@ def test_a_small_slice_is_counted_at_once_and_a_large_one_by_a_job(dataset, ana,
 
 def test_a_slice_that_no_longer_holds_says_so_everywhere_and_chooses_nothing(dataset, ana, ravi, client_for):
     make_queue(dataset, ravi, schema=["billing", "card"])
-    card = labels.labels_by_name(labels.latest_schema(dataset))["card"]
+    card = labels_by_name(latest_schema(dataset))["card"]
     row = save(dataset, ravi, name="As card", filters={"decided": str(card.stable_id)}, shared=True)
-    labeling.change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1)
+    change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1)
 
     page = client_for(ravi).get(reverse("datasets:slice", args=[row.uuid])).content.decode()
-    assert "This slice chooses nothing for you" in page
-    assert "Decided as something that is gone" in page
-    assert "Open a queue with it" not in page
+    assert "This slice matches nothing" in page
+    assert "Label something that no longer exists" in page
+    assert "Open queue" not in page
     listed = client_for(ravi).get(reverse("datasets:dataset", args=[dataset.uuid]), row.filters).content.decode()
-    assert "No item is chosen, since a filter does not hold." in listed
+    assert "No items are shown: a filter isn't valid." in listed
     assert "card one" not in listed
-    with pytest.raises(Conflict, match="a filter of it does not hold"):
+    with pytest.raises(Conflict, match="one of its filters is no longer valid"):
         actions.count_slice(slice_id=row.uuid, actor=ravi)
-    with pytest.raises(Refused, match="A filter of the slice does not hold"):
-        labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=row.uuid)
+    with pytest.raises(Refused, match="A filter of the slice is no longer valid"):
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=row.uuid)
     answered = client_for(ana).get(f"/api/v1/datasets/{dataset.uuid}/items/?slice={row.uuid}")
     assert (answered.status_code, list(answered.json()["fields"])) == (400, ["decided"])
     assert Queue.objects.count() == 1
@@ -156,8 +157,8 @@ def test_filters_stand_in_the_address_and_each_can_be_taken_away(dataset, ana, c
 
     assert "<mark>card</mark> four" in page
     assert "card one" not in page
-    assert f'href="{url}?length_from=9#items" aria-label="Remove the filter Search: card"' in page
-    assert f'href="{url}?q=card#items" aria-label="Remove the filter at least 9 characters"' in page
+    assert f'href="{url}?length_from=9#items" aria-label="Remove filter Search: card"' in page
+    assert f'href="{url}?q=card#items" aria-label="Remove filter at least 9 characters"' in page
     fragment = client_for(ana).get(url, {"q": "card", "split": ""}, **HTMX)
     assert fragment["HX-Push-Url"] == f"{url}?q=card"
     assert "<html" not in fragment.content.decode()
@@ -182,7 +183,7 @@ def test_a_slice_is_saved_changed_counted_and_deleted_on_its_pages(dataset, ana,
     assert (row.filters, row.shared) == ({"q": "card"}, True)
     again = client.post(f"{url}?q=card", {"name": "Cards"})
     assert again.status_code == 422
-    assert "You already have a slice of this dataset that is called Cards." in again.content.decode()
+    assert "You already have a slice of this dataset named Cards." in again.content.decode()
 
     client.post(reverse("datasets:count_slice", args=[row.uuid]))
     client.post(reverse("datasets:change_slice", args=[row.uuid]), {"name": "Mine", "description": ""})
@@ -234,25 +235,25 @@ STATEMENTS = 22
 # ── Queues ──────────────────────────────────────────────────────────────────
 def test_a_queue_takes_what_a_slice_chooses_and_keeps_its_filters(dataset, ravi, cards, client_for):
     make_queue(dataset, ravi, schema=["billing", "card"], name="All", source="all")
-    form = client_for(ravi).get(reverse("labeling:open", args=[dataset.uuid]), {"slice": str(cards.uuid)}).content.decode()
+    form = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid]), {"slice": str(cards.uuid)}).content.decode()
     assert f'<option value="{cards.uuid}" selected>' in form
 
     posted = {"name": "Cards", "source": "slice", "slice": str(cards.uuid), "overlap": "2", "hidden_share": "20"}
-    client_for(ravi).post(reverse("labeling:open", args=[dataset.uuid]), posted)
+    client_for(ravi).post(reverse("queues:open", args=[dataset.uuid]), posted)
     queue = Queue.objects.get(name="Cards")
     actions.delete_slice(slice_id=cards.uuid, actor=cards.created_by)
 
     assert [item.text for item in queue_items(queue)] == ["card one", "card two", "card four"]
     queue.refresh_from_db()
     assert (queue.filters, queue.items_total, queue.slots_total, queue.filled_at is not None) == ({"q": "card"}, 3, 6, True)
-    assert "What a slice chooses (Search: card)" in client_for(ravi).get(reverse("labeling:queue", args=[queue.uuid])).content.decode()
+    assert "Items of a slice (Search: card)" in client_for(ravi).get(reverse("queues:queue", args=[queue.uuid])).content.decode()
 
 
 @pytest.mark.postgres
 def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset, ravi, cards, monkeypatch):
     add_items(dataset, ravi, [f"card more {n}" for n in range(20)])
     monkeypatch.setattr(opening, "AT_ONCE", 1)
-    monkeypatch.setattr(filling.rules, "BATCH", 4)
+    monkeypatch.setattr(filling, "BATCH", 4)
     monkeypatch.setattr(selecting, "FIRST", 3)
     monkeypatch.setattr(selecting, "QUICK", -1)
     queue = make_queue(dataset, ravi, source="slice", slice_id=cards.uuid)
@@ -262,7 +263,7 @@ def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset,
     for _ in range(3):  # these are there already, as after a crash
         taken, reached = next(batches)
         filling.make_slots(queue, taken)
-    Job.objects.filter(kind="labeling.fill").update(checkpoint={"after": reached})
+    Job.objects.filter(kind="queues.fill").update(checkpoint={"after": reached})
     run_ok("default")
 
     queue.refresh_from_db()
@@ -275,13 +276,13 @@ def test_a_slice_that_chooses_nothing_opens_no_queue(dataset, ana, ravi):
     empty = save(dataset, ravi, name="None", filters={"q": "nowhere"})
     make_queue(dataset, ravi, schema=["a", "b"], name="All", source="all")
 
-    with pytest.raises(Refused, match="None chooses no item now"):
-        labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=empty.uuid)
+    with pytest.raises(Refused, match="None matches no items now"):
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=empty.uuid)
     with pytest.raises(Refused, match="Choose a slice of this dataset"):
-        labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice")
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice")
     private = save(dataset, ana, name="Mine", filters={"q": "card"})
     with pytest.raises(Refused, match="Choose a slice of this dataset"):
-        labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=private.uuid)
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=private.uuid)
     assert Queue.objects.count() == 1
 
 
@@ -291,6 +292,6 @@ def test_a_queue_of_a_slice_follows_what_is_decided_until_it_is_filled(dataset, 
     answer(queue, ana, items[0], "card")
     row = save(dataset, ravi, name="Open cards", filters={"q": "card", "labels": "undecided"})
 
-    made = labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="Rest", source="slice", slice_id=row.uuid)
+    made = open_queue(dataset_id=dataset.uuid, actor=ravi, name="Rest", source="slice", slice_id=row.uuid)
 
     assert [item.text for item in queue_items(made)] == ["card two", "card four"]

@@ -50,7 +50,7 @@ def test_doccano_takes_labels_of_nobody_and_tells_of_several(tmp_path):
     assert read(tmp_path, content, "all.jsonl") == ("doccano", [
         (1, "positive", [], []),
         (2, "", [], []),
-        (3, "labels", "Line 3: There are 2 labels; a dataset with one label per text takes one."),
+        (3, "labels", "Line 3: There are 2 labels, but this dataset has one label per text."),
         (4, "z", [], []),
     ])  # fmt: skip
 
@@ -93,10 +93,10 @@ def test_label_studio_gives_everybodys_answers_and_tells_what_it_cannot_take(tmp
 
     assert read(tmp_path, as_json(tasks), "export.json") == ("labelstudio", [
         (1, "", [("a@x.org", "pos"), ("4", "skip")], []),
-        (2, "left_out", "Object 2 holds predictions as bare numbers, without what they say; they are left out of this import, here and below."),  # noqa: E501
+        (2, "left_out", "Object 2 has predictions as bare numbers without labels; these are ignored in the whole file."),  # noqa: E501
         (2, "empty_text", "Object 2 has no text."),
-        (3, "labels", "Object 3: There are 2 labels; a dataset with one label per text takes one."),
-        (4, "unread", "Object 4 has 1 prediction that cannot be read as answers of this task."),
+        (3, "labels", "Object 3: There are 2 labels, but this dataset has one label per text."),
+        (4, "unread", "Object 4 has 1 prediction that can't be parsed for this task."),
         (4, "", [], [("m", "x", 0.5)]),
     ])  # fmt: skip
 
@@ -127,7 +127,7 @@ def test_only_what_prodigy_accepted_is_an_answer(tmp_path):
         (2, "", [], []),
         (3, "", [("set-ana", "skip")], []),
         (4, "", [("set-ana", "B")], []),
-        (5, "labels", "Line 5: There are 2 labels; a dataset with one label per text takes one."),
+        (5, "labels", "Line 5: There are 2 labels, but this dataset has one label per text."),
     ])  # fmt: skip
 
 
@@ -158,7 +158,7 @@ NESTED = {
 @pytest.mark.parametrize("record", [FLAT, NESTED])
 def test_argilla_gives_every_response_and_suggestion(tmp_path, record):
     assert read(tmp_path, json.dumps([record]).encode(), "records.json") == ("argilla", [
-        (1, "left_out", "Object 1 has responses that are drafts; they are left out of this import, here and below."),
+        (1, "left_out", "Object 1 has draft responses; these are ignored in the whole file."),
         (1, "", [("u", "a"), ("v", "b"), ("w", "skip")], [("m1", "b", 0.5)]),
     ])  # fmt: skip
 
@@ -240,5 +240,5 @@ def test_a_bare_task_among_those_of_label_studio_is_its_data(tmp_path):
 
     assert read(tmp_path, as_json(tasks), "export.json") == ("labelstudio", [
         (1, "", [("4", "pos")], []), (2, "", [], []), (3, "", [], []),
-        (4, "json", "Object 4 has no data, as tasks of Label Studio have."),
+        (4, "json", "Object 4 has no data, which Label Studio tasks have."),
     ])  # fmt: skip

@@ -8,8 +8,10 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.models import Queue, Slot
 from datasets_app.scanning import actions
 from datasets_app.scanning.models import Finding, Tally
 from lifecycle.runtime.refusals import Conflict, Refused
@@ -78,7 +80,7 @@ def test_those_who_may_not_judge_change_nothing(finding, ana, mia, gita):
 
 def test_a_stale_page_is_told(finding, ravi, lee):
     actions.dismiss(finding_id=finding.uuid, actor=lee, reason="Both are right.")
-    with pytest.raises(Conflict, match="dismissed meanwhile"):
+    with pytest.raises(Conflict, match="already dismissed"):
         actions.confirm(finding_id=finding.uuid, actor=ravi, seen="open")
 
     finding.refresh_from_db()
@@ -100,7 +102,7 @@ def test_findings_are_sent_as_a_queue_with_the_confirmed_and_the_most_doubtful_f
     event = Event.objects.latest("id")
     said = json.loads(event.canonical)["payload"]
     assert (event.verb, said["findings"], said["items"]) == ("scanning.sent", 3, 7)
-    assert labeling.claim(queue_id=queue.uuid, actor=ana)[0].item_id == first[0]
+    assert claim(queue_id=queue.uuid, actor=ana)[0].item_id == first[0]
 
 
 def test_what_is_in_a_queue_is_not_sent_twice_unless_that_one_was_closed(dataset, ravi):
@@ -108,10 +110,10 @@ def test_what_is_in_a_queue_is_not_sent_twice_unless_that_one_was_closed(dataset
     assert queue.items_total == 4
     rest = actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Rest")
     assert rest.items_total == 3
-    with pytest.raises(Refused, match="no label conflicts that could be sent"):
+    with pytest.raises(Refused, match="No unsent label conflicts fit in a queue of 200 items"):
         actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Third")
     assert Queue.objects.count() == 2
-    labeling.close_queue(queue_id=rest.uuid, actor=ravi)
+    close_queue(queue_id=rest.uuid, actor=ravi)
 
     assert actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Again").items_total == 3
 
@@ -140,6 +142,6 @@ def test_a_queue_of_chosen_items_takes_none_of_another_dataset(dataset, project,
     import_texts(other, [("elsewhere", "card")], ana)
     for items in ([], [other.items.get().pk]):
         with pytest.raises(Refused, match="different items of its own dataset"):
-            labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="Chosen", source="items", item_ids=items)
+            open_queue(dataset_id=dataset.uuid, actor=ravi, name="Chosen", source="items", item_ids=items)
 
     assert not Queue.objects.exists()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
 
-from datasets_app.labeling import embeddings
-from datasets_app.labeling.models import Decision
+from datasets_app.assist import embeddings
+from datasets_app.queues.models import Decision
 from datasets_app.scanning import actions, guessing
 from datasets_app.scanning.actions import label_errors
 from datasets_app.scanning.models import Finding, Scan, Tally
@@ -101,7 +101,7 @@ def test_a_dataset_with_one_class_is_refused_by_the_job_with_a_sentence(project,
     run_jobs("scans")
     job = Job.objects.get(kind="scanning.label_errors")
 
-    assert job.error == "Fewer than two labels have 5 different texts or more, so there is nothing to compare."
+    assert job.error == "Fewer than two labels have 5 or more different texts, so labels can't be compared."
     assert (Scan.objects.get().state, Finding.objects.count()) == ("failed", 0)
 
 
@@ -168,7 +168,7 @@ def test_doubts_are_the_share_of_wrong_labels_among_rows_like_it():
 def test_without_decisions_no_scan_begins(project, ana, ravi):
     dataset = make_dataset(project, ana)
     import_texts(dataset, ["one", "two"], ana)
-    with pytest.raises(Refused, match="No item of this dataset is decided yet"):
+    with pytest.raises(Refused, match="This dataset has no labeled items yet"):
         actions.scan(dataset=dataset, kind="label_errors", actor=ravi)
 
     assert not Scan.objects.exists()

@@ -7,7 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from datasets_app.labeling import actions as labeling
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.review.actions.reviews import decide
 from datasets_app.scanning import actions
 from datasets_app.scanning.actions import near_duplicates
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
@@ -93,14 +94,14 @@ def test_a_conflict_that_is_settled_is_gone_and_comes_back_confirmed(scanned, da
     actions.confirm(finding_id=conflict.uuid, actor=ravi)
     item = dataset.items.get(text=f"{LONG} me")
     original = item.decisions.get()
-    queue = labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="Settle", source="all")
-    labeling.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")), reason="So.")
+    queue = open_queue(dataset_id=dataset.uuid, actor=ravi, name="Settle", source="all")
+    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")), reason="So.")
     scan(dataset, ravi)
     conflict.refresh_from_db()
 
     assert conflict.status == "gone"
     assert item.decisions.exclude(pk=original.pk).get().label.name == "card"
-    labeling.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="cash")), reason="No.")
+    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="cash")), reason="No.")
     scan(dataset, ravi)
     conflict.refresh_from_db()
     assert (conflict.status, Tally.objects.get(kind="label_conflict").confirmed) == ("confirmed", 1)
@@ -144,7 +145,7 @@ def test_a_scan_that_is_run_again_after_a_crash_finds_the_same(dataset, ravi, mo
 
 def test_only_one_scan_of_a_kind_runs_at_once(dataset, ravi, lee):
     actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
-    with pytest.raises(Conflict, match="being scanned already"):
+    with pytest.raises(Conflict, match="already being scanned"):
         actions.scan(dataset=dataset, kind="near_duplicates", actor=lee)
 
     assert (Scan.objects.count(), Job.objects.filter(kind="scanning.near_duplicates").count()) == (1, 1)

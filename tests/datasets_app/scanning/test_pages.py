@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from datasets_app.scanning import pages
 from datasets_app.scanning.models import Finding, Scan
 from lifecycle.ground.jobs.models import Job
@@ -64,8 +64,8 @@ def test_a_scan_is_started_from_the_page_and_its_findings_are_shown(dataset, rav
     run_ok("scans")
     page = client.get(of(dataset)).content.decode()
 
-    assert "3 new, 0 known, 0 gone" not in page  # three groups and three conflicts
-    assert "6 new, 0 known, 0 gone" in page
+    assert "3 new, 0 known, 0 no longer found" not in page  # three groups and three conflicts
+    assert "6 new, 0 known, 0 no longer found" in page
     assert page.count(SECRET) == 3
     assert "card</a>" not in page
     assert "Scan again for near duplicates" in page
@@ -124,19 +124,19 @@ def test_a_queue_is_opened_from_the_page(scanned, ravi, client_for):
     answer = client.post(reverse("scanning:send", args=[dataset.uuid]), form)
     queue = Queue.objects.get()
 
-    assert answer["Location"] == reverse("labeling:queue", args=[queue.uuid])
-    assert "Chosen items" in client.get(answer["Location"]).content.decode()
+    assert answer["Location"] == reverse("queues:queue", args=[queue.uuid])
+    assert "Selected items" in client.get(answer["Location"]).content.decode()
     assert "in Conflicts" in client.get(of(dataset, "?kind=label_conflict")).content.decode()
     again = client.post(reverse("scanning:send", args=[dataset.uuid]), form, **HTMX)
     assert (again.status_code, Queue.objects.count()) == (422, 1)
-    assert "already has a queue that is called Conflicts" in again.content.decode()
+    assert "already has a queue named Conflicts" in again.content.decode()
 
 
 def test_people_do_not_choose_chosen_items_in_the_form_of_queues(dataset, ravi, client_for):
-    page = client_for(ravi).get(reverse("labeling:open", args=[dataset.uuid])).content.decode()
+    page = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid])).content.decode()
 
-    assert "Items without a decision" in page
-    assert "Chosen items" not in page
+    assert "Unlabeled items" in page
+    assert "Selected items" not in page
 
 
 def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(scanned, mia, otto, client_for):

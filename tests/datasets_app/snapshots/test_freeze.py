@@ -110,9 +110,9 @@ def test_a_split_is_written_as_the_engine_reads_it(frozen, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ([(f"t{n}", "only") for n in range(9)], "All rows have the same label, so nothing could be learnt."),
-        ([("a", "x"), ("b", "y")], "No row would be in the validation split."),
-        ([("a", "x"), ("A!", "y")], "All 2 decided rows are left out."),
+        ([(f"t{n}", "only") for n in range(9)], "All rows have the same label, so a model can't be trained."),
+        ([("a", "x"), ("b", "y")], "The validation split would be empty."),
+        ([("a", "x"), ("A!", "y")], "All 2 labeled rows are excluded."),
     ],
 )
 def test_what_cannot_be_learnt_from_is_not_frozen(dataset, ana, mia, rows, sentence):
@@ -120,25 +120,25 @@ def test_what_cannot_be_learnt_from_is_not_frozen(dataset, ana, mia, rows, sente
     actions.freeze(dataset=dataset, actor=mia)
     job = run_jobs()[-1]
 
-    assert (job.state, job.error) == ("failed", f"No snapshot was made. {sentence}")
+    assert (job.state, job.error) == ("failed", f"The version wasn't created. {sentence}")
     assert Snapshot.objects.count() == SplitAssignment.objects.count() == 0
 
 
 def test_nothing_decided_is_refused_at_once(dataset, ana, mia):
     import_texts(dataset, ["a", "b"], ana)
 
-    with pytest.raises(Refused, match="No item of this dataset has a decided label yet"):
+    with pytest.raises(Refused, match="This dataset has no labeled items yet"):
         actions.freeze(dataset=dataset, actor=mia)
     assert not Job.objects.filter(kind="snapshots.freeze").exists()
 
 
 def test_two_freezes_at_once_and_a_stale_form_are_refused(decided, mia):
     actions.freeze(dataset=decided, actor=mia, after=0)
-    with pytest.raises(Conflict, match="is being frozen"):
+    with pytest.raises(Conflict, match="is being created"):
         actions.freeze(dataset=decided, actor=mia, after=0)
     run_ok()
 
-    with pytest.raises(Conflict, match="Snapshot 1 was frozen while you were looking"):
+    with pytest.raises(Conflict, match="Version 1 was created while you were editing"):
         actions.freeze(dataset=decided, actor=mia, after=0)
     assert Snapshot.objects.count() == 1
 

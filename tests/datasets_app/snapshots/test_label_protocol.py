@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import agreement as measures
-from datasets_app.labeling import queries
-from datasets_app.labeling.models import Decision, Dispute
+from datasets_app.quality import agreement as measures
+from datasets_app.quality.actions.quality import measure_quality
+from datasets_app.quality.queries.quality import queue_agreement
+from datasets_app.queues.models import Decision, Dispute
+from datasets_app.review.actions.reviews import decide
 from datasets_app.snapshots import counting, protocol
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
@@ -26,13 +27,13 @@ BEN = [*ANA[:-2], *ANA[-2:][::-1]]  # differs on the last two, which Ravi settle
 
 @pytest.fixture
 def queue(project, mia, ana, ben, ravi):
-    """Twelve items with two answers each, all decided, and beside it one that a third person labelled alone."""
+    """Twelve items with two answers each, all decided, and beside it one that a third person labeled alone."""
     dataset = make_dataset(project, mia, [f"text {n}" for n in range(N)])
     queue = make_queue(dataset, mia, schema=("billing", "card"), overlap=2)
     label_items(queue, {ana: ANA, ben: BEN})
     card = queue.schema.labels.get(name="card")
     for dispute in Dispute.objects.filter(queue=queue).select_related("item"):
-        labeling.decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=says(card))
+        decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=says(card))
     alone = add_items(dataset, mia, ["alone"])
     label_items(make_queue(dataset, mia, name="Alone"), {make_annotator(project, "chloe"): ["card"]}, alone)
     return queue
@@ -40,16 +41,16 @@ def queue(project, mia, ana, ben, ravi):
 
 @pytest.fixture
 def frozen(queue, mia, monkeypatch) -> Snapshot:
-    monkeypatch.setattr("datasets_app.labeling.agreement.tally.FEWEST", N)
+    monkeypatch.setattr("datasets_app.quality.agreement.tally.FEWEST", N)
     return freeze(queue.dataset, mia)
 
 
 @pytest.mark.postgres
 def test_its_agreement_is_the_figure_of_the_queues_page(queue, frozen, mia):
-    labeling.measure_quality(queue_id=queue.uuid, actor=mia)
+    measure_quality(queue_id=queue.uuid, actor=mia)
     run_ok()
 
-    found, shown = frozen.counts["label_protocol"]["agreement"], queries.queue_agreement(queue)
+    found, shown = frozen.counts["label_protocol"]["agreement"], queue_agreement(queue)
 
     assert found["value"] == round(measures.krippendorff_alpha([[(1, a), (2, b)] for a, b in zip(ANA, BEN, strict=True)]), 5)
     assert (found["coefficient"], found["value"], found["n"]) == (shown.name, shown.value, shown.items)
@@ -62,7 +63,7 @@ def test_what_is_decided_after_the_freeze_changes_nothing_that_is_said_of_it(que
     assert frozen.counts["label_protocol"]["decisions"] == counted
 
     card = queue.schema.labels.get(name="card")
-    labeling.decide(queue_id=queue.uuid, item_id=queue_items(queue)[0].uuid, actor=ravi, value=says(card), reason="Looked again.")
+    decide(queue_id=queue.uuid, item_id=queue_items(queue)[0].uuid, actor=ravi, value=says(card), reason="Looked again.")
 
     assert Decision.objects.filter(how="adjudicated").count() == 3
     assert catalog.snapshot_facts(frozen)["label_protocol"] == frozen.counts["label_protocol"]

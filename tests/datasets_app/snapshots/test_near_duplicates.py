@@ -93,5 +93,5 @@ def test_a_snapshot_says_when_nobody_looked_for_near_duplicates(dataset, mia, cl
     snapshot = freeze(dataset, mia, shares=SHARES)
     assert (snapshot.leakage["scanned"], snapshot.leakage["near_rows"]) == (False, 0)
     page = client_for(mia).get(f"/snapshots/{snapshot.uuid}/").content.decode()
-    assert "The dataset had not been scanned for near duplicates." in page
+    assert "The dataset wasn't scanned for near duplicates." in page
     assert f'href="/scanning/dataset/{dataset.uuid}/"' in page

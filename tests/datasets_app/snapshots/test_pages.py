@@ -8,10 +8,10 @@ from django.urls import reverse
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.ground.jobs.models import Job
 from tests.support.datasets import import_texts, make_dataset
+from tests.support.generation import generation_snapshot
 from tests.support.jobs import run_ok
-from tests.support.marks import marked_snapshot
 from tests.support.snapshots import freeze
-from tests.support.written import written_snapshot
+from tests.support.spans import spans_snapshot
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -33,36 +33,36 @@ def snapshot(dataset, mia) -> Snapshot:
 
 def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     client = client_for(mia)
-    assert "Freeze version 1" in client.get(reverse("snapshots:dataset", args=[dataset.uuid])).content.decode()
+    assert "Create version 1" in client.get(reverse("snapshots:dataset", args=[dataset.uuid])).content.decode()
     answer = client.post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM)
     assert answer.status_code == 302
-    assert "is being frozen" in client.get(answer["Location"]).content.decode()
+    assert "is being created" in client.get(answer["Location"]).content.decode()
     run_ok("default")
     snapshot = Snapshot.objects.get()
     page = client.get(reverse("snapshots:detail", args=[snapshot.uuid])).content.decode()
 
     assert "Support inbox, version 1" in page
     assert snapshot.digest in page
-    assert "No test row stands in train" in page
+    assert "No leakage: no test row is in train" in page
     assert "for the first run" in page
     assert page.count(reverse("trace:snapshot", args=[snapshot.uuid])) == 3  # the step, and the part that is loaded with its link
 
 
-@pytest.mark.parametrize(("make", "told"), [(written_snapshot, "each with a written text"), (marked_snapshot, "2 classes")])
+@pytest.mark.parametrize(("make", "told"), [(generation_snapshot, "each with a response"), (spans_snapshot, "2 labels")])
 def test_what_the_rows_hold_is_told_by_the_task(make, told, project, mia, client_for):
     snapshot = make(project, mia)
 
     answer = client_for(mia).get(reverse("snapshots:detail", args=[snapshot.uuid]))
 
     assert answer.context["figures"][0].sub == told
-    assert ("Rows by label and split" in answer.content.decode()) is (told == "2 classes")
+    assert ("Rows by label and split" in answer.content.decode()) is (told == "2 labels")
 
 
 def test_shares_that_do_not_make_a_hundred_come_back_with_the_field(dataset, mia, client_for):
     answer = client_for(mia).post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM | {"test": 20}, **HTMX)
 
     assert answer.status_code == 422
-    assert "The three shares make 110 %" in answer.content.decode()
+    assert "The three shares add up to 110 %" in answer.content.decode()
     assert not Job.objects.filter(kind="snapshots.freeze").exists()
 
 
@@ -70,7 +70,7 @@ def test_a_stale_form_is_told_and_changes_nothing(snapshot, dataset, mia, client
     answer = client_for(mia).post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM)
 
     assert answer.status_code == 409
-    assert "Snapshot 1 was frozen while you were looking" in answer.content.decode()
+    assert "Version 1 was created while you were editing" in answer.content.decode()
     assert Snapshot.objects.count() == 1
 
 
@@ -136,4 +136,4 @@ def test_the_api_freezes_and_exports(dataset, mia, client_for):
     wrong = client.post(
         f"/api/v1/datasets/{dataset.uuid}/freeze/", {"shares": {"train": 1, "validation": 1, "test": 1}}, content_type="application/json"
     )
-    assert (wrong.status_code, wrong.json()["fields"]) == (422, {"train": ["The three shares make 3 %; they have to make 100 %."]})
+    assert (wrong.status_code, wrong.json()["fields"]) == (422, {"train": ["The three shares add up to 3 %; they must add up to 100 %."]})

@@ -9,7 +9,8 @@ import zipfile
 import pyarrow.parquet as pq
 import pytest
 
-from datasets_app.labeling import queries
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.schemas.queries.labels import latest_schema, names_in, value_of
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export, Snapshot
 from datasets_app.snapshots.queries import export_formats
@@ -82,8 +83,8 @@ def exported(snapshot: Snapshot, actor, kind: str) -> tuple[Export, bytes]:
 
 
 def decided(dataset) -> dict[str, object]:
-    names = queries.names_in(queries.latest_schema(dataset))
-    return {row.item.digest: rename(queries.value_of(row), names) for row in queries.current_decisions(dataset)}
+    names = names_in(latest_schema(dataset))
+    return {row.item.digest: rename(value_of(row), names) for row in current_decisions(dataset)}
 
 
 def facts(dataset, *, beside: bool) -> dict[str, tuple]:

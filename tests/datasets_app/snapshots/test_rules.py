@@ -129,16 +129,18 @@ def test_targets_count_what_is_there():
 
 def test_shares_make_a_hundred():
     assert check_shares(SHARES) == {}
-    assert check_shares({"train": 80, "validation": 10, "test": 9}) == {"train": ["The three shares make 99 %; they have to make 100 %."]}
+    assert check_shares({"train": 80, "validation": 10, "test": 9}) == {
+        "train": ["The three shares add up to 99 %; they must add up to 100 %."]
+    }
     assert list(check_shares({"train": 101, "validation": -1, "test": 0})) == ["train", "validation"]
 
 
 def test_what_cannot_be_frozen_is_said():
-    assert why_not([], Counter(leak=2))[0] == "All 2 decided rows are left out."
+    assert why_not([], Counter(leak=2))[0] == "All 2 labeled rows are excluded."
     one_class = divide([row(f"{n}") for n in range(9)], seed=1, shares=SHARES)
-    assert why_not(one_class.placed, one_class.left_out)[0] == "All rows have the same label, so nothing could be learnt."
+    assert why_not(one_class.placed, one_class.left_out)[0] == "All rows have the same label, so a model can't be trained."
     few = divide([row("1", "a"), row("2", "b")], seed=1, shares=SHARES)
-    assert why_not(few.placed, few.left_out)[0] == "No row would be in the validation split."
+    assert why_not(few.placed, few.left_out)[0] == "The validation split would be empty."
 
 
 names = st.sampled_from(["", "train", "validation", "test"])

@@ -175,7 +175,7 @@ def test_a_slice_that_chooses_nothing_makes_no_snapshot_and_says_why(dataset, mi
     actions.freeze(dataset=dataset, actor=mia, slice_id=none.uuid)
     (job,) = run_jobs("default")
 
-    assert (job.state, job.error) == ("failed", "No snapshot was made. The slice chooses no item now.")
+    assert (job.state, job.error) == ("failed", "The version wasn't created. The slice matches no items now.")
     assert not Snapshot.objects.exists()
 
 
@@ -192,9 +192,9 @@ def test_the_slice_leads_to_the_form_and_the_snapshot_tells_its_filters_to_who_r
     run_ok("default")
     snapshot = Snapshot.objects.get()
     page = reverse("snapshots:detail", args=[snapshot.uuid])
-    assert "only what a slice chose: Search: mail" in client.get(page).content.decode()
+    assert "limited to slice: Search: mail" in client.get(page).content.decode()
     assert "Search: mail" not in client_for(lee).get(page).content.decode()
-    assert "of a slice" in client.get(url).content.decode()
+    assert '<span class="tag">slice</span>' in client.get(url).content.decode()
 
 
 @pytest.mark.django_db

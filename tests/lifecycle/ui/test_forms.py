@@ -69,10 +69,10 @@ def test_problems_come_in_the_order_of_the_page(wrong):
 
 
 def test_the_summary_links_to_the_fields_and_takes_the_focus(wrong, render):
-    html = render('{% error_summary form "The run was not started." %}', form=wrong)
+    html = render("{% error_summary form 'The run is incomplete.' %}", form=wrong)
 
     assert 'role="alert" tabindex="-1" data-focus' in html
-    assert "The run was not started. Fix 2 fields." in html
+    assert "The run is incomplete. Fix 2 fields." in html
     assert '<li><a href="#id_rank">LoRA rank</a>: Ensure this value is less than or equal to 64.</li>' in html
 
 

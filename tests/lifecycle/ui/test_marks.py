@@ -95,7 +95,7 @@ def test_a_state_is_a_mark_and_a_word():
 
 
 def test_an_unknown_mark_is_refused():
-    with pytest.raises(ValueError, match="'green' is not a state"):
+    with pytest.raises(ValueError, match="'green' isn't a state"):
         marks.state("green", "good")
 
 

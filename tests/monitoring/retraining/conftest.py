@@ -118,16 +118,16 @@ def approved(collected, lee) -> Proposal:
 
 
 @pytest.fixture
-def labelled(approved, ana) -> Proposal:
+def labeled(approved, ana) -> Proposal:
     """Ana has answered the queue."""
     label_queue(approved, ana)
     return approved
 
 
 @pytest.fixture
-def training_now(labelled) -> Proposal:
+def training_now(labeled) -> Proposal:
     """The snapshot is made, and the run waits for its worker."""
-    return advance(labelled)
+    return advance(labeled)
 
 
 @pytest.fixture

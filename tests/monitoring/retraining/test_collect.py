@@ -5,7 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Decision, Label, Queue, Suggestion
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.models import Decision, Queue
+from datasets_app.schemas.models import Label
 from lifecycle.ground.notices.models import Notice
 from lifecycle.runtime.refusals import Conflict
 from monitoring.retraining import actions, queries, rules
@@ -103,7 +105,7 @@ def test_where_nobody_behind_it_may_read_texts_none_is_copied(omars, mia, lee):
     assert (found.upload, found.queue, found.collected_by, Pick.objects.count()) == (None, None, None, 0)
     assert not Item.objects.filter(text__contains="new wish").exists()
     assert found.blocked_by == (
-        "Nobody responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
+        "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
     )
     told = Notice.objects.filter(text="Proposal 1 to retrain support-inbox-prod needs someone who can read its texts to collect them.")
     assert [row.user for row in told] == [mia]

@@ -83,10 +83,10 @@ def test_what_nobody_approved_is_not_trained(unapproved, lee, column):
     assert (found.state, found.snapshot, Run.objects.count()) == (State.FAILED, None, 1)
 
 
-def test_who_is_said_to_answer_for_it_does_not(labelled, lars):
-    Proposal.objects.filter(pk=labelled.pk).update(acting=lars)
+def test_who_is_said_to_answer_for_it_does_not(labeled, lars):
+    Proposal.objects.filter(pk=labeled.pk).update(acting=lars)
 
-    found = advance(labelled)
+    found = advance(labeled)
 
     assert (found.state, Snapshot.objects.count()) == (State.FAILED, 1)
 
@@ -99,18 +99,18 @@ def frozen_by_hand(proposal: Proposal, person) -> Snapshot:
     return Snapshot.objects.get(uuid=job.args["snapshot"])
 
 
-def test_who_froze_a_snapshot_that_was_put_in_the_place_of_the_products_froze_it(labelled, lena):
-    advanced = Proposal.objects.filter(pk=labelled.pk)
-    advanced.update(state=State.RUNNING, gated_at=labelled.created_at, snapshot=frozen_by_hand(labelled, lena))
+def test_who_froze_a_snapshot_that_was_put_in_the_place_of_the_products_froze_it(labeled, lena):
+    advanced = Proposal.objects.filter(pk=labeled.pk)
+    advanced.update(state=State.RUNNING, gated_at=labeled.created_at, snapshot=frozen_by_hand(labeled, lena))
 
-    assert promoted(labelled)["froze"] == [str(lena.uuid)]
+    assert promoted(labeled)["froze"] == [str(lena.uuid)]
 
 
-def test_who_approved_a_retraining_that_was_withdrawn_has_not_frozen_its_snapshot(labelled, endpoint, lars, lena, mia, ana):
+def test_who_approved_a_retraining_that_was_withdrawn_has_not_frozen_its_snapshot(labeled, endpoint, lars, lena, mia, ana):
     """No run was launched on it, and the next one takes over its splits."""
-    actions.advance(labelled.uuid)
+    actions.advance(labeled.uuid)
     run_ok("default")
-    actions.call_off(proposal_id=labelled.uuid, actor=lars, reason="Not now.")
+    actions.call_off(proposal_id=labeled.uuid, actor=lars, reason="Not now.")
     again = approve(collect(actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)), lena)
     label_queue(again, ana, number=again.min_labels)
 

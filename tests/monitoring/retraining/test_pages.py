@@ -61,7 +61,7 @@ def test_what_an_approval_means_for_the_promotion_is_told_before_it_is_given(cli
     context = client_for(lee).get(reverse("retraining:detail", args=[proposed.uuid])).context
     assert context["costs"] == COSTS
 
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", lee.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s", lee.pk)
     context = client_for(lee).get(reverse("retraining:detail", args=[proposed.uuid])).context
     assert context["costs"] == BARRED.format(
         why="labeled or uploaded rows of its test split, so you can't approve the promotion that may follow"

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.queues.models import Queue, Slot
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.modeling.evaluation import compare
 from lifecycle.modeling.evaluation.models import Comparison, Evaluation
@@ -144,22 +144,21 @@ def test_a_lead_can_go_on_by_hand_with_a_reason(no_better, mia, lee):
     assert "It knows the new product." in found.promotion.note
 
 
-def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(labelled, lee, ravi, mia):
-    from datasets_app.labeling import actions as labeling
-    from datasets_app.labeling import queries as labels
-    from datasets_app.labeling.actions.schemas import spec_of
-    from datasets_app.labeling.rules import LabelSpec
+def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(labeled, lee, ravi, mia):
+    from datasets_app.schemas.actions.schemas import publish_schema, spec_of
+    from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+    from datasets_app.schemas.rules import LabelSpec
     from tests.support.datasets import import_texts
 
-    import_texts(labelled.dataset, [(f"loan wish {n}", "loan") for n in range(12)], mia)
-    known = [spec_of(each) for each in labels.labels_by_name(labels.latest_schema(labelled.dataset)).values()]
-    labeling.publish_schema(dataset_id=labelled.dataset.uuid, actor=ravi, labels=[*known, LabelSpec("mortgage")])
-    advance(labelled)
-    found = fresh(labelled)
+    import_texts(labeled.dataset, [(f"loan wish {n}", "loan") for n in range(12)], mia)
+    known = [spec_of(each) for each in labels_by_name(latest_schema(labeled.dataset)).values()]
+    publish_schema(dataset_id=labeled.dataset.uuid, actor=ravi, labels=[*known, LabelSpec("mortgage")])
+    advance(labeled)
+    found = fresh(labeled)
     training.finish_run(found.run)
-    make_evaluation_on(fresh(labelled).run, found.snapshot, "test", 1.0)
+    make_evaluation_on(fresh(labeled).run, found.snapshot, "test", 1.0)
 
-    found = actions.advance(labelled.uuid)
+    found = actions.advance(labeled.uuid)
 
     assert (found.state, found.outcome) == (State.DONE, Outcome.INCOMPARABLE)
     assert "loan" in found.comparison["why"]
@@ -167,7 +166,7 @@ def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(lab
 
 
 # ── Killed anywhere ─────────────────────────────────────────────────────────
-def test_every_step_again_makes_nothing_twice(labelled, monkeypatch):
+def test_every_step_again_makes_nothing_twice(labeled, monkeypatch):
     """The process dies behind each step in turn: what it did is there once, and the next tick goes on."""
     real, calls = steps.step, []
 
@@ -179,40 +178,40 @@ def test_every_step_again_makes_nothing_twice(labelled, monkeypatch):
     for _ in range(4):
         monkeypatch.setattr(steps, "step", dies)
         with pytest.raises(KeyboardInterrupt):
-            actions.advance(labelled.uuid)
+            actions.advance(labeled.uuid)
         monkeypatch.setattr(steps, "step", real)
-        steps.advance_once(Proposal.objects.get(pk=labelled.pk), labelled.created_at)
+        steps.advance_once(Proposal.objects.get(pk=labeled.pk), labeled.created_at)
         run_ok("default")
 
     assert len(calls) == 4
-    assert Snapshot.objects.filter(dataset=labelled.dataset).count() == 2
+    assert Snapshot.objects.filter(dataset=labeled.dataset).count() == 2
     assert Run.objects.filter(note__startswith="Proposal 1:").count() == 1
 
 
-def test_two_workers_at_once_take_a_step_once(labelled):
+def test_two_workers_at_once_take_a_step_once(labeled):
     for _ in range(3):
         actions.tick()
         actions.tick()
         run_ok("default")
 
     assert Run.objects.filter(note__startswith="Proposal 1:").count() == 1
-    assert Snapshot.objects.filter(dataset=labelled.dataset).count() == 2
+    assert Snapshot.objects.filter(dataset=labeled.dataset).count() == 2
 
 
 @pytest.mark.postgres
-def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(labelled, lee, monkeypatch):
+def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(labeled, lee, monkeypatch):
     def breaks(*_):
         raise ZeroDivisionError
 
     monkeypatch.setitem(steps.STEPS, Step.SNAPSHOT, breaks)
     actions.tick()
-    found = fresh(labelled)
+    found = fresh(labeled)
     assert found.state == State.FAILED
     assert "unexpected" in found.failure
 
     monkeypatch.undo()
-    actions.retry(proposal_id=labelled.uuid, actor=lee)
-    assert advance(labelled).run is not None
+    actions.retry(proposal_id=labeled.uuid, actor=lee)
+    assert advance(labeled).run is not None
 
 
 # ── Failing and trying again ────────────────────────────────────────────────
@@ -235,23 +234,23 @@ def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(t
     assert found.run.state == Run.State.QUEUED
 
 
-def test_who_lost_the_role_cannot_answer_for_the_next_step(labelled, lee, project):
+def test_who_lost_the_role_cannot_answer_for_the_next_step(labeled, lee, project):
     other = make_person("lars", project=project, role=Role.LEAD)
     revoke(user=lee, role=Role.LEAD, root=project, actor=None)
 
-    found = actions.advance(labelled.uuid)
+    found = actions.advance(labeled.uuid)
     assert (found.state, found.snapshot) == (State.FAILED, None)
     assert found.failure.startswith("The responsible person can't do the next step")
 
-    actions.retry(proposal_id=labelled.uuid, actor=other)
-    found = advance(labelled)
+    actions.retry(proposal_id=labeled.uuid, actor=other)
+    found = advance(labeled)
     assert (found.run.launched_by, found.run.job.created_by) == (None, other)
 
 
-def test_a_frozen_endpoint_waits(labelled, omar):
-    catalog.freeze(endpoint_id=labelled.endpoint.uuid, until=timezone.now() + timedelta(hours=2), reason="Incident 7.", actor=omar)
+def test_a_frozen_endpoint_waits(labeled, omar):
+    catalog.freeze(endpoint_id=labeled.endpoint.uuid, until=timezone.now() + timedelta(hours=2), reason="Incident 7.", actor=omar)
 
-    found = actions.advance(labelled.uuid)
+    found = actions.advance(labeled.uuid)
     assert found.state == State.APPROVED
     assert "Incident 7." in found.blocked_by
 
@@ -329,8 +328,8 @@ def test_the_only_lead_approves_the_start_and_then_the_promotion(requested, lee,
     assert faults() == []
 
 
-def test_a_lead_who_also_labelled_its_test_split_cannot_approve_it(training_now, lee):
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", lee.pk)
+def test_a_lead_who_also_labeled_its_test_split_cannot_approve_it(training_now, lee):
+    behind_its_back("UPDATE queues_decision SET by_id = %s", lee.pk)
     end_training(training_now, accuracy=1.0)
     request = PromotionRequest.objects.get(pk=advance(advance(training_now)).promotion_id)
 
@@ -362,9 +361,9 @@ def test_a_lead_who_resumed_the_run_cannot_approve_it(training_now, project, lee
 
 
 @pytest.mark.postgres
-def test_who_tries_another_step_again_has_not_trained(labelled, project, lee):
+def test_who_tries_another_step_again_has_not_trained(labeled, project, lee):
     other = make_person("lars", project=project, role=Role.LEAD)
-    found = fresh(labelled)
+    found = fresh(labeled)
     with transaction.atomic():
         steps.give_up(found, "The disk was full.", "Free some.", found.created_at)
     actions.retry(proposal_id=found.uuid, actor=other)

@@ -4,8 +4,8 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import actions as labels
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Queue
 from datasets_app.snapshots.actions import freezing
 from lifecycle.modeling.training import queries as runs
 from monitoring.retraining import actions
@@ -32,7 +32,7 @@ LONG = [
 @pytest.fixture
 def dataset(project, mia, ravi, lee, gita, omar):
     endpoints.Crew(project)
-    return training.labelled_dataset(project, mia, copies=20)
+    return training.labeled_dataset(project, mia, copies=20)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def noah(project):
 
 
 @pytest.fixture
-def labelled(dataset, mia, lars, lee, ana) -> Proposal:
+def labeled(dataset, mia, lars, lee, ana) -> Proposal:
     """A retraining of a version that learnt all that was there; its queue is labeled."""
-    return labelled_of(live_on(freeze(dataset, mia, shares=SHARES), mia), mia, lars, lee, ana)
+    return labeled_of(live_on(freeze(dataset, mia, shares=SHARES), mia), mia, lars, lee, ana)
 
 
 def live_on(snapshot, mia) -> Endpoint:
@@ -62,7 +62,7 @@ def live_on(snapshot, mia) -> Endpoint:
     return endpoint
 
 
-def labelled_of(endpoint, mia, lars, lee, ana) -> Proposal:
+def labeled_of(endpoint, mia, lars, lee, ana) -> Proposal:
     """Proposed by Lars, collected by Mia, approved by Lee, labeled by Ana as far as is asked for."""
     found = actions.collect_texts(proposal_id=retraining.propose(endpoint, lars).uuid, actor=mia)
     found = retraining.approve(retraining.collect(found), lee)
@@ -87,7 +87,7 @@ def test_who_labeled_or_divided_rows_that_the_live_version_s_slice_left_out_took
     short = datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name="Short", filters=SHORT, shared=True)
     endpoint = live_on(freeze(dataset, mia, shares=SHARES, slice_id=short.uuid), mia)
 
-    found = people(labelled_of(endpoint, mia, lars, lee, ana))
+    found = people(labeled_of(endpoint, mia, lars, lee, ana))
 
     assert str(lena.uuid) in found["behind"]
     assert found["froze"] == [str(noah.uuid)]
@@ -104,28 +104,28 @@ def test_who_labeled_while_the_live_version_s_snapshot_was_made_is_behind_it(dat
     monkeypatch.setattr(freezing, "divide", meanwhile)
     endpoint = live_on(freeze(dataset, mia, shares=SHARES), mia)
 
-    assert lena.uuid in behind(labelled_of(endpoint, mia, lars, lee, ana))
+    assert lena.uuid in behind(labeled_of(endpoint, mia, lars, lee, ana))
 
 
-def test_who_uploaded_texts_with_their_split_took_part_though_others_labeled_them(labelled, mia, lena, ana):
+def test_who_uploaded_texts_with_their_split_took_part_though_others_labeled_them(labeled, mia, lena, ana):
     rows = [(f"easy refund {at}", "test" if at % 2 else "train") for at in range(8)]
-    upload = import_texts(labelled.dataset, rows, lena, header=("text", "split"), labels_as="suggestions")
-    queue = labels.open_queue(
-        dataset_id=labelled.dataset.uuid, actor=mia, name="Hers", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
+    upload = import_texts(labeled.dataset, rows, lena, header=("text", "split"), labels_as="suggestions")
+    queue = open_queue(
+        dataset_id=labeled.dataset.uuid, actor=mia, name="Hers", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
     )
     run_ok("default")
     labeling.label_items(queue, {ana: ["refund"] * len(rows)}, list(Item.objects.filter(upload=upload)))
 
-    found = people(labelled)
+    found = people(labeled)
 
     assert str(lena.uuid) in found["decided"]
     assert str(lena.uuid) in found["behind"]
     assert str(mia.uuid) not in found["behind"]  # what she collected, the product chose
 
 
-def test_who_brought_labels_after_its_snapshot_was_cut_is_no_part_of_it(labelled, lars, lena, ana):
-    actions.advance(labelled.uuid)
+def test_who_brought_labels_after_its_snapshot_was_cut_is_no_part_of_it(labeled, lars, lena, ana):
+    actions.advance(labeled.uuid)
     run_ok("default")
-    import_texts(labelled.dataset, [(f"later words {at}", "card") for at in range(5)], lena)
+    import_texts(labeled.dataset, [(f"later words {at}", "card") for at in range(5)], lena)
 
-    assert behind(labelled) == {lars.uuid, ana.uuid}
+    assert behind(labeled) == {lars.uuid, ana.uuid}

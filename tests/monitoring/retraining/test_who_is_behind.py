@@ -11,9 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from datasets_app.labeling import actions as labeling_actions
-from datasets_app.labeling import queries as labels
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Queue
+from datasets_app.review.actions import reviews
+from datasets_app.schemas.queries.changes import labels_now
 from datasets_app.snapshots import actions as snapshot_actions
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.training import queries as runs
@@ -149,17 +150,17 @@ def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_n
 
 # ── Launched before the event of a launch named who is behind it ─────────────
 @pytest.fixture
-def from_before(labelled) -> Proposal:
+def from_before(labeled) -> Proposal:
     """Its run was launched then."""
     launch = import_module("lifecycle.modeling.training.actions.launch")
     with mock.patch.object(launch, "record", lambda *given, behind=None, **said: record(*given, **said)):
-        return advance(labelled)
+        return advance(labeled)
 
 
 def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, lars, ana):
     assert runs.workers_of(from_before.run).behind == {lars.uuid, ana.uuid}
 
-    for table in ("labeling_annotation", "labeling_decision"):
+    for table in ("queues_annotation", "queues_decision"):
         behind_its_back(f"UPDATE {table} SET created_at = %s", from_before.run.created_at + timedelta(seconds=1))
 
     assert runs.workers_of(from_before.run).behind == {lars.uuid}  # the run could not learn from what was said since
@@ -190,16 +191,16 @@ def test_another_proposer_in_the_table_frees_nobody(collected, lars, gita):
 def decide_first(proposal: Proposal, reviewer) -> None:
     """Decide one item of the queue, otherwise than Ana did."""
     item = labeling.queue_items(proposal.queue)[0]
-    other = next(label for label in labels.labels_now(proposal.queue).values() if label.name != "refund")
-    settle = partial(labeling_actions.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other))
+    other = next(label for label in labels_now(proposal.queue.schema).values() if label.name != "refund")
+    settle = partial(reviews.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other))
     settle(actor=reviewer, reason="It asks for no money.")
 
 
 @pytest.fixture
-def labelled_elsewhere(approved, lena) -> Proposal:
+def labeled_elsewhere(approved, lena) -> Proposal:
     """Lena answered its texts, but for those of the test split, in a queue of her own."""
     upload = Proposal.objects.get(pk=approved.pk).upload
-    queue = labeling_actions.open_queue(
+    queue = open_queue(
         dataset_id=approved.dataset.uuid, actor=lena, name="Again", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
     )
     run_ok("default")
@@ -208,25 +209,25 @@ def labelled_elsewhere(approved, lena) -> Proposal:
     return Proposal.objects.get(pk=approved.pk)
 
 
-def test_who_labeled_its_texts_in_another_queue_is_behind_it(labelled_elsewhere, lars, lena):
-    assert "labeled or uploaded texts for it" in queries.behind(lena, labelled_elsewhere)
-    trained = advance(labelled_elsewhere)
+def test_who_labeled_its_texts_in_another_queue_is_behind_it(labeled_elsewhere, lars, lena):
+    assert "labeled or uploaded texts for it" in queries.behind(lena, labeled_elsewhere)
+    trained = advance(labeled_elsewhere)
     assert queries.people_behind(trained) == {lars.uuid, lena.uuid}
     assert "labeled or uploaded texts for it" in queries.behind(lena, trained)
 
 
 @pytest.mark.postgres
-def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_endpoint(labelled_elsewhere, lena, lee, noah, client_for):
-    end_training(advance(labelled_elsewhere), accuracy=1.0)
+def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_endpoint(labeled_elsewhere, lena, lee, noah, client_for):
+    end_training(advance(labeled_elsewhere), accuracy=1.0)
 
-    refused(asked_for_another_endpoint(advance(advance(labelled_elsewhere)), lee, noah), lena, client_for)
+    refused(asked_for_another_endpoint(advance(advance(labeled_elsewhere)), lee, noah), lena, client_for)
 
 
-def test_who_brought_labels_that_the_gate_counted_is_behind_it(labelled, lars, ana, lena):
-    datasets.import_texts(labelled.dataset, [("one more wish", "refund")], lena)
+def test_who_brought_labels_that_the_gate_counted_is_behind_it(labeled, lars, ana, lena):
+    datasets.import_texts(labeled.dataset, [("one more wish", "refund")], lena)
 
-    assert "labeled or uploaded texts for it" in queries.behind(lena, labelled)
-    assert queries.people_behind(advance(labelled)) == {lars.uuid, ana.uuid, lena.uuid}
+    assert "labeled or uploaded texts for it" in queries.behind(lena, labeled)
+    assert queries.people_behind(advance(labeled)) == {lars.uuid, ana.uuid, lena.uuid}
 
 
 def test_how_often_is_asked_does_not_grow_with_the_labels(training_now, monkeypatch):
@@ -250,10 +251,10 @@ def freeze_by_hand(proposal: Proposal, person) -> None:
     run_ok("default")
 
 
-def test_who_divided_its_new_texts_before_the_product_did_froze_them(labelled, lee, lena, noah, client_for):
-    freeze_by_hand(labelled, lena)
-    end_training(advance(labelled), accuracy=1.0)
-    found = advance(advance(labelled))
+def test_who_divided_its_new_texts_before_the_product_did_froze_them(labeled, lee, lena, noah, client_for):
+    freeze_by_hand(labeled, lena)
+    end_training(advance(labeled), accuracy=1.0)
+    found = advance(advance(labeled))
 
     assert found.promotion.subject["people"]["froze"] == [str(lena.uuid)]
     refused(asked_again(found, lee, noah), lena, client_for)
@@ -274,10 +275,10 @@ def test_what_an_earlier_retraining_froze_nobody_did(no_better, endpoint, lars, 
 
 
 @pytest.fixture
-def adjudicated(labelled, rosa) -> Proposal:
+def adjudicated(labeled, rosa) -> Proposal:
     """Rosa decided an item of its queue, which she did not annotate."""
-    decide_first(labelled, rosa)
-    return labelled
+    decide_first(labeled, rosa)
+    return labeled
 
 
 def test_who_adjudicated_its_queue_is_behind_it_without_an_annotation(adjudicated, lars, ana, rosa):
@@ -287,7 +288,7 @@ def test_who_adjudicated_its_queue_is_behind_it_without_an_annotation(adjudicate
 
 @pytest.mark.postgres
 def test_another_adjudicator_in_the_table_frees_nobody(adjudicated, lars, ana, rosa, gita):
-    behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE by_id = %s", gita.pk, rosa.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s WHERE by_id = %s", gita.pk, rosa.pk)
 
     assert queries.people_behind(advance(adjudicated)) == {lars.uuid, ana.uuid, rosa.uuid, gita.uuid}
 

@@ -45,7 +45,7 @@ def test_texts_are_forgotten_endpoint_by_endpoint(old_and_new, live_endpoint, se
 
 
 def test_what_a_trace_holds_on_to_stays(old_and_new, live_endpoint):
-    from datasets_app.labeling.models import Decision
+    from datasets_app.queues.models import Decision
     from lifecycle.roof.trace.models import Neighbour
 
     decision = Decision.objects.first()

@@ -381,8 +381,8 @@ def be_somebody_elses_run(_: Endpoint) -> None:
 DB, TRAIL = "not-in-trail", "not-in-database"  # who alone says it
 SEALED = "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA"
 WRITTEN = "card revision 1 has digest DIGEST, written by {}"
-MEASURED = "run UUID, files DIGEST, on 200 test rows of snapshot DIGEST: report DIGEST"
-LAUNCHED = "base UUID on snapshot UUID by settings DIGEST, launched by {}"
+MEASURED = "run UUID, files DIGEST, on 200 test rows of dataset version DIGEST: report DIGEST"
+LAUNCHED = "base UUID on dataset version UUID with settings DIGEST, started by {}"
 ENDED = "deployment UUID: ended at TIME for a reason with digest DIGEST"
 FROZEN = "frozen by OMAR until TIME: Fair."
 WIDE, LIMITED = ("is limited to project " + which for which in ("None", "UUID"))
@@ -394,13 +394,13 @@ FORGERIES = {
     turn_a_verdict: [(DB, "LEE approves technical of DIGEST"), (TRAIL, "LEE rejects technical of DIGEST")],
     take_a_verdict_away: [(TRAIL, "LEE rejects technical of DIGEST"), (TRAIL, "LEE decides for a reason with digest DIGEST")],
     ask_for_another_version: [
-        (DB, "MIA asked for version UUID on endpoint UUID"), (TRAIL, "MIA asked for version UUID on endpoint UUID")
+        (DB, "MIA requested version UUID on endpoint UUID"), (TRAIL, "MIA requested version UUID on endpoint UUID")
     ],
     rest_on_something_else: [
         (DB, "rests on DIGEST"), (TRAIL, "rests on DIGEST"), (DB, "keeps another subject than that of its digest")
     ],
     take_a_request_away: [
-        (TRAIL, "LEE rejects technical of DIGEST"), (TRAIL, "MIA asked for version UUID on endpoint UUID"), (TRAIL, "is rejected"),
+        (TRAIL, "LEE rejects technical of DIGEST"), (TRAIL, "MIA requested version UUID on endpoint UUID"), (TRAIL, "is rejected"),
         (TRAIL, "rests on DIGEST"), (TRAIL, "is judged by policy DIGEST"), (TRAIL, "has rollout plan DIGEST"),
         (TRAIL, "LEE decides for a reason with digest DIGEST"), (TRAIL, "has a note with digest DIGEST"),
         (TRAIL, "has a reason with digest DIGEST"), *((TRAIL, f"check 1: {gate} passed") for gate in STANDARD_GATES),
@@ -468,7 +468,7 @@ FORGERIES = {
     revive_a_token_of_an_endpoint: [(TRAIL, "is revoked"), (DB, "is kept as DIGEST"), (TRAIL, "is kept as DIGEST")],
     act_for_somebody: [(DB, "acts for MIA with read, run until TIME"), (DB, WIDE), (DB, "is kept as DIGEST")],
     widen_a_token: [(TRAIL, "is revoked"), (DB, WIDE), (TRAIL, LIMITED)],
-    replace_a_report: [(DB, MEASURED), (TRAIL, MEASURED), (DB, "has report digest DIGEST, which isn't its report's")],
+    replace_a_report: [(DB, MEASURED), (TRAIL, MEASURED), (DB, "report digest DIGEST doesn't match its report")],
     come_from_another_run: [(DB, "repeats run UUID")],
     be_somebody_elses_run: [(DB, LAUNCHED.format("OMAR")), (TRAIL, LAUNCHED.format("MIA"))],
     replace_a_report_and_its_digest: [*((side, MEASURED) for side in (DB, TRAIL)), *((side, SEALED) for side in (DB, TRAIL))],

@@ -243,12 +243,12 @@ def test_the_card_says_of_labels_what_was_counted_when_they_were_frozen(version)
 def test_the_card_of_a_run_whose_training_broke_says_so(version):
     run = version.run
     before = card.write(queries.facts(run, version.model, "1.1.0", version.evaluation), {})
-    run.error = {"code": "nan_loss", "message": "The loss was no longer a number at step 43.", "next_step": "Lower the rates."}
+    run.error = {"code": "nan_loss", "message": "The loss became NaN at step 43.", "next_step": "Lower the rates."}
 
     after = card.write(queries.facts(run, version.model, "1.1.0", version.evaluation), {})
 
     assert "Ended early" not in before
-    assert "| Ended early | The loss was no longer a number at step 43. |" in after
+    assert "| Ended early | The loss became NaN at step 43. |" in after
 
 
 def test_a_card_is_inert_on_the_page(client_for, project, mia, ravi):

@@ -43,7 +43,7 @@ def test_int8_serves_only_after_its_gate_was_passed():
     assert serving({"int8": GATE}).engine == "int8"
     assert serving({"int8": refused}).engine == "fp32"
     assert serving({"int8": None}).engine == serving({}).engine == "fp32"
-    assert serving({}).reason == "This version predates the comparison of int8 with fp32."
+    assert serving({}).reason == "This version predates the int8 comparison."
 
 
 @pytest.mark.parametrize(("gate", "engine"), [(GATE, "int8"), (GATE | {"passed": False}, "fp32")])
@@ -66,5 +66,5 @@ def test_a_version_without_a_gate_says_that_fp32_serves(client_for, make, aida):
     html = client_for(aida).get(reverse("catalog:version", args=[version.uuid])).content.decode()
 
     assert "fp32 served" in html
-    assert "This version predates the comparison of int8 with fp32." in html
-    assert "| Served as | fp32. This version predates the comparison" in version.cards.get().text
+    assert "This version predates the int8 comparison." in html
+    assert "| Served as | fp32. This version predates the int8 comparison." in version.cards.get().text

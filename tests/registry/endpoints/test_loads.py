@@ -58,7 +58,7 @@ def test_a_damaged_live_version_is_rolled_back(version, folder, live_endpoint, d
 
 
 def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endpoint):
-    endpoints.write_status(refused={version.root_digest: "The version could not be loaded: MemoryError."})
+    endpoints.write_status(refused={version.root_digest: "The version couldn't be loaded: MemoryError."})
 
     assert actions.check_loads() == 1
 
@@ -72,7 +72,7 @@ def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(ve
     def said():
         return list(Outbox.objects.filter(topic__startswith="endpoints.load_").order_by("pk").values_list("topic", flat=True))
 
-    digest, reason = version.root_digest, "The version could not be loaded: MemoryError."
+    digest, reason = version.root_digest, "The version couldn't be loaded: MemoryError."
     refused, recovered = "endpoints.load_refused", "endpoints.load_recovered"
     endpoints.write_status(versions={digest: {"state": "ready"}})
     assert (actions.check_loads(), said()) == (0, [])
@@ -97,7 +97,7 @@ def test_a_version_on_two_endpoints_is_refused_and_recovers_on_each(version, liv
     def said(topic):
         return sorted(row.payload["deployment"] for row in Outbox.objects.filter(topic=f"endpoints.{topic}"))
 
-    endpoints.write_status(refused={version.root_digest: "The version could not be loaded: MemoryError."})
+    endpoints.write_status(refused={version.root_digest: "The version couldn't be loaded: MemoryError."})
     assert [actions.check_loads() for _ in range(2)] == [2, 0]
     assert said("load_refused") == sorted(both)
 
@@ -159,7 +159,7 @@ def test_a_servers_problem_is_raised_once_and_once_more_when_it_is_gone(live_end
         rows = Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")
         return [(each.payload["server"], each.payload["problem"]) for each in rows]
 
-    said = "The routes document was ignored: its signature does not match."
+    said = "The routes document was ignored: its signature doesn't match."
     endpoints.write_status(name="b", problem=said)
     endpoints.write_status()
 

@@ -57,7 +57,7 @@ def test_what_a_server_answers_with_is_read_of_the_endpoint_that_it_names(live_e
 
 
 def test_a_sentence_about_one_is_hidden_from_the_project_of_the_other(live_endpoint, twin):
-    said = "Endpoint 'claims/support-inbox-prod' of the routes document is not as agreed."
+    said = "Endpoint 'claims/support-inbox-prod' of the routes document is invalid"
 
     assert queries.projects_named(said) == {twin.project_id}
     assert queries.problem_for(twin.project_id, said) == said
@@ -69,7 +69,7 @@ def test_the_page_asks_under_the_full_name(live_endpoint, twin, client_for, omar
 
     def post(url, **_):
         asked.append(httpx.URL(url).path)
-        return httpx.Response(503, json={"error": "No version of this model answers yet."})
+        return httpx.Response(503, json={"error": "No version of this model is live yet."})
 
     monkeypatch.setattr(client.httpx, "post", post)
     for each in (live_endpoint, twin):

@@ -8,9 +8,12 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Decision
-from datasets_app.labeling.relabelling import Change
+from datasets_app.exchange.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.queues.models import Decision
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.reviews import decide
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.relabeling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export, Snapshot
@@ -57,7 +60,7 @@ def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
     snapshot = freeze(dataset, mia, shares=SHARES)
     assert makers.deciders(snapshot) == uuids(mia, ana)
 
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", mia.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s", mia.pk)
 
     assert makers.deciders(snapshot) == uuids(mia, ana)
 
@@ -77,7 +80,7 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
     label_items(queue, {ana: [label for _, label in ROWS], ben: [label.replace("lost", "card") for _, label in ROWS]})
     card = says(queue.schema.labels.get(name="card"))
     for dispute in queue.disputes.select_related("item"):
-        actions.decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
+        decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
     return freeze(dataset, mia, shares=SHARES)
 
 
@@ -85,7 +88,7 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
 def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudicated, mia, ana, ben, ravi, gita):
     assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
 
-    behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
 
     assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi, gita)
 
@@ -102,9 +105,9 @@ def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, a
     corrected = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
     assert makers.deciders(snapshot) == uuids(ana)
 
-    made = actions.bring_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
+    made = bring_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
     run_ok("default")
-    actions.accept_corrections(correction_id=made.uuid, actor=ravi)
+    accept_corrections(correction_id=made.uuid, actor=ravi)
     run_ok("default")
 
     assert makers.deciders(snapshot) == uuids(ana, rosa, ravi)
@@ -112,7 +115,7 @@ def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, a
 
 def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(labeled, mia, ana):
     named = access.make_placeholders({"0": "Zoe"}, origin="answers.csv")["0"]
-    behind_its_back("UPDATE labeling_annotation SET user_id = %s", named.pk)
+    behind_its_back("UPDATE queues_annotation SET user_id = %s", named.pk)
 
     assert makers.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana)  # who uploaded the texts
 
@@ -138,16 +141,16 @@ def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi
 
 def test_who_merged_classes_of_test_rows_answers_for_their_labels(labeled, mia, ana, lee):
     snapshot = freeze(labeled, mia, shares=SHARES)
-    labels = queries.labels_by_name(queries.latest_schema(labeled))
+    labels = labels_by_name(latest_schema(labeled))
     before = subject.test_labels(snapshot)
     assert makers.deciders(snapshot) == uuids(ana)
 
-    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
+    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
     run_ok()
 
     assert makers.deciders(snapshot) == uuids(ana, lee)
 
-    behind_its_back("UPDATE labeling_labelschema SET created_by_id = %s", mia.pk)
+    behind_its_back("UPDATE schemas_labelschema SET created_by_id = %s", mia.pk)
 
     assert makers.deciders(snapshot) == uuids(ana, lee, mia)
     assert subject.test_labels(snapshot) != before  # what was looked at is another, so open requests are void

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling.models import Decision, Label
+from datasets_app.queues.models import Decision
+from datasets_app.schemas.models import Label
 from lifecycle.runtime.refusals import Conflict
 from registry.catalog import actions as catalog
 from registry.catalog import queries

@@ -6,14 +6,18 @@ from dataclasses import replace
 import pytest
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.actions.schemas import spec_of
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries.changes import MOVE, read_through
-from datasets_app.labeling.queries.checks import to_look_at
-from datasets_app.labeling.relabelling import Change
+from datasets_app.queues.models import Queue
+from datasets_app.queues.queries.answers import read_through
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.actions.checks import accept_check, start_check
+from datasets_app.review.actions.reviews import decide, return_to_annotators
+from datasets_app.review.queries.checks import to_look_at
+from datasets_app.review.queries.moves import MOVE
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.models import Finding
+from datasets_app.schemas.actions.schemas import publish_schema, spec_of
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, value_of
+from datasets_app.schemas.relabeling import Change
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.models import Snapshot
@@ -119,9 +123,9 @@ def test_who_says_so_once_it_is_frozen_or_takes_it_back_before_is_none(alike, mi
 def swap_names(dataset: Dataset, by: User) -> None:
     """Call the class of billing card, and that of card billing."""
     called = {"billing": "card", "card": "billing"}
-    labels = queries.labels_by_name(queries.latest_schema(dataset))
+    labels = labels_by_name(latest_schema(dataset))
     swapped = [replace(spec_of(label), name=called.get(name, name)) for name, label in labels.items()]
-    actions.publish_schema(dataset_id=dataset.uuid, actor=by, labels=swapped)
+    publish_schema(dataset_id=dataset.uuid, actor=by, labels=swapped)
 
 
 def test_who_gave_one_class_the_name_of_another_answers_for_the_labels(labeled, mia, ana, lee):
@@ -131,18 +135,18 @@ def test_who_gave_one_class_the_name_of_another_answers_for_the_labels(labeled, 
 
 
 def test_who_publishes_other_words_about_the_same_classes_does_not(labeled, mia, ana, lee):
-    labels = [replace(spec_of(label), definition="As agreed.") for label in queries.labels_by_name(queries.latest_schema(labeled)).values()]
+    labels = [replace(spec_of(label), definition="As agreed.") for label in labels_by_name(latest_schema(labeled)).values()]
 
-    actions.publish_schema(dataset_id=labeled.uuid, actor=lee, labels=labels, guideline="Read twice.")
+    publish_schema(dataset_id=labeled.uuid, actor=lee, labels=labels, guideline="Read twice.")
 
     assert makers.deciders(frozen(labeled, mia)) == uuids(ana)
 
 
 def test_who_renames_classes_once_it_is_frozen_changes_nothing(labeled, mia, ana, lee):
     snapshot = frozen(labeled, mia)
-    card = queries.labels_by_name(queries.latest_schema(labeled))["card"]
+    card = labels_by_name(latest_schema(labeled))["card"]
 
-    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(card.stable_id, "rename", ("cards",))])
+    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(card.stable_id, "rename", ("cards",))])
 
     assert makers.deciders(snapshot) == uuids(ana)
 
@@ -160,11 +164,11 @@ def answered(project, mia, ana, ben) -> Queue:
 
 def accept(queue: Queue, by: User) -> None:
     """Look at one item, find its answers right, and accept the others."""
-    check = actions.start_check(queue_id=queue.uuid, actor=by, size=1, tolerated=0)
+    check = start_check(queue_id=queue.uuid, actor=by, size=1, tolerated=0)
     (row,) = to_look_at(check)
     (said,) = read_through(list(row.item.annotations.select_related("label")[:1]))
-    actions.decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=by, value=queries.value_of(said))
-    actions.accept_check(check_id=check.uuid, actor=by)
+    decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=by, value=value_of(said))
+    accept_check(check_id=check.uuid, actor=by)
     run_ok("default")
 
 
@@ -177,9 +181,9 @@ def test_who_swaps_the_names_of_classes_before_answers_are_accepted_is_one(answe
 
 def test_who_merges_a_class_before_answers_that_lead_to_it_are_accepted_is_one(project, answered, mia, ana, ben, lee, ravi):
     lena = make_person("lena", project=project, role=Role.LEAD)
-    labels = queries.labels_by_name(answered.schema)
-    actions.change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("other",))])
-    actions.change_classes(dataset_id=answered.dataset.uuid, actor=lena, wanted=[Change(labels["other"].stable_id, "merge", ("card",))])
+    labels = labels_by_name(answered.schema)
+    change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("other",))])
+    change_classes(dataset_id=answered.dataset.uuid, actor=lena, wanted=[Change(labels["other"].stable_id, "merge", ("card",))])
     accept(answered, ravi)
 
     snapshot = frozen(answered.dataset, mia)
@@ -193,8 +197,8 @@ def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mi
     import_texts(dataset, [text for text, _ in ROWS], mia)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=2, acceptance="reviewer")
     say_items(queue, {person: [{"labels": [label, "other"]} for _, label in ROWS] for person in (ana, ben)})
-    other = queries.labels_by_name(queue.schema)["other"]
-    actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    other = labels_by_name(queue.schema)["other"]
+    change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
     run_ok("default")
     accept(queue, ravi)
 
@@ -202,8 +206,8 @@ def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mi
 
 
 def test_who_merges_classes_that_no_answer_names_is_none(answered, mia, ana, ben, lee, ravi):
-    other = queries.labels_by_name(answered.schema)["other"]
-    actions.change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "merge", ("card",))])
+    other = labels_by_name(answered.schema)["other"]
+    change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "merge", ("card",))])
     accept(answered, ravi)
 
     assert makers.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, ravi)
@@ -212,9 +216,9 @@ def test_who_merges_classes_that_no_answer_names_is_none(answered, mia, ana, ben
 # ── Rows that were taken out ────────────────────────────────────────────────
 @pytest.mark.parametrize(("kind", "into"), [("retire", ()), ("split", ("lost parcel", "lost card"))])
 def test_who_took_decided_rows_out_by_their_class_is_one(labeled, mia, ana, lee, kind, into):
-    lost = queries.labels_by_name(queries.latest_schema(labeled))["lost"]
+    lost = labels_by_name(latest_schema(labeled))["lost"]
     before = frozen(labeled, mia)
-    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(lost.stable_id, kind, into)])
+    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(lost.stable_id, kind, into)])
     run_ok("default")
 
     assert str(lee.uuid) in makers.deciders(frozen(labeled, mia))
@@ -222,24 +226,24 @@ def test_who_took_decided_rows_out_by_their_class_is_one(labeled, mia, ana, lee,
 
 
 def test_who_retired_a_class_that_no_row_had_is_none(labeled, mia, ana, lee):
-    labels = [spec_of(label) for label in queries.labels_by_name(queries.latest_schema(labeled)).values()]
-    actions.publish_schema(dataset_id=labeled.uuid, actor=lee, labels=[*labels, replace(labels[0], name="other", stable_id=None)])
-    other = queries.labels_by_name(queries.latest_schema(labeled))["other"]
+    labels = [spec_of(label) for label in labels_by_name(latest_schema(labeled)).values()]
+    publish_schema(dataset_id=labeled.uuid, actor=lee, labels=[*labels, replace(labels[0], name="other", stable_id=None)])
+    other = labels_by_name(latest_schema(labeled))["other"]
 
-    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
 
     assert makers.deciders(frozen(labeled, mia)) == uuids(ana)
 
 
 def test_who_changes_classes_between_the_request_of_a_snapshot_and_its_job_leaves_no_row_out(project, labeled, mia, ana, lee):
     lena = make_person("lena", project=project, role=Role.LEAD)
-    labels = queries.labels_by_name(queries.latest_schema(labeled))
+    labels = labels_by_name(latest_schema(labeled))
 
     asked = freezing.freeze(dataset=labeled, actor=mia, shares=SHARES)
-    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
+    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
     merged = run_jobs("default")
     asked_again = freezing.freeze(dataset=labeled, actor=mia, shares=SHARES)
-    actions.change_classes(dataset_id=labeled.uuid, actor=lena, wanted=[Change(labels["card"].stable_id, "split", ("visa", "debit"))])
+    change_classes(dataset_id=labeled.uuid, actor=lena, wanted=[Change(labels["card"].stable_id, "split", ("visa", "debit"))])
     split = run_jobs("default")
 
     assert [(each.uuid, each.state, each.refusal) for each in (merged[0], split[0])] == [
@@ -254,10 +258,10 @@ def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_
     import_texts(dataset, [text for text, _ in ROWS], mia)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=1)
     say_items(queue, {ana: [{"labels": [label, "other"] if number < 3 else [label]} for number, (_, label) in enumerate(ROWS)]})
-    other = queries.labels_by_name(queue.schema)["other"]
+    other = labels_by_name(queue.schema)["other"]
 
     freezing.freeze(dataset=dataset, actor=mia, shares=SHARES)
-    actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
     ended = run_jobs("default")
 
     assert [(each.kind, each.state, each.refusal) for each in ended] == [
@@ -275,7 +279,7 @@ def returned(project, mia, ana, ben, rosa) -> Queue:
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
     label_items(queue, {ben: [label for _, label in ROWS]})
     for item in dataset.items.order_by("id")[:3]:
-        actions.return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=rosa, comment="Look again.")
+        return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=rosa, comment="Look again.")
     return queue
 
 

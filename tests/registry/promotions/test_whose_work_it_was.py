@@ -8,8 +8,10 @@ from django.db import DatabaseError, connection, transaction
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling import actions
-from datasets_app.labeling.models import Correction, Decision, Queue
+from datasets_app.exchange.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.exchange.models import Correction
+from datasets_app.prelabels.actions import receiving
+from datasets_app.queues.models import Decision, Queue
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export
@@ -65,9 +67,9 @@ def corrected(project, mia, ana, ravi, rosa) -> Correction:
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
     content = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
-    made = actions.bring_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
+    made = bring_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
     run_ok("default")
-    actions.accept_corrections(correction_id=made.uuid, actor=ravi)
+    accept_corrections(correction_id=made.uuid, actor=ravi)
     run_ok("default")
     return made
 
@@ -80,7 +82,7 @@ def refused(statement: str, *params: object) -> None:
 @pytest.mark.postgres
 def test_whose_a_file_is_never_changes(uploaded, corrected, mia, rosa, omar):
     refused("UPDATE datasets_upload SET uploaded_by_id = %s", omar.pk)
-    refused("UPDATE labeling_correction SET brought_by_id = %s", omar.pk)
+    refused("UPDATE exchange_correction SET brought_by_id = %s", omar.pk)
 
     assert Upload.objects.get(pk=uploaded.pk).uploaded_by == mia
     assert Correction.objects.get().brought_by == rosa
@@ -89,15 +91,15 @@ def test_whose_a_file_is_never_changes(uploaded, corrected, mia, rosa, omar):
 def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_rows_name(uploaded, mia, ana, omar, lee, gita):
     snapshot = freeze(uploaded.dataset, mia, shares=SHARES)
     behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s", omar.pk)
 
     assert makers.deciders(snapshot) == uuids(mia, ana, omar, lee, gita)
 
 
 def test_who_brought_corrections_answers_for_them_beside_whom_the_rows_name(corrected, mia, ana, ravi, rosa, omar, lee, gita):
     snapshot = corrected.dataset.snapshots.get()
-    behind_its_back("UPDATE labeling_correction SET brought_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
-    behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
+    behind_its_back("UPDATE exchange_correction SET brought_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
+    behind_its_back("UPDATE queues_decision SET by_id = %s", omar.pk)
 
     assert makers.deciders(snapshot) == uuids(ana, ravi, rosa, omar, lee, gita)
 
@@ -114,7 +116,7 @@ def send(dataset: Dataset, actor: User) -> None:
     """The labels of all rows, as the suggestions of one model elsewhere."""
     said = dict(ROWS)
     rows = [{"item": item.uuid, "label": said[item.text]} for item in dataset.items.all()]
-    assert actions.receive(dataset_id=dataset.uuid, actor=actor, name="a model elsewhere", digest="a" * 64, rows=rows) == len(ROWS)
+    assert receiving.receive(dataset_id=dataset.uuid, actor=actor, name="a model elsewhere", digest="a" * 64, rows=rows) == len(ROWS)
 
 
 def test_who_sent_suggestions_that_others_accepted_answers_for_the_labels_and_who_sends_some_later_does_not(project, mia, ana, lee):
@@ -206,7 +208,7 @@ def test_who_is_named_in_a_file_of_answers_is_none_and_who_brought_it_is(project
 def test_on_which_answers_a_decision_rests_never_changes(labeled):
     rests_on = Decision.annotations.through.objects.count()
 
-    refused("DELETE FROM labeling_decision_annotations")
-    refused("UPDATE labeling_decision_annotations SET annotation_id = annotation_id")
+    refused("DELETE FROM queues_decision_annotations")
+    refused("UPDATE queues_decision_annotations SET annotation_id = annotation_id")
 
     assert (Decision.annotations.through.objects.count(), labeled.items.count()) == (rests_on, len(ROWS))

@@ -3,6 +3,7 @@
 import json
 
 from lifecycle.runtime.task_types.answers import ItemContent
+from tests.support.generation import chat_snapshot
 from tests.task_types.examples import Example, column
 
 ASKED, MORE = {"role": "user", "content": "Hi?"}, {"role": "user", "content": "Who?"}
@@ -54,4 +55,6 @@ EXAMPLE = Example(
     merges=[([OWN, OWN, OTHER], OWN), ([OWN, OTHER], None)],
     frozen=[(OWN, "")],
     row=lambda number: {"messages": [ASKED, FIRST | {"content": f"Hello {number}."}, MORE, LAST]},
+    snapshot=chat_snapshot,
+    flipped=("", "as it was before", ""),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
+from tests.support.generation import generation_snapshot
 from tests.task_types.examples import Example, column
 
 
@@ -31,4 +32,6 @@ EXAMPLE = Example(
     merges=[([text("a"), text("a"), text("b")], text("a")), ([text("a"), text("b")], None)],
     frozen=[(text("well"), "")],
     row=lambda number: {"text": f"Sum it up. {number}"},
+    snapshot=generation_snapshot,
+    flipped=("", "as it was before", "as it became"),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
+from tests.support.training import multi_label_snapshot
 from tests.task_types.examples import Example, column
 
 EMPTY, PERSON, ORG, BOTH = {"labels": []}, {"labels": ["p"]}, {"labels": ["o"]}, {"labels": ["o", "p"]}
@@ -24,8 +25,10 @@ EXAMPLE = Example(
     ],
     bad_cells=[(column("[1]"), "names"), (column('["a"'), "not_json"), (column("[NaN]"), "not_json"),
     (column('["\\u0000"]'), "unstorable_text")],
-    words=[(BOTH, "ORG, PERSON"), (EMPTY, "none of the classes"), ({"labels": ["gone"]}, "a dropped class")],
+    words=[(BOTH, "ORG, PERSON"), (EMPTY, "none of the labels"), ({"labels": ["gone"]}, "a retired label")],
     merges=[([BOTH, ORG], ORG), ([PERSON, ORG], None), ([EMPTY, EMPTY, ORG], EMPTY), ([BOTH, BOTH, PERSON], BOTH)],
     frozen=[(NAMED, '["a","b"]'), (EMPTY, "[]")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},
+    snapshot=multi_label_snapshot,
+    flipped=('["card"]', '["card"]', '["card", "refund"]'),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
+from tests.support.ranking import ranking_snapshot
 from tests.task_types.examples import Example, column
 
 MEANT = {
@@ -35,4 +36,6 @@ EXAMPLE = Example(
     merges=[([choice("tie"), choice("tie"), choice("first")], choice("tie")), ([choice("tie"), choice("first")], None)],
     frozen=[(choice("tie"), '"tie"')],
     row=lambda number: {"first": "one", "second": f"two {number}"},
+    snapshot=ranking_snapshot,
+    flipped=("1 > 2", "1 > 2", "2 > 1"),
 )  # fmt: skip

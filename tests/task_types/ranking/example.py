@@ -1,9 +1,11 @@
 """Two to five responses in order."""
 
+from functools import partial
 from itertools import permutations
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
+from tests.support.ranking import ranking_snapshot
 from tests.task_types.examples import Example, column
 
 
@@ -32,4 +34,6 @@ EXAMPLE = Example(
     merges=[([order(0, 1, 2), order(0, 1, 2), order(2, 1, 0)], order(0, 1, 2)), ([order(0, 1, 2), order(2, 1, 0)], None)],
     frozen=[(order(2, 0, 1), "[2,0,1]")],
     row=lambda number: {"responses": ["one", "two", f"three {number}"]},
+    snapshot=partial(ranking_snapshot, task="ranking"),
+    flipped=("1 > 2 > 3", "1 > 2 > 3", "2 > 1 > 3"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a model of numbers must beat: the mean of the training rows, and ridge regression on TF-IDF."""
+"""Baselines of regression: the mean of the training rows, and ridge regression on TF-IDF."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.task_types.regression.measures import ScoredNumbers
 
 
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
-    """Both by name."""
+    """Both baselines by name."""
     truth, words = np.array(train.targets, dtype=np.float64), tfidf()
     model = Ridge(random_state=seed).fit(words.fit_transform(train.texts), truth)
     return {
@@ -21,7 +21,7 @@ def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict
 
 
 def scored(rows: Rows, predicted: np.ndarray) -> ScoredNumbers:
-    """Ready to be counted."""
+    """Ready for scoring."""
     return ScoredNumbers(np.array(rows.targets, dtype=np.float64), predicted)
 
 

@@ -1,4 +1,4 @@
-"""A number is predicted as it comes, within the range."""
+"""Decoding of regression: the output, clipped to the range."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tests.task_types.regression.measures import Numbers
 
 
 class NumberDecoding(Decoding[Numbers]):
-    """Logits are (N, 1), decoded they are numbers (N,)."""
+    """Logits are (N, 1); decoded numbers are (N,)."""
 
     def fit(self, card: C, logits: Any, truth: Any, clusters: Ints | None = None) -> C:
-        """Nothing is fitted."""
+        """Needs no fitting."""
         return card
 
     def decode(self, logits: Any, temperature: float = 1.0) -> Floats:
-        """The numbers, none beyond the range."""
+        """The numbers, clipped to the range."""
         return np.clip(np.asarray(logits, dtype=np.float64)[:, 0], LOW, HIGH)
 
     def predicted(self, decoded: Floats, truth: Floats, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> Numbers:
-        """Beside people's."""
+        """With the annotated numbers."""
         return Numbers(tuple(ids), truth, decoded, clusters)
 
     def predictions(self, decoded: Floats, card: Card) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ class NumberDecoding(Decoding[Numbers]):
         return [{"number": each} for each in decoded.tolist()]
 
     def told(self, prediction: Mapping[str, Any]) -> Any:
-        """The number, to a tenth."""
+        """The number, rounded to a tenth."""
         return round(prediction["number"], 1)
 
 

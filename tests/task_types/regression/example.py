@@ -1,4 +1,4 @@
-"""A number a text."""
+"""Sample data of regression."""
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind

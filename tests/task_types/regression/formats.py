@@ -1,4 +1,4 @@
-"""Files of texts with a number each."""
+"""File formats of texts with one number each."""
 
 from __future__ import annotations
 

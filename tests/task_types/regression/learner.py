@@ -1,4 +1,4 @@
-"""A number a text: one output, the mean squared distance."""
+"""Regression with one output and mean squared error."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from lifecycle.runtime.engine.losses import Loss
 from lifecycle.runtime.engine.spec import TrainSpec
 from lifecycle.runtime.engine.task_types.learner import EncoderLearner
 from lifecycle.runtime.statistics.metrics import Floats
-from tests.task_types.regression.answers import HIGH, LOW
+from tests.task_types.regression.answers import HIGH, LOW, in_words
 from tests.task_types.regression.decoding import ENTRY as DECODING
 from tests.task_types.regression.measures import METRICS, ScoredNumbers
 
 
 class SquaredDistance(Loss):
-    """The mean over rows."""
+    """Mean over rows."""
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """logits: float (B, 1). labels: float (B,)."""
         return nn.functional.mse_loss(logits[:, 0], labels.to(logits.dtype))
 
     def weight(self, labels: Tensor) -> float:
-        """How many rows there are."""
+        """The number of rows."""
         return float(len(labels))
 
 
 class NumberLearner(EncoderLearner[float]):
-    """A row is {"number": 3.5}; its truth is the number."""
+    """A row is {"number": 3.5}; its target is the number."""
 
     metrics = METRICS
 
@@ -44,12 +44,12 @@ class NumberLearner(EncoderLearner[float]):
         return float(number)
 
     def check(self, targets: Sequence[float], labels: tuple[str, ...]) -> None:
-        """Raises EngineFault `one_class` where all numbers are equal: there is nothing to tell apart."""
+        """Raise EngineFault `one_class` if all numbers are equal."""
         if len(set(targets)) < 2:
             raise EngineFault(
                 "one_class",
                 f"All {len(targets)} training rows have the number {targets[0]:g}, so there is nothing to learn.",
-                "Give texts other numbers, freeze again, and start a new run.",
+                "Annotate texts with different numbers, create a new dataset version, and start a new run.",
             )
 
     def truth(self, targets: Sequence[float], labels: int) -> Floats:
@@ -57,11 +57,11 @@ class NumberLearner(EncoderLearner[float]):
         return np.array(targets, dtype=np.float64)
 
     def outputs(self, labels: int) -> int:
-        """One number."""
+        """A single output."""
         return 1
 
     def meanings(self, labels: Sequence[str]) -> Sequence[str]:
-        """Which number a text has."""
+        """The number of a text."""
         return ("number",)
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
@@ -69,17 +69,17 @@ class NumberLearner(EncoderLearner[float]):
         return torch.tensor(labels, dtype=torch.float32)
 
     def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
-        """Of the distance."""
+        """Squared error."""
         return SquaredDistance()
 
     def score(self, outputs: Floats, truth: Floats) -> ScoredNumbers:
-        """By what is decoded."""
+        """Score the decoded numbers."""
         return ScoredNumbers(truth, DECODING.decode(outputs))
 
     def sample(self, outputs: Floats, truth: Floats, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Both numbers, to a tenth."""
+        """The annotated and the predicted number, rounded to a tenth."""
         found = DECODING.decode(outputs)
-        return [{"truth": f"{truth[at]:.1f}", "answer": f"{found[at]:.1f}", "confidence": None} for at in rows]
+        return [{"truth": in_words(truth[at]), "answer": in_words(found[at]), "confidence": None} for at in rows]
 
 
 ENTRY = NumberLearner()

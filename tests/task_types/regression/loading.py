@@ -1,4 +1,4 @@
-"""How a model of numbers answers."""
+"""Code sample for regression."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from tests.task_types.regression.answers import HIGH, LOW
 
 
 class NumberLoading(Loading):
-    """The graph's one output, within the range."""
+    """The graph's output, clipped to the range."""
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Of one text."""
+        """For one text."""
         return of_graph(f"print(float(scores[0].clip({LOW:g}, {HIGH:g})))")
 
 

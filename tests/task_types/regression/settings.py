@@ -1,4 +1,4 @@
-"""What is set of a run that learns numbers. No torch."""
+"""Run settings of regression. No torch."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ if TYPE_CHECKING:
 
 
 class NumberSettings(EncoderSettings):
-    """There are no labels, and one output."""
+    """There are no labels and one output."""
 
     answers_by = "a number"
 
     def check(self, spec: TrainSpec) -> None:
-        """Nothing of labels is set."""
+        """Without settings of labels."""
         self.check_thresholds(spec)
         self.check_strategy(spec)
-        self.check_unlabelled(spec, "numbers are predicted")
+        self.check_unlabeled(spec, "numbers are predicted")
 
     def outputs(self, labels: int) -> int:
         """The number."""
         return 1
 
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
-        """There are training rows."""
-        return self.untrained(counts, "Give texts a number")
+        """Requires training rows."""
+        return self.untrained(counts, "Annotate texts with a number")
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
-        """Without what means nothing where there are no labels."""
+        """Without options that need labels."""
         return {name: each for name, each in choices.items() if name not in OF_LABELS}
 
     def inherited(self, labels: Sequence[str], known: Collection[str]) -> tuple[int, int, str]:
-        """Its one output means the same."""
-        return 1, 1, "which number a text has."
+        """The output has the same meaning."""
+        return 1, 1, "a text's number."
 
 
 ENTRY = NumberSettings()

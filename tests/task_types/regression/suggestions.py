@@ -1,4 +1,4 @@
-"""The number that a model predicts."""
+"""Pre-labels of regression: the predicted number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from lifecycle.runtime.task_types.suggestions import Scored, Suggestions
 
 
 class NumberSuggestions(Suggestions):
-    """One number, without a score: a model isn't more or less sure of it."""
+    """One number, without a score: the model has no confidence."""
+
+    offered = "a number per text"
 
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
         """The number."""

@@ -2,6 +2,7 @@
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
+from tests.support.training import make_snapshot
 from tests.task_types.examples import Example, column
 
 PERSON, ORG = {"label": "p"}, {"label": "o"}
@@ -23,8 +24,10 @@ EXAMPLE = Example(
         (column('["a", "b"]'), "labels"), (Cell(CellKind.NAMES, '["a", "b"]'), "labels"), (Cell(CellKind.NAMES, "[]"), "labels"),
         (Cell(CellKind.NAMES, "[1]"), "names"), (Cell(CellKind.NAMES, "["), "not_json"),
     ],
-    words=[(PERSON, "PERSON"), ({"label": "gone"}, "a dropped class")],
+    words=[(PERSON, "PERSON"), ({"label": "gone"}, "a retired label")],
     merges=[([PERSON, PERSON, ORG], PERSON), ([PERSON, ORG], None), ([PERSON], PERSON)],
     frozen=[({"label": "PERSON"}, "PERSON")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},
+    snapshot=make_snapshot,
+    flipped=("card", "card", "refund"),
 )  # fmt: skip

@@ -4,6 +4,7 @@ import json
 
 from lifecycle.runtime.task_types.answers import ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
+from tests.support.spans import spans_snapshot
 from tests.task_types.examples import Example, column
 
 TEXT = "Anna works at Siemens 👨🏻‍🚒 in Köln"  # the fireman is four code points
@@ -57,9 +58,11 @@ EXAMPLE = Example(
         (cell(span(0, 4, "A", text="xx")), "other_text"), (column('["O", "B-PER"]'), "tags"),
     ],
     words=[
-        (BOTH, "“Anna” PERSON, “Siemens” ORG"), (EMPTY, "nothing to mark"), (spans(span(0, 4, "gone")), "“Anna” a dropped class"),
+        (BOTH, "“Anna” PERSON, “Siemens” ORG"), (EMPTY, "no spans"), (spans(span(0, 4, "gone")), "“Anna” a retired label"),
     ],
     merges=[([BOTH, ANNA, spans(span(5, 10, "o"), span(0, 4))], ANNA), ([ANNA, EMPTY], None), ([EMPTY, EMPTY, ANNA], EMPTY)],
     frozen=[(NAMED, '[{"end":4,"label":"PER","start":0}]')],
     row=lambda number: {"text": f"{TEXT} {number}"},
+    snapshot=spans_snapshot,
+    flipped=('[[0, 2, "thing"]]', '[[0, 2, "thing"]]', "[]"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reading a file row by row in flat memory. All cells stay text; what cannot be read is told with its place."""
+"""Reading a file row by row in flat memory. All cells stay text; unreadable parts are reported with their position."""
 
 from datasets_app.datasets.importing.readers.archives import find_fault
 from datasets_app.datasets.importing.readers.encodings import ENCODINGS, Misfit, find_encoding, first_unreadable

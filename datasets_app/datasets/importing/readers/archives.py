@@ -30,8 +30,8 @@ MAGIC = {
     b"Rar!": "a RAR archive", b"\xfd7zXZ": "an xz file", b"\x28\xb5\x2f\xfd": "a Zstandard file",
 }  # fmt: skip
 DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, ValueError)
-READABLE = "CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel"
-SAVE_AS = "Save or export it as CSV (UTF-8) or JSONL, then upload that."
+READABLE = "CSV, TSV, JSONL, JSON, text, CoNLL, Parquet, or Excel"
+SAVE_AS = "Export it as CSV (UTF-8) or JSONL, then upload that file."
 
 
 class Fault(NamedTuple):
@@ -84,12 +84,12 @@ def check_gzip(path: Path, limit: int) -> None:
     with damage_told("The gzip file"):
         head = inner.head(4096)
     if head.startswith(b"PK\x03\x04") or head[257:262] == b"ustar" or head.startswith(b"\x1f\x8b"):
-        raise Unfit("The gzip file packs another archive.", "Upload what is inside, not packed twice.")
+        raise Unfit("The gzip file contains another archive.", "Upload the inner file directly.")
     if kind := foreign_kind(head):
-        raise Unfit(f"The gzip file packs {kind}, not {READABLE}.", SAVE_AS)
+        raise Unfit(f"The gzip file contains {kind}, not {READABLE}.", SAVE_AS)
     with damage_told("The gzip file"), gzip.open(path, "rb") as file:
         if not measure(file.read, path.stat().st_size, limit):
-            raise Unfit("The gzip file packs an empty file.", "Choose a file with at least one row.")
+            raise Unfit("The gzip file contains an empty file.", "Choose a file with at least one row.")
 
 
 def check_zip(path: Path, packed: int, limit: int, total: int = 0) -> int:
@@ -98,11 +98,11 @@ def check_zip(path: Path, packed: int, limit: int, total: int = 0) -> int:
     packed: bytes of the file that was uploaded, which may hold this workbook; total: what of it was unpacked before. Returns the new total.
     """
     if count_entries(path) > 2 * ENTRIES_LIMIT:
-        raise Unfit(f"The archive holds more than {ENTRIES_LIMIT:,} files.", "Put the rows into fewer files.")
+        raise Unfit(f"The archive has more than {ENTRIES_LIMIT:,} files.", "Put the rows into fewer files.")
     with damage_told("The archive"), zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         if len(infos) > ENTRIES_LIMIT:
-            raise Unfit(f"The archive holds {len(infos):,} files; at most {ENTRIES_LIMIT:,} are read.", "Put the rows into fewer files.")
+            raise Unfit(f"The archive has {len(infos):,} files; the limit is {ENTRIES_LIMIT:,}.", "Put the rows into fewer files.")
         workbook = any(info.filename == WORKBOOK for info in infos)
         for info in infos:
             check_entry(info)
@@ -130,30 +130,30 @@ def check_entry(info: zipfile.ZipInfo) -> None:
     name = shown(info.filename)
     parts = re.split(r"[/\\]", info.filename)
     if info.flag_bits & 0x1:
-        raise Unfit(f"{name} is encrypted.", "Pack it without a password.")
+        raise Unfit(f"{name} is encrypted.", "Create the archive without a password.")
     if is_link(info):
-        raise Unfit(f"{name} is a link, not a file.", "Pack the file that it points to.")
+        raise Unfit(f"{name} is a link, not a file.", "Add the file it points to.")
     if ".." in parts or not parts[0] or re.match(r"[A-Za-z]:", info.filename):
-        raise Unfit(f"{name} leads out of the archive.", "Pack the files under plain names.")
+        raise Unfit(f"{name} points outside the archive.", "Use plain file names.")
 
 
 def check_kinds(entries: list[str]) -> None:
     """Raises Unfit unless the entries are data of one kind, none of them packed again."""
     if not entries:
-        raise Unfit("The archive holds no file with data.", f"Pack {READABLE} files.")
+        raise Unfit("The archive has no data files.", f"Add {READABLE} files.")
     if len(set(entries)) < len(entries):
-        raise Unfit("The archive holds two files of the same name.", "Pack each file once.")
+        raise Unfit("The archive has two files with the same name.", "Add each file once.")
     kinds: dict[str, str] = {}
     for entry in entries:
         ending = entry.lower().rpartition(".")[2]
         if ending in PACKED:
-            raise Unfit(f"{shown(entry)} is an archive inside the archive.", "Pack the files themselves.")
+            raise Unfit(f"{shown(entry)} is an archive inside the archive.", "Add the files themselves.")
         if ending not in KINDS:
-            raise Unfit(f"{shown(entry)} is not {READABLE}.", "Leave it out of the archive.")
+            raise Unfit(f"{shown(entry)} isn't {READABLE}.", "Remove it from the archive.")
         kinds.setdefault(KINDS[ending], shown(entry))
     if len(kinds) > 1:
         (first, one), (second, other) = list(kinds.items())[:2]
-        raise Unfit(f"The archive mixes {first} ({one}) and {second} ({other}).", "Pack files of one kind only.")
+        raise Unfit(f"The archive mixes {first} ({one}) and {second} ({other}).", "Use files of one type only.")
 
 
 def check_sizes(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, limit: int, total: int, own_limit: int) -> int:
@@ -171,7 +171,7 @@ def measure(read: Callable[[int], bytes], packed: int, limit: int, total: int = 
     for chunk in iter(lambda: read(CHUNK), b""):
         total += len(chunk)
         if total > limit:
-            mend = "Split it, or have UPLOAD_MAX_MB raised by your administrator."
+            mend = "Split it, or ask your administrator to raise UPLOAD_MAX_MB."
             raise Unfit(f"It expands to more than {limit // 1024**2:,} MB.", mend)
         if total > RATIO_FROM and total > RATIO_LIMIT * packed:
             raise Unfit(f"It expands to more than {RATIO_LIMIT} times its size, so it's rejected.", SAVE_AS)
@@ -188,7 +188,7 @@ def check_member(member: Member, packed: int, limit: int, total: int) -> int:
             except Unfit as unfit:
                 raise Unfit(f"{member.name}: {unfit.fault.sentence}", unfit.fault.mend) from unfit
     if kind := foreign_kind(head):
-        raise Unfit(f"{member.name} is {kind}.", "Leave it out of the archive.")
+        raise Unfit(f"{member.name} is {kind}.", "Remove it from the archive.")
     return total
 
 
@@ -198,4 +198,4 @@ def damage_told(what: str) -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
-        raise Unfit(f"{what} is damaged or breaks off.", "Pack it anew and upload it again.") from error
+        raise Unfit(f"{what} is damaged or truncated.", "Create it again and upload it again.") from error

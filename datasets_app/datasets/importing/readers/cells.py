@@ -16,7 +16,7 @@ csv.field_size_limit(CELL_LIMIT)
 
 
 def header(member: Member, reading: Reading) -> Header:
-    """The names of the columns: from the first row, or made up where there is no header."""
+    """The names of the columns: from the first row, or generated without a header."""
     with open_text(member, reading.encoding) as file:
         for _, cells in cells_of(Lines(file), reading):
             if isinstance(cells, Problem):
@@ -38,7 +38,7 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 yield cells
             elif len(cells) != width:
                 sentence = f"Line {line:,} has {len(cells):,} {'cell' if len(cells) == 1 else 'cells'}; there are {width:,} columns."
-                yield Problem(line, "ragged", sentence, "Quote cells that hold the delimiter, or choose another delimiter.")
+                yield Problem(line, "ragged", sentence, "Quote cells that contain the delimiter, or choose another delimiter.")
             else:
                 yield checked(Row(line, dict(zip(columns, cells, strict=True))))
 
@@ -68,12 +68,10 @@ def quoting_problem(first: int, last: int, error: str) -> Problem:
     """What the csv module could not read, in words."""
     where = f"Line {first:,}" if first == last else f"The row in lines {first:,} to {last:,}"
     if "field limit" in error:
-        sentence = f"{where} has a cell of more than {CELL_LIMIT:,} characters; perhaps a quote is not closed."
+        sentence = f"{where} has a cell of more than {CELL_LIMIT:,} characters; a quote may be unclosed."
         return Problem(first, "long_cell", sentence, "Close the quote, or shorten the cell.")
     if "unexpected end" in error:
-        return Problem(first, "quoting", f"The quote that opens in line {first:,} is not closed before the file ends.", "Close the quote.")
+        return Problem(first, "quoting", f"The quote opened in line {first:,} isn't closed.", "Close the quote.")
     if "new-line" in error:
-        return Problem(first, "quoting", f"{where} has a carriage return outside quotes.", "Put the cell into quotes.")
-    return Problem(
-        first, "quoting", f"{where} has a quote inside a quoted cell that is not doubled.", 'Write "" for a quote inside quotes.'
-    )
+        return Problem(first, "quoting", f"{where} has a carriage return outside quotes.", "Quote the cell.")
+    return Problem(first, "quoting", f"{where} has an unescaped quote inside a quoted cell.", 'Write "" for a quote inside quotes.')

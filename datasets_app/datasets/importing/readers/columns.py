@@ -24,14 +24,14 @@ BATCH, VALUES = 500, 100_000  # rows, and values of any one column, that are in 
 ROWS_LIMIT = 20_000_000  # of a file; also values of any one column of a row group
 GROUP_LIMIT = 2_000_000_000  # bytes of one unpacked row group
 READ = 1 << 20  # packed bytes of a column that are in memory at once
-MEND = "Write it anew with pyarrow, polars or datasets, or export CSV or JSONL."
+MEND = "Write it again with pyarrow, polars, or datasets, or export CSV or JSONL."
 
 
 def header(member: Member, reading: Reading) -> Header:
     """The names of the flat columns; columns of bytes are named as left out."""
     with member.local() as path, opened(path) as file:
         if file is None:
-            return unreadable("This is not a Parquet file, or it is damaged.", MEND)
+            return unreadable("This isn't a Parquet file, or it's damaged.", MEND)
         if fault := too_large(file, path.stat().st_size):
             return unreadable(fault, "Split it, or export CSV or JSONL.")
         found = list(leaves(file.schema_arrow))
@@ -39,11 +39,11 @@ def header(member: Member, reading: Reading) -> Header:
         dropped = [name for name, kind in found if is_bytes(kind)]
     problems = []
     if dropped:
-        sentence = f"{named_list(dropped)} {'holds' if len(dropped) == 1 else 'hold'} bytes and cannot be read."
-        problems.append(Problem(0, "header", sentence, "Nothing, if only texts matter."))
+        sentence = f"{named_list(dropped)} {'has' if len(dropped) == 1 else 'have'} bytes, which aren't supported."
+        problems.append(Problem(0, "header", sentence, "No action needed if you only use texts."))
     if len(columns) > COLUMNS_LIMIT:
-        sentence = f"The file has {len(columns):,} columns; at most {COLUMNS_LIMIT} can be read."
-        problems.append(Problem(0, "header", sentence, "Leave out columns.", blocks=True))
+        sentence = f"The file has {len(columns):,} columns; the limit is {COLUMNS_LIMIT}."
+        problems.append(Problem(0, "header", sentence, "Remove columns.", blocks=True))
     return Header(tuple(columns[:COLUMNS_LIMIT]), tuple(problems))
 
 
@@ -81,7 +81,7 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
-    """The file, or None where it is no Parquet file. Its texts are read as numbers into a list of those that differ."""
+    """The file, or None if it isn't a Parquet file. Its texts are read as numbers into a list of those that differ."""
     try:
         found = pq.read_metadata(path)
         texts = [
@@ -121,13 +121,13 @@ def too_large(file: pq.ParquetFile, packed: int) -> str:
     """Why the file is not read, by what it says of itself, or the empty text. packed: its bytes."""
     found, sizes = file.metadata, [file.metadata.row_group(at).total_byte_size for at in range(file.metadata.num_row_groups)]
     if found.num_rows > ROWS_LIMIT:
-        return f"The file has {found.num_rows:,} rows; at most {ROWS_LIMIT:,} are read."
+        return f"The file has {found.num_rows:,} rows; the limit is {ROWS_LIMIT:,}."
     if sizes and max(sizes) > GROUP_LIMIT:
         return f"A row group expands to {max(sizes) // 1024**2:,} MB."
     if sum(sizes) > max(RATIO_FROM, RATIO_LIMIT * packed):
         return f"The file expands to more than {RATIO_LIMIT} times its size, so it's rejected."
     values = max((each.num_values for each in chunks(file)), default=0)
-    return f"A row group has {values:,} values in one column; at most {ROWS_LIMIT:,} are read." if values > ROWS_LIMIT else ""
+    return f"A row group has {values:,} values in one column; the limit is {ROWS_LIMIT:,}." if values > ROWS_LIMIT else ""
 
 
 def batch_size(file: pq.ParquetFile) -> int:
@@ -164,7 +164,7 @@ def leaves(fields: Any, prefix: str = "") -> Iterator[tuple[str, pa.DataType]]:
 
 
 def is_bytes(kind: pa.DataType) -> bool:
-    """Whether values are bytes that are no text."""
+    """Whether values are binary."""
     if pa.types.is_dictionary(kind):
         return is_bytes(kind.value_type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
@@ -231,7 +231,7 @@ def names_of(feature: Any) -> list[str]:
 
 
 def class_name(cell: str, names: list[str] | None) -> str:
-    """The names behind a class number or a list of them; -1 says that there is none. What is no such number stays as it is."""
+    """The names behind a class number or a list of them; -1 means none. Other values stay unchanged."""
     if names and cell.startswith("[") and re.fullmatch(r"\[[\d\s,-]*\]", cell):
         return json.dumps([class_name(each.strip(), names) for each in cell[1:-1].split(",") if each.strip()], ensure_ascii=False)
     if not names or len(cell) > 9 or not cell.removeprefix("-").isdecimal():

@@ -31,7 +31,7 @@ WAIT_MS = 50  # between two looks at the time that the other process takes
 PROGRAM = (sys.executable, "-m", "datasets_app.datasets.importing.confinement")
 LEAN = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 MEND = {
-    "parquet": "Write it again with pyarrow, polars or datasets, in smaller row groups, or export CSV or JSONL.",
+    "parquet": "Write it again with pyarrow, polars, or datasets, in smaller row groups, or export CSV or JSONL.",
     "xlsx": "Save it as CSV (UTF-8), or split it.",
 }
 Message = dict[str, Any]
@@ -61,7 +61,7 @@ class Server:
                     return here
                 here.close()
                 self.stop()
-        raise OSError("No process that reads files can be started.")
+        raise OSError("The process that reads files couldn't be started.")
 
     def running(self) -> socket.socket:
         """The control socket of a process that runs."""
@@ -160,7 +160,7 @@ def describe(key: Key, _changed: int, _size: int) -> tuple[Header, int]:
 
 
 def refused(end: str, kind: str, last: int) -> Problem:
-    """Why a file was not read to its end. end: what its reader said, or "slow", or "lost" where it went without a word."""
+    """Why a file was not read to its end. end: the reader's message, "slow", or "lost" if it crashed."""
     if end == "slow":
         sentence = f"The file was rejected: reading stalled after row {last:,}."
         return Problem(last + 1, "slow", sentence, MEND[kind], blocks=True)
@@ -195,7 +195,7 @@ class Child:
         self.pid, self.seen, self.step, self.late = pid, 0.0, 0.0, False
 
     def look(self) -> None:
-        """Count what it took since the last look, for whoever waits."""
+        """Count what it took since the last look, for the caller."""
         with suppress(psutil.Error):
             times = psutil.Process(self.pid).cpu_times()
             now = times.user + times.system
@@ -212,7 +212,7 @@ def received(line: socket.socket, child: Child | None) -> Message | None:
     size = exactly(line, 4, child)
     content = exactly(line, int.from_bytes(size, "little"), child) if size else None
     if content and child:
-        child.look()  # also where it never keeps anybody waiting
+        child.look()  # also if it never blocks
     return json.loads(content.decode("utf-8", "surrogatepass")) if content else None
 
 

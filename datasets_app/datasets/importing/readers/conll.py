@@ -23,12 +23,12 @@ Token = tuple[int, str, str]  # line, word, tag
 
 
 def header(member: Member, reading: Reading) -> Header:
-    """The columns that the format has by itself."""
+    """The fixed columns of the format."""
     return Header(("text", "spans"))
 
 
 def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
-    """A row for each sentence; a Problem in the place of one with a line that is no token and tag."""
+    """A row for each sentence; a Problem in the place of one with a line that isn't a token and tag."""
     sentence: list[Token] = []
     broken: Problem | None = None
     last = length = 0
@@ -49,8 +49,8 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 length += len(found[1]) + 1
             if length > TEXT_LIMIT:
                 sentence, length = [], 0
-                told = f"The sentence that begins before line {number:,} has more than {TEXT_LIMIT:,} characters."
-                broken = Problem(number, "long_text", told, "Put a blank line after each sentence.")
+                told = f"The sentence that starts before line {number:,} has more than {TEXT_LIMIT:,} characters."
+                broken = Problem(number, "long_text", told, "Add a blank line after each sentence.")
         yield from ended(sentence, broken)
 
 
@@ -64,7 +64,7 @@ def token(number: int, text: str) -> Token | Problem:
     parts = text.split("\t") if "\t" in text else text.split()
     word, tag = parts[0].strip(), parts[-1].strip()
     if len(parts) < 2 or not word or not TAG.fullmatch(tag):
-        return Problem(number, "tag", f"Line {number:,} is no token with a tag such as O or B-PER.", "Write the tag in the last column.")
+        return Problem(number, "tag", f"Line {number:,} isn't a token with a tag such as O or B-PER.", "Put the tag in the last column.")
     return number, word, tag
 
 

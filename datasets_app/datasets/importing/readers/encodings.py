@@ -33,7 +33,7 @@ MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 
 
 class Misfit(NamedTuple):
-    """The first line whose bytes do not fit. member: the file inside an archive that it stands in."""
+    """The first line whose bytes do not fit. member: the file inside an archive that contains it."""
 
     line: int
     member: str = ""

@@ -18,7 +18,7 @@ SPLIT = "split"  # the column that the names of files make
 
 
 class Parser(Protocol):
-    """What each module for a kind of file brings."""
+    """The interface of each file reader."""
 
     def header(self, member: Member, reading: Reading) -> Header:
         """The columns of one file."""
@@ -61,8 +61,8 @@ def header(path: Path, reading: Reading) -> Header:
     if any(member.split for member in source.members) and SPLIT not in names:
         names[SPLIT] = None
     if len(names) > COLUMNS_LIMIT:
-        sentence = f"The files have {len(names):,} different columns together; at most {COLUMNS_LIMIT} can be read."
-        problems.append(Problem(0, "header", sentence, "Pack files with the same columns.", blocks=True))
+        sentence = f"The files have {len(names):,} different columns in total; the limit is {COLUMNS_LIMIT}."
+        problems.append(Problem(0, "header", sentence, "Use files with the same columns.", blocks=True))
     return Header(tuple(names)[:COLUMNS_LIMIT], tuple(problems))
 
 
@@ -70,11 +70,11 @@ def missing(member: Member, found: Header, names: dict[str, None]) -> Problem:
     """A file that lacks columns of the others."""
     lacking = [repr(name) for name in names if name not in found.columns]
     sentence = f"{member.name} has no column {', '.join(lacking[:5])}; its rows are empty there."
-    return Problem(0, "header", sentence, "Nothing, if that is right.", member=member.name)
+    return Problem(0, "header", sentence, "No action needed if that's right.", member=member.name)
 
 
 def read_rows(path: Path, reading: Reading) -> Iterator[Row | Problem]:
-    """Every row of the file in order, and a Problem in the place of each that cannot be read; `header` tells those of the header."""
+    """Every row of the file in order, and a Problem in the place of each that cannot be read; `header` gives those of the header."""
     source = open_source(path)
     parser = PARSER_OF[reading.parser]
     for member in source.members:

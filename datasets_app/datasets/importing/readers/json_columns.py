@@ -2,7 +2,7 @@
 
     {"text": ["a", "b"], "label": [0, 1]}        {"text": {"0": "a", "1": "b"}, "label": {"0": 0, "1": 1}}
 
-The columns stand one behind the other, so each is written to a file of its own with one value a line, and these are read side by side:
+The columns follow one another, so each is written to a file of its own with one value a line, and these are read side by side:
 memory holds one value of a column, not the column.
 """
 
@@ -26,7 +26,7 @@ from datasets_app.datasets.importing.readers.watching import step
 from datasets_app.datasets.importing.report import Problem
 
 KEPT_BYTES = 64_000_000  # of an uploaded file whose columns are kept on disk for the next reading
-MEND = "Write it again as a list of objects (pandas: orient='records'), or as one object a line."
+MEND = "Write it again as a list of objects (pandas: orient='records'), or as one object per line."
 CLOSING = {"[": "]", "{": "}"}
 
 
@@ -45,7 +45,7 @@ class Columns:
 
 
 class Broken(Exception):
-    """A file that is no object of columns. Holds the sentence."""
+    """A file that isn't an object of columns. Holds the sentence."""
 
 
 def header(member: Member, reading: Reading) -> Header:
@@ -54,8 +54,10 @@ def header(member: Member, reading: Reading) -> Header:
         if columns.fault:
             return Header((), (columns.fault,))
         found = keys(row for row in side_by_side(columns))
-        sentence = "{!r} is not a list with a value for each row, so it's left out."
-        left = tuple(Problem(0, "left_out", sentence.format(name), "Nothing, if that is right.", notice=True) for name in columns.left)
+        sentence = "{!r} isn't a list with one value per row, so it's ignored."
+        left = tuple(
+            Problem(0, "left_out", sentence.format(name), "No action needed if that's right.", notice=True) for name in columns.left
+        )
         return Header(found.columns, (*found.problems, *left))
 
 
@@ -102,7 +104,7 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "A value is nested too deeply."
     said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
-    return f"The file is not one JSON object of columns ({said})."
+    return f"The file isn't one JSON object of columns ({said})."
 
 
 def lay_out(window: Window, columns: Columns) -> None:
@@ -113,7 +115,7 @@ def lay_out(window: Window, columns: Columns) -> None:
         name = str(window.value())
         expect(window, ":")
         if name in (*columns.names, *columns.left):
-            raise Broken(f"The file names the column {name[:200]!r} twice.")
+            raise Broken(f"The file has the column {name[:200]!r} twice.")
         if window.peek() not in CLOSING:
             window.value()
             columns.left.append(name)
@@ -132,11 +134,11 @@ def lay_out(window: Window, columns: Columns) -> None:
     if window.peek():
         raise Broken("The file has extra text after the JSON object.")
     if not columns.names:
-        raise Broken("The file is one JSON object, and no key of it has a list of values.")
+        raise Broken("The file is one JSON object, and none of its keys has a list of values.")
 
 
 def unequal(first: str, name: str, one: tuple[int, bytes] | None, other: tuple[int, bytes]) -> str:
-    """Why two columns do not stand side by side."""
+    """Why two columns can't be aligned."""
     if one and one[0] != other[0]:
         return f"The column {first[:200]!r} has {one[0]:,} values, {name[:200]!r} has {other[0]:,}."
     return f"The columns {first[:200]!r} and {name[:200]!r} don't name the same rows in the same order."
@@ -183,7 +185,7 @@ def side_by_side(columns: Columns) -> Iterator[Row | Problem]:
                 for name, line in zip(columns.names, lines, strict=True):
                     flatten(name, DECODER.decode(line), flat)
             except RecursionError:
-                yield Problem(number, "json", f"Row {number:,} is nested too deeply.", "Keep objects flatter.")
+                yield Problem(number, "json", f"Row {number:,} is nested too deeply.", "Flatten the objects.")
                 continue
             yield checked(Row(number, flat), "Row")
 

@@ -22,8 +22,8 @@ from datasets_app.datasets.rules import place
 SAMPLE = 1_000  # objects whose keys are taken as the columns
 BLOCK = 1 << 18  # characters read at once
 BLANK = " \t\n\r\ufeff"
-WHOLE = "Put one whole JSON object on each line."
-LIST = "Write the file anew as one list of objects, or as one object a line."
+WHOLE = "Put one complete JSON object on each line."
+LIST = "Write the file again as one list of objects, or as one object per line."
 
 
 class Pairs(dict[str, Any]):
@@ -34,7 +34,7 @@ def unique_pairs(pairs: list[tuple[str, Any]]) -> Pairs:
     """An object, unless it names a key twice. Raises ValueError."""
     found = Pairs(pairs)
     if len(found) != len(pairs):
-        raise ValueError("names a key twice")
+        raise ValueError("has a duplicate key")
     return found
 
 
@@ -73,7 +73,7 @@ def row_of(number: int, found: Pairs, where: str) -> Row | Problem:
     try:
         flatten("", found, flat)
     except RecursionError:
-        return Problem(number, "json", f"{where} {number:,} is nested too deeply.", "Keep objects flatter.")
+        return Problem(number, "json", f"{where} {number:,} is nested too deeply.", "Flatten the objects.")
     return checked(Row(number, flat), where)
 
 
@@ -89,15 +89,19 @@ def one_line(text: str, line: int) -> Pairs | Problem:
         value = DECODER.decode(text)
     except json.JSONDecodeError as error:
         if line == 1 and text.startswith("["):
-            return Problem(line, "json", "The file is one JSON list, not one object a line.", "Choose the parser JSON: a list of objects.")
-        return Problem(line, "json", f"Line {line:,} is not JSON: {error.msg.lower()} at character {error.pos + 1:,}.", WHOLE)
+            return Problem(
+                line, "json", "The file is one JSON list, not one object per line.", "Choose the parser JSON: a list of objects."
+            )
+        return Problem(line, "json", f"Line {line:,} isn't valid JSON: {error.msg.lower()} at character {error.pos + 1:,}.", WHOLE)
     except RecursionError:
         return Problem(line, "json", f"Line {line:,} is nested too deeply.", WHOLE)
     except ValueError as error:
-        return Problem(line, "json", f"Line {line:,} {error}.", "Keep one of the two.")
+        return Problem(line, "json", f"Line {line:,} {error}.", "Remove one of the two.")
     if not isinstance(value, Pairs):
         if line == 1 and isinstance(value, list):
-            return Problem(line, "json", "The file is one JSON list, not one object a line.", "Choose the parser JSON: a list of objects.")
+            return Problem(
+                line, "json", "The file is one JSON list, not one object per line.", "Choose the parser JSON: a list of objects."
+            )
         return Problem(line, "json", f"Line {line:,} is JSON, but not an object.", WHOLE)
     return value
 
@@ -151,10 +155,10 @@ class Window:
 
 
 def listed(file: io.TextIOBase) -> Iterator[Found]:
-    """The objects of one list. What breaks the list blocks the file: nothing behind it can be told apart."""
+    """The objects of one list. What breaks the list blocks the file: nothing after it can be parsed."""
     window = Window(file)
     if window.peek() != "[":
-        yield 0, Problem(0, "json", "The file is not one JSON list.", "Choose the parser JSONL if it has one object a line.", blocks=True)
+        yield 0, Problem(0, "json", "The file isn't one JSON list.", "If it has one object per line, choose the parser JSONL.", blocks=True)
         return
     window.at += 1
     number = 0
@@ -166,14 +170,14 @@ def listed(file: io.TextIOBase) -> Iterator[Found]:
             yield number, broken(number, error)
             return
         except ValueError as error:
-            found = Problem(number, "json", f"Object {number:,} {error}.", "Keep one of the two.")
+            found = Problem(number, "json", f"Object {number:,} {error}.", "Remove one of the two.")
         yield number, found
         if window.peek() == ",":
             window.at += 1
         elif window.peek() != "]":
             break
     if window.peek() != "]":
-        sentence = f"The list breaks off behind object {number:,}." if number else "The list breaks off at its beginning."
+        sentence = f"The list is truncated after object {number:,}." if number else "The list is truncated at its start."
         yield number, Problem(number, "json", sentence, LIST, blocks=True)
 
 
@@ -181,7 +185,7 @@ def object_of(value: Any, number: int) -> Pairs | Problem:
     """An entry of a list, which has to be an object."""
     if isinstance(value, Pairs):
         return value
-    return Problem(number, "json", f"Entry {number:,} of the list is not an object.", "Make every entry an object.")
+    return Problem(number, "json", f"Entry {number:,} of the list isn't an object.", "Make every entry an object.")
 
 
 def broken(number: int, error: Exception) -> Problem:
@@ -189,9 +193,9 @@ def broken(number: int, error: Exception) -> Problem:
     if isinstance(error, OverflowError):
         return Problem(number, "long_line", f"Object {number:,} is longer than {LINE_LIMIT:,} characters.", "Shorten it.", blocks=True)
     if isinstance(error, RecursionError):
-        return Problem(number, "json", f"Object {number:,} is nested too deeply.", "Keep objects flatter.", blocks=True)
+        return Problem(number, "json", f"Object {number:,} is nested too deeply.", "Flatten the objects.", blocks=True)
     said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else "broken"
-    return Problem(number, "json", f"Object {number:,} is not JSON ({said}), so nothing from there on can be read.", LIST, blocks=True)
+    return Problem(number, "json", f"Object {number:,} isn't valid JSON ({said}); nothing after it can be read.", LIST, blocks=True)
 
 
 def flatten(prefix: str, value: Any, flat: dict[str, str]) -> None:
@@ -234,6 +238,6 @@ def keys(found: Iterable[Row | Problem]) -> Header:
             columns |= dict.fromkeys(row.values)
         if len(columns) > COLUMNS_LIMIT:
             sentence = f"The first rows have more than {COLUMNS_LIMIT} different keys."
-            problems = (Problem(0, "header", sentence, "Leave out keys that are not needed.", blocks=True),)
+            problems = (Problem(0, "header", sentence, "Remove unneeded keys.", blocks=True),)
             break
     return Header(tuple(columns)[:COLUMNS_LIMIT], problems)

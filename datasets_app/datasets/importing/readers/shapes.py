@@ -9,22 +9,22 @@ from datasets_app.datasets.importing.report import Problem
 from lifecycle.runtime.task_types.inputs import Cell
 
 PARSERS = {
-    "csv": "CSV: cells may be quoted",
-    "tsv": "TSV: quotes are plain characters",
-    "jsonl": "JSONL: one object a line",
+    "csv": "CSV: quoted cells",
+    "tsv": "TSV: literal quotes",
+    "jsonl": "JSONL: one object per line",
     "json": "JSON: a list of objects",
     "json_columns": "JSON: an object of columns",
-    "txt": "Plain text: one text a line",
+    "txt": "Plain text: one text per line",
     "fasttext": "fastText: __label__name and the text",
-    "conll": "CoNLL: a token a line, with its tag in the last column",
-    "doccano": "doccano: JSONL, also a zip with a file for each person",
-    "labelstudio": "Label Studio: JSON of tasks, or JSON_MIN",
-    "prodigy": "Prodigy: JSONL of classes or spans",
+    "conll": "CoNLL: one token per line, tag in the last column",
+    "doccano": "doccano: JSONL, or a zip with one file per person",
+    "labelstudio": "Label Studio: tasks as JSON, or JSON_MIN",
+    "prodigy": "Prodigy: JSONL with labels or spans",
     "argilla": "Argilla: records, flattened or not",
     "parquet": "Parquet",
     "xlsx": "Excel workbook (.xlsx)",
 }
-BINARY = ("parquet", "xlsx")  # kinds that are told by their first bytes and have no encoding
+BINARY = ("parquet", "xlsx")  # types recognized by their first bytes, without an encoding
 TEXTUAL = tuple(parser for parser in PARSERS if parser not in BINARY)
 WITH_HEADER = ("csv", "tsv", "xlsx")
 DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Bar"}
@@ -43,10 +43,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one person, or one model, said of a row in the tool that it comes from. cells: by column of the question.
+    """An annotation or prediction of a row in its source tool. cells: by column of the question.
 
-    person: an e-mail address, a name or a number, or the model's name; empty where the file does not say. score: of a model, 0 to 1.
-    gold: the tool calls it ground truth. seconds, at: how long it took and when, as the file writes them.
+    person: an e-mail address, a name or a number, or the model's name; empty if not given. score: of a model, 0 to 1.
+    gold: marked as ground truth in the tool. seconds, at: how long it took and when, as the file writes them.
     """
 
     person: str
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """All that was said of a row in another tool: by people, and by models."""
+    """All annotations and predictions of a row in another tool."""
 
     answers: tuple[Answer, ...] = ()
     guesses: tuple[Answer, ...] = ()
@@ -69,8 +69,8 @@ class Brought:
 class Row(NamedTuple):
     """One row. line: its first physical line, or its number where the format has no lines; from 1. values: text by column.
 
-    member: the file inside an archive that it stands in. brought: of a row of another labeling tool; the columns of its questions show
-    its answers in `values`, to be looked at.
+    member: the file inside an archive that contains it. brought: of a row of another labeling tool; the columns of its questions show
+    its answers in `values`, for review.
     """
 
     line: int
@@ -88,20 +88,20 @@ class Header:
 
 
 def named(cells: list[str], at: str = "Line 1") -> Header:
-    """A header row with every name made unique and none empty; what had to be changed is told. at: where it stands."""
+    """A header row with every name made unique and none empty; changes are reported. at: its position."""
     columns: list[str] = []
     problems: list[Problem] = []
     for number, cell in enumerate(cells, start=1):
         name = cell.strip().replace("\0", "")[:200] or f"column {number}"
         if name in columns:
             fresh = next(f"{name} ({count})" for count in range(2, len(cells) + 2) if f"{name} ({count})" not in columns)
-            sentence = f"{at} names two columns {name!r}; the second is called {fresh!r} here."
-            problems.append(Problem(1, "header", sentence, "Check which of the two is mapped, or rename one in the file."))
+            sentence = f"{at} has two columns named {name!r}; the second is called {fresh!r} here."
+            problems.append(Problem(1, "header", sentence, "Check which one is mapped, or rename one in the file."))
             name = fresh
         columns.append(name)
     if len(columns) > COLUMNS_LIMIT:
-        sentence = f"{at} has {len(columns):,} columns; at most {COLUMNS_LIMIT} can be read."
-        problems.append(Problem(1, "header", sentence, "Choose another delimiter, or leave out columns.", blocks=True))
+        sentence = f"{at} has {len(columns):,} columns; the limit is {COLUMNS_LIMIT}."
+        problems.append(Problem(1, "header", sentence, "Choose another delimiter, or remove columns.", blocks=True))
     return Header(tuple(columns[:COLUMNS_LIMIT]), tuple(problems))
 
 

@@ -23,7 +23,7 @@ from datasets_app.datasets.importing.report import Problem
 ROWS_LIMIT = 1_048_576  # of one sheet, whatever numbers a file gives to its rows
 WIDTH = COLUMNS_LIMIT + 1  # cells of a row that are looked at
 DAMAGED = (InvalidFileException, zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, OSError, EOFError, IndexError)
-MEND = "Open it in a spreadsheet program and save it anew as .xlsx or as CSV (UTF-8)."
+MEND = "Open it in a spreadsheet program and save it again as .xlsx or CSV (UTF-8)."
 Cells = list[str]
 
 
@@ -31,7 +31,7 @@ def header(member: Member, reading: Reading) -> Header:
     """The names of the columns: the first row that is not empty. Other sheets are named as not read."""
     with member.local() as path, opened(path) as workbook:
         if workbook is None or not workbook.worksheets:
-            return unreadable("This is not an Excel workbook with a sheet, or it is damaged.", MEND)
+            return unreadable("This isn't an Excel workbook with a sheet, or it's damaged.", MEND)
         sheet, *others = workbook.worksheets
         try:
             number, cells = next(filled(sheet), (1, []))
@@ -40,7 +40,7 @@ def header(member: Member, reading: Reading) -> Header:
         found = named(cells, f"Row {number:,}") if reading.has_header else numbered(len(cells))
         if others:
             titles = ", ".join(repr(other.title) for other in others[:5])
-            sentence = f"The sheet {sheet.title!r} is read; {titles} {'is' if len(others) == 1 else 'are'} not."
+            sentence = f"Only sheet {sheet.title!r} is read; {titles} {'is' if len(others) == 1 else 'are'} ignored."
             note = Problem(0, "header", sentence, "To read another sheet, move it to the front and upload the file again.")
             found = Header(found.columns, (note, *found.problems))
         return found

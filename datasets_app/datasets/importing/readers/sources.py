@@ -25,7 +25,7 @@ CHUNK = 1 << 20
 LOCAL_HEADER, LENGTHS = 30, struct.Struct("<HH")  # the bytes before a packed file; they end in the lengths of two more fields
 CARD_LIMIT = 1_000_000  # bytes of a README that are looked at
 WORKBOOK = "xl/workbook.xml"
-# What lies beside data and is no data: read-me files, licences, lists of classes, what systems leave behind.
+# Files next to the data that aren't data: read-me files, licences, lists of classes, system files.
 COMPANIONS = re.compile(
     r"(^|/)(\.[^/]*|__MACOSX(/.*)?|(readme|licen[cs]e|copying)[^/]*"
     r"|(classes|labels|categories|label_names)\.(txt|json)|(dataset_infos?|dataset_dict|state|config|metadata)\.json|Thumbs\.db"
@@ -142,7 +142,7 @@ def order(entry: str) -> tuple[int, str]:
     """Train before validation before test, then by name."""
     words = SPLIT_NAMES.findall(entry)
     word = words[-1].lower()[:2] if words else ""
-    whole = entry.rpartition("/")[2].lower() == "all.jsonl"  # what a project says as a whole stands before what each person says
+    whole = entry.rpartition("/")[2].lower() == "all.jsonl"  # project-wide files before files per person
     return ({"tr": 0, "va": 1, "de": 1, "te": 2}.get(word, 3 + (not whole)), entry)
 
 
@@ -176,7 +176,7 @@ def card_names(archive: zipfile.ZipFile, entries: list[str]) -> Names:
 
 
 def plain_yaml(text: str) -> object:
-    """YAML without aliases, by which a few lines can stand for a billion. Raises YAMLError."""
+    """YAML without aliases, which can expand a few lines to billions. Raises YAMLError."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=loader)):
         raise yaml.YAMLError("It has aliases.")

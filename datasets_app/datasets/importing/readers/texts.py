@@ -15,7 +15,7 @@ PREFIX = "__label__"
 
 
 def header(member: Member, reading: Reading) -> Header:
-    """The columns that the format has by itself."""
+    """The fixed columns of the format."""
     return Header(("label", "text") if reading.parser == "fasttext" else ("text",))
 
 
@@ -27,10 +27,10 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 yield line
                 continue
             text = line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")
-            yield checked(labelled(number, text) if reading.parser == "fasttext" else Row(number, {"text": text}))
+            yield checked(labeled(number, text) if reading.parser == "fasttext" else Row(number, {"text": text}))
 
 
-def labelled(number: int, line: str) -> Row:
+def labeled(number: int, line: str) -> Row:
     """A line of fastText: its labels, several as a JSON list, then the text."""
     labels: list[str] = []
     rest = line.lstrip()

@@ -1,6 +1,6 @@
-"""Reading that somebody waits for: asked between two steps, it ends as soon as it has taken too long or is no longer wanted.
+"""Reading with a time limit: checked between steps, it ends when it takes too long or is no longer wanted.
 
-A file's size says nothing about the time that it takes: 30 kB of Parquet can hold five million rows. So whoever reads is watched.
+A file's size doesn't predict its reading time: 30 kB of Parquet can hold five million rows. So whoever reads is watched.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ elsewhere: ContextVar[deque[float]] = ContextVar("elsewhere", default=deque(maxl
 
 
 class TooSlow(Exception):
-    """Reading took longer than whoever waits for it would wait."""
+    """Reading took longer than the limit."""
 
 
 def step() -> None:
@@ -46,8 +46,9 @@ def watched(look: Look) -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Somebody waits: reading raises TooSlow once this thread, and what reads for it, has worked for so many seconds, not counting those in
-    which the machine does something else."""
+    """Set a limit: reading raises TooSlow once this thread, and what reads for it, has worked for so many seconds, not counting those in
+    which the machine does something else.
+    """
     end = time.thread_time() + seconds
     others: deque[float] = deque()
 

@@ -16,9 +16,10 @@ MARKS = {State.QUEUED: "wait", State.RUNNING: "live", State.SUCCEEDED: "ok", Sta
 SUBJECTS = {
     "training": "run", "training.next_trial": "sweep", "training.estimate": "estimate", "training.keep_base": "base models",
     "evaluation": "evaluation", "evaluation.compare": "comparison", "snapshots": "dataset version", "scanning": "scan",
-    "datasets": "upload", "datasets.count_slice": "slice", "datasets.export": "exports", "labeling": "queue",
-    "labeling.apply_rules": "labeling functions", "labeling.move_decisions": "label schema", "labeling.export": "export",
-    "labeling.look_through": "corrected labels", "labeling.correct": "corrected labels", "catalog": "version",
+    "datasets": "upload", "datasets.count_slice": "slice", "datasets.export": "exports",
+    "queues": "queue", "quality": "queue", "review": "queue", "assist": "queue",
+    "assist.apply_rules": "labeling functions", "review.move_decisions": "label schema", "exchange.export": "export",
+    "exchange.look_through": "corrected labels", "exchange.correct": "corrected labels", "catalog": "version",
     "catalog.register": "model", "promotions": "request", "drift": "drift", "trace": "prediction",
 }  # fmt: skip
 

@@ -39,16 +39,14 @@ class Computation:
 
 
 COMPUTATIONS = {
-    Analysis.Kind.CLUSTERS: Computation("Group the errors of a model", "evaluation.evaluate", clustering.check, clustering.compute),
+    Analysis.Kind.CLUSTERS: Computation("Cluster errors", "evaluation.evaluate", clustering.check, clustering.compute),
     Analysis.Kind.MEMBERSHIP: Computation(
-        "Try to tell training rows", "evaluation.evaluate", leaking.check, leaking.compute, Queue.EVALUATION
+        "Run membership-inference test", "evaluation.evaluate", leaking.check, leaking.compute, Queue.EVALUATION
     ),
     Analysis.Kind.ROBUSTNESS: Computation(
-        "Have a model answer disturbed texts", "evaluation.evaluate", disturbing.check, disturbing.compute, Queue.EVALUATION
+        "Run robustness test", "evaluation.evaluate", disturbing.check, disturbing.compute, Queue.EVALUATION
     ),
-    Analysis.Kind.WORDS: Computation(
-        "Find the words that speak for an answer", "datasets.read_samples", explaining.check, explaining.compute
-    ),
+    Analysis.Kind.WORDS: Computation("Explain prediction", "datasets.read_samples", explaining.check, explaining.compute),
 }
 
 
@@ -63,7 +61,7 @@ def analyse(*, evaluation: Evaluation, kind: Analysis.Kind, actor: User, item: s
     require(actor, computation.needs, evaluation)
     computation.check(evaluation, item)
     if queries.analysis(evaluation, kind, item) is not None:
-        raise Conflict(f"Known already: {kind.label} of {evaluation.run} on {evaluation.split}. What was found never changes.")
+        raise Conflict(f"The {kind.label} of {evaluation.run} on {evaluation.split} already exists and never changes.")
     key = f"analyse:{evaluation.uuid}:{kind.value}:{item}"
     if not Job.objects.filter(key=key, state__in=[State.QUEUED, State.RUNNING]).exists():
         record(actor, Verb.ANALYSIS_REQUESTED, evaluation, project=evaluation.run.project.uuid, kind=kind.value, item=item or None)

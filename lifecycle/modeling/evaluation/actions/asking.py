@@ -11,8 +11,8 @@ from django.db import transaction
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.models import Queue
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.evaluation import compare, queries, side_by_side
 from lifecycle.modeling.evaluation.models import Evaluation, SideBySide
@@ -44,11 +44,11 @@ def ask_people(
     require(actor, "labeling.manage", dataset)
     if key and (known := SideBySide.objects.filter(created_by=actor, key=key).first()):
         if (known.first_id, known.second_id) != (first.pk, second.pk):
-            raise Conflict("This key has put two others side by side.", next_step="Send a new key.")
+            raise Conflict("This key was already used for another comparison.", next_step="Send a new key.")
         return known
     if not LEAST <= pairs <= MOST:
         text = f"Must be from {LEAST} to {MOST}, got {pairs}."
-        raise Refused("People were not asked.", fields={"pairs": [text]})
+        raise Refused("The preference test wasn't started.", fields={"pairs": [text]})
     compare.check_dataset(first, second)
     for each in (first, second):
         check_written(each)
@@ -58,16 +58,16 @@ def ask_people(
     chosen = [pair for pair in chosen if prompts.get(pair.item)]
     if len(chosen) < LEAST:
         raise Refused(
-            f"The two gave different answers to {len(chosen)} prompts; people are asked from {LEAST} on.",
-            next_step="Read the answers side by side, or evaluate both on more prompts.",
+            f"The models gave different responses to {len(chosen)} prompts; a preference test needs at least {LEAST}.",
+            next_step="Read the responses side by side, or evaluate both on more prompts.",
         )
     lines = [
         {"id": pair.item, "content": json.dumps({"prompt": prompts[pair.item], "responses": pair.shown}, ensure_ascii=False)}
         for pair in chosen
     ]
-    name = f"Pairs of answers {secrets.token_hex(2)}"  # stands on the bench, where it is not to tell whose they are
+    name = f"Response pairs {secrets.token_hex(2)}"  # is on the bench, where it is not to tell whose they are
     target = datasets.create_dataset(
-        project=dataset.project, actor=actor, name=name, task="preference", description="Answers of two models to the same prompts."
+        project=dataset.project, actor=actor, name=name, task="preference", description="Responses of two models to the same prompts."
     )
     body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
     upload = datasets.receive_upload(dataset=target, actor=actor, file=io.BytesIO(body), file_name="pairs.jsonl", origin=name)
@@ -94,15 +94,15 @@ def open_side_by_side(*, side_id: UUID, actor: User, overlap: int = 1) -> SideBy
     made = SideBySide.objects.select_for_update(of=("self",), no_key=True).select_related("upload", "dataset").get(uuid=side_id)
     require(actor, "labeling.manage", made.dataset)
     if made.queue_id is not None:
-        raise Conflict("The queue is open already.", next_step="Go to it under Labeling.")
+        raise Conflict("The queue is already open.", next_step="Open it under Labeling.")
     if made.upload.state == UploadState.IMPORTING:
-        raise NotReady("The pairs are still being imported.", next_step="Open the queue in a moment.")
+        raise NotReady("The pairs are still being imported.", next_step="Try again in a moment.")
     if made.upload.state != UploadState.IMPORTED:
-        raise Refused("The pairs were not imported.", next_step="Look at the upload of the dataset, and ask people anew.")
-    made.queue = labeling.open_queue(
+        raise Refused("The pairs weren't imported.", next_step="Check the dataset's upload, then start a new preference test.")
+    made.queue = open_queue(
         dataset_id=made.dataset.uuid, actor=actor, name="Which is better?", overlap=overlap, source=Queue.Source.UPLOAD,
         upload_id=made.upload.uuid,
     )  # fmt: skip
-    made.pairs = made.upload.items.count()  # what could not be imported is asked of nobody
+    made.pairs = made.upload.items.count()  # what could not be imported is asked of no one
     made.save(update_fields=["queue", "pairs"])
     return made

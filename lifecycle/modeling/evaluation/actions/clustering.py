@@ -9,7 +9,7 @@ from lifecycle.ground.jobs.context import JobContext
 from lifecycle.modeling.evaluation import queries, rules
 from lifecycle.modeling.evaluation.findings import Finding
 from lifecycle.modeling.evaluation.models import Evaluation
-from lifecycle.modeling.evaluation.task_types.by_key.rows import check_vectors, rows_for
+from lifecycle.modeling.evaluation.task_types.by_key.rows import check_groupable, rows_for
 from lifecycle.modeling.evaluation.task_types.rows import most_frequent
 from lifecycle.modeling.training.folders import local_folder
 from lifecycle.runtime.refusals import Refused
@@ -21,12 +21,12 @@ BATCH = 256
 
 def check(evaluation: Evaluation, item: str) -> None:
     """Raises Refused where there is no vector of a text, or there are too few errors to speak of groups."""
-    check_vectors(evaluation)
+    check_groupable(evaluation)
     errors = rules.errors(evaluation.report)
     if errors < rules.LEAST_ERRORS:
         raise Refused(
-            f"The model made {errors} error{'s' * (errors != 1)} on these rows; groups are looked for from {rules.LEAST_ERRORS} on.",
-            next_step="Read them one by one.",
+            f"The model made {errors} error{'s' * (errors != 1)} on these rows; clustering needs at least {rules.LEAST_ERRORS}.",
+            next_step="Review them one by one.",
         )
 
 
@@ -44,12 +44,12 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     texts = [items[digest].text[: queries.TEXT_READ] for digest in kept]
     folder, vectors = local_folder("artifacts", evaluation.run.artifact), []
     for start in range(0, len(texts), BATCH):
-        ctx.progress(start, len(texts), stage="Reading the errors", unit="texts")
+        ctx.progress(start, len(texts), stage="Reading errors", unit="texts")
         ctx.raise_if_cancelled()
         vectors += warm.embed(folder, texts[start : start + BATCH])
     if not vectors:
-        raise Refused("The texts of all errors are gone, so they cannot be grouped.")
-    ctx.progress(len(texts), stage="Grouping")
+        raise Refused("The texts of all errors were erased, so they can't be clustered.")
+    ctx.progress(len(texts), stage="Clustering")
     found = clusters.group(np.asarray(vectors))
     groups = [
         {"items": [kept[at] for at in group]} | most_frequent(wrong[kept[at]] for at in group) for group in found.groups

@@ -27,7 +27,7 @@ def start_comparison(*, a: Evaluation, b: Evaluation, actor: User) -> Job:
         require(actor, "evaluation.view", each)
     compare.check_dataset(a, b)
     if compare.is_ready(a, b):
-        raise Conflict(f"{b.run} against {a.run} is computed already.", next_step="Open the comparison.")
+        raise Conflict(f"{b.run} against {a.run} is already computed.", next_step="Open the comparison.")
     args = {"a": str(a.uuid), "b": str(b.uuid)}
     key = f"compare:{a.uuid}:{b.uuid}"
     return enqueue("evaluation.compare", actor=actor, project=b.run.project, args=args, subject=b, key=key)
@@ -52,7 +52,7 @@ def run_comparison(ctx: JobContext) -> None:
 
 
 def compare_anew(a: Evaluation, b: Evaluation) -> dict[str, Any]:
-    """The comparison, as compare.computed has it, for work that decides: nothing kept or remembered is read, since whoever can write to
+    """The comparison, as compare.computed has it, for work that decides: nothing kept or remembered is read, since anyone who can write to
     the database may have made it up. One that is too large for a request is kept for its page, unless one is kept already. Raises Refused
     where the two cannot be compared."""
     report = compare.computed(a, b)

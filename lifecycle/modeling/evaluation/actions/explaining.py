@@ -1,4 +1,4 @@
-"""Finding the words of an item that speak for the answer it got."""
+"""Finding the words of an item that support the answer it got."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     """What each word says for the answer, as `ReportRows.explain` and the verb explain have it: offsets alone, no text."""
     if evaluation.task_type.writes_text:
         return of_written(ctx, evaluation, item)
-    ctx.progress(0, stage="Leaving out each word in turn")
+    ctx.progress(0, stage="Computing word effects")
     rows = rows_for(evaluation)
     return Finding(rows.explain(local_folder("artifacts", evaluation.run.artifact), rows.explain_row(evaluation, item)))
 

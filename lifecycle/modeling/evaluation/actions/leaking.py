@@ -36,8 +36,8 @@ def refuse_few(rows: int) -> None:
     """Raises Refused below the least number of rows of each side."""
     if rows < rules.LEAST_ROWS:
         raise Refused(
-            f"There are {rows} rows to compare with as many others; it takes {rules.LEAST_ROWS} of each.",
-            next_step="Freeze a snapshot with more rows, train and evaluate on it.",
+            f"Only {rows} rows per set can be compared; the test needs {rules.LEAST_ROWS}.",
+            next_step="Create a dataset version with more rows, then train and evaluate on it.",
         )
 
 
@@ -47,7 +47,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     As many training rows as evaluated ones, drawn by a seed, less those that have no loss; of the evaluated it is the one that was kept.
     Rows that were split together, such as near duplicates, are one cluster.
     """
-    ctx.progress(0, stage="Choosing the rows")
+    ctx.progress(0, stage="Sampling rows")
     run, answered = evaluation.run, queries.losses_of(evaluation)
     trained = [row.item for row in snapshots.rows_of(run.snapshot, "train")]
     normal = queries.normal_digests(evaluation, [*answered, *trained])
@@ -65,7 +65,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     refuse_few(len(members))
     cluster_in_train = {row.item: row.cluster for row in learnt}
     clusters = [clustered.numbered(of[item] for item in side) for of, side in ((cluster_in_train, members), (cluster_of, others))]
-    ctx.progress(len(members), len(members), stage="Comparing the losses", unit="rows")
+    ctx.progress(len(members), len(members), stage="Comparing losses", unit="rows")
     about = {
         "duplicates": sum(normal.get(digest) in known for digest in answered),
         "mean_losses": {name: float(np.mean(list(side.values()))) for name, side in (("members", members), ("others", others))},
@@ -74,7 +74,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
 
 
 def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
-    """The rows of a split whose loss is measured on what a model learns of them: no dialogue whose last answer is read and not learnt."""
+    """The rows of a split whose loss is measured on what a model learns of them: no dialogue whose last answer is read and not learned."""
     rows = list(snapshots.rows_of(snapshot, split))
     if not snapshot.dataset.task_type.writes_text:
         return rows

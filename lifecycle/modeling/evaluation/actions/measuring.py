@@ -47,14 +47,16 @@ def evaluate(*, run: Run, split: str, actor: User | None, snapshot: Snapshot | N
     if actor is not None:
         require(actor, "evaluation.evaluate", run)
     if run.state != RunState.SUCCEEDED or run.artifact_id is None:
-        raise Conflict(f"{run} has no model to evaluate: it is {run.get_state_display().lower()}.", next_step="Wait until it has ended.")
+        raise Conflict(
+            f"{run} has no model to evaluate because it is {run.get_state_display().lower()}.", next_step="Wait until it finishes."
+        )
     if split not in SPLITS:
-        raise Refused("An evaluation is on the validation or the test split.", fields={"split": [f"Choose one of {', '.join(SPLITS)}."]})
+        raise Refused("Unknown split.", fields={"split": [f"Choose one of {', '.join(SPLITS)}."]})
     other = snapshot if snapshot is not None and snapshot.pk != run.snapshot_id else None
     measured = other or run.snapshot
     if not measured.counts["splits"].get(split):
         text = f"{measured} has no {split} rows."
-        raise Refused(text, next_step="Freeze a snapshot with a share for it and train on that.", fields={"split": [text]})
+        raise Refused(text, next_step="Create a dataset version with this split and train on it.", fields={"split": [text]})
     if other is not None:
         check_measurable(run, other)
     if waiting := waiting_for(run, split, other):
@@ -79,12 +81,14 @@ def queue(run: Run, splits: list[str], actor: User | None, snapshot: Snapshot | 
 
 
 def check_measurable(run: Run, snapshot: Snapshot) -> None:
-    """Raises Refused where a run cannot answer a snapshot's rows: another dataset, or labels that it never learnt."""
+    """Raises Refused where a run cannot answer a snapshot's rows: another dataset, or labels that it never learned."""
     if snapshot.dataset_id != run.snapshot.dataset_id:
-        raise Refused(f"{run} learnt from another dataset than {snapshot}.", fields={"snapshot": ["Choose a snapshot of its dataset."]})
+        raise Refused(
+            f"{run} was trained on a different dataset than {snapshot}.", fields={"snapshot": ["Choose a version of its dataset."]}
+        )
     if fresh := sorted(set(training.labels_of(snapshot)) - set(run.spec["labels"])):
-        text = f"{run} does not know {', '.join(fresh[:3])}{' and others' if len(fresh) > 3 else ''}, which {snapshot} holds."
-        raise Refused(text, next_step="Compare on the rows that both know.", fields={"snapshot": [text]})
+        text = f"{run} wasn't trained on {', '.join(fresh[:3])}{' and others' if len(fresh) > 3 else ''}, which {snapshot} contains."
+        raise Refused(text, next_step="Compare on labels that both know.", fields={"snapshot": [text]})
 
 
 def after_success(run: Run) -> None:

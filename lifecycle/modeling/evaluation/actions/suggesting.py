@@ -10,9 +10,11 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import queries as labeling_queries
-from datasets_app.labeling.models import Queue, Suggestion
+from datasets_app.prelabels.actions.suggestions import suggest_values
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.actions.ordering import REORDERED, reorder
+from datasets_app.queues.models import Queue
+from datasets_app.schemas.queries.labels import latest_schema
 from lifecycle.ground.compute import warm
 from lifecycle.ground.jobs.actions import enqueue
 from lifecycle.ground.jobs.context import JobContext
@@ -44,7 +46,7 @@ def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue |
     if queue is not None and queue.dataset_id != dataset.pk:
         raise Refused(f"{queue.name} is a queue of another dataset.", fields={"queue": ["Choose a queue of this dataset."]})
     if queue is not None and (queue.state == Queue.State.CLOSED or queue.slots_done >= queue.slots_total):
-        raise Conflict(f"Nothing is open in {queue.name}.", next_step="Choose a queue with open items, or all items of the dataset.")
+        raise Conflict(f"{queue.name} has no open items.", next_step="Choose a queue with open items, or all items of the dataset.")
     check(dataset, model)
     key = f"{KIND}:{dataset.uuid}:{queue.uuid if queue else 'all'}:{model.digest}"
     args = {
@@ -68,9 +70,9 @@ def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
         text = f"{model.name} was trained for another task than {dataset}: {dataset.task_type.title.lower()}."
         raise Refused(text, next_step="Choose a model that was trained for this task.", fields={"model": [text]})
     match = suggesters.matches(dataset, [model])[0]
-    if not match.names:
-        text = f"{model.name} knows none of the classes of {dataset}."
-        raise Refused(text, next_step="Choose a model that was trained on these classes.", fields={"model": [text]})
+    if not match.fits:
+        text = f"{model.name} knows none of the labels of {dataset}."
+        raise Refused(text, next_step="Choose a model that was trained on these labels.", fields={"model": [text]})
     return match
 
 
@@ -80,10 +82,10 @@ def run_suggest(ctx: JobContext) -> None:
     queue = Queue.objects.get(uuid=ctx.args["queue"]) if ctx.args["queue"] else None
     shelf = ports.shelves()[ctx.args["kind"]]
     model = shelf.get(UUID(ctx.args["model"]))
-    match, schema = check(dataset, model), labeling_queries.latest_schema(dataset)
+    match, schema = check(dataset, model), latest_schema(dataset)
     ids = {label.name: str(label.stable_id) for label in schema.labels.all()} if schema else {}
     known = {label: ids[name] for label, name in match.names.items() if name in ids}
-    ctx.progress(0, stage="Preparing the model")
+    ctx.progress(0, stage="Preparing model")
     folder = shelf.folder(model)
     state: dict[str, int] = ctx.job.checkpoint or {"after": 0, "done": 0}
     total = queue.items_total - queue.items_decided if queue else dataset.items_total
@@ -113,13 +115,13 @@ def answered(task: str, folder: Path, texts: list[str], known: Mapping[str, str]
 
 def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, Value, float | None]]) -> None:
     """Write suggestions, at most 1,000, in the caller's transaction."""
-    labeling.suggest_values(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
+    suggest_values(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
 
 
 def put_in_order(queue: Queue | None, actor: User | None) -> None:
-    """A queue whose order comes from suggestions is put in order anew, as the one who asked for them may."""
+    """A queue whose order comes from suggestions is put in order again, as the one who asked for them may."""
     if queue is None or actor is None:
         return
     queue.refresh_from_db()
-    if queue.order in labeling.REORDERED and queue.state != Queue.State.CLOSED:
-        labeling.reorder(queue_id=queue.uuid, actor=actor)
+    if queue.order in REORDERED and queue.state != Queue.State.CLOSED:
+        reorder(queue_id=queue.uuid, actor=actor)

@@ -1,4 +1,4 @@
-"""What the pages of an evaluation show by task: its report, its part of the run's page, its rows, the words that speak for an answer."""
+"""Base class of evaluation pages: the report, its summary on the run page, rows, comparisons, and word attribution."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAGE = 30
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A finding. kind: ok, warn or bad. fact, text: in words. wash: it stands in the way of going on."""
+    """A finding. kind: ok, warn, or bad. fact: the headline; text: details. wash: highlighted, as it blocks the next step."""
 
     kind: str
     fact: str
@@ -40,8 +40,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row with its item. text: what the model read, its prompt where it has more; empty where the person may not read samples or the item
-    is gone. url, uuid: of the item; empty where it is gone. why: where the words are found that speak for the answer; empty without any."""
+    """A row with its item. text: the model's input, or its prompt; empty if erased or hidden from the viewer. url, uuid: of the item; empty
+    if erased. why: URL of the word attribution; empty if unavailable."""
 
     item: str
     url: str
@@ -52,14 +52,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine(Line):
-    """An item that two models answered differently."""
+    """An item with different predictions from two models."""
 
     change: Change
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the model read of a row, before and after it was disturbed, text by text; the reference where the answer is a text."""
+    """A row's input before and after perturbation, text by text; reference: for generated text."""
 
     text: tuple[str, ...] = ()
     disturbed: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of the matrix that is read and clicked. depth: 0 to 6 on the sequential scale; 0 on the diagonal."""
+    """One clickable cell of a confusion matrix. depth: 0 to 6 on the sequential scale; 0 on the diagonal."""
 
     count: int
     depth: int
@@ -78,25 +78,29 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """The words of the page that shows which words speak. part: what loses by a word that is left out; choice, how: of the parts between
-    which is chosen; true: of what is true. sure: whether the answer has one confidence."""
+    """Wording of the word attribution page. part: what a word's effect is measured on; choice, how: heading and hint of the tabs; true,
+    given: headings of the true and predicted value. scale: what effects are differences of; empty: log-odds of the part. sure: whether the
+    prediction has a confidence. judged: whether it is right or wrong."""
 
-    part: str = "the answer"
+    part: str = "the prediction"
     choice: str = ""
     how: str = ""
-    true: str = "True class"
+    true: str = "True label"
+    given: str = "Predicted"
+    scale: str = ""
     sure: bool = True
+    judged: bool = True
 
 
 @dataclass(frozen=True)
 class ReportPage(ABC, Generic[R]):
-    """The pages of one task. rows: how its rows are read. templates: the folder of its templates below task_types. words, changes: common
-    templates by default, of the words that speak and of what two models answered differently.
+    """The evaluation pages of one task. rows: its row reader. templates: its folder below task_types. words, changes: templates of word
+    attribution and of predictions that differ between two models.
 
-    unit: what is counted at the head. name, address: of the page that lists rows. heads: of columns that show what the model read, and what
-    is true. wrong: what a group of errors takes for one. turned: of a comparison by label, what it counts (of, meant). loss: of a row.
-    disturbed: what probes disturb; slow: why so few rows are; flips: what the numbers beside an answer that changed are. threshold: None
-    where there is nothing to choose.
+    unit: what is counted in the header. name, address: of the page that lists rows. heads: column headings. wrong: what an error cluster
+    counts as an error. turned: note on the comparison by label (of, meant). loss: definition of a row's loss. disturbed: what robustness
+    tests perturb; slow: note on the sample size; flips: note on the numbers beside changed predictions. threshold: None if the task has
+    none.
     """
 
     rows: ReportRows[Any, R]
@@ -110,7 +114,7 @@ class ReportPage(ABC, Generic[R]):
     wrong: ClassVar[str] = ""
     turned: ClassVar[Mapping[str, str]] = {
         "of": "Rows",
-        "meant": "Fixed and broken count rows of which only one of the two says rightly whether they are of the class.",
+        "meant": "Fixed and broken count rows whose label only one of the two models predicts correctly.",
     }
     loss: ClassVar[str]
     disturbed: ClassVar[str] = "texts"
@@ -121,7 +125,7 @@ class ReportPage(ABC, Generic[R]):
 
     # ── The report ──────────────────────────────────────────────────────────
     def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-        """The context of report.html. given: of the address, such as a sort."""
+        """The context of report.html. given: query parameters, such as a sort key."""
         return self.summary(evaluation) | {
             "evaluation": evaluation,
             "templates": self.templates,
@@ -137,19 +141,19 @@ class ReportPage(ABC, Generic[R]):
 
     @abstractmethod
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
-        """The context of summary.html, its part of a run's page."""
+        """The context of summary.html, shown on the run page."""
 
     @abstractmethod
     def counted(self, report: Mapping[str, Any]) -> Figure:
-        """How much was looked at."""
+        """The number of evaluated rows or spans."""
 
     def figures(self, evaluation: Evaluation) -> list[Figure]:
-        """The strip: the main metrics, each with its interval as reference, and how much was looked at."""
+        """The header figures: main metrics with their intervals, and the count."""
         return [*strip(evaluation.report), self.counted(evaluation.report)]
 
     # ── Rows ────────────────────────────────────────────────────────────────
     def items(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-        """The rows behind a figure or of a group of errors, or all with a mistake; 30 a page in an order that never changes."""
+        """A page of rows behind a figure or in an error cluster, or of all rows with errors; PAGE at a time, in a stable order."""
         group, start, cell = given.get("group", ""), whole(given.get("from", "")) or 0, self.cell(given)
         digests = queries.group_of_errors(evaluation, group) if group else None
         with self.rows.opened(evaluation) as opened:
@@ -174,14 +178,14 @@ class ReportPage(ABC, Generic[R]):
 
     @abstractmethod
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
-        """What an address asks for, as `find` of the rows has it; {}: all with a mistake."""
+        """The filter in the query parameters, as `find` takes it; {}: all rows with errors."""
 
     @abstractmethod
     def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
-        """What items.html says of a cell."""
+        """The context of items.html for a filter."""
 
     def listed(self, viewer: User, evaluation: Evaluation, opened: Any, rows: Sequence[int]) -> dict[str, Any]:
-        """What line.html shows of some rows. opened: of `ReportRows.opened`."""
+        """The context of lines.html for some rows. opened: from `ReportRows.opened`."""
         return {"lines": self.lines(viewer, evaluation, self.rows.at(opened, rows))}
 
     @abstractmethod
@@ -190,7 +194,7 @@ class ReportPage(ABC, Generic[R]):
 
     # ── Two evaluations ─────────────────────────────────────────────────────
     def changed(self, viewer: User, a: Evaluation, b: Evaluation) -> list[Any]:
-        """The first of the items that the two answered differently, as changes.html shows them."""
+        """The first items with different predictions, as changes.html shows them."""
         first = compare.first_changes(a, b)
         items = queries.items_by_digest(a, [each.item for each in first])
         readable = may_read(viewer, a)
@@ -201,26 +205,26 @@ class ReportPage(ABC, Generic[R]):
         return found
 
     def quoted(self, change: Change, text: str) -> Change:
-        """A change as it is read. text: of its item, empty where it may not be read."""
+        """The change for display. text: of its item, empty if the viewer may not read it."""
         return change
 
-    # ── Disturbed rows ──────────────────────────────────────────────────────
+    # ── Perturbed rows ──────────────────────────────────────────────────────
     def read_rows(self, evaluation: Evaluation, items: Mapping[str, Item]) -> Mapping[str, Any]:
-        """The rows as they were given to the model, by digest; those that are gone are left out."""
+        """The model inputs by digest, without erased items."""
         return {digest: {"text": item.text} for digest, item in items.items() if item.text}
 
     def disturb(self, flip: Flip, row: Mapping[str, Any], seed: int) -> Read:
-        """A row as the engine disturbed it."""
+        """A row with the same perturbation as in the test."""
         return Read((row["text"],), (disturb(flip.probe, row["text"], seed=seed, name=flip.id).text,))
 
     def names(self, kept: str, read: Read) -> tuple[str, ...]:
-        """An answer as names; none where it is empty or not shown. kept: as a flip has it."""
+        """The labels of a stored prediction; empty if it has none or may not be shown. kept: as stored in a flip."""
         return (kept,)
 
-    # ── Words that speak ────────────────────────────────────────────────────
+    # ── Word attribution ────────────────────────────────────────────────────
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
-        """The context of words.html: the item with its words shaded, or how to get that. Raises Http404 where the evaluation holds no such
-        item. chosen: the part of the answer whose words are shown, by default the first."""
+        """The context of words.html: the item with its words shaded, or how to request that. chosen: the part of the prediction to explain;
+        the first by default. Raises Http404 for an item that isn't in the evaluation."""
         row = self.rows.one(evaluation, digest)
         if row is None:
             raise missing()
@@ -236,7 +240,7 @@ class ReportPage(ABC, Generic[R]):
             "report": report,
             "tabs": [
                 {
-                    "label": self.part(each, text) if each.get("given", True) else f"{self.part(each, text)} (not given)",
+                    "label": self.part(each, text) if each.get("given", True) else f"{self.part(each, text)} (not predicted)",
                     "url": f"{address}&{urlencode({'for': self.key(each)})}",
                     "current": each is report,
                 }
@@ -249,37 +253,37 @@ class ReportPage(ABC, Generic[R]):
         }
 
     def explanations(self, kept: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """The explanations of each part of an answer. kept: what was found, {} before that."""
+        """The explanations, one for each part of a prediction. kept: the stored result; {} if there is none."""
         return [kept] if kept else []
 
     def key(self, each: Mapping[str, Any]) -> str:
-        """What a part is chosen by."""
+        """The key that selects a part."""
         return str(each["answer"])
 
     def part(self, each: Mapping[str, Any], text: str) -> str:
-        """A part in words."""
+        """The display name of a part."""
         return str(each["answer"])
 
     def answered(self, row: Any, text: str) -> Answer:
-        """The answer whose words are asked for."""
+        """The prediction to explain."""
         found: Answer = row
         return found
 
 
 def line_of(evaluation: Evaluation, item: Item | None, digest: str, readable: bool) -> dict[str, str]:
-    """What every line has, without words that speak. readable: whether the person may read samples."""
+    """The fields of every line, without a link to word attribution. readable: whether the viewer may read samples."""
     url, uuid = (find_url("datasets:item", uuid=item.uuid), str(item.uuid)) if item else ("", "")
     return {"item": digest, "url": url, "uuid": uuid, "text": item.text if item and readable else "", "why": ""}
 
 
 def why(evaluation: Evaluation, digest: str) -> str:
-    """Where the words are found that speak for the answer to an item."""
+    """The URL of an item's word attribution."""
     return queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, digest)
 
 
 def asked(evaluation: Evaluation, digest: str) -> dict[str, Any]:
-    """What the page of words shows of any task: the item, what was found of it ("kept", empty before that), and the job that finds it.
-    Raises Http404."""
+    """The context that word attribution pages of all tasks share: the item, the stored result ("kept", empty if none), and its job. Raises
+    Http404."""
     item = queries.items_by_digest(evaluation, [digest]).get(digest)
     if item is None:
         raise missing()
@@ -297,26 +301,26 @@ def asked(evaluation: Evaluation, digest: str) -> dict[str, Any]:
 
 
 def missing() -> Http404:
-    """The answer where an evaluation does not hold an item."""
-    return Http404("This evaluation holds no such item.")
+    """The 404 error for an item that isn't in the evaluation."""
+    return Http404("This evaluation doesn't include that item.")
 
 
 def held_against(evaluation: Evaluation) -> str:
-    """The score by which the run is held against baselines row by row; empty where it isn't."""
+    """The score compared with baselines row by row; empty if there is no such comparison."""
     report = evaluation.report
     known = not queries.is_flattering(evaluation) and any(rules.paired(report, name) for name in report.get("baselines") or {})
     return rules.leading_of(report).heading if known else ""
 
 
 def pick_url(user: User, evaluation: Evaluation) -> str:
-    """Where ticked items become a queue; empty for who may not open one, and of rows that are not right or wrong."""
+    """URL for adding selected items to a queue; empty if the viewer may not open one or rows aren't right or wrong."""
     dataset = evaluation.snapshot.dataset
     opens = evaluation.task_type.has_gold and can(user, "labeling.manage", dataset)
-    return find_url("labeling:open", uuid=dataset.uuid) if opens else ""
+    return find_url("queues:open", uuid=dataset.uuid) if opens else ""
 
 
 def matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """A small confusion matrix as cells that are clicked."""
+    """A small confusion matrix with clickable cells."""
     top = max((value for row, line in enumerate(counts) for column, value in enumerate(line) if row != column), default=0)
     return {
         "labels": labels,
@@ -331,15 +335,15 @@ def matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> dict[str, 
 
 
 def depth(value: int, top: int, diagonal: bool) -> int:
-    """How deep a cell is coloured: 1, 2, 3, 5 or 6 of the scale, so that its number can be read; 0 for none."""
+    """Colour depth of a cell: 1, 2, 3, 5, or 6 of the scale, which keep its number readable; 0 for none."""
     if diagonal or not value or not top:
         return 0
     return (1, 2, 3, 5, 6)[min(4, int(5 * value / (top + 1)))]
 
 
 def by_label(report: Mapping[str, Any], sorts: Mapping[str, bool], asked: str) -> dict[str, Any]:
-    """Labels in the order asked for: names from A, rows from most, scores from worst. sorts: whether the most stand first, by what can be
-    asked for."""
+    """Labels sorted by `asked`: names from A, counts from the highest, scores from the lowest. sorts: whether the highest come first, by
+    sort key."""
     sort = asked if asked in sorts else "f1"
     rows = sorted(report["per_class"], key=lambda each: (-each[sort] if sorts[sort] else each[sort], each["label"]))
     return {"per_class": rows, "sort": sort}

@@ -1,5 +1,5 @@
-"""What pages and jobs read of an evaluation's rows: which stand behind a figure, how each was answered, what two models answered otherwise,
-and what can be explained. No request, no chart."""
+"""Reading an evaluation's rows for pages and jobs: filters, predictions, differences between two models, and explanations. No requests or
+charts."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from lifecycle.runtime.task_types.by_key.measures import measures_of
 from lifecycle.runtime.task_types.measures import P
 from lifecycle.ui.numbers import GAP, count, decimals, significant
 
-LEAST_P = 0.00001  # smaller ones are not written out
-GONE = "The text of this item is gone, so its words cannot be looked at."
+LEAST_P = 0.00001  # smaller p-values are shown as < this
+GONE = "The text of this item was erased, so it can't be explained."
 
 
 class Row(Protocol):
-    """One row as its task shows it. item: digest of its item."""
+    """One row as its task shows it."""
 
     @property
     def item(self) -> str:
-        """Its digest."""
+        """Digest of the item."""
 
 
 R = TypeVar("R", bound=Row)
 
 
 class Slip(NamedTuple):
-    """One mistake of a row. kind: missed, invented (given where it is not true), class (read as another) or boundary (its place alone is
-    wrong). true, predicted: labels, "" where there is none on that side."""
+    """One error of a row. kind: missed, invented (predicted but not true), class (wrong label), or boundary (wrong place only). true,
+    predicted: labels, "" if there is none."""
 
     kind: str
     true: str
@@ -47,11 +47,11 @@ class Slip(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportRows(ABC, Generic[P, R]):
-    """The rows of one task. task: its key.
+    """The row reader of one task. task: its key.
 
-    probed: how many are disturbed at most. compared: how many of each side membership inference takes at most. kinds: of changes, the worst
-    first. does, measures, instead: of a task without labels or without vectors of texts what its models do, what its report measures, and
-    what is done instead of grouping errors.
+    probed: maximum number of perturbed rows. compared: maximum per side in membership inference. kinds: of changes, worst first. does,
+    measures: for tasks without labels, what their models do and what the report measures, as parts of sentences. ungrouped: why errors
+    can't be clustered, continuing `does`; instead: what to do about it.
     """
 
     task: str
@@ -60,17 +60,18 @@ class ReportRows(ABC, Generic[P, R]):
     kinds: ClassVar[tuple[str, ...]] = ("broken", "fixed", "other")
     does: ClassVar[str] = ""
     measures: ClassVar[str] = ""
+    ungrouped: ClassVar[str] = ""
     instead: ClassVar[str] = ""
 
     # ── Rows of one evaluation ──────────────────────────────────────────────
     @contextmanager
     def opened(self, evaluation: Evaluation) -> Iterator[Any]:
-        """What the three below read. By default all rows, as P."""
+        """Context for the three methods below. By default all rows, as P."""
         yield queries.rows_of(evaluation)
 
     @abstractmethod
     def find(self, opened: Any, cell: Mapping[str, str]) -> list[int]:
-        """Numbers of the rows behind a figure, the surest mistakes first, in an order that never changes. {}: all rows with a mistake."""
+        """Row numbers for a filter, most confident errors first, in a stable order. {}: all rows with errors."""
 
     @abstractmethod
     def at(self, opened: Any, rows: Sequence[int]) -> list[R]:
@@ -82,7 +83,7 @@ class ReportRows(ABC, Generic[P, R]):
         return found
 
     def places(self, opened: Any, digests: Sequence[str]) -> list[int]:
-        """Numbers of the rows of these items, in this order; those that the evaluation does not hold are left out."""
+        """Row numbers of these items, in this order, without items that aren't in the evaluation."""
         number = {item: row for row, item in enumerate(self.ids(opened))}
         return [number[item] for item in digests if item in number]
 
@@ -96,25 +97,25 @@ class ReportRows(ABC, Generic[P, R]):
         return next(iter(self.of(evaluation, [digest])), None)
 
     def first(self, evaluation: Evaluation, most: int) -> list[R]:
-        """Rows with a mistake, the surest first."""
+        """Rows with errors, most confident first."""
         with self.opened(evaluation) as opened:
             return self.at(opened, self.find(opened, {})[:most])
 
     def slips(self, row: R) -> Iterable[Slip]:
-        """What a row mistook, by which errors are named in groups."""
+        """The errors of a row, which name error clusters."""
         return ()
 
     # ── Two evaluations ─────────────────────────────────────────────────────
     @abstractmethod
     def answers(self, rows: P) -> list[Answer]:
-        """One answer a row, in the order of the file."""
+        """One prediction per row, in file order."""
 
     def right(self, rows: P, answers: Sequence[Answer]) -> Iterable[bool]:
-        """Whether each row is answered rightly. answers: of these rows."""
+        """Whether each row is correct. answers: of these rows."""
         return (each.true == each.predicted for each in answers)
 
     def changes(self, one: P, two: P) -> list[Change]:
-        """Items with the same truth that the two answered differently, by their kinds; where both are right, they do not differ."""
+        """Items with the same true value and different predictions, by kind; two correct predictions don't differ."""
         measures = measures_of(self.task)
         first, second = measures.shared(one, two)
         sides = measures.some(one, first), measures.under(measures.some(two, second), one.labels)
@@ -128,20 +129,20 @@ class ReportRows(ABC, Generic[P, R]):
         return sorted(found, key=lambda change: (self.kinds.index(change.kind), change.item))
 
     def turned(self, one: P, two: P, changed: Sequence[Change]) -> Mapping[str, Turned]:
-        """Of each label the items about which only the second, only the first, is right; {} of a task without labels."""
+        """For each label, the items that only one of the two models gets right; {} for tasks without labels."""
         return {}
 
     def moved(self, counts: Mapping[str, Any], second: str) -> str:
-        """How many answers changed, in a sentence. counts: of each kind, and p. second: the name of the second model."""
+        """How many predictions changed, as a sentence. counts: of each kind, and p. second: the name of the second model."""
         if not (turned := counts["fixed"] + counts["broken"]):
-            return "Both are right on the same items."
+            return "Both models are correct on the same items."
         sides = f"{second} fixed {count(counts['fixed'])} and broke {count(counts['broken'])}"
-        return f"Of {count(turned)} items that only one of them answers rightly, {sides}; {chance(counts['p'])}."
+        return f"Of {count(turned)} items that only one model gets right, {sides}; {chance(counts['p'])}."
 
-    # ── Words that speak ────────────────────────────────────────────────────
+    # ── Word attribution ────────────────────────────────────────────────────
     def explain_row(self, evaluation: Evaluation, item: str) -> dict[str, Any]:
-        """The row of an item as a model is asked about its words. Raises Refused where the evaluation holds no answer to it, the answer is
-        empty, or the text is gone or holds no word."""
+        """The input to explain for an item. Raises Refused if the evaluation has no prediction for it, the prediction is empty, or the text
+        is erased or has no words."""
         if self.one(evaluation, item) is None:
             raise unanswered()
         found = queries.items_by_digest(evaluation, [item]).get(item)
@@ -152,13 +153,13 @@ class ReportRows(ABC, Generic[P, R]):
         return {"text": text}
 
     def explain(self, artifact: Path, row: Mapping[str, Any]) -> dict[str, Any]:
-        """What each word of a row says for its answer: offsets alone, no text. row: of `explain_row`. Raises Refused where there is no
-        answer any more."""
+        """The effect of each word on the prediction: offsets only, no text. row: from `explain_row`. Raises Refused if there is no
+        prediction any more."""
         return warm.explain(artifact, row["text"])
 
 
 def turned_by_label(changed: Sequence[Change]) -> dict[str, Turned]:
-    """Of each label of whole texts the rows of which only the second, only the first, says rightly whether they have it."""
+    """For each label of whole texts, the rows whose membership only one of the two models gets right."""
     found: dict[str, Turned] = {}
     for change in changed:
         for label in {*change.first} ^ {*change.second}:
@@ -168,23 +169,23 @@ def turned_by_label(changed: Sequence[Change]) -> dict[str, Turned]:
 
 
 def most_frequent(rows: Iterable[Iterable[Slip]]) -> dict[str, Any]:
-    """The mistake that most rows hold and how many they are, as a report has it; of equally frequent ones the first by its labels."""
+    """The most frequent error and its number of rows, as stored in a report; ties by label names."""
     counts = Counter(slip for row in rows for slip in set(row))
     slip, number = min(counts.items(), key=lambda each: (-each[1], each[0].true, each[0].predicted, each[0].kind))
     return slip._asdict() | {"pair_rows": number}
 
 
 def chance(p: float) -> str:
-    """The p-value of a test."""
+    """A p-value for display."""
     return f"p{GAP}<{GAP}{decimals(LEAST_P, 5)}" if p < LEAST_P else f"p{GAP}={GAP}{significant(p)}"
 
 
 def unanswered() -> Refused:
-    """The refusal of an item to which the evaluation holds no answer."""
-    return Refused("This evaluation holds no answer to that item.", fields={"item": ["Choose an item that was answered here."]})
+    """The error for an item without a prediction in the evaluation."""
+    return Refused("This evaluation has no prediction for that item.", fields={"item": ["Choose an item of this evaluation."]})
 
 
 def refuse_wordless(texts: Iterable[str]) -> None:
-    """Raises Refused where there is nothing to leave out."""
+    """Raise Refused if no text has a word to leave out."""
     if not any(map(spans, texts)):
-        raise Refused("This item holds no word that could be left out.", next_step="Choose another one.")
+        raise Refused("This item has no words to leave out.", next_step="Choose another item.")

@@ -58,26 +58,26 @@ def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -
     require(actor, "training.add_base", project)
     hub_id, revision = hub_id.strip(), revision.strip().lower()
     if not HUB_ID.fullmatch(hub_id) or ".." in hub_id:
-        text = "A hub id reads owner/name, such as sentence-transformers/all-MiniLM-L6-v2."
+        text = "A hub ID has the form owner/name, such as sentence-transformers/all-MiniLM-L6-v2."
         raise Refused(text, fields={"hub_id": [text]})
     if not COMMIT.fullmatch(revision):
-        text = "A revision is pinned by its commit: 40 hexadecimal digits, shown on the model's page under Files and versions."
+        text = "Enter the full commit hash (40 hexadecimal digits). You find it on the model's page under Files and versions."
         raise Refused(text, fields={"revision": [text]})
     check_online()
     return _add(project, actor, name=hub_id, kind=BaseModel.Kind.HUB, source=hub_id, revision=revision)
 
 
 def add_run_base(*, run: Run, actor: User) -> BaseModel:
-    """The model that a run left, for another run to start from; a job adds what it learnt into its base's weights. Twice gives the same.
+    """The model that a run left, for another run to start from; a job adds what it learned into its base's weights. Twice gives the same.
 
-    Raises PermissionDenied, Conflict (it has not succeeded) or Refused (what it learnt cannot be added into the weights).
+    Raises PermissionDenied, Conflict (it has not succeeded) or Refused (what it learned cannot be added into the weights).
     """
     require(actor, "training.launch", run)
     if run.state != RunState.SUCCEEDED or run.artifact is None:
-        raise Conflict(f"{run} has left no model to start from.", next_step="Start from a run that has succeeded.")
+        raise Conflict(f"{run} produced no model to start from.", next_step="Choose a run that succeeded.")
     if run.spec["strategy"]["kind"] not in MERGED:
-        text = f"What {run.get_strategy_display()} learns stands beside the base's weights, so no other run can start from {run}."
-        raise Refused(text, next_step="Start from a run of full fine-tuning, LoRA, IA3 or the head alone.")
+        text = f"{run.get_strategy_display()} doesn't change the base weights, so another run can't start from {run}."
+        raise Refused(text, next_step="Choose a run that used full fine-tuning, LoRA, IA3, or head only.")
     return _add(run.project, actor, name=str(run), kind=BaseModel.Kind.RUN, source=str(run.uuid), run=run)
 
 
@@ -85,8 +85,8 @@ def check_online() -> None:
     """Raises NotReady where nothing may be fetched."""
     if settings.HF_HUB_OFFLINE:
         raise NotReady(
-            "This installation is offline (HF_HUB_OFFLINE), so nothing can be fetched from the hub.",
-            next_step="Copy the model into a folder under BASE_MODEL_DIRS and add that, or unset HF_HUB_OFFLINE.",
+            "This installation is offline (HF_HUB_OFFLINE), so models can't be downloaded from the Hugging Face Hub.",
+            next_step="Copy the model into a folder under BASE_MODEL_DIRS and add the folder, or unset HF_HUB_OFFLINE.",
         )
 
 
@@ -101,7 +101,7 @@ def _add(
         project=project, name=name[:120], revision=revision, defaults={"kind": kind, "source": source, "added_by": actor, "run": run}
     )
     if not created and (base.kind, base.source) != (kind, source):
-        raise Conflict(f"This project already has a base model called {base.name}.", next_step="Give the new one another name.")
+        raise Conflict(f"This project already has a base model called {base.name}.", next_step="Choose another name.")
     if created:
         more = {"root_digest": run.artifact.root_digest} if run and run.artifact else {}
         record(actor, Verb.BASE_MODEL_ADDED, base, project=project.uuid, kind=kind, source=source, revision=revision, **more)

@@ -49,11 +49,11 @@ def estimate(*, snapshot: Snapshot, base: BaseModel, strategy: str, actor: User,
         return waiting
     if Estimate.objects.filter(project=project, asked_by=actor).exclude(job__state__in=FINAL).count() >= OPEN_MAX:
         raise Conflict(
-            f"{OPEN_MAX} of the ten steps that you asked for in this project still wait or run.",
-            next_step="Wait for them, or cancel one: training waits behind them.",
+            f"You already have {OPEN_MAX} dry runs queued or running in this project.",
+            next_step="Wait for them or cancel one; they delay training.",
         )
     if (rows := sample_rows(spec, snapshot.counts["splits"]["train"])) > ROWS_MAX:
-        text = f"Ten steps of such batches take {rows:,} rows, and this is for up to {ROWS_MAX:,}."
+        text = f"Ten steps with this batch size need {rows:,} rows; the limit is {ROWS_MAX:,}. Choose a smaller batch size."
         raise Refused(text, fields={"batch_size": [text]})
     made = Estimate.objects.create(
         project=project, snapshot=snapshot, base=base, strategy=strategy, spec=document, spec_digest=digest, asked_by=actor

@@ -30,7 +30,7 @@ from registry.ground.ledger.actions import record
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
-ANEW = "Open the form anew, or send another key."
+ANEW = "Reload the form, or send another key."
 CONTINUING = frozenset({"rehearsal", "keep_head"})
 DEVICES = {"auto": Device.ANY, "cpu": Device.CPU, "cuda": Device.GPU}  # of a spec, as a queue knows them
 ALWAYS = ("seed", "threads", "device")  # what may be set of every run beside what is suggested for its data and strategy
@@ -58,7 +58,7 @@ def launch(
 
     by_system: the product launches it by fixed rules, after the actor approved that it starts: the run has no launcher, and the event
     names who approved, and who is behind it: who proposed it, who labeled for it.
-    sweep, trial: whose trial it is, and which. priority: in the line of what waits for a worker.
+    sweep, trial: sweep of this trial, and which. priority: in the line of what waits for a worker.
     options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data; `device` says
     which workers take it.
     key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the key has started a run with other
@@ -84,7 +84,7 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None, priority: P
     """Queue the spec of a run that has succeeded once more, on the same snapshot and base: its weights should come out equal, bit for bit.
 
     key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the run has not succeeded, or the key has
-    started something else) or NotReady (the base model's files are gone).
+    started something else) or NotReady (the base model's files are missing).
     """
     first = Run.objects.select_related("snapshot__dataset", "base__folder").get(uuid=run_id)
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=first.project_id)
@@ -92,7 +92,7 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None, priority: P
     if key and (known := sent_before(actor, key, snapshot=first.snapshot, base=first.base, spec=first.spec, reproduces=first)):
         return known
     if first.state != RunState.SUCCEEDED:
-        raise Conflict(f"{first} has left no weights to compare with.", next_step="Only a run that has succeeded can be run again.")
+        raise Conflict(f"{first} has no weights to compare with.", next_step="Only a succeeded run can be reproduced.")
     check_base(first.base, project, actor)
     return start(
         project, actor, snapshot=first.snapshot, base=first.base, strategy=first.strategy, spec=first.spec, note=f"{first} again", key=key,
@@ -114,7 +114,7 @@ def sent_before(
     known = Run.objects.filter(launched_by=actor, key=key).first()
     wanted = snapshot.pk, base.pk, digest_of(spec), reproduces.pk if reproduces else None
     if known and (known.snapshot_id, known.base_id, known.spec_digest, known.reproduces_id) != wanted:
-        raise Conflict(f"This form has already started {known} with other settings.", next_step=ANEW)
+        raise Conflict(f"This form already started {known} with other settings.", next_step=ANEW)
     return known
 
 
@@ -159,40 +159,40 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 
 
 def check_snapshot(snapshot: Snapshot) -> None:
-    """Raises Refused where nothing could be learnt or measured."""
+    """Raises Refused where nothing could be learned or measured."""
     problem = settings_of(snapshot.dataset.task).untrainable(snapshot.counts) or all_left_out(snapshot)
     if problem:
-        text = f"{snapshot} cannot be trained on: {problem.why}"
+        text = f"You can't train on {snapshot}: {problem.why}"
         raise Refused(text, next_step=problem.next_step, fields={"snapshot": [text]})
     if not snapshot.counts["splits"].get("validation"):
-        text = f"{snapshot} has no validation rows, so the best step could not be chosen."
-        raise Refused(text, next_step="Freeze a snapshot with a share for validation.", fields={"snapshot": [text]})
+        text = f"{snapshot} has no validation rows, which are needed to choose the best step."
+        raise Refused(text, next_step="Create a dataset version with a validation split.", fields={"snapshot": [text]})
 
 
 def all_left_out(snapshot: Snapshot) -> Problem | None:
-    """The problem of dialogues from which nothing is learnt."""
+    """The problem of dialogues from which nothing is learned."""
     unfit = suggesting.unlearnable(snapshot) if snapshot.dataset.task_type.content is Content.DIALOGUE else None
     if unfit is None:
         return None
-    why = f"its first {unfit[0]:,} dialogues would all be left out, such as one {unfit[1]}."
-    return Problem(why, "Mend the dialogues, or take others, and freeze again.")
+    why = f"its first {unfit[0]:,} dialogues would all be rejected, for example one {unfit[1]}."
+    return Problem(why, "Fix or replace the dialogues and create a new dataset version.")
 
 
 def check_base(base: BaseModel, project: Project, actor: User) -> None:
-    """Raises Refused for a base of another project, or one that learnt from data on which the person may not train, NotReady while its
+    """Raises Refused for a base of another project, or one that learned from data on which the person may not train, NotReady while its
     files are not kept."""
     if base.project_id != project.pk:
         raise Refused("That base model belongs to another project.", fields={"base": ["Choose a base model of this project."]})
     if base.run is not None and not can(actor, "training.launch", base.run.snapshot):
-        text = f"{base.name} learnt from data that you may not train on."
+        text = f"{base.name} was trained on data that you don't have access to."
         raise Refused(text, fields={"base": [text]})
     if base.folder_id is None:
-        text = f"The files of {base.name} are not there yet."
-        raise NotReady(text, next_step="Wait for its job, or look at why it failed under Base models.", fields={"base": [text]})
+        text = f"{base.name} hasn't been imported yet."
+        raise NotReady(text, next_step="Wait for its job, or see under Base models why it failed.", fields={"base": [text]})
 
 
 def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
-    """Raises Refused where the task is learnt by an encoder and the base is none, or the other way round."""
+    """Raises Refused where the task is learned by an encoder and the base is none, or the other way round."""
     settings = settings_of(snapshot.dataset.task)
     if not settings.fits(base.facts):
         text = f"{base.name} {settings.other_base}"
@@ -212,15 +212,15 @@ def check_operating_class(snapshot: Snapshot, spec: TrainSpec) -> None:
     chosen = spec.operating_class
     rows = snapshot.counts["labels"].get(chosen, {}).get("validation", 0) if chosen else THRESHOLD_ROWS
     if rows < THRESHOLD_ROWS:
-        text = f"{chosen} is on {rows} validation rows of {snapshot}; to choose its threshold takes {THRESHOLD_ROWS}."
-        step = f"Label more rows of {chosen} and freeze again, or let the likeliest class answer."
+        text = f"{chosen} has {rows} validation rows in {snapshot}; choosing its threshold needs {THRESHOLD_ROWS}."
+        step = f"Label more rows as {chosen} and create a new dataset version, or predict the most likely label."
         raise Refused(text, next_step=step, fields={"operating_class": [text]})
 
 
 def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> dict[str, Any]:
     """What is suggested for this data, by setting. Raises Refused for an unknown strategy."""
     if strategy not in Run.Strategy.values:
-        raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
+        raise Refused("Unknown strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
     if text := settings_of(snapshot.dataset.task).misfit(strategy, Run.Strategy(strategy).label):
         raise Refused(text, fields={"strategy": [text]})
     return suggesting.suggestion(snapshot, base, strategy).values()
@@ -231,19 +231,19 @@ def fill_spec(
 ) -> TrainSpec:
     """The engine's spec of settings that are known. learnt: labels and task. Raises Refused with the message by field."""
     if reserved := sorted(RESERVED & options.keys()):
-        text = f"{reserved[0]} is not set here: it follows from snapshot, base and strategy."
+        text = f"{reserved[0]} can't be set here: it follows from the dataset version, base model, and strategy."
         raise Refused(text, fields={reserved[0]: [text]})
     layers, architecture = base.facts.get("layers") or 0, base.facts.get("architecture", "")
     if strategy == Run.Strategy.FAST_LORA and layers < 2:
-        text = f"{base.name} has no two layers that are known, so nothing of it can be run once. Choose LoRA."
+        text = f"The layers of {base.name} aren't recognised, so Fast LoRA isn't available. Choose LoRA."
         raise Refused(text, fields={"strategy": [text]})
     ia3_models = settings_of(learnt["task"]).ia3_models
     if strategy == Run.Strategy.IA3 and architecture not in ia3_models:
         known = ", ".join(ia3_models)
-        text = f"Which weights IA3 scales is known for {known}; {base.name} is {architecture or 'unknown'}. Choose LoRA."
+        text = f"IA3 supports {known}; the architecture of {base.name} is {architecture or 'unknown'}. Choose LoRA."
         raise Refused(text, fields={"strategy": [text]})
     if foreign := sorted(name for name in CONTINUING - suggested.keys() if options.get(name)):
-        text = f"{foreign[0]} is for a base that was trained here for the same task, which {base.name} was not."
+        text = f"{foreign[0]} needs a base that was trained here for the same task; {base.name} wasn't."
         raise Refused(text, fields={foreign[0]: [text]})
     names = [*suggested, *ALWAYS]
     has = f"Available settings: {', '.join(names)}."
@@ -265,12 +265,12 @@ def fill_spec(
         text = f"{ignored[0]} has no effect with {Run.Strategy(strategy).label} on this data."
         raise Refused(text, next_step=has, fields={ignored[0]: [text]})
     if spec.keep_head and base.run is not None and spec.pooling != base.run.spec["pooling"]:
-        text = f"The head of {base.name} reads texts by pooling {base.run.spec['pooling']}; take that, or begin with another head."
+        text = f"The head of {base.name} uses {base.run.spec['pooling']} pooling. Choose that pooling, or start with a new head."
         raise Refused(text, fields={"keep_head": [text]})
     if layers and spec.strategy.frozen_layers >= layers:
-        text = f"{base.name} has {layers} layers, so fewer than {layers} can be frozen."
+        text = f"{base.name} has {layers} layers. Freeze fewer than {layers}."
         raise Refused(text, fields={"frozen_layers": [text]})
     if (limit := base.facts.get("max_tokens")) and spec.max_tokens > limit:
-        text = f"{base.name} reads up to {limit} tokens; longer texts are cut."
+        text = f"{base.name} accepts up to {limit} tokens; longer texts are truncated."
         raise Refused(text, fields={"max_tokens": [text]})
     return spec

@@ -33,7 +33,7 @@ def locked(run_id: UUID) -> Run:
 
 
 def move(run: Run, state: RunState, **values: Any) -> None:
-    """Change a locked run's state and what goes with it; where a trial ends, its sweep goes on. Raises Conflict."""
+    """Change a locked run's state and what goes with it; where a trial ends, its sweep continues. Raises Conflict."""
     check_move("run", rules.MOVES, RunState(run.state), state)
     run.state = state
     for name, value in values.items():
@@ -94,7 +94,7 @@ def leave_worker(run: Run, actor: User) -> Run:
 
 @transaction.atomic
 def resume(*, run_id: UUID, actor: User) -> Run:
-    """Queue a paused, stopped or failed run again; it goes on from its last checkpoint, to the same weights as if nothing had happened: on
+    """Queue a paused, stopped or failed run again; it resumes from its last checkpoint, to the same weights as if nothing had happened: on
     the device on which it began, and with the priority that it had.
 
     Raises PermissionDenied, Conflict (neither paused, stopped nor failed) or NotReady (the base model's files are gone, or the job that it
@@ -105,7 +105,7 @@ def resume(*, run_id: UUID, actor: User) -> Run:
     check_base(run.base, run.project, actor)
     check_move("run", rules.MOVES, RunState(run.state), RunState.QUEUED)
     if run.job is not None and not run.job.is_finished:
-        raise NotReady(f"{run} is just leaving its worker.", next_step="Resume it in a few seconds.")
+        raise NotReady(f"{run} is still stopping on its worker.", next_step="Resume it in a few seconds.")
     old = run.state
     move(run, RunState.QUEUED, error=None, finished_at=None, result={})
     before = run.job
@@ -119,13 +119,13 @@ def resume(*, run_id: UUID, actor: User) -> Run:
 def prioritise(*, run_id: UUID, priority: Priority, actor: User, seen: Priority | None = None) -> Run:
     """Have a waiting run go sooner or later than others. Asking twice is asking once.
 
-    seen: its priority as the person saw it. Raises PermissionDenied or Conflict (it waits for no worker, or somebody has changed its
+    seen: its priority as the person saw it. Raises PermissionDenied or Conflict (it waits for no worker, or someone has changed its
     priority since).
     """
     run = locked_with_job(run_id)
     require(actor, "training.launch", run)
     if run.job is None or run.job.state != State.QUEUED:
-        raise Conflict(f"{run} is {RunState(run.state).label.lower()}, so it waits for no worker.", next_step="Reload the page.")
+        raise Conflict(f"{run} is {RunState(run.state).label.lower()}, so it isn't in the queue.", next_step="Reload the page.")
     jobs.prioritise(run.job.uuid, priority, actor, seen=seen)
     run.refresh_from_db()
     return run
@@ -258,7 +258,7 @@ def fail(run_id: UUID, code: str, message: str, next_step: str, result: dict[str
     if run.state in rules.FINISHED:
         return run
     if not message:
-        raise Refused("A failure needs a sentence.")
+        raise Refused("A failure needs a message.")
     error = {"code": code, "message": message, "next_step": next_step}
     move(run, RunState.FAILED, error=error, finished_at=timezone.now(), result=result or run.result)
     record(None, Verb.RUN_ENDED, run, project=run.project.uuid, state=run.state, code=code, step=run.step)

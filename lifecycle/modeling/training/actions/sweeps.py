@@ -58,7 +58,7 @@ def start_sweep(
     """Begin a search on the snapshot's train split for the settings with the best leading score on its validation split.
 
     space: as search.read_space reads it. options: settings that are the same in all trials, in place of what is suggested.
-    warmup_trials: scored before one is given up. minutes: after which no other trial starts. priority: of each trial, by default behind
+    warmup_trials: scored before one is given up. minutes: no trial starts after this time. priority: of each trial, by default behind
     single runs. key: of the form; the same key again gives the same sweep.
 
     Raises PermissionDenied, Conflict (the key has started a sweep with other settings), NotReady (the base's files are not there yet) or
@@ -79,7 +79,7 @@ def start_sweep(
     }  # fmt: skip
     if key and (known := Sweep.objects.filter(launched_by=actor, key=key).first()):
         if any(getattr(known, name) != value for name, value in asked.items()):
-            raise Conflict(f"This form has already started {known} with other settings.", next_step=ANEW)
+            raise Conflict(f"This form already started {known} with other settings.", next_step=ANEW)
         return known
     number = (Sweep.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     sweep = Sweep.objects.create(
@@ -97,7 +97,7 @@ def start_sweep(
 def check_scored(snapshot: Snapshot) -> None:
     """Raises Refused where trials have no F1 to be compared by."""
     if snapshot.dataset.task_type.writes_text:
-        text = "A sweep compares trials by an F1, and where texts are written there is none. Start single runs and compare them."
+        text = "Sweeps rank trials by F1, which isn't defined for generation. Start single runs and compare them."
         raise Refused(text, fields={"snapshot": [text]})
 
 
@@ -108,7 +108,9 @@ def check_extent(space: search.Space, *, trials: int, sampler: str, seed: int, w
     if not 1 <= trials <= rules.TRIALS_MAX:
         wrong["trials"] = [f"Must be from 1 to {rules.TRIALS_MAX}, got {trials}."]
     elif combinations is not None and trials > combinations:
-        wrong["trials"] = [f"The space holds {combinations} combinations, and none is tried twice: ask for up to {combinations}."]
+        wrong["trials"] = [
+            f"The search space has {combinations} combinations, and none is tried twice. Choose up to {combinations} trials."
+        ]
     if sampler not in Sweep.Sampler.values:
         wrong["sampler"] = [f"Choose one of {', '.join(Sweep.Sampler.values)}."]
     if not 0 <= seed < 2**32:
@@ -118,13 +120,13 @@ def check_extent(space: search.Space, *, trials: int, sampler: str, seed: int, w
     if minutes is not None and not 1 <= minutes <= rules.MINUTES_MAX:
         wrong["minutes"] = [f"Must be from 1 to {rules.MINUTES_MAX:,}, got {minutes:,}."]
     if wrong:
-        raise Refused("This sweep cannot be started.", fields=wrong)
+        raise Refused("This sweep can't be started.", fields=wrong)
 
 
 def settle(snapshot: Snapshot, base: BaseModel, strategy: str, space: search.Space, options: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that stay the same, once the engine takes them with each corner of the space. Raises Refused, naming the field."""
     if twice := sorted(space.keys() & options.keys()):
-        text = f"{twice[0]} is searched, so it cannot stay the same too."
+        text = f"{twice[0]} is in the search space, so it can't be fixed too."
         raise Refused(text, fields={twice[0]: [text]})
     suggested = suggested_settings(snapshot, base, strategy)
     learnt = {"labels": queries.labels_of(snapshot), "task": snapshot.dataset.task}
@@ -138,7 +140,7 @@ def next_trial(sweep_id: UUID) -> Run | None:
     """Launch the next trial of a sweep, or end it; nothing while one is on its way or the sweep has ended, so that asking twice is asking
     once. Written by the sweep's job.
 
-    Raises Refused where whoever started the sweep may no longer launch or is another by the audit log, and what `launch` raises.
+    Raises Refused where the person who started the sweep may no longer launch or is another by the audit log, and what `launch` raises.
     """
     sweep = locked_sweep(sweep_id)
     trials = list(sweep_queries.trials_of(sweep))
@@ -155,7 +157,9 @@ def next_trial(sweep_id: UUID) -> Run | None:
         search.read_space(sweep.space), sweep_queries.told(sweep, trials), sampler=sweep.sampler, seed=sweep.seed, number=number
     )
     if params is None:
-        end(sweep, Ending(SweepState.FINISHED, f"{len(trials)} of {sweep.trials_wanted} trials have ended: no other settings are left."))
+        end(
+            sweep, Ending(SweepState.FINISHED, f"{len(trials)} of {sweep.trials_wanted} trials finished: every combination has been tried.")
+        )
         return None
     if trials and (last := trials[-1].job) and last.priority != sweep.priority:  # who moves a trial means those behind it too
         sweep.priority = last.priority
@@ -166,14 +170,14 @@ def next_trial(sweep_id: UUID) -> Run | None:
             key=uuid5(sweep.uuid, str(number)), priority=Priority(sweep.priority), sweep=sweep, trial=number,
         )  # fmt: skip
     except PermissionDenied as error:
-        text = f"Whoever started this sweep may no longer train on {sweep.snapshot}."
-        raise Refused(text, next_step="Somebody who may can start a sweep of their own.") from error
+        text = f"The person who started this sweep can no longer train on {sweep.snapshot}."
+        raise Refused(text, next_step="Someone with access can start a new sweep.") from error
 
 
 def check_starter(sweep: Sweep) -> None:
     """Raises Refused where the row names another as who started it than the audit log: its trials would be theirs."""
     if [event.actor for event in accounts.events_about(sweep.uuid, {Verb.SWEEP_STARTED})] != [str(sweep.launched_by.uuid)]:
-        raise Refused("The audit log doesn't show who started this sweep.", next_step="Start another one.")
+        raise Refused("The audit log doesn't show who started this sweep.", next_step="Start a new sweep.")
 
 
 def locked_sweep(sweep_id: UUID) -> Sweep:
@@ -207,7 +211,7 @@ def cancel_sweep(*, sweep_id: UUID, actor: User) -> Sweep:
     if sweep.state == SweepState.CANCELLED:
         return sweep
     if sweep.state != SweepState.RUNNING:
-        raise Conflict(f"{sweep} has {sweep.get_state_display().lower()}, so there is nothing to cancel.")
+        raise Conflict(f"{sweep} has {sweep.get_state_display().lower()}, so it can't be cancelled.")
     trials = list(sweep_queries.trials_of(sweep))
     record(actor, Verb.SWEEP_CANCELLED, sweep, project=sweep.project.uuid, trials=len(trials))
     end(sweep, Ending(SweepState.CANCELLED, f"{len(trials)} of {sweep.trials_wanted} trials had been started."))

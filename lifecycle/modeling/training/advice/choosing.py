@@ -21,40 +21,44 @@ from lifecycle.modeling.training.advice.shapes import (
 ENOUGH_ROWS = 1_000  # of all classes
 FULL_ROWS = 4_000
 FASTER = ("full", "lora", "fast_lora", "head")
-THOUSAND = "Rule of thumb of the field: about 1,000 labels"
-MEASURED = "Measured: 4,000 rows of banking77 on all-MiniLM-L6-v2, accuracy 0.901 on frozen vectors, 0.910 LoRA, 0.924 full"
+THOUSAND = "Rule of thumb: about 1,000 labels"
+MEASURED = (
+    "Measured: 4,000 rows of banking77 on all-MiniLM-L6-v2, accuracy 0.901 with head only, 0.910 with LoRA, 0.924 with full fine-tuning"
+)
 ADAPTERS = "Mireshghallah et al. 2022: adapters memorise least"
-ARITHMETIC = f"Estimate: 24 × layers × width² operations a token, {OPERATIONS_A_SECOND / 1e9:.0f} billion a second on one core"
+ARITHMETIC = f"Estimate: 24 × layers × width² operations per token, {OPERATIONS_A_SECOND / 1e9:.0f} billion per second on one core"
 
 
 def judge(answers: Answers, data: Data) -> Verdict:
     """Whether this data is worth a fine-tune, and which kind."""
     if answers.baseline_does:
-        reason = "What is simpler and good enough needs no labels, no retraining and no approval. Measure it on the test split first."
-        return Verdict("baseline", "Use what already does; do not fine-tune yet.", reason, "Your answer")
+        reason = "A simpler method that is good enough needs no labels, retraining, or approval. Measure it on the test split first."
+        return Verdict("baseline", "Use the simpler method; don't fine-tune yet.", reason, "Your answer")
     rows = sorted(data.rows_of("train").values())
     middle = rows[(len(rows) - 1) // 2] if rows else 0
     if middle < FEW_ROWS:
         missing = sum(max(0, FEW_ROWS - each) for each in rows)
         reason = (
-            f"Half of the {len(rows):,} classes have up to {middle:,} training rows. {missing:,} more, spread over the small ones, give "
-            f"each {FEW_ROWS}; below that even methods for few labels vary by several points from draw to draw."
+            f"Half of the {len(rows):,} labels have up to {middle:,} training rows. {missing:,} more, spread over the small ones, "
+            "would give "
+            f"each {FEW_ROWS}. Below that, even few-shot methods vary by several points from sample to sample."
         )
         return Verdict("label_more", "Label more texts first.", reason, SETFIT)
     if data.train < ENOUGH_ROWS and answers.sensitive:
         reason = (
-            f"{data.train:,} training rows are fewer than about {ENOUGH_ROWS:,}, and the texts are sensitive: adapters keep less of single "
-            "texts than a head, and the score shows whether more labels pay."
+            f"{data.train:,} training rows are fewer than about {ENOUGH_ROWS:,}, and the texts are sensitive: adapters memorise less "
+            "of individual "
+            "texts than a head, and the score shows whether more labels help."
         )
-        return Verdict("adapters", "Train adapters alone, and label on.", reason, ADAPTERS)
+        return Verdict("adapters", "Train adapters only, and keep labeling.", reason, ADAPTERS)
     if data.train < ENOUGH_ROWS:
         reason = (
-            f"{data.train:,} training rows are fewer than about {ENOUGH_ROWS:,}: a head on frozen vectors learns from them in moments, "
-            "overfits least, and shows whether more labels pay."
+            f"{data.train:,} training rows are fewer than about {ENOUGH_ROWS:,}: a head on frozen embeddings trains in seconds, "
+            "overfits least, and shows whether more labels help."
         )
-        return Verdict("head", "Train the head alone, and label on.", reason, THOUSAND)
+        return Verdict("head", "Train the head only, and keep labeling.", reason, THOUSAND)
     return Verdict(
-        "fine_tune", "Fine-tune.", f"{data.train:,} training rows, the middle class has {middle:,}: enough to learn from.", THOUSAND
+        "fine_tune", "Fine-tune.", f"{data.train:,} training rows; the median label has {middle:,}. That's enough to train on.", THOUSAND
     )
 
 
@@ -66,7 +70,7 @@ def choose_base(answers: Answers, chosen: Candidate, others: Sequence[Candidate]
     """
     if not breaks(answers, chosen, tokens):
         limits = answers.latency_ms is not None or answers.size_mb is not None
-        reason = f"It keeps your limits: {told(chosen, tokens)}." if limits else "Chosen above; no limit of yours speaks against it."
+        reason = f"Within your limits: {told(chosen, tokens)}." if limits else "Chosen above, and within your limits."
         return chosen, Setting("base", chosen.name, reason, ARITHMETIC if limits else "Your choice"), []
     fitting = [each for each in others if not breaks(answers, each, tokens)]
     why = " and ".join(breaks(answers, chosen, tokens))
@@ -74,21 +78,21 @@ def choose_base(answers: Answers, chosen: Candidate, others: Sequence[Candidate]
         best = max(fitting, key=lambda each: each.bytes)
         return best, Setting("base", best.name, f"{chosen.name} {why}. This one: {told(best, tokens)}.", LIMIT), []
     smallest = min([chosen, *others], key=lambda each: each.bytes or math.inf)
-    text = f"The nearest is {smallest.name}: {told(smallest, tokens)}."
+    text = f"The closest is {smallest.name}: {told(smallest, tokens)}."
     next_step = (
-        "Add a smaller base model, or distil. In int8 the graph is a quarter of the size; each run measures whether its answers hold."
+        "Add a smaller base model, or distil. The int8 graph is a quarter of the size; each run measures how well its predictions agree."
     )
-    warning = Concern("limits", "bad", "No base model keeps your limits.", text, next_step, ARITHMETIC)
-    return smallest, Setting("base", smallest.name, "The smallest there is.", LIMIT), [warning]
+    warning = Concern("limits", "bad", "No base model meets your limits.", text, next_step, ARITHMETIC)
+    return smallest, Setting("base", smallest.name, "The smallest available.", LIMIT), [warning]
 
 
 def breaks(answers: Answers, base: Candidate, tokens: int) -> list[str]:
     """Which limits a base does not keep, each as the end of a sentence; nothing of what is unknown."""
     found, latency = [], base.latency_ms(tokens)
     if answers.size_mb is not None and base.bytes > answers.size_mb * 1e6:
-        found.append(f"is {megabytes(base.bytes)} MB and your limit {answers.size_mb:g} MB")
+        found.append(f"is {megabytes(base.bytes)} MB; your limit is {answers.size_mb:g} MB")
     if answers.latency_ms is not None and latency is not None and latency > answers.latency_ms:
-        found.append(f"takes about {latency:,.1f} ms for {tokens} tokens and your limit is {answers.latency_ms:g} ms")
+        found.append(f"takes about {latency:,.1f} ms for {tokens} tokens; your limit is {answers.latency_ms:g} ms")
     return found
 
 
@@ -100,35 +104,39 @@ def megabytes(size: int) -> str:
 def told(base: Candidate, tokens: int) -> str:
     """Size and time of a base in words."""
     latency = base.latency_ms(tokens)
-    time = "its time is not known" if latency is None else f"about {latency:,.1f} ms for a text of {tokens} tokens on one core"
+    time = "latency unknown" if latency is None else f"about {latency:,.1f} ms for a text of {tokens} tokens on one core"
     return f"{megabytes(base.bytes)} MB in fp32, {time}"
 
 
 def choose_strategy(answers: Answers, data: Data, verdict: Verdict, seconds: Mapping[str, float]) -> tuple[Setting, list[Concern]]:
     """What learns. seconds: about how long each strategy takes; those that are missing cannot be had with this base."""
     if answers.sensitive:
-        best = Setting("strategy", "lora", "Sensitive data: adapters keep less of single texts than all weights or a head would.", ADAPTERS)
+        best = Setting(
+            "strategy", "lora", "Sensitive data: adapters memorise less of individual texts than full fine-tuning or a head.", ADAPTERS
+        )
     elif verdict.code in ("label_more", "head"):
-        best = Setting("strategy", "head", "Few rows: the encoder stays as it is, so only the head can overfit.", MEASURED)
+        best = Setting("strategy", "head", "Few rows: the encoder is frozen, so only the head can overfit.", MEASURED)
     elif data.train >= FULL_ROWS:
-        best = Setting("strategy", "full", f"{data.train:,} rows are enough for every weight to learn, which is most accurate.", MEASURED)
+        best = Setting("strategy", "full", f"{data.train:,} rows are enough for full fine-tuning, the most accurate strategy.", MEASURED)
     else:
-        best = Setting("strategy", "lora", f"With {data.train:,} rows nearly as good as full fine-tuning, and smaller to keep.", MEASURED)
+        best = Setting(
+            "strategy", "lora", f"With {data.train:,} rows, nearly as accurate as full fine-tuning and smaller to store.", MEASURED
+        )
     if answers.minutes is None or seconds[best.value] <= answers.minutes * 60:
         return best, []
     faster = [each for each in FASTER[FASTER.index(best.value) + 1 :] if each in seconds]
     fits = next((each for each in faster if seconds[each] <= answers.minutes * 60), None)
     if fits:
         slow, quick = minutes(seconds[best.value]), minutes(seconds[fits])
-        reason = f"{slow} for {best.value} are more than your {answers.minutes:g} min; this takes {quick}."
+        reason = f"{best.value} takes {slow}, more than your {answers.minutes:g} min; this takes {quick}."
         return Setting("strategy", fits, reason, LIMIT), []
     last = faster[-1] if faster else best.value
     warning = Concern(
-        "too_long", "watch", f"No strategy is done within {answers.minutes:g} min.",
+        "too_long", "watch", f"No strategy finishes within {answers.minutes:g} min.",
         f"The fastest, {last}, takes {minutes(seconds[last])}.",
-        "Try 10 steps to measure it on this machine, take a smaller base model, or allow more time.", "Estimate of the time",
+        "Run a 10-step dry run to measure it on this machine, choose a smaller base model, or allow more time.", "Time estimate",
     )  # fmt: skip
-    return Setting("strategy", last, "The fastest there is.", LIMIT), [warning]
+    return Setting("strategy", last, "The fastest available.", LIMIT), [warning]
 
 
 def minutes(seconds: float) -> str:

@@ -31,30 +31,31 @@ def leaks(data: Data) -> list[Concern]:
     found = []
     if data.leaked:
         found.append(Concern(
-            "leakage", "bad", f"{data.leaked:,} test rows have their text or group in train too.",
-            "What is measured on them is memory, and every score is too good.", "Freeze the snapshot again: it keeps a group on one side.",
+            "leakage", "bad", f"{data.leaked:,} test rows have the same text or group as a train row.",
+            "Scores on these rows measure memorisation and are too high.", "Create a new dataset version: it keeps each group in one "
+                "split.",
         ))  # fmt: skip
     if not data.scanned:
         found.append(Concern(
-            "not_scanned", "watch", "Nobody has looked for near duplicates.",
-            "Equal texts and declared groups are kept on one side; nearly equal texts only once a scan has found them.",
-            "Scan the dataset for near duplicates, then freeze again.",
+            "not_scanned", "watch", "Near duplicates haven't been checked.",
+            "Equal texts and declared groups stay in one split; near duplicates only after a scan has found them.",
+            "Scan the dataset for near duplicates, then create a new version.",
         ))  # fmt: skip
     if data.contradictions:
         found.append(Concern(
-            "contradictions", "watch", f"{data.contradictions:,} test rows have a text with two labels.",
-            "No model can be right about both, so no score reaches 1.", "Settle which label holds, then freeze again.",
+            "contradictions", "watch", f"{data.contradictions:,} test rows have texts with contradicting labels.",
+            "No model can predict both correctly, so no score can reach 1.", "Resolve the labels, then create a new dataset version.",
         ))  # fmt: skip
     return found
 
 
 def tiny(data: Data) -> list[Concern]:
-    """Classes with too few training rows to be learnt."""
+    """Classes with too few training rows to be learned."""
     few = sorted((count, label) for label, count in data.rows_of("train").items() if count < FEW_ROWS)
     if not few:
         return []
     return [Concern(
-        "tiny_classes", "watch", f"{len(few):,} of {len(data.labels):,} classes have fewer than {FEW_ROWS} training rows.",
+        "tiny_classes", "watch", f"{len(few):,} of {len(data.labels):,} labels have fewer than {FEW_ROWS} training rows.",
         f"{names([f'{label} ({count})' for count, label in few])}.", "Label more of these, or merge them into others.", SETFIT,
     )]  # fmt: skip
 
@@ -62,11 +63,11 @@ def tiny(data: Data) -> list[Concern]:
 def missing(data: Data) -> list[Concern]:
     """Classes that a split does not have."""
     found = []
-    for split, meaning in (("train", "never learnt"), ("validation", "not watched while it trains"), ("test", "not measured")):
+    for split, meaning in (("train", "isn't learned"), ("validation", "isn't tracked during training"), ("test", "isn't measured")):
         absent = [label for label, count in data.rows_of(split).items() if not count]
         if absent and data.splits.get(split):
-            title = f"{len(absent):,} {'class has' if len(absent) == 1 else 'classes have'} no {split} row, so {meaning}."
-            next_step = "Label more of these and freeze again; from three texts on a class stands in every split."
+            title = f"{len(absent):,} {'label has' if len(absent) == 1 else 'labels have'} no {split} row and {meaning}."
+            next_step = "Label more of these and create a new version; a label with three or more texts appears in every split."
             found.append(Concern(f"missing_in_{split}", "bad" if split == "train" else "watch", title, f"{names(absent)}.", next_step))
     return found
 
@@ -75,26 +76,26 @@ def small_test(data: Data) -> list[Concern]:
     """Whether the test split could tell two versions apart that differ by two points."""
     rows = data.splits.get("test", 0)
     if not rows:
-        text = "Nothing can be measured that was not looked at before."
-        return [Concern("no_test", "bad", "There is no test split.", text, "Freeze a snapshot with a share for test.")]
+        text = "The model can't be measured on unseen rows."
+        return [Concern("no_test", "bad", "The dataset version has no test split.", text, "Create a dataset version with a test split.")]
     half = Z_TOLD * math.sqrt(DISAGREED / rows)
     needed = rows_needed(rows, DIFFERENCE, DIFFERENCE - half, DIFFERENCE + half)
     if needed is None:
         return []
-    text = f"About {needed:,} rows tell a difference of {DIFFERENCE * 100:.0f} points, where two versions disagree on a tenth of them."
-    title = f"{rows:,} test rows are too few to tell two versions apart."
-    return [Concern("small_test", "watch", title, text, "Label more, or expect to see larger differences only.", POWER)]
+    text = f"Detecting a difference of {DIFFERENCE * 100:.0f} points needs about {needed:,} rows, if two versions disagree on 10 % of them."
+    title = f"{rows:,} test rows are too few to compare two versions."
+    return [Concern("small_test", "watch", title, text, "Label more, or only larger differences will be detected.", POWER)]
 
 
 def sensitive(answers: Answers) -> list[Concern]:
     """What follows where texts are sensitive."""
     if not answers.sensitive:
         return []
-    looked = "Not measured: nothing here has looked for personal data."
+    looked = "Personal data hasn't been scanned for."
     return [Concern(
         "sensitive", "watch", "The texts are sensitive.",
-        f"{looked} Training and serving stay on your own machines; whether a text was trained on may still be read from the model.",
-        "Take out what the model does not need, and measure membership inference on the evaluation's page.", MEMBERSHIP,
+        f"{looked} Training and serving stay on your own machines, but the model may still reveal which texts it was trained on.",
+        "Remove data the model doesn't need, and run a membership-inference test on the evaluation page.", MEMBERSHIP,
     )]  # fmt: skip
 
 
@@ -103,7 +104,13 @@ def cut(lengths: Lengths, limit: int) -> list[Concern]:
     share = lengths.share_over(limit)
     if share <= CUT:
         return []
-    title = f"{share * 100:.0f} of 100 texts are longer than {limit} tokens."
+    title = f"{share * 100:.0f} % of texts are longer than {limit} tokens."
     return [
-        Concern("cut", "watch", title, "The model reads their first tokens only.", "Choose a base model for longer texts, or shorten them.")
+        Concern(
+            "cut",
+            "watch",
+            title,
+            "The model only sees their first tokens.",
+            "Choose a base model with a longer context, or shorten the texts.",
+        )
     ]

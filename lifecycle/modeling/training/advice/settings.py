@@ -16,8 +16,8 @@ STEP = 8
 PATIENCE = 2
 SMOOTHING, GAMMA = 0.1, 2.0
 FOCAL = "Lin et al. 2017 (focal loss), where gamma 2 did best"
-WEIGHTS = f"From {IMBALANCE:.0f} times as many rows on; King and Zeng 2001"
-SMOOTH = "Lukasik et al. 2020: smoothing helps where labels are wrong"
+WEIGHTS = f"Applies from a ratio of {IMBALANCE:.0f}; King and Zeng 2001"
+SMOOTH = "Lukasik et al. 2020: smoothing helps with noisy labels"
 DEFAULT = "The product's default"
 
 
@@ -31,7 +31,7 @@ def choose_settings(answers: Answers, data: Data, lengths: Lengths, base: Candid
         patience = Setting(
             "patience",
             PATIENCE,
-            "Sensitive data: training ends when validation stops getting better, before texts are learnt by heart.",
+            "Sensitive data: training stops when validation stops improving, before texts are memorised.",
             MEMBERSHIP,
         )
     rates = [usual[name] for name in ("learning_rate", "head_learning_rate") if name in usual]  # head only has none for the encoder
@@ -42,11 +42,11 @@ def choose_max_tokens(lengths: Lengths, base: Candidate) -> Setting:
     """The 99th percentile, in steps of 8; at least 64, or 128 where tokens are guessed by characters; not beyond what the base reads."""
     needed = lengths.percentile(99)
     value = max(SHORTEST if lengths.counted else LENGTHS[0], math.ceil(needed / STEP) * STEP)
-    how = f"counted by the tokenizer of {base.name}" if lengths.counted else "estimated at 4.5 characters a token"
-    known = f"95 of 100 texts have up to {lengths.percentile(95)} tokens, 99 of 100 up to {needed}, {how} on {len(lengths.tokens):,} texts"
+    how = f"counted by the tokenizer of {base.name}" if lengths.counted else "estimated at 4.5 characters per token"
+    known = f"95 % of texts have up to {lengths.percentile(95)} tokens, 99 % up to {needed}, {how} on {len(lengths.tokens):,} texts"
     if base.max_tokens and value > base.max_tokens:
-        return Setting("max_tokens", base.max_tokens, f"{known}; {base.name} reads no more than this.", THIS)
-    return Setting("max_tokens", value, f"{known}. Batches are padded to their own longest text, so room costs nothing.", THIS)
+        return Setting("max_tokens", base.max_tokens, f"{known}. {base.name} accepts no more than this.", THIS)
+    return Setting("max_tokens", value, f"{known}. Batches are padded to their longest text only, so a high limit costs nothing.", THIS)
 
 
 def choose_batch(usual: Setting, longest: int) -> tuple[Setting, list[Setting]]:
@@ -58,25 +58,31 @@ def choose_batch(usual: Setting, longest: int) -> tuple[Setting, list[Setting]]:
         return usual, []
     rows = usual.value // parts
     reason = (
-        f"{usual.value} texts of {longest} tokens are {usual.value * longest:,}; memory grows by tokens, and {BATCH_TOKENS:,} are what the "
-        f"usual batch has."
+        f"{usual.value} texts of {longest} tokens are {usual.value * longest:,} tokens; memory grows with tokens, and the default batch "
+        f"has {BATCH_TOKENS:,}."
     )
     source = "Gradient accumulation: the same step with less memory"
-    return Setting("batch_size", rows, reason, source), [
-        Setting("accumulation", parts, f"So that a step still learns from {usual.value} texts.", source)
-    ]
+    return Setting("batch_size", rows, reason, source), [Setting("accumulation", parts, f"Keeps {usual.value} texts per step.", source)]
 
 
 def choose_loss(data: Data) -> list[Setting]:
     """Class weights, focal loss and smoothing."""
     counts = [each for each in data.rows_of("train").values() if each]
     ratio = max(counts) / min(counts) if counts else 1.0
-    even = f"argest class has {ratio:,.1f} times the rows of the smallest"
+    even = f"argest label has {ratio:,.1f} times the rows of the smallest"
     weighs, focal = ratio > IMBALANCE, ratio > RARE
-    weights = f"The l{even}, which {'would otherwise be ignored' if weighs else 'a model copes with'}."
-    easy = f"The l{even}: easy rows count less, so that the rare ones are seen." if focal else f"Off: the l{even}, not {RARE:.0f}."
+    weights = f"The l{even}, which {'would otherwise be ignored' if weighs else 'needs no weighting'}."
+    easy = (
+        f"The l{even}: focal loss down-weights easy rows in favour of rare ones."
+        if focal
+        else (f"Off: the l{even}; the threshold is {RARE:.0f}.")
+    )
     smooth = not focal and bool(data.doubted) and (data.doubted or 0) > NOISY * sum(data.splits.values())
-    certain = f"A scan doubts {data.doubted:,} labels, so none is learnt as certain." if smooth else smoothing_reason(data, focal=focal)
+    certain = (
+        f"A scan found {data.doubted:,} possible label errors; smoothing reduces their effect."
+        if smooth
+        else smoothing_reason(data, focal=focal)
+    )
     return [
         Setting("class_weights", weighs, weights, WEIGHTS),
         Setting("focal_gamma", GAMMA if focal else 0.0, easy, FOCAL),
@@ -87,5 +93,5 @@ def choose_loss(data: Data) -> list[Setting]:
 def smoothing_reason(data: Data, *, focal: bool) -> str:
     """Why labels are not smoothed."""
     if focal:
-        return "Off: it does not go together with focal loss."
-    return "Off: no scan has looked for wrong labels." if data.doubted is None else "Off: a scan doubts few labels."
+        return "Off: it can't be combined with focal loss."
+    return "Off: labels haven't been scanned for errors." if data.doubted is None else "Off: scans found few possible label errors."

@@ -10,9 +10,9 @@ from typing import Any
 FEW_ROWS = 8  # of a class
 OPERATIONS_A_SECOND = 68e9
 SEVERITIES = ("bad", "watch", "info")  # the worst first
-SETFIT = "Tunstall et al. 2022 (SetFit), whose smallest sets have 8 texts a class"
-MEMBERSHIP = "Yeom et al. 2018: who was trained on is read from the gap between the two losses"
-THIS = "This snapshot"
+SETFIT = "Tunstall et al. 2022 (SetFit), whose smallest sets have 8 texts per label"
+MEMBERSHIP = "Yeom et al. 2018: membership inference uses the gap between training and validation loss"
+THIS = "This dataset version"
 LIMIT = "Your limit"
 
 
@@ -63,7 +63,7 @@ class Data:
 
     @property
     def train(self) -> int:
-        """Rows that are learnt from."""
+        """Rows that are learned from."""
         return self.splits.get("train", 0)
 
     def rows_of(self, split: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('datasets', '0001_initial'),
-        ('labeling', '0001_initial'),
+        ('queues', '0001_initial'),
         ('traffic', '0001_initial'),
     ]
 
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('rank', models.PositiveSmallIntegerField(help_text='1 is nearest')),
                 ('similarity', models.FloatField(help_text='cosine, -1 to 1')),
-                ('decision', models.ForeignKey(help_text='what the model learned of it', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.decision')),
+                ('decision', models.ForeignKey(help_text='the label in training', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='queues.decision')),
                 ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='datasets.item')),
                 ('prediction', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='neighbours', to='traffic.prediction')),
             ],

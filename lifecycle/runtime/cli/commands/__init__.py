@@ -1,1 +1,1 @@
-"""One module for each kind of work. Each has `add`, which tells the parser its commands, and a function for each command."""
+"""A module for each noun with verbs of its own, or with results that its own functions draw; each has `noun`."""

@@ -1,50 +1,45 @@
-"""login and whoami."""
+"""login, whoami."""
 
 from __future__ import annotations
 
 import getpass
 import sys
-from typing import Any
+from typing import Annotated
+
+from typer import Argument, Option
 
 from lifecycle.runtime.cli import settings
-from lifecycle.runtime.cli.client import Client
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import HERE, Login, Usage
+from lifecycle.runtime.cli.settings import HERE, Login
+from lifecycle.runtime.cli.verbs import Noun
+
+noun = Noun()
 
 
-def add(commands: Any, common: Any) -> None:
-    """Tell the parser."""
-    login_ = commands.add_parser(
-        "login", parents=[common], help="remember a server and a token",
-        description="Remember a server and a token. The token is asked for, or read from stdin: on a command line others could read it.",
-    )  # fmt: skip
-    login_.add_argument("url", nargs="?", default="", metavar="URL", help="address of the site, such as https://lifecycle.example.org")
-    login_.add_argument(
-        "--inference",
-        default="",
-        metavar="URL",
-        help="address of the inference server; port 8001 where the site is on this machine",
-    )
-    login_.set_defaults(run=login)
-    whoami_ = commands.add_parser("whoami", parents=[common], help="whose token this is, and their roles")
-    whoami_.set_defaults(run=whoami)
+@noun.verb
+def login(
+    session: Session,
+    url: Annotated[str, Argument(metavar="URL", help="address of the site, such as https://lifecycle.example.org")] = "",
+    inference: Annotated[str, Option(metavar="URL", help="address of the inference server; port 8001 on this machine by default")] = "",
+) -> None:
+    """Save a server and a token.
 
-
-def login(session: Session) -> None:
-    """Ask, try the token, and only then remember it."""
-    args, known = session.args, settings.stored()
-    url = settings.address(args.url or asked_address(known.url or HERE))
-    inference = settings.address(args.inference) if args.inference else ""
-    for each in (url, inference):
+    The token is asked for, or read from stdin: on a command line others could read it.
+    """
+    site = settings.address(url or asked_address(settings.stored().url or HERE))
+    ask = settings.address(inference) if inference else ""
+    for each in (site, ask):
         if each.startswith("http://") and not settings.loopback(each):
-            session.screen.tell(f"Warning: {each} is not encrypted. Whoever is on the way reads the token.")
+            session.screen.tell(f"Warning: {each} isn't encrypted. Anyone on the way can read the token.")
     token = asked_token()
     if not token:
-        raise Usage("No token was given. Make one in your profile, with the scopes that you need.")
-    me = Client(url, token, prefix="/api/v1", sleep=session.sleep).get("/me/")
-    where = settings.store(Login(url=url, token=token, inference=inference))
+        raise Usage("No token was given. Create one in your profile, with the scopes that you need.")
+    me = session.client(site, token, prefix="/api/v1").get("/me/")
+    where = settings.store(Login(url=site, token=token, inference=ask))
     session.screen.show(
-        {"url": url, "user": me["user"], "file": str(where)}, f"{me['user']['name']} is logged in to {url}. Kept in {where}, for you alone."
+        {"url": site, "user": me["user"], "file": str(where)},
+        f"{me['user']['name']} is logged in to {site}. Saved in {where}, readable by you only.",
     )
 
 
@@ -60,8 +55,9 @@ def asked_token() -> str:
     return (getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
 
 
+@noun.verb
 def whoami(session: Session) -> None:
-    """Name, server and roles."""
+    """Show whose token this is, and their roles."""
     me, projects = session.api.get("/me/"), session.api.get("/projects/")
     lines = [f"{me['user']['name']} ({me['user']['username']}) at {session.login.url}"]
     lines += [f"  {each['slug']}: {', '.join(me['roles'].get(each['uuid'], []))}" for each in projects]

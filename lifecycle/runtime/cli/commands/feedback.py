@@ -1,61 +1,64 @@
-"""feedback: one word on one answer, or a file of them."""
+"""feedback give, send."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from typer import Argument, Option
 
 from lifecycle.runtime.cli import batches, find
+from lifecycle.runtime.cli.arguments import Start
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.screen import count
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
+from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.refusals import Refusal
 
-KINDS = ("review", "override", "truth")
-WORDS = {"right": True, "wrong": False}
+Kind = Annotated[
+    Literal["review", "override", "truth"], Option(help="a person reviewed it, a person acted otherwise, or the true label is known")
+]
+noun = Noun("Feedback on predictions; needs a token with the scope feedback.")
 
 
-def add(commands: Any, common: Any) -> None:
-    """Tell the parser."""
-    say = commands.add_parser(
-        "feedback", parents=[common], help="say whether answers were right; needs a token with the scope feedback",
-        description="Say whether an answer was right, or send a file of JSON lines: "
-        '{"prediction": "…", "right": false, "label": "refund"}, with "kind" where it is no review. A line that is sent twice counts once.',
-    )  # fmt: skip
-    say.add_argument("prediction", nargs="?", default="", metavar="PREDICTION", help="as `predict` prints it")
-    say.add_argument("word", nargs="?", choices=list(WORDS), help="whether the answer was right")
-    say.add_argument("--label", default="", help="of a wrong answer: the right label, where it is known")
-    say.add_argument(
-        "--kind", choices=KINDS, default="review",
-        help="review: somebody looked; override: somebody acted otherwise; truth: it turned out so (default: review)",
-    )  # fmt: skip
-    say.add_argument("--file", type=Path, metavar="JSONL", help="many of them, sent in batches of 1,000")
-    say.add_argument("--from", dest="start", type=int, default=1, metavar="LINE", help="the line to begin with, to go on after a stop")
-    say.set_defaults(run=feedback)
-
-
-def feedback(session: Session) -> None:
-    """One, or all of a file."""
-    args = session.args
-    if args.file and not args.prediction:
-        sent = batches.send(
-            session, args.file, args.start, lambda line: {"kind": args.kind} | shaped(line),
-            lambda rows: session.api.post("/feedback/", {"feedback": rows}, twice=True),
-        )  # fmt: skip
-        return session.screen.show({"sent": sent}, f"Feedback on {count(sent, 'answer')} is noted.")
-    if args.file or not args.prediction or not args.word:
-        raise Usage("Say which answer, and right or wrong: lifecycle feedback PREDICTION wrong --label refund. Or give --file alone.")
+@noun.verb
+def give(
+    session: Session,
+    prediction: Annotated[str, Argument(metavar="PREDICTION", help="as `endpoints predict` prints it")],
+    word: Annotated[Literal["right", "wrong"], Argument(help="whether it was correct")],
+    label: Annotated[str, Option(help="of a wrong one: the correct label, if it is known")] = "",
+    kind: Kind = "review",
+) -> None:
+    """Give feedback on one prediction."""
     try:
-        prediction, index = named(args.prediction)
+        uuid, index = named(prediction)
     except ValueError as error:
         raise Usage(str(error)) from error
-    line = {"prediction": prediction, "index": index, "right": WORDS[args.word], "label": args.label, "kind": args.kind}
-    try:  # as a batch of one: there an answer that has not arrived yet is waited for
+    line = {"prediction": uuid, "index": index, "right": word == "right", "label": label, "kind": kind}
+    try:  # as a batch of one: that waits for a prediction that hasn't arrived yet
         made = session.api.post("/feedback/", {"feedback": [line]}, twice=True)["results"][0]
     except Refusal as refusal:
         refusal.fields = {name.removeprefix("feedback.0."): texts for name, texts in refusal.fields.items()}
         raise
-    return session.screen.show(made, f"Noted: {args.word}{', ' + args.label if args.label else ''}.")
+    session.screen.show(made, f"Saved: {word}{', ' + label if label else ''}.")
+
+
+@noun.verb
+def send(
+    session: Session,
+    file: Annotated[Path, Argument(metavar="JSONL", help="sent in batches of 1,000")],
+    kind: Kind = "review",
+    start: Start = 1,
+) -> None:
+    """Send a file of JSON lines.
+
+    A line is {"prediction": "…", "right": false, "label": "refund"}, with "kind" where it isn't a review. The same line twice counts once.
+    """
+    sent = batches.send(
+        session, file, start, lambda line: {"kind": kind} | shaped(line),
+        lambda rows: session.api.post("/feedback/", {"feedback": rows}, twice=True),
+    )  # fmt: skip
+    session.screen.show({"sent": sent}, f"Feedback on {count(sent, 'prediction')} is saved.")
 
 
 def shaped(line: dict[str, Any]) -> dict[str, Any]:
@@ -70,5 +73,5 @@ def named(text: str) -> tuple[str, int]:
     """The id of a request and the place of the text in it: 5d0c…:3. Raises ValueError."""
     uuid, _, place = text.partition(":")
     if not find.is_uuid(uuid) or (place and not (place.isascii() and place.isdecimal())):
-        raise ValueError(f"{text!r} is no prediction. Write it as `lifecycle predict` prints it.")
+        raise ValueError(f"{text!r} isn't a prediction. Write it as `lifecycle endpoints predict` prints it.")
     return uuid, int(place or 0)

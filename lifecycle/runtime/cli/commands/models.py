@@ -1,40 +1,57 @@
-"""models list, create."""
+"""models register, verify."""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from pathlib import Path
+from typing import Annotated
 
-from lifecycle.runtime.cli import find
-from lifecycle.runtime.cli.screen import table
+from typer import Argument, Option
+
+from lifecycle.runtime.cli import find, watching
+from lifecycle.runtime.cli.arguments import Run
+from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
+from lifecycle.runtime.cli.verbs import Noun
+
+noun = Noun("Registered models: create them, register runs as versions, and verify versions.")
 
 
-def add(commands: Any, common: Any) -> None:
-    """Tell the parser."""
-    group = commands.add_parser("models", help="manage registered models").add_subparsers(metavar="WHAT", required=True)
-    group.add_parser("list", parents=[common], help="by name").set_defaults(run=list_)
-    new = group.add_parser("create", parents=[common], help="create a registered model, in --project where you see several")
-    new.add_argument("slug", metavar="SLUG", help="its short name in addresses and MODEL@VERSION, such as support-inbox")
-    new.add_argument("--name", default="", help="as people read it; the short name by default")
-    new.add_argument("--purpose", default="", metavar="TEXT", help="the intended use, which each version's card states")
-    new.set_defaults(run=create)
+@noun.verb
+def register(
+    session: Session,
+    run: Run,
+    version: Annotated[str, Argument(metavar="MODEL@VERSION", help="such as support-inbox@1.2.0")],
+    purpose: Annotated[str, Option(metavar="TEXT", help="of its card: what it is for")] = "",
+    limits: Annotated[str, Option(metavar="TEXT", help="of its card: what it can't do")] = "",
+    risks: Annotated[str, Option(metavar="TEXT", help="of its card: what may go wrong")] = "",
+) -> None:
+    """Register a run as a signed version of a model."""
+    slug, _, semver = version.rpartition("@")
+    if not slug or not semver:
+        raise Usage(f"{version!r} isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0.")
+    of, model = find.run(session, run), find.model(session, slug)
+    stated = {name: text for name, text in (("purpose", purpose), ("limits", limits), ("risks", risks)) if text}
+    job = session.api.post(f"/models/{model['uuid']}/versions/", {"run": of["uuid"], "semver": semver, "stated": stated})
+    watching.follow_job(session, job["uuid"])
+    made = find.version(session, semver, {"model": model["uuid"]})
+    session.screen.show(
+        made,
+        f"Run {of['number']} is registered as {slug}@{semver}.",
+        f"Root digest  {made['root_digest']}",
+        f"Next: lifecycle promotions request {slug}@{semver} --endpoint ENDPOINT",
+    )
 
 
-def list_(session: Session) -> None:
-    """By name."""
-    wanted, projects = find.project(session), find.slugs(session)
-    rows = [row for row in session.api.get("/models/") if wanted in ("", row["project"])]
-    lines = table(["MODEL", "PROJECT", "NAME"], [(row["slug"], projects[row["project"]], row["name"]) for row in rows])
-    session.screen.show(rows, *(lines if rows else ["No models yet. Create one: lifecycle models create SLUG"]))
-
-
-def create(session: Session) -> None:
-    """In the project of --project, or the only one there is."""
-    args, projects = session.args, find.slugs(session)
-    project = find.project(session) or (next(iter(projects)) if len(projects) == 1 else "")
-    if not project:
-        raise Usage(f"Choose a project with --project: {', '.join(sorted(projects.values())) or 'you see none'}.")
-    body = {"project": project, "slug": args.slug, "name": args.name or args.slug, "purpose": args.purpose}
-    made = session.api.post("/models/", body)
-    session.screen.show(made, f"Model {made['slug']} created.", f"Next: lifecycle register RUN {made['slug']}@1.0.0")
+@noun.verb
+def verify(
+    session: Session,
+    version: Annotated[str, Argument(metavar="VERSION", help="MODEL@VERSION or uuid; without it give --file")] = "",
+    key: Annotated[Path | None, Option(metavar="PEM", help="the installation's public key (signing.pub.pem), from its operator")] = None,
+    file: Annotated[Path | None, Option(metavar="FILE", help="a local .zip export of a version")] = None,
+    save: Annotated[Path | None, Option(metavar="FILE", help="save the download")] = None,
+) -> None:
+    """Verify a version's files, model card, and signatures on this machine, without trusting the server."""
+    if not version and not file:
+        raise Usage("Name a version, or give its export with --file.")
+    importlib.import_module("lifecycle.runtime.cli.bundles").verify(session, version, key, file, save)

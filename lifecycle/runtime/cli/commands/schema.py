@@ -1,113 +1,101 @@
-"""schema: the classes and the guideline of a dataset, shown, exported and published as a file."""
+"""schema show, export, publish."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from typer import Argument, Option
 
 from lifecycle.runtime.cli import classes, find
-from lifecycle.runtime.cli.arguments import of_dataset
+from lifecycle.runtime.cli.arguments import Dataset
+from lifecycle.runtime.cli.errors import Usage
+from lifecycle.runtime.cli.files import text_of
 from lifecycle.runtime.cli.screen import count, document, moment, plain
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
+from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.refusals import Refused
 
-KEPT = ("name", "group", "definition", "examples", "lookalikes", "stable_id")  # of a class in a file
+KEPT = ("name", "group", "definition", "examples", "lookalikes", "stable_id")  # of a label in a file
+Version = Annotated[int | None, Option(metavar="N", help="one of the newest 30 (default: the newest)")]
+File = Annotated[Path, Argument(metavar="FILE", help="a JSON file, as `schema export` writes it")]
+Retire = Annotated[bool, Option("--retire", help="retire the labels that the file lacks")]
+noun = Noun(
+    'The labels and the guideline of a dataset. A file is JSON: {"version": 3, "guideline": "…", "labels": [{"name": "card", "definition": '
+    '"…", "examples": ["…"], "lookalikes": [{"name": "cash", "note": "…"}], "group": "…", "stable_id": "…"}]}. Only names are required. A '
+    "label keeps its id by its name, or by its stable_id where it is renamed. Without a guideline the current one stays; with a version "
+    "the file is refused after someone else has published."
+)  # fmt: skip
 
 
-def add(commands: Any, common: Any) -> None:
-    """Tell the parser."""
-    group = commands.add_parser(
-        "schema", help="the classes and the guideline of a dataset",
-        description='A file of classes is JSON: {"version": 3, "guideline": "…", "labels": [{"name": "card", "definition": "…", '
-        '"examples": ["…"], "lookalikes": [{"name": "cash", "note": "…"}], "group": "…", "stable_id": "…"}]}. Only names are needed. '
-        "A class keeps its id by name, or by the stable_id where it is called otherwise. Without a guideline the present one stays; "
-        "with a version the file is refused once somebody else has published.",
-    ).add_subparsers(dest="what", metavar="WHAT", required=True)  # fmt: skip
-    of_version(group, common, "show", "the classes, each with its definition").set_defaults(run=show)
-    out = of_version(group, common, "export", "as the file that `publish` takes")
-    out.add_argument("--to", type=Path, metavar="FILE", help="where it is kept (default: it is printed)")
-    out.set_defaults(run=export)
-    new = of_dataset(group, common, "publish", "publish the next version, from a file")
-    of_file(new)
-    new.add_argument("--take-up", action="append", default=[], metavar="PROPOSAL", help="a proposal that it takes up, by uuid")
-    new.set_defaults(run=publish)
+def wanted(session: Session, dataset: str, version: int | None) -> dict[str, Any]:
+    """A version, the newest without a number. Raises Refused where it is missing."""
+    of = find.dataset(session, dataset)
+    if version is None:
+        return classes.newest(session, of)
+    rows = (row for row in classes.versions(session, of["uuid"]) if row["version"] == version)
+    return find.only(rows, f"version {version} of the labels of {of['slug']}")
 
 
-def of_version(group: Any, common: Any, name: str, text: str) -> Any:
-    """A command on a version of a dataset's classes."""
-    made = of_dataset(group, common, name, text)
-    made.add_argument("--version", type=int, metavar="N", help="of these 30 newest (default: the newest)")
-    return made
-
-
-def of_file(made: Any) -> None:
-    """What is published."""
-    made.add_argument("file", type=Path, metavar="FILE", help="a JSON file, as `schema export` writes it")
-    made.add_argument("--retire", action="store_true", help="retire the classes that the file lacks")
-
-
-def wanted(session: Session) -> dict[str, Any]:
-    """The version that was asked for. Raises Refused where it is not there."""
-    dataset, number = find.dataset(session, session.args.dataset), session.args.version
-    if number is None:
-        return classes.newest(session, dataset)
-    found = [row for row in classes.versions(session, dataset["uuid"]) if row["version"] == number]
-    return find.only(found, f"version {number} of the classes of {dataset['slug']}")
-
-
-def show(session: Session) -> None:
-    """For people."""
-    found, lines, group = wanted(session), list[str](), ""
+@noun.verb
+def show(session: Session, dataset: Dataset, version: Version = None) -> None:
+    """Show the labels, each with its definition, and the guideline."""
+    found, lines, group = wanted(session, dataset, version), list[str](), ""
     for label in found["labels"]:
         if label["group"] != group:
             group = label["group"]
             lines += ["", group] if group else [""]
         lines.append(f"{label['name']}: {plain(label['definition'])}" if label["definition"] else label["name"])
     guideline = ["", found["guideline"]] if found["guideline"] else []
-    head = f"Version {found['version']} of {moment(found['created_at'])}: {classes_of(found)}."
+    head = f"Version {found['version']} of {moment(found['created_at'])}: {count(len(found['labels']), 'label')}."
     session.screen.show(found, head, *lines, *guideline)
 
 
-def classes_of(found: dict[str, Any]) -> str:
-    """How many."""
-    number = len(found["labels"])
-    return f"{number:,} class{'' if number == 1 else 'es'}"
-
-
-def export(session: Session) -> None:
-    """The file, printed or kept."""
-    found = wanted(session)
+@noun.verb
+def export(
+    session: Session,
+    dataset: Dataset,
+    version: Version = None,
+    to: Annotated[Path | None, Option(metavar="FILE", help="where to save it (default: print it)")] = None,
+) -> None:
+    """Export as the file that `publish` takes."""
+    found = wanted(session, dataset, version)
     labels = [{name: label[name] for name in KEPT} for label in found["labels"]]
     made = {"version": found["version"], "guideline": found["guideline"], "labels": labels}
-    if session.args.to is None:
-        session.screen.show(made, document(made, indent=2))
-        return
+    if to is None:
+        return session.screen.show(made, document(made, indent=2))
     try:
-        session.args.to.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        to.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise Usage(f"{session.args.to} cannot be written: {error.strerror}.") from error
-    session.screen.show(made | {"path": str(session.args.to)}, f"{session.args.to}: version {found['version']}, {classes_of(found)}.")
+        raise Usage(f"{to} can't be written: {error.strerror}.") from error
+    return session.screen.show(made | {"path": str(to)}, f"{to}: version {found['version']}, {count(len(labels), 'label')}.")
 
 
-def publish(session: Session) -> None:
-    """The next version; the same again changes nothing."""
-    args = session.args
-    dataset = find.dataset(session, args.dataset)
-    made = published(session, dataset, args.file, args.take_up, retire=args.retire)
-    taken = f" It takes up {count(len(args.take_up), 'proposal')}." if args.take_up else ""
-    session.screen.show(made, f"Version {made['version']} of the classes of {dataset['slug']} stands: {classes_of(made)}.{taken}")
+@noun.verb
+def publish(
+    session: Session,
+    dataset: Dataset,
+    file: File,
+    retire: Retire = False,
+    accept: Annotated[list[str], Option(metavar="PROPOSAL", help="a proposal that it accepts, by uuid; repeatable")] = [],  # noqa: B006
+) -> None:
+    """Publish the next version, from a file."""
+    of = find.dataset(session, dataset)
+    made = published(session, of, file, accept, retire=retire)
+    taken = f" It accepts {count(len(accept), 'proposal')}." if accept else ""
+    name = f"Version {made['version']} of the labels of {of['slug']}"
+    session.screen.show(made, f"{name} is published: {count(len(made['labels']), 'label')}.{taken}")
 
 
 def published(session: Session, dataset: dict[str, Any], path: Path, proposals: list[str], *, retire: bool) -> dict[str, Any]:
-    """The version that a file makes. Raises Refused where it would retire classes that nobody asked to retire."""
+    """The version that a file makes. Raises Refused where it would retire labels that nobody asked to retire."""
     found = read(path)
     known = classes.versions(session, dataset["uuid"])
     if not retire and (gone := missing(known[0]["labels"] if known else [], found["labels"])):
         raise Refused(
-            f"The file lacks {', '.join(gone)}, so that this version would retire {'it' if len(gone) == 1 else 'them'}.",
-            next_step="Add --retire to do so; a class is renamed by its stable_id, and merged on the page.",
+            f"The file lacks {', '.join(gone)}, so this version would retire {'it' if len(gone) == 1 else 'them'}.",
+            next_step="Add --retire to do so. Rename a label by its stable_id; merge labels on the page.",
         )
     guideline = found.get("guideline", known[0]["guideline"] if known else "")
     body = {"labels": found["labels"], "guideline": guideline, "seen": found.get("version"), "taking_up": proposals}
@@ -115,20 +103,18 @@ def published(session: Session, dataset: dict[str, Any], path: Path, proposals: 
 
 
 def missing(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
-    """The names of the classes that a file no longer has, neither by name nor by id."""
+    """The names of the labels that a file no longer has, neither by name nor by id."""
     there = {label["name"] for label in after} | {str(label.get("stable_id")) for label in after}
     return [label["name"] for label in before if label["name"] not in there and label["stable_id"] not in there]
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The file. Raises Usage for what is no file of classes."""
+    """The file. Raises Usage for one without labels."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from error
+        found = json.loads(text_of(path))
     except ValueError as error:
-        raise Usage(f"{path} is not JSON: {error}.") from error
+        raise Usage(f"{path} isn't JSON: {error}.") from error
     labels = found.get("labels") if isinstance(found, dict) else None
     if not isinstance(labels, list) or not all(isinstance(label, dict) and isinstance(label.get("name"), str) for label in labels):
-        raise Usage(f'{path} is no file of classes: it needs "labels", a list of objects with a "name". See: lifecycle schema --help')
+        raise Usage(f'{path} needs "labels", a list of objects with a "name". See: lifecycle schema --help')
     return dict(found)

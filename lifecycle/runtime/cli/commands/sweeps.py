@@ -1,73 +1,53 @@
-"""sweeps start, list, show, cancel."""
+"""sweeps start; what sweeps show prints."""
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import uuid4
+from typing import Annotated, Any, Literal
+
+from typer import Option
 
 from lifecycle.runtime.cli import find
-from lifecycle.runtime.cli.client import ApiRefusal
-from lifecycle.runtime.cli.commands.training import PRIORITIES, STRATEGY, options, score
-from lifecycle.runtime.cli.screen import facts, moment, table
+from lifecycle.runtime.cli.arguments import Base, DatasetVersion, Key, Priority, Settings, Strategy
+from lifecycle.runtime.cli.commands.runs import begun, keyed, on, options
+from lifecycle.runtime.cli.errors import Usage
+from lifecycle.runtime.cli.screen import Table
 from lifecycle.runtime.cli.session import Session
-from lifecycle.runtime.cli.settings import Usage
-from lifecycle.runtime.cli.watching import SCORES
-from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.cli.verbs import Noun
+from lifecycle.runtime.cli.wording import Words
+
+ABOUT = "sweep={number:d}, {state}; trials={ended:,} of {trials:,} ended; why={ending.message}; next={ending.next_step}; note; page"
+noun = Noun("Searches for settings by many runs.")
 
 
-def add(commands: Any, common: Any) -> None:
-    """Tell the parser."""
-    group = commands.add_parser("sweeps", help="search for settings by many runs").add_subparsers(metavar="WHAT", required=True)
-    start = group.add_parser("start", parents=[common], help="start a search on a snapshot")
-    start.add_argument("snapshot", metavar="SNAPSHOT", help="DATASET@NUMBER, such as inbox@3, or its uuid")
-    start.add_argument("--strategy", default="lora", metavar="NAME", help=STRATEGY)
-    start.add_argument("--base", default="", metavar="NAME", help="base model, by name or uuid; the project's newest by default")
-    start.add_argument(
-        "--search", action="append", default=[], metavar="NAME=LOW..HIGH|A,B", required=True,
-        help="a setting that is searched, such as learning_rate=0.0004..0.01 or batch_size=16,32",
-    )  # fmt: skip
-    start.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting that is the same in all trials")
-    start.add_argument("--trials", type=int, default=20, help="how many runs (default: 20)")
-    start.add_argument("--sampler", choices=("tpe", "random"), default="tpe", help="how settings are drawn (default: tpe)")
-    start.add_argument("--seed", type=int, default=1, help="of the draw (default: 1)")
-    start.add_argument("--no-pruning", action="store_true", help="let every trial go to its end")
-    start.add_argument("--warmup-trials", type=int, default=5, help="scored before one is given up (default: 5)")
-    start.add_argument("--minutes", type=int, default=None, help="after which no other trial starts")
-    start.add_argument("--priority", choices=PRIORITIES, default="later", help="of each trial (default: later, behind single runs)")
-    start.add_argument("--note", default="", help="what is tried, in a line")
-    start.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same sweep; random by default")
-    start.set_defaults(run=begin)
-    group.add_parser("list", parents=[common], help="the newest 30 sweeps").set_defaults(run=listing)
-    for word, run, told in (
-        ("show", show, "its trials by score"),
-        ("cancel", cancel, "start no other trial, and stop the one that trains"),
-    ):
-        one = group.add_parser(word, parents=[common], help=told)
-        one.add_argument("sweep", metavar="SWEEP", help="a sweep's number, PROJECT/NUMBER or uuid")
-        one.set_defaults(run=run)
-
-
-def begin(session: Session) -> None:
-    """Start it."""
-    args = session.args
-    snapshot = find.snapshot(session, args.snapshot)
-    project = find.read(session, f"/datasets/{snapshot['dataset']}/", "dataset of this snapshot")["project"]
-    if args.key and not find.is_uuid(args.key):
-        raise Usage(f"{args.key!r} is no uuid, which --key must be.")
+@noun.verb
+def start(
+    session: Session,
+    version: DatasetVersion,
+    search: Annotated[
+        list[str],
+        Option(metavar="NAME=LOW..HIGH|A,B", help="a setting to search: learning_rate=0.0004..0.01, batch_size=16,32; repeatable"),
+    ],
+    strategy: Strategy = "lora",
+    base: Base = "",
+    given: Settings = [],  # noqa: B006
+    trials: Annotated[int, Option(help="how many runs")] = 20,
+    sampler: Annotated[Literal["tpe", "random"], Option(help="how settings are sampled")] = "tpe",
+    seed: Annotated[int, Option(help="of the sampler")] = 1,
+    pruning: Annotated[bool, Option(help="end trials early that fall behind")] = True,
+    warmup_trials: Annotated[int, Option(help="scored before one is pruned")] = 5,
+    minutes: Annotated[int | None, Option(help="after which no other trial starts")] = None,
+    priority: Annotated[Priority, Option(help="of each trial")] = "later",
+    note: Annotated[str, Option(help="what is tried, in a line")] = "",
+    key: Key = "",
+) -> None:
+    """Start a search on a dataset version."""
     body = {
-        "snapshot": snapshot["uuid"], "base": find.base(session, args.base, project)["uuid"], "strategy": args.strategy,
-        "space": space(args.search), "options": options(args.set), "trials": args.trials, "sampler": args.sampler, "seed": args.seed,
-        "prunes": not args.no_pruning, "warmup_trials": args.warmup_trials, "minutes": args.minutes, "priority": args.priority,
-        "note": args.note, "key": args.key or str(uuid4()),
+        "strategy": strategy, "space": space(search), "options": options(given), "trials": trials, "sampler": sampler, "seed": seed,
+        "prunes": pruning, "warmup_trials": warmup_trials, "minutes": minutes, "priority": priority, "note": note, "key": keyed(key),
     }  # fmt: skip
-    try:
-        made = session.api.post("/sweeps/", body, twice=True)
-    except ApiRefusal as error:
-        if error.status != 404:  # the snapshot and the base were there a moment ago: it is the role that lacks
-            raise
-        raise Refused("You may see this snapshot, but not train on it.", next_step="Your roles: lifecycle whoami") from error
+    made = begun(session, "/sweeps/", on(session, version, base) | body)
     session.screen.show(
-        made, f"Sweep {made['number']} is started: {session.page('/runs/sweeps/' + made['uuid'] + '/')}",
+        made, f"Sweep {made['number']} started: {session.page('/runs/sweeps/' + made['uuid'] + '/')}",
         f"Its trials: lifecycle sweeps show {find.called(session, made)}",
     )  # fmt: skip
 
@@ -85,50 +65,10 @@ def space(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def listing(session: Session) -> None:
-    """Newest first."""
-    rows, projects = session.api.get("/sweeps/", project=find.project(session))["results"], find.slugs(session)
-    lines = table(
-        ["SWEEP", "PROJECT", "STATE", "STRATEGY", "ENDED", "OF", "SCORE", "BY", "STARTED", "NOTE"],
-        [
-            (
-                str(row["number"]), projects[row["project"]], row["state"], row["strategy"], row["ended"], row["trials"],
-                score(row["best"]), SCORES[row["leading"]], moment(row["created_at"]), row["note"],
-            )
-            for row in rows
-        ],
-    )  # fmt: skip
-    session.screen.show(
-        rows, *(lines if rows else ["No sweeps yet. Start one: lifecycle sweeps start DATASET@NUMBER --search NAME=LOW..HIGH"])
-    )
-
-
-def show(session: Session) -> None:
-    """Where it stands, and its trials by score."""
-    sweep = session.api.get(f"/sweeps/{find.sweep(session, session.args.sweep)['uuid']}/")
-    names = list(sweep["space"])
-    rows = sorted(sweep["results"], key=lambda row: (row["score"] is None, -(row["score"] or 0), row["trial"]))
-    ending = sweep["ending"] or {"message": "", "next_step": ""}
-    head = facts([
-        ("State", f"{sweep['state']}, {sweep['ended']} of {sweep['trials']} trials ended"), ("Why", ending["message"]),
-        ("Next", ending["next_step"]), ("Page", session.page("/runs/sweeps/" + sweep["uuid"] + "/")),
-    ])  # fmt: skip
-    lines = table(
-        ["TRIAL", "RUN", "STATE", SCORES[sweep["leading"]].upper(), *(name.upper() for name in names)],
-        [
-            (str(row["trial"]), str(row["number"]), row["state"], score(row["score"]), *(told(row["settings"][name]) for name in names))
-            for row in rows
-        ],
-    )  # fmt: skip
-    session.screen.show(sweep, *head, *(lines if rows else []))
-
-
-def told(value: Any) -> str:
-    """A setting, a number with four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def cancel(session: Session) -> None:
-    """Cancel it."""
-    sweep = session.api.post(f"/sweeps/{find.sweep(session, session.args.sweep)['uuid']}/cancel/", {})
-    session.screen.show(sweep, f"Sweep {sweep['number']} is {sweep['state']}. {sweep['ending']['message']}")
+@noun.draws("show")
+def described(words: Words, found: dict[str, Any]) -> list[str | Table]:
+    """Where it stands, and its trials, the best first."""
+    rows = sorted(found["results"], key=lambda row: (row["score"] is None, -(row["score"] or 0), row["trial"]))
+    columns = f"trial={{trial:d}}; run={{number:d}}; state; {words.cell('{leading:score}', found)}=score"
+    columns += "".join(f"; {name}={{settings.{name}:g}}" for name in found["space"])
+    return [words.facts(ABOUT, found), *words.tables((columns, rows))]

@@ -1,4 +1,4 @@
-"""The graph that serves, as a Python function of MLflow: mlflow.pyfunc.load_model(FOLDER).predict(["a text", "another"]).
+"""The graph that serves, as a Python function of MLflow: mlflow.pyfunc.load_model(FOLDER).predict(["a string", "another"]).
 
 It needs numpy, onnxruntime and tokenizers (pandas where the texts come as a table) and answers each text alone, as the server does, so that
 its probabilities are the served ones.

@@ -1,6 +1,6 @@
 """A text encoder whose token vectors are pooled and read by one linear head, for transformers with trust_remote_code=True.
 
-It stands beside the weights that it reads, since no class of the library's own computes the same: those of BERT and its kin send the first
+It is beside the weights that it reads, since no class of the library's own computes the same: those of BERT and its kin send the first
 token's vector through a layer that this model does not have. It needs torch and transformers and asks nothing of a network.
 """
 
@@ -16,7 +16,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 class LifecycleConfig(PretrainedConfig):  # type: ignore[misc]
     """encoder: the configuration of the text encoder. pooling: mean or cls. adapter_width: of the bottleneck adapters behind its layers,
-    0 where it has none. reads_pairs: two texts are told apart by their separator alone. Labels and problem type are the library's."""
+    0 where it has none. reads_pairs: two texts are distinguished by their separator alone. Labels and problem type are the library's."""
 
     model_type = "lifecycle"
 

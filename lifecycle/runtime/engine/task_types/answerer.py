@@ -1,6 +1,6 @@
 """What a task brings to answering: how a run ends as an artifact, and how that is measured, explained, disturbed and built upon.
 
-finish               from weights that have learnt to the artifact that serves, measured as it will serve
+finish               from weights that have learned to the artifact that serves, measured as it will serve
 open                 the artifact, ready to answer; what follows is given it
 ask, predicted, beside   an evaluation: what a model gives, the same as it is measured and kept, and what the report has beside its measures
 losses, remembered   what rows lose under it, and what it still knows of earlier rows
@@ -34,7 +34,7 @@ P = TypeVar("P")  # the task's predictions
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that has learnt. trainer: an EngineTrainer, with the best weights in its model."""
+    """A run that has learned. trainer: an EngineTrainer, with the best weights in its model."""
 
     spec: TrainSpec
     folder: Path
@@ -108,7 +108,7 @@ class Answerer(ABC, Generic[A, S, P]):
 
     @abstractmethod
     def merge(self, artifact: Path, base: Path | None, info: ArtifactInfo, target: Path) -> None:
-        """Write the weights, with what was learnt added into them, and the tokenizer as a base that another run can start from."""
+        """Write the weights, with what was learned added into them, and the tokenizer as a base that another run can start from."""
 
     @abstractmethod
     def open(self, artifact: Path, base: Path | None, *, threads: int, batch_size: int, cancelled: Cancelled) -> A:

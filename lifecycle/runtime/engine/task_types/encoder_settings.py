@@ -37,11 +37,11 @@ ENCODER_RATE = {"lora": 2e-3, "fast_lora": 2e-3, "full": 2e-4, "ia3": 5e-3, "ada
 HEAD_RATE = 1e-2
 KEPT_HEAD_SHARE = 0.2  # of the rate of a head that begins at random
 RATE_REASONS = {
-    "lora": "Adapters start at zero and take about ten times the rate of full fine-tuning.",
-    "fast_lora": "Adapters start at zero and take about ten times the rate of full fine-tuning.",
-    "full": "All weights move, so small steps keep what the base model knows.",
-    "ia3": "A few scales learn, from one: they move little and take a large rate.",
-    "adapter": "Adapters start as if they were not there and take about five times the rate of full fine-tuning.",
+    "lora": "Adapters start at zero and need about ten times the learning rate of full fine-tuning.",
+    "fast_lora": "Adapters start at zero and need about ten times the learning rate of full fine-tuning.",
+    "full": "All weights are trained, so small steps preserve what the base model learned.",
+    "ia3": "Only scaling vectors are trained, starting at one; they need a high learning rate.",
+    "adapter": "Adapters start as the identity and need about five times the learning rate of full fine-tuning.",
 }
 
 
@@ -49,7 +49,7 @@ class EncoderSettings(Settings):
     """Labels of texts and of their parts, and responses in order. least_steps: that a run should make, where rows are few."""
 
     decoder = False
-    other_base = f"is a decoder, which reads no word to the right of another. Choose an encoder, such as {MINILM}."
+    other_base = f"is a decoder, which only attends to earlier tokens. Choose an encoder, such as {MINILM}."
     strategies: ClassVar[tuple[str, ...]] = ("lora", "fast_lora", "full", "ia3", "adapter", "head")
     paces = RATES
     ia3_models = IA3_MODELS
@@ -61,22 +61,22 @@ class EncoderSettings(Settings):
         self.check_strategy(spec)
         if len(set(spec.labels)) != len(spec.labels):
             twice = next(label for label in spec.labels if spec.labels.count(label) > 1)
-            raise SpecError("labels", f"names {shown(twice)} twice.")
+            raise SpecError("labels", f"contains {shown(twice)} twice.")
         if len(spec.labels) > MAX_LABELS:
-            raise SpecError("labels", f"may hold up to {MAX_LABELS} names, got {len(spec.labels)}.")
+            raise SpecError("labels", f"may contain up to {MAX_LABELS} names, got {len(spec.labels)}.")
         if not spec.labels:
-            raise SpecError("labels", "must hold at least two names, got none.")
+            raise SpecError("labels", "must contain at least two names, got none.")
 
     @staticmethod
     def check_strategy(spec: TrainSpec) -> None:
         """Raises SpecError for a strategy that decoders alone take."""
         if spec.strategy.kind in DECODER_STRATEGIES:
-            raise SpecError("strategy.kind", f"{spec.strategy.kind} is for text generation: it steers a decoder's answers.")
+            raise SpecError("strategy.kind", f"{spec.strategy.kind} is only available for generation.")
 
     def misfit(self, strategy: str, name: str) -> str:
         """What steers a decoder does not fit."""
         fits = strategy in self.strategies
-        return "" if fits else f"{name} steers what a decoder writes, and here texts are given classes. Choose LoRA."
+        return "" if fits else f"{name} is only available for generation. Choose LoRA."
 
     def lengths(self, rows: Iterable[Mapping[str, Any]]) -> Lengths:
         """Of the texts."""
@@ -86,23 +86,23 @@ class EncoderSettings(Settings):
         """As `Settings.suggest`, with the time by the pace of a strategy."""
         rows = facts.rows
         if rows < 1 or strategy not in self.strategies:
-            raise ValueError(f"Settings need rows and a known strategy; got {rows}, {strategy!r}.")
+            raise ValueError(f"Suggested settings need rows and a known strategy; got {rows}, {strategy!r}.")
         batch_size = self.batch_size(facts)
         epochs = _epochs(rows, batch_size.value, strategy, self.least_steps)
         choices = {
             "epochs": epochs,
             "batch_size": batch_size,
             **({"learning_rate": Choice(ENCODER_RATE[strategy], RATE_REASONS[strategy])} if strategy != "head" else {}),
-            "head_learning_rate": Choice(HEAD_RATE, "The head starts from random weights and must learn faster than the encoder."),
+            "head_learning_rate": Choice(HEAD_RATE, "The head starts from random weights and must train faster than the encoder."),
             "max_tokens": _max_tokens(facts.lengths.long),
-            "pooling": Choice("mean", "Sentence encoders are made for the mean of their token vectors; their [CLS] vector learns slowly."),
-            "weight_decay": Choice(0.01, "The usual value; it hardly matters for short runs."),
-            "warmup_fraction": Choice(0.06, "Rates rise over the first 6 % of steps, so that the first batches do not shake the encoder."),
+            "pooling": Choice("mean", "Sentence encoders are trained with mean pooling; their [CLS] vector adapts slowly."),
+            "weight_decay": Choice(0.01, "The default; it hardly matters for short runs."),
+            "warmup_fraction": Choice(0.06, "The learning rate rises over the first 6 % of steps, which stabilises the start."),
             "evaluations_per_epoch": _evaluations(epochs.value),
             "patience": _patience(epochs.value),
             "class_weights": _class_weights(facts.counts),
-            "label_smoothing": Choice(0.0, "Off: 0.1 makes a model less sure of itself, which helps where some labels are wrong."),
-            "focal_gamma": Choice(0.0, "Off: 2 makes rows that are easy count less, which helps where a class is rare and hard."),
+            "label_smoothing": Choice(0.0, "Off: 0.1 makes the model less confident, which helps with noisy labels."),
+            "focal_gamma": Choice(0.0, "Off: 2 down-weights easy rows, which helps with rare, hard labels."),
             **shared_choices(strategy),
             **self.inner(strategy, base.get("layers") or 0),
         }
@@ -111,7 +111,7 @@ class EncoderSettings(Settings):
 
     def batch_size(self, facts: Facts) -> Choice:
         """Rows of a step."""
-        few = f"{facts.rows:,} rows are few: small batches give more steps."
+        few = f"{facts.rows:,} rows are few, so small batches give more steps."
         return Choice(16, few) if facts.rows < 500 else _large_batch(facts.rows)
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
@@ -123,22 +123,24 @@ class EncoderSettings(Settings):
         plain, choices = Strategy(), {}
         if strategy in ("lora", "fast_lora"):
             choices = {
-                "rank": Choice(plain.rank, "Rank 8 on the query and value weights reaches full fine-tuning within a point on banking77."),
-                "alpha": Choice(plain.alpha, "Twice the rank, the usual scale."),
-                "dora": Choice(False, "Off: DoRA learns size and direction of weights apart; a little better at low ranks, and slower."),
-                "rank_stabilised": Choice(False, "Off: on, adapters are scaled by the root of the rank, which high ranks need."),
+                "rank": Choice(plain.rank, "Rank 8 on query and value weights is within one point of full fine-tuning on banking77."),
+                "alpha": Choice(plain.alpha, "Twice the rank, the usual scaling."),
+                "dora": Choice(
+                    False, "Off: DoRA trains magnitude and direction of weights separately; slightly better at low ranks, and slower."
+                ),
+                "rank_stabilised": Choice(False, "Off: if on, adapters are scaled by the square root of the rank, which helps high ranks."),
             }
         if strategy == "adapter":
-            choices = {"width": Choice(plain.width, "Narrow enough for few rows; twice as wide seldom helps classification.")}
+            choices = {"width": Choice(plain.width, "Narrow enough for few rows; doubling it rarely helps classification.")}
         if strategy in ("lora", "fast_lora", "adapter"):
-            choices["dropout"] = Choice(plain.dropout, "Drops a tenth of the adapters' inputs against overfitting.")
+            choices["dropout"] = Choice(plain.dropout, "Drops 10 % of adapter inputs to reduce overfitting.")
         if strategy == "fast_lora":
             kept = max(1, layers - LEARNING_LAYERS)
             choices["frozen_layers"] = Choice(
-                kept, f"So many of {layers} layers, from below, are run once; training runs the others alone."
+                kept, f"The output of this many of {layers} layers, from the bottom, is cached; training only runs the others."
             )
         elif strategy != "head":
-            choices["frozen_layers"] = Choice(0, "All layers learn; freezing the lowest saves time and helps where rows are few.")
+            choices["frozen_layers"] = Choice(0, "All layers are trained; freezing the lowest saves time and helps with few rows.")
         return choices
 
     def trainable(self, strategy: str, base: Mapping[str, Any], labels: int, inner: Mapping[str, Any]) -> int | None:
@@ -174,19 +176,19 @@ class EncoderSettings(Settings):
         found = super().continuing(name, before, labels, choices)
         if not every:
             return found
-        found["keep_head"] = Choice(both > 0, f"The head of {name} knows {known}")
+        found["keep_head"] = Choice(both > 0, f"The head of {name} was trained on {known}")
         if both and "pooling" in choices:
-            found["pooling"] = Choice(before["pooling"], f"As the head of {name} reads texts.")
+            found["pooling"] = Choice(before["pooling"], f"Same as the head of {name}.")
         if both == every and "head_learning_rate" in choices:
             rate = KEPT_HEAD_SHARE * choices["head_learning_rate"].value
-            found["head_learning_rate"] = Choice(rate, "The head begins with what it knows, so it moves little.")
+            found["head_learning_rate"] = Choice(rate, "The head is already trained, so it needs a low learning rate.")
         return found
 
     def inherited(self, labels: Sequence[str], known: Collection[str]) -> tuple[int, int, str]:
         """How many meanings of its outputs a head has that knows these labels, of how many, and in words which."""
         both = sum(label in known for label in labels)
-        some = f"{both} of these {len(labels)} classes; the others begin at random."
-        return both, len(labels), some if both < len(labels) else "all of these classes."
+        some = f"{both} of these {len(labels)} labels; the others start from random weights."
+        return both, len(labels), some if both < len(labels) else "all of these labels."
 
 
 def tokens_from_characters(characters: float) -> int:
@@ -203,14 +205,14 @@ def lengths_of(characters: Iterable[int]) -> Lengths:
 
 def _large_batch(rows: int) -> Choice:
     if rows > 50_000:
-        return Choice(64, f"{rows:,} rows are many: larger batches are faster and lose nothing.")
-    return Choice(32, "32 texts of like length a step: fast on a processor and still many steps.")
+        return Choice(64, f"{rows:,} rows are many, so larger batches are faster without loss of accuracy.")
+    return Choice(32, "32 texts of similar length per step: fast on a CPU and still many steps.")
 
 
 def _epochs(rows: int, batch_size: int, strategy: str, least_steps: int) -> Choice:
     steps = math.ceil(rows / batch_size)
     if strategy == "head":
-        return Choice(min(60, max(20, math.ceil(1000 / steps))), "The frozen vectors are computed once, so epochs cost almost nothing.")
+        return Choice(min(60, max(20, math.ceil(1000 / steps))), "Frozen embeddings are cached, so epochs cost almost nothing.")
     if rows > 200_000:
         return Choice(1, f"One pass over {rows:,} rows is {steps:,} steps, enough.")
     if rows > 50_000:
@@ -219,38 +221,38 @@ def _epochs(rows: int, batch_size: int, strategy: str, least_steps: int) -> Choi
     if epochs > 4:
         return Choice(
             epochs,
-            f"{rows:,} rows make {steps} step{'s' * (steps != 1)} an epoch; {epochs} epochs make {epochs * steps}"
-            f" ({least_steps} steps where 20 epochs allow it).",
+            f"{rows:,} rows make {steps} step{'s' * (steps != 1)} per epoch; {epochs} epochs make {epochs * steps}"
+            f" (at least {least_steps} steps, up to 20 epochs).",
         )
-    return Choice(4, f"{4 * steps:,} steps. On data like this the best step is usually in the third or fourth epoch.")
+    return Choice(4, f"{4 * steps:,} steps. On data like this, the best step is usually in the third or fourth epoch.")
 
 
 def _max_tokens(long: float) -> Choice:
     value = next((each for each in LENGTHS if each >= long), LENGTHS[-1])
-    tail = "longer ones are cut" if long > value else "batches are padded only to their own longest text, so room costs nothing"
-    return Choice(value, f"99 of 100 texts have up to {long:.0f} tokens; {tail}.")
+    tail = "longer ones are truncated" if long > value else "batches are padded to their longest text only, so a high limit costs nothing"
+    return Choice(value, f"99 % of texts have up to {long:.0f} tokens; {tail}.")
 
 
 def _evaluations(epochs: int) -> Choice:
     if epochs <= 4:
-        return Choice(2, "Validation twice an epoch, so that the best step is not missed in a short run.")
-    return Choice(1, "Validation once an epoch gives enough points over many epochs.")
+        return Choice(2, "Validation twice per epoch, so a short run doesn't miss the best step.")
+    return Choice(1, "Validation once per epoch is enough over many epochs.")
 
 
 def _patience(epochs: int) -> Choice:
     if epochs >= 8:
-        return Choice(max(4, epochs // 3), "Stops when the score has not improved for a third of the run.")
-    return Choice(0, "The run is short: it goes to its end, and the best step is kept anyway.")
+        return Choice(max(4, epochs // 3), "Stops if the score hasn't improved for a third of the run.")
+    return Choice(0, "Off: the run is short, and the best step is used anyway.")
 
 
 def _class_weights(class_counts: Sequence[int]) -> Choice:
     counts = [count for count in class_counts if count > 0]
     if len(counts) < 2:
-        return Choice(False, "Off: rows count equally.")
+        return Choice(False, "Off: all rows have equal weight.")
     ratio = max(counts) / min(counts)
     if ratio > IMBALANCE:
-        return Choice(True, f"The largest class has {ratio:.0f} times the rows of the smallest, which would otherwise be ignored.")
-    return Choice(False, f"Off: the largest class has {ratio:.1f} times the rows of the smallest, which a model copes with.")
+        return Choice(True, f"The largest label has {ratio:.0f} times the rows of the smallest, which would otherwise be ignored.")
+    return Choice(False, f"Off: the largest label has {ratio:.1f} times the rows of the smallest, which needs no weighting.")
 
 
 def estimate_seconds(facts: Facts, epochs: int, evaluations: int, strategy: str) -> tuple[float, str]:
@@ -266,6 +268,6 @@ def estimate_seconds(facts: Facts, epochs: int, evaluations: int, strategy: str)
     else:
         seconds = START_SECONDS + epochs * rows / rate + evaluations * validation_rows / forward
     if facts.rate:
-        return seconds, f"From {facts.rate:.0f} examples a second, measured in an earlier run on this machine."
-    measured = f"From {RATES['lora']:.0f} examples a second, measured with LoRA on two cores at {RATE_TOKENS} tokens"
-    return seconds, f"{measured}, scaled to this machine and data; other work slows it."
+        return seconds, f"From {facts.rate:.0f} examples per second, measured in an earlier run on this machine."
+    measured = f"From {RATES['lora']:.0f} examples per second, measured with LoRA on two cores at {RATE_TOKENS} tokens"
+    return seconds, f"{measured}, scaled to this machine and data; other load slows it."

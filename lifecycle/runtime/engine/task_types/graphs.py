@@ -67,7 +67,9 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
         values, before = (
             metrics.point_estimates(self.scored(logits, truth, card)) for card in (info, replace(info, temperature=1.0, deciding=None))
         )
-        measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
+        measured = {"validation_loss": before[self.measures.metrics.loss]}
+        if "ece" in before:
+            measured |= {"ece_before_temperature": before["ece"], "temperature": info.temperature}
         return Finished(values | measured, info, paces)
 
     def scored(self, logits: Any, truth: Any, info: ArtifactInfo) -> Countable:
@@ -86,11 +88,11 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
 
     def ask(self, opened: Predictor, asked: Evaluation) -> Any:
         """Decoded logits."""
-        asked.events.write("stage", name="predict", message=f"Answering {len(asked.rows):,} rows.")
+        asked.events.write("stage", name="predict", message=f"Predicting {len(asked.rows):,} rows.")
         return self.decoded(opened, asked.rows)
 
     def decoded(self, opened: Predictor, rows: Rows) -> Any:
-        """What the graph gives to labelled rows, by the artifact's temperature."""
+        """What the graph gives to labeled rows, by the artifact's temperature."""
         return self.decoding.decode(opened.logits(rows), opened.info.temperature)
 
     def predicted(self, given: Any, asked: Evaluation) -> P:
@@ -126,7 +128,7 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
 
     @abstractmethod
     def explain(self, opened: Predictor, text: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Which words of a text speak for its answers. payload: what was sent beside the text."""
+        """Which words of a text support its answers. payload: what was sent beside the text."""
 
 
 def described(run: Trained) -> ArtifactInfo:
@@ -142,7 +144,7 @@ def described(run: Trained) -> ArtifactInfo:
 
 
 def rearranged(logits: Any, old: Sequence[str], new: Sequence[str]) -> Any:
-    """Logits in another order of what they stand for; NEVER where they say nothing of it. logits: (N, K), or those of tokens."""
+    """Logits in another order of what they represent; NEVER where they say nothing of it. logits: (N, K), or those of tokens."""
     if list(old) == list(new):
         return logits
     if isinstance(logits, Tokens):

@@ -1,10 +1,10 @@
 """What a task brings to learning. All else (strategies, checkpoints, events, rates) is the same for every task.
 
-read, check, truth   what a row says, whether that can be learnt, and all rows' as what the scores read
+read, check, truth   what a row says, whether that can be learned, and all rows' as what the scores read
 encode, stack, pad   rows to token ids with what the loss reads of them, and both as tensors of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
-meanings             what each logit stands for, by which a head is carried over to other labels
-observe, validate    what a model in training gives to the validation rows, and how good that is: `metrics.trained` says which is best
+meanings             what each logit represents, by which a head is carried over to other labels
+observe, validate    what a model in training gives to the validation rows, and how good that is: `metrics.trained` shows which is best
 sample               what a few of these rows say, and what is said of them
 """
 
@@ -49,7 +49,7 @@ class Learner(ABC, Generic[T]):
 
     @abstractmethod
     def check(self, targets: Sequence[T], labels: tuple[str, ...]) -> None:
-        """Raises EngineFault where nothing could be learnt from these training rows."""
+        """Raises EngineFault where nothing could be learned from these training rows."""
 
     def truth(self, targets: Sequence[T], labels: int) -> Any:
         """What the rows say, as the scores read it."""
@@ -76,7 +76,7 @@ class Learner(ABC, Generic[T]):
         return labels
 
     def meanings(self, labels: Sequence[str]) -> Sequence[str]:
-        """What each logit of the head stands for, different ones by different names."""
+        """What each logit of the head represents, different ones by different names."""
         return labels
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
@@ -107,7 +107,7 @@ class Learner(ABC, Generic[T]):
         """What the model gives to all rows in order, without dropout, at_once rows at a time: what `validate` reads."""
 
     def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors | None:
-        """What the task's baselines read of rows by a base that nobody tuned; None where they read texts alone. folder: for what does not
+        """What the task's baselines read of rows by a base that no one tuned; None where they read texts alone. folder: for what does not
         fit in memory."""
         return None
 
@@ -117,7 +117,7 @@ class Learner(ABC, Generic[T]):
 
     @abstractmethod
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
-        """log_loss, `metrics.watched` and how many different answers are given, of a model in training."""
+        """loss, `metrics.watched` and how many different answers are given, of a model in training."""
 
     @abstractmethod
     def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -179,4 +179,4 @@ class EncoderLearner(Learner[T]):
         """As `score` counts them."""
         scored = self.score(outputs, truth)
         values = metrics.point_estimates(scored)
-        return {name: values[name] for name in ("log_loss", *self.metrics.watched)} | self.variety(scored)
+        return {"loss": values[self.metrics.loss], **{name: values[name] for name in self.metrics.watched}} | self.variety(scored)

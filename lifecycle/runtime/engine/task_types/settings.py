@@ -1,4 +1,4 @@
-"""What is set of a run by its task: what a spec may say, what is suggested for the data, and why nothing could be learnt. No torch."""
+"""What is set of a run by its task: what a spec may say, what is suggested for the data, and why nothing could be learned. No torch."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why nothing could be learnt from a dataset version, after a colon, and what to do."""
+    """Why nothing could be learned from a dataset version, after a colon, and what to do."""
 
     why: str
     next_step: str
@@ -94,7 +94,7 @@ class Settings(ABC):
     paces: ClassVar[Mapping[str, float]]
     example: ClassVar[str] = "text"
     ia3_models: ClassVar[tuple[str, ...]]
-    answers_by: ClassVar[str] = "the likeliest class"
+    answers_by: ClassVar[str] = "the most likely label"
 
     def fits(self, base: Mapping[str, Any]) -> bool:
         """Whether a base is of the kind that is fine-tuned."""
@@ -106,7 +106,7 @@ class Settings(ABC):
 
     @abstractmethod
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
-        """Why nothing could be learnt. counts: {"splits": {split: rows}, "labels": {label: {split: rows}}}."""
+        """Why nothing could be learned. counts: {"splits": {split: rows}, "labels": {label: {split: rows}}}."""
 
     @abstractmethod
     def misfit(self, strategy: str, name: str) -> str:
@@ -133,35 +133,38 @@ class Settings(ABC):
 
         Half of the rows rehearsed: experience replay takes as many old rows as new ones (Chaudhry et al. 2019, Tiny Episodic Memories).
         """
-        told = "As many earlier rows as new ones: who is shown new rows alone forgets the old. Rows of this snapshot are not taken twice."
+        told = (
+            "As many earlier rows as new ones, because training on new rows only causes forgetting. Rows of this dataset version aren't "
+            "used twice."
+        )
         return {"rehearsal": Choice(REHEARSED, told)}
 
     @staticmethod
     def untrained(counts: Mapping[str, Mapping[str, Any]], work: str) -> Problem | None:
         """The problem of a version without training rows, where there are no labels. work: what makes rows, in the imperative."""
-        return None if counts["splits"].get("train") else Problem("it has no training rows.", f"{work} and freeze again.")
+        return None if counts["splits"].get("train") else Problem("it has no training rows.", f"{work} and create a new dataset version.")
 
     @staticmethod
-    def check_unlabelled(spec: TrainSpec, where: str, *more: str) -> None:
+    def check_unlabeled(spec: TrainSpec, where: str, *more: str) -> None:
         """Raises SpecError for what has no meaning without labels. more: names of fields that have none either."""
         if spec.labels:
             raise SpecError("labels", f"must be empty where {where}, got {len(spec.labels)} names.")
         for name in (*OF_LABELS, *more):
             if getattr(spec, name) != spec.__dataclass_fields__[name].default:
-                raise SpecError(name, f"is a setting of labels; leave it as it is where {where}.")
+                raise SpecError(name, f"applies to labels only; keep the default where {where}.")
 
     def check_thresholds(self, spec: TrainSpec) -> None:
         """Raises SpecError for a threshold of an answer that has none."""
         self.check_no_class(spec)
         if spec.operating_point != "f1":
-            told = f"must be f1 for {spec.task}: its answer is {self.answers_by}, which has no threshold."
+            told = f"must be f1 for {spec.task}: it predicts {self.answers_by}, which has no threshold."
             raise SpecError("operating_point", told)
 
     @staticmethod
     def check_no_class(spec: TrainSpec) -> None:
         """Raises SpecError for one class that is to have a threshold."""
         if spec.operating_class:
-            raise SpecError("operating_class", f"must be empty for {spec.task}: it is for answers of one class a text.")
+            raise SpecError("operating_class", f"must be empty for {spec.task}: it applies to single-label classification only.")
 
 
 def tokens(characters: float) -> int:
@@ -172,14 +175,18 @@ def tokens(characters: float) -> int:
 def shared_choices(strategy: str) -> dict[str, Choice]:
     """What does not depend on the task: how a step is made, and what it takes. Where the base, or a part of it, is run once, whole, it is
     not divided among processes, and nothing is computed again on the way back; nor with prefix tuning."""
-    divided = "Off: each process holds the whole model. On: its part, for a model that does not fit one GPU; steps take longer."
-    again = "Off: on, a step takes a third more time and much less memory, for long texts."
+    divided = (
+        "Off: each process loads the full model. On: each process loads a shard, for models that don't fit one GPU; steps take longer."
+    )
+    again = "Off: if on, steps take a third longer and much less memory, for long texts."
     return {
-        "schedule": Choice("linear", "Rates fall evenly to zero; cosine keeps them high for longer, constant lets them stay."),
-        "accumulation": Choice(1, "Each batch is a step; more batches of one step act as a larger batch without its memory."),
-        "processes": Choice(1, "One uses all cores; several share each batch, which pays where the machine has several accelerators."),
+        "schedule": Choice(
+            "linear", "The learning rate falls linearly to zero; cosine keeps it high for longer, constant doesn't change it."
+        ),
+        "accumulation": Choice(1, "Each batch is one step; higher values act like a larger batch without its memory use."),
+        "processes": Choice(1, "One process uses all cores; several share each batch, which helps with multiple accelerators."),
         **({} if strategy in ("head", "fast_lora") else {"sharded": Choice(False, divided)}),
         **({} if strategy in ("head", "prefix") else {"gradient_checkpointing": Choice(False, again)}),
-        "max_gradient_norm": Choice(1.0, "Longer gradients are shortened to 1, so that one odd batch does not throw the weights off."),
-        "precision": Choice("auto", "bf16 where this processor has instructions for it, else fp32."),
+        "max_gradient_norm": Choice(1.0, "Gradients are clipped to norm 1, so outlier batches don't destabilise training."),
+        "precision": Choice("auto", "bf16 if the hardware supports it, otherwise fp32."),
     }

@@ -1,4 +1,4 @@
-"""What a model of each task must beat, by the key of what it is learned as. scikit-learn."""
+"""Baselines by task, keyed by the type that its model learns. Needs scikit-learn."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ BASELINES: Mapping[str, Learn] = with_plugins("baselines", {
 
 
 def baselines_of(task: str) -> Learn:
-    """How those of the models that learn this task are learnt. Raises KeyError."""
+    """How the baselines of this task are fitted. Raises KeyError."""
     return BASELINES[learned_as(task).key]

@@ -1,4 +1,4 @@
-"""What becomes of the logits of each task, by the key of what it is learned as; a task whose models write has none. numpy."""
+"""Decoding of logits by task, keyed by the type that its model learns; generation has none. Needs numpy."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ DECODING: Mapping[str, Decoding[Any]] = with_plugins("decoding", {
 
 
 def decoding_of(task: str) -> Decoding[Any]:
-    """How the logits of the models that learn this task are decoded. Raises KeyError."""
+    """How this task's logits are decoded. Raises KeyError."""
     return DECODING[learned_as(task).key]

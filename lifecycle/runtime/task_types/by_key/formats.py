@@ -1,4 +1,4 @@
-"""What files of each task look like, by its key. Standard library only."""
+"""File formats by task. Standard library only."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ FORMATS: Mapping[str, Formats] = with_plugins("formats", {
 
 
 def formats_of(task: str) -> Formats:
-    """The files of this task. Raises KeyError."""
+    """The file formats of this task. Raises KeyError."""
     return FORMATS[task]

@@ -1,4 +1,4 @@
-"""How a model of each task is loaded, by the key of what it is learned as. numpy, for the words of spans."""
+"""Code samples for loading a model, keyed by the type that it learns. Needs numpy."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ LOADING: Mapping[str, Loading] = with_plugins("loading", {
 
 
 def loading_of(task: str) -> Loading:
-    """How the models that learn this task are loaded. Raises KeyError."""
+    """The code samples for models of this task. Raises KeyError."""
     return LOADING[learned_as(task).key]

@@ -1,4 +1,4 @@
-"""What each task is measured by, by the key of what it is learned as. numpy."""
+"""Metrics by task, keyed by the type that its model learns. Needs numpy."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MEASURES: Mapping[str, Measures[Any]] = with_plugins("measures", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 })  # fmt: skip
-# Every metric by its name, as the first task has it: for what is read without its task.
+# Every metric by name, as defined by the first task that has it, for lookups without a task.
 NAMED: Mapping[str, Metric] = {name: each for found in [*MEASURES.values()][::-1] for name, each in found.metrics.by_name.items()}
 
 
 def measures_of(task: str) -> Measures[Any]:
-    """What the models that learn this task are measured by. Raises KeyError."""
+    """How models of this task are scored. Raises KeyError."""
     return MEASURES[learned_as(task).key]
 
 
 def metrics_of(task: str) -> Metrics:
-    """Their metrics. Raises KeyError."""
+    """The metrics of this task. Raises KeyError."""
     return measures_of(task).metrics

@@ -1,4 +1,4 @@
-"""The file of predictions of each task, by the key of what it is learned as. pyarrow."""
+"""Predictions files by task, keyed by the type that its model learns. Needs pyarrow."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ FILES: Mapping[str, PredictionsFile[Any]] = with_plugins("predictions", {
 
 
 def file_of(task: str) -> PredictionsFile[Any]:
-    """The file of the models that learn this task. Raises KeyError."""
+    """The predictions file of this task's models. Raises KeyError."""
     return FILES[learned_as(task).key]

@@ -1,4 +1,4 @@
-"""What is suggested for each task whose models pre-label. Standard library."""
+"""Pre-labels by task, for tasks whose models pre-label. Standard library only."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lifecycle.runtime.task_types.suggestions import Suggestions
 SUGGESTIONS: Mapping[str, Suggestions] = with_plugins("suggestions", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY,
 })  # fmt: skip
-WHOLE = Suggestions()  # of every other task: files and programs alone suggest
+WHOLE = Suggestions()  # for every other task: pre-labels only from files and the API
 
 
 def suggestions_of(task: str) -> Suggestions:
-    """What is done with what is suggested for this task. Raises KeyError."""
+    """How pre-labels of this task are handled. Raises KeyError."""
     return SUGGESTIONS.get(learned_as(task).key, WHOLE)

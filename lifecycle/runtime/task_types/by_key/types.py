@@ -1,4 +1,4 @@
-"""Every type of task, by its key. Standard library only: who asks what a task is loads nothing else."""
+"""Every task type by key. Standard library only, so that looking one up loads nothing else."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TYPES: Mapping[str, TaskType] = with_plugins("task_type", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "chat": chat.ENTRY, "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 })  # fmt: skip
-DEFAULT = "single_label"  # of a new dataset, and of runs, reports and files that name no task
-LEARNED = tuple(key for key, each in TYPES.items() if not each.learns_as)  # that models are of
+DEFAULT = "single_label"  # for new datasets, and for runs, reports, and files that name no task
+LEARNED = tuple(key for key, each in TYPES.items() if not each.learns_as)  # types that models are trained for
 
 
 def type_of(task: str) -> TaskType:
@@ -28,15 +28,15 @@ def type_of(task: str) -> TaskType:
 
 
 def learned_as(task: str) -> TaskType:
-    """The type whose model learns this task. Raises KeyError."""
+    """The type that this task's model learns. Raises KeyError."""
     return TYPES[TYPES[task].learns_as or task]
 
 
 def keys_with(capability: str) -> list[str]:
-    """The keys of the types of which a capability is true, for queries."""
+    """Keys of the types with a capability, for queries."""
     return [key for key, each in TYPES.items() if getattr(each, capability)]
 
 
 def choices() -> list[tuple[str, str]]:
-    """Keys with their titles, for fields and forms."""
+    """(key, title with description) of each type, for fields and forms."""
     return [(key, f"{each.title}: {each.asks}") for key, each in TYPES.items()]

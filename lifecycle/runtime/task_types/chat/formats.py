@@ -1,4 +1,4 @@
-"""Files of dialogues."""
+"""File formats of chats."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lifecycle.runtime.task_types.inputs import CellKind
 from lifecycle.runtime.task_types.layouts import ALPACA, INSTRUCTIONS, MESSAGES, PROMPTS, SHARE_GPT, SPOKEN_PROMPTS
 from lifecycle.runtime.task_types.tools import STUDIO, Outgoing, Tool
 
-SPEAKERS = {"user": "human", ASSISTANT: "gpt"}  # of ShareGPT
-ROLES = {"system": "system", "developer": "system", "user": "user", ASSISTANT: ASSISTANT}  # as models are asked, by what the file has
-MOST_TURNS = 200  # a template is asked about every beginning of a dialogue, which grows with the cube of its turns
+SPEAKERS = {"user": "human", ASSISTANT: "gpt"}  # ShareGPT's names of roles
+ROLES = {"system": "system", "developer": "system", "user": "user", ASSISTANT: ASSISTANT}  # roles in prompts by role in the file
+MOST_TURNS = 200  # the chat template is rendered for every prefix, so its cost grows with the cube of the turns
 TOOLS = ("tool_calls", "function_call", "tool_call_id")
 
 
 def decided(entry: Entry, tally: Tally) -> list[dict[str, Any]]:
-    """The messages of a row, without the draft that people edited."""
+    """The messages of a row, without the draft that annotators edited."""
     tally.losses["drafts"] += entry.content.get("messages") != entry.label
     messages: list[dict[str, Any]] = entry.label
     return messages
@@ -32,7 +32,7 @@ def decided(entry: Entry, tally: Tally) -> list[dict[str, Any]]:
 
 @json_lines
 def chat(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"messages": [{"role", "content", …}, …]} as OpenAI and TRL read it."""
+    """{"messages": [{"role", "content", …}, …]}, as OpenAI and TRL expect."""
     yield {"messages": decided(entry, tally)}
 
 
@@ -43,25 +43,25 @@ def share_gpt(entry: Entry, tally: Tally) -> Iterator[Object]:
 
 
 def turn(message: dict[str, Any]) -> dict[str, Any]:
-    """One message as ShareGPT calls its parts, with whatever else it carries."""
+    """One message with ShareGPT's key names; other keys are kept."""
     rest = {name: value for name, value in message.items() if name not in ("role", "content")}
     return {"from": SPEAKERS.get(message["role"], message["role"]), "value": message.get("content"), **rest}
 
 
 @json_lines
 def prompts(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"prompt", "completion"} as messages, the last turn the completion."""
+    """{"prompt", "completion"} as messages; the completion is the last turn."""
     messages = decided(entry, tally)
     yield {"prompt": messages[:-1], "completion": messages[-1:]}
 
 
 def regions(given: Outgoing) -> list[tuple[str, Any]]:
-    """A region of Label Studio for each turn."""
+    """One Label Studio region per turn."""
     return [("chatmessage", {"chatmessage": each}) for each in given.value["messages"]]
 
 
 class ChatFormats(Formats):
-    """A dialogue as messages."""
+    """Chats as messages."""
 
     cells = (CellKind.MESSAGES,)
     ways = ((Role.MESSAGES,), (Role.PROMPT, Role.COMPLETION), (Role.CONTENT,))
@@ -74,11 +74,11 @@ class ChatFormats(Formats):
     }  # fmt: skip
     tools = {STUDIO: Tool(regions, fields=lambda item: {"messages": item.content["messages"]})}
     tags = ("Chat",)
-    rows_in_words = "each with a written answer"
+    rows_in_words = "each with a response"
     exports = {"chat": Export(chat), "sharegpt": Export(share_gpt), "prompts": Export(prompts)}
 
     def content(self, cells: Mapping[Role, str]) -> dict[str, Any] | None:
-        """Messages, or a prompt with its context below and a completion."""
+        """Messages, or a prompt with an optional context and a completion."""
         if Role.MESSAGES in cells:
             return {"messages": dialogue.read(cells[Role.MESSAGES])}
         prompt, context = cells.get(Role.PROMPT, ""), cells.get(Role.CONTEXT, "").strip()
@@ -89,44 +89,44 @@ class ChatFormats(Formats):
         return {"messages": dialogue.messages(raw["messages"])} if "messages" in raw else None
 
     def readable(self, content: Mapping[str, Any]) -> str:
-        """A line a turn."""
+        """One line per turn."""
         return as_read(content["messages"])
 
     def remarks(self, content: Mapping[str, Any]) -> Sequence[Remark]:
-        """Turns that are in no order."""
+        """Problems with the order of turns."""
         return [Remark("turns", words) for words in dialogue.remarks(content)]
 
     def implied(self, item: ItemContent, columns: Mapping[Role, str]) -> Any:
-        """The dialogue itself, where it ends with an answer and no column has another."""
+        """The chat itself, if it ends with a response and no column has another one."""
         messages = item.content.get("messages")
         is_answered = messages and not columns.get(Role.LABEL) and messages[-1]["role"] == ASSISTANT
         return {"messages": messages} if is_answered else None
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
-        """A chat that goes on."""
+        """Label Studio's Chat control."""
         return ('<Chat name="label" value="$messages"/>',)
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
-        """Messages, which carry what they like."""
+        """Features of messages, which may have any keys."""
         return chat
 
     def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any]:
-        """{"text": all before the last answer, as people read it; "answer": that; "messages": every turn with its role, its content, and a
-        weight of 0 where it isn't to be learnt}. Whatever else turns carry is not read.
+        """{"text": everything before the last response, as readable text; "answer": that response; "messages": every turn with role,
+        content, and weight 0 if it is excluded from the loss}. Other keys are dropped.
 
-        Calls and answers of tools, contents that aren't text, and very long dialogues are not learnt.
+        Chats with tool calls, non-text content, or too many turns are excluded from training.
         """
         messages = value["messages"]
         if any(each.get("role") not in ROLES or any(each.get(name) for name in TOOLS) for each in messages):
-            raise Unlearnable("with calls of tools")
+            raise Unlearnable("with tool calls")
         if not all(isinstance(each.get("content"), str) for each in messages):
-            raise Unlearnable("with a content that is no text")
+            raise Unlearnable("with non-text content")
         if len(messages) < 2 or messages[-1]["role"] != ASSISTANT:
-            raise Unlearnable("without a question and an answer at the end")
+            raise Unlearnable("without a prompt and a final response")
         if len(messages) > MOST_TURNS:
             raise Unlearnable(f"with more than {MOST_TURNS} turns")
         if all(is_quiet(each) for each in messages if each["role"] == ASSISTANT):
-            raise Unlearnable("whose answers all have the weight 0")
+            raise Unlearnable("with weight 0 for every response")
         turns = [{"role": ROLES[each["role"]], "content": each["content"]} | ({"weight": 0} if is_quiet(each) else {}) for each in messages]
         return {"text": as_read(turns[:-1]), "answer": turns[-1]["content"], "messages": turns}
 

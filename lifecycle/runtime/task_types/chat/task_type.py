@@ -1,4 +1,4 @@
-"""A dialogue whose answers are written."""
+"""Chats with written or corrected responses."""
 
 from lifecycle.runtime.task_types.chat.answers import ChatAnswers
 from lifecycle.runtime.task_types.task_type import Content, TaskType
@@ -6,7 +6,7 @@ from lifecycle.runtime.task_types.task_type import Content, TaskType
 ENTRY = TaskType(
     key="chat",
     title="Chat",
-    asks="dialogues whose responses are written or corrected",
+    asks="dialogues with written or corrected responses",
     answers=ChatAnswers(),
     content=Content.DIALOGUE,
     learns_as="generation",

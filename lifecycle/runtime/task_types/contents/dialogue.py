@@ -1,4 +1,4 @@
-"""Dialogues: as items have them, and as labeling tools keep them, who speaks and what is said under many names."""
+"""Chats in items and in the formats of labeling tools, which use various names for speaker and text."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Passage = str | list[dict[str, Any]]  # a text, or messages
 
 
 def key_of(message: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of these names that the message has a text under; empty for none."""
+    """The first of these keys with a text value; empty if none."""
     return next((name for name in names if isinstance(message.get(name), str)), "")
 
 
 def turn(message: Any) -> Turn | None:
-    """Who speaks and what is said; None for anything else."""
+    """Speaker and text of a turn; None for anything else."""
     if not isinstance(message, Mapping) or not (words := key_of(message, WORDS)):
         return None
     speaker = key_of(message, SPEAKERS)
@@ -36,15 +36,15 @@ def turn(message: Any) -> Turn | None:
 
 
 def turns(raw: Any) -> list[Turn]:
-    """All turns of a dialogue; none where it is no dialogue."""
+    """All turns of a chat; empty if it isn't one."""
     found = [turn(each) for each in raw] if isinstance(raw, list) else []
     return [each for each in found if each] if all(found) else []
 
 
 def with_roles(raw: Any) -> Any:
-    """A dialogue as messages with role and content; what is written so already, or is no dialogue of one or two speakers, as it is.
+    """A chat as messages with role and content; returned unchanged if it already is one, or isn't a chat of one or two speakers.
 
-    A speaker whose name is no role gets the role that the other one leaves: of two names, whoever speaks first is the user.
+    A speaker whose name isn't a role gets the role the other one leaves; of two such speakers, the first is the user.
     """
     if not isinstance(raw, list) or all(isinstance(each, Mapping) and (each.keys() >= {"from", "value"} or "role" in each) for each in raw):
         return raw
@@ -63,13 +63,13 @@ def with_roles(raw: Any) -> Any:
 
 
 def lines(raw: Any) -> Iterator[tuple[str, int]]:
-    """Each turn as a line of text, with the place in it where what is said begins."""
+    """Each turn as a line of text, with the offset at which its content starts."""
     for speaker, words in turns(raw):
         yield f"{speaker}: {words}", len(speaker) + 2
 
 
 def as_text(cell: str) -> str:
-    """A dialogue in a cell as a text to be labeled, a line a turn; empty where it is none."""
+    """A chat in a cell as text for labeling, one turn per line; empty if it isn't one."""
     if not cell.startswith("[{"):
         return ""
     try:
@@ -80,7 +80,7 @@ def as_text(cell: str) -> str:
 
 
 def place(raw: Any, paragraph: int, offset: int) -> int | None:
-    """The place in the text of a dialogue of an offset into what is said in one turn, from 0; None outside of it."""
+    """The offset in the chat's text for an offset in the content of one turn, from 0; None if outside."""
     start = 0
     for at, (line, words) in enumerate(lines(raw)):
         if at == paragraph:
@@ -89,9 +89,9 @@ def place(raw: Any, paragraph: int, offset: int) -> int | None:
     return None
 
 
-# ── As items have them ──────────────────────────────────────────────────────
+# ── Chats in items ──────────────────────────────────────────────────────────
 def read(cell: str) -> list[dict[str, Any]]:
-    """Messages with role and content (OpenAI, TRL) or from and value (ShareGPT), everything else of them kept; or author and text.
+    """Messages with role and content (OpenAI, TRL) or from and value (ShareGPT), other keys kept; or author and text.
 
     Raises BadInput.
     """
@@ -99,12 +99,12 @@ def read(cell: str) -> list[dict[str, Any]]:
 
 
 def messages(raw: Any) -> list[dict[str, Any]]:
-    """The messages of a dialogue, whatever was found in their place. Raises BadContent."""
+    """Validate the messages of a chat. Raises BadContent."""
     if not isinstance(raw, list) or not raw:
         raise BadContent("messages", "The dialogue has no messages.")
     found = [message(each) for each in with_roles(raw)]
     if found[0]["role"] not in ("system", "developer", "user"):
-        raise BadContent("first_turn", f"The dialogue begins with {found[0]['role']}, not with system or user.")
+        raise BadContent("first_turn", f"The dialogue starts with {found[0]['role']}. Start it with system or user.")
     return found
 
 
@@ -114,21 +114,22 @@ def message(raw: Any) -> dict[str, Any]:
         rest = {name: value for name, value in raw.items() if name not in ("from", "value")}
         raw = {"role": SHARE_GPT.get(str(raw["from"]), raw["from"]), "content": raw["value"], **rest}
     if not isinstance(raw, dict) or raw.get("role") not in ROLES:
-        raise BadContent("turn", "A message has no role of system, user, assistant, or tool.")
+        raise BadContent("turn", "A message needs a role: system, user, assistant, or tool.")
     content = raw.get("content")
     if not (isinstance(content, str) and content.strip()) and not raw.get("tool_calls"):
-        raise BadContent("turn", f"A message of the {raw['role']} has no content.")
+        raise BadContent("turn", f"A message with the role {raw['role']} has no content.")
     return {name: value for name, value in raw.items() if value is not None or name == "content"}
 
 
 def conversation(prompt: str, completion: str) -> list[dict[str, Any]]:
-    """A dialogue of a prompt and its completion, each a text or messages; without a completion it waits for one. Raises BadInput."""
+    """A chat from a prompt and a completion, each text or messages; without a completion, a response is still to be written. Raises
+    BadInput."""
     found = turns_by(passage(prompt), "user")
     return messages(found + (turns_by(passage(completion), ASSISTANT) if completion.strip() else []))
 
 
 def passage(cell: str) -> Passage:
-    """A prompt or a response: a text, or messages as a JSON list. Raises BadInput."""
+    """A prompt or response: text, or messages as a JSON list. Raises BadInput."""
     if not cell.strip():
         raise BadContent("responses", "A response is empty.")
     if cell.lstrip().startswith('[{"'):
@@ -137,31 +138,31 @@ def passage(cell: str) -> Passage:
 
 
 def turns_by(found: Passage, role: str) -> list[dict[str, Any]]:
-    """Messages as they are; a text as one message of this role."""
+    """Messages unchanged; text as one message with this role."""
     return [{"role": role, "content": found}] if isinstance(found, str) else found
 
 
 def as_read(found: Passage) -> str:
-    """A text, or messages with a line a turn, as one text to be read and searched."""
+    """Text, or messages with one turn per line, as one text for display and search."""
     return found if isinstance(found, str) else "\n".join(f"{each['role']}: {each.get('content') or 'a tool call'}" for each in found)
 
 
 def remarks(content: Mapping[str, Any]) -> list[str]:
-    """What is odd about a dialogue and yet can be kept, as the ends of sentences."""
+    """Problems of a chat that don't prevent its import, as ends of sentences."""
     roles = [each["role"] for each in content["messages"]]
     found = []
     if ("user", "user") in zip(roles, roles[1:], strict=False):
-        found.append("has two turns of the user in a row.")
+        found.append("has two consecutive user turns.")
     if roles[-1] != ASSISTANT:
-        found.append(f"ends with {roles[-1]}, so that people write the answer.")
+        found.append(f"ends with {roles[-1]}, so annotators write the response.")
     return found
 
 
 def is_quiet(message: Mapping[str, Any]) -> bool:
-    """Whether a turn is read and not learnt, as OpenAI's files mark it."""
+    """Whether a turn is excluded from the loss, as marked in OpenAI's files."""
     return bool(message.get("weight", 1) == 0)
 
 
 def turns_before(row: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
-    """The turns before the last answer of a row as the engine reads it, each with its role and content; none where its prompt is a text."""
+    """The turns before the last response of a training row, with role and content; empty for a single prompt."""
     return tuple({name: turn[name] for name in ("role", "content")} for turn in row.get("messages", [])[:-1])

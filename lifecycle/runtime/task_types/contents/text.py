@@ -1,4 +1,4 @@
-"""Texts, which may have a context below them."""
+"""Texts with an optional context."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BELOW = "\n\n"  # between a text and its context
 
 
 def with_context(text: str, context: str) -> dict[str, Any] | None:
-    """A text and what is below it; None where nothing is. A text that already has its context is told apart from it."""
+    """A text and its context; None without a context. Text that already ends with its context stays distinguishable."""
     if not context.strip():
         return None
     return {"text": text.removesuffix(BELOW + context), "context": context}

@@ -1,4 +1,4 @@
-"""A text that is written, such as a completion or a summary: {"text": "…"}."""
+"""Annotations of written text, such as a completion or a summary: {"text": "…"}."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class TextAnswers(Answers):
     name = "text"
 
     def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
-        """The text, as it was written."""
+        """The text, unchanged."""
         if not isinstance(raw, Mapping) or set(raw) != {self.name}:
             raise BadAnswer("shape", "An annotation of this dataset is a text.", "Write it, then save.")
         return {self.name: written(raw[self.name], "The text")}
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
-        """The cell, or the only text of a labeling tool."""
+        """The cell, or a labeling tool's only text."""
         text = only(cell, "texts") if cell.kind in (CellKind.NAMES, CellKind.TEXTS) else cell.text
         return {self.name: text} if text.strip() or cell.kind is not CellKind.COLUMN else None
 
@@ -30,5 +30,5 @@ class TextAnswers(Answers):
         return str(value[self.name])
 
     def frozen(self, value: Value) -> str:
-        """Nothing of what was written."""
+        """Empty, as the text can be erased."""
         return ""

@@ -1,5 +1,5 @@
-"""What a model that writes texts must beat: the completion of the training prompt that is most like the row's (cosine of TF-IDF of words),
-and the most frequent training completion. The model before it was tuned, which is asked the same, isn't learnt."""
+"""Baselines of text generation: the completion of the most similar training prompt (cosine of word TF-IDF), and the most frequent training
+completion. The base before fine-tuning gets the same prompts and needs no fitting."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lifecycle.runtime.task_types.baselines import Answer
 from lifecycle.runtime.task_types.generation.measures import ScoredTexts, score_texts
 from lifecycle.runtime.task_types.rows import Rows, Vectors
 
-WORDS = r"(?u)\b\w+\b"  # of one letter too
-ROWS_AT_ONCE = 256  # whose likeness to all training prompts is held at a time
+WORDS = r"(?u)\b\w+\b"  # including single letters
+ROWS_AT_ONCE = 256  # batch size of the similarity to all training prompts
 
 
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
@@ -24,16 +24,16 @@ def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict
 
 
 def scored(answers: list[str], rows: Rows) -> ScoredTexts:
-    """Against the references."""
+    """Score against the references."""
     return score_texts(answers, [each.answer for each in rows.targets], [each.context for each in rows.targets])
 
 
 def nearest(train: Rows, rows: Rows) -> list[str]:
-    """For each row the completion of the training prompt nearest to its own by the cosine of TF-IDF; of equal ones the first."""
+    """For each row, the completion of the training prompt with the highest TF-IDF cosine; ties go to the first."""
     vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=WORDS)
     try:
         known = vectors.fit_transform(train.texts)
-    except ValueError:  # no word in any prompt
+    except ValueError:  # no prompt has a word
         return [frequent(train)] * len(rows)
     asked, answers = vectors.transform(rows.texts), []
     for start in range(0, len(rows), ROWS_AT_ONCE):
@@ -43,7 +43,7 @@ def nearest(train: Rows, rows: Rows) -> list[str]:
 
 
 def frequent(train: Rows) -> str:
-    """The most frequent training completion; of equal ones the first."""
+    """The most frequent training completion; ties go to the first."""
     return str(Counter(each.answer for each in train.targets).most_common(1)[0][0])
 
 

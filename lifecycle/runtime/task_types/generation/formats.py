@@ -1,4 +1,4 @@
-"""Files of texts that were written about texts."""
+"""File formats of text generation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prompts(entry: Entry, tally: Tally) -> Iterator[Object]:
 
 @json_lines
 def alpaca(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"instruction", "input", "output"}; the input is empty where the text has no context."""
+    """{"instruction", "input", "output"}; input is empty without a context."""
     instruction, context = entry.content.get("text", entry.text), entry.content.get("context", "")
     yield {"instruction": instruction, "input": context, "output": entry.label}
 
@@ -37,7 +37,7 @@ def summaries(entry: Entry, tally: Tally) -> Iterator[Object]:
 
 
 class TextFormats(Formats):
-    """A text as it was written."""
+    """Texts as written."""
 
     cells = (CellKind.TEXTS, CellKind.NAMES, CellKind.PLAIN)
     takes_lists = False
@@ -55,11 +55,11 @@ class TextFormats(Formats):
         ARGILLA: Tool(lambda given: given.value["text"]),
     }  # fmt: skip
     tags = ("TextArea",)
-    rows_in_words = "each with a written text"
+    rows_in_words = "each with a response"
     exports = {"prompts": Export(prompts), "alpaca": Export(alpaca), "summaries": Export(summaries)}
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
-        """One text."""
+        """A single text."""
         return TEXT_TAG, '<TextArea name="label" toName="text" maxSubmissions="1"/>'
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
@@ -67,7 +67,7 @@ class TextFormats(Formats):
         return HubColumns({"completion": TEXT}, lambda entry, tally: {"completion": entry.label}, text="prompt")
 
     def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any]:
-        """{"text", "answer"}, and "context" where the item has one."""
+        """{"text", "answer"}, and "context" if the item has one."""
         context = item.content.get("context")
         return {"text": item.text, "answer": value["text"], **({"context": context} if context else {})}
 

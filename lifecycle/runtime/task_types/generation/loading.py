@@ -1,4 +1,4 @@
-"""How a model that writes texts answers."""
+"""Code sample for generating text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ about = json.loads(Path("model", "lifecycle.json").read_text())
 tokenizer = AutoTokenizer.from_pretrained("model")
 {load}
 messages = [{"role": "user", "content": "Where is my card?"}]
-if tokenizer.chat_template:  # which takes all turns of a dialogue too
+if tokenizer.chat_template:  # also accepts several turns
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 else:
     prompt = messages[0]["content"] + "\\n\\n### Answer\\n"
@@ -22,7 +22,7 @@ inputs = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template, retur
 ids, mask = inputs["input_ids"], inputs["attention_mask"]
 ends = model.generation_config.eos_token_id
 ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
-for _ in range(about.get("max_new_tokens", 128)):  # greedy, without a cache: short, and the same for whatever was tuned
+for _ in range(about.get("max_new_tokens", 128)):  # greedy decoding without a cache, for every fine-tuning strategy
     with torch.no_grad():
         token = model(input_ids=ids, attention_mask=mask).logits[:, -1:].argmax(-1)
     if token.item() in ends:
@@ -31,16 +31,16 @@ for _ in range(about.get("max_new_tokens", 128)):  # greedy, without a cache: sh
 print(tokenizer.decode(ids[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))"""
 WHOLE = 'model = AutoModelForCausalLM.from_pretrained("model").eval()'
 ADDED = """from peft import PeftModel
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "model").eval()  # base: the folder of its base model"""
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "model").eval()  # base: folder of the base model"""
 
 
 class TextLoading(Loading):
-    """Token by token, over the base where it is not in the folder."""
+    """Greedy decoding token by token, with the adapter on top of the base if the folder has no base."""
 
     needs_torch = True
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """The likeliest token each time."""
+        """The most likely token at each step."""
         return WRITING.replace("{load}", WHOLE if strategy == "full" else ADDED)
 
 

@@ -1,13 +1,13 @@
-"""Scores of generated answers against references, with bootstrap intervals and the paired comparison over rows.
+"""Scores of generated responses against references, with bootstrap intervals and the paired comparison over rows.
 
-perplexity      e to the loss of a token of the reference answers, over all their tokens, the end-of-text token of each included: rows count
-                by their length (Jelinek et al. 1977). Two models are comparable where their tokenizers cut alike.
-loss            its logarithm, nats a token
-exact_match, token_f1, rouge_1, rouge_2, rouge_l     means over rows of what `words` says, 0 to 1
-chrf, bleu      of the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al. 2002, Post 2018)
-groundedness    mean over the rows with a context, as `words.groundedness` says
-answer_words, empty_answers, length_ratio            words of an answer on the average, the share that says nothing, words of all answers
-                to words of all references
+perplexity      e to the mean token loss of the references, including each end-of-text token: longer rows count more (Jelinek et al.
+                1977). Two models are comparable if they tokenize alike.
+loss            its logarithm, in nats per token
+exact_match, token_f1, rouge_1, rouge_2, rouge_l     means over rows of the scores in `words`, 0 to 1
+chrf, bleu      over the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al. 2002, Post 2018)
+groundedness    mean over the rows with a context, as in `words.groundedness`
+answer_words, empty_answers, length_ratio            mean number of words per response, share of empty ones, total words of responses
+                divided by total words of references
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from lifecycle.runtime.statistics.metrics import ByClass, Countable, Floats, Int
 from lifecycle.runtime.task_types.generation import verbatim
 from lifecycle.runtime.task_types.measures import Measures, Metric, Metrics, chosen
 
-ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1", hub="rouge")
-PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2, hub="perplexity")
+ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="F1 of the longest common subsequence of words", hub="rouge", is_share=True)
+PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of all reference tokens", digits=2, hub="perplexity", lower_is_better=True)
 METRICS = Metrics(
     known=(
         ROUGE_L,
-        Metric("rouge_1", "ROUGE-1"),
-        Metric("rouge_2", "ROUGE-2"),
-        Metric("token_f1", "Token F1", meaning="words in common, F1, without case, punctuation and articles"),
-        Metric("exact_match", "Exact match", meaning="the same once normalised like that", hub="exact_match"),
-        Metric("chrf", "chrF", meaning="runs of up to 6 characters, of the whole split, 0 to 100", digits=1, hub="chrf"),
-        Metric("bleu", "BLEU", meaning="runs of up to 4 words, of the whole split, 0 to 100", digits=1, hub="bleu"),
-        Metric("groundedness", "Groundedness", meaning="share of an answer's content words that stand in its context"),
+        Metric("rouge_1", "ROUGE-1", is_share=True),
+        Metric("rouge_2", "ROUGE-2", is_share=True),
+        Metric("token_f1", "Token F1", meaning="F1 of shared words, ignoring case, punctuation, and articles", is_share=True),
+        Metric("exact_match", "Exact match", meaning="with the same normalisation", hub="exact_match", is_share=True),
+        Metric("chrf", "chrF", meaning="character n-grams up to 6, over the whole split, 0 to 100", digits=1, hub="chrf"),
+        Metric("bleu", "BLEU", meaning="word n-grams up to 4, over the whole split, 0 to 100", digits=1, hub="bleu"),
+        Metric("groundedness", "Groundedness", meaning="share of a response's content words that occur in its context", is_share=True),
         PERPLEXITY,
-        Metric("loss", "Loss of a token", meaning="nats"),
-        Metric("answer_words", "Words of an answer", digits=1),
-        Metric("length_ratio", "Length, to references", digits=2),
-        Metric("empty_answers", "Empty answers"),
+        Metric("loss", "Loss per token", meaning="nats", lower_is_better=True),
+        Metric("answer_words", "Words per response", digits=1),
+        Metric("length_ratio", "Length ratio to references", digits=2),
+        Metric("empty_answers", "Empty responses", lower_is_better=True, is_share=True),
     ),
-    leading=ROUGE_L,  # of answers that were written, which training does not do
-    trained=Metric("validation_loss", "Validation loss"),
-    listed=PERPLEXITY,  # e to the loss, so it orders runs alike
+    leading=ROUGE_L,  # of generated responses, which training doesn't produce
+    trained=Metric("validation_loss", "Validation loss", lower_is_better=True),
+    listed=PERPLEXITY,  # e to the loss, so it ranks runs identically
     strip=("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity"),
     beside=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
     compared=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers"),
@@ -54,18 +54,18 @@ METRICS = Metrics(
 )
 BASELINES = {
     "prompted_base": "Base before fine-tuning, same prompt",
-    "nearest": "Answer to the nearest training prompt",
-    "frequent": "Most frequent training answer",
+    "nearest": "Response to the most similar training prompt",
+    "frequent": "Most frequent training response",
 }
-CHRF_ORDERS = 6  # of characters, sacrebleu's default
-BETA = 2  # chrF2: recall counts twice
+CHRF_ORDERS = 6  # characters, sacrebleu's default
+BETA = 2  # chrF2: recall has twice the weight
 
 
 @dataclass(frozen=True)
 class ScoredTexts:
-    """Rows ready to be counted, all (N,) but bleu (N, 10) and chrf (N, 18), sacrebleu's statistics of a segment.
+    """Rows ready for scoring, all (N,) except bleu (N, 10) and chrf (N, 18), sacrebleu's segment statistics.
 
-    nats, tokens: of the reference answers under the model; NaN where it gives no probabilities. grounded: NaN where it is not known.
+    nats, tokens: of the references under the model; NaN if it gives no probabilities. grounded: NaN if undefined.
     """
 
     nats: Floats
@@ -85,11 +85,11 @@ class ScoredTexts:
         return len(self.exact)
 
     def some(self, order: Sequence[int]) -> ScoredTexts:
-        """These rows alone, in this order."""
+        """Only these rows, in this order."""
         return ScoredTexts(**{each.name: chosen(getattr(self, each.name), order) for each in fields(ScoredTexts)})
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,) arrays, NaN where not known."""
+        """Every score under each weighting of the rows. weights: (B, N), row counts. Returns (B,) arrays, NaN if undefined."""
         total, known = weights.sum(axis=1), ~np.isnan(self.grounded)
         with np.errstate(over="ignore"):
             loss = weights @ self.nats / (weights @ self.tokens)
@@ -110,16 +110,16 @@ class ScoredTexts:
         }
 
     def binned(self) -> None:
-        """A text that is written has no confidence."""
+        """None: generated text has no confidence."""
 
     def by_class(self, weights: Floats) -> ByClass:
-        """There are no classes."""
+        """None: there are no labels."""
         return ByClass(*np.zeros((3, len(weights), 0)))
 
 
 def bleu_of(statistics: Floats) -> float:
-    """BLEU, 0 to 100, of statistics (10,) added up over segments: lengths of answers and references, then n-grams right and in all."""
-    from sacrebleu.metrics import BLEU  # here: few processes score texts, and all would be the slower to start
+    """BLEU, 0 to 100, from summed segment statistics (10,): lengths of responses and references, then matching and total n-grams."""
+    from sacrebleu.metrics import BLEU  # imported here: few processes score text, and the rest start faster without it
 
     right, of = statistics[2:6].tolist(), statistics[6:10].tolist()
     found = BLEU.compute_bleu(right, of, int(statistics[0]), int(statistics[1]), smooth_method="exp", max_ngram_order=4)
@@ -127,9 +127,9 @@ def bleu_of(statistics: Floats) -> float:
 
 
 def chrf_of(statistics: Floats) -> Floats:
-    """chrF2, 0 to 100, of statistics (B, 18) added up: of each order of characters those of answers, of references, and shared ones.
+    """chrF2, 0 to 100, from summed statistics (B, 18): for each n-gram order the counts of responses, references, and matches.
 
-    Precision and recall are means over the orders that both sides have, as in sacrebleu.
+    Precision and recall are averaged over the orders that both sides have, as in sacrebleu.
     """
     answered, wanted, shared = (statistics[:, at::3] for at in range(3))  # (B, orders)
     both = (answered > 0) & (wanted > 0)
@@ -146,11 +146,13 @@ def score_texts(
     nats: NDArray[Any] | None = None,
     tokens: NDArray[Any] | None = None,
 ) -> ScoredTexts:
-    """Per-row quantities. contexts: empty texts where a row has none. nats, tokens: as of Losses, where the model gives probabilities."""
+    """Statistics of each row. contexts: empty if a row has none. nats, tokens: as in Losses, if the model gives probabilities."""
     from sacrebleu.metrics import BLEU, CHRF
 
     if not answers or not len(answers) == len(references) == len(contexts):
-        raise ValueError(f"Scores need as many answers as references and contexts, one or more; got {len(answers)}, {len(references)}.")
+        raise ValueError(
+            f"The number of responses, references, and contexts must be equal and at least 1; got {len(answers)}, {len(references)}."
+        )
     rouges = [words.rouge(one, two) for one, two in zip(answers, references, strict=True)]
     unknown = np.full(len(answers), np.nan)
     found = [words.groundedness(one, two) for one, two in zip(answers, contexts, strict=True)]
@@ -182,15 +184,17 @@ def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) 
 def paired(
     one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """How much better `two` is than `one` on the same rows, by each of METRICS.compared that both know; as metrics.paired_rows."""
-    return metrics.paired_rows(one, two, ENTRY.compared(one, two), labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+    """Improvement of `two` over `one` on the same rows, for each metric in METRICS.compared that both have; as metrics.paired_rows."""
+    return metrics.paired_rows(
+        one, two, ENTRY.compared(one, two), labels=None, count=count, seed=seed, lower=METRICS.lower, clusters=clusters, swaps=swaps
+    )
 
 
 @dataclass(frozen=True)
 class TextAnswers:
-    """A model's answers. targets: digest of what each is measured against. base_answers: of the model before it was tuned; None where that
-    was not asked. copied: the longest run of words that an answer shares with a training completion. cut: whether an answer reached its
-    longest length without an end; None where a file was written before that was kept. clusters: as of `Predicted`."""
+    """A model's responses. targets: digest of each reference with its context. base_answers: responses before fine-tuning; None if not
+    generated. copied: the longest run of words shared with a training completion. cut: whether a response was truncated at the maximum
+    length; None in files from before it was stored. clusters: as in `Predicted`."""
 
     ids: tuple[str, ...]
     targets: tuple[str, ...]
@@ -206,40 +210,40 @@ class TextAnswers:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """There are none."""
+        """None."""
         return ()
 
 
 class FreeText(Measures[TextAnswers]):
-    """By the words that answers share with references."""
+    """Scored by word overlap with references."""
 
     metrics, baselines = METRICS, BASELINES
     stated = "text generation"
     per_row = ("ids", "targets", "answers", "copied", "base_answers", "cut", "clusters")
 
     def score(self, rows: TextAnswers, bins: int = 15) -> ScoredTexts:
-        """As they were scored."""
+        """The scored rows."""
         return rows.scored
 
     def some(self, rows: TextAnswers, order: Sequence[int]) -> TextAnswers:
-        """With what was counted of them."""
+        """With the stored counts."""
         return replace(super().some(rows, order), scored=rows.scored.some(order))
 
     def losses(self, rows: TextAnswers) -> Floats:
-        """Mean over the tokens of the true answer."""
+        """Mean over the tokens of the reference."""
         return metrics.mean_loss(rows.scored.nats, rows.scored.tokens)
 
     def truths(self, rows: TextAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
-        """What an answer is measured against."""
+        """The digests of references with their contexts."""
         return rows.targets
 
     def compared(self, one: Countable, two: Countable) -> list[str]:
-        """Without what one of them does not know, such as the loss of a model that gives no probabilities."""
+        """Without metrics that one model lacks, such as the loss of a model without probabilities."""
         known = [metrics.point_estimates(each) for each in (one, two)]
         return [name for name in self.metrics.compared if not any(np.isnan(each[name]) for each in known)]
 
     def parts(self, rows: TextAnswers, scored: ScoredTexts, bins: int) -> dict[str, Any]:
-        """None: what is told of texts beside their metrics is read from the dataset, too."""
+        """None: other sections about texts also need the dataset."""
         return {}
 
 

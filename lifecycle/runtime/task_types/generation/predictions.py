@@ -1,7 +1,6 @@
-"""predictions.parquet of a model that writes texts: its answer to each row, and what was counted of it.
+"""predictions.parquet of a model that generates text: its response to each row, with counts.
 
-The reference and the context are not in it: they are the dataset's. `target` is a digest of both, by which rows of two evaluations are
-known to ask for the same.
+References and contexts stay in the dataset. `target` is a digest of both, so that two evaluations can tell whether their rows match.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ COPIED = ("copied_words", "copied_row", "copied_text")
 
 
 class TextsFile(PredictionsFile[TextAnswers]):
-    """Answers are texts that people may not be let read."""
+    """Responses are texts that some people may not read."""
 
     schema = pa.schema(
         [
@@ -42,7 +41,7 @@ class TextsFile(PredictionsFile[TextAnswers]):
     )
 
     def columns(self, rows: TextAnswers) -> dict[str, Any]:
-        """Answers, copies, and what was counted."""
+        """Responses, copies, and counts."""
         count = len(rows)
         return {
             "target": list(rows.targets),
@@ -74,12 +73,12 @@ class TextsFile(PredictionsFile[TextAnswers]):
         )
 
     def losses(self, path: Path) -> dict[str, float]:
-        """Mean over the tokens of the true answer given all before it; of a dialogue, of its last one."""
+        """Mean over the reference's tokens given all previous ones; in a chat, over its last response."""
         table = pq.read_table(path, columns=["id", "nats", "tokens"])
         return known(table["id"].to_pylist(), metrics.mean_loss(table["nats"].to_numpy(), table["tokens"].to_numpy()))
 
     def measured(self, path: Path) -> Grouped:
-        """Means of what is known of some row."""
+        """Averages of the values that exist."""
         table = pq.read_table(path, columns=["id", *MEASURED.values()])
         values = {name: table[column].to_numpy().astype(np.float64) for name, column in MEASURED.items()}
         known = {name: each for name, each in values.items() if not np.isnan(each).all()}
@@ -91,15 +90,15 @@ ENTRY = TextsFile("generation")
 
 
 def _whole(column: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """A column; None where a row has nothing."""
+    """A column; None for missing values."""
     return None if any(each is None for each in column) else column
 
 
 def target_of(reference: str, context: str) -> str:
-    """The digest of what an answer is measured against."""
+    """The digest of a reference with its context."""
     return hashlib.sha256(f"{reference}\0{context}".encode()).hexdigest()
 
 
 def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:
-    """rows: answers that were cut at the longest length, and their share; base_rows: of the base as it was, None where it was not asked."""
+    """rows: responses truncated at the maximum length, and their share; base_rows: of the base, None if not generated."""
     return {"rows": sum(own), "share": sum(own) / len(own), "base_rows": None if base is None else sum(base)}

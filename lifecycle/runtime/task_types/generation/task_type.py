@@ -1,4 +1,4 @@
-"""A text that is written."""
+"""Text generation."""
 
 from lifecycle.runtime.task_types.generation.answers import TextAnswers
 from lifecycle.runtime.task_types.task_type import TaskType

@@ -1,7 +1,7 @@
-"""Whether answers repeat what was learnt word for word: the longest run of words that an answer shares with a training completion.
+"""Verbatim copying: the longest run of words that a response shares with a training completion.
 
-Words are those of `words.words`. A run that stands in the row's own prompt too is not counted: the prompt gave it away. Carlini et al. 2021
-(arXiv:2012.07805) look for such runs by searching with known texts; here the known texts are the training completions themselves.
+Words are those of `words.words`. Runs that also occur in the row's prompt aren't counted, as the prompt gave them away. Carlini et al. 2021
+(arXiv:2012.07805) search for such runs with known texts; here the known texts are the training completions.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 from lifecycle.runtime.statistics.words import words
 
-COPIED = 12  # words in a row from which on an answer counts as copied
-PLACES = 200  # of the same SEED words that are followed: what begins alike in more completions is looked for in the first ones
-SEED = 4  # shorter shared runs are not looked for: they are everybody's
+COPIED = 12  # minimum number of consecutive words for a response to count as copied
+PLACES = 200  # how many places with the same SEED words are followed; with more, only the first ones are searched
+SEED = 4  # shorter runs aren't searched: they are common
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of words that an answer shares with a training row. row: its number; -1 where none of SEED words or more is shared."""
+    """A run of words shared with a training row. row: its number; -1 if no run of SEED or more words is shared."""
 
     words: int
     row: int
@@ -30,9 +30,10 @@ NONE = Run(0, -1, "")
 
 
 class Learnt:
-    """Training completions, ready to be searched for what some answers share with them.
+    """An index of training completions for a given set of responses.
 
-    Only what begins like a part of these answers is kept: all places of 100,000 long completions would take gigabytes.
+    It contains only passages that start like part of these responses: indexing every place in 100,000 long completions would take
+    gigabytes.
     """
 
     def __init__(self, completions: Iterable[str], answers: Iterable[str]) -> None:
@@ -46,9 +47,9 @@ class Learnt:
                     self.rows[number] = row
 
     def longest(self, answer: str, prompt: str) -> Run:
-        """The longest run that one of the answers shares with a completion and not with its own prompt; of equal ones the first.
+        """The longest run that a response shares with a completion but not with its prompt; ties go to the first.
 
-        Raises KeyError for another answer, of which no place may be known.
+        Raises KeyError for other responses, which aren't indexed.
         """
         said, asked = words(answer), f" {' '.join(words(prompt))} "
         best = NONE
@@ -56,7 +57,7 @@ class Learnt:
             for number, at in self.places[seed]:
                 row = self.rows[number]
                 if best.words and said[start + best.words : start + best.words + 1] != row[at + best.words : at + best.words + 1]:
-                    continue  # it cannot be longer than the best
+                    continue  # can't be longer than the best
                 length = SEED
                 while start + length < len(said) and at + length < len(row) and said[start + length] == row[at + length]:
                     length += 1
@@ -67,22 +68,22 @@ class Learnt:
 
 
 def _seeds(row: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Each SEED words in a row, from the first on."""
+    """Every SEED consecutive words, in order."""
     return (tuple(row[at : at + SEED]) for at in range(len(row) - SEED + 1))
 
 
 def holds(completion: str, run: str) -> bool:
-    """Whether a run of words, as `Run.text` has it, stands in a completion."""
+    """Whether a run of words, as in `Run.text`, occurs in a completion."""
     return bool(run) and f" {run} " in f" {' '.join(words(completion))} "
 
 
 def share_copied(found: Sequence[Run]) -> float:
-    """Of the answers, 0 to 1."""
+    """The share of responses, 0 to 1."""
     return sum(each.words >= COPIED for each in found) / len(found) if found else 0.0
 
 
 def report(answers: list[Run], references: list[Run]) -> dict[str, Any]:
-    """words: from which on an answer is copied; share: of the answers that are, and of the references; longest: in words."""
+    """words: minimum length of a copied run; share: of responses and of references with one; longest: in words."""
     return {
         "words": COPIED,
         "share": share_copied(answers),

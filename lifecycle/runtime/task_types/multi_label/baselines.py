@@ -1,5 +1,5 @@
-"""What a model of any number of labels must beat: the most frequent set, and for each label a logistic regression, whose threshold is
-chosen as the model's is: on a fifth of the training rows that it did not see, before it learns from all."""
+"""Baselines of multi-label classification: the most frequent label set, and a logistic regression per label. Its threshold is chosen like
+the model's: on a fifth of the training rows held out before the final fit on all of them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lifecycle.runtime.task_types.baselines import Answer, of_texts, regression
 from lifecycle.runtime.task_types.multi_label.measures import ScoredSets, score_sets, truth_of
 from lifecycle.runtime.task_types.rows import Rows, Vectors
 
-HELD_OUT = 5  # every fifth training row chooses thresholds
+HELD_OUT = 5  # every fifth training row is held out for thresholds
 
-Decisions = tuple[Floats, tuple[float, ...]]  # probabilities (N, C), and the labels' thresholds
+Decisions = tuple[Floats, tuple[float, ...]]  # probabilities (N, C), and thresholds of the labels
 
 
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
-    """Each baseline by name. vectors: (N, H) of the rows."""
+    """Each baseline by name. vectors: embeddings (N, H) of the rows."""
     found = {"majority": frequent_set(train, classes)}
     found |= of_texts(train, lambda known, strength: each_label(known, train, classes, seed, strength=strength), vectors)
     return {name: scored_by(answer, classes) for name, answer in found.items()}
 
 
 def scored_by(answer: Callable[[Any], Decisions], classes: int) -> Callable[[Rows], ScoredSets]:
-    """By the labels that reach their thresholds."""
+    """Score with the labels that reach their thresholds."""
 
     def score(rows: Rows) -> ScoredSets:
         probabilities, thresholds = answer(rows)
@@ -40,7 +40,7 @@ def scored_by(answer: Callable[[Any], Decisions], classes: int) -> Callable[[Row
 
 
 def frequent_set(train: Rows, classes: int) -> Callable[[Any], Decisions]:
-    """Each label's share for every row (N, C), with thresholds that give the most frequent set of labels."""
+    """Each label's frequency for every row (N, C), with thresholds that give the most frequent label set."""
     shares = truth_of(train.targets, classes).mean(axis=0)
     common = Counter(train.targets).most_common(1)[0][0]
     thresholds = tuple(0.0 if at in common else 2.0 for at in range(classes))
@@ -48,7 +48,7 @@ def frequent_set(train: Rows, classes: int) -> Callable[[Any], Decisions]:
 
 
 def each_label(known: Any, train: Rows, classes: int, seed: int, *, strength: float) -> Callable[[Any], Decisions]:
-    """A logistic regression for each label on rows of numbers (N, F), and its threshold."""
+    """A logistic regression per label on features (N, F), with its threshold."""
     truth = truth_of(train.targets, classes)
     held = np.arange(len(truth)) % HELD_OUT == 0
     model = OneVsRestClassifier(regression(seed, strength))
@@ -62,7 +62,7 @@ def each_label(known: Any, train: Rows, classes: int, seed: int, *, strength: fl
 
 
 def _yes(model: OneVsRestClassifier, asked: Any, classes: int) -> Floats:
-    """How likely each label is (N, C). Of a single one scikit-learn gives two columns: how likely it is not, then how likely it is."""
+    """The probability of each label (N, C). For a single label scikit-learn returns two columns: absent, present."""
     probabilities: Floats = model.predict_proba(asked)[:, -classes:]
     return probabilities
 

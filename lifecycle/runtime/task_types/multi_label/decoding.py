@@ -1,4 +1,4 @@
-"""Any number of labels a text: a sigmoid and a threshold for each."""
+"""Multi-label decoding: a sigmoid and a threshold per label."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lifecycle.runtime.task_types.multi_label.measures import Bools, SetPredicti
 
 
 class SetDecoding(Decoding[SetPredictions]):
-    """Logits and probabilities are (N, C), and so is what is true."""
+    """Logits, probabilities, and truth are (N, C)."""
 
     def fit(self, card: C, logits: Floats, truth: Bools, clusters: Ints | None = None) -> C:
-        """The temperature of the least log loss, and for each label the threshold of the best F1, or of what the card asks for."""
+        """Fit the temperature to log loss, and each label's threshold to the best F1 or the card's target."""
         loss_rows = calibration.smoothed_decision_loss_rows
         temperature = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows)
         probabilities = self.decode(logits, temperature)
@@ -31,21 +31,21 @@ class SetDecoding(Decoding[SetPredictions]):
         return fitted(card, **kept, operating=fitted(card.operating, missed=missed, promised=promised))
 
     def decode(self, logits: Floats, temperature: float = 1.0) -> Floats:
-        """A sigmoid of each."""
+        """A sigmoid per label."""
         return calibration.sigmoid(logits, temperature)
 
     def predicted(self, decoded: Floats, truth: Bools, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> SetPredictions:
-        """With the thresholds of the labels."""
+        """With the labels' thresholds."""
         return SetPredictions(card.labels, tuple(ids), truth, decoded, thresholds_of(card), clusters)
 
     def predictions(self, decoded: Floats, card: Card) -> list[dict[str, Any]]:
-        """labels: those that reach their thresholds, in order of the labels."""
+        """labels: those that reach their thresholds, in label order."""
         decided = decide(decoded, thresholds_of(card))
         return [{"labels": [card.labels[at] for at in np.flatnonzero(row)]} for row in decided]
 
 
 def thresholds_of(card: Card) -> tuple[float, ...]:
-    """Of each label; 0.5 before they are chosen."""
+    """One per label; 0.5 before they are fitted."""
     return card.thresholds or (0.5,) * len(card.labels)
 
 

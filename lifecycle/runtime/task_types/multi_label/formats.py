@@ -1,4 +1,4 @@
-"""Files of texts with any number of labels each."""
+"""File formats of multi-label texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fasttext_lines(entry: Entry, tally: Tally) -> Iterator[str]:
 
 
 class MultiLabelFormats(Formats):
-    """Labels by their names."""
+    """Label names."""
 
     cells = (CellKind.NAMES, CellKind.PLAIN)
     columns = {Role.LABEL: ("labels", "accept", "cats", *NAMES[Role.LABEL])}
@@ -28,11 +28,11 @@ class MultiLabelFormats(Formats):
     exports = {"fasttext": Export(fasttext_lines)}
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
-        """Several choices."""
+        """Label Studio's Choices control with multiple selection."""
         return choices("multiple", labels)
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
-        """The labels by their numbers."""
+        """Label numbers."""
         numbers = numbered(labels)
         return HubColumns(
             {"labels": sequence(class_label(labels))}, lambda entry, tally: {"labels": [numbers[name] for name in entry.label]}

@@ -1,4 +1,4 @@
-"""How a model of any number of labels a text answers."""
+"""Code sample for multi-label classification."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ print([(label, share) for label, share, least in zip(about["labels"], shares, ab
 
 
 class MultiLabelLoading(Loading):
-    """The labels from their thresholds on."""
+    """The labels that reach their thresholds."""
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Over a sigmoid of each."""
+        """Sigmoid and thresholds."""
         return of_graph(SEVERAL)
 
 

@@ -1,7 +1,7 @@
-"""Scores of answers that are sets of labels, from each label's probability and threshold. numpy only; the counterpart of `metrics`.
+"""Scores of label sets, from each label's probability and threshold. Only numpy; the counterpart of `metrics`.
 
-Means over labels go over all of them, as scikit-learn does for indicator matrices: a label that never occurs and is never given counts as
-0. Calibration is that of every label decision: bins of a label's probability against the share of rows that have it.
+Macro averages cover all labels, as in scikit-learn for indicator matrices: a label that never occurs and is never predicted counts as 0.
+Calibration covers every label decision: bins of a label's probability against the share of rows that have it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from lifecycle.runtime.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, 
 
 Bools = NDArray[np.bool_]
 
-MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1")
+MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1", is_share=True)
 METRICS = Metrics(
     known=(
         MACRO_F1,
-        Metric("micro_f1", "Micro-F1"),
-        Metric("subset_accuracy", "Subset accuracy", hub="accuracy"),
-        Metric("hamming_loss", "Hamming loss"),
-        Metric("lrap", "Label ranking average precision"),
-        Metric("macro_ap", "Average precision, mean of classes"),
+        Metric("micro_f1", "Micro-F1", is_share=True),
+        Metric("subset_accuracy", "Subset accuracy", hub="accuracy", is_share=True),
+        Metric("hamming_loss", "Hamming loss", lower_is_better=True, is_share=True),
+        Metric("lrap", "Label ranking average precision", is_share=True),
+        Metric("macro_ap", "Macro average precision", is_share=True),
         *(*OF_LABELS, LOG_LOSS, BRIER, *CALIBRATION),
     ),
     leading=MACRO_F1,
@@ -44,7 +44,7 @@ METRICS = Metrics(
     ),
 )
 BASELINES = {
-    "majority": "Most frequent set of labels",
+    "majority": "Most frequent label set",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "frozen_base_logreg": "Frozen pretrained base + logistic regression",
 }
@@ -52,8 +52,8 @@ BASELINES = {
 
 @dataclass(frozen=True)
 class ScoredSets:
-    """Rows ready to be counted. truth, decided: (N, C); lrap, loss, brier: (N,); counts, held, sums: (N, bins), a row's label decisions in
-    each bin of probability, those that are true, and their probabilities added up."""
+    """Rows ready for scoring. truth, decided: (N, C); lrap, loss, brier: (N,); counts, held, sums: (N, bins), a row's label decisions per
+    bin of probability, how many are true, and the sum of their probabilities."""
 
     truth: Bools
     decided: Bools
@@ -69,12 +69,12 @@ class ScoredSets:
 
     @property
     def exact(self) -> Bools:
-        """Rows with all labels right (N,)."""
+        """Rows with all labels correct (N,)."""
         same: Bools = (self.truth == self.decided).all(axis=1)
         return same
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
+        """Every score under each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
         total, labels = weights.sum(axis=1), self.truth.shape[1]
         found = self.by_class(weights)
         gap = np.abs(weights @ (self.held - self.sums))
@@ -93,16 +93,16 @@ class ScoredSets:
         }
 
     def binned(self) -> Binned:
-        """All decisions about labels by their probability."""
+        """All label decisions by probability."""
         return Binned(self.counts.sum(axis=0), self.held.sum(axis=0), self.sums.sum(axis=0))
 
     def by_class(self, weights: Floats) -> ByClass:
-        """Of each label under each weighting."""
+        """For each label under each weighting."""
         return ByClass(*(weights @ each for each in (self.truth & self.decided, self.truth, self.decided)))
 
 
 def truth_of(targets: Sequence[tuple[int, ...]], classes: int) -> Bools:
-    """(N, C), true where a row has the label. targets: the numbers of each row's labels."""
+    """(N, C), true if the row has the label. targets: each row's label numbers."""
     found = np.zeros((len(targets), classes), dtype=np.bool_)
     for row, target in enumerate(targets):
         found[row, list(target)] = True
@@ -116,10 +116,10 @@ def decide(probabilities: NDArray[Any], thresholds: Sequence[float]) -> Bools:
 
 
 def score_sets(probabilities: NDArray[Any], truth: NDArray[Any], thresholds: Sequence[float], bins: int = 15) -> ScoredSets:
-    """Per-row quantities of probabilities (N, C), true sets (N, C) and a threshold for each label."""
+    """Statistics of each row from probabilities (N, C), true sets (N, C), and each label's threshold."""
     probabilities, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(truth, dtype=np.bool_)
     if probabilities.ndim != 2 or probabilities.shape != truth.shape or not truth.size:
-        raise ValueError(f"Scores need probabilities and true sets (N, C), N > 0; got {probabilities.shape} and {truth.shape}.")
+        raise ValueError(f"Scores need probabilities and true sets of shape (N, C), N > 0; got {probabilities.shape} and {truth.shape}.")
     rows = np.arange(len(truth))[:, None] * bins
     place = (rows + calibration.bin_of(probabilities, bins)).ravel()
 
@@ -140,7 +140,7 @@ def score_sets(probabilities: NDArray[Any], truth: NDArray[Any], thresholds: Seq
 
 
 def ranking_precision_rows(probabilities: Floats, truth: Bools) -> Floats:
-    """Of each row: among the labels ranked at or above a true one, the share that is true, mean over its true ones (N,); 1 where none or
+    """For each row, the share of true labels among those ranked at or above a true one, averaged over its true labels (N,); 1 if none or
     all are true. The mean over rows is label-ranking average precision (Tsoumakas et al. 2010)."""
     found = np.ones(len(truth))
     block = max(1, metrics.BLOCK_CELLS // truth.shape[1] ** 2)
@@ -154,7 +154,7 @@ def ranking_precision_rows(probabilities: Floats, truth: Bools) -> Floats:
 
 
 def average_precision(scores: Floats, truth: Bools) -> float | None:
-    """Precision at each distinct score (N,), weighted by the recall that it adds; None without a true row."""
+    """Precision at each distinct score (N,), weighted by the added recall; None without a true row."""
     if not truth.any():
         return None
     order = np.argsort(-scores, kind="stable")
@@ -165,8 +165,8 @@ def average_precision(scores: Floats, truth: Bools) -> float | None:
 
 
 def per_class(rows: ScoredSets, probabilities: NDArray[Any], labels: Sequence[str], thresholds: Sequence[float]) -> list[dict[str, Any]]:
-    """One entry a label: support, predicted, precision, recall, f1, average_precision, threshold, and its two by two: hits, missed (true
-    and not given), extra (given and not true), rest. A ratio without rows below it is 0."""
+    """One entry per label: support, predicted, precision, recall, f1, average_precision, threshold, and its contingency table: hits, missed
+    (true, not predicted), extra (predicted, not true), rest. Ratios with a zero denominator are 0."""
     entries = []
     for at, label in enumerate(labels):
         true, given = rows.truth[:, at], rows.decided[:, at]
@@ -191,8 +191,8 @@ def per_class(rows: ScoredSets, probabilities: NDArray[Any], labels: Sequence[st
 
 
 def confusion(rows: ScoredSets) -> Ints:
-    """Counts (C, C). Off the diagonal: rows that have the row's label without it being given, and are given the column's without having it.
-    On it: rows that have the label and are given it. A row that misses or adds several labels is in several cells."""
+    """Counts (C, C). Off the diagonal: rows that miss the row's label and wrongly get the column's. On it: rows that correctly get the
+    label. A row that misses or adds several labels is in several cells."""
     missed, extra = rows.truth & ~rows.decided, rows.decided & ~rows.truth
     counts: Ints = missed.T.astype(np.int64) @ extra.astype(np.int64)
     np.fill_diagonal(counts, (rows.truth & rows.decided).sum(axis=0))
@@ -201,8 +201,8 @@ def confusion(rows: ScoredSets) -> Ints:
 
 @dataclass(frozen=True)
 class SetPredictions:
-    """A model's predictions of N rows. truth: whether a row has each label (N, C); probabilities: (N, C) in order of labels. thresholds:
-    from which on each label is given. clusters: as of `Predicted`."""
+    """A model's predictions for N rows. truth: whether a row has each label (N, C); probabilities: (N, C) in label order. thresholds: one
+    per label. clusters: as in `Predicted`."""
 
     labels: tuple[str, ...]
     ids: tuple[str, ...]
@@ -213,34 +213,34 @@ class SetPredictions:
 
     @property
     def decided(self) -> Bools:
-        """The labels that are given (N, C)."""
+        """The predicted labels (N, C)."""
         return decide(self.probabilities, self.thresholds)
 
 
 class MultiLabel(Measures[SetPredictions]):
-    """By the labels that reach their thresholds."""
+    """Scored with the labels that reach their thresholds."""
 
     metrics, baselines, per_row = METRICS, BASELINES, ("ids", "truth", "probabilities", "clusters")
     stated = "any number of labels per text, each with its own threshold"
 
     def score(self, rows: SetPredictions, bins: int = 15) -> ScoredSets:
-        """As `score_sets`."""
+        """As in `score_sets`."""
         return score_sets(rows.probabilities, rows.truth, rows.thresholds, bins)
 
     def truths(self, rows: SetPredictions, labels: tuple[str, ...]) -> list[Hashable]:
-        """Which labels a row has."""
+        """The labels of each row."""
         return [row.tobytes() for row in rows.truth[:, [rows.labels.index(label) for label in labels]]]
 
     def under(self, rows: SetPredictions, labels: tuple[str, ...]) -> SetPredictions:
-        """With another order of the columns."""
+        """With reordered columns."""
         order = [rows.labels.index(label) for label in labels]
         thresholds = tuple(rows.thresholds[at] for at in order)
         truth = np.ascontiguousarray(rows.truth[:, order])
         return replace(rows, labels=labels, truth=truth, probabilities=rows.probabilities[:, order], thresholds=thresholds)
 
     def parts(self, rows: SetPredictions, scored: ScoredSets, bins: int) -> dict[str, Any]:
-        """With macro_ap over the labels that occur (no interval: each sample would be ranked anew), and the rows' mean number of labels,
-        true and given."""
+        """Adds macro_ap over labels that occur (without an interval, as every resample would need a new ranking), and the mean number of
+        true and predicted labels per row."""
         classes = per_class(scored, rows.probabilities, rows.labels, rows.thresholds)
         ranked = [each["average_precision"] for each in classes if each["average_precision"] is not None]
         texts = np.repeat(np.arange(len(scored)) if rows.clusters is None else rows.clusters, len(rows.labels))

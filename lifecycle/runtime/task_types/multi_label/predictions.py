@@ -1,4 +1,4 @@
-"""predictions.parquet where a text has any number of labels."""
+"""predictions.parquet of multi-label classification."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from lifecycle.runtime.task_types.predictions import (
 
 @dataclass(frozen=True)
 class Sets:
-    """The file without its probabilities, in file order. truth, decided: (N, C); loss: (N,)."""
+    """The file without probabilities, in file order. truth, decided: (N, C); loss: (N,)."""
 
     labels: tuple[str, ...]
     ids: tuple[str, ...]
@@ -42,8 +42,8 @@ class Sets:
 
 
 class SetsFile(PredictionsFile[SetPredictions]):
-    """Labels that are true and those that are given, by name, with the probability of each label. loss: mean over the labels, of minus the
-    log of the probability of what is true of each."""
+    """True and predicted labels by name, with the probability of each label. loss: mean over labels of the negative log-probability of
+    their true value."""
 
     schema = pa.schema(
         [
@@ -64,7 +64,7 @@ class SetsFile(PredictionsFile[SetPredictions]):
         return dict(zip(("labels", "predicted"), named, strict=True)) | {"probabilities": list(rows.probabilities), "loss": scored.loss}
 
     def kept(self, rows: SetPredictions) -> dict[str, str]:
-        """The labels in their order, and their thresholds."""
+        """Labels in order, and their thresholds."""
         return {"labels": json.dumps(rows.labels, ensure_ascii=False), "thresholds": json.dumps(rows.thresholds)}
 
     def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> SetPredictions:
@@ -82,7 +82,7 @@ class SetsFile(PredictionsFile[SetPredictions]):
         )
 
     def scores(self, path: Path, label: str = "") -> Scores:
-        """The rows for a label. The probabilities of others pass by and are not kept."""
+        """The rows for one label. Probabilities of other labels are read in batches and not kept."""
         number = labels_in(pq.read_schema(path)).index(label)
         table = pq.read_table(path, columns=["labels", "predicted"])
         positive, called = (_held(column.combine_chunks(), (label,))[:, 0] for column in table.columns)
@@ -90,7 +90,7 @@ class SetsFile(PredictionsFile[SetPredictions]):
         return Scores(np.concatenate(found) if found else np.empty(0), positive, called, read_clusters(path))
 
     def measured(self, path: Path) -> Grouped:
-        """Rows with all labels right, and micro-F1; a large loss weighs most."""
+        """Rows with all labels correct, and micro-F1; the highest losses weigh most."""
         found = read_sets(path)
         hits, held, given = (each.sum(axis=1).astype(np.float64) for each in (found.truth & found.decided, found.truth, found.decided))
         right = (found.truth == found.decided).all(axis=1)
@@ -111,7 +111,7 @@ def _held(column: pa.ListArray, labels: Sequence[str]) -> Bools:
 
 
 def read_sets(path: Path) -> Sets:
-    """Read what was answered. The probabilities stay in the file: with many labels they are most of it."""
+    """Read the predictions without probabilities, which are most of the file if there are many labels."""
     table = pq.read_table(path, columns=["id", "labels", "predicted", "loss"])
     labels = labels_in(table.schema)
     truth, decided = (_held(table[name].combine_chunks(), labels) for name in ("labels", "predicted"))
@@ -119,8 +119,8 @@ def read_sets(path: Path) -> Sets:
 
 
 def read_sureness(path: Path, sets: Sets) -> NDArray[np.float64]:
-    """Of each row the probability of its surest wrong decision about a label, or where all are right of its least sure one (N,). sets: of
-    the same file."""
+    """The confidence of each row's most confident wrong label decision, or of its least confident one if all are correct (N,). sets: of the
+    same file."""
     parts, start = [], 0
     for some in probabilities(path):
         rows = slice(start, start := start + len(some))
@@ -129,7 +129,7 @@ def read_sureness(path: Path, sets: Sets) -> NDArray[np.float64]:
 
 
 def sureness(values: NDArray[np.float64], truth: Bools, decided: Bools) -> NDArray[np.float64]:
-    """The same of arrays (N, C)."""
+    """The same for arrays (N, C)."""
     wrong, sure = truth != decided, np.where(decided, values, 1 - values)
     found: NDArray[np.float64] = np.where(wrong.any(axis=1), np.where(wrong, sure, 0.0).max(axis=1), sure.min(axis=1))
     return found

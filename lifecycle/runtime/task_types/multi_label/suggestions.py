@@ -1,4 +1,4 @@
-"""Every label that a text may have, each by itself."""
+"""Pre-labels of multi-label texts, one per label."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 from lifecycle.runtime.task_types.answers import Value
 from lifecycle.runtime.task_types.suggestions import Place, Scored, Suggestions
 
-HALF = 0.5  # score from which a label is one of those that a text has
+HALF = 0.5  # minimum score of a label that counts as present
 
 
 class MultiLabelSuggestions(Suggestions):
     """One label each; a text may have several."""
 
+    offered = "every label whose probability reaches its threshold, or none"
+
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
-        """Every label that reaches its threshold. Of labels that lead to one the likeliest counts."""
+        """Every label that reaches its threshold. Of labels mapped to the same one, the most likely counts."""
         found: dict[str, float] = {}
         for label, probability, threshold in zip(prediction["labels"], prediction["probabilities"], prediction["thresholds"], strict=True):
             if label in known and probability >= threshold:
@@ -27,7 +29,7 @@ class MultiLabelSuggestions(Suggestions):
         return {"labels": [label]}
 
     def combine(self, scored: Sequence[Scored]) -> Value | None:
-        """The labels with a score of at least a half, and those without one."""
+        """Labels with a score of at least 0.5, and those without a score."""
         likely = {label for value, score in scored if score is None or score >= HALF for label in value["labels"]}
         return {"labels": sorted(likely)} if scored else None
 

@@ -1,4 +1,4 @@
-"""Any number of labels a text."""
+"""Multi-label classification."""
 
 from lifecycle.runtime.task_types.multi_label.answers import MultiLabelAnswers
 from lifecycle.runtime.task_types.task_type import TaskType
@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Multi-label",
     asks="any number of labels per text",
     answers=MultiLabelAnswers(),
+    has_confidence=True,
     does="predicts any number of labels per text",
     gives="multiple labels",
     hub_tag="text-classification",

@@ -1,4 +1,5 @@
-"""The better of two responses: {"choice": "first" | "second" | "tie" | "neither"}, as the item has them, whatever side they were on."""
+"""Annotations of the better of two responses: {"choice": "first" | "second" | "tie" | "neither"}, in the item's order, not the display
+order."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 from lifecycle.runtime.task_types.answers import Answers, BadAnswer, ItemContent, Labels, Read, Value
 from lifecycle.runtime.task_types.inputs import Cell, clean, only
 
-SIDES = {  # how else files call them, in plain names; digits are not among them: they begin with 0 or with 1
+SIDES = {  # synonyms in other files, normalised; no digits, as some start at 0 and others at 1
     **dict.fromkeys(("a", "a1", "left", "responsea", "response1", "modela", "answera"), "first"),
     **dict.fromkeys(("b", "a2", "right", "responseb", "response2", "modelb", "answerb"), "second"),
     **dict.fromkeys(("equal", "same", "draw", "both", "bothgood"), "tie"), **dict.fromkeys(("none", "bothbad", "tiebothbad"), "neither"),
@@ -30,12 +31,12 @@ class PreferenceAnswers(Answers):
         return {self.name: raw[self.name]}
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
-        """A word for one of the sides."""
+        """A word for a choice."""
         word = "" if cell.is_empty else read(only(cell, "choices"))
         return {self.name: self.meant(word)} if word else None
 
     def meant(self, word: str) -> str:
-        """The choice that a word means; the word where it means none."""
+        """The choice a word stands for; the word itself if none."""
         folded = word.casefold()
         return folded if folded in self.choices else SIDES.get(re.sub(r"[\W_]", "", folded.removeprefix("data.")), word)
 

@@ -1,4 +1,4 @@
-"""Files of pairs of which one response is better."""
+"""File formats of preference pairs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lifecycle.runtime.task_types.layouts import BARE_PAIRS, OPENAI_PAIRS, PAIRS
 from lifecycle.runtime.task_types.ranking.formats import PROMPT_TAG, RankingFormats, responses_of
 from lifecycle.runtime.task_types.tools import ARGILLA, STUDIO, Outgoing, Tool, prompt_of
 
-BETTER = ("chosen", "preferredoutput")  # names of columns whose responses are the better ones
+BETTER = ("chosen", "preferredoutput")  # column names of preferred responses
 
 
 class Pair(NamedTuple):
-    """A better and a worse response. prompt: empty where there is none."""
+    """A preferred and a rejected response. prompt: empty if there is none."""
 
     prompt: Passage
     chosen: Passage
@@ -29,7 +29,7 @@ class Pair(NamedTuple):
 
 
 def pair_of(entry: Entry, tally: Tally) -> Pair | None:
-    """The pair of a row; None, and counted, where neither response is better."""
+    """The pair of a row; None, and counted, if neither response is better."""
     if entry.label in ("tie", "neither"):
         tally.losses[entry.label] += 1
         return None
@@ -40,7 +40,7 @@ def pair_of(entry: Entry, tally: Tally) -> Pair | None:
 
 
 def as_messages(pair: Pair, tally: Tally) -> Pair:
-    """A pair whose texts are messages, of the user or of the assistant."""
+    """A pair as messages, of the user or the assistant."""
     tally.losses["wrapped"] += any(isinstance(each, str) and each != "" for each in pair)
     roles = ("user", "assistant", "assistant")
     turns = [[{"role": role, "content": each}] if isinstance(each, str) and each else each for role, each in zip(roles, pair, strict=True)]
@@ -49,7 +49,7 @@ def as_messages(pair: Pair, tally: Tally) -> Pair:
 
 @json_lines
 def trl(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"prompt", "chosen", "rejected"}: all three texts, or all three messages."""
+    """{"prompt", "chosen", "rejected"}: all text, or all messages."""
     pair = pair_of(entry, tally)
     if pair is None:
         return
@@ -60,7 +60,7 @@ def trl(entry: Entry, tally: Tally) -> Iterator[Object]:
 
 @json_lines
 def openai(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"input": {"messages"}, "preferred_output", "non_preferred_output"}, with what came with the input, such as its tools."""
+    """{"input": {"messages"}, "preferred_output", "non_preferred_output"}, with other keys of the input, such as tools."""
     pair = pair_of(entry, tally)
     if pair is None:
         return
@@ -74,7 +74,7 @@ def openai(entry: Entry, tally: Tally) -> Iterator[Object]:
 
 @json_lines
 def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"prompt", "completion", "label": true | false}: two for a pair; none for two that are about the same."""
+    """{"prompt", "completion", "label": true | false}: two per pair; none for ties."""
     if entry.label == "tie":
         tally.losses["tie"] += 1
         return
@@ -84,24 +84,24 @@ def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
         yield {**prompt, "completion": each, "label": entry.label == side}
 
 
-UNDECIDED = "Answers that neither of two responses is better: Label Studio's pairs know left and right alone."
+UNDECIDED = "Annotations without a preferred response: Label Studio's Pairwise control only supports left and right."
 SIDES = {"first": "left", "second": "right"}
 
 
 def pairwise(given: Outgoing) -> list[tuple[str, Any]] | None:
-    """A region of Label Studio with the better side."""
+    """A Label Studio region with the preferred side."""
     side = SIDES.get(given.value["choice"])
     return [("pairwise", {"selected": side})] if side else None
 
 
 def both_of(item: ItemContent) -> dict[str, Any]:
-    """The responses as Label Studio compares them."""
+    """The responses for Label Studio's Pairwise control."""
     one, other = item.content["responses"]
     return {**prompt_of(item), "response1": one, "response2": other}
 
 
 class PreferenceFormats(RankingFormats):
-    """Pairs; models read them as rankings of two."""
+    """Preference pairs; models learn them as rankings of two."""
 
     cells = (CellKind.CHOICE, CellKind.NAMES, CellKind.PLAIN)
     ways = ((Role.FIRST, Role.SECOND), (Role.RESPONSES,), (Role.CONTENT,))
@@ -115,7 +115,7 @@ class PreferenceFormats(RankingFormats):
         ARGILLA: Tool(lambda given: given.value["choice"], responses_of),
     }
     tags = ("Pairwise",)
-    rows_in_words = "each with the better of two"
+    rows_in_words = "each with a preferred response"
     exports = {"trl": Export(trl), "openai": Export(openai), "unpaired": Export(unpaired)}
 
     def content(self, cells: Mapping[Role, str]) -> dict[str, Any] | None:
@@ -126,30 +126,30 @@ class PreferenceFormats(RankingFormats):
         return responses.pair(prompt, cells.get(Role.FIRST, ""), cells.get(Role.SECOND, ""))
 
     def responses_in(self, raw: Any) -> Sequence[Any]:
-        """Two of them."""
+        """Two responses."""
         return responses.two(raw)
 
     def remarks(self, content: Mapping[str, Any]) -> Sequence[Remark]:
-        """Two responses that are the same."""
+        """Two identical responses."""
         one, other = content["responses"]
         words = "has two identical responses, so neither can be preferred."
         return [Remark("equal", words, "Remove the row if that's a mistake.")] if one == other else []
 
     def implied(self, item: ItemContent, columns: Mapping[Role, str]) -> Any:
-        """By the name of its column the first one is better."""
+        """The first response, if its column's name says it is preferred."""
         return {"choice": "first"} if plain_name(columns.get(Role.FIRST, "")) in BETTER else None
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
-        """Two responses side by side."""
+        """Label Studio's Pairwise control."""
         texts = (f'<Text name="text{at}" value="$response{at}"/>' for at in (1, 2))
         return PROMPT_TAG, *texts, '<Pairwise name="label" toName="text1,text2"/>'
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
-        """Pairs as TRL reads them."""
+        """Pairs in TRL's format."""
         return trl
 
     def order(self, value: Value) -> Sequence[int]:
-        """Two that are about the same and two that are both bad are equal, as Chatbot Arena counts them."""
+        """Ranks; ties and "both bad" are equal, as in Chatbot Arena."""
         return {"first": [0, 1], "second": [1, 0]}.get(value["choice"], [])
 
 

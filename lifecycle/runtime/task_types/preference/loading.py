@@ -1,4 +1,4 @@
-"""A model of preferences is loaded as one of rankings."""
+"""Preference models are loaded like ranking models."""
 
 from lifecycle.runtime.task_types.ranking import loading as ranking
 

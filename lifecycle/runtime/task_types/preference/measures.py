@@ -1,4 +1,4 @@
-"""A model of preferences is measured as one of rankings: two responses are in order, too."""
+"""Preference models are scored like ranking models."""
 
 from lifecycle.runtime.task_types.ranking.measures import Ranking
 

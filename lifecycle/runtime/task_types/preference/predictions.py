@@ -1,4 +1,4 @@
-"""The file of preferences is that of rankings."""
+"""Preferences use the predictions file of rankings."""
 
 from lifecycle.runtime.task_types.ranking.predictions import RankingFile
 

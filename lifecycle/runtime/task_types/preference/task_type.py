@@ -1,4 +1,4 @@
-"""The better of two responses."""
+"""Preferences: the better of two responses."""
 
 from lifecycle.runtime.task_types.preference.answers import PreferenceAnswers
 from lifecycle.runtime.task_types.task_type import Content, TaskType
@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Preference",
     asks="the better of two responses",
     answers=PreferenceAnswers(),
+    has_confidence=True,
     content=Content.RESPONSES,
     does="ranks responses",
     gives="rankings",

@@ -1,4 +1,4 @@
-"""Two to five responses in order: {"ranking": [2, 0, 1]}, their numbers in the item from 0, the best first."""
+"""Annotations of two to five ranked responses: {"ranking": [2, 0, 1]}, their numbers in the item from 0, best first."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class RankingAnswers(Answers):
     name = "ranking"
 
     def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
-        """The order."""
+        """The ranking."""
         found, count = listed(raw, self.name), len(item.content.get("responses", []))
         if any(type(each) is not int for each in found) or sorted(found) != list(range(count)):
-            told = f"A ranking has each of the {count} responses once, from 0 to {count - 1}."
-            raise BadAnswer("ranking", told, "Put all responses in order.")
+            told = f"A ranking contains each of the {count} responses once, from 0 to {count - 1}."
+            raise BadAnswer("ranking", told, "Rank all responses.")
         return {self.name: found}
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
-        """A JSON list of numbers, which may be texts."""
+        """A JSON list of numbers, also as text."""
         if cell.is_empty:
             return None
         found = loaded(cell.text, "ranks")
@@ -32,5 +32,5 @@ class RankingAnswers(Answers):
         return {self.name: found}
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
-        """The responses by their numbers, from 1."""
+        """The numbers of the responses, from 1."""
         return " > ".join(str(each + 1) for each in value[self.name])

@@ -1,9 +1,9 @@
-"""What a model that orders responses must beat: the place and the length of a response, its words, and the untuned base.
+"""Baselines of rankings: position, length, words, and the base before fine-tuning.
 
-first               the response that stands first is best, and so on: what people who pick by place would say
-longer              the longer is better, in characters
-tfidf_logreg        logistic regression on the difference of two responses' TF-IDF, learnt from all training pairs
-frozen_base_logreg  the same on the untuned base's vector of the prompt with each response
+first               the first response is best, and so on: reveals annotators' position bias
+longer              the longer response is better, in characters
+tfidf_logreg        logistic regression on the TF-IDF difference of two responses, from all training pairs
+frozen_base_logreg  the same on the base's embeddings of the prompt with each response
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from lifecycle.runtime.task_types.ranking import measures as ranking
 from lifecycle.runtime.task_types.ranking.measures import Ranked, ScoredRanks
 from lifecycle.runtime.task_types.rows import Rows, Vectors
 
-PAIRS = 20_000  # training pairs that a regression learns from, drawn by the seed: more take minutes
-SURE = 10.0  # the difference of strengths where a rule has no doubt
+PAIRS = 20_000  # training pairs for the regression, sampled by the seed: more take minutes
+SURE = 10.0  # score difference of rules without uncertainty
 
 Strengths = Callable[[Rows], Floats]  # (N, M) of the responses
 
 
 def by_place(test: Rows) -> Floats:
-    """Strengths (N, M) that fall with the place."""
+    """Scores (N, M) that decrease with position."""
     return ranking.padded([[-SURE * at for at in range(len(each.responses))] for each in test.targets], np.nan)
 
 
 def by_length(test: Rows) -> Floats:
-    """Strengths (N, M) that rise with the length; equal ones for equal lengths."""
+    """Scores (N, M) that increase with length; equal for equal lengths."""
     return ranking.padded([_ranks(each.lengths) for each in test.targets], np.nan)
 
 
@@ -44,7 +44,7 @@ def _ranks(lengths: Sequence[int]) -> list[float]:
 
 
 def differences(train: Sequence[Ranked], seed: int) -> tuple[Any, Any]:
-    """Numbers of the better and of the worse response of each training pair, counted through all rows."""
+    """Numbers of the better and worse response of each training pair, counted over all rows."""
     starts = np.cumsum([0, *(len(each.responses) for each in train)])
     found = [
         (starts[row] + one, starts[row] + two)
@@ -61,10 +61,9 @@ def differences(train: Sequence[Ranked], seed: int) -> tuple[Any, Any]:
 
 
 def regression(known: Any, train: Rows, seed: int, *, strength: float) -> Callable[[Any, Rows], Floats]:
-    """Strengths (N, M) of rows: a linear score of each response, by logistic regression without intercept on differences, both ways round.
+    """Scores (N, M) of rows: a linear score per response, from logistic regression without intercept on differences in both directions.
 
-
-    known, and what is asked: numbers (S, F) of the responses of all rows, one behind the other.
+    known, asked: features (S, F) of all rows' responses, concatenated.
     """
     better, worse = differences(train.targets, seed)
     apart = known[better] - known[worse]
@@ -81,7 +80,7 @@ def regression(known: Any, train: Rows, seed: int, *, strength: float) -> Callab
 
 
 def words(train: Rows, seed: int) -> Strengths:
-    """By the words of a response."""
+    """Regression on the words of a response."""
     vectors = baselines.tfidf()
     strengths = regression(vectors.fit_transform(_responses(train)), train, seed, strength=OF_WORDS)
     return lambda rows: strengths(vectors.transform(_responses(rows)), rows)
@@ -92,14 +91,14 @@ def _responses(rows: Rows) -> list[str]:
 
 
 def frozen_base(train: Rows, seed: int, vectors: Vectors) -> Strengths:
-    """By the untuned base's vectors."""
+    """Regression on the base's embeddings."""
     strengths = regression(vectors(train), train, seed, strength=OF_VECTORS)
     return lambda rows: strengths(vectors(rows), rows)
 
 
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
-    """Each baseline by name; without both regressions where the training rows prefer no response. vectors: (S, H) of the prompt with each
-    response, those of all rows one behind the other."""
+    """Each baseline by name, without regressions if the training rows contain no preference. vectors: embeddings (S, H) of the prompt with
+    each response, concatenated over rows."""
     found: dict[str, Strengths] = {"first": by_place, "longer": by_length}
     teaches = any(len(set(each.ranks)) > 1 for each in train.targets)
     if teaches:
@@ -110,7 +109,7 @@ def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict
 
 
 def scored_by(strengths: Strengths) -> Callable[[Rows], ScoredRanks]:
-    """By pairs."""
+    """Scored by pairs."""
     return lambda rows: ranking.score(strengths(rows), rows.targets)
 
 

@@ -1,4 +1,4 @@
-"""Responses to a prompt: their scores by the temperature are strengths, whose differences are log-odds."""
+"""Decoding of rankings: responses' logits divided by the temperature are scores; their differences are log-odds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lifecycle.runtime.task_types.ranking.measures import Ranked, RankedAnswers
 
 
 class RankDecoding(Decoding[RankedAnswers]):
-    """Scores and strengths are (N, M), NaN where a row has no such response."""
+    """Logits and scores are (N, M), NaN for missing responses."""
 
     def fit(self, card: C, logits: Floats, truth: Sequence[Ranked], clusters: Ints | None = None) -> C:
-        """The temperature of the least log loss of the pairs of which people prefer one."""
+        """Fit the temperature to the log loss of pairs with a preference."""
         pairs = ranking.pairs_of(logits, truth)
         difference, order = pairs.difference[pairs.decided], pairs.order[pairs.decided]
         sides = np.stack([difference, np.zeros(len(difference))], axis=1)
@@ -31,16 +31,16 @@ class RankDecoding(Decoding[RankedAnswers]):
     def predicted(
         self, decoded: Floats, truth: Sequence[Ranked], ids: Sequence[str], card: Card, clusters: Ints | None = None
     ) -> RankedAnswers:
-        """As `RankedAnswers.of`."""
+        """As in `RankedAnswers.of`."""
         return RankedAnswers.of(ids, decoded, truth, clusters)
 
     def predictions(self, decoded: Floats, card: Card) -> list[dict[str, Any]]:
-        """order: numbers of the responses from 0, the best first; strengths: of each as it was given."""
+        """order: response numbers from 0, best first; strengths: the score of each response in its original order."""
         known = [each[~np.isnan(each)] for each in decoded]
         return [{"order": np.argsort(-each, kind="stable").tolist(), "strengths": each.tolist()} for each in known]
 
     def told(self, prediction: Mapping[str, Any]) -> Any:
-        """The whole order."""
+        """The full ranking."""
         return prediction["order"]
 
 

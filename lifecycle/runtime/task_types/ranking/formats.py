@@ -1,4 +1,4 @@
-"""Files of responses in order."""
+"""File formats of rankings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lifecycle.runtime.task_types.tools import ARGILLA, STUDIO, Outgoing, Tool, 
 
 @json_lines
 def rankings(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"prompt", "responses", "ranking"}: the numbers of the responses from 0, the best first."""
+    """{"prompt", "responses", "ranking"}: response numbers from 0, best first."""
     yield {**entry.content, "ranking": entry.label}
 
 
@@ -26,23 +26,23 @@ PROMPT_TAG = '<Text name="prompt" value="$prompt"/>'
 
 
 def ranker(given: Outgoing) -> list[tuple[str, Any]]:
-    """A region of Label Studio with the ids of the responses, the best first."""
+    """A Label Studio region with response ids, best first."""
     return [("ranker", {"ranker": {"rank": [given.options[at] for at in given.value["ranking"]]}})]
 
 
 def options_of(item: ItemContent) -> dict[str, Any]:
-    """The responses as Label Studio ranks them."""
+    """The responses for Label Studio's Ranker control."""
     options = [{"id": str(at), "title": f"Response {at + 1}", "body": each} for at, each in enumerate(item.content["responses"])]
     return {**prompt_of(item), "responses": options}
 
 
 def ranks(given: Outgoing) -> list[dict[str, Any]]:
-    """The responses by their names in Argilla, each with its rank from 1."""
+    """Argilla's response names, each with its rank from 1."""
     return [{"value": f"response-{place + 1}", "rank": at} for at, place in enumerate(given.value["ranking"], start=1)]
 
 
 def responses_of(item: ItemContent) -> dict[str, Any]:
-    """The responses as fields of Argilla; of two each by itself too."""
+    """The responses as Argilla fields; with two, also one each."""
     found = item.content["responses"]
     pair = {"first": found[0], "second": found[1]} if len(found) == 2 else {}
     return {**prompt_of(item), "responses": found, **pair}
@@ -58,7 +58,7 @@ class RankingFormats(Formats):
     layouts = {RANKINGS: (Role.RESPONSES, Role.LABEL)}
     tools = {STUDIO: Tool(ranker, options_of), ARGILLA: Tool(ranks, responses_of)}
     tags = ("Ranker",)
-    rows_in_words = "each with an order"
+    rows_in_words = "each with a ranking"
     exports = {"rankings": Export(rankings)}
 
     def content(self, cells: Mapping[Role, str]) -> dict[str, Any] | None:
@@ -66,7 +66,7 @@ class RankingFormats(Formats):
         return responses.listed(cells.get(Role.PROMPT, ""), cells.get(Role.RESPONSES, ""))
 
     def content_in(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The same."""
+        """The same from an object."""
         if "responses" not in raw:
             return None
         prompt = {"prompt": responses.given(raw["prompt"])} if raw.get("prompt") else {}
@@ -77,19 +77,19 @@ class RankingFormats(Formats):
         return responses.several(raw)
 
     def readable(self, content: Mapping[str, Any]) -> str:
-        """The prompt and the responses, numbered."""
+        """The prompt and the numbered responses."""
         return responses.as_read(content)
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
-        """The responses as a list to be put in order."""
+        """Label Studio's Ranker control."""
         return PROMPT_TAG, '<List name="text" value="$responses"/>', '<Ranker name="label" toName="text"/>'
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
-        """Responses, which may be texts or messages."""
+        """Responses, as texts or messages."""
         return rankings
 
     def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any] | None:
-        """{"text": the prompt, "responses": texts, "ranks": of each, 0 the best; equal where neither is better}."""
+        """{"text": the prompt, "responses": texts, "ranks": of each, 0 is best; ties equal}."""
         found = item.content.get("responses")
         if not found:
             return None
@@ -98,7 +98,7 @@ class RankingFormats(Formats):
         return {"text": responses.plain(item.content.get("prompt", "")), "responses": list(map(responses.plain, found)), "ranks": ranks}
 
     def order(self, value: Value) -> Sequence[int]:
-        """The numbers of the responses, the best first; empty where all are equal."""
+        """Response numbers, best first; empty if all are equal."""
         order: Sequence[int] = value["ranking"]
         return order
 

@@ -1,4 +1,4 @@
-"""How a model that puts responses in order answers."""
+"""Code sample for ranking responses."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ for response in responses:
     inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
     strengths.append(float(session.run(["logits"], inputs)[0][0, 0]) / about["temperature"])
 print([responses[at] for at in numpy.argsort(strengths)[::-1]])
-print(1 / (1 + numpy.exp(strengths[1] - strengths[0])))  # how likely the first is better than the second"""
+print(1 / (1 + numpy.exp(strengths[1] - strengths[0])))  # probability that the first is better"""
 
 
 class RankingLoading(Loading):
-    """The responses by their scores, each read with the prompt."""
+    """Score each response together with the prompt."""
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Over the scores of all."""
+        """Sorting by score."""
         return RANKING
 
 

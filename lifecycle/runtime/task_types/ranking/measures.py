@@ -1,18 +1,18 @@
-"""How well a model orders the responses to a prompt as people do. numpy only; rows are N, responses of a row M at most.
+"""Agreement of a model's ranking of responses with annotators'. Only numpy; N rows, at most M responses each.
 
-A model gives each response a strength, and of two the difference says how likely the first is the better one: 1 / (1 + e^-difference)
-(Bradley and Terry 1952).
+A model gives each response a score ("strength"). The difference of two scores gives the probability that the first is better: 1 / (1 +
+e^-difference) (Bradley and Terry 1952).
 
-pair_accuracy   share of the pairs of which people prefer one where it is the stronger; half where both are equally strong
-best_first      share of the rows whose strongest response is one that people put first
-kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 where all strengths of a row are equal
-log_loss        nats a pair; a pair that people find equal wants a half, so that ln 2 is the least it can have
-ece             over pairs, of the probability that the stronger one is better
-accuracy_longer, accuracy_shorter    pair_accuracy where people prefer the longer, the shorter response (in characters)
-longer_preferred  share of the pairs of different length of which the model prefers the longer
-longer_surplus  by how much that share is above the share of which people prefer the longer, of the same pairs
+pair_accuracy   share of pairs with a preference in which the preferred response has the higher score; 0.5 for equal scores
+best_first      share of rows whose highest-scored response is ranked first
+kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 if all scores of a row are equal
+log_loss        nats per pair; the target of a tie is 0.5, so it contributes at least ln 2
+ece             over pairs, of the probability that the higher-scored response is better
+accuracy_longer, accuracy_shorter    pair_accuracy where the longer or the shorter response (in characters) is preferred
+longer_preferred  share of the pairs of different length in which the model prefers the longer
+longer_surplus  longer_preferred minus the same share of annotators, on the same pairs
 
-Pairs are counted together, rows with more responses more often. Rows whose responses people find equal say nothing but to log_loss.
+Pairs have equal weight, so rows with more responses count more. Rows of ties only count in log_loss.
 """
 
 from __future__ import annotations
@@ -30,18 +30,34 @@ from lifecycle.runtime.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.runtime.task_types.measures import ECE, ECE_DEBIASED, LOG_LOSS, Measures, Metric, Metrics
 
 PAIR_ACCURACY = Metric(
-    "pair_accuracy", "Accuracy of pairs", meaning="pairs of which the one that people prefer is the stronger", hub="accuracy"
+    "pair_accuracy",
+    "Pairwise accuracy",
+    meaning="pairs in which the preferred response has the higher score",
+    hub="accuracy",
+    is_share=True,
 )
 METRICS = Metrics(
     known=(
         PAIR_ACCURACY,
-        Metric("best_first", "Best response first", meaning="rows whose strongest response is one that people put first"),
-        Metric("kendall_tau", "Kendall's tau", words="Kendall's tau", meaning="agreement of whole orders, −1 to 1"),
-        replace(LOG_LOSS, meaning="nats a pair; ln 2 = 0.693 is a coin"),
-        replace(ECE, meaning="of how likely the stronger one is better"),
-        Metric("accuracy_longer", "Accuracy, longer preferred", meaning="accuracy of the pairs of which people prefer the longer"),
-        Metric("accuracy_shorter", "Accuracy, shorter preferred", meaning="accuracy of the pairs of which people prefer the shorter"),
-        Metric("longer_preferred", "Prefers the longer", meaning="pairs of which the model prefers the longer"),
+        Metric("best_first", "Best response first", meaning="rows whose highest-scored response is ranked first", is_share=True),
+        Metric("kendall_tau", "Kendall's tau", words="Kendall's tau", meaning="rank correlation of whole rankings, −1 to 1"),
+        replace(LOG_LOSS, meaning="nats per pair; ln 2 = 0.693 is chance"),
+        replace(ECE, meaning="of the probability that the higher-scored response is preferred"),
+        Metric(
+            "accuracy_longer",
+            "Accuracy, longer preferred",
+            meaning="accuracy in pairs whose longer response is preferred",
+            is_share=True,
+        ),
+        Metric(
+            "accuracy_shorter",
+            "Accuracy, shorter preferred",
+            meaning="accuracy in pairs whose shorter response is preferred",
+            is_share=True,
+        ),
+        Metric(
+            "longer_preferred", "Longer response preferred", meaning="pairs in which the model prefers the longer response", is_share=True
+        ),
         ECE_DEBIASED,
     ),
     leading=PAIR_ACCURACY,
@@ -56,17 +72,16 @@ METRICS = Metrics(
 )
 BASELINES = {
     "tfidf_logreg": "TF-IDF of responses + logistic regression",
-    "first": "The first response",
-    "longer": "The longer response",
+    "first": "First response",
+    "longer": "Longer response",
     "frozen_base_logreg": "Frozen pretrained base + logistic regression",
 }
-NONE = -1  # the rank where a row has no such response
+NONE = -1  # rank of a missing response
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """What a row says of two or more responses. ranks: of each, 0 the best; equal ones are as good as each other. lengths: characters of
-    each. responses: their texts, where these are kept."""
+    """Annotated ranks of a row's responses. ranks: 0 is best; ties equal. lengths: characters of each. responses: their texts, if kept."""
 
     ranks: tuple[int, ...]
     lengths: tuple[int, ...]
@@ -74,14 +89,14 @@ class Ranked:
 
     @classmethod
     def of(cls, responses: Sequence[str], ranks: Sequence[int]) -> Ranked:
-        """Of texts."""
+        """From texts."""
         return cls(tuple(ranks), tuple(map(len, responses)), tuple(responses))
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every two responses of a row, those of all rows one behind the other, all (P,). rows: numbers of their rows. order: 1 where people
-    prefer the first, -1 the second, 0 neither. difference: of strengths, first to second. longer: 1, -1 or 0 as the first is longer."""
+    """All pairs of responses, concatenated over rows, all (P,). rows: row numbers. order: 1 if the first is preferred, -1 the second, 0
+    neither. difference: of scores, first minus second. longer: 1, -1, or 0 if the first is longer, shorter, or equal."""
 
     rows: Ints
     order: Ints
@@ -90,17 +105,17 @@ class Pairs:
 
     @property
     def decided(self) -> Any:
-        """Of which people prefer one (P,)."""
+        """Pairs with a preference (P,)."""
         return self.order != 0
 
     @property
     def right(self) -> Floats:
-        """1 where the preferred one is the stronger, a half where both are equally strong, else 0 (P,)."""
+        """1 if the preferred response has the higher score, 0.5 for equal scores, else 0 (P,)."""
         return (np.sign(self.difference) == self.order) + 0.5 * (self.difference == 0)  # type: ignore[no-any-return]
 
     @property
     def confidence(self) -> Floats:
-        """How likely the stronger one is better, by the model: a half to 1 (P,)."""
+        """The model's probability that the higher-scored response is preferred, 0.5 to 1 (P,)."""
         return calibration.sigmoid(np.abs(self.difference))
 
     @property
@@ -111,7 +126,7 @@ class Pairs:
 
 
 def padded(values: Sequence[Any], fill: float) -> Floats:
-    """(N, M), filled where a row has fewer."""
+    """(N, M), padded for rows with fewer."""
     found = np.full((len(values), max(map(len, values), default=0)), fill, dtype=np.float64)
     for row, each in enumerate(values):
         found[row, : len(each)] = each
@@ -119,7 +134,7 @@ def padded(values: Sequence[Any], fill: float) -> Floats:
 
 
 def in_order(ranks: Sequence[int]) -> str:
-    """Responses by their numbers from 1, as "2 > 1 = 3"."""
+    """A ranking by response numbers from 1, as "2 > 1 = 3"."""
     order = sorted(range(len(ranks)), key=lambda at: (ranks[at], at))
     told = str(order[0] + 1)
     for before, at in zip(order, order[1:], strict=False):
@@ -128,7 +143,7 @@ def in_order(ranks: Sequence[int]) -> str:
 
 
 def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
-    """All pairs. strengths: (N, M), NaN where a row has no such response."""
+    """All pairs. strengths: (N, M), NaN for missing responses."""
     ranks = padded([each.ranks for each in truth], NONE)
     lengths = padded([each.lengths for each in truth], 0)
     found: list[tuple[Any, ...]] = []
@@ -144,9 +159,9 @@ def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
 
 @dataclass(frozen=True)
 class ScoredRanks:
-    """Rows ready to be counted: sums over the pairs of each row, (N,), and of calibration (N, bins); bins: all of them together.
+    """Rows ready for scoring: sums over each row's pairs (N,), and of calibration (N, bins); bins: over all rows.
 
-    best, tau: NaN of rows whose responses people find equal. longer, shorter: (right, pairs) where people prefer the longer, the shorter.
+    best, tau: NaN for rows of ties. longer, shorter: (correct, pairs) where the longer or the shorter response is preferred.
     """
 
     right: Floats
@@ -161,13 +176,13 @@ class ScoredRanks:
     shorter: tuple[Floats, Floats]
     chosen_longer: tuple[Floats, Floats]
     people_longer: Floats
-    exact = None  # its pairs are right or wrong, not the row
+    exact = None  # pairs are right or wrong, not rows
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,), NaN where nothing says it."""
+        """Every score under each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,), NaN if undefined."""
         known = ~np.isnan(self.best)
 
         def share(above: Floats, below: Floats) -> Floats:
@@ -186,11 +201,11 @@ class ScoredRanks:
         }
 
     def binned(self) -> Binned:
-        """Pairs of which people prefer one, by how sure the model is of the one that it prefers."""
+        """Pairs with a preference, by the model's confidence in its preferred response."""
         return self.bins
 
     def by_class(self, weights: Floats) -> ByClass:
-        """There are no classes."""
+        """None: there are no labels."""
         return ByClass(*np.zeros((3, len(weights), 0)))
 
 
@@ -199,9 +214,11 @@ def _quotient(above: Floats, below: Floats) -> Floats:
 
 
 def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredRanks:
-    """Per-row quantities. strengths: (N, M), calibrated, NaN where a row has no such response. Raises ValueError without rows."""
+    """Statistics of each row. strengths: (N, M), calibrated, NaN for missing responses. Raises ValueError without rows."""
     if not len(truth) or len(strengths) != len(truth):
-        raise ValueError(f"Scores need strengths of as many rows as are true, one or more; got {len(strengths)} and {len(truth)}.")
+        raise ValueError(
+            f"The number of rows with scores and with truth must be equal and at least 1; got {len(strengths)} and {len(truth)}."
+        )
     pairs, rows = pairs_of(strengths, truth), len(truth)
 
     def summed(values: Any, where: Any = None) -> Floats:
@@ -220,7 +237,7 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
     strongest = np.where(np.isnan(strengths), -np.inf, strengths)[:, : ranks.shape[1]]
     top = strongest == strongest.max(axis=1, keepdims=True)
     first = ranks == ranks.min(axis=1, keepdims=True)
-    best = (top & first).sum(axis=1) / top.sum(axis=1)  # of equally strong ones any could be taken
+    best = (top & first).sum(axis=1) / top.sum(axis=1)  # any of the equally scored ones could be chosen
     tied = summed(one, pairs.difference == 0)
     every = summed(one)
     below = np.sqrt(sided * (every - tied))
@@ -243,8 +260,8 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
 
 @dataclass(frozen=True)
 class RankedAnswers:
-    """A model's strengths of responses that people put in order, of each row as many. lengths: characters of the responses, whose texts are
-    not kept. clusters: as of `Predicted`."""
+    """A model's scores for annotated rankings, one per response. lengths: characters of the responses, whose texts aren't kept. clusters:
+    as in `Predicted`."""
 
     ids: tuple[str, ...]
     ranks: tuple[tuple[int, ...], ...]
@@ -254,7 +271,7 @@ class RankedAnswers:
 
     @classmethod
     def of(cls, ids: Sequence[str], strengths: Floats, truth: Sequence[Ranked], clusters: Ints | None = None) -> RankedAnswers:
-        """Of a model's strengths (N, M)."""
+        """From a model's scores (N, M)."""
         known = tuple(tuple(row[: len(each.ranks)].tolist()) for row, each in zip(strengths, truth, strict=True))
         return cls(tuple(ids), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), known, clusters)
 
@@ -263,27 +280,27 @@ class RankedAnswers:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """There are none."""
+        """None."""
         return ()
 
     @property
     def truth(self) -> tuple[Ranked, ...]:
-        """The rows as they are scored, without texts."""
+        """The scored rows, without texts."""
         return tuple(map(Ranked, self.ranks, self.lengths))
 
     @property
     def matrix(self) -> Floats:
-        """Strengths (N, M), NaN where a row has fewer."""
+        """Scores (N, M), NaN for rows with fewer responses."""
         return padded(self.strengths, np.nan)
 
     @property
     def scored(self) -> ScoredRanks:
-        """Ready to be counted."""
+        """Ready for scoring."""
         return score(self.matrix, self.truth)
 
     @property
     def surest_error(self) -> Floats:
-        """How sure the model is of the worst pair that it has the wrong way round (N,), a half to 1; 0 where it has none."""
+        """The confidence of each row's most confident misranked pair (N,), 0.5 to 1; 0 if there is none."""
         pairs = pairs_of(self.matrix, self.truth)
         wrong = pairs.decided & (pairs.right < 1)
         found = np.zeros(len(self))
@@ -292,28 +309,28 @@ class RankedAnswers:
 
 
 class Ranking(Measures[RankedAnswers]):
-    """By pairs of responses."""
+    """Scored by pairs of responses."""
 
     metrics, baselines, per_row = METRICS, BASELINES, ("ids", "ranks", "lengths", "strengths", "clusters")
-    stated = "response ranking; a pair is correct if the response people prefer scores higher"
+    stated = "response ranking; a pair is correct if the preferred response has the higher score"
 
     def score(self, rows: RankedAnswers, bins: int = 15) -> ScoredRanks:
-        """As the function of this name."""
+        """As in the function of this name."""
         return score(rows.matrix, rows.truth, bins)
 
     def losses(self, rows: RankedAnswers) -> Floats:
-        """Mean of the pairs."""
+        """Mean over pairs."""
         scored = self.score(rows)
         return metrics.mean_loss(scored.loss, scored.pairs)
 
     def truths(self, rows: RankedAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
-        """The order of the responses."""
+        """The annotated ranks."""
         return rows.ranks
 
     def parts(self, rows: RankedAnswers, scored: ScoredRanks, bins: int) -> dict[str, Any]:
-        """How many pairs there are, wrong_rows, reliability, and what people think of length.
+        """The number of pairs, wrong_rows, reliability, and length preference.
 
-        longer_preferred_by_people: share of the pairs of different length of which people prefer the longer; None where there are none.
+        longer_preferred_by_people: share of the pairs of different length whose longer response annotators prefer; None without such pairs.
         """
         pairs = pairs_of(rows.matrix, rows.truth)
         decided = pairs.decided

@@ -1,4 +1,4 @@
-"""predictions.parquet of a model that orders responses: the ranks of each row's responses, their lengths and strengths."""
+"""predictions.parquet of a ranking model: ranks, lengths, and scores of each row's responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LISTS = ("ranks", "lengths", "strengths")
 
 
 class RankingFile(PredictionsFile[RankedAnswers]):
-    """Its rows are few and short, so that all of them are read."""
+    """Reads all rows, which are few and short."""
 
     schema = pa.schema(
         [
@@ -42,12 +42,12 @@ class RankingFile(PredictionsFile[RankedAnswers]):
         return RankedAnswers(tuple(table["id"].to_pylist()), ranks, lengths, strengths, clusters_in(table))
 
     def losses(self, path: Path) -> dict[str, float]:
-        """Mean over the pairs of the row."""
+        """Mean over the row's pairs."""
         found = self.read(path)
         return known(found.ids, MEASURES.losses(found))
 
     def measured(self, path: Path) -> Grouped:
-        """Pairs the right way round, and rows whose best response is that of people; the surest mistakes weigh most."""
+        """Correctly ordered pairs, and rows whose best response is correct; the most confident errors weigh most."""
         found = self.read(path)
         scored = found.scored
         measures = Quotient("pair_accuracy", scored.right, scored.decided), mean("best_first", scored.best)

@@ -1,4 +1,4 @@
-"""Two to five responses in order."""
+"""Rankings of two to five responses."""
 
 from lifecycle.runtime.task_types.ranking.answers import RankingAnswers
 from lifecycle.runtime.task_types.task_type import Content, TaskType
@@ -6,8 +6,9 @@ from lifecycle.runtime.task_types.task_type import Content, TaskType
 ENTRY = TaskType(
     key="ranking",
     title="Ranking",
-    asks="two to five responses in order",
+    asks="two to five responses, best to worst",
     answers=RankingAnswers(),
+    has_confidence=True,
     content=Content.RESPONSES,
     does="ranks responses",
     gives="rankings",

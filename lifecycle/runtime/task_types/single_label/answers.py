@@ -1,4 +1,4 @@
-"""One label a text: {"label": id}."""
+"""Annotations with one label per text: {"label": id}."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lifecycle.runtime.task_types.inputs import BadInput, Cell, CellKind, clean,
 
 
 class SingleLabelAnswers(LabelAnswers):
-    """One of the labels."""
+    """One label."""
 
     name = "label"
     coefficients = ("percent", "alpha", "fleiss", "alpha_ordinal")
@@ -22,11 +22,11 @@ class SingleLabelAnswers(LabelAnswers):
         return {self.name: labels.resolve(raw[self.name])}
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
-        """A name, or a JSON list with one of them."""
+        """A name, or a JSON list with one name."""
         found = column_names(cell.text.strip()) if cell.kind is CellKind.COLUMN else names_of(cell, "labels")
         names = [name for each in found if (name := read(each))]
         if len(names) > 1 or cell.kind is CellKind.NAMES and not found:
-            told = f"There are {len(found)} labels; a dataset with one label per text takes one."
+            told = f"There are {len(found)} labels, but this dataset has one label per text."
             raise BadAnswer("labels", told, "Keep the most important one, or import the text without a label.")
         return {self.name: names[0]} if names else None
 
@@ -35,7 +35,7 @@ class SingleLabelAnswers(LabelAnswers):
         return (value[self.name],)
 
     def join(self, parts: Iterable[Part]) -> Value | None:
-        """The label, where it is the only one."""
+        """The label, if it is the only one."""
         found = set(parts)
         return {self.name: found.pop()} if len(found) == 1 else None
 
@@ -44,12 +44,12 @@ class SingleLabelAnswers(LabelAnswers):
         return names.get(value[self.name], DROPPED)
 
     def frozen(self, value: Value) -> str:
-        """The name of the label, as it is."""
+        """The label's name."""
         return str(value[self.name])
 
 
 def column_names(cell: str) -> list[str]:
-    """The names in a cell: a JSON list of texts is read as such, so that several can be told."""
+    """The names in a cell; a JSON list of texts is parsed, so that several can be reported."""
     try:
         return names_of(Cell(CellKind.NAMES, cell), "labels") if cell.startswith('["') else [cell] * bool(cell)
     except BadInput:

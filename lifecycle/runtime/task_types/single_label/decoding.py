@@ -1,4 +1,4 @@
-"""One label a text: the likeliest, or one of them from a threshold on."""
+"""Single-label decoding: the most likely label, or one label from a threshold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LabelDecoding(Decoding[Predictions]):
     """Logits and probabilities are (N, C)."""
 
     def fit(self, card: C, logits: Floats, truth: Ints, clusters: Ints | None = None) -> C:
-        """The temperature of the least log loss, and the threshold of the label that is to have one."""
+        """Fit the temperature to log loss, and the threshold of the label that is to have one."""
         found = fitted(card, temperature=calibration.fit_temperature(logits, truth))
         if card.deciding is None:
             return found

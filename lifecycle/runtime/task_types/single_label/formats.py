@@ -1,4 +1,4 @@
-"""Files of texts with one label each."""
+"""File formats of single-label texts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def fasttext_lines(entry: Entry, tally: Tally) -> Iterator[str]:
 
 @json_lines
 def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
-    """{"prompt", "completion", "label": true | false}, as TRL reads unpaired preferences."""
+    """{"prompt", "completion", "label": true | false}, TRL's format of unpaired preferences."""
     prompt, completion = entry.content.get("text", entry.text), entry.content.get("context", "")
     yield {"prompt": prompt, "completion": completion, "label": entry.label == YES}
 
 
 class SingleLabelFormats(Formats):
-    """A label by its name."""
+    """A label name."""
 
     cells = (CellKind.NAMES, CellKind.PLAIN)
     takes_lists = False
@@ -40,11 +40,11 @@ class SingleLabelFormats(Formats):
     exports = {"fasttext": Export(fasttext_lines), "unpaired": Export(unpaired, labels=(NO, YES))}
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
-        """One choice."""
+        """Label Studio's Choices control with a single selection."""
         return choices("single", labels)
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
-        """The label by its number."""
+        """A label number."""
         numbers = numbered(labels)
         return HubColumns({"label": class_label(labels)}, lambda entry, tally: {"label": numbers[entry.label]})
 

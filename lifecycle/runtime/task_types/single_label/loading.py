@@ -1,4 +1,4 @@
-"""How a model of one label a text answers."""
+"""Code sample for single-label classification."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ print(about["labels"][chosen], shares[chosen])"""
 
 
 class SingleLabelLoading(Loading):
-    """The likeliest label, or one that has a threshold."""
+    """The most likely label, or the one with a threshold."""
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Over a softmax."""
+        """Softmax and threshold."""
         return of_graph(FROM_A_THRESHOLD if decides else ONE)
 
 

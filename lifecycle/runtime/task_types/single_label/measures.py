@@ -1,4 +1,4 @@
-"""What is measured of one label a text. numpy."""
+"""Scoring of single-label classification. Needs numpy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lifecycle.runtime.statistics.deciding import Cut, Deciding
 from lifecycle.runtime.statistics.metrics import Floats, Ints, Scored
 from lifecycle.runtime.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, OF_LABELS, Measures, Metric, Metrics
 
-MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1")
+MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1", is_share=True)
 METRICS = Metrics(
-    known=(MACRO_F1, Metric("accuracy", "Accuracy", hub="accuracy"), *OF_LABELS, LOG_LOSS, BRIER, *CALIBRATION),
+    known=(MACRO_F1, Metric("accuracy", "Accuracy", hub="accuracy", is_share=True), *OF_LABELS, LOG_LOSS, BRIER, *CALIBRATION),
     leading=MACRO_F1,
     trained=MACRO_F1,
     listed=MACRO_F1,
@@ -35,10 +35,10 @@ BASELINES = {
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's predictions of N rows. truth: label numbers (N,); probabilities: (N, C) in order of labels.
+    """A model's predictions for N rows. truth: label numbers (N,); probabilities: (N, C) in label order.
 
-    cut: the label that has a threshold; None where the likeliest is the answer. clusters: as of `Predicted`. deciding: what the threshold
-    was chosen for, which a file does not hold.
+    cut: the label with a threshold; None if the most likely label is predicted. clusters: as in `Predicted`. deciding: the threshold's
+    target, which files don't store.
     """
 
     labels: tuple[str, ...]
@@ -51,36 +51,36 @@ class Predictions:
 
     @property
     def predicted(self) -> Ints:
-        """The number of the label that is answered (N,)."""
+        """The number of the predicted label (N,)."""
         return deciding.decide(self.probabilities, self.cut)
 
     @property
     def confidence(self) -> Floats:
-        """The probability of the label that is answered (N,)."""
+        """The probability of the predicted label (N,)."""
         return deciding.confidence(self.probabilities, self.predicted)
 
 
 class SingleLabel(Measures[Predictions]):
-    """By the label that is answered."""
+    """Scored by the predicted label."""
 
     metrics, baselines, per_row = METRICS, BASELINES, ("ids", "truth", "probabilities", "clusters")
 
     def score(self, rows: Predictions, bins: int = 15) -> Scored:
-        """As `metrics.score_rows`."""
+        """As in `metrics.score_rows`."""
         return metrics.score_rows(rows.probabilities, rows.truth, bins, rows.cut)
 
     def truths(self, rows: Predictions, labels: tuple[str, ...]) -> list[Hashable]:
-        """The numbers of the labels."""
+        """Label numbers."""
         return list(np.array([labels.index(label) for label in rows.labels])[rows.truth].tolist())
 
     def under(self, rows: Predictions, labels: tuple[str, ...]) -> Predictions:
-        """With another order of the columns."""
+        """With reordered columns."""
         order = [rows.labels.index(label) for label in labels]
         cut = rows.cut and Cut(order.index(rows.cut.index), rows.cut.threshold)
         return replace(rows, labels=labels, truth=np.argsort(order)[rows.truth], probabilities=rows.probabilities[:, order], cut=cut)
 
     def parts(self, rows: Predictions, scored: Scored, bins: int) -> dict[str, Any]:
-        """per_class, confusion and reliability as of `metrics`; wrong_rows; and deciding as of `deciding.told` where a label was to have a
+        """per_class, confusion, and reliability as in `metrics`; wrong_rows; and deciding as in `deciding.told` if a label was to have a
         threshold."""
         asked = rows.deciding
         told = asked and deciding.told(asked, scored.predicted, rows.truth, rows.labels.index(asked.label), rows.clusters)

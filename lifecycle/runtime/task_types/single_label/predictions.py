@@ -1,4 +1,4 @@
-"""predictions.parquet where a text has one label."""
+"""predictions.parquet of single-label classification."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from lifecycle.runtime.task_types.single_label.measures import Predictions
 
 @dataclass(frozen=True)
 class Answers:
-    """The file without its probabilities, in file order. truth, predicted: label numbers; all arrays (N,)."""
+    """The file without probabilities, in file order. truth, predicted: label numbers; all arrays (N,)."""
 
     labels: tuple[str, ...]
     ids: tuple[str, ...]
@@ -45,8 +45,7 @@ class Answers:
 
 
 class LabelFile(PredictionsFile[Predictions]):
-    """The label that is true and the one that is answered, by name, with the probability of each label in their order. loss: minus the log
-    of that of the true one."""
+    """True and predicted label by name, with the probability of each label in order. loss: negative log-probability of the true one."""
 
     schema = pa.schema(
         [
@@ -73,7 +72,7 @@ class LabelFile(PredictionsFile[Predictions]):
         }
 
     def kept(self, rows: Predictions) -> dict[str, str]:
-        """The labels in their order, and the one with a threshold."""
+        """Labels in order, and the one with a threshold."""
         cut = {"cut": json.dumps(asdict(rows.cut))} if rows.cut else {}
         return {"labels": json.dumps(rows.labels, ensure_ascii=False), **cut}
 
@@ -92,8 +91,8 @@ class LabelFile(PredictionsFile[Predictions]):
         )
 
     def scores(self, path: Path, label: str = "") -> Scores:
-        """The rows for a label; where it is empty, by confidence: whether the answer is right. The probabilities of other labels pass by
-        and are not kept."""
+        """The rows for one label; if empty, by confidence: whether the prediction is correct. Probabilities of other labels are read in
+        batches and not kept."""
         if not label:
             answers = read_answers(path)
             right = answers.truth == answers.predicted
@@ -105,7 +104,7 @@ class LabelFile(PredictionsFile[Predictions]):
         return Scores(np.concatenate(found) if found else np.empty(0), positive, called, read_clusters(path))
 
     def measured(self, path: Path) -> Grouped:
-        """Accuracy and macro-F1; the surest mistakes weigh most."""
+        """Accuracy and macro-F1; the most confident errors weigh most."""
         found = read_answers(path)
         right = found.truth == found.predicted
         measures = share("accuracy", right), MacroF1(found.truth, found.predicted, len(found.labels))
@@ -116,13 +115,13 @@ ENTRY = LabelFile("single_label")
 
 
 def _numbers(column: pa.ChunkedArray, labels: Sequence[str]) -> Ints:
-    """The labels of a column by their numbers (N,)."""
+    """The labels of a column by number (N,)."""
     found: Ints = pc.index_in(column, value_set=pa.array(labels, pa.string())).to_numpy().astype(np.int64)
     return found
 
 
 def read_answers(path: Path) -> Answers:
-    """Read what was answered. The probabilities stay in the file: with many labels they are most of it."""
+    """Read the predictions without probabilities, which are most of the file if there are many labels."""
     table = pq.read_table(path, columns=["id", "label", "predicted", "confidence", "loss"])
     labels = labels_in(table.schema)
     truth, predicted = (_numbers(table[name], labels) for name in ("label", "predicted"))

@@ -1,4 +1,4 @@
-"""The likeliest labels of a text, of which the first is the suggestion."""
+"""The most likely labels of a text; the first is the pre-label."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from typing import Any
 from lifecycle.runtime.task_types.answers import Value
 from lifecycle.runtime.task_types.suggestions import Place, Scored, Suggestions
 
-SHOWN = 3  # labels that a model suggests for one text
-LEAST = 0.05  # probability from which a label beside the likeliest is worth a suggestion
+SHOWN = 3  # maximum number of labels that a model suggests per text
+LEAST = 0.05  # minimum probability of further suggestions
 
 
 class SingleLabelSuggestions(Suggestions):
     """One label each."""
 
-    def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
-        """Up to three labels, each later one at least 0.05 likely.
+    offered = f"up to {SHOWN} labels per text, with their probabilities"
+    remark = f"Labels after the most likely one need a probability of at least {LEAST}."
 
-        Suggestions are ranked by how likely they are. Where one label answers from a threshold on, those that are as likely as the answer
-        or more are left out. Labels that lead to one are added up; the share of those that are unknown is left out with them.
+    def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
+        """Up to three labels; after the first, each with a probability of at least 0.05.
+
+        Ranked by probability. If one label has a threshold, labels that are at least as likely as the prediction are left out. Labels
+        mapped to the same one are added up; the share of unknown labels is dropped.
         """
         summed: dict[str, float] = {}
         for label, probability in zip(prediction["labels"], prediction["probabilities"], strict=True):
@@ -39,7 +42,7 @@ class SingleLabelSuggestions(Suggestions):
         return one != other
 
     def combine(self, scored: Sequence[Scored]) -> Value | None:
-        """The surest label; those without a score are the last."""
+        """The label with the highest score; labels without a score come last."""
         return min(scored, key=lambda each: (each.score is None, -(each.score or 0.0))).value if scored else None
 
 

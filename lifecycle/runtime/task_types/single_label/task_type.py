@@ -1,4 +1,4 @@
-"""One label a text."""
+"""Single-label classification."""
 
 from lifecycle.runtime.task_types.single_label.answers import SingleLabelAnswers
 from lifecycle.runtime.task_types.task_type import TaskType
@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Single-label",
     asks="one label per text",
     answers=SingleLabelAnswers(),
+    has_confidence=True,
     does="predicts one label per text",
     hub_tag="text-classification",
     has_labels=True,

@@ -1,7 +1,7 @@
-"""Spans of a text, each with a label: {"spans": [{"start", "end", "label"}, …]}, by place. They may overlap; none is there twice.
+"""Annotations of spans in a text, each with a label: {"spans": [{"start", "end", "label"}, …]}, by place. Spans may overlap; no duplicates.
 
-Offsets count Unicode code points, as Python does: "👨🏻‍🚒" is four of them. A span has at least one character and neither begins nor ends
-with white space, which token formats could not write.
+Offsets count Unicode code points, as in Python: "👨🏻‍🚒" is four of them. A span has at least one character and doesn't start or end with
+white space, which token formats can't represent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lifecycle.runtime.task_types.answers import DROPPED, BadAnswer, ItemContent
 from lifecycle.runtime.task_types.inputs import Cell, clean, loaded
 from lifecycle.runtime.task_types.spans.tags import TAG, spans_of
 
-LIMIT = 1_000  # of one text
+LIMIT = 1_000  # per text
 KEYS = {"start", "end", "label"}
 UNITS = "Count Unicode code points."
 Place = tuple[int, int, str]  # start, end, label
@@ -27,13 +27,13 @@ class SpanAnswers(LabelAnswers):
     coefficients = ("percent", "span_f1", "span_f1_overlap")
 
     def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
-        """The spans, each once. A span may have its "text", which has to be the item's there."""
+        """The spans without duplicates. A span's optional "text" must match the item at its place."""
         found = listed(raw, self.name)
         check_count(found)
         return self.join(checked(each, item.text, labels) for each in found)
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
-        """Spans as lists or objects, in any unit of offsets; or the tags of tokens with one blank between."""
+        """Spans as lists or objects, with offsets in any unit; or tags of space-separated tokens."""
         if cell.is_empty:
             return None
         text = cell.text.strip()
@@ -58,40 +58,40 @@ class SpanAnswers(LabelAnswers):
         return (*part[:2], label)
 
     def words(self, value: Value, names: Mapping[str, str], text: str = "") -> str:
-        """The spans with their labels; quoted where the text is given."""
+        """The spans with their labels; quoted if the text is given."""
         places = ((each["start"], each["end"], names.get(each["label"], DROPPED)) for each in value[self.name])
-        return ", ".join((f"“{text[start:end]}” " if text else "") + name for start, end, name in places) or "nothing to mark"
+        return ", ".join((f"“{text[start:end]}” " if text else "") + name for start, end, name in places) or "no spans"
 
 
 def check_count(found: Sequence[Any]) -> None:
-    """Raises BadAnswer for too many spans."""
+    """Raise BadAnswer for too many spans."""
     if len(found) > LIMIT:
         raise BadAnswer("too_many_spans", f"An annotation has at most {LIMIT:,} spans; this one has {len(found):,}.")
 
 
 def checked(raw: Any, text: str, labels: Labels) -> Place:
-    """One span. Raises BadAnswer with what is at its place."""
+    """One span. Raises BadAnswer, with the text at its place."""
     if not isinstance(raw, Mapping) or not KEYS <= set(raw) <= KEYS | {"text"}:
         raise BadAnswer("span", "A span is an object with start, end, and label.", "Reload the page.")
     start, end = raw["start"], raw["end"]
     if type(start) is not int or type(end) is not int:
-        raise BadAnswer("offsets", f"Span {str(start)[:20]}–{str(end)[:20]}: start and end have to be whole numbers.", UNITS)
+        raise BadAnswer("offsets", f"Span {str(start)[:20]}–{str(end)[:20]}: start and end must be whole numbers.", UNITS)
     if not 0 <= start < end <= len(text):
         raise outside(start, end, text)
     inner = text[start:end]
     if inner != inner.strip():
-        raise BadAnswer("white_space", f"Span {start}–{end} begins or ends with white space: {inner!r}.", "Leave the white space out.")
+        raise BadAnswer("white_space", f"Span {start}–{end} starts or ends with white space: {inner!r}.", "Leave the white space out.")
     check_words(start, end, inner, raw.get("text", inner))
     return start, end, labels.resolve(raw["label"])
 
 
 def outside(start: int, end: int, text: str) -> BadAnswer:
-    """A span that isn't in the text."""
+    """The error for a span outside the text."""
     return BadAnswer("outside", f"Span {start}–{end} isn't in the text, which has {len(text):,} characters.", UNITS)
 
 
 def check_words(start: int, end: int, there: str, words: Any) -> None:
-    """Raises BadAnswer for a span whose words aren't the item's."""
+    """Raise BadAnswer if a span's text doesn't match the item."""
     if words != there:
         told = f"Span {start}–{end} has the text {str(words)[:80]!r}, but the item has {there[:80]!r} there."
         raise BadAnswer("other_text", told, UNITS)
@@ -99,7 +99,7 @@ def check_words(start: int, end: int, there: str, words: Any) -> None:
 
 # ── Cells ───────────────────────────────────────────────────────────────────
 class Raw(NamedTuple):
-    """A span as a file counts it. words: its text, where the file has it."""
+    """A span with the file's offsets. words: its text, if the file has it."""
 
     start: int
     end: int
@@ -108,14 +108,14 @@ class Raw(NamedTuple):
 
 
 def marked(cell: str, text: str) -> list[Place]:
-    """Spans: [[start, end, label], …], or objects with start (start_offset), end (end_offset), label (labels: [one]) and their text.
+    """Spans: [[start, end, label], …], or objects with start (start_offset), end (end_offset), label (labels: [one]), and text.
 
-    Where every span carries its text and that is elsewhere, offsets are read as UTF-16 units, then as grapheme clusters. White space around
-    a span is left out. Raises BadInput.
+    If every span has its text and the offsets don't match, they are read as UTF-16 units, then as grapheme clusters. White space around a
+    span is trimmed. Raises BadInput.
     """
     raw = loaded(cell, "spans")
     if not isinstance(raw, list):
-        raise BadAnswer("shape", "The spans aren't a list.", "Write them as [[start, end, label], …].")
+        raise BadAnswer("shape", "The spans must be a list.", "Write them as [[start, end, label], …].")
     check_count(raw)
     spans = [one_span(each) for each in raw]
     units: Sequence[int] = range(len(text) + 1)
@@ -126,19 +126,19 @@ def marked(cell: str, text: str) -> list[Place]:
 
 
 def one_span(raw: Any) -> Raw:
-    """A span, whichever way the file writes it. Raises BadAnswer."""
+    """A span in any of these formats. Raises BadAnswer."""
     if isinstance(raw, list) and len(raw) == 3:
         start, end, label, words = raw[0], raw[1], raw[2], None
     elif isinstance(raw, dict):
         start, end = raw.get("start", raw.get("start_offset")), raw.get("end", raw.get("end_offset"))
         label, words = raw.get("label", raw.get("labels")), raw.get("text")
     else:
-        raise BadAnswer("span", "A span is neither [start, end, label] nor an object.")
+        raise BadAnswer("span", "A span must be [start, end, label] or an object.")
     if isinstance(label, list) and len(label) == 1:
         label = label[0]
     start, end = (int(each) if isinstance(each, str) and each.isdecimal() and len(each) < 10 else each for each in (start, end))
     if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label.strip():
-        raise BadAnswer("span", "A span lacks its start, end, or label.")
+        raise BadAnswer("span", "A span needs a start, an end, and a label.")
     return Raw(start, end, clean(label), words if isinstance(words, str) else None)
 
 
@@ -151,7 +151,7 @@ def utf16(text: str) -> list[int]:
 
 
 def graphemes(text: str) -> list[int]:
-    """The code point at each grapheme cluster, near enough: marks, joined emoji and their modifiers stay with what they follow."""
+    """The code point at each approximate grapheme cluster: marks, joined emoji, and modifiers stay with the character before them."""
     found: list[int] = []
     for at, character in enumerate(text):
         joins = at > 0 and (
@@ -164,36 +164,36 @@ def graphemes(text: str) -> list[int]:
 
 
 def fits(span: Raw, units: Sequence[int], text: str) -> bool:
-    """Whether the text of a span is where it says, counted in these units."""
+    """Whether the text of a span is at its place, counted in these units."""
     return 0 <= span.start < span.end < len(units) and text[units[span.start] : units[span.end]] == span.words
 
 
 def resolved(span: Raw, units: Sequence[int], text: str) -> Place:
-    """A span in code points, without white space around it. Raises BadAnswer."""
+    """A span in code points, trimmed. Raises BadAnswer."""
     if not 0 <= span.start < span.end < len(units) or -1 in (units[span.start], units[span.end]):
         raise outside(span.start, span.end, text)
     there = text[units[span.start] : units[span.end]]
     check_words(span.start, span.end, there, there if span.words is None else span.words)
     inner = there.strip()
     if not inner:
-        raise BadAnswer("white_space", f"Span {span.start}–{span.end} is white space alone.", "Remove it.")
+        raise BadAnswer("white_space", f"Span {span.start}–{span.end} is only white space.", "Remove it.")
     first = units[span.start] + len(there) - len(there.lstrip())
     return first, first + len(inner), span.label
 
 
 def tagged(cell: str, text: str) -> list[Place]:
-    """The tags of tokens, such as O and B-PER, as a JSON list; text: the tokens with one blank between. Raises BadInput."""
+    """Token tags such as O and B-PER, from a JSON list; text: the tokens separated by spaces. Raises BadInput."""
     tags, tokens = loaded(cell, "tags"), text.split(" ")
     if len(tags) != len(tokens) or not all(isinstance(each, str) and TAG.fullmatch(each) for each in tags):
-        raise BadAnswer("tags", f"There are {len(tags):,} tags such as O or B-PER for {len(tokens):,} tokens.", "Write one tag a token.")
+        raise BadAnswer("tags", f"There are {len(tags):,} tags such as O or B-PER for {len(tokens):,} tokens.", "Write one tag per token.")
     return spans_of(list(zip(tokens, tags, strict=True)))
 
 
 def tokens_text(cell: str) -> str:
-    """Tokens, as a JSON list, with one blank between; any other text as it is. Raises BadInput."""
+    """Tokens of a JSON list separated by spaces; other text unchanged. Raises BadInput."""
     if not cell.startswith('["'):
         return cell
     tokens = loaded(cell, "tokens")
     if not isinstance(tokens, list) or not all(isinstance(each, str) and each.strip() for each in tokens):
-        raise BadAnswer("tokens", "The tokens aren't texts.")
+        raise BadAnswer("tokens", "The tokens must be texts.")
     return " ".join(tokens)

@@ -1,4 +1,4 @@
-"""What a model of spans must beat: nothing at all, a dictionary of the training spans, and the untuned base with logistic regression."""
+"""Baselines of spans: predicting none, a dictionary of training spans, and logistic regression on the base's embeddings."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from lifecycle.runtime.task_types.spans.measures import ScoredSpans, score_spans
 from lifecycle.runtime.task_types.spans.tagging import Found, Tokens
 
 WORD = re.compile(r"\w+|[^\w\s]")
-MOSTLY = 0.5  # share of its occurrences in the training texts that must be marked, for a text to stand in the dictionary
-TOKENS = 20_000  # training tokens that the regression learns from, of texts drawn by the seed: more take minutes
+MOSTLY = 0.5  # minimum share of a string's occurrences in training that are spans, for the dictionary
+TOKENS = 20_000  # training tokens for the regression, from texts sampled by the seed: more take minutes
 
 Lengths = Mapping[str, Sequence[int]]
 Marks = Callable[[Rows], list[list[Found]]]  # the spans of each text
 
 
 def nothing(rows: Rows) -> list[list[Found]]:
-    """No span in any text, which most tokens are right with."""
+    """No spans in any text, which is right for most tokens."""
     return [[] for _ in rows.ids]
 
 
 def dictionary(train: Rows) -> Marks:
-    """The training spans, word for word, where they stand in a text, the longest first; each of the class that it mostly has.
+    """Training spans matched word for word in a text, longest first, each with its most frequent label.
 
-    A text that is marked in fewer than half of the places where it stands in the training texts is left out.
+    Strings that are spans in less than half of their occurrences in training are left out.
     """
     known: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
     for text, marked in zip(train.texts, train.targets, strict=True):
@@ -47,7 +47,7 @@ def dictionary(train: Rows) -> Marks:
 
 
 def lengths_by_first(known: Iterable[tuple[str, ...]]) -> Lengths:
-    """For the first word of known spans how many words they have, the most first: nothing else needs to be tried at a word."""
+    """For the first word of known spans, their lengths in words, longest first: only these need to be tried."""
     found: dict[str, set[int]] = defaultdict(set)
     for some in filter(None, known):
         found[some[0]].add(len(some))
@@ -55,7 +55,7 @@ def lengths_by_first(known: Iterable[tuple[str, ...]]) -> Lengths:
 
 
 def _standing(words: Sequence[str], at: int, known: Container[tuple[str, ...]], lengths: Lengths) -> Iterator[tuple[str, ...]]:
-    """The known spans that begin at a word, the longest first."""
+    """The known spans that start at a word, longest first."""
     for length in lengths.get(words[at], ()):
         if at + length <= len(words) and (some := tuple(words[at : at + length])) in known:
             yield some
@@ -74,7 +74,7 @@ def _look_up(text: str, kept: Mapping[tuple[str, ...], int], lengths: Lengths) -
 
 
 def frozen_base_logreg(train: Rows, classes: int, seed: int, vectors: Vectors) -> Marks:
-    """Logistic regression of each token's tag on the untuned base's vector of it, and the likeliest tags that make spans."""
+    """Logistic regression of each token's tag on the base's embedding, decoded to the most likely valid spans."""
     some = _drawn(train, seed)
     known = list(vectors(some))
     tags = np.concatenate([tagging.tag(each.spans, places) for each, (_, places) in zip(some.targets, known, strict=True)])
@@ -82,7 +82,7 @@ def frozen_base_logreg(train: Rows, classes: int, seed: int, vectors: Vectors) -
 
     def answer(rows: Rows) -> list[list[Found]]:
         values, offsets = [], []
-        for each, places in vectors(rows):  # one at a time: all vectors of many texts are gigabytes
+        for each, places in vectors(rows):  # one text at a time: the embeddings of many texts take gigabytes
             probabilities = np.zeros((len(each), tagging.tags(classes)))
             if len(probabilities):
                 probabilities[:, model.classes_] = model.predict_proba(each)
@@ -94,7 +94,7 @@ def frozen_base_logreg(train: Rows, classes: int, seed: int, vectors: Vectors) -
 
 
 def _drawn(train: Rows, seed: int) -> Rows:
-    """Training rows until about so many tokens are read."""
+    """Training rows up to about this many tokens."""
     order = np.random.default_rng(seed).permutation(len(train))
     words = np.cumsum([len(train.texts[row].split()) + 1 for row in order])
     kept = sorted(int(row) for row in order[: int(np.searchsorted(words, TOKENS)) + 1])
@@ -102,7 +102,7 @@ def _drawn(train: Rows, seed: int) -> Rows:
 
 
 def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
-    """Each baseline by name. vectors: of each row (T, H), of those of its tokens that have a tag, with their places (T, 2)."""
+    """Each baseline by name. vectors: embeddings (T, H) of each row's tagged tokens, with their places (T, 2)."""
     found: dict[str, Marks] = {"majority": nothing, "dictionary": dictionary(train)}
     if vectors is not None:
         found["frozen_base_logreg"] = frozen_base_logreg(train, classes, seed, vectors)
@@ -110,7 +110,7 @@ def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict
 
 
 def scored_by(answer: Marks, classes: int) -> Callable[[Rows], ScoredSpans]:
-    """By place and label; of tokens nothing is counted."""
+    """Scored by place and label, without token statistics."""
 
     def score(rows: Rows) -> ScoredSpans:
         zeros = np.zeros(len(rows))

@@ -1,7 +1,6 @@
-"""Spans as tags of tokens in IOB2, as CoNLL files have them: a token and its tag a line, a blank line after each text.
+"""Spans as IOB2 token tags in CoNLL files: one token and tag per line, and a blank line after each text.
 
-The format keeps no spacing, no ids, no blanks in names of labels (they become _) and no overlapping spans: of two that overlap the longer
-one is kept, and the other is counted.
+The format has no spacing, ids, spaces in label names (they become _), or overlapping spans: the longer of two is kept, the other counted.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def spans_of(entry: Entry) -> list[Span]:
 
 
 def without_overlap(spans: Sequence[Span]) -> list[Span]:
-    """The spans in order without those that overlap a longer one, or one of the same length before them."""
+    """Spans in order, without those that overlap a longer or an earlier equally long one."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda each: (each[0] - each[1], each)):
         if all(span[1] <= other[0] or other[1] <= span[0] for other in kept):
@@ -42,7 +41,7 @@ def without_overlap(spans: Sequence[Span]) -> list[Span]:
 
 
 def tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
-    """(token, IOB2 tag) of a text: runs without white space, cut where a span begins or ends within one. spans: in order, apart."""
+    """(token, IOB2 tag) of a text: runs without white space, cut at span boundaries. spans: sorted, without overlaps."""
     cuts = sorted({0, len(text), *(at for start, end, _ in spans for at in (start, end))})
     inside = {start: (end, label) for start, end, label in spans}
     for start, end in zip(cuts, cuts[1:], strict=False):
@@ -55,5 +54,5 @@ def tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
 
 
 def tags_of(labels: Sequence[str]) -> list[str]:
-    """The tags of tokens, none first."""
+    """All possible tags, O first."""
     return ["O", *(f"{prefix}-{SPACE.sub('_', name)}" for name in labels for prefix in "BI")]

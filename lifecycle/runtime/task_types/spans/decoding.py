@@ -1,4 +1,4 @@
-"""Parts of a text: a softmax over the tags of each token, and the likeliest tags that make spans."""
+"""Span decoding: a softmax over each token's tags, and the most likely valid tag sequence."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from lifecycle.runtime.task_types.spans.tagging import Marked, Tokens
 
 
 class SpanDecoding(Decoding[SpanPredictions]):
-    """Logits and probabilities are of the tokens of each text (T, K)."""
+    """Logits and probabilities are arrays of each text's tokens (T, K)."""
 
     def fit(self, card: C, logits: Tokens, truth: Sequence[Marked], clusters: Ints | None = None) -> C:
-        """The temperature of the least log loss over all tokens."""
+        """Fit the temperature to the log loss over all tokens."""
         tags = [tagging.tag(each.spans, at) for each, at in zip(truth, logits.offsets, strict=True)]
         flat = np.concatenate([each for each in logits.values if len(each)] or [np.zeros((0, tagging.tags(len(card.labels))))])
         return fitted(card, temperature=calibration.fit_temperature(flat, np.concatenate([*tags, np.zeros(0, dtype=np.int64)])))
 
     def decode(self, logits: Tokens, temperature: float = 1.0) -> Tokens:
-        """Softmax over the tags of each token."""
+        """Softmax over each token's tags."""
         return replace(logits, values=tuple(calibration.softmax(each, temperature) if len(each) else each for each in logits.values))
 
     def predicted(
         self, decoded: Tokens, truth: Sequence[Marked], ids: Sequence[str], card: Card, clusters: Ints | None = None
     ) -> SpanPredictions:
-        """As `SpanPredictions.of`."""
+        """As in `SpanPredictions.of`."""
         return SpanPredictions.of(card.labels, ids, decoded, truth, clusters)
 
     def predictions(self, decoded: Tokens, card: Card) -> list[dict[str, Any]]:
-        """spans: {"start", "end", "label", "confidence"}, in order of their places."""
+        """spans: {"start", "end", "label", "confidence"}, by place."""
         return [
             {"spans": [{"start": one.start, "end": one.end, "label": card.labels[one.label], "confidence": one.confidence} for one in some]}
             for some in tagging.find(decoded)

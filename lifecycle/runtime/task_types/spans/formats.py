@@ -1,4 +1,4 @@
-"""Files of texts with spans."""
+"""File formats of texts with spans."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from lifecycle.runtime.task_types.spans import conll
 from lifecycle.runtime.task_types.spans.answers import tokens_text
 from lifecycle.runtime.task_types.tools import ARGILLA, DOCCANO, PRODIGY, STUDIO, TEXT_TAG, Outgoing, Tool
 
-NOTE = "In `spans`: what was decided, as code points. `tokens` and `ner_tags` are made of it, without spans that overlap a longer one."
+NOTE = "In `spans`: the final annotations, as code points. `tokens` and `ner_tags` omit spans that overlap a longer one."
 
 COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd")
 
 
 def regions(given: Outgoing) -> list[tuple[str, Any]]:
-    """A region of Label Studio for each span."""
+    """One Label Studio region per span."""
     return [("labels", region(each["start"], each["end"], each["label"], given.text)) for each in given.value["spans"]]
 
 
 def region(start: int, end: int, label: str, text: str) -> dict[str, Any]:
-    """The value of one."""
+    """The value of a region."""
     return {"start": start, "end": end, "text": text[start:end], "labels": [label]}
 
 
 class SpanFormats(Formats):
-    """Spans by code points, or as tags of tokens."""
+    """Spans in code points, or as token tags."""
 
     cells = (CellKind.SPANS,)
     columns = {
@@ -48,16 +48,16 @@ class SpanFormats(Formats):
     exports = {"conll": Export(conll.lines)}
 
     def text(self, cell: str) -> str:
-        """A list of tokens with one blank between."""
+        """A list of tokens, separated by spaces."""
         return tokens_text(cell)
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
-        """Labels, each in a colour."""
+        """Label Studio's Labels control, with a colour per label."""
         lines = "\n".join(f'  <Label value={quoteattr(name)} background="{COLOURS[at % len(COLOURS)]}"/>' for at, name in enumerate(labels))
         return TEXT_TAG, f'<Labels name="label" toName="text">\n{lines}\n</Labels>'
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
-        """Spans as they are, and as tokens with tags by their numbers."""
+        """Spans, and tokens with tag numbers."""
         tags = conll.tags_of(labels)
         numbers = numbered(tags)
         features = {

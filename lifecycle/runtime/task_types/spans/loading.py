@@ -1,11 +1,11 @@
-"""How a model of spans answers."""
+"""Code sample for span prediction."""
 
 from __future__ import annotations
 
 from lifecycle.runtime.task_types.loading import Loading, of_graph
 from lifecycle.runtime.task_types.spans.tagging import CLOSING, OPENING
 
-# As `tagging.inner_places` and `tagging.places`: the numbers of the tokens that have a tag of their own, and where those stand.
+# Same as `tagging.inner_places` and `tagging.places`: the numbers and places of tokens with their own tag.
 UNITS_OF_TEXTS = (
     f"import re\nimport unicodedata\n\nopening, closing = {OPENING!r}, {CLOSING!r}\n"
     """
@@ -25,11 +25,11 @@ def tagged(text, offsets, special, unit):
     for i, (start, end) in enumerate(offsets):
         if special[i] or not text[start:end].strip():
             continue
-        end = start + len(text[start:end].rstrip())  # some tokenizers give a token the white space beside it
+        end = start + len(text[start:end].rstrip())  # some tokenizers include adjacent white space
         start = end - len(text[start:end].lstrip())
         last = where[-1][1] if unit and where else 0
         if last and all(inner[last : start + 1]):
-            where[-1][1] = max(last, end)  # the first piece of a unit speaks for all of it
+            where[-1][1] = max(last, end)  # the first piece of a unit predicts its tag
         else:
             at.append(i)
             where.append([start, end])
@@ -41,7 +41,7 @@ MARKS = (
     UNITS_OF_TEXTS
     + """kept, where = tagged(text, encoded.offsets, encoded.special_tokens_mask, about.get("unit"))
 best, came, spans = None, [], []
-for row in scores[kept].astype(float):  # the likeliest tags in which a span goes on only where it has begun
+for row in scores[kept].astype(float):  # the most likely valid tags: a span continues only after its start
     if best is None:
         best = [score if tag % 2 or not tag else -numpy.inf for tag, score in enumerate(row)]
         continue
@@ -62,10 +62,10 @@ print(spans)"""
 
 
 class SpanLoading(Loading):
-    """The spans of the likeliest tags."""
+    """The spans of the most likely tags."""
 
     def code(self, strategy: str, *, decides: bool) -> str:
-        """Over the tokens' tags."""
+        """Viterbi decoding of the tokens' tags."""
         return of_graph(MARKS)
 
 

@@ -1,7 +1,7 @@
-"""Scores of spans that a model found in texts: a span is right where its place and its class are. numpy only; the counterpart of `metrics`.
+"""Scores of predicted spans; a span is correct if its place and label match. Only numpy; the counterpart of `metrics`.
 
-Precision, recall and F1 are those of seqeval's strict IOB2. Macro means go over the classes that occur in truth or predictions. Intervals
-are over resampled texts. Confidence is that of a span that was found, and it is right or not; log loss is that of every token's tag.
+Precision, recall, and F1 follow seqeval's strict IOB2. Macro averages cover the labels in truth or predictions. Intervals resample texts.
+Confidence is that of predicted spans, which are right or wrong; log loss is that of every token's tag.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from lifecycle.runtime.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.runtime.task_types.measures import CALIBRATION, LOG_LOSS, OF_LABELS, Measures, Metric, Metrics
 from lifecycle.runtime.task_types.spans.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 
-MICRO_F1 = Metric("micro_f1", "Micro-F1", words="micro-F1 of spans")
+MICRO_F1 = Metric("micro_f1", "Micro-F1", words="micro-F1 of spans", is_share=True)
 METRICS = Metrics(
     known=(
-        Metric("macro_f1", "Macro-F1", words="macro-F1 of spans", hub="f1"),
+        Metric("macro_f1", "Macro-F1", words="macro-F1 of spans", hub="f1", is_share=True),
         MICRO_F1,
-        Metric("micro_precision", "Micro precision"),
-        Metric("micro_recall", "Micro recall"),
-        Metric("exact_texts", "Texts with every span right"),
+        Metric("micro_precision", "Micro precision", is_share=True),
+        Metric("micro_recall", "Micro recall", is_share=True),
+        Metric("exact_texts", "Texts with every span correct", is_share=True),
         *(*OF_LABELS, LOG_LOSS, *CALIBRATION),
     ),
     leading=MICRO_F1,
@@ -51,9 +51,8 @@ KINDS = ("exact", "boundary", "class", "both", "missed", "invented")
 
 @dataclass(frozen=True)
 class Match:
-    """A true span beside the one that was found in its place. kind: exact; boundary (right class, another place that overlaps); class
-    (right place, another class); both (it overlaps and has another class); missed (nothing found: found is None); invented (nothing there:
-    true is None)."""
+    """A true span with the one predicted for it. kind: exact; boundary (right label, overlapping place); class (right place, wrong label);
+    both (overlapping, wrong label); missed (found is None); invented (true is None)."""
 
     kind: str
     true: Span | None
@@ -61,8 +60,8 @@ class Match:
 
 
 def matches(true: Sequence[Span], found: Sequence[Found]) -> list[Match]:
-    """Every true and every found span once: equal ones first, then equal places, then those of one class that overlap most, then others
-    that overlap most; of equals the one that stands first."""
+    """Match every true and predicted span once: exact matches first, then same place, then largest overlap with the same label, then
+    largest overlap with another; ties go to the first."""
     open_true, open_found, done = list(true), list(found), []
     for kind, fits in (("exact", _same), ("class", _same_place), ("boundary", _overlap_of_one_class), ("both", _overlap)):
         pairs = [(-size, one, at) for one in open_true for at, other in enumerate(open_found) if (size := fits(one, other.span))]
@@ -99,9 +98,9 @@ def _overlap_of_one_class(one: Span, other: Span) -> int:
 
 @dataclass(frozen=True)
 class ScoredSpans:
-    """Texts ready to be counted. hits, held, called: (N, C), spans of each class that are right, true, and found; loss, tokens: (N,), the
-    tokens' losses added up in nats, and how many; counts, right, sums: (N, bins), found spans in each bin of confidence, those that are
-    right, and their confidences added up."""
+    """Texts ready for scoring. hits, held, called: (N, C), spans of each label that are correct, true, and predicted; loss, tokens: (N,),
+    summed token losses in nats, and token counts; counts, right, sums: (N, bins), predicted spans per bin of confidence, how many are
+    correct, and the sum of their confidences."""
 
     hits: Floats
     held: Floats
@@ -117,12 +116,12 @@ class ScoredSpans:
 
     @property
     def exact(self) -> NDArray[np.bool_]:
-        """Texts with every span right and none too many (N,)."""
+        """Texts with exactly the right spans (N,)."""
         same: NDArray[np.bool_] = (self.hits == self.held).all(axis=1) & (self.hits == self.called).all(axis=1)
         return same
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score of each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
+        """Every score under each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
         found = self.by_class(weights)
         shown = found.occurs.sum(axis=1).astype(np.float64)
         every, all_held, all_called = (each.sum(axis=1) for each in found)
@@ -141,16 +140,16 @@ class ScoredSpans:
         }
 
     def binned(self) -> Binned:
-        """Found spans by their confidence."""
+        """Predicted spans by confidence."""
         return Binned(self.counts.sum(axis=0), self.right.sum(axis=0), self.sums.sum(axis=0))
 
     def by_class(self, weights: Floats) -> ByClass:
-        """Spans of each class under each weighting."""
+        """Spans of each label under each weighting."""
         return ByClass(*(weights @ each for each in (self.hits, self.held, self.called)))
 
 
 def token_losses(probabilities: Tokens, truth: Sequence[Marked]) -> tuple[Floats, Floats]:
-    """Minus the log of the probability of each token's true tag, added up over a text, in nats, and the number of its tokens: (N,) each."""
+    """Negative log-probability of each token's true tag, summed over a text, in nats, and its number of tokens: (N,) each."""
     losses, counts = np.zeros(len(truth)), np.zeros(len(truth))
     for row, (values, offsets, marked) in enumerate(zip(probabilities.values, probabilities.offsets, truth, strict=True)):
         if len(values):
@@ -162,10 +161,10 @@ def token_losses(probabilities: Tokens, truth: Sequence[Marked]) -> tuple[Floats
 def score_spans(
     found: Sequence[Sequence[Found]], truth: Sequence[Sequence[Span]], loss: Floats, tokens: Floats, classes: int, bins: int = 15
 ) -> ScoredSpans:
-    """Texts with what was found and what is true, and the losses of their tokens. Raises ValueError where there is no text."""
+    """Texts with predicted and true spans, and the losses of their tokens. Raises ValueError without texts."""
     rows = len(truth)
     if not rows or len(found) != rows:
-        raise ValueError(f"Scores need what was found in N texts and what is true of them, N > 0; got {len(found)} and {rows}.")
+        raise ValueError(f"Scores need predicted and true spans of the same N texts, N > 0; got {len(found)} and {rows}.")
     hits, held, called = (np.zeros((rows, classes)) for _ in range(3))
     counts, right, sums = (np.zeros((rows, bins)) for _ in range(3))
     for row, (some, true) in enumerate(zip(found, truth, strict=True)):
@@ -184,13 +183,13 @@ def score_spans(
 
 
 def score(probabilities: Tokens, truth: Sequence[Marked], classes: int, bins: int = 15) -> ScoredSpans:
-    """As `score_spans`, of what a model gives to the tokens."""
+    """As in `score_spans`, from a model's token outputs."""
     return score_spans(find(probabilities), [each.spans for each in truth], *token_losses(probabilities, truth), classes, bins)
 
 
 def confusion(every: Sequence[Match], classes: int) -> Ints:
-    """Counts (C + 1, C + 1): a line is a true class, a column the class that was found in its place; the last line is spans that are
-    invented, the last column those that are missed. A span of the right class with another boundary is on the diagonal."""
+    """Counts (C + 1, C + 1): a row is a true label, a column the predicted one; the last row counts spurious spans, the last column missed
+    ones. Spans with the right label and wrong boundaries are on the diagonal."""
     counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)
     for each in every:
         counts[each.true[2] if each.true else classes, each.found.label if each.found else classes] += 1
@@ -198,8 +197,8 @@ def confusion(every: Sequence[Match], classes: int) -> Ints:
 
 
 def per_class(rows: ScoredSpans, every: Sequence[Match], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """One entry a class: support, predicted, precision, recall, f1, and its spans by kind of match; an invented span is of the class that
-    was found, every other of the true one. A ratio without spans below it is 0."""
+    """One entry per label: support, predicted, precision, recall, f1, and its spans by kind of match; spurious spans count for the
+    predicted label, all others for the true one. Ratios with a zero denominator are 0."""
     kinds = [dict.fromkeys(KINDS, 0) for _ in labels]
     for each in every:
         kinds[each.true[2] if each.true else each.found.label if each.found else 0][each.kind] += 1
@@ -220,8 +219,8 @@ def per_class(rows: ScoredSpans, every: Sequence[Match], labels: Sequence[str]) 
 
 @dataclass(frozen=True)
 class Lost:
-    """True spans that could not be found: beyond the longest text that is read (in so many texts), or such that begin or end where no
-    token does; and those that are not asked for, since they overlap a longer one."""
+    """True spans that can't be found: beyond the maximum length (and in how many texts), or not aligned with tokens; and those excluded
+    because they overlap a longer one."""
 
     beyond: int = 0
     texts_beyond: int = 0
@@ -239,8 +238,8 @@ def lost(probabilities: Tokens, truth: Sequence[Marked]) -> Lost:
 
 @dataclass(frozen=True)
 class SpanPredictions:
-    """A model's spans in N texts. truth, found: of each text. loss, tokens: (N,), the tokens' losses added up in nats, and how many.
-    clusters: as of `Predicted`. lost: what could not be found, which a file does not hold."""
+    """A model's spans in N texts. truth, found: of each text. loss, tokens: (N,), summed token losses in nats, and token counts. clusters:
+    as in `Predicted`. lost: spans that can't be found, which files don't store."""
 
     labels: tuple[str, ...]
     ids: tuple[str, ...]
@@ -255,13 +254,13 @@ class SpanPredictions:
     def of(
         cls, labels: tuple[str, ...], ids: Sequence[str], probabilities: Tokens, truth: Sequence[Marked], clusters: Ints | None = None
     ) -> SpanPredictions:
-        """Of what a model gives to the tokens."""
+        """From a model's token outputs."""
         found, true = tuple(map(tuple, find(probabilities))), tuple(each.spans for each in truth)
         return cls(labels, tuple(ids), true, found, *token_losses(probabilities, truth), clusters, lost(probabilities, truth))
 
 
 class Spans(Measures[SpanPredictions]):
-    """By place and label."""
+    """Scored by place and label."""
 
     metrics, baselines, reference = METRICS, BASELINES, ("dictionary", "a dictionary")
     stated = "labeled spans; a span is correct if its position and label match"
@@ -272,7 +271,7 @@ class Spans(Measures[SpanPredictions]):
         return score_spans(rows.found, rows.truth, rows.loss, rows.tokens, len(rows.labels), bins)
 
     def losses(self, rows: SpanPredictions) -> Floats:
-        """Mean of the tokens' tags."""
+        """Mean over the tokens' tags."""
         return metrics.mean_loss(rows.loss, rows.tokens)
 
     def truths(self, rows: SpanPredictions, labels: tuple[str, ...]) -> list[Hashable]:
@@ -281,19 +280,19 @@ class Spans(Measures[SpanPredictions]):
         return [frozenset((start, end, number[label]) for start, end, label in some) for some in rows.truth]
 
     def under(self, rows: SpanPredictions, labels: tuple[str, ...]) -> SpanPredictions:
-        """With other numbers of the labels."""
+        """With renumbered labels."""
         number = [labels.index(label) for label in rows.labels]
         truth = tuple(tuple((start, end, number[label]) for start, end, label in some) for some in rows.truth)
         found = tuple(tuple(replace(each, label=number[each.label]) for each in some) for some in rows.found)
         return replace(rows, labels=labels, truth=truth, found=found)
 
     def compared(self, one: Any, two: Any) -> list[str]:
-        """Without the loss of a token where the two read other tokens: it says nothing of them."""
+        """Without log loss if the models read different tokens, as their losses aren't comparable."""
         alike = np.array_equal(one.tokens, two.tokens)
         return [name for name in self.metrics.compared if alike or name != "log_loss"]
 
     def parts(self, rows: SpanPredictions, scored: ScoredSpans, bins: int) -> dict[str, Any]:
-        """How many spans there are, per_class, confusion, kinds of matches, reliability of found spans, and `lost`."""
+        """The number of spans, per_class, confusion, kinds of matches, reliability of predicted spans, and `lost`."""
         together = [matches(true, some) for true, some in zip(rows.truth, rows.found, strict=True)]
         every = [match for some in together for match in some]
         sure, right = _certainty(every)
@@ -311,7 +310,7 @@ class Spans(Measures[SpanPredictions]):
 
 
 def _certainty(every: Sequence[Match]) -> tuple[Floats, Floats]:
-    """Confidence of each span that was found, and 1.0 where it is right."""
+    """Confidence of each predicted span, and 1.0 if it is correct."""
     some = [(each.found.confidence, each.kind == "exact") for each in every if each.found]
     return np.array([sure for sure, _ in some], dtype=np.float64), np.array([right for _, right in some], dtype=np.float64)
 

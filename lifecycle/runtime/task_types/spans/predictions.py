@@ -1,8 +1,7 @@
-"""predictions.parquet of spans: one row an item, in file order, with what is true, what was found, and how the two match.
+"""predictions.parquet of spans: one row per item, in file order, with true and predicted spans and their matches.
 
-matches: each true and each found span once, with its kind and its two classes, null where there is no span on that side; surest: the
-highest confidence of a found span that is not right, 0 where there is none; wrong: matches that are not right. By these rows are chosen
-without reading the others.
+matches: each true and predicted span once, with its kind and both labels, null if there is no span on that side; surest: the highest
+confidence of a wrong predicted span, 0 if none; wrong: number of incorrect matches. Filters read only these columns.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PLACE = [("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]
 
 
 class SpansFile(PredictionsFile[SpanPredictions]):
-    """Spans by place and label, and how the two sides match."""
+    """Spans by place and label, and their matches."""
 
     schema = pa.schema(
         [
@@ -48,7 +47,7 @@ class SpansFile(PredictionsFile[SpanPredictions]):
     )
 
     def columns(self, rows: SpanPredictions) -> dict[str, Any]:
-        """Both sides, losses, and matches."""
+        """True and predicted spans, losses, and matches."""
         names = rows.labels
         every = [matches(true, found) for true, found in zip(rows.truth, rows.found, strict=True)]
         mistakes = [[each for each in some if each.kind != EXACT] for some in every]
@@ -88,8 +87,8 @@ class SpansFile(PredictionsFile[SpanPredictions]):
         )
 
     def find(self, path: Path, *, kind: str = "", true: str | None = "", found: str | None = "") -> list[int]:
-        """The numbers of the rows that hold a match of this kind, of this true and this found class ("": any, None: none); without any of
-        them those with a mistake. Those with the surest mistake come first, of equals those with more, then by id."""
+        """The numbers of rows with a match of this kind, true label, and predicted label ("": any, None: no span); without any filter, rows
+        with errors. Most confident errors first, then by number of errors, then by id."""
         table = pq.read_table(path, columns=["id", "matches", "surest", "wrong"])
         every = table["matches"].combine_chunks()
         flat = every.flatten()
@@ -105,8 +104,8 @@ class SpansFile(PredictionsFile[SpanPredictions]):
         return [int(row) for row in rows[order]]
 
     def scores(self, path: Path, label: str = "") -> Scores:
-        """Each span that was found, with whether place and label are right, and behind them, UNSCORED, each true one that was not found.
-        label: spans of it alone; any by default. The model itself keeps all that it finds. Spans of one text are of one cluster."""
+        """Each predicted span, with whether place and label are correct, followed by each missed true span as UNSCORED. label: only its
+        spans; any by default. The model itself keeps all predicted spans. Spans of one text form a cluster."""
         table = pq.read_table(path, columns=["spans", "predicted"])
         (true, _), (found, sure) = (_placed(table[name].combine_chunks(), label) for name in ("spans", "predicted"))
         there = set(true)
@@ -120,12 +119,12 @@ class SpansFile(PredictionsFile[SpanPredictions]):
         )
 
     def losses(self, path: Path) -> dict[str, float]:
-        """Mean over the words of the text, or their pieces, of their tags."""
+        """Mean over the tags of the text's words or their pieces."""
         table = pq.read_table(path, columns=["id", "loss", "tokens"])
         return known(table["id"].to_pylist(), metrics.mean_loss(table["loss"].to_numpy(), table["tokens"].to_numpy()))
 
     def measured(self, path: Path) -> Grouped:
-        """Micro-F1 over spans, and texts with every span right; the surest mistakes weigh most."""
+        """Micro-F1 over spans, and texts with every span correct; the most confident errors weigh most."""
         table = pq.read_table(path, columns=["id", "matches", "surest", "wrong"])
         every, rows = table["matches"].combine_chunks(), table.num_rows
         flat, parents = every.flatten(), pc.list_parent_indices(every).to_numpy()
@@ -145,7 +144,7 @@ def _told(match: Match, names: Sequence[str]) -> dict[str, str | None]:
 
 
 def _placed(column: pa.ListArray, label: str) -> tuple[list[tuple[int, int, int, str]], pa.StructArray]:
-    """Row, start, end and label of each span of a column, and the spans themselves."""
+    """Row, start, end, and label of each span of a column, and the spans themselves."""
     flat, rows = column.flatten(), pc.list_parent_indices(column)
     if label:
         kept = pc.equal(flat.field("label"), label)

@@ -1,10 +1,10 @@
-"""Marked parts of texts as a tag for each token, and tags as marked parts. numpy only.
+"""Converting between spans and token tags. Only numpy.
 
-Tags are IOB2: 0 is O, 1 + 2c begins a span of class c, 2 + 2c goes on with it. Every token of a span carries a tag, so that what is read
-back is made of whole tokens and has exact places in its text. Spans are (start, end, class), in code points.
+Tags are IOB2: 0 is O, 1 + 2c starts a span of label c, 2 + 2c continues it. Every token of a span has a tag, so decoded spans consist of
+whole tokens with exact places in the text. Spans are (start, end, label), in code points.
 
-Where spans keep to words a token is a word, for which its first piece speaks (Devlin et al. 2019, §5.3); a later piece cannot contradict
-it. The largest words that they keep to are taken, so that an address or a name with a hyphen has one tag.
+If spans align with words, each word has one tag, predicted at its first piece (Devlin et al. 2019, §5.3), so later pieces can't contradict
+it. The largest aligned unit is used, so that an address or a hyphenated name has one tag.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Span = tuple[int, int, int]
 
-AT_ONCE = 256  # texts whose best tags are looked for together
-CELLS = 8_000_000  # texts × tokens × tags that are decoded at once, 10 bytes each
-WITHIN = 0.01  # the share of spans that may begin or end within a unit where spans keep to it
-OF_A_CLASS = 0.5  # and of the spans of a class, which could not be learnt otherwise
+AT_ONCE = 256  # batch size of decoding, in texts
+CELLS = 8_000_000  # texts × tokens × tags decoded at once, 10 bytes each
+WITHIN = 0.01  # share of spans that may start or end within a unit
+OF_A_CLASS = 0.5  # the same for a single label, which couldn't be learned otherwise
 BETWEEN_SPACES = re.compile(r"\S+")
 QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』《》〈〉【】"  # some open in one language and close in another
-OPENING = QUOTES + "([{<¿¡"  # before a word, and behind one, they are not of it
+OPENING = QUOTES + "([{<¿¡"  # not part of the word that follows or precedes
 CLOSING = QUOTES + ")]}>.,:;!?…。，、！？：；।،؛؟"
 
 
 class Unit(StrEnum):
-    """What has a tag of its own. PIECE: a token of the tokenizer. WORD: a run of letters, with their marks, and digits. SPACED: what
-    stands between two spaces, but for brackets and quotes around it and stops behind it."""
+    """The unit with its own tag. PIECE: a token of the tokenizer. WORD: a run of letters, with their marks, and digits. SPACED: text
+    between spaces without surrounding brackets, quotes, and trailing punctuation."""
 
     PIECE = "piece"
     WORD = "word"
@@ -45,24 +45,23 @@ class Unit(StrEnum):
 
     @property
     def sentence(self) -> str:
-        """What it is, for people."""
+        """A description for users."""
         return {
-            Unit.PIECE: "Parts are marked by the pieces that the tokenizer makes of words.",
-            Unit.WORD: "Parts are marked by runs of letters and digits, within which hardly any begins or ends.",
-            Unit.SPACED: "Parts are marked by what stands between spaces, within which hardly any begins or ends.",
+            Unit.PIECE: "Spans are predicted by the tokenizer's word pieces.",
+            Unit.WORD: "Spans are predicted by runs of letters and digits: almost all of them start and end at their boundaries.",
+            Unit.SPACED: "Spans are predicted by text between spaces: almost all of them start and end at its boundaries.",
         }[self]
 
     @classmethod
     def told(cls, document: Mapping[str, Any]) -> Unit:
-        """That of an artifact's or a run's document. One of a version that knew words alone says whether it is by them."""
+        """The unit in an artifact's or run's document. Older versions only store whether it is a word."""
         return cls(document.get("unit") or (cls.WORD if document.get("whole_words") else cls.PIECE))
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a model gives to the tokens of texts, those left out that stand for no text. values: (T, K) of each text, K tags; offsets: int64
-    (T, 2), where each token begins and ends, without white space around it. cut: whether a text is longer than what is read of it; of none
-    where it is empty."""
+    """A model's outputs for the tokens of texts, without special tokens. values: (T, K) of each text, K tags; offsets: int64 (T, 2), start
+    and end of each token without surrounding white space. cut: whether a text exceeds the maximum length; empty: none does."""
 
     values: tuple[NDArray[Any], ...]
     offsets: tuple[Ints, ...]
@@ -74,7 +73,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Marked:
-    """What is marked in a text: spans that do not overlap, in order. overlapping: how many were left out, as they overlap a longer one."""
+    """The spans of a text, in order and without overlaps. overlapping: how many were left out because they overlap a longer one."""
 
     spans: tuple[Span, ...]
     overlapping: int = 0
@@ -82,7 +81,7 @@ class Marked:
 
 @dataclass(frozen=True)
 class Found:
-    """A span that a model found. confidence: the least probability of its tokens' tags."""
+    """A predicted span. confidence: the lowest probability of its tokens' tags."""
 
     start: int
     end: int
@@ -96,12 +95,12 @@ class Found:
 
 
 def tags(classes: int) -> int:
-    """How many there are."""
+    """The number of texts."""
     return 1 + 2 * classes
 
 
 def without_overlap(spans: Sequence[Span]) -> Marked:
-    """The spans in order without those that overlap a longer one, or one of the same length before them."""
+    """Spans in order, without those that overlap a longer or an earlier equally long one."""
     kept: list[Span] = []
     for span in sorted(set(spans), key=lambda each: (each[0] - each[1], each)):
         if all(span[1] <= other[0] or other[1] <= span[0] for other in kept):
@@ -110,12 +109,12 @@ def without_overlap(spans: Sequence[Span]) -> Marked:
 
 
 def unit_of(texts: Sequence[str], marked: Sequence[Marked]) -> Unit:
-    """The largest within which hardly any span begins or ends; in scripts that put no spaces between words that is the piece."""
+    """The largest unit that spans align with; pieces in scripts without spaces between words."""
     return next((unit for unit in (Unit.SPACED, Unit.WORD) if keeps_to(unit, texts, marked)), Unit.PIECE)
 
 
 def keeps_to(unit: Unit, texts: Sequence[str], marked: Sequence[Marked]) -> bool:
-    """Whether hardly any span begins or ends within one, and of no class more than half of them."""
+    """Whether almost no span starts or ends within a unit, and for no label more than half do."""
     spans: Counter[int] = Counter()
     within: Counter[int] = Counter()
     for text, each in zip(texts, marked, strict=True):
@@ -128,7 +127,7 @@ def keeps_to(unit: Unit, texts: Sequence[str], marked: Sequence[Marked]) -> bool
 
 
 def inner_places(text: str, unit: Unit) -> list[bool]:
-    """Of each place of a text, from 0 to its length, whether it lies within a unit that is larger than a piece."""
+    """For each place of a text, from 0 to its length, whether it is inside a unit larger than a piece."""
     inner = [False] * (len(text) + 1)
     if unit is Unit.WORD:
         inner[1:-1] = [before and after for before, after in pairwise(map(is_of_word, text))]
@@ -146,9 +145,9 @@ def is_of_word(letter: str) -> bool:
 
 
 def places(text: str, offsets: Sequence[Sequence[int]], special: Sequence[int], unit: Unit = Unit.PIECE) -> tuple[NDArray[np.bool_], Ints]:
-    """Which tokens stand for text (T,), and where those stand (T', 2), without the white space that some tokenizers add to a token.
+    """Which tokens represent text (T,), and their places (T', 2), without the white space that some tokenizers add.
 
-    The first piece of a unit stands for all of it that is read.
+    The first piece of a unit represents all of it that is read.
     """
     inner = inner_places(text, unit)
     counted = np.zeros(len(offsets), dtype=np.bool_)
@@ -161,7 +160,7 @@ def places(text: str, offsets: Sequence[Sequence[int]], special: Sequence[int], 
         if end <= start or is_special:
             continue
         last = found[-1][1] if found and unit is not Unit.PIECE else 0
-        if last and all(inner[last : start + 1]):  # several pieces may stand for parts of one letter, and none for a soft hyphen
+        if last and all(inner[last : start + 1]):  # several pieces may represent parts of one letter, and none a soft hyphen
             found[-1] = (found[-1][0], max(last, end))
         else:
             counted[at] = True
@@ -170,7 +169,7 @@ def places(text: str, offsets: Sequence[Sequence[int]], special: Sequence[int], 
 
 
 def tag(spans: Sequence[Span], offsets: Ints) -> Ints:
-    """The tag of each token (T,): of the span that it overlaps, the first of them where it overlaps two."""
+    """The tag of each token (T,): that of the span it overlaps, the first of two."""
     found = np.zeros(len(offsets), dtype=np.int64)
     for start, end, label in spans:
         inside = np.flatnonzero((offsets[:, 0] < end) & (offsets[:, 1] > start) & (found == 0))
@@ -181,8 +180,8 @@ def tag(spans: Sequence[Span], offsets: Ints) -> Ints:
 
 
 def unreachable(spans: Sequence[Span], offsets: Ints, *, cut: bool) -> tuple[int, int]:
-    """(beyond, inexact): spans that end behind the last token that is read of a text that was cut, and others that begin or end where
-    no token does: within one, or at white space and characters that the tokenizer drops."""
+    """(beyond, inexact): spans that end after the last token of a truncated text, and others that start or end within a token, or at white
+    space or characters that the tokenizer drops."""
     last = int(offsets[-1, 1]) if len(offsets) else 0
     starts, ends = set(offsets[:, 0].tolist()), set(offsets[:, 1].tolist())
     beyond = [cut and end > last for _, end, _ in spans]
@@ -191,7 +190,7 @@ def unreachable(spans: Sequence[Span], offsets: Ints, *, cut: bool) -> tuple[int
 
 
 def likeliest(probabilities: Sequence[Floats]) -> list[Ints]:
-    """The likeliest tags of each text (T,) in which no span goes on that has not begun (Viterbi). probabilities: (T, K) of each."""
+    """The most likely valid tags of each text (T,): no span continues without a start (Viterbi). probabilities: (T, K) of each."""
     found: list[Ints] = [np.zeros(0, dtype=np.int64)] * len(probabilities)
     order = sorted(range(len(probabilities)), key=lambda row: -len(probabilities[row]))
     start = 0
@@ -200,7 +199,7 @@ def likeliest(probabilities: Sequence[Floats]) -> list[Ints]:
         rows = order[start : start + max(1, min(AT_ONCE, CELLS // (longest * kinds)))]
         start += len(rows)
         logs = np.full((len(rows), longest, kinds), -np.inf)
-        logs[:, :, 0] = 0.0  # behind a text's end nothing is marked
+        logs[:, :, 0] = 0.0  # O after the end of a text
         for at, row in enumerate(rows):
             logs[at, : len(probabilities[row])] = np.log(np.maximum(probabilities[row], 1e-300))
         best = _viterbi(logs)
@@ -210,12 +209,12 @@ def likeliest(probabilities: Sequence[Floats]) -> list[Ints]:
 
 
 def _viterbi(logs: Floats) -> Ints:
-    """The best allowed tags (N, T) of log-probabilities (N, T, K)."""
+    """The best valid tags (N, T) of log-probabilities (N, T, K)."""
     count, length, kinds = logs.shape
     begins, inner, every = np.arange(1, kinds, 2), np.arange(2, kinds, 2), np.arange(count)
     score = logs[:, 0].copy()
     score[:, inner] = -np.inf
-    came = np.zeros((count, length, kinds), dtype=np.int16)  # up to a thousand classes
+    came = np.zeros((count, length, kinds), dtype=np.int16)  # up to a thousand labels
     for at in range(1, length):
         top = score.argmax(axis=1)
         before = np.repeat(top[:, None], kinds, axis=1)
@@ -230,7 +229,7 @@ def _viterbi(logs: Floats) -> Ints:
 
 
 def find(probabilities: Tokens) -> list[list[Found]]:
-    """The spans of each text, by its likeliest tags."""
+    """The spans of each text, from its most likely tags."""
     every = likeliest(probabilities.values)
     return [_read(*each) for each in zip(every, probabilities.values, probabilities.offsets, strict=True)]
 

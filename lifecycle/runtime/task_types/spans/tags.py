@@ -1,4 +1,4 @@
-"""Tags of tokens in IOB1, IOB2, BIOES or BILOU, and the spans that they mark. Pure."""
+"""Spans from token tags in IOB1, IOB2, BIOES, or BILOU. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 
 TAG = re.compile(r"O|[BIESLU]-\S+")
-ENDS = "ESLU"  # prefixes after which a span is over
+ENDS = "ESLU"  # prefixes after which a span has ended
 
 
 def spans_of(tokens: Sequence[tuple[str, str]]) -> list[tuple[int, int, str]]:
-    """(start, end, label) of each span, in code points of the tokens with one blank between. tokens: (word, tag)."""
+    """(start, end, label) of each span, in code points of the tokens joined by spaces. tokens: (word, tag)."""
     found: list[tuple[int, int, str]] = []
     at, open_label = 0, ""
     for word, tag in tokens:

@@ -1,4 +1,4 @@
-"""Parts of a text, each with a label."""
+"""Spans: parts of a text, each with a label."""
 
 from lifecycle.runtime.task_types.spans.answers import SpanAnswers
 from lifecycle.runtime.task_types.task_type import TaskType
@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Spans",
     asks="parts of a text, each with a label",
     answers=SpanAnswers(),
+    has_confidence=True,
     does="predicts spans",
     gives="spans",
     hub_tag="token-classification",

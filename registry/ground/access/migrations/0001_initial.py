@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('display_name', models.CharField(blank=True, max_length=80)),
                 ('name_key', models.CharField(blank=True, editable=False, help_text='how the name reads: no two accounts share one', max_length=400)),
-                ('username_key', models.CharField(blank=True, db_index=True, editable=False, help_text="how the user name reads: nobody's name reads the same", max_length=400)),
+                ('username_key', models.CharField(blank=True, db_index=True, editable=False, help_text="normalised user name; unique", max_length=400)),
                 ('is_organisation_admin', models.BooleanField(default=False, help_text='Manages people and projects; approves nothing, sees no samples.')),
                 ('theme', models.CharField(choices=[('system', 'As the system'), ('light', 'Light'), ('dark', 'Dark')], default='system', max_length=8)),
                 ('single_keys', models.BooleanField(default=True, verbose_name='single-key shortcuts')),

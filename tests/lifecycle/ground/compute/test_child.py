@@ -114,8 +114,8 @@ def test_result_of_the_engine_is_what_people_read(ctx, tmp_path):
 def test_crash_without_result_is_told_with_its_exit_status(ctx, tmp_path):
     result = run(ctx, tmp_path, "crash")
 
-    assert (result.status, result.code, result.message) == ("failed", "crashed", "The process ended without a result (exit status 3).")
-    assert result.next_step == "Read the end of its log, then resume: it goes on from its last checkpoint."
+    assert (result.status, result.code, result.message) == ("failed", "crashed", "The process exited without a result (exit status 3).")
+    assert result.next_step == "Check the end of its log, then resume. The run continues from its last checkpoint."
 
 
 def test_kill_from_outside_is_told_as_lack_of_memory(ctx, tmp_path):

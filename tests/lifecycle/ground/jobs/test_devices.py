@@ -247,13 +247,15 @@ def test_a_device_is_read_among_those_that_the_worker_itself_may_see(text, visib
 
 @pytest.mark.parametrize("text", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:0,0", "cpu:0", "cuda:1,"])
 def test_what_is_no_device_is_refused_by_name(text):
-    with pytest.raises(ValueError, match="A device is cpu, cuda, cuda:N or cuda:N,N"):
+    with pytest.raises(ValueError, match="The device must be cpu, cuda, cuda:N, or cuda:N,N with GPU numbers from 0, got"):
         devices.read(text, None)
 
 
-@pytest.mark.parametrize(("text", "visible", "number"), [("cuda:2", "0,1", "2 here: CUDA_VISIBLE_DEVICES names 2"), ("cuda", "", "0 here")])
+@pytest.mark.parametrize(
+    ("text", "visible", "number"), [("cuda:2", "0,1", "2 not found: CUDA_VISIBLE_DEVICES lists 2"), ("cuda", "", "0 not found")]
+)
 def test_a_gpu_that_the_worker_may_not_see_is_refused(text, visible, number):
-    with pytest.raises(ValueError, match=f"There is no GPU {number}"):
+    with pytest.raises(ValueError, match=f"GPU {number}"):
         devices.read(text, visible)
 
 
@@ -289,10 +291,13 @@ def test_a_worker_serves_the_cpu_unless_the_setting_says_otherwise(started, sett
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (("training", "--device", "cuda:1"), "This worker should serve cuda:1, but torch can use 0 of them here. Check nvidia-smi"),
-        (("training", "--device", "cuda:0,1"), "This worker should serve cuda:0,1, but torch can use 1 of them here."),
-        (("training", "--device", "tpu"), "got 'tpu'. It comes from --device, or from TRAINING_DEVICE."),
-        (("default", "--device", "cuda"), "--device needs a worker that trains: add the queue training."),
+        (
+            ("training", "--device", "cuda:1"),
+            "This worker should use cuda:1, but torch finds 0. Check nvidia-smi and whether torch is a CUDA",
+        ),
+        (("training", "--device", "cuda:0,1"), "This worker should use cuda:0,1, but torch finds 1."),
+        (("training", "--device", "tpu"), "got 'tpu'. Check --device or TRAINING_DEVICE."),
+        (("default", "--device", "cuda"), "--device needs a training worker: add the queue training."),
     ],
 )
 def test_a_worker_that_could_only_fail_runs_does_not_start(started, given, sentence):

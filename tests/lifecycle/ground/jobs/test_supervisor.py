@@ -63,7 +63,7 @@ def test_process_that_was_killed_starts_again(capfd):
 
     run_until(supervisor, second_one_runs)
 
-    assert re.search(r"one ended with -9 after \d s. It starts again in 1 s.", capfd.readouterr().out)
+    assert re.search(r"one exited with -9 after \d s. Restarting in 1 s.", capfd.readouterr().out)
 
 
 def test_output_of_all_is_one_log_with_names(capfd):
@@ -122,7 +122,7 @@ def test_taken_port_is_said_in_a_sentence():
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(CommandError, match=rf"Port {port} is taken .* or choose another: PORT={port + 10} make run\."):
+        with pytest.raises(CommandError, match=rf"Port {port} is in use .* or choose another port: PORT={port + 10} make run\."):
             check_port("PORT", port)
 
 

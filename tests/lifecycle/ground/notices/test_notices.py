@@ -29,7 +29,7 @@ def test_who_left_is_not_told(mia):
 
 @pytest.mark.parametrize("url", ["https://elsewhere.test/", "//elsewhere.test/", "javascript:alert(1)"])
 def test_notice_never_leads_to_another_site(mia, url):
-    with pytest.raises(ValueError, match="A notice leads to a page of this site"):
+    with pytest.raises(ValueError, match="A notice must link to a page of this site, got"):
         actions.notify([mia], "Look.", url)
 
     assert Notice.objects.count() == 0

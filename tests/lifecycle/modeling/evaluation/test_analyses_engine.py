@@ -18,11 +18,11 @@ from lifecycle.modeling.evaluation.models import Analysis
 from lifecycle.modeling.evaluation.task_types.by_key.rows import rows_for
 from lifecycle.modeling.evaluation.task_types.single_label.rows import ENTRY as LABELS
 from lifecycle.modeling.training import actions as training
+from tests.support.generation import chat_snapshot, generation_snapshot, make_decoder
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.marks import marked_snapshot
-from tests.support.ranked import ranked_snapshot
-from tests.support.training import make_real_base, make_snapshot, several_snapshot
-from tests.support.written import chat_snapshot, make_decoder, written_snapshot
+from tests.support.ranking import ranking_snapshot
+from tests.support.spans import spans_snapshot
+from tests.support.training import make_real_base, make_snapshot, multi_label_snapshot
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
@@ -61,7 +61,7 @@ def test_the_words_of_an_item_are_found(measured, mia, warm_engine):
 def test_the_words_of_responses_in_order_are_found(project, mia, warm_engine):
     base = make_real_base(project, mia)
     options = {"epochs": 4, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
-    run = training.launch(snapshot=ranked_snapshot(project, mia, "ranking"), base=base, strategy="full", actor=mia, options=options)
+    run = training.launch(snapshot=ranking_snapshot(project, mia, "ranking"), base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
     evaluation = queries.latest_evaluation(run, "test")
     item = queries.rows_of(evaluation).ids[0]
@@ -92,9 +92,9 @@ def test_an_untrained_model_tells_no_row_and_so_few_rows_rule_no_leak_out(measur
 
 SHARES = {"train": 45, "validation": 10, "test": 45}
 ENCODED = {
-    "multi_label": lambda *people: several_snapshot(*people, copies=7, shares=SHARES),
-    "spans": lambda *people: marked_snapshot(*people, copies=10, shares=SHARES),
-    "preference": lambda *people: ranked_snapshot(*people, rows=130, shares=SHARES),
+    "multi_label": lambda *people: multi_label_snapshot(*people, copies=7, shares=SHARES),
+    "spans": lambda *people: spans_snapshot(*people, copies=10, shares=SHARES),
+    "preference": lambda *people: ranking_snapshot(*people, rows=130, shares=SHARES),
 }
 
 
@@ -103,7 +103,7 @@ def trained(project, mia, task):
     if task in ENCODED:
         snapshot, base, options = ENCODED[task](project, mia), make_real_base(project, mia), {"head_learning_rate": 1e-3}
     else:
-        make_texts = chat_snapshot if task == "chat" else written_snapshot
+        make_texts = chat_snapshot if task == "chat" else generation_snapshot
         snapshot, options = make_texts(project, mia, copies=15, shares=SHARES), {"max_new_tokens": 4}
         with TemporaryDirectory() as scratch:
             base = make_decoder(project, mia, Path(scratch))

@@ -101,8 +101,8 @@ def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_
     )
     assert (other.context["form"].label, other.context["form"].goal) == ("refund", "precision")
     page = own.content.decode()
-    assert "Against its own answers" in page
-    assert f"the model goes on answering card from {test.report['deciding']['threshold']:.3f} on, as it was trained to." in page
+    assert "Against its own threshold" in page
+    assert f"the model continues predicting card from {test.report['deciding']['threshold']:.3f}, as trained." in page
     assert confidence.own(test) == test.report["deciding"]
 
 
@@ -136,9 +136,9 @@ def test_the_version_and_its_card_say_it_and_the_code_of_the_card_applies_it(pro
 
     text, page = version.cards.get().text, client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
 
-    assert "| Threshold | card is the answer from" in text
+    assert "| Threshold | card is predicted from" in text
     assert 'about["deciding"]["threshold"]' in text
-    assert "card is the answer from" in page
+    assert "card is predicted from" in page
     assert version.facts["evaluation"]["deciding"] == test.report["deciding"]
 
 

@@ -12,9 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from lifecycle.ground.compute import warm
 from lifecycle.ground.jobs.models import Job
-from lifecycle.modeling.evaluation import actions, queries, rules
+from lifecycle.modeling.evaluation import actions, queries
 from lifecycle.modeling.evaluation.models import Analysis
-from lifecycle.modeling.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
@@ -55,53 +54,6 @@ def grouped(measured, mia):
     return queries.analysis(measured, CLUSTERS)
 
 
-def wrong(measured) -> dict[str, rules.Answer]:
-    answers = ROWS.answers(queries.rows_of(measured))
-    return {answer.item: answer for answer in answers if answer.true != answer.predicted}
-
-
-def test_every_error_is_in_one_group_and_groups_are_the_models_own(grouped, measured):
-    report, errors = grouped.report, wrong(measured)
-    items = queries.items_by_digest(measured, errors)
-    with_card = {digest for digest in errors if "card" in items[digest].text}
-
-    assert report["errors"] == report["taken"] == len(errors) == rules.errors(measured.report)
-    assert sorted(map(set, (group["items"] for group in report["groups"])), key=len) == sorted(
-        [with_card, set(errors) - with_card], key=len
-    )
-    assert report["silhouette"] == 1.0
-    for group in report["groups"]:
-        members = [errors[digest] for digest in group["items"]]
-        assert group["pair_rows"] == sum((*each.true, *each.predicted) == (group["true"], group["predicted"]) for each in members)
-        assert group["pair_rows"] >= len(members) / 6
-    assert Event.objects.filter(verb="evaluation.analysis_requested").count() == 1
-    assert json.loads(Event.objects.get(verb="evaluation.analysis_requested").canonical)["payload"]["kind"] == "clusters"
-
-
-def test_the_page_names_groups_and_shows_texts_to_those_who_may_read_them(grouped, measured, client_for, mia, aida):
-    address = f"/evaluations/{measured.uuid}/clusters/"
-    texts = {item.text for item in queries.items_by_digest(measured, wrong(measured)).values()}
-
-    engineer, auditor = (client_for(person).get(address) for person in (mia, aida))
-
-    assert "card" in engineer.context["groups"][0].words + engineer.context["groups"][1].words
-    assert [len(group.lines) for group in engineer.context["groups"]] == [3, 3]
-    assert sum(text in engineer.content.decode() for text in texts) >= 6
-    assert not any(text in auditor.content.decode() for text in texts)
-    assert [group.words for group in auditor.context["groups"]] == [[], []]
-    assert "Group 1" in auditor.content.decode()
-
-
-def test_the_items_of_a_group_open_and_become_a_queue(grouped, measured, client_for, mia):
-    page = client_for(mia).get(f"/evaluations/{measured.uuid}/items/", {"group": "2"})
-
-    assert [line.answer.item for line in page.context["lines"]] == grouped.report["groups"][1]["items"][:30]
-    assert b"Group 2 of the errors" in page.content
-    assert page.context["pick_url"]
-    for odd in ("0", "99", "x", "²"):
-        assert client_for(mia).get(f"/evaluations/{measured.uuid}/items/", {"group": odd}).status_code == 404
-
-
 @pytest.mark.postgres
 def test_programs_ask_for_it_and_read_it(measured, engine, client_for, mia, aida):
     address = f"/api/v1/evaluations/{measured.uuid}/analyses/"
@@ -125,27 +77,14 @@ def test_what_is_known_is_not_computed_again_and_what_waits_is_one_job(measured,
     with pytest.raises(Conflict, match="never change"):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
     assert Analysis.objects.count() == 1
+    assert json.loads(Event.objects.get(verb="evaluation.analysis_requested").canonical)["payload"]["kind"] == "clusters"
     assert Job.objects.filter(kind="evaluation.clusters").count() == 1
-
-
-def test_too_few_errors_are_said_and_nothing_is_queued(snapshot, client_for, mia):
-    good = queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.9), "test")
-    errors = rules.errors(good.report)
-    assert 0 < errors < 20
-
-    with pytest.raises(Refused, match=rf"made {errors} errors? on these rows; groups are looked for from 20 on"):
-        actions.analyse(evaluation=good, kind=CLUSTERS, actor=mia)
-    page = client_for(mia).get(f"/evaluations/{good.uuid}/clusters/").content.decode()
-
-    assert "Groups are looked for from 20 errors on." in page
-    assert "Group the" not in page
-    assert not Job.objects.filter(kind="evaluation.clusters").exists()
 
 
 def test_only_those_who_may_evaluate_ask_for_it(measured, client_for, gita, otto):
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=gita)
-    assert b"Group the" not in client_for(gita).get(f"/evaluations/{measured.uuid}/clusters/").content
+    assert b'value="clusters"' not in client_for(gita).get(f"/evaluations/{measured.uuid}/clusters/").content
     assert client_for(otto).get(f"/evaluations/{measured.uuid}/clusters/").status_code == 404
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 

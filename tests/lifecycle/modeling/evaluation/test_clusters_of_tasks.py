@@ -1,4 +1,4 @@
-"""The errors of models of several classes and of marked parts stand in groups, told by the mistake that most of their rows hold."""
+"""The errors of models that give labels stand in groups, told by the mistake that most of their rows hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from unittest.mock import patch
 import pytest
 
 from lifecycle.ground.compute import warm
-from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation import actions, queries, rules
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.modeling.evaluation.rules import Answer
@@ -17,14 +16,16 @@ from lifecycle.modeling.evaluation.task_types.rows import Slip, most_frequent
 from lifecycle.modeling.evaluation.task_types.single_label.rows import ENTRY as LABELS
 from lifecycle.modeling.evaluation.task_types.spans.rows import ENTRY as SPANS
 from lifecycle.modeling.evaluation.task_types.spans.rows import SpanRow
-from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.spans.measures import Match
 from lifecycle.runtime.task_types.spans.tagging import Found
 from tests.support.jobs import run_ok
-from tests.support.marks import marked_snapshot
-from tests.support.training import make_run, several_snapshot
+from tests.support.training import make_run
+from tests.support.unchanged import refused
+from tests.task_types.examples import EXAMPLES, LEARNT
 
 CLUSTERS = Analysis.Kind.CLUSTERS
+LABELED = [task for task in LEARNT if type_of(task).has_labels]
 SHARES = {"train": 30, "validation": 20, "test": 50}
 
 
@@ -67,8 +68,7 @@ def near(folder, texts):
 @pytest.fixture
 def of_each_task(project, mia):
     """An evaluation in which many rows are wrong, by task."""
-    snapshots = {"multi_label": several_snapshot, "spans": marked_snapshot}
-    runs = {task: make_run(make(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5) for task, make in snapshots.items()}
+    runs = {task: make_run(EXAMPLES[task].snapshot(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5) for task in LABELED}
     return {task: queries.latest_evaluation(run, "test").uuid for task, run in runs.items()}
 
 
@@ -81,7 +81,7 @@ def grouped_each(of_each_task, mia):
             run_ok("default")
 
 
-@pytest.fixture(params=["multi_label", "spans"])
+@pytest.fixture(params=LABELED)
 def measured(request, of_each_task):
     return Evaluation.objects.get(uuid=of_each_task[request.param])
 
@@ -94,7 +94,10 @@ def grouped(measured, grouped_each):
 def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
     """The mistakes of each wrong row, from what the evaluation kept."""
     found: dict[str, set[tuple[str, str, str]]] = {}
-    if measured.report["task"] == "multi_label":
+    if measured.report.get("task", "single_label") == "single_label":
+        for answer in LABELS.answers(queries.rows_of(measured)):
+            found[answer.item] = {("class", *answer.true, *answer.predicted)} if answer.true != answer.predicted else set()
+    elif measured.report["task"] == "multi_label":
         kept = queries.rows_of(measured)
         for item, true, given in zip(kept.ids, kept.truth, kept.decided, strict=True):
             sides = zip(kept.labels, true, given, strict=True)
@@ -118,7 +121,7 @@ def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
 
 def items_of(measured, lines) -> list[str]:
     """The items of the lines of a page."""
-    return [line.item for line in lines]
+    return [getattr(line, "item", None) or line.answer.item for line in lines]
 
 
 @pytest.mark.django_db
@@ -129,8 +132,10 @@ def test_every_row_that_is_not_all_right_is_in_one_group_and_its_most_frequent_m
 
     assert report["errors"] == report["taken"] == len(wrong) == rules.errors(measured.report) >= 20
     assert sorted(map(set, (group["items"] for group in report["groups"])), key=len) == sorted([with_card, set(wrong) - with_card], key=len)
+    assert report["silhouette"] == 1.0
     for group in report["groups"]:
         counts = Counter(each for item in group["items"] for each in wrong[item])
+        assert group["pair_rows"] >= len(group["items"]) / 6
         assert group["pair_rows"] == counts[group["kind"], group["true"], group["predicted"]] == max(counts.values())
         assert sorted(group) == ["items", "kind", "pair_rows", "predicted", "true"]
 
@@ -142,7 +147,7 @@ def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_the
 
     engineer, auditor = (client_for(person).get(address) for person in (mia, aida))
 
-    assert f'<a href="{address}">in groups</a>' in report
+    assert f'<a href="{address}">clustered</a>' in report
     assert [len(group.lines) for group in engineer.context["groups"]] == [3, 3]
     assert any("card" in group.words for group in engineer.context["groups"])
     assert [group.words for group in auditor.context["groups"]] == [[], []]
@@ -156,10 +161,10 @@ def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_the
 @pytest.mark.parametrize(
     ("measured", "slip", "said"),
     [
-        ("multi_label", ("missed", "card", ""), "card is missed"), ("multi_label", ("invented", "", "card"), "card is given wrongly"),
-        ("spans", ("missed", "card", ""), "card is missed"), ("spans", ("invented", "", "card"), "card is invented"),
-        ("spans", ("class", "card", "wish"), "card is read as wish"),
-        ("spans", ("boundary", "wish", "wish"), "wish is found with another boundary"),
+        ("multi_label", ("missed", "card", ""), "card is missed"), ("multi_label", ("invented", "", "card"), "card is predicted wrongly"),
+        ("spans", ("missed", "card", ""), "card is missed"), ("spans", ("invented", "", "card"), "card is spurious"),
+        ("spans", ("class", "card", "wish"), "card is predicted as wish"),
+        ("spans", ("boundary", "wish", "wish"), "wish is predicted with a different boundary"),
     ],
     indirect=["measured"],
 )  # fmt: skip
@@ -185,7 +190,7 @@ def test_the_rows_of_a_group_open_in_its_order_and_become_a_queue(grouped, measu
 
     assert items_of(measured, page.context["lines"]) == groups[0]["items"][:30]
     assert items_of(measured, other.context["lines"]) == groups[1]["items"][:30]
-    assert "Group 2 of the errors" in other.content.decode()
+    assert "Error cluster 2" in other.content.decode()
     assert (page.context["total"], bool(page.context["pick_url"])) == (len(groups[0]["items"]), True)
     if len(groups[0]["items"]) > 30:
         behind = client_for(mia).get(f"{address}?{page.context['chosen']}&from=30")
@@ -209,14 +214,14 @@ def test_groups_that_were_kept_before_kinds_were_told_are_shown(snapshot, mia, c
 
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/clusters/").content.decode()
 
-    assert "2 errors, all of them card read as refund." in page
+    assert "2 errors, all of them card predicted as refund." in page
 
 
 @pytest.mark.django_db
-def test_too_few_errors_are_said_and_nothing_is_queued(measured, mia, monkeypatch):
+def test_too_few_errors_are_said_and_nothing_is_queued(measured, client_for, mia, monkeypatch):
     monkeypatch.setattr(rules, "LEAST_ERRORS", 1_000)
 
-    with pytest.raises(Refused, match="groups are looked for from 1000 on"):
+    with refused(match=f"made {rules.errors(measured.report)} errors on these rows; .* needs at least 1000"):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
 
-    assert not Job.objects.filter(kind="evaluation.clusters").exists()
+    assert "/analyse/" not in client_for(mia).get(f"/evaluations/{measured.uuid}/clusters/").content.decode()

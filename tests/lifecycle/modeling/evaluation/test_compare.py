@@ -14,7 +14,7 @@ from lifecycle.runtime.statistics.metrics import COMPARED, paired_rows, score_ro
 from lifecycle.runtime.task_types.single_label.measures import Predictions
 from lifecycle.ui.templatetags.lifecycle import in_groups
 from tests.support.snapshots import freeze
-from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
+from tests.support.training import labeled_dataset, make_evaluation, make_run, make_snapshot
 
 CHANGED = [
     rules.Change("1", "a", "b", "a", "fixed"), rules.Change("2", "a", "a", "b", "broken"),
@@ -39,24 +39,24 @@ def told(**values) -> tuple[str, str]:
 def test_the_better_one_is_named_with_its_interval_and_what_changed():
     assert told() == (
         "Run 2 is better: +1.9 points macro-F1 (95 % 0.6 to 3.2).",
-        "Of 96 items that only one of them answers rightly, Run 2 fixed 68 and broke 28; p = 0.000069.",
+        "Of 96 items that only one model gets right, Run 2 fixed 68 and broke 28; p = 0.000069.",
     )
 
 
 def test_where_nothing_can_be_told_the_rows_that_would_tell_are_named():
     assert told(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
         "No clear difference between Run 1 and Run 2: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
-        "Of 5 items that only one of them answers rightly, Run 2 fixed 3 and broke 2; p = 1.0. "
-        "Were the difference truly that large, about 31,000 rows would tell it; there are 1,000.",
+        "Of 5 items that only one model gets right, Run 2 fixed 3 and broke 2; p = 1.0. "
+        "Detecting a difference this size needs about 31,000 rows; this test set has 1,000.",
     )
 
 
 def test_a_worse_one_and_two_alike_are_said_plainly():
     assert told(difference=-0.3, low=-0.4, high=-0.2, verdict="worse", fixed=0, broken=200) == (
         "Run 2 is worse: −30.0 points macro-F1 (95 % −40.0 to −20.0).",
-        "Of 200 items that only one of them answers rightly, Run 2 fixed 0 and broke 200; p < 0.00001.",
+        "Of 200 items that only one model gets right, Run 2 fixed 0 and broke 200; p < 0.00001.",
     )
-    assert told(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both are right on the same items."
+    assert told(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both models are correct on the same items."
 
 
 def test_a_metric_is_told_only_where_it_holds_among_all_metrics():
@@ -83,7 +83,7 @@ def test_of_two_models_that_are_alike_hardly_any_comparison_calls_one_better_on_
         truth = random.integers(labels, size=200)
         said = random.normal(size=(200, labels)) + 2 * np.eye(labels)[truth]
         rows = (score_rows(softmax(said + 0.8 * random.normal(size=said.shape), axis=1), truth) for _ in range(2))
-        found = paired_rows(*rows, COMPARED, labels=None, count=200, seed=1, swaps=199)
+        found = paired_rows(*rows, COMPARED, labels=None, count=200, seed=1, lower={"log_loss", "brier"}, swaps=199)
         told = compare.judged({"rows": 200, "rows_needed": None, "metrics": found}, "macro_f1")["metrics"]
         for name, metrics in (("interval", found), ("rule", told)):
             by[name] += any(each["verdict"] != "unclear" for each in metrics.values())
@@ -159,11 +159,11 @@ def test_pages_and_programs_are_told_the_same(client_for, project, mia):
     assert (found["same_snapshot"], found["rows_needed"]) == (True, None)
     assert {row["verdict"] for row in found["per_class"].values()} == {"better"}
     assert all(row["p"] <= row["p_holm"] < 0.05 for row in found["per_class"].values())
-    assert "different snapshots" not in page.content.decode()
+    assert "different dataset versions" not in page.content.decode()
 
 
 def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, mia):
-    dataset = labelled_dataset(project, mia)
+    dataset = labeled_dataset(project, mia)
     first = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
     second = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
     a, b = (queries.latest_evaluation(make_run(snapshot, mia), "test") for snapshot in (first, second))
@@ -171,7 +171,7 @@ def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, m
     page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
 
     assert compare.paired_report(a, b)["same_snapshot"] is False
-    assert "measured on different snapshots, v1 and v2." in page
+    assert "use different dataset versions, v1 and v2." in page
 
 
 def test_other_labels_and_other_splits_are_refused(client_for, run, mia):

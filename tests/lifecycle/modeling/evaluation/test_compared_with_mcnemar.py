@@ -16,7 +16,7 @@ def compared(fixed: int, broken: int = 0, rows: int = 100, only: str = "") -> di
     one[:fixed], two[fixed : fixed + broken] = False, False
     scored = [metrics.score_rows(np.where(np.eye(2)[np.where(right, truth, 1 - truth)] == 1, 0.8, 0.2), truth) for right in (one, two)]
     names = [only] if only else metrics.COMPARED
-    found = metrics.paired_rows(*scored, names, labels=None, count=200, seed=1, swaps=999)
+    found = metrics.paired_rows(*scored, names, labels=None, count=200, seed=1, lower={"log_loss", "brier"}, swaps=999)
     changes = {"fixed": fixed, "broken": broken, "other": 0, "p": significance.mcnemar(fixed, broken)}
     return judged({"metrics": found, "rows_needed": None, "rows": rows, "changes": changes}, "macro_f1")["metrics"]
 

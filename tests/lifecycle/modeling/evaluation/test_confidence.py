@@ -68,7 +68,7 @@ def test_the_report_tells_the_temperature_and_what_it_did(client_for, test, mia)
     assert (api["before"]["ece"], api["after"]["ece"]) == (pytest.approx(before, abs=1e-9), test.report["ece"])
     assert "Logits are divided by a temperature of 2.000" in page
     assert f'<th scope="row">ECE</th><td class="num">{before:.3f}</td><td class="num">{test.report["ece"]:.3f}</td>' in page
-    assert "These are the rows that it was fitted to" not in page
+    assert "It was fitted on these rows, so the figures are optimistic" not in page
 
 
 def test_rows_that_the_temperature_was_fitted_to_flatter_it(client_for, run, mia):
@@ -76,8 +76,8 @@ def test_rows_that_the_temperature_was_fitted_to_flatter_it(client_for, run, mia
 
     page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
 
-    assert "below 1 raises every confidence" in page
-    assert "These are the rows that it was fitted to, so they flatter it" in page
+    assert "below 1, it raises every confidence" in page
+    assert "It was fitted on these rows, so the figures are optimistic" in page
 
 
 def test_a_report_without_a_temperature_says_so(test):
@@ -100,16 +100,16 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
         assert found["outcome"]["cost"]["value"] == pytest.approx(1000 * 0.2 * 250 / 480)
         assert found["likeliest"]["cost"]["value"] == pytest.approx(1000 * 130 / 480)
     page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
-    assert "Answer from a confidence of 0.750 on, and hand every other row over." in page
-    assert "Estimated: validation can’t promise 0.900 for other rows. The interval on test shows what to expect." in page
+    assert "Answer with a confidence of at least 0.750, and hand over the other rows." in page
+    assert "Estimated: 0.900 isn’t guaranteed for new rows. The interval on test shows what to expect." in page
     assert "flatters" not in page
-    assert "the model goes on answering with its likeliest class" in page
+    assert "the model continues predicting the most likely label" in page
 
 
 def test_a_choice_on_the_rows_it_is_measured_on_is_warned_of(client_for, run, test, mia):
     page = asked(client_for, mia, test).content.decode()
 
-    assert "Chosen and measured on the same rows, which flatters it." in page
+    assert "Chosen and measured on the same rows, so the result is optimistic." in page
     assert told(client_for, mia, test).json()["same_rows"] is True
 
 
@@ -125,7 +125,7 @@ def test_costs_hand_over_what_is_not_worth_a_mistake(client_for, test, mia):
     assert dear["outcome"]["counts"]["person"] == 0
     assert dear["low"] == dear["high"]
     page = asked(client_for, mia, test, **{"goal": "cost", "class": "card", "false": "4", "missed": "4", "person": "0.5"}).content.decode()
-    assert "Call a row card from 0.755 on, hand it over from" in page
+    assert "Predict card from 0.755, hand over from" in page
 
 
 def test_what_cannot_be_reached_or_asked_is_said(client_for, test, mia):
@@ -133,7 +133,7 @@ def test_what_cannot_be_reached_or_asked_is_said(client_for, test, mia):
     wrong = told(client_for, mia, test, **{"class": "zoo", "goal": "luck", "target": "2", "false": "-1"})
     page = asked(client_for, mia, test, target="many")
 
-    assert (unused.status_code, unused.json()["fields"]) == (400, {"target": ["It plays no part for this class and goal. Leave it out."]})
+    assert (unused.status_code, unused.json()["fields"]) == (400, {"target": ["It isn't used for this label and goal. Leave it out."]})
     assert sorted(wrong.json()["fields"]) == ["class", "false", "goal", "target"]
     assert page.status_code == 422
     assert b"Enter a number." in page.content
@@ -144,7 +144,7 @@ def test_a_precision_that_230_rows_out_of_230_have_is_promised(client_for, test,
     page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
 
     assert (found["high"], found["promised"]) == (0.735, True)  # ten rows below are wrong, and ten below them right
-    assert "Promised: other rows like those of test reach 0.900 too, with 95" in page
+    assert "Guaranteed: new rows like those of test reach 0.900 too, with 95" in page
 
 
 def test_what_rows_promise_their_few_groups_of_near_duplicates_do_not(client_for, test, mia, monkeypatch):
@@ -165,7 +165,7 @@ def test_no_threshold_is_an_answer(client_for, run, mia):
     assert (found["reached"], found["promised"], found["outcome"], found["high"]) == (False, None, None, None)
     assert b"No threshold reaches 0.500 on test." in asked(client_for, mia, never, goal="precision", target="0.5").content
     assert (cost["reached"], cost["promised"], cost["high"], cost["outcome"]["counts"]["person"]) == (True, None, None, 480)
-    assert b"Handing every row over costs least." in asked(client_for, mia, never, goal="cost").content
+    assert b"Handing over every row costs least." in asked(client_for, mia, never, goal="cost").content
 
 
 def test_another_goal_has_other_fields(client_for, test, mia):

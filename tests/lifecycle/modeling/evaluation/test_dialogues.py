@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 
 import pytest
 
 from datasets_app.datasets.models import Item
-from lifecycle.modeling.evaluation import actions, compare, queries
+from lifecycle.modeling.evaluation import actions
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.task_types.generation import notes
-from tests.lifecycle.modeling.training.test_launch_dialogues import TOOLS
+from tests.lifecycle.modeling.training.test_launch_chat import TOOLS
+from tests.support.generation import chat_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
-from tests.support.written import chat_snapshot, make_decoder, make_written_run
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def snapshot(project, mia):
 @pytest.fixture
 def runs(snapshot, project, mia):
     base = make_decoder(project, mia)
-    return [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.0, 1), (1.0, 2))]
+    return [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.0, 1), (1.0, 2))]
 
 
 @pytest.fixture
@@ -35,12 +36,12 @@ def found(runs):
 def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(found, mia, client_for):
     page = client_for(mia).get(f"/evaluations/{found.uuid}/").content.decode()
 
-    assert page.count("3 turns before</summary>") == 6
+    assert page.count("3 turns earlier</summary>") == 6
     assert page.count('<p class="written"><b>system</b> <bdi>please</bdi></p>') == 6
-    assert "Not measured: what an answer of a dialogue has to rest on stands in its turns" in page
-    omitted = found.report["left_out"]["with calls of tools"]
+    assert "Not measured: the facts a chat response relies on aren't separate from its turns" in unescape(page)
+    omitted = found.report["left_out"]["with tool calls"]
     assert omitted + found.rows == found.snapshot.counts["splits"]["test"]
-    assert f"{omitted} dialogues are neither learnt nor measured: {omitted} with calls of tools." in page
+    assert f"{omitted} dialogues are excluded from training and evaluation: {omitted} with tool calls." in page
 
 
 def test_rows_over_rest_carry_their_turns(found, mia, aida, client_for):
@@ -60,27 +61,17 @@ def test_dialogues_stand_in_groups_too(found, mia, client_for):
     assert group["rows"] == found.rows
     rows = client.get(group["url"])
     assert rows.context["total"] == found.rows
-    assert rows.content.decode().count("3 turns before</summary>") == min(found.rows, 30)
+    assert rows.content.decode().count("3 turns earlier</summary>") == min(found.rows, 30)
 
 
 def test_the_runs_page_shows_samples_with_their_dialogues(runs, mia, aida, client_for):
     page = client_for(mia).get(f"/runs/{runs[0].uuid}/").content.decode()
     told = client_for(mia).get(f"/api/v1/runs/{runs[0].uuid}/samples/").json()["results"]
 
-    assert page.count("3 turns before</summary>") == 2
+    assert page.count("3 turns earlier</summary>") == 2
     assert "sample 1 at 60" in page
     assert all(row["text"].startswith("system: please\nuser: ") and len(row["turns"]) == 4 for row in told)
-    assert "turns before</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
-
-
-def test_two_runs_are_compared_and_their_dialogues_shown(runs, mia, client_for):
-    a, b = (Evaluation.objects.get(run=each, split="test") for each in runs)
-
-    report = compare.paired_report(a, b)
-    page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
-
-    assert (report["rows"], report["left_out"], report["metrics"]["rouge_l"]["verdict"]) == (a.rows, 0, "better")
-    assert "3 turns before</summary>" in page
+    assert "turns earlier</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
 
 
 @pytest.mark.postgres
@@ -105,10 +96,10 @@ def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_fo
     ("report", "told"),
     [
         ({}, ""),
-        ({"left_out": {"with calls of tools": 1}}, "1 dialogue is neither learnt nor measured: 1 with calls of tools."),
+        ({"left_out": {"with tool calls": 1}}, "1 dialogue is excluded from training and evaluation: 1 with tool calls."),
         (
-            {"left_out": {"with calls of tools": 1, "with a content that is no text": 2}},
-            "3 dialogues are neither learnt nor measured: 2 with a content that is no text, 1 with calls of tools.",
+            {"left_out": {"with tool calls": 1, "with non-text content": 2}},
+            "3 dialogues are excluded from training and evaluation: 2 with non-text content, 1 with tool calls.",
         ),
     ],
 )
@@ -120,30 +111,6 @@ def test_turns_that_were_left_out_are_told():
     cut = {"rows": 9, "limit": 64, "prompts": 2, "prompt_tokens": 30, "answers": 0, "answer_tokens": 0, "turns": 4}
 
     assert notes.cut({"truncation": cut}) == (
-        "2 prompts were cut by 30 tokens (4 turns of dialogues, the oldest first; then a context at its end, a prompt without one at its "
-        "beginning): a row has up to 64 tokens."
+        "2 prompts were truncated by 30 tokens (4 turns of dialogues, the oldest first; then a context at its end, a prompt without one at "
+        "its beginning): a row has at most 64 tokens."
     )
-
-
-@pytest.mark.engine
-def test_a_run_learns_from_dialogues_is_measured_and_read_about(project, mia, tmp_path, client_for):
-    from lifecycle.modeling.training import actions as training
-    from lifecycle.modeling.training.models import Run
-    from tests.lifecycle.modeling.evaluation.test_written_engine import QUICK
-
-    snapshot, base = chat_snapshot(project, mia, more=[TOOLS]), make_decoder(project, mia, tmp_path)
-
-    run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    run_ok("training", "evaluation")
-
-    run.refresh_from_db()
-    assert run.state == Run.State.SUCCEEDED, run.error
-    assert run.samples.filter(step=run.step).count() == 4
-    evaluations = [queries.latest_evaluation(run, split) for split in ("validation", "test")]
-    for each in evaluations:
-        assert each.report["dialogues"] == each.rows
-        assert set(each.report["baselines"]) == {"prompted_base", "nearest", "frequent"}
-        assert each.report["perplexity"] < each.report["baselines"]["prompted_base"]["perplexity"]
-    client = client_for(mia)
-    assert "turns before</summary>" in client.get(f"/runs/{run.uuid}/").content.decode()
-    assert "turns before</summary>" in client.get(f"/evaluations/{evaluations[1].uuid}/answers/").content.decode()

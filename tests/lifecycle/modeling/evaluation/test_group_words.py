@@ -25,41 +25,43 @@ def test_a_group_below_the_rest_is_named_with_the_others_that_are():
 
     assert said(groups, 0, [0, 1]) == {
         "verdict": "worse",
-        "fact": f"mail is below the rest: ROUGE-L 0.400 (0.300 to 0.500), {MINUS}0.200 ({MINUS}0.300 to {MINUS}0.100) against the rest.",
-        "text": f"It is below the rest by more than chance, also after a correction for 3 groups (p{GAP}<{GAP}0.001). So is phone.",
+        "fact": (
+            f"mail is below the rest: ROUGE-L 0.400 (0.300 to 0.500), {MINUS}0.200 ({MINUS}0.300 to {MINUS}0.100) compared with the rest."
+        ),
+        "text": f"This is significant after correction for 3 slices (p{GAP}<{GAP}0.001). Also lower: phone.",
     }
 
 
 def test_a_difference_that_chance_explains_is_no_finding():
     found = said([group("mail", 0.4, 0.08, "unclear"), group("app", 0.6, 0.9, "unclear")], 0, [], compared=1)
 
-    assert found["text"] == f"After a correction for 1 group this may be chance (p{GAP}={GAP}0.080)."
+    assert found["text"] == f"This isn't significant after correction for 1 slice (p{GAP}={GAP}0.080)."
     assert found["verdict"] == "unclear"
 
 
 def test_the_lowest_that_is_above_a_rest_of_small_groups_is_not_called_chance():
     found = said([group("mail", 0.8, 0.0001, "better"), group("app", 0.9, 0.0001, "better")], 0, [], compared=2)
 
-    assert found["text"] == "It is above the rest all the same, of which groups that are too small for a verdict do worse."
+    assert found["text"] == "It's still above the rest, because slices that are too small for a verdict are lower."
 
 
 def test_groups_that_are_equal_have_no_lowest():
     found = said([group("mail", 1.0, 1.0, "unclear"), group("app", 1.0, 1.0, "unclear")], 0, [])
 
-    assert found == {"verdict": "unclear", "fact": "No group is below another: ROUGE-L is 1.000 in each.", "text": ""}
+    assert found == {"verdict": "unclear", "fact": "No slice is lower: ROUGE-L is 1.000 in each.", "text": ""}
 
 
 def test_without_a_rest_there_is_no_verdict_and_without_two_groups_nothing_to_say():
     alone = said([group("mail", 0.4, None, ""), group("app", 0.6, None, "")], 0, [])
 
     assert alone["fact"] == "mail is lowest: ROUGE-L 0.400 (0.300 to 0.500)."
-    assert alone["text"] == "No verdict: fewer than 20 rows outside the group say something."
+    assert alone["text"] == "No verdict: fewer than 20 informative rows outside the slice."
     assert said([group("mail", 0.4, None, "")], None, []) is None
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("rouge_l", "ROUGE-L"), ("micro_f1", "micro-F1"), ("pair_accuracy", "accuracy of pairs"), ("token_f1", "token F1")],
+    [("rouge_l", "ROUGE-L"), ("micro_f1", "micro-F1"), ("pair_accuracy", "pairwise accuracy"), ("token_f1", "token F1")],
 )
 def test_measures_have_names_within_a_sentence(name, words):
     assert within(name) == words

@@ -107,17 +107,17 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     page = page_of(client_for(mia), measured).content.decode()
 
     first = {
-        "multi_label": "subset accuracy 0.500", "spans": "micro-F1 0.857", "preference": "accuracy of pairs 0.500",
-        "ranking": "accuracy of pairs 0.833", "generation": "ROUGE-L 0.500",
+        "multi_label": "subset accuracy 0.500", "spans": "micro-F1 0.857", "preference": "pairwise accuracy 0.500",
+        "ranking": "pairwise accuracy 0.833", "generation": "ROUGE-L 0.500",
     }  # fmt: skip
     assert f"phone is below the rest: {first[task]} (" in page
-    assert page.index("phone is below the rest") < page.index("Scores of each group")
-    assert "also after a correction for 2 groups (p" in page
+    assert page.index("phone is below the rest") < page.index("Scores by slice")
+    assert "significant after correction for 2 slices (p" in page
     summary = told(client_for(mia), measured)["summary"]
     assert (summary["verdict"], summary["fact"] in page, summary["text"] in unescape(page)) == ("worse", True, True)
     assert ("by Fisher&#x27;s exact test" if SHARES.get(task) == next(iter(PHONE[task])) else "by a permutation test") in page
     assert "Not enough data: fewer than 20 rows" in page
-    assert ("Fairness for the class" in page) is (task == "multi_label")
+    assert ("Fairness for label" in page) is (task == "multi_label")
     assert (">Errors</th>" in page) is (task != "generation")
     assert "data-print" in page
 
@@ -125,7 +125,7 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
 def test_the_report_leads_to_the_groups_and_where_classes_are_given_to_the_chooser(task, measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    assert f'<a href="/evaluations/{measured.uuid}/groups/">Groups</a>' in page
+    assert f'<a href="/evaluations/{measured.uuid}/groups/">Slices</a>' in page
     assert ("/threshold/" in page) is (task in ("multi_label", "spans"))
 
 
@@ -146,7 +146,7 @@ def test_the_rows_of_a_group_open_the_worst_first(task, measured, client_for, mi
     else:
         assert (errors.context["total"], set(digests(errors))) == (20, wrong)
         assert 'name="item"' in every.content.decode()
-        assert "Open a queue with the ticked items" in every.content.decode()
+        assert "Label selected items" in every.content.decode()
     following = client.get(every.request["PATH_INFO"] + every.context["pager"]["next"])
     assert len(digests(following)) == 10
     assert set(digests(following)).isdisjoint(digests(every))
@@ -162,7 +162,7 @@ def test_texts_are_hidden_from_roles_that_do_not_read_them(measured, client_for,
 
     rows = strip_tags(client.get(page.context["report"]["groups"][0]["url"]).content.decode())
 
-    assert "Texts are hidden from your role" in rows
+    assert "Your role can't view texts. Items are identified by digest." in rows
     assert "card with refund" not in rows
     assert client.get(f"/evaluations/{measured.uuid}/groups/items/?column={COLUMN}&group=0").status_code == 404
 
@@ -199,7 +199,7 @@ def test_several_classes_are_treated_alike_or_not_class_by_class(measured, mia, 
 def test_fairness_is_refused_where_rows_have_no_class(measured, mia, client_for):
     refused = told(client_for(mia), measured, **{"class": "thing"})
 
-    assert refused["message"].startswith("The model knows no class thing.")
+    assert refused["message"].startswith("The model doesn't know the label thing.")
 
 
 @pytest.mark.parametrize("task", ["generation"])

@@ -10,7 +10,6 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation import actions, queries, rules
 from lifecycle.modeling.evaluation.models import Analysis
-from lifecycle.modeling.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import clustered, membership
 from tests.support.jobs import run_ok
@@ -33,25 +32,6 @@ def measured(project, mia):
 def engine(monkeypatch):
     """An engine that is as sure of a class as SURE says; what it was asked is kept."""
     return made_losses(monkeypatch, lambda row: -np.log(SURE[row["label"]]))
-
-
-def test_equal_numbers_of_training_and_held_out_rows_are_attacked(measured, engine, mia):
-    actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
-    run_ok("training", "evaluation")
-
-    report = queries.analysis(measured, MEMBERSHIP).report
-    trained = {row.item: row.label for row in snapshots.rows_of(measured.run.snapshot, "train")}
-    held_out = ROWS.answers(queries.rows_of(measured))
-    assert report["members"] == report["others"] == len(engine) == min(len(trained), len(held_out)) >= 50
-    assert {row["id"]: row["label"] for row in engine}.items() <= trained.items()
-    members = [-np.log(SURE[row["label"]]) for row in engine]
-    assert report["mean_losses"]["members"] == pytest.approx(np.mean(members), abs=1e-12)
-    assert report["mean_losses"]["others"] == pytest.approx(measured.report["log_loss"])
-    assert report["others"] == len(held_out)
-    wanted = membership.attack(members, [answer.loss for answer in held_out])
-    assert [report[name] for name in ("auc", "low", "high")] == pytest.approx([wanted[name] for name in ("auc", "low", "high")])
-    assert report["duplicates"] == 0
-    assert [each["rate"] for each in report["rates"]] == [None, None]
 
 
 def test_rows_that_were_split_together_are_one_cluster_of_the_interval(measured, engine, mia, monkeypatch):
@@ -86,8 +66,8 @@ def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measure
 @pytest.mark.parametrize(
     ("low", "high", "kind", "fact"),
     [
-        (0.56, 0.64, "bad", "Training rows can be told from others by their loss."), (0.55, 0.64, "warn", "Not enough data"),
-        (0.45, 0.56, "warn", "Not enough data"), (0.51, 0.55, "warn", "a little better than by guessing"),
+        (0.56, 0.64, "bad", "Training rows can be identified by their loss."), (0.55, 0.64, "warn", "Not enough data"),
+        (0.45, 0.56, "warn", "Not enough data"), (0.51, 0.55, "warn", "slightly better than by guessing"),
         (0.5, 0.55, "ok", "no leak"), (0.45, 0.5, "ok", "no leak"),
     ],
 )  # fmt: skip
@@ -101,17 +81,19 @@ def test_the_finding_says_what_the_number_means():
     text = rules.leak(REPORT).text.replace("\u00a0", " ")
 
     assert text == (
-        "AUC 0.60 (95 % 0.56 to 0.64): of a training row and another one, the smaller loss is the training row’s in 60 % of cases. "
-        "0.50 is guessing. The attack is a lower bound: a stronger one may find more."
+        "AUC 0.60 (95 % 0.56 to 0.64): a training row has a lower loss than another row in 60 % of pairs. "
+        "0.50 is guessing. This is a lower bound: a stronger attack may find more."
     )
 
 
 def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_for, mia, aida):
     address = f"/evaluations/{measured.uuid}/"
     before, asked_by_auditor = (client_for(person).get(address).content.decode() for person in (mia, aida))
-    assert "Try to tell training rows" in before
-    assert "Try to tell training rows" not in asked_by_auditor
-    assert "Not measured. A row" in asked_by_auditor
+    assert "Run membership-inference test" in before
+    assert 'value="membership"' not in asked_by_auditor
+    assert (
+        "Not measured. A row’s loss may reveal that the model was trained on it, which matters for confidential texts."
+    ) in asked_by_auditor
 
     client_for(mia).post(f"{address}analyse/", {"kind": "membership"})
     waiting = client_for(mia).get(address).content.decode()
@@ -121,7 +103,7 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
     assert 'hx-trigger="job-ended from:body"' in waiting
     found = rules.leak(queries.analysis(measured, MEMBERSHIP).report)
     assert found.fact in page
-    assert "Too few rows to tell: it takes 1,000 others." in page
+    assert "Too few rows: needs 1,000 other rows." in page
     assert client_for(aida).get(f"{address}membership/", HTTP_HX_REQUEST="true").content.decode().count("<section") == 1
 
 
@@ -129,7 +111,7 @@ def test_too_few_rows_and_other_roles_are_refused_and_nothing_is_queued(project,
     few = make_evaluation(make_run(make_snapshot(project, mia), mia), "test", seed=3)
     assert few.rows < 50
 
-    with pytest.raises(Refused, match=f"There are {few.rows} rows to compare with as many others; it takes 50 of each"):
+    with pytest.raises(Refused, match=f"Only {few.rows} rows per set can be compared; the test needs 50"):
         actions.analyse(evaluation=few, kind=MEMBERSHIP, actor=mia)
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=few, kind=MEMBERSHIP, actor=gita)

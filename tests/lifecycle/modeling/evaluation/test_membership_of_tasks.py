@@ -21,10 +21,10 @@ from lifecycle.modeling.evaluation.task_types.generation.rows import TextRows
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import membership
 from registry.ground.ledger.models import Event
+from tests.support.generation import chat_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.losses import made_losses
-from tests.support.probes import TASKS
-from tests.support.written import chat_snapshot, make_decoder, make_written_run
+from tests.task_types.examples import LEARNT as TASKS
 
 pytestmark = pytest.mark.django_db
 MEMBERSHIP = Analysis.Kind.MEMBERSHIP
@@ -76,6 +76,7 @@ def test_the_losses_that_the_evaluation_kept_are_held_against_those_of_as_many_t
     assert report["mean_losses"] == pytest.approx({"members": np.mean(members), "others": np.mean(list(others.values()))})
     wanted = membership.attack(members, list(others.values()))
     assert [report[name] for name in ("auc", "low", "high")] == [wanted[name] for name in ("auc", "low", "high")]
+    assert (report["duplicates"], [each["rate"] for each in report["rates"]]) == (0, [None, None])
     assert sorted(report) == ["auc", "duplicates", "high", "low", "mean_losses", "members", "others", "rates"]
     assert not (Path(settings.DATA_DIR) / "scratch" / str(Job.objects.get(kind="evaluation.membership").uuid)).exists()
 
@@ -114,9 +115,9 @@ def test_the_report_offers_it_in_the_words_of_the_task(task, measure, client_for
     most = "1,000" if task in ("generation", "chat") else "10,000"
     assert before.count('id="membership"') == 1
     for page in (before, others):
-        assert f"The loss of a row is {loss}. Up to {most} rows of each side are compared." in page
-    assert "Try to tell training rows" in before
-    assert "Try to tell training rows" not in others
+        assert f"The loss of a row is {loss}. Up to {most} rows per set are compared." in page
+    assert "Run membership-inference test" in before
+    assert 'value="membership"' not in others
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -160,7 +161,7 @@ def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project
     ]  # fmt: skip
     called = [[{"role": "user", "content": f"call {at}"}, {"role": "assistant", "tool_calls": [{}], "content": None}] for at in range(10)]
     snapshot = chat_snapshot(project, mia, more=[*quiet, *called])
-    run = make_written_run(snapshot, mia, make_decoder(project, mia))
+    run = make_generation_run(snapshot, mia, make_decoder(project, mia))
     evaluation = Evaluation.objects.get(run=run, split="test")
     asked = made_losses(monkeypatch, lambda row: 0.1)
 
@@ -190,7 +191,7 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
     monkeypatch.setattr(rules, "LEAST_ROWS", 50)
     evaluation = measure(task)
 
-    with pytest.raises(Refused, match=f"There are {evaluation.rows} rows to compare with as many others; it takes 50 of each"):
+    with pytest.raises(Refused, match=f"Only {evaluation.rows} rows per set can be compared; the test needs 50"):
         actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.membership").exists()
@@ -200,13 +201,13 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
 @pytest.mark.postgres
 def test_an_engine_that_fails_leaves_nothing_and_says_why(measure, client_for, mia, monkeypatch):
     evaluation = measure("generation")
-    broken = Result("failed", "nan_loss", "The model gives no numbers for some rows.", "Train again with a lower rate.")
+    broken = Result("failed", "nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
     monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", lambda *_: broken)
 
     client_for(mia).post(f"/evaluations/{evaluation.uuid}/analyse/", {"kind": "membership"})
     (job,) = run_jobs("evaluation")
 
-    assert (job.state, job.next_step) == ("failed", "Train again with a lower rate.")
+    assert (job.state, job.next_step) == ("failed", "Train again with a lower learning rate.")
     assert not Analysis.objects.exists()
-    assert "The model gives no numbers for some rows." in client_for(mia).get(f"/evaluations/{evaluation.uuid}/").content.decode()
+    assert "The model returns NaN for some rows." in client_for(mia).get(f"/evaluations/{evaluation.uuid}/").content.decode()
     assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []

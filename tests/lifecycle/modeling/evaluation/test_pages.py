@@ -25,28 +25,6 @@ def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_i
     assert "Most frequent label" in page
 
 
-def test_the_rows_of_a_cell_show_texts_to_those_who_may_read_samples_only(client_for, measured, mia, aida):
-    url = f"/evaluations/{measured.uuid}/items/"
-    texts = {item.text for item in queries.items_by_digest(measured, queries.rows_of(measured).ids).values()}
-
-    engineer, auditor = client_for(mia).get(url).content.decode(), client_for(aida).get(url).content.decode()
-
-    assert any(text in engineer for text in texts)
-    assert not any(text in auditor for text in texts)
-    assert "hidden from your role" in auditor
-
-
-def test_rows_of_a_cell_become_a_queue_by_those_who_may_open_one(client_for, measured, mia, gita):
-    engineer, reviewer = (client_for(person).get(f"/evaluations/{measured.uuid}/items/") for person in (mia, gita))
-    uuids = [line.uuid for line in engineer.context["lines"]]
-
-    assert b"Open a queue with the ticked items" in engineer.content
-    assert b"ticked items" not in reviewer.content
-    assert b'name="item"' not in reviewer.content
-    form = client_for(mia).get(engineer.context["pick_url"], {"item": uuids[:2]}).context["form"]
-    assert sorted(str(item.uuid) for item in form.initial["item"]) == sorted(uuids[:2])
-
-
 @pytest.mark.postgres
 def test_a_split_that_is_still_measured_is_told_and_loaded_beside_the_one_that_is_there(client_for, snapshot, mia):
     run = make_run(snapshot, mia, splits=("validation",))
@@ -88,17 +66,6 @@ def test_all_classes_and_sorting_are_links(client_for, measured, mia):
 
     assert 'aria-sort="ascending"><a href="?sort=label#classes"' in page
     assert 'class="matrix"' not in page
-
-
-def test_two_runs_are_compared_on_the_same_items(client_for, snapshot, mia):
-    worse, better = make_run(snapshot, mia, accuracy=0.5, seed=1), make_run(snapshot, mia, accuracy=1.0, seed=2)
-    a, b = queries.latest_evaluation(worse, "test"), queries.latest_evaluation(better, "test")
-
-    page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
-
-    assert "Run 2 against Run 1" in page
-    assert "better" in page
-    assert "fixed" in page
 
 
 def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, run, otto):

@@ -15,7 +15,7 @@ from registry.ground.artifacts import actions as artifacts
 from tests.support.training import make_run, make_snapshot
 
 MANY = {"copies": 20, "shares": {"train": 20, "validation": 40, "test": 40}}
-SAID = ("A baseline is better than this run.", "This run is not clearly better than a baseline.")
+SAID = ("A baseline outperforms this run.", "This run isn't significantly better than a baseline.")
 
 
 def scored(macro_f1, low=None, high=None):
@@ -59,7 +59,10 @@ def test_the_best_baseline_is_a_rival_where_it_is_not_clearly_beaten(baselines, 
     assert rival == (found and rules.Rival(*found))
 
 
-@pytest.mark.parametrize(("low", "high", "told"), [(0.88, 0.92, "by their 95 % intervals"), (None, None, "0.900, and so does this run.")])
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(0.88, 0.92, "based on their 95 % intervals, neither is clearly better."), (None, None, "0.900, and so does this run.")],
+)
 def test_intervals_are_named_only_where_there_are_some(low, high, told):
     found = rules.rival(scored(0.9, low, high) | {"baselines": {"tfidf_logreg": scored(0.9, low, high)}})
 
@@ -107,8 +110,8 @@ def test_the_table_of_baselines_has_a_column_only_where_the_run_was_held_against
     )
 
     assert [row["against"] and row["against"]["difference"] for row in rows] == [None, 0.01]
-    assert ("+0.010" in page, "this run against it" in page) == (True, True)
-    assert ("+0.010" in before, "this run against it" in before) == (False, False)
+    assert ("+0.010" in page, "difference to this run" in page) == (True, True)
+    assert ("+0.010" in before, "difference to this run" in before) == (False, False)
 
 
 def test_a_run_that_is_5_points_better_is_told_to_be_though_the_two_intervals_overlap():

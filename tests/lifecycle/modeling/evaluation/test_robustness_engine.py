@@ -17,11 +17,11 @@ from lifecycle.modeling.training import actions as training
 from lifecycle.runtime.engine.flips import read_flips
 from lifecycle.runtime.engine.perturb import PROBES
 from registry.ground.artifacts import actions as artifacts
+from tests.support.generation import generation_snapshot, make_decoder
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.marks import marked_snapshot
+from tests.support.spans import spans_snapshot
 from tests.support.tiny_models import make_tiny_base
-from tests.support.training import make_base, make_snapshot, several_snapshot
-from tests.support.written import make_decoder, written_snapshot
+from tests.support.training import make_base, make_snapshot, multi_label_snapshot
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
@@ -51,7 +51,7 @@ def test_a_trained_run_is_probed_by_its_job(project, mia, tmp_path):
 def test_a_run_that_marks_parts_is_probed_and_its_job_says_how_far_it_is(project, mia, tmp_path, client_for):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     options = {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
-    run = training.launch(snapshot=marked_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
+    run = training.launch(snapshot=spans_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")
@@ -66,12 +66,12 @@ def test_a_run_that_marks_parts_is_probed_and_its_job_says_how_far_it_is(project
     job, rows = Job.objects.get(kind="evaluation.robustness"), 7 * evaluation.rows
     assert (job.done, job.total, job.unit) == (rows, rows, "rows")
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/?probe=half").content.decode()
-    assert "did not survive, and count on neither side" in page
+    assert "were lost and are excluded from both sides." in page
 
 
 def test_a_job_that_is_cancelled_while_it_answers_keeps_nothing(project, mia, tmp_path, monkeypatch):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
-    run = training.launch(snapshot=several_snapshot(project, mia), base=base, strategy="full", actor=mia, options={"epochs": 1})
+    run = training.launch(snapshot=multi_label_snapshot(project, mia), base=base, strategy="full", actor=mia, options={"epochs": 1})
     run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")
@@ -100,7 +100,7 @@ def test_a_job_that_is_cancelled_while_it_answers_keeps_nothing(project, mia, tm
 def test_a_run_that_writes_is_probed_by_its_prompts(project, mia, tmp_path, client_for):
     options = {"epochs": 30, "batch_size": 8, "learning_rate": 2e-2, "precision": "fp32", "patience": 0, "max_new_tokens": 8}
     base = make_decoder(project, mia, tmp_path)
-    run = training.launch(snapshot=written_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
+    run = training.launch(snapshot=generation_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")

@@ -13,13 +13,15 @@ from lifecycle.modeling.evaluation import robustness_page
 from lifecycle.runtime.engine.perturb import PROBES, disturb, disturb_responses
 from registry.ground.ledger.models import Event
 from tests.support.evaluations import made_probes
-from tests.support.probes import SAID, TASKS, flip, items_of
+from tests.support.probes import flip, items_of
+from tests.task_types.examples import EXAMPLES
+from tests.task_types.examples import LEARNT as TASKS
 
 pytestmark = pytest.mark.django_db
 NAMED = {
     "single_label": ("Accuracy", "Macro-F1"), "multi_label": ("Micro-F1", "Subset accuracy"),
-    "spans": ("Micro-F1", "Texts with every span right"), "preference": ("Accuracy of pairs", "Best response first"),
-    "ranking": ("Accuracy of pairs", "Best response first"), "generation": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
+    "spans": ("Micro-F1", "Texts with every span correct"), "preference": ("Pairwise accuracy", "Best response first"),
+    "ranking": ("Pairwise accuracy", "Best response first"), "generation": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
 }  # fmt: skip
 HEADS = {"preference": "Prompt and responses", "ranking": "Prompt and responses", "generation": "Prompt", "chat": "Prompt"}
 
@@ -33,7 +35,7 @@ def test_a_model_of_each_task_can_be_probed(task, measure, client_for, mia):
     answer = client.post(f"/evaluations/{evaluation.uuid}/analyse/", {"kind": "robustness"})
 
     assert f'href="{address}"' in report
-    assert "Probe with disturbed texts" in page
+    assert "Run robustness test" in page
     assert ("up to 100 rows" if task in ("generation", "chat") else "up to 2,000 rows") in page
     assert (answer.status_code, Job.objects.get(kind="evaluation.robustness").state) == (302, "queued")
     assert Event.objects.filter(verb="evaluation.analysis_requested").count() == 1
@@ -55,9 +57,9 @@ def test_its_own_scores_are_shown_and_a_finding_only_where_the_interval_excludes
     assert [line["name"] for line in page.context["lines"]] == list(PROBES)
     assert [line["name"] for line in page.context["harmed"]] == ["typos"]
     assert f"Typos: {first} falls by" in told
-    assert "with 95 % the loss is 0.050 to 0.200" in told.replace("\N{NO-BREAK SPACE}", " ")
-    assert (found["report"], found["report"]["scores"]) == (probed.report, probed.report["scores"])
-    assert ("3 spans in 2 texts did not survive" in told) is (task == "spans")
+    assert "95 % interval of the loss: 0.050 to 0.200" in " ".join(told.split())
+    assert (found["uuid"], found["kind"], found["report"]) == (str(probed.uuid), "robustness", probed.report)
+    assert ("3 spans in 2 texts were lost and are excluded" in " ".join(told.split())) is (task == "spans")
 
 
 def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
@@ -66,7 +68,7 @@ def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
 
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
-    assert "No probe is told to cost Micro-F1: no interval of a change lies below 0." in page
+    assert "No test significantly lowers Micro-F1: no interval is entirely below 0." in page
 
 
 def test_where_people_prefer_no_response_the_page_says_that_nothing_is_measured(measure, client_for, mia):
@@ -111,7 +113,7 @@ def test_the_answers_that_changed_are_told_in_words_and_open_the_item(task, meas
         assert worst.text == (row["text"], *(f"{at}: {each}" for at, each in enumerate(row["responses"], 1)))
         again = disturb_responses("upper", row["responses"], seed=1, name=second)
         assert worst.disturbed[1:] == tuple(f"{at}: {each}" for at, each in enumerate(again, 1))
-        assert (worst.true, worst.after) == ((SAID[task][0],), (SAID[task][2],))
+        assert (worst.true, worst.after) == ((EXAMPLES[task].flipped[0],), (EXAMPLES[task].flipped[2],))
     else:
         row = snapshots.learned_rows_of(evaluation.snapshot, [second])[second]
         assert text == (row["messages"][-2]["content"] if task == "chat" else row["text"])

@@ -99,7 +99,7 @@ def test_the_confusion_chart_colours_errors_alone_and_prints_all_counts():
 def test_the_class_chart_names_the_classes_below_the_limit():
     chart = charts.f1_by_class(REPORT)
 
-    assert chart.lead == "1 of 3 classes are below 0.80."
+    assert chart.lead == "1 of 3 labels are below 0.80."
     assert chart.figure["data"][0]["marker"]["color"] == ["$bad", "$c2", "$c2"]
     assert [note["text"] for note in chart.figure["layout"]["annotations"]] == ["a"]
 

@@ -12,8 +12,11 @@ from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.actions.answers import submit
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.opening import open_queue
+from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.models import Queue
 from lifecycle.modeling.evaluation import actions, queries, side_by_side, side_by_side_page
 from lifecycle.modeling.evaluation.models import SideBySide
 from lifecycle.modeling.evaluation.side_by_side import Tally
@@ -22,9 +25,9 @@ from lifecycle.runtime.statistics.intervals import wilson
 from lifecycle.runtime.statistics.significance import mcnemar
 from lifecycle.runtime.task_types.generation.measures import TextAnswers
 from registry.ground.ledger.models import Event
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_ok
 from tests.support.training import make_run, make_snapshot
-from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 
 def answers(said: dict[str, str], targets: dict[str, str] | None = None) -> TextAnswers:
@@ -34,14 +37,14 @@ def answers(said: dict[str, str], targets: dict[str, str] | None = None) -> Text
 
 @pytest.fixture
 def snapshot(project, mia):
-    return written_snapshot(project, mia, copies=40)
+    return generation_snapshot(project, mia, copies=40)
 
 
 @pytest.fixture
 def pair(snapshot, project, mia):
     """The test evaluations of two runs."""
     base = make_decoder(project, mia)
-    runs = [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.3, 1), (0.9, 2))]
+    runs = [make_generation_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.3, 1), (0.9, 2))]
     return [queries.latest_evaluation(run, "test") for run in runs]
 
 
@@ -59,11 +62,11 @@ def opened(asked, mia) -> SideBySide:
 def choose(side: SideBySide, person, better: str, *, most: int = 100) -> int:
     """Let a person choose the model `better` in up to `most` pairs, as somebody would who knew whose the answers are."""
     done = 0
-    while done < most and (slots := labeling.claim(queue_id=side.queue.uuid, actor=person)):
+    while done < most and (slots := claim(queue_id=side.queue.uuid, actor=person)):
         for slot in slots[: most - done]:
             swapped = slot.item.external_id in side.swapped
             said = side_by_side.OTHER[better] if swapped and better in side_by_side.OTHER else better
-            labeling.submit(
+            submit(
                 queue_id=side.queue.uuid, actor=person, slot_id=slot.pk, token=slot.lease_token, value={"choice": said},
                 client_key=uuid4(), seconds=3.0,
             )  # fmt: skip
@@ -110,7 +113,7 @@ def test_a_model_is_preferred_only_where_chance_does_not_explain_it(first, secon
 
     assert found.verdict == verdict
     fact = side_by_side.told(found, "Run 1", "Run 2")["fact"]
-    assert {"second": "People prefer Run 2.", "first": "People prefer Run 1."}.get(verdict, fact) == fact
+    assert {"second": "Annotators prefer Run 2.", "first": "Annotators prefer Run 1."}.get(verdict, fact) == fact
 
 
 def test_ties_alone_tell_nothing():
@@ -118,7 +121,7 @@ def test_ties_alone_tell_nothing():
 
     assert found == Tally(0, 0, 1, 1, None, 0.0, 1.0, 1.0)
     assert side_by_side.told(found, "Run 1", "Run 2") == {
-        "fact": "Neither was ever the better one.", "text": "1 about the same, 1 both bad.",
+        "fact": "Neither was preferred in any pair.", "text": "1 about the same, 1 both bad.",
     }  # fmt: skip
 
 
@@ -144,13 +147,13 @@ def test_what_people_chose_is_told_once_all_is_decided(opened, mia, ana, client_
     choose(opened, ana, "second", most=11)
     early = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/").content.decode()
     assert "11 of 12 pairs decided" in early
-    assert "Who leads is told once all pairs are decided" in early
-    assert "People prefer" not in early
+    assert "The result appears when all pairs are resolved" in early
+    assert "Annotators prefer" not in early
 
     choose(opened, ana, "tie")
 
     page = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/").content.decode()
-    assert "People prefer Run 2." in page
+    assert "Annotators prefer Run 2." in page
     assert '<th scope="row">Run 2</th><td class="num">11</td>' in page
     assert '<th scope="row">About the same</th><td class="num">1</td>' in page
 
@@ -162,9 +165,9 @@ def test_pairs_that_others_add_to_the_dataset_do_not_count(opened, mia, ana):
     datasets.set_mapping(upload_id=upload.uuid, actor=mia, mapping={"id": "id", "content": "content"})
     datasets.accept_upload(upload_id=upload.uuid, actor=mia)
     run_ok("default")
-    queue = labeling.open_queue(dataset_id=opened.dataset.uuid, actor=mia, name="More", source="upload", upload_id=upload.uuid)
-    (slot,) = labeling.claim(queue_id=queue.uuid, actor=ana)
-    labeling.submit(
+    queue = open_queue(dataset_id=opened.dataset.uuid, actor=mia, name="More", source="upload", upload_id=upload.uuid)
+    (slot,) = claim(queue_id=queue.uuid, actor=ana)
+    submit(
         queue_id=queue.uuid, actor=ana, slot_id=slot.pk, token=slot.lease_token, value={"choice": "first"}, client_key=uuid4(), seconds=3.0
     )
 
@@ -173,7 +176,7 @@ def test_pairs_that_others_add_to_the_dataset_do_not_count(opened, mia, ana):
 
 def test_a_queue_that_is_closed_before_tells_what_it_has(opened, mia, ana):
     choose(opened, ana, "first", most=6)
-    labeling.close_queue(queue_id=opened.queue.uuid, actor=mia)
+    close_queue(queue_id=opened.queue.uuid, actor=mia)
 
     found = side_by_side_page.shown(mia, queries.get_side(mia, opened.uuid))
 
@@ -187,7 +190,7 @@ def test_opening_takes_pairs_that_are_there_and_happens_once(asked, mia):
 
     run_ok("default")
     actions.open_side_by_side(side_id=asked.uuid, actor=mia, overlap=2)
-    with pytest.raises(Conflict, match="open already"):
+    with pytest.raises(Conflict, match="already open"):
         actions.open_side_by_side(side_id=asked.uuid, actor=mia)
 
     assert Queue.objects.get(dataset=asked.dataset).overlap == 2
@@ -204,7 +207,7 @@ def test_a_number_of_pairs_out_of_range_is_refused_by_its_field(pair, mia, pairs
 
 
 def test_two_that_say_the_same_are_refused(pair, mia):
-    with pytest.raises(Refused, match="different answers to 0 prompts"):
+    with pytest.raises(Refused, match="different responses to 0 prompts"):
         actions.ask_people(first=pair[0], second=pair[0], actor=mia)
 
     assert not Dataset.objects.filter(task="preference").exists()
@@ -214,7 +217,7 @@ def test_models_of_classes_are_refused(project, mia):
     snapshot = make_snapshot(project, mia)
     first, second = (queries.latest_evaluation(make_run(snapshot, mia, seed=seed), "test") for seed in (1, 2))
 
-    with pytest.raises(Refused, match="This model gives classes, so it has written no answers"):
+    with pytest.raises(Refused, match="This model predicts labels and generates no responses"):
         actions.ask_people(first=first, second=second, actor=mia)
 
     assert not SideBySide.objects.exists()
@@ -222,7 +225,7 @@ def test_models_of_classes_are_refused(project, mia):
 
 
 def test_models_of_different_data_are_refused(pair, project, mia):
-    other = make_written_run(written_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, name="second"))
+    other = make_generation_run(generation_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, name="second"))
 
     with pytest.raises(Refused, match="The two evaluations are on different datasets"):
         actions.ask_people(first=pair[0], second=queries.latest_evaluation(other, "test"), actor=mia)
@@ -253,7 +256,7 @@ def test_who_reads_no_samples_copies_none(pair, lee, ana):
 @pytest.mark.postgres
 def test_people_are_asked_from_the_comparison(pair, mia, client_for):
     client, address = client_for(mia), f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
-    assert "Ask people" in client.get(address).content.decode()
+    assert "Start preference test" in client.get(address).content.decode()
 
     sent = client.post("/evaluations/side-by-side/", {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": 15})
 
@@ -264,8 +267,8 @@ def test_people_are_asked_from_the_comparison(pair, mia, client_for):
     assert "The pairs are ready." in client.get(sent.url).content.decode()
     assert client.post(f"{sent.url}open/", {"overlap": 1}).status_code == 302
     assert "0 of 15 pairs decided" in client.get(sent.url).content.decode()
-    assert "15 pairs, asked by Mia" in client.get(address).content.decode()
-    assert "15 pairs, asked by Mia" in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
+    assert "15 pairs, started by Mia" in client.get(address).content.decode()
+    assert "15 pairs, started by Mia" in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
 
 
 def test_a_form_that_says_nothing_asks_nobody(pair, mia, client_for):

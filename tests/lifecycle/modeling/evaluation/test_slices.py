@@ -46,8 +46,8 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
     assert (found["phone"]["difference"], found["phone"]["verdict"], found["app"]["verdict"]) == (-0.5, "worse", "insufficient")
     content = page.content.decode()
     assert "phone is below the rest: accuracy 0.500 (" in content
-    assert content.index("phone is below the rest") < content.index("Scores of each group")
-    assert "also after a correction for 3 groups" in content
+    assert content.index("phone is below the rest") < content.index("Scores by slice")
+    assert "significant after correction for 3 slices" in content
     assert "Not enough data: fewer than 20 rows" in content
 
 
@@ -57,8 +57,8 @@ def test_fairness_for_a_class_is_measured_between_the_groups_with_rows_enough(cl
     values = {each["name"]: each["value"] for each in page.context["measures"]}
     assert values["demographic_parity_difference"] == pytest.approx(1 - 119 / 239)
     assert (values["equal_opportunity_difference"], values["equalized_odds_difference"]) == (0.0, 1.0)
-    assert b"1 group with fewer than 20 rows is left out." in page.content
-    assert page.content.count(b"The largest difference between two groups") == 2
+    assert b"1 slice with fewer than 20 rows is left out." in page.content
+    assert page.content.count(b"The largest difference between two slices") == 2
 
 
 def test_programs_get_the_same(client_for, measured, mia):
@@ -78,10 +78,10 @@ def test_what_cannot_be_asked_is_said(client_for, measured, mia):
     column, label, measure = (told(client_for, mia, measured, **each) for each in asked_for)
 
     assert column["fields"]["column"][0].startswith("Choose one of fact:length, fact:file, metadata:age")
-    assert label["message"] == "The model knows no class zoo."
-    assert measure["message"].startswith("Groups of this evaluation are not compared by macro_f1.")
+    assert label["message"] == "The model doesn't know the label zoo."
+    assert measure["message"].startswith("This evaluation can't be sliced by macro_f1.")
     assert measure["fields"]["measure"] == ["Choose one of accuracy."]
-    assert b"No column is chosen" in asked(client_for, mia, measured, column="secret").content
+    assert b"No column selected" in asked(client_for, mia, measured, column="secret").content
 
 
 def test_numbers_are_cut_into_bands_and_facts_of_the_texts_are_known_too(client_for, measured, mia):
@@ -133,7 +133,7 @@ def test_metadata_are_for_those_who_may_read_what_stands_beside_a_text(client_fo
 
     assert b'value="metadata:' not in page.content
     assert page.context["column"] is None
-    assert b"your role does not read what stands beside a text" in page.content
+    assert b"your role can't view metadata" in page.content
     assert [column["key"] for column in facts["columns"]] == ["fact:length", "fact:file"]
     assert sum(group["rows"] for group in facts["groups"]) == 480
     rows = client_for(aida).get(f"/evaluations/{measured.uuid}/groups/items/?column=metadata:channel&group=0")

@@ -9,10 +9,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import queries as labels
-from datasets_app.labeling.models import Suggestion
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.prelabels.actions.suggestions import suggest_values
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.queries.bench import bench_items
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.rules import LabelSpec
 from lifecycle.ground.compute import warm
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.models import Job
@@ -103,7 +107,7 @@ def test_what_a_model_has_said_is_not_asked_for_again(queue, run, engine, mia):
 
 
 def test_models_stay_side_by_side_and_the_newest_is_shown(queue, snapshot, run, engine, mia, ana):
-    labeling.close_queue(queue_id=queue.uuid, actor=mia)
+    close_queue(queue_id=queue.uuid, actor=mia)
     queue = make_queue(queue.dataset, mia, name="all seen", hidden_share=0)
     other = make_run(snapshot, mia, splits=(), seed=2)
     for each in (other, run):
@@ -111,8 +115,8 @@ def test_models_stay_side_by_side_and_the_newest_is_shown(queue, snapshot, run, 
         run_ok("default")
 
     assert {row[3] for row in said(queue)} == {"Run 1", "Run 2"}
-    slots = labeling.claim(queue_id=queue.uuid, actor=ana, k=3)
-    shown = labels.bench_items(queue, slots, ana)
+    slots = claim(queue_id=queue.uuid, actor=ana, k=3)
+    shown = bench_items(queue, slots, ana)
     assert [each["source"] for each in shown] == ["Run 1"] * 3
     assert [score for _, score in shown[1]["ranks"]] == [0.6, 0.38]
 
@@ -121,7 +125,7 @@ def test_models_stay_side_by_side_and_the_newest_is_shown(queue, snapshot, run, 
 def test_a_registered_version_suggests_after_its_bytes_were_verified(project, mia, lee, engine, monkeypatch):
     version = make_version(project, mia, lee)
     dataset = version.run.snapshot.dataset
-    names = [label.name for label in labels.latest_schema(dataset).labels.all()][:3]
+    names = [label.name for label in latest_schema(dataset).labels.all()][:3]
     type(version.run).objects.filter(pk=version.run_id).update(spec={"labels": names})
     monkeypatch.setattr(warm, "predict", lambda folder, texts, _: {
         "labels": names, "answers": [{"probabilities": [0.7, 0.2, 0.1]} for _ in texts] if (folder / "model.sig").is_file() else [],
@@ -142,23 +146,22 @@ def test_a_queue_in_the_order_of_suggestions_is_put_in_order_anew(queue, run, en
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
     run_ok("default")
 
-    found = [slot.item.text for slot in labeling.claim(queue_id=queue.uuid, actor=ana, k=3)]
+    found = [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=3)]
     assert found == ["the password is wrong", "give me the money back", "my card is gone"]
 
 
 def test_a_job_that_is_cancelled_keeps_what_it_wrote_and_goes_on_from_there(queue, run, engine, mia, monkeypatch):
     monkeypatch.setattr("lifecycle.modeling.evaluation.actions.suggesting.ASKED", 1)
-    write = labeling.suggest_values
 
     def stopped(**given):
         jobs.cancel(Job.objects.get(kind="evaluation.suggest").uuid, mia)
-        return write(**given)
+        return suggest_values(**given)
 
-    monkeypatch.setattr(labeling, "suggest_values", stopped)
+    monkeypatch.setattr("lifecycle.modeling.evaluation.actions.suggesting.suggest_values", stopped)
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
     assert [job.state for job in run_jobs("default")] == ["cancelled"]
     assert {row[0] for row in said(queue)} == {FRESH[0]}
-    monkeypatch.setattr(labeling, "suggest_values", write)
+    monkeypatch.setattr("lifecycle.modeling.evaluation.actions.suggesting.suggest_values", suggest_values)
 
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
     run_ok("default")
@@ -181,21 +184,21 @@ def test_labels_are_found_by_their_stable_ids_through_merges_and_elsewhere_by_na
 
 def test_what_does_not_match_is_said_on_the_page(queue, snapshot, run, mia, client_for):
     dataset = queue.dataset
-    names = labels.labels_by_name(labels.latest_schema(dataset))
+    names = labels_by_name(latest_schema(dataset))
     specs = [LabelSpec("Cards", stable_id=names["card"].stable_id), LabelSpec("refund", stable_id=names["refund"].stable_id)]
-    labeling.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[*specs, LabelSpec("fraud")])
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[*specs, LabelSpec("fraud")])
 
     page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
 
-    assert "No class here, so never suggested: login." in page
-    assert "Not known to the model: fraud." in page
+    assert "Not in this dataset, so never suggested: login." in page
+    assert "Unknown to the model: fraud." in page
 
 
 def test_a_renamed_class_is_suggested_by_its_new_name(queue, run, engine, mia):
     dataset = queue.dataset
-    names = labels.labels_by_name(labels.latest_schema(dataset))
+    names = labels_by_name(latest_schema(dataset))
     renamed = {"card": "Cards", "login": "login", "refund": "refund"}
-    labeling.publish_schema(
+    publish_schema(
         dataset_id=dataset.uuid, actor=mia, labels=[LabelSpec(new, stable_id=names[old].stable_id) for old, new in renamed.items()]
     )
 
@@ -209,12 +212,12 @@ def test_a_model_without_a_class_in_common_is_refused(project, run, mia, client_
     dataset = make_dataset(project, mia, FRESH, name="Other", slug="other")
     make_schema(dataset, mia, ("spam", "ham"))
 
-    with pytest.raises(Refused, match="Run 1 knows none of the classes of Other"):
+    with pytest.raises(Refused, match="Run 1 knows none of the labels of Other"):
         actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
     page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
-    assert "knows none of the classes" in page
+    assert "knows none of the labels" in page
     assert 'aria-disabled="true"' in page
 
 
@@ -222,19 +225,19 @@ def test_other_tasks_are_refused_with_what_can_be_done_instead(project, run, mia
     for task in ("generation", "chat", "preference", "ranking"):
         dataset = make_dataset(project, mia, (), name=task, slug=task.replace("_", "-"), task=task)
 
-        with pytest.raises(Refused, match="Models suggest labels and spans so far"):
+        with pytest.raises(Refused, match="Pre-labeling with models isn't available for this dataset's task."):
             actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
         page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
-        assert "Models suggest labels and spans so far" in page
+        assert "Pre-labeling with models isn&#x27;t available for this dataset&#x27;s task." in page
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
 
 def test_a_queue_without_open_items_is_refused(queue, run, mia):
-    labeling.close_queue(queue_id=queue.uuid, actor=mia)
+    close_queue(queue_id=queue.uuid, actor=mia)
     queue.refresh_from_db()
 
-    with pytest.raises(Conflict, match="Nothing is open in Batch 1"):
+    with pytest.raises(Conflict, match="Batch 1 has no open items"):
         actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
 
     assert not Event.objects.filter(verb="evaluation.suggestions_requested").exists()
@@ -243,11 +246,11 @@ def test_a_queue_without_open_items_is_refused(queue, run, mia):
 def test_a_run_that_has_not_succeeded_or_is_not_seen_is_refused(snapshot, mia, otto):
     waiting = make_run(snapshot, mia, succeeded=False)
 
-    with pytest.raises(Refused, match="Run 1 has no model: it is queued"):
+    with pytest.raises(Refused, match="Run 1 has no model because it is queued"):
         model_of(waiting, mia)
-    with pytest.raises(Refused, match="There is no such run"):
+    with pytest.raises(Refused, match="Run not found"):
         model_of(waiting, otto)
-    with pytest.raises(Refused, match="no such kind"):
+    with pytest.raises(Refused, match="Unknown kind"):
         model_of(waiting, mia, "oracle")
 
 
@@ -275,7 +278,7 @@ def test_the_page_offers_models_and_starts_the_job(queue, run, engine, mia, clie
     assert answer.status_code == 302
     assert Job.objects.get(kind="evaluation.suggest").args["queue"] == str(queue.uuid)
     run_ok("default")
-    assert "The last job is done." in client.get(url).content.decode()
+    assert "The last job succeeded." in client.get(url).content.decode()
 
 
 def test_a_model_that_is_none_is_refused_on_the_page(queue, mia, client_for):

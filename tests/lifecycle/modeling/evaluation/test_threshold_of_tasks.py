@@ -12,8 +12,8 @@ from lifecycle.modeling.evaluation import queries
 from lifecycle.modeling.evaluation.task_types.by_key.pages import thresholds_of
 from lifecycle.modeling.evaluation.task_types.multi_label.page import most_mistaken
 from lifecycle.modeling.evaluation.task_types.spans.rows import every
-from tests.support import marks as made
-from tests.support.training import make_evaluation, make_run, several_snapshot
+from tests.support import spans as made
+from tests.support.training import make_evaluation, make_run, multi_label_snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ def both(run):
 # ── Several classes a text ──────────────────────────────────────────────────
 @pytest.fixture
 def several(project, mia):
-    return both(make_run(several_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
+    return both(make_run(multi_label_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
 
 
 @pytest.mark.postgres
@@ -48,7 +48,7 @@ def test_of_several_classes_the_chooser_begins_with_the_most_mistaken_one_and_of
     assert form.label == worst["label"] == most_mistaken(test.report)
     assert [value for value, _ in form.fields["class"].choices] == test.report["confusion"]["labels"]
     assert list(form.fields) == ["class", "goal", "target", "false", "missed"]
-    assert "Given the class" in answer.content.decode()
+    assert "Predicted positive" in answer.content.decode()
 
 
 def test_its_threshold_is_chosen_on_validation_and_measured_on_test_by_the_probability_of_that_class(several, client_for, mia):
@@ -82,10 +82,10 @@ def test_it_stands_beside_the_answers_by_the_models_own_threshold_which_is_told_
     assert (counts["hit"], counts["missed"], counts["false"]) == (card["hits"], card["missed"], card["extra"])
     few = test.run.snapshot.counts["labels"]["card"]["validation"]
     assert few < 20
-    effect = "None: the model goes on giving card from 0.500 on, as fewer than 20 rows of validation of v1 have it."
+    effect = "None: the model continues predicting card from 0.500, because fewer than 20 rows of validation of v1 have the label."
     assert effect in found["effect"]
     assert effect in page
-    assert "Against its own answers" in page
+    assert "Against its own thresholds" in page
 
 
 def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several):
@@ -101,9 +101,9 @@ def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several)
     del test.run.result["operating"]  # a run from before there was a promise
     asked.append(thresholds_of(test).effect(test, "card"))
 
-    assert "card from 0.500 on, chosen on validation of v1 for the best F1." in best
-    for word, each in zip(("estimated", "promised", "missed", "estimated"), asked, strict=True):
-        assert f"on validation of v1, where a recall of 0.95 or more was asked for ({word})." in each
+    assert "card from 0.500, chosen on validation of v1 for the best F1." in best
+    for word, each in zip(("estimated", "guaranteed", "missed", "estimated"), asked, strict=True):
+        assert f"on validation of v1 for a recall of 0.95 or more ({word})." in each
 
 
 def test_costs_hand_rows_of_several_classes_over(several, client_for, mia):
@@ -114,24 +114,24 @@ def test_costs_hand_rows_of_several_classes_over(several, client_for, mia):
     page = page_of(client_for(mia), test, **asked).content.decode()
 
     assert found["low"] < found["high"]
-    assert f"Give card to a row from {found['high']:.3f} on, hand it over from {found['low']:.3f} to there, and leave it out below." in page
+    assert f"Assign card from {found['high']:.3f}, hand over from {found['low']:.3f}, and don&#x27;t assign it below." in page
 
 
 def test_without_a_class_of_several_the_api_refuses_in_a_sentence(several, client_for, mia):
     answer = told(client_for(mia), several[1], goal="precision", target=0.9)
     page = page_of(client_for(mia), several[1], **{"class": ""})
 
-    sentence = "Choose a class: a text may have several, and each has its own threshold."
+    sentence = "Choose a label: texts can have several, and each has its own threshold."
     assert (answer.status_code, answer.json()["fields"]) == (400, {"class": [sentence]})
     assert page.status_code == 422
     assert sentence in page.content.decode()
-    assert "each class from its own threshold on" in page.content.decode()
+    assert "each label from its own threshold" in page.content.decode()
 
 
 # ── Marked parts ────────────────────────────────────────────────────────────
 @pytest.fixture
 def spans(project, mia):
-    return both(make_run(made.marked_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
+    return both(make_run(made.spans_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
 
 
 def counted(evaluation, label, threshold):
@@ -186,10 +186,10 @@ def test_the_page_speaks_of_spans(spans, client_for, mia):
 
     assert "Keep a span from" in kept
     assert "and drop it below." in kept
-    for words in ("Spans kept", "Cost of 1,000 spans", "Cost of a missed span", "Against keeping all that it finds", "spans of"):
+    for words in ("Spans kept", "Cost per 1,000 spans", "Cost of a missed span", "Against keeping all predicted spans", "spans of"):
         assert words in kept, words
-    assert "the model goes on giving every span that it finds" in kept
-    assert "Keep a span of wish from" in cost.content.decode() or "Keeping no span of wish costs least." in cost.content.decode()
+    assert "the model continues predicting all spans" in kept
+    assert "Keep a wish span from" in cost.content.decode() or "Keeping no wish spans costs least." in cost.content.decode()
     report = cost.context["report"]
     counts = report["outcome"]["counts"]
     found = sum(counts[name] for name in ("hit", "false", "missed", "passed", "person")) - counts["unscored"]
@@ -204,7 +204,7 @@ def test_a_recall_above_what_is_found_at_all_is_told_with_what_keeping_all_has(s
 
     assert (found["reached"], found["outcome"]) == (False, None)
     assert "No threshold reaches 1.000 on validation." in page
-    assert f"on validation keeping all that it finds has a recall of {validation.report['micro_recall']:.3f}" in page
+    assert f"on validation, keeping all predicted spans gives a recall of {validation.report['micro_recall']:.3f}" in page
 
 
 def test_of_a_class_that_no_row_has_nothing_is_chosen(several, client_for, mia, monkeypatch):
@@ -216,22 +216,22 @@ def test_of_a_class_that_no_row_has_nothing_is_chosen(several, client_for, mia, 
     page = page_of(client_for(mia), test, **{"class": "card", "goal": "recall", "target": "0.9"}).content.decode()
 
     assert (found["reached"], found["positives"], found["most_recall"], found["high"]) == (False, 0, None, None)
-    assert "No row of validation is of card, so nothing can be chosen for it there." in page
+    assert "No row of validation has the label card, so no threshold can be chosen." in page
 
 
 def test_a_model_that_found_nothing_has_no_curve_and_keeps_nothing(project, mia, client_for, monkeypatch):
-    finding = made.marks
-    monkeypatch.setattr(made, "marks", lambda *args: made.nothing(finding(*args)))
-    run = make_run(made.marked_snapshot(project, mia), mia, splits=("test",))
+    finding = made.predictions
+    monkeypatch.setattr(made, "predictions", lambda *args: made.nothing(finding(*args)))
+    run = make_run(made.spans_snapshot(project, mia), mia, splits=("test",))
     test = queries.latest_evaluation(run, "test")
 
     goals = ("precision", "recall", "cost")
     precise, complete, cheap = (page_of(client_for(mia), test, goal=goal).content.decode() for goal in goals)
 
     assert "No threshold reaches 0.900 on test." in precise
-    assert "keeping all that it finds has a recall of 0.000" in complete
-    assert "Keeping no span costs least." in cheap
-    assert "No curve: no such span was found on test." in cheap
+    assert "keeping all predicted spans gives a recall of 0.000" in complete
+    assert "Keeping no spans costs least." in cheap
+    assert "No curve: no span with this label was predicted on test." in cheap
     assert "Not measured" in cheap
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pytest
-from django.core.exceptions import PermissionDenied
 
 from lifecycle.ground.compute import warm
 from lifecycle.ground.jobs.models import Job
-from lifecycle.modeling.evaluation import actions, queries
+from lifecycle.modeling.evaluation import queries
 from lifecycle.modeling.evaluation.models import Analysis
 from lifecycle.modeling.evaluation.shading import Part, depth, parts
 from lifecycle.modeling.evaluation.task_types.multi_label.rows import ENTRY as SETS
 from lifecycle.modeling.evaluation.task_types.spans.rows import every
-from lifecycle.runtime.refusals import Refused
 from registry.ground.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.marks import marked_snapshot
-from tests.support.training import make_run, several_snapshot
+from tests.support.spans import spans_snapshot
+from tests.support.training import make_run, multi_label_snapshot
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
-NOTHING = "The model marked nothing in this text, so no word speaks for a span."
+NOTHING = "The model predicted no spans in this text, so there's nothing to explain."
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_parts_of_a_text_are_the_text_and_shades_are_thirds_of_the_strongest
 def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_for, mia):
     address = f"/evaluations/{measured.uuid}/words/?item={item.digest}"
     client = client_for(mia)
-    assert b"Find the words that speak" in client.get(address).content
+    assert b"Explain this prediction" in client.get(address).content
 
     client.post(address)
     run_ok("default")
@@ -76,51 +76,10 @@ def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_f
     assert item.text not in str(Job.objects.get(kind="evaluation.words").args)
 
 
-def test_each_row_of_the_items_leads_there(measured, item, client_for, mia, aida):
-    engineer, auditor = (client_for(person).get(f"/evaluations/{measured.uuid}/items/") for person in (mia, aida))
-
-    line = engineer.context["lines"][0]
-    assert line.why == f"/evaluations/{measured.uuid}/words/?item={line.answer.item}"
-    assert {each.why for each in auditor.context["lines"]} == {""}
-
-
-def test_only_those_who_read_samples_may(measured, item, client_for, lee, otto):
-    address = f"/evaluations/{measured.uuid}/words/?item={item.digest}"
-
-    assert [client_for(person).post(address).status_code for person in (lee, otto)] == [403, 404]
-    assert [client_for(person).get(address).status_code for person in (lee, otto)] == [403, 404]
-    with pytest.raises(PermissionDenied):
-        actions.analyse(evaluation=measured, kind=WORDS, actor=lee, item=item.digest)
-    assert not Job.objects.filter(kind="evaluation.words").exists()
-
-
-def test_an_item_that_was_not_answered_is_refused(measured, client_for, mia):
-    stray = measured.snapshot.dataset.items.exclude(digest__in=queries.rows_of(measured).ids).first()
-
-    with pytest.raises(Refused, match="holds no answer to that item"):
-        actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=stray.digest)
-    assert client_for(mia).get(f"/evaluations/{measured.uuid}/words/?item={stray.digest}").status_code == 404
-    assert client_for(mia).get(f"/evaluations/{measured.uuid}/words/").headers["Location"].endswith("/items/")
-    assert not Job.objects.filter(kind="evaluation.words").exists()
-
-
-def test_programs_ask_for_it_and_read_it(measured, engine, item, client_for, mia):
-    address, client = f"/api/v1/evaluations/{measured.uuid}/words/", client_for(mia)
-    assert client.get(address, {"item": item.digest}).status_code == 404
-
-    asked = client.post(address, {"item": item.digest}, content_type="application/json")
-    run_ok("default")
-
-    assert (asked.status_code, asked.json()["kind"]) == (202, "evaluation.words")
-    found = client.get(address, {"item": item.digest}).json()
-    assert found["report"]["words"][0] == {"start": 0, "end": len(item.text.split()[0]), "effect": 1.5}
-    assert client.post(address, {}, content_type="application/json").status_code == 400
-
-
 # ── Any number of classes a text ────────────────────────────────────────────
 @pytest.fixture
 def several(project, mia):
-    return queries.latest_evaluation(make_run(several_snapshot(project, mia), mia, accuracy=0.6), "test")
+    return queries.latest_evaluation(make_run(multi_label_snapshot(project, mia), mia, accuracy=0.6), "test")
 
 
 @pytest.fixture
@@ -142,40 +101,30 @@ def each_class(monkeypatch):
 def test_of_several_classes_each_has_its_own_words(several, each_class, client_for, mia):
     client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.rows_of(several).ids).values()))
     address = f"/evaluations/{several.uuid}/words/?item={item.digest}"
-    assert b"Find the words that speak" in client.get(address).content
+    assert b"Explain this prediction" in client.get(address).content
 
     client.post(address)
     run_ok("default")
     card, refund, other = (client.get(address + chosen) for chosen in ("", "&for=refund", "&for=nothing"))
 
     first = item.text.split()[0]
-    assert [tab["label"] for tab in card.context["tabs"]] == ["card", "refund (not given)"]
+    assert [tab["label"] for tab in card.context["tabs"]] == ["card", "refund (not predicted)"]
     assert [tab["current"] for tab in card.context["tabs"]] == [True, False]
     assert client.get(card.context["tabs"][1]["url"]).context["report"] == refund.context["report"]
     assert f'<mark class="for f3" title="+1.50">{first}</mark>' in card.content.decode()
     assert f'<mark class="against a3" title="−0.60">{first}</mark>' in refund.content.decode()
-    assert "which the text did not get" in refund.content.decode()
-    assert "which the text did not get" not in card.content.decode()
+    assert "which wasn't predicted" in refund.content.decode()
+    assert "which wasn't predicted" not in card.content.decode()
     assert other.context["report"] == card.context["report"]
     assert card.context["answer"] == next(each for each in SETS.answers(queries.rows_of(several)) if each.item == item.digest)
     found = client.get(f"/api/v1/evaluations/{several.uuid}/words/", {"item": item.digest}).json()
     assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [("card", True), ("refund", False)]
 
 
-def test_rows_of_several_classes_lead_there_and_an_item_that_was_not_answered_is_refused(several, client_for, mia):
-    line = client_for(mia).get(f"/evaluations/{several.uuid}/items/").context["lines"][0]
-    stray = several.snapshot.dataset.items.exclude(digest__in=queries.rows_of(several).ids).first()
-
-    assert line.why == f"/evaluations/{several.uuid}/words/?item={line.answer.item}"
-    with pytest.raises(Refused, match="holds no answer to that item"):
-        actions.analyse(evaluation=several, kind=WORDS, actor=mia, item=stray.digest)
-    assert not Job.objects.filter(kind="evaluation.words").exists()
-
-
 # ── Marked parts ────────────────────────────────────────────────────────────
 @pytest.fixture
 def marked(project, mia):
-    return queries.latest_evaluation(make_run(marked_snapshot(project, mia), mia, accuracy=0.6), "test")
+    return queries.latest_evaluation(make_run(spans_snapshot(project, mia), mia, accuracy=0.6), "test")
 
 
 def rows_of(marked, *, found: bool):
@@ -214,10 +163,10 @@ def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia)
 
     page, answer = client.get(address).content.decode(), client.post(address)
 
-    assert NOTHING in page
-    assert "Find the words that speak" not in page
+    assert escape(NOTHING) in page
+    assert "Explain this prediction" not in page
     assert answer.status_code == 422
-    assert NOTHING in answer.content.decode()
+    assert escape(NOTHING) in answer.content.decode()
     assert not Job.objects.filter(kind="evaluation.words").exists()
     assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
 
@@ -233,4 +182,4 @@ def test_where_the_engine_marks_nothing_any_more_the_job_says_so_and_nothing_is_
     assert (job.state, job.error) == ("failed", NOTHING)
     assert not Analysis.objects.exists()
     assert not Event.objects.filter(verb="evaluation.analysis_recorded").exists()
-    assert NOTHING in client.get(address).content.decode()
+    assert escape(NOTHING) in client.get(address).content.decode()

@@ -9,17 +9,15 @@ import pytest
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.ground.compute.child import Result
-from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.evaluation import actions, queries
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as ROWS
 from lifecycle.modeling.evaluation.task_types.generation.rows import TextRows
 from lifecycle.modeling.training.folders import scratch
 from lifecycle.runtime.engine.spec import ExplainSpec
-from lifecycle.runtime.refusals import Refused
-from registry.ground.ledger.models import Event
-from tests.support.jobs import run_jobs, run_ok
-from tests.support.written import chat_snapshot, make_decoder, make_written_evaluation, make_written_run, written_snapshot
+from tests.support.generation import chat_snapshot, generation_snapshot, make_decoder, make_generation_evaluation, make_generation_run
+from tests.support.jobs import run_ok
+from tests.support.unchanged import refused
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
@@ -27,12 +25,12 @@ FOUND = {"log_probability": -3.5, "empty": -9.25, "tokens": 7, "unit": "words", 
 
 
 def measured_on(snapshot, project, mia):
-    return Evaluation.objects.get(run=make_written_run(snapshot, mia, make_decoder(project, mia)), split="test")
+    return Evaluation.objects.get(run=make_generation_run(snapshot, mia, make_decoder(project, mia)), split="test")
 
 
 @pytest.fixture
 def measured(project, mia):
-    return measured_on(written_snapshot(project, mia), project, mia)
+    return measured_on(generation_snapshot(project, mia), project, mia)
 
 
 @pytest.fixture
@@ -71,7 +69,7 @@ def address_of(measured, row):
 def test_a_page_shades_the_prompt_and_shows_the_answer_beside_it(measured, engine, client_for, mia, settings):
     row = row_of(measured)
     client, address = client_for(mia), address_of(measured, row)
-    assert "Find the words that speak" in client.get(address).content.decode()
+    assert "Explain this prediction" in client.get(address).content.decode()
 
     client.post(address)
     (job,) = run_ok("training", "evaluation")
@@ -115,16 +113,16 @@ def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_f
         each["content"] for each in row["messages"][:-1]
     ]
     assert [[part.effect for part in turn.parts if part.effect] for turn in page.context["turns"]] == [[], [], [], [4.0, -2.5]]
-    assert "or is an earlier answer, which is not left out" in page.content.decode()
+    assert "or is an earlier response, which isn't left out" in page.content.decode()
 
 
 @pytest.mark.parametrize(
     ("found", "said"),
     [
         ({"unit": "sentences", "size": 0, "taken": 4}, "4 of 4 words left out, sentence by sentence"),
-        ({"unit": "runs", "size": 3, "taken": 4}, "4 of 4 words left out, 3 in a row at a time"),
-        ({"unit": "runs", "size": 3, "taken": 4}, "up to 3 words in a row are left out at once"),
-        ({}, "the model does not read the others"),
+        ({"unit": "runs", "size": 3, "taken": 4}, "4 of 4 words left out, 3 consecutive words at a time"),
+        ({"unit": "runs", "size": 3, "taken": 4}, "up to 3 consecutive words are left out together"),
+        ({}, "they're beyond the model's maximum length"),
     ],
 )
 def test_the_page_says_what_was_left_out_at_once(measured, engine, client_for, mia, monkeypatch, found, said):
@@ -136,30 +134,8 @@ def test_the_page_says_what_was_left_out_at_once(measured, engine, client_for, m
     assert said in client_for(mia).get(address_of(measured, row)).content.decode()
 
 
-def test_no_text_is_kept(measured, engine, mia):
-    row = row_of(measured)
-    actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
-    run_ok("training", "evaluation")
-
-    report = queries.analysis(measured, WORDS, row["id"]).report
-    assert set(report) == {*FOUND, "words"}
-    kept = json.dumps([report["words"], Job.objects.get(kind="evaluation.words_written").args])
-    kept += "".join(map(str, Event.objects.filter(verb__startswith="evaluation.").values_list("canonical", flat=True)))
-    assert not any(word in kept for word in [*row["text"].split(), *row["answer"].split()] if len(word) > 3)
-
-
-def test_each_row_leads_there_for_those_who_read_texts(measured, client_for, mia, aida):
-    for path in ("", "answers/"):
-        engineer, auditor = (client_for(person).get(f"/evaluations/{measured.uuid}/{path}") for person in (mia, aida))
-        lines = list(engineer.context["lines"])
-        assert [line.why for line in lines] == [f"/evaluations/{measured.uuid}/words/?item={line.item}" for line in lines]
-        names = {f'aria-label="words that speak, item {line.item[:8]}…"' for line in lines}
-        assert all(name in engineer.content.decode() for name in names)
-        assert {each.why for each in auditor.context["lines"]} == {""}
-
-
 def test_answers_side_by_side_lead_to_the_words_of_each(measured, client_for, mia, aida):
-    other = make_written_evaluation(measured.run, "test", quality=0.0, seed=5)
+    other = make_generation_evaluation(measured.run, "test", quality=0.0, seed=5)
 
     mine, theirs = (client_for(each).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}") for each in (mia, aida))
 
@@ -167,65 +143,15 @@ def test_answers_side_by_side_lead_to_the_words_of_each(measured, client_for, mi
     for evaluation, why in ((measured, line["first"].why), (other, line["second"].why)):
         assert why == f"/evaluations/{evaluation.uuid}/words/?item={line['first'].item}"
         assert f'href="{why}"' in mine.content.decode()
-    assert "words that speak" not in theirs.content.decode()
+    assert "explain" not in theirs.content.decode()
 
 
-def test_only_those_who_read_samples_may(measured, client_for, lee, otto):
-    address = address_of(measured, row_of(measured))
-
-    for method in ("get", "post"):
-        assert [getattr(client_for(each), method)(address).status_code for each in (lee, otto)] == [403, 404]
-    assert not Job.objects.filter(kind="evaluation.words_written").exists()
-
-
-def test_what_cannot_be_asked_is_refused_in_a_sentence_and_nothing_is_queued(measured, client_for, mia, monkeypatch):
-    row, before, client = row_of(measured), Event.objects.count(), client_for(mia)
-
-    def refused(sentence, name, value):
-        with monkeypatch.context() as patched:
-            patched.setattr(*name, lambda *_: value)
-            with pytest.raises(Refused, match=sentence):
-                actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
-            return client.get(address_of(measured, row)).content.decode()
-
-    page = refused("The model wrote nothing to this prompt", (TextRows, "one"), replace(ROWS.one(measured, row["id"]), answer=" "))
-    assert "The model wrote nothing to this prompt, so no word speaks for its answer." in page
-    assert "Find the words" not in page
-    page = refused("The text of this item is gone", (snapshots, "learned_rows_of"), {})
-    assert row["text"] not in page
-    assert "The text of this item is gone" in page
-    refused("holds no word that could be left out", (snapshots, "learned_rows_of"), {row["id"]: row | {"text": "?!"}})
-    with pytest.raises(Refused, match="holds no answer to that item"):
-        actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item="f" * 64)
-    assert client.get(f"/evaluations/{measured.uuid}/words/?item={'f' * 64}").status_code == 404
-    assert client.get(f"/evaluations/{measured.uuid}/words/").headers["Location"].endswith("/answers/")
-    assert not Job.objects.filter(kind="evaluation.words_written").exists()
-    assert Event.objects.count() == before
-
-
-def test_a_child_that_fails_ends_the_job_with_its_sentence_and_keeps_nothing(measured, client_for, mia, monkeypatch):
-    failed = Result("failed", "base_missing", "The base model is not there.", "Add it again.")
-    monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", lambda *_: failed)
+def test_where_nothing_was_written_no_word_is_looked_for(measured, client_for, mia, monkeypatch):
     row = row_of(measured)
-    actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
+    empty = replace(ROWS.one(measured, row["id"]), answer=" ")
+    monkeypatch.setattr(TextRows, "one", lambda *_: empty)
 
-    run_jobs("evaluation")
+    with refused(match="response to this prompt is empty"):
+        actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
 
-    job = Job.objects.get(kind="evaluation.words_written")
-    assert job.state == "failed"
-    assert "The base model is not there." in client_for(mia).get(address_of(measured, row)).content.decode()
-    assert not Analysis.objects.exists()
-    assert not scratch(job).exists()
-
-
-@pytest.mark.postgres
-def test_programs_ask_for_it_and_read_it(measured, engine, client_for, mia):
-    address, client, row = f"/api/v1/evaluations/{measured.uuid}/words/", client_for(mia), row_of(measured)
-
-    asked = client.post(address, {"item": row["id"]}, content_type="application/json")
-    run_ok("training", "evaluation")
-
-    assert (asked.status_code, asked.json()["kind"]) == (202, "evaluation.words_written")
-    report = client.get(address, {"item": row["id"]}).json()["report"]
-    assert (report["log_probability"], report["unit"]) == (-3.5, "words")
-    assert report["words"][0] == {"turn": 0, "start": 0, "end": len(row["text"].split()[0]), "effect": 4.0}
+    assert "Find the words" not in client_for(mia).get(address_of(measured, row)).content.decode()

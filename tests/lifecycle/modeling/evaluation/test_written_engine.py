@@ -15,50 +15,11 @@ from lifecycle.modeling.evaluation import actions as analysing
 from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation.models import Analysis
 from lifecycle.modeling.training import actions
-from lifecycle.modeling.training.models import Run
+from tests.support.generation import generation_snapshot, make_decoder
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.written import make_decoder, written_snapshot
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 QUICK = {"epochs": 15, "batch_size": 8, "learning_rate": 2e-2, "precision": "fp32", "patience": 0, "max_new_tokens": 12, "threads": 1}
-
-
-def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(project, mia, tmp_path, client_for):
-    snapshot = written_snapshot(project, mia)
-    base = make_decoder(project, mia, tmp_path)
-
-    run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    ended = run_ok("training", "evaluation")
-
-    run.refresh_from_db()
-    assert [job.kind for job in ended] == ["training.train", "evaluation.evaluate"]
-    assert run.state == Run.State.SUCCEEDED
-    assert set(run.metrics) == {"validation_loss", "perplexity"}
-    points = run.points.filter(name="validation_loss").order_by("value", "step")
-    assert points.first().step == run.best_step
-    assert run.metrics["validation_loss"] == pytest.approx(points.first().value, rel=1e-4)
-    assert run.samples.filter(step=run.step).count() == 4
-    test = evaluations.latest_evaluation(run, "test")
-    assert test.report["task"] == "generation"
-    assert set(test.report["baselines"]) == {"prompted_base", "nearest", "frequent"}
-    assert test.report["perplexity"] < test.report["baselines"]["prompted_base"]["perplexity"]
-    assert test.report["with_context"] == sum(bool(row.get("context")) for row in rows_of(snapshot, "test"))
-    assert len(evaluations.rows_of(test)) == snapshot.counts["splits"]["test"]
-
-    client = client_for(mia)
-    page = client.get(f"/runs/{run.uuid}/").content.decode()
-    assert "Sample predictions" in page
-    assert "Perplexity, best" in page
-    for path in ("", "answers/", "answers/?sort=loss&best=1&low=0.1"):
-        answer = client.get(f"/evaluations/{test.uuid}/{path}")
-        assert answer.status_code == 200
-        assert "Base before fine-tuning" in answer.content.decode()
-    (group,) = client.get(f"/api/v1/evaluations/{test.uuid}/groups/?column=fact:file").json()["groups"]
-    assert group["rows"] == test.rows
-    for path in ("threshold/", "items/", "clusters/"):
-        refused = client.get(f"/evaluations/{test.uuid}/{path}")
-        assert 400 <= refused.status_code < 500, path
-        assert "This model writes texts" in refused.content.decode()
 
 
 @pytest.fixture
@@ -66,7 +27,7 @@ def measured(project, mia):
     """How a decoder that has learnt a little answers its test rows."""
     with TemporaryDirectory() as scratch:
         base = make_decoder(project, mia, Path(scratch))
-    run = actions.launch(snapshot=written_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK)
+    run = actions.launch(snapshot=generation_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK)
     run_ok("training", "evaluation")
     return evaluations.latest_evaluation(run, "test")
 

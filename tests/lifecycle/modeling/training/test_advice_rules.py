@@ -53,7 +53,7 @@ def test_whether_to_fine_tune_rests_on_rows_of_the_middle_class_and_of_all(found
 
 
 def test_too_few_rows_say_how_many_are_missing():
-    assert "5 more, spread over the small ones, give each 8" in judge(Answers(), data({"a": 5, "b": 6, "c": 90})).reason
+    assert "5 more, spread over the small ones, would give each 8" in judge(Answers(), data({"a": 5, "b": 6, "c": 90})).reason
 
 
 # ── Base ────────────────────────────────────────────────────────────────────
@@ -86,7 +86,7 @@ def test_the_largest_base_within_the_limits_is_taken_and_says_why():
     base, reason, _ = choose_base(Answers(size_mb=100), LARGE, [tiny, MINI], tokens=16)
 
     assert base == MINI
-    assert reason.reason.startswith("large is 440 MB and your limit 100 MB. This one: 90 MB in fp32, about 5.0 ms")
+    assert reason.reason.startswith("large is 440 MB; your limit is 100 MB. This one: 90 MB in fp32, about 5.0 ms")
 
 
 # ── Strategy ────────────────────────────────────────────────────────────────
@@ -201,7 +201,7 @@ def test_tiny_classes_are_named_the_smallest_first():
     (warning,) = concerns.look(Answers(), data({"big": 900, "seven": 7, "two": 2, "eight": 8}))
 
     assert (warning.code, warning.title, warning.detail) == (
-        "tiny_classes", "2 of 4 classes have fewer than 8 training rows.", "two (2), seven (7).",
+        "tiny_classes", "2 of 4 labels have fewer than 8 training rows.", "two (2), seven (7).",
     )  # fmt: skip
 
 
@@ -238,7 +238,7 @@ def test_sensitive_texts_say_that_nobody_has_looked_for_personal_data():
     (warning,) = concerns.look(Answers(sensitive=True), even(1000))
 
     assert warning.code == "sensitive"
-    assert warning.detail.startswith("Not measured: nothing here has looked for personal data.")
+    assert warning.detail.startswith("Personal data hasn't been scanned for.")
 
 
 @pytest.mark.parametrize(("rows", "told"), [(1960, ["small_test"]), (1964, []), (2000, []), (0, ["no_test"])])
@@ -252,12 +252,12 @@ def test_a_test_split_that_cannot_tell_two_points_is_too_small(rows, told):
 def test_a_small_test_split_says_how_many_rows_are_needed():
     (warning,) = concerns.small_test(even(1000, test=200))
 
-    assert warning.detail.startswith("About 1,963 rows tell a difference of 2 points")
+    assert warning.detail.startswith("Detecting a difference of 2 points needs about 1,963 rows, if two versions disagree on 10 % of them.")
 
 
 def test_texts_that_are_cut_are_told_from_one_in_a_hundred_on():
     assert concerns.cut(LENGTHS, 99) == []
-    assert concerns.cut(LENGTHS, 90)[0].title == "10 of 100 texts are longer than 90 tokens."
+    assert concerns.cut(LENGTHS, 90)[0].title == "10 % of texts are longer than 90 tokens."
 
 
 # ── All of it ───────────────────────────────────────────────────────────────

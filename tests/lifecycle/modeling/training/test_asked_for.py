@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 
 from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.training import launch_page
@@ -107,7 +108,7 @@ def test_what_is_not_there_is_refused_and_nothing_takes_its_place(client_for, mi
 
     assert answer.status_code == 422
     assert answer.context["form"].non_field_errors() == [launch_page.NOT_THERE[name]]
-    assert launch_page.NOT_THERE[name] in answer.content.decode()
+    assert escape(launch_page.NOT_THERE[name]) in answer.content.decode()
     assert (made(), Job.objects.count(), Event.objects.count()) == ([], jobs, events)
 
 
@@ -141,7 +142,7 @@ def test_the_page_says_what_is_not_there_and_shows_the_first(client_for, mia, ol
     context = answer.context
     assert answer.status_code == 200
     assert context["not_there"] == [launch_page.NOT_THERE[name]]
-    assert answer.content.decode().count(f"<p>{launch_page.NOT_THERE[name]}</p>") == 1
+    assert answer.content.decode().count(f"<p>{escape(launch_page.NOT_THERE[name])}</p>") == 1
     assert (context["snapshot"], context["base"], context["strategy"]) == (newer, base, "lora")
 
 
@@ -160,6 +161,6 @@ def test_who_has_nothing_to_train_on_is_told_that_nothing_was_started(client_for
     answer = client_for(ana).post(address, shown[address])
 
     assert answer.status_code == 422
-    assert "No snapshot to train on" in answer.content.decode()
-    assert launch_page.NOT_THERE["snapshot"] in answer.content.decode()
+    assert "No dataset version to train on" in answer.content.decode()
+    assert escape(launch_page.NOT_THERE["snapshot"]) in answer.content.decode()
     assert made() == []

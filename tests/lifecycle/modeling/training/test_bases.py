@@ -16,9 +16,9 @@ from lifecycle.runtime.engine.base import SUPPORTED
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from lifecycle.runtime.refusals import NotReady, Refused
 from registry.ground.ledger.models import Event
+from tests.support.generation import write_decoder
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.training import write_base
-from tests.support.written import write_decoder
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def test_the_page_shows_a_base_whose_files_are_not_there_yet(root, project, mia,
     page = client_for(mia).get("/runs/bases/")
 
     assert page.status_code == 200
-    assert "Being kept" in page.content.decode()
-    assert "not known yet" in page.content.decode()
+    assert "Importing" in page.content.decode()
+    assert "pending" in page.content.decode()
 
 
 def test_asking_twice_is_one_base_and_one_job(root, project, mia):
@@ -83,7 +83,7 @@ def test_a_pickle_beside_the_weights_is_refused_by_name(root, project, mia):
     folder = write_base(root / "tiny")
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04K\x01.")
 
-    with pytest.raises(Refused, match=r"pytorch_model\.bin is not accepted"):
+    with pytest.raises(Refused, match=r"pytorch_model\.bin isn't accepted"):
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert not BaseModel.objects.exists()
@@ -103,16 +103,20 @@ def test_a_model_that_brings_code_is_refused(root, project, mia):
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("config.json", '{"model_type": "bert", "hidden_size": "big"}', "its config.json says 'big' where hidden_size is a whole number"),
+        ("config.json", '{"model_type": "bert", "hidden_size": "big"}', "hidden_size in config.json must be a whole number, got 'big'"),
         (
             "config.json",
             '{"model_type": "bert", "max_position_embeddings": -1}',
-            "says '-1' where max_position_embeddings is a whole number",
+            "max_position_embeddings in config.json must be a whole number, got '-1'",
         ),
-        ("config.json", '{"model_type": "bert", "num_hidden_layers": NaN}', "says 'nan' where num_hidden_layers is a whole number"),
-        ("config.json", "[1]", "its config.json holds no JSON object"),
-        ("tokenizer_config.json", "{", "tokenizer_config.json is not JSON"),
-        ("tokenizer_config.json", "5", "its tokenizer_config.json holds no JSON object"),
+        (
+            "config.json",
+            '{"model_type": "bert", "num_hidden_layers": NaN}',
+            "num_hidden_layers in config.json must be a whole number, got 'nan'",
+        ),
+        ("config.json", "[1]", "config.json isn't a JSON object"),
+        ("tokenizer_config.json", "{", "tokenizer_config.json isn't valid JSON"),
+        ("tokenizer_config.json", "5", "tokenizer_config.json isn't a JSON object"),
     ],
 )
 def test_a_folder_whose_configuration_says_nonsense_is_refused_with_what_is_wrong(root, project, mia, name, text, told):
@@ -157,7 +161,7 @@ def test_a_decoder_whose_answers_would_never_end_is_refused_before_any_run(root,
     with pytest.raises(Refused, match="its tokenizer has no end-of-text token, so generation would never stop") as refused:
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
-    assert refused.value.next_step.startswith("Name its eos_token in tokenizer_config.json")
+    assert refused.value.next_step.startswith("Set eos_token in tokenizer_config.json, or choose an instruction-tuned decoder.")
     assert not BaseModel.objects.exists()
     (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": {"content": "</s>"}}))
     assert actions.add_folder_base(project=project, actor=mia, path=str(folder)).name == "decoder"

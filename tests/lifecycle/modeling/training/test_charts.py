@@ -41,18 +41,18 @@ def test_a_loss_of_nothing_which_a_logarithmic_axis_has_not_is_noted_at_its_foot
 @pytest.mark.parametrize(
     ("validation", "kept", "overfit", "live", "told"),
     [
-        (VALIDATION, 20, 20, False, "Validation loss rises since step 20 while training loss still falls."),
+        (VALIDATION, 20, 20, False, "Validation loss has been rising since step 20 while training loss is still falling."),
         (VALIDATION, None, None, True, "Validation loss is lowest, 1.000, at step 20."),
         (VALIDATION, 20, None, True, "Step 20 is the best so far (macro-F1); validation loss 1.000."),
-        (VALIDATION, 20, None, False, "Step 20 is kept (best macro-F1); validation loss 1.000."),
+        (VALIDATION, 20, None, False, "Step 20 selected (best macro-F1); validation loss 1.000."),
         (
             VALIDATION,
             30,
             None,
             False,
-            "Step 30 is kept (best macro-F1); validation loss 1.200, lowest 1.000 at step 20.",
+            "Step 30 selected (best macro-F1); validation loss 1.200, lowest 1.000 at step 20.",
         ),
-        ([], None, None, True, "No validation yet. The first point comes with the first evaluation."),
+        ([], None, None, True, "No validation yet. The first point appears after the first evaluation."),
     ],
 )
 def test_the_caption_names_the_score_that_a_step_is_kept_for(validation, kept, overfit, live, told):

@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Label
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import Label
+from datasets_app.schemas.rules import LabelSpec
 from lifecycle.modeling.training import actions, suggesting
 from lifecycle.modeling.training.models import Run, Sweep
 from lifecycle.runtime.refusals import Refused
@@ -16,7 +16,7 @@ from monitoring.retraining.actions.training import recipe_of
 from tests.support.changing import change
 from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze
-from tests.support.training import labelled_dataset, make_base, make_run, make_snapshot, several_snapshot
+from tests.support.training import labeled_dataset, make_base, make_run, make_snapshot, multi_label_snapshot
 
 WANTED = {"operating_class": "card", "operating_point": "recall", "operating_target": 0.95}
 SPACE = {"epochs": {"choices": [2, 3]}}
@@ -58,7 +58,7 @@ def test_the_form_offers_the_classes_and_a_run_keeps_what_is_asked_for(form, sho
     assert form.fields["operating_class"].choices == [("", "None"), ("card", "card"), ("login", "login"), ("refund", "refund")]
     assert {name: run.spec[name] for name in WANTED} == WANTED
     page = client.get(f"/runs/{run.uuid}/").content.decode()
-    assert "for card, recall of 0.95 or more; chosen when it has trained" in page
+    assert "for card, recall of at least 0.95; chosen after training" in page
 
 
 def test_the_form_as_it_is_shown_asks_for_no_threshold(shown, mia, client_for):
@@ -72,13 +72,13 @@ def test_the_form_as_it_is_shown_asks_for_no_threshold(shown, mia, client_for):
 
 
 def test_where_a_text_may_have_several_classes_it_is_neither_offered_nor_taken(project, mia, client_for):
-    snapshot, base = several_snapshot(project, mia), make_base(project, mia)
+    snapshot, base = multi_label_snapshot(project, mia), make_base(project, mia)
 
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options=WANTED)
 
     assert "operating_class" not in client_for(mia).get("/runs/launch/").context["form"].fields
-    assert refused.value.fields == {"operating_class": ["Must be empty for multi_label: it is for answers of one class a text."]}
+    assert refused.value.fields == {"operating_class": ["Must be empty for multi_label: it applies to single-label classification only."]}
     assert not Run.objects.exists()
 
 
@@ -86,8 +86,8 @@ def test_where_a_text_may_have_several_classes_it_is_neither_offered_nor_taken(p
     ("options", "field", "message"),
     [
         ({"operating_class": "spam"}, "operating_class", 'Must be empty or one of card, login, refund, got "spam".'),
-        ({"operating_class": ""}, "operating_class", "Must name the class that is to have a recall of 0.95: one of card, login, refund."),
-        ({"operating_point": "f1"}, "operating_point", 'Must be precision or recall where "card" is to have a threshold.'),
+        ({"operating_class": ""}, "operating_class", "Must be the label with the target recall of 0.95: one of card, login, refund."),
+        ({"operating_point": "f1"}, "operating_point", 'Must be precision or recall if "card" has a threshold.'),
         ({"operating_target": 0}, "operating_target", "Must be from 0.01 to 1, got 0."),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_class_with_few_validation_rows_is_refused_before_anything_waits(proje
         actions.start_sweep(snapshot=few, base=base, strategy="lora", actor=mia, space=SPACE, trials=2, options=WANTED)
 
     assert rows < 20
-    assert run.value.message == f"card is on {rows} validation rows of {few}; to choose its threshold takes 20."
+    assert run.value.message == f"card has {rows} validation rows in {few}; choosing its threshold needs 20."
     assert list(run.value.fields) == list(sweep.value.fields) == ["operating_class"]
     assert not Run.objects.exists()
     assert not Sweep.objects.exists()
@@ -135,8 +135,8 @@ def test_a_run_that_has_trained_tells_its_threshold_and_what_validation_gave(run
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
     assert chosen["is_met"]
-    assert f"card is the answer from {chosen['threshold']:.3f} on, else the likeliest other class." in page
-    assert f"{chosen['validation']['value']:.3f} there ({chosen['validation']['hits']} of {chosen['validation']['of']} rows" in page
+    assert f"card is predicted from {chosen['threshold']:.3f}; below it, the most likely other label." in page
+    assert f"{chosen['validation']['value']:.3f} on validation ({chosen['validation']['hits']} of {chosen['validation']['of']} rows" in page
 
 
 # ── The class in other data ─────────────────────────────────────────────────
@@ -144,7 +144,7 @@ def later(snapshot, mia, **names):
     """The dataset's next snapshot, in which classes have these names; an empty one is retired into none."""
     known = dict(Label.objects.filter(schema=snapshot.schema).values_list("name", "stable_id"))
     specs = [LabelSpec(names.get(name, name), stable_id=known[name]) for name in ("card", "refund", "login")]
-    labeling.publish_schema(dataset_id=snapshot.dataset.uuid, actor=mia, labels=specs)
+    publish_schema(dataset_id=snapshot.dataset.uuid, actor=mia, labels=specs)
     return freeze(snapshot.dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
 
 
@@ -184,13 +184,13 @@ def test_where_too_few_rows_of_the_class_are_left_a_retraining_asks_for_no_thres
     assert few.dataset == snapshot.dataset
     assert 0 < few.counts["labels"]["card"]["validation"] < 20
     assert (again.spec["operating_class"], again.spec["operating_point"]) == ("", "f1")
-    with pytest.raises(Refused, match="to choose its threshold takes 20"):
+    with pytest.raises(Refused, match="choosing its threshold needs"):
         actions.launch(snapshot=few, base=run.base, strategy=run.strategy, actor=mia, options=options | WANTED)
 
 
 def test_in_data_without_the_class_the_likeliest_class_answers_again(run, project, mia, snapshot):
     texts = {"bill": ["the bill is wrong", "a bill late"], "other": ["hello there", "good day"]}
-    other = freeze(labelled_dataset(project, mia, texts=texts, name="Other"), mia, shares={"train": 60, "validation": 20, "test": 20})
+    other = freeze(labeled_dataset(project, mia, texts=texts, name="Other"), mia, shares={"train": 60, "validation": 20, "test": 20})
 
     assert suggesting.followed(run.spec, snapshot, other) == {"operating_class": "", "operating_point": "f1"}
     assert suggesting.followed(run.spec | {"operating_class": ""}, snapshot, other) == {}

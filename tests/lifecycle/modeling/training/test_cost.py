@@ -29,8 +29,8 @@ def test_a_run_page_tells_its_cost_by_stage(run, client_for, mia, settings):
     cost = client_for(mia).get(f"/runs/{run.uuid}/").context["cost"]
 
     assert [(label, text.replace("\N{NO-BREAK SPACE}", " ")) for label, text in cost] == [
-        ("Preparing", "2 s, 2 s of cores"), ("Training", "10 s, 20 s of cores"), ("Core time", "22 s"), ("Peak memory", "315 MB"),
-        ("Price", "under 0.01 EUR"), ("Energy", "Not measured: the engine reads no meter"),
+        ("Preparation", "2 s, 2 s core time"), ("Training", "10 s, 20 s core time"), ("Core time", "22 s"), ("Peak memory", "315 MB"),
+        ("Price", "under 0.01 EUR"), ("Energy", "Not measured: no power meter"),
     ]  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def test_without_a_price_the_cost_is_not_measured(run, client_for, mia, settings
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
-    assert "Not measured: no price of a core-hour is set (PRICE_PER_CORE_HOUR)" in page
+    assert "Not measured: PRICE_PER_CORE_HOUR isn&#x27;t set" in page
     assert client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"]["price"] is None
 
 
@@ -82,7 +82,7 @@ def test_a_million_answers_are_projected_for_each_graph_from_what_validation_too
     }
     assert list(shown)[-3:] == ["Cost per 1 M predictions, fp32", "Cost per 1 M predictions, int8", "Energy"]
     assert shown["Cost per 1 M predictions, fp32"].replace("\N{NO-BREAK SPACE}", " ") == (
-        "2 h 13 min of cores, projected from 500 validation texts; 0.80 EUR"
+        "2 h 13 min core time, projected from 500 validation texts; 0.80 EUR"
     )
 
 
@@ -94,11 +94,11 @@ def test_of_a_run_on_a_gpu_the_page_names_it_its_memory_and_that_its_hours_are_n
     context = client_for(mia).get(f"/runs/{run.uuid}/").context
 
     cost = {label: text.replace("\N{NO-BREAK SPACE}", " ") for label, text in context["cost"]}
-    assert (cost["Peak memory, GPU"], cost["Price"]) == ("2.1 GB", "under 0.01 EUR; the GPU is not in it")
+    assert (cost["Peak memory, GPU"], cost["Price"]) == ("2.1 GB", "under 0.01 EUR; GPU not included")
     assert {each["label"]: each["text"] for each in context["provenance"]}["Device"] == "Made-up 80GB, CUDA 12.8"
 
 
-@pytest.mark.parametrize(("asked", "told"), [("auto", "whichever is free first"), ("cuda", "a GPU"), ("cpu", "CPU")])
+@pytest.mark.parametrize(("asked", "told"), [("auto", "first available"), ("cuda", "a GPU"), ("cpu", "CPU")])
 def test_a_run_that_waits_tells_what_it_asks_for(snapshot, base, mia, client_for, asked, told):
     run = make_run(snapshot, mia, base=base, succeeded=False, device=asked)
 

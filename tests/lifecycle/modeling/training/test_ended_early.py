@@ -12,7 +12,7 @@ from tests.support.training import finish_run
 
 BROKE = {
     "code": "nan_loss",
-    "message": "The loss was no longer a number at step 43. The weights of step 40, the best before it, are kept.",
+    "message": "The loss became NaN at step 43. The weights of step 40, the best earlier step, are used.",
     "next_step": "Lower both learning rates.",
 }
 

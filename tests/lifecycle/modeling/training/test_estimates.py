@@ -22,7 +22,7 @@ from registry.ground.ledger.models import Event
 from tests.support.estimates import MEASURED, measured, succeeded
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep
-from tests.support.training import finish_run, make_base, several_snapshot
+from tests.support.training import finish_run, make_base, multi_label_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -138,7 +138,10 @@ def test_what_was_measured_is_kept_with_the_whole_run_scaled_from_it(tried, chil
 @pytest.mark.parametrize(
     ("code", "next_step"),
     [
-        ("out_of_memory", "Choose a smaller batch, shorter texts or a strategy in which fewer weights learn, and try again."),
+        (
+            "out_of_memory",
+            "Choose a smaller batch size, a lower max sequence length, or a strategy with fewer trainable parameters, and try again.",
+        ),
         ("one_class", "Label more."),
     ],
 )
@@ -195,7 +198,7 @@ def test_a_sample_of_sets_has_each_class_and_its_absence():
 
 
 def test_several_classes_a_text_are_laid_out_too(project, mia, child):
-    snapshot = several_snapshot(project, mia)
+    snapshot = multi_label_snapshot(project, mia)
     actions.estimate(snapshot=snapshot, base=make_base(project, mia), strategy="head", actor=mia)
     rows = []
     child(succeeded(), look=lambda folder: rows.extend(map(json.loads, (folder / "train.jsonl").read_text().splitlines())))
@@ -226,7 +229,7 @@ def test_a_setting_out_of_range_is_said_at_its_field_and_nothing_is_tried(client
     answer = client_for(mia).post("/runs/estimates/", shown | {"epochs": "0"}, **HTMX)
 
     assert answer.status_code == 422
-    assert b"The ten steps were not tried." in answer.content
+    assert b"The dry run wasn&#x27;t started." in answer.content
     assert b'formaction="/runs/estimates/"' in answer.content
     assert nothing_happened()
 
@@ -256,7 +259,7 @@ def test_the_page_tells_what_the_whole_run_takes_and_starts_just_that(client_for
     client.post("/runs/launch/", values | chosen)
 
     strip = {each.label: (each.value, each.sub) for each in answer.context["figures"]}
-    assert strip["A step"] == ("200\N{NO-BREAK SPACE}ms", "9 steps, 3 evaluations")
+    assert strip["Time per step"] == ("200\N{NO-BREAK SPACE}ms", "9 steps, 3 evaluations")
     assert strip["Price"][0] == f"{tried.figures['cpu_seconds'] / 3600 * 800:.2f} EUR"
     assert sum(part["share"] for part in answer.context["parts"]) == pytest.approx(1)
     assert 'hx-trigger="every 2s"' not in answer.content.decode()
@@ -269,7 +272,7 @@ def test_without_a_price_it_is_not_measured(client_for, mia, tried, settings):
 
     strip = {each.label: (each.value, each.sub) for each in client_for(mia).get(f"/runs/estimates/{tried.uuid}/").context["figures"]}
 
-    assert strip["Price"] == (None, "no price of a core-hour is set (PRICE_PER_CORE_HOUR)")
+    assert strip["Price"] == (None, "PRICE_PER_CORE_HOUR isn't set")
 
 
 def test_a_failure_stands_on_the_page_with_what_to_do(client_for, mia, tried):
@@ -278,8 +281,8 @@ def test_a_failure_stands_on_the_page_with_what_to_do(client_for, mia, tried):
     page = client_for(mia).get(f"/runs/estimates/{tried.uuid}/").content.decode()
 
     assert "The machine ran out of memory." in page
-    assert "Change the settings" in page
-    assert "Start this run" not in page
+    assert "Change settings" in page
+    assert "Start run" not in page
 
 
 def test_memory_that_ran_short_and_patience_are_said(tried):
@@ -288,8 +291,8 @@ def test_memory_that_ran_short_and_patience_are_said(tried):
 
     said = " ".join(estimate_page.notes(tried))
 
-    assert "4 of a batch's 16 rows pass at a time" in said
-    assert "with patience the run may end before its last step" in said
+    assert "4 of the batch's 16 rows are processed at a time" in said
+    assert "early stopping may end the run sooner." in said
 
 
 def test_what_was_expected_stands_beside_the_run(client_for, mia, tried, snapshot, base):
@@ -345,7 +348,7 @@ def test_one_person_has_three_open_at_a_time_and_another_one_has_as_many(snapsho
     open_ones = [actions.estimate(**asked, actor=mia, options={"epochs": epochs}) for epochs in (1, 2, 3)]
     before = (Estimate.objects.count(), Job.objects.count(), Event.objects.count())
 
-    with pytest.raises(Conflict, match="3 of the ten steps that you asked for in this project still wait or run"):
+    with pytest.raises(Conflict, match="You already have 3 dry runs"):
         actions.estimate(**asked, actor=mia, options={"epochs": 4})
 
     assert (Estimate.objects.count(), Job.objects.count(), Event.objects.count()) == before == (3, before[1], before[2])
@@ -363,5 +366,7 @@ def test_ten_steps_that_would_take_too_many_rows_are_refused_at_the_batch_size(s
         actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"batch_size": 4})
 
     rows = min(snapshot.counts["splits"]["train"], 40)
-    assert refusal.value.fields == {"batch_size": [f"Ten steps of such batches take {rows} rows, and this is for up to 30."]}
+    assert refusal.value.fields == {
+        "batch_size": [f"Ten steps with this batch size need {rows} rows; the limit is 30. Choose a smaller batch size."]
+    }
     assert nothing_happened()

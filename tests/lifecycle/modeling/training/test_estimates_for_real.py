@@ -8,11 +8,11 @@ import pytest
 from django.conf import settings
 
 from lifecycle.modeling.training import actions, estimate_page
+from tests.support.generation import generation_snapshot, make_decoder
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.marks import marked_snapshot
+from tests.support.spans import spans_snapshot
 from tests.support.tiny_models import make_tiny_base
 from tests.support.training import make_base, make_snapshot
-from tests.support.written import make_decoder, written_snapshot
 
 pytestmark = pytest.mark.engine
 
@@ -43,8 +43,8 @@ def test_ten_steps_are_measured_where_parts_are_marked_and_where_texts_are_writt
     options = {"epochs": 1, "batch_size": 2, "precision": "fp32", "patience": 0}
     encoder = make_base(project, mia, folder=make_tiny_base(tmp_path / "tiny"))
     kinds = [
-        (marked_snapshot(project, mia), encoder, "lora"),
-        (written_snapshot(project, mia), make_decoder(project, mia, tmp_path), "prefix"),
+        (spans_snapshot(project, mia), encoder, "lora"),
+        (generation_snapshot(project, mia), make_decoder(project, mia, tmp_path), "prefix"),
     ]
     tried = [actions.estimate(snapshot=snapshot, base=base, strategy=name, actor=mia, options=options) for snapshot, base, name in kinds]
 
@@ -58,4 +58,4 @@ def test_ten_steps_are_measured_where_parts_are_marked_and_where_texts_are_writt
     assert marked.profile["sampling_seconds"] == 0
     assert 0 < written.profile["sampling_seconds"] <= written.profile["evaluation_seconds"] + 0.002  # told in milliseconds
     labels = [each["label"] for each in estimate_page.detail(mia, written.uuid)["parts"]]
-    assert "The artifact, and its loss on validation" in labels
+    assert "Saving the artifact and measuring its validation loss" in labels

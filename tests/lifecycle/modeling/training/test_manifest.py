@@ -82,9 +82,12 @@ def test_the_yaml_says_the_same_and_what_is_not_known():
 
     assert yaml.safe_load(measured) == job()
     assert "&id" not in measured
-    assert "# Memory: a quarter more than the 412 MiB that were measured at most.\n" in measured
-    assert "# Memory: not measured yet, so none is asked for." in unknown
-    assert all("# Not measured: how long it takes on your cluster" in text for text in (measured, unknown))
+    assert "# Memory: 25 % more than the measured peak of 412 MiB.\n" in measured
+    assert "# Memory: not measured yet, so no request is set." in unknown
+    assert all(
+        ("# Not measured: training time on your cluster, and whether its processors give bit-identical weights.") in text
+        for text in (measured, unknown)
+    )
 
 
 def test_it_is_downloaded_from_the_page_and_read_over_the_api(client_for, run, mia):
@@ -105,10 +108,10 @@ def test_without_an_image_the_page_says_so_and_nothing_is_made(client_for, run, 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     answer = client_for(mia).get(f"/api/v1/runs/{run.uuid}/manifest/")
 
-    assert "Not available: no image is set (TRAINING_IMAGE)." in page
+    assert "Not available: TRAINING_IMAGE isn't set." in page
     assert "/manifest/" not in page
     assert answer.status_code == 409
-    assert answer.json()["message"].startswith("No image is set for training on a cluster.")
+    assert answer.json()["message"].startswith("Training on a cluster isn't configured.")
 
 
 def test_a_run_that_has_succeeded_has_nothing_left_to_train(client_for, finished, mia):
@@ -127,7 +130,7 @@ def test_the_most_memory_is_the_results_or_the_points_or_that_of_the_run_it_repe
 
 @pytest.mark.postgres
 def test_a_run_that_waits_for_a_worker_is_not_laid_out_and_a_paused_one_is(run, mia):
-    with pytest.raises(CommandError, match=r"Run 1 is queued: pause it first"):
+    with pytest.raises(CommandError, match=r"Run 1 is queued"):
         call_command("lay_out_run", str(run.uuid))
     assert not (conf.DATA_DIR / "runs" / str(run.uuid)).exists()
     actions.pause(run_id=run.uuid, actor=mia)

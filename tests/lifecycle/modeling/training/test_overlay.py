@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lifecycle.modeling.training import charts, overlay_page
-from tests.support.marks import marked_snapshot
+from tests.support.generation import generation_snapshot, make_decoder, make_generation_run
+from tests.support.spans import spans_snapshot
 from tests.support.training import make_run, repeated
-from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -57,8 +57,8 @@ def test_results_say_not_measured_where_a_run_has_none(client_for, mia, runs, wa
 
 
 def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project, runs):
-    written = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia), splits=())
-    marked = make_run(marked_snapshot(project, mia), mia, splits=())
+    written = make_generation_run(generation_snapshot(project, mia), mia, make_decoder(project, mia), splits=())
+    marked = make_run(spans_snapshot(project, mia), mia, splits=())
     client = client_for(mia)
 
     def scores(*some):
@@ -94,7 +94,7 @@ def test_what_cannot_be_seen_or_is_no_run_is_left_out(client_for, mia, otto, run
     assert mine.context["metric"] == "validation_loss"
     assert theirs.context["runs"] == []
     assert theirs.context["others"] == []
-    assert "No run chosen" in theirs.content.decode()
+    assert "No runs selected" in theirs.content.decode()
 
 
 def test_six_runs_are_the_most_and_all_are_read_in_as_many_statements_as_two(client_for, mia, runs):
@@ -115,7 +115,7 @@ def test_six_runs_are_the_most_and_all_are_read_in_as_many_statements_as_two(cli
 
 
 def test_a_chart_without_values_says_so():
-    assert charts.overlay("Accuracy", [("Run 1", [])]).told == "No values yet. They come with the first steps of these runs."
+    assert charts.overlay("Accuracy", [("Run 1", [])]).told == "No values yet. They appear with the first steps of these runs."
 
 
 def test_losses_have_a_logarithmic_axis_and_the_lowest_is_told():

@@ -39,7 +39,7 @@ def test_a_waiting_run_polls_and_can_be_stopped_but_not_registered(client_for, w
 
     assert "Waiting for a worker" in page
     assert 'hx-trigger="every 2s"' in page
-    assert "Available when the run has succeeded" in page
+    assert "Available after the run succeeds" in page
     assert part.status_code == 200
     assert b'<section id="findings"' in part.content
     assert b"<html" not in part.content
@@ -138,8 +138,8 @@ def form_data(snapshot, base, **changes):
 def test_the_form_gives_a_reason_for_each_setting_and_the_size_of_each_strategy(client_for, base, mia):
     page = client_for(mia).get("/runs/launch/").content.decode()
 
-    assert "Adapters start at zero and take about ten times the rate of full fine-tuning." in page
-    assert "Weights that learn" in page
+    assert "Adapters start at zero and need about ten times the learning rate of full fine-tuning." in page
+    assert "Trainable parameters" in page
     assert page.count('type="radio" name="strategy"') == 6
 
 
@@ -180,7 +180,7 @@ def test_a_run_page_tells_what_of_the_base_stays(client_for, snapshot, base, mia
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
-    assert "r=8, alpha 16, dropout 0.1, DoRA, lowest 1 layers frozen and run once" in page
+    assert "r=8, alpha 16, dropout 0.1, DoRA, lowest 1 layers frozen, cached" in page
     assert "head 0.01, cosine, batch 16 × 2" in page
 
 
@@ -204,7 +204,7 @@ def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_i
 
     form = back.context["form"]
     assert back.status_code == 422
-    assert form.non_field_errors() == ["This form has already started Run 1 with other settings. Open the form anew, or send another key."]
+    assert form.non_field_errors() == ["This form already started Run 1 with other settings. Reload the form, or send another key."]
     assert form["key"].value() != str(data["key"])
     assert f'name="key" value="{form["key"].value()}"' in back.content.decode()
     assert (form["learning_rate"].value(), Run.objects.count()) == ("0.001", 1)
@@ -224,7 +224,7 @@ def test_a_value_out_of_range_stands_at_its_field_and_starts_nothing(client_for,
 def test_an_analyst_sees_no_snapshot_to_train_on(client_for, snapshot, base, ana):
     answer = client_for(ana).post("/runs/launch/", form_data(snapshot, base))
 
-    assert "No snapshot to train on" in answer.content.decode()
+    assert "No dataset version to train on" in answer.content.decode()
     assert Run.objects.count() == 0
 
 
@@ -244,6 +244,6 @@ def test_a_hub_model_is_refused_with_a_sentence_while_offline(client_for, projec
     answer = client_for(mia).post(f"/runs/bases/{project.uuid}/hub/", {"hub_id": "owner/name", "revision": "a" * 40})
 
     assert answer.status_code == 422
-    assert "This installation is offline (HF_HUB_OFFLINE)" in answer.content.decode()
+    assert ("This installation is offline (HF_HUB_OFFLINE), so models can&#x27;t be downloaded") in answer.content.decode()
     assert BaseModel.objects.count() == 0
     assert run_jobs() == []

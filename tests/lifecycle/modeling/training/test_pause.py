@@ -61,7 +61,7 @@ def test_a_run_is_not_resumed_before_its_job_has_left_since_that_would_stop_it_a
     def during():
         actions.pause(run_id=run.uuid, actor=mia)
         actions.stopped(run.uuid)
-        with pytest.raises(NotReady, match="is just leaving its worker") as refused:
+        with pytest.raises(NotReady, match="is still stopping on its worker") as refused:
             actions.resume(run_id=run.uuid, actor=mia)
         said.append(refused.value.next_step)
 

@@ -23,7 +23,7 @@ from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.trail import behind_its_back
 
-SAID = "Given up at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that evaluation."
+SAID = "Pruned at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that evaluation."
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_a_button_without_its_key_starts_nothing(first, client_for, mia):
 def test_only_a_run_that_has_succeeded_is_run_again(waiting, mia):
     run = waiting
 
-    with pytest.raises(Conflict, match=r"Run 1 has left no weights to compare with\."):
+    with pytest.raises(Conflict, match=r"Run 1 has no weights to compare with\."):
         actions.reproduce(run_id=run.uuid, actor=mia)
 
     assert Run.objects.count() == 1
@@ -82,7 +82,7 @@ def test_equal_weights_are_said_to_be_equal(first, client_for, mia):
     assert queries.repeat_of(again) == Repeat((), ())
     for run in (first, again):
         page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
-        assert "The same weights, bit for bit." in page
+        assert "Bit-identical weights." in page
     assert client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()["repeat"] == {"is_same": True, "differing": [], "changed": []}
 
 
@@ -93,7 +93,7 @@ def test_other_weights_are_named_with_what_was_not_as_the_first_time(first, clie
 
     assert queries.repeat_of(other) == Repeat(("head.safetensors",), ("cpu", "threads"))
     page = client_for(mia).get(f"/runs/{other.uuid}/").content.decode()
-    assert "Other weights in head.safetensors. Not as the first time: the processor, threads." in page
+    assert "Weights differ in head.safetensors. Changed since the first run: the processor, threads." in page
 
 
 @pytest.mark.postgres
@@ -110,7 +110,7 @@ def test_a_repeat_that_goes_on_is_not_compared_yet(first, client_for, mia):
     told = client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()
 
     assert (told["reproduces"], told["repeat"]) == (str(first.uuid), None)
-    assert "Queued: its weights are compared when it has succeeded." in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
+    assert "Queued: weights are compared after it succeeds." in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
 
 
 @pytest.mark.postgres

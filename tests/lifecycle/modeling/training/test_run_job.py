@@ -110,7 +110,7 @@ def test_a_run_waits_for_the_process_of_a_lost_worker_and_takes_what_it_left(run
     runner.execute(jobs.claim("training"), beating=False)
 
     run.refresh_from_db()
-    assert waited == ["Waiting for the process of a lost worker to leave"] * 3
+    assert waited == ["Waiting for a lost worker's process to exit"] * 3
     assert run.state == Run.State.SUCCEEDED
     assert not (folder / "train.jsonl").exists()
 

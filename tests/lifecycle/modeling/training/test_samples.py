@@ -53,7 +53,7 @@ def test_the_page_tells_the_newest_answers_beside_those_before(run, rows, mia, c
     assert [line.has_changed for line in found["lines"]] == [label != "card" for label in truth]
     assert [line.before for line in found["lines"]] == [["card"]] * 3
     assert 'id="samples"' in part
-    assert "3 of 3 are right." in part
+    assert "3 of 3 correct." in part
     assert rows[0].item.text in part
 
 
@@ -66,7 +66,7 @@ def test_a_step_that_is_made_again_replaces_what_it_said(run, rows):
 
 def test_a_run_without_an_evaluation_says_when_they_appear(run, mia, client_for):
     assert sample_page.samples(mia, run) is None
-    assert "They appear with the first evaluation." in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    assert "Sample predictions appear after the first evaluation." in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
 
 def test_texts_are_for_those_who_may_read_them(run, rows, lee, client_for):

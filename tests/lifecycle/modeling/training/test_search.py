@@ -44,21 +44,21 @@ def test_a_space_is_read_in_one_order_with_rates_on_a_log_scale():
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("patience", {"choices": [1, 2]}, "patience is the same in all trials"),
-        ("rank", 8, "Give low and high, or choices."),
-        ("rank", {"low": 2}, "Give low and high (and log, if you like), or choices alone."),
-        ("rank", {"low": 2, "high": 4, "choices": [2]}, "Give low and high (and log, if you like), or choices alone."),
+        ("patience", {"choices": [1, 2]}, "patience can't be searched."),
+        ("rank", 8, "Enter low and high, or choices."),
+        ("rank", {"low": 2}, "Enter low and high (optionally log), or choices only."),
+        ("rank", {"low": 2, "high": 4, "choices": [2]}, "Enter low and high (optionally log), or choices only."),
         ("rank", {"low": True, "high": 4}, "low and high must be numbers, log true or false."),
         ("dropout", {"low": 0.0, "high": math.inf}, "low and high must be numbers, log true or false."),
         ("dropout", {"low": 0.0, "high": 0.2, "log": "yes"}, "low and high must be numbers, log true or false."),
-        ("pooling", {"low": 1, "high": 2}, "It has no range: give choices."),
-        ("rank", {"choices": [8]}, "Give from 2 to 20 values."),
-        ("rank", {"choices": "8, 16"}, "Give from 2 to 20 values."),
-        ("rank", {"choices": [8, 8]}, "Each value stands once."),
-        ("rank", {"choices": [8, 16.5]}, "16.5 is no value of it."),
-        ("rank", {"choices": [8, True]}, "True is no value of it."),
-        ("dora", {"choices": [0, 1]}, "0 is no value of it."),
-        ("dropout", {"choices": [0.1, math.nan]}, "nan is no value of it."),
+        ("pooling", {"low": 1, "high": 2}, "It has no range."),
+        ("rank", {"choices": [8]}, "Enter 2 to 20 values."),
+        ("rank", {"choices": "8, 16"}, "Enter 2 to 20 values."),
+        ("rank", {"choices": [8, 8]}, "Enter each value once."),
+        ("rank", {"choices": [8, 16.5]}, "16.5 isn't a valid value."),
+        ("rank", {"choices": [8, True]}, "True isn't a valid value."),
+        ("dora", {"choices": [0, 1]}, "0 isn't a valid value."),
+        ("dropout", {"choices": [0.1, math.nan]}, "nan isn't a valid value."),
     ],
 )
 def test_what_cannot_be_searched_is_said_by_its_setting(name, given, said):
@@ -89,9 +89,9 @@ def test_people_write_one_value_a_range_or_several_values(name, text, expected):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("rank", "2.5", "“2.5” is not a whole number. Write one value, a range such as 1 to 4, or several such as 1, 2, 4."),
-        ("dropout", "0.1 to some", "“some” is not a number. Write one value, a range such as 1 to 4, or several such as 1, 2, 4."),
-        ("dora", "maybe", "Write on, off, or both: on, off."),
+        ("rank", "2.5", "“2.5” isn't a whole number. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4."),
+        ("dropout", "0.1 to some", "“some” isn't a number. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4."),
+        ("dora", "maybe", "Enter on, off, or both: on, off."),
     ],
 )
 def test_what_is_no_value_is_said_with_what_to_write(name, text, said):

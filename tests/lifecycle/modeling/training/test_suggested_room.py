@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 def test_no_more_room_is_suggested_than_the_base_reads(snapshot, base, mia):
     choice = suggesting.suggestion(snapshot, base, "lora").choices["max_tokens"]
 
-    assert (choice.value, choice.reason) == (base.facts["max_tokens"], f"{base.name} reads no more than this.") == (64, choice.reason)
+    assert (choice.value, choice.reason) == (base.facts["max_tokens"], f"{base.name} accepts no more than this.") == (64, choice.reason)
     assert suggesting.suggestion(snapshot, None, "lora").choices["max_tokens"].value == 128
     assert actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia).spec["max_tokens"] == 64
 

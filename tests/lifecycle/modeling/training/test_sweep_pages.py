@@ -23,7 +23,7 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 @pytest.fixture
 def going(snapshot, base, mia) -> Sweep:
-    """Sweep 1, of which four of nine trials have ended."""
+    """Sweep 1, of which four of nine trials finished."""
     return run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned", 0.9, "failed")
 
 
@@ -78,7 +78,7 @@ def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_i
 
     form = back.context["form"]
     assert back.status_code == 422
-    assert "This form has already started Sweep 1 with other settings." in form.non_field_errors()[0]
+    assert "This form already started Sweep 1 with other settings." in form.non_field_errors()[0]
     assert Sweep.objects.count() == 1
     client.post("/runs/sweeps/new/", shown | {"trials": 7, "key": form["key"].value()})
     assert list(Sweep.objects.order_by("id").values_list("trials_wanted", flat=True)) == [20, 7]
@@ -88,8 +88,8 @@ def test_what_is_wrong_stands_at_its_field_and_starts_nothing(client_for, shown,
     client = client_for(mia)
     cases = {
         "rank": ("4, 1000", "Must be from 1 to 256, got 1000."),
-        "batch_size": ("few", "“few” is not a whole number."),
-        "learning_rate": ("0.1 to 0.01", "Must go from a lower to a higher number, got 0.1 to 0.01."),
+        "batch_size": ("few", "“few” isn't a whole number."),
+        "learning_rate": ("0.1 to 0.01", "low must be less than high, got 0.1 to 0.01."),
         "trials": (0, "Must be from 1 to 200, got 0."),
     }
     for name, (value, said) in cases.items():
@@ -115,7 +115,7 @@ def test_each_strategy_offers_its_own_space(client_for, base, mia):
 def test_an_analyst_has_nothing_to_search_on(client_for, snapshot, base, ana):
     answer = client_for(ana).post("/runs/sweeps/new/", {"snapshot": snapshot.uuid, "base": base.uuid, "key": uuid.uuid4()})
 
-    assert "No snapshot to train on" in answer.content.decode()
+    assert "No dataset version to train on" in answer.content.decode()
     assert not Sweep.objects.exists()
 
 
@@ -125,11 +125,11 @@ def test_a_sweep_that_has_just_started_says_what_is_to_come(client_for, snapshot
 
     page = page_of(client_for(mia), sweep)
 
-    assert "0 of 3 trials have ended" in page
-    assert "the next trial is being chosen" in page
-    assert "No trial yet" in page
-    assert "Nothing to draw" in page
-    assert "known after the first trial" in page
+    assert "0 of 3 trials finished" in page
+    assert "choosing the next trial" in page
+    assert "No trials yet" in page
+    assert "No chart yet" in page
+    assert "available after the first trial" in page
     assert 'hx-trigger="every 2s"' in page
 
 
@@ -141,11 +141,11 @@ def test_a_running_sweep_shows_its_best_and_polls_until_a_trial_has_ended(client
 
     assert "2 succeeded, 1 failed, 1 pruned" in page.replace("\xa0", " ")
     assert "Trial 3 is the best," in page
-    assert "Given up at evaluation 1" in page
-    assert "Told from 10 scored trials on; there are 2." in page
+    assert "Pruned at evaluation 1" in page
+    assert "10 scored trials needed; 2 so far." in page
     assert f"/runs/launch/?like={Run.objects.get(trial=3).uuid}" in page
     assert b"<html" not in same.content
-    assert b"4 of 9 trials have ended" in same.content
+    assert b"4 of 9 trials finished" in same.content
     assert later["HX-Redirect"] == f"/runs/sweeps/{going.uuid}/"
 
 
@@ -157,7 +157,7 @@ def test_the_trials_stand_by_their_score(client_for, going, mia):
     ]  # fmt: skip
     spec = lines[0].run.spec
     assert lines[0].settings == [
-        ("Learning rate, encoder", search.told(spec["learning_rate"])), ("Batch size", search.told(spec["batch_size"])),
+        ("Learning rate (encoder)", search.told(spec["learning_rate"])), ("Batch size", search.told(spec["batch_size"])),
         ("LoRA rank", search.told(spec["strategy"]["rank"])),
     ]  # fmt: skip
 
@@ -168,10 +168,10 @@ def test_a_sweep_that_has_ended_or_failed_says_why_and_polls_no_more(client_for,
 
     pages = [page_of(client, sweep) for sweep in (finished, failed)]
 
-    assert "2 of 2 trials have ended" in pages[0]
+    assert "2 of 2 trials finished" in pages[0]
     assert "Register version" in pages[0]
-    assert "3 trials in a row have failed, so no other is started." in pages[1]
-    assert "No trial has left a model." in pages[1]
+    assert "3 trials in a row failed, so the sweep stopped." in pages[1]
+    assert "No trial produced a model." in pages[1]
     for page in pages:
         assert "/live/" not in page
         assert "Cancel sweep</button></div></div>" in page
@@ -183,7 +183,7 @@ def test_importance_is_drawn_from_ten_scored_trials_on(client_for, ten, mia):
     charts = client_for(mia).get(f"/runs/sweeps/{ten.uuid}/").context["charts"]
 
     assert sum(charts["importance"].figure["data"][0]["x"]) == pytest.approx(1)
-    assert charts["importance"].caption == "What sets the best 5 of 10 scored trials apart, by PED-ANOVA; shares of all settings."
+    assert charts["importance"].caption == "PED-ANOVA importance for reaching the best 5 of 10 scored trials, as shares."
 
 
 def test_the_page_asks_as_often_for_one_trial_as_for_many(client_for, going, finished, ten, snapshot, base, mia):
@@ -261,8 +261,8 @@ def test_the_page_of_a_trial_leads_to_its_sweep(client_for, going, mia):
     page = client_for(mia).get(f"/runs/{pruned.uuid}/").content.decode()
 
     assert f'trial 2 of <a href="/runs/sweeps/{going.uuid}/">Sweep 1</a>' in page
-    assert "Given up at evaluation 1: its best macro-F1 so far, 0.200," in page
-    assert "Only a run that was paused, stopped or failed can resume" in page
+    assert "Pruned at evaluation 1: its best macro-F1 so far, 0.200," in page
+    assert "Only a paused, stopped, or failed run can be resumed" in page
 
 
 def test_the_settings_of_a_run_prefill_the_launch_form(client_for, snapshot, base, mia):
@@ -338,6 +338,6 @@ def test_a_list_of_runs_that_are_all_trials_says_where_they_stand(client_for, sn
 
     page = client_for(mia).get("/runs/").content.decode()
 
-    assert "Only trials so far" in page
+    assert "Only sweep trials so far" in page
     assert "No runs yet" not in page
     assert 'href="/runs/sweeps/"' in page

@@ -33,7 +33,7 @@ def test_a_sweep_trains_its_trials_and_has_the_best_evaluated(project, mia, tiny
     sweep.refresh_from_db()
     trials = list(sweep_queries.trials_of(sweep))
     best = sweep_queries.best_trial(trials)
-    assert (sweep.state, sweep.ending["message"]) == ("finished", "4 of 4 trials have ended.")
+    assert (sweep.state, sweep.ending["message"]) == ("finished", "4 of 4 trials finished.")
     assert [run.trial for run in trials] == [1, 2, 3, 4]
     assert {tuple(sweep_queries.params_of(sweep, run).values()) for run in trials} == {(0.02, 4), (0.02, 8), (0.0, 4), (0.0, 8)}
     assert best is not None

@@ -82,7 +82,7 @@ def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_sweep(sn
     first = started(snapshot, base, mia, key=key)
     events = Event.objects.count()
 
-    with pytest.raises(Conflict, match=r"^This form has already started Sweep 1 with other settings\.$"):
+    with pytest.raises(Conflict, match=r"^This form already started Sweep 1 with other settings\.$"):
         started(snapshot, base, mia, key=key, **changed)
 
     assert list(Sweep.objects.all()) == [first]
@@ -100,17 +100,17 @@ def test_only_who_may_launch_starts_a_sweep(snapshot, base, ana, ravi, gita, oma
 REFUSED = [
     ({"space": {"rank": {"choices": [8, 1000]}}}, "rank", "Must be from 1 to 256, got 1000."),
     ({"space": {"learning_rate": {"low": 0.1, "high": 2.0}}}, "learning_rate", "Must be from 0 to 1, got 2.0."),
-    ({"space": {"learning_rate": {"low": 0.0, "high": 0.1}}}, "learning_rate", "On a log scale it must begin above 0, got 0."),
-    ({"space": {"learning_rate": {"low": 2, "high": 1}}}, "learning_rate", "Must go from a lower to a higher number, got 2 to 1."),
+    ({"space": {"learning_rate": {"low": 0.0, "high": 0.1}}}, "learning_rate", "low must be above 0 on a log scale, got 0."),
+    ({"space": {"learning_rate": {"low": 2, "high": 1}}}, "learning_rate", "low must be less than high, got 2 to 1."),
     ({"space": {"width": {"choices": [8, 16]}}}, "width", "width isn't a setting of LoRA."),
-    ({"space": {"epochs": {"low": 1.5, "high": 3}}}, "epochs", "It is a whole number, so low and high must be whole."),
+    ({"space": {"epochs": {"low": 1.5, "high": 3}}}, "epochs", "low and high must be whole numbers."),
     ({"space": {"schedule": {"choices": ["linear", "step"]}}}, "schedule", 'Must be one of linear, cosine, constant, got "step".'),
-    ({"space": {"frozen_layers": {"low": 0, "high": 2}}}, "frozen_layers", "tiny-base has 2 layers, so fewer than 2 can be frozen."),
-    ({"space": {"seed": {"low": 1, "high": 9}}}, "seed", f"seed is the same in all trials; searched are {', '.join(search.SEARCHED)}."),
+    ({"space": {"frozen_layers": {"low": 0, "high": 2}}}, "frozen_layers", "tiny-base has 2 layers. Freeze fewer than 2."),
+    ({"space": {"seed": {"low": 1, "high": 9}}}, "seed", f"seed can't be searched. Searchable settings: {', '.join(search.SEARCHED)}."),
     (
         {"space": {"label_smoothing": {"low": 0.0, "high": 0.1}, "focal_gamma": {"low": 0.0, "high": 2.0}}},
         "label_smoothing",
-        "Must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them.",
+        "Must be 0 if focal_gamma is set: the two can't be combined.",
     ),
     (
         {"strategy": "head", "space": {"learning_rate": {"low": 0.001, "high": 0.01}}},
@@ -123,19 +123,19 @@ REFUSED = [
         "gradient_checkpointing has no effect with Head only on this data.",
     ),
     ({"options": {"max_new_tokens": 8}}, "max_new_tokens", "max_new_tokens has no effect with LoRA on this data."),
-    ({"options": {"batch_size": 8}}, "batch_size", "batch_size is searched, so it cannot stay the same too."),
+    ({"options": {"batch_size": 8}}, "batch_size", "batch_size is in the search space, so it can't be fixed too."),
     ({"options": {"epochs": 0}}, "epochs", "Must be from 1 to 1000, got 0."),
     ({"trials": 0}, "trials", "Must be from 1 to 200, got 0."),
     (
         {"space": {"batch_size": {"choices": [8, 16]}}, "trials": 3},
         "trials",
-        "The space holds 2 combinations, and none is tried twice: ask for up to 2.",
+        "The search space has 2 combinations, and none is tried twice. Choose up to 2 trials.",
     ),
     ({"sampler": "grid"}, "sampler", "Choose one of tpe, random."),
     ({"seed": -1}, "seed", "Must be from 0 to 4294967295, got -1."),
     ({"warmup_trials": 0}, "warmup_trials", "Must be from 1 to 200, got 0."),
     ({"minutes": 0}, "minutes", "Must be from 1 to 43,200, got 0."),
-    ({"strategy": "prompt"}, "strategy", "Prompt tuning steers what a decoder writes, and here texts are given classes. Choose LoRA."),
+    ({"strategy": "prompt"}, "strategy", "Prompt tuning is only available for generation. Choose LoRA."),
 ]  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_what_the_engine_does_not_take_is_refused_by_its_field_before_anything_i
 
 
 def test_a_sweep_without_a_search_is_refused(snapshot, base, mia):
-    with pytest.raises(Refused, match=r"Nothing is searched\."):
+    with pytest.raises(Refused, match=r"The search space is empty\."):
         started(snapshot, base, mia, space={})
 
     assert nothing_happened()
@@ -198,7 +198,7 @@ def test_a_sweep_ends_after_its_trials_and_has_its_best_evaluated_alone(sweep):
 
     sweep.refresh_from_db()
     best = Run.objects.get(trial=2)
-    assert (sweep.state, sweep.ending) == ("finished", {"message": "3 of 3 trials have ended.", "next_step": ""})
+    assert (sweep.state, sweep.ending) == ("finished", {"message": "3 of 3 trials finished.", "next_step": ""})
     assert sweep_queries.best_trial(sweep.trials.all()) == best
     assert Run.objects.count() == 3
     assert set(Job.objects.filter(kind="evaluation.evaluate").values_list("subject_uuid", flat=True)) == {best.uuid}
@@ -250,7 +250,7 @@ def test_three_failures_in_a_row_stop_it_with_a_sentence(snapshot, base, mia):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("failed", "3 trials in a row have failed, so no other is started.")
+    assert (sweep.state, sweep.ending["message"]) == ("failed", "3 trials in a row failed, so the sweep stopped.")
     assert Run.objects.count() == 3
 
 
@@ -282,7 +282,10 @@ def test_who_lost_their_role_launches_no_other_trial(sweep, project, mia, lee):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("failed", f"Whoever started this sweep may no longer train on {sweep.snapshot}.")
+    assert (sweep.state, sweep.ending["message"]) == (
+        "failed",
+        f"The person who started this sweep can no longer train on {sweep.snapshot}.",
+    )
     assert not Run.objects.exists()
 
 
@@ -330,7 +333,7 @@ def test_a_sweep_ends_where_no_other_settings_are_left(sweep, monkeypatch):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("finished", "0 of 3 trials have ended: no other settings are left.")
+    assert (sweep.state, sweep.ending["message"]) == ("finished", "0 of 3 trials finished: every combination has been tried.")
 
 
 def test_a_trial_that_ends_while_its_sweep_is_cancelled_stays_what_it_is(sweep, mia, monkeypatch):
@@ -381,7 +384,7 @@ def test_only_engineers_and_leads_cancel(sweep, ana, gita, omar, otto):
 def test_a_sweep_that_has_ended_is_not_cancelled(sweep, mia):
     actions.give_up_sweep(sweep.uuid, SweepState.FAILED, "It broke.")
 
-    with pytest.raises(Conflict, match=r"Sweep 1 has failed, so there is nothing to cancel\."):
+    with pytest.raises(Conflict, match=r"Sweep 1 has failed, so it can't be cancelled\."):
         actions.cancel_sweep(sweep_id=sweep.uuid, actor=mia)
 
     sweep.refresh_from_db()
@@ -407,9 +410,9 @@ OK, BAD, CUT, HALT = RunState.SUCCEEDED, RunState.FAILED, RunState.PRUNED, RunSt
         ([OK, BAD, BAD], 0, None),
         ([BAD, HALT, BAD], 0, None),
         ([BAD, BAD, CUT, BAD], 0, None),
-        ([OK, BAD, HALT, BAD, BAD], 0, "3 trials in a row have failed, so no other is started."),
-        ([OK] * 6, 0, "6 of 6 trials have ended."),
-        ([CUT, BAD] * 3, 0, "6 of 6 trials have ended. None of them left a model."),
+        ([OK, BAD, HALT, BAD, BAD], 0, "3 trials in a row failed, so the sweep stopped."),
+        ([OK] * 6, 0, "6 of 6 trials finished."),
+        ([CUT, BAD] * 3, 0, "6 of 6 trials finished. None produced a model."),
         ([OK], 60, "The time limit of 60 min was reached after 1 of 6 trials."),
     ],
 )
@@ -421,7 +424,7 @@ def test_when_a_sweep_ends(states, minutes, expected):
 
 def test_a_sweep_without_a_model_has_failed():
     assert find_ending([BAD], trials=1, minutes=0, limit=None) == Ending(
-        SweepState.FAILED, "1 of 1 trials have ended. None of them left a model.", "Read on their pages why."
+        SweepState.FAILED, "1 of 1 trials finished. None produced a model.", "See their pages for the reasons."
     )
 
 

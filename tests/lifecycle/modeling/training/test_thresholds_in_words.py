@@ -19,10 +19,10 @@ def test_the_choice_is_told_with_its_interval_and_with_what_test_says():
     found = threshold_of(CHOSEN | {"measured": REACHED, "promised": True}, "test")
 
     assert found.kind == "info"
-    assert found.fact == "fraud is the answer from 0.310 on, else the likeliest other class."
+    assert found.fact == "fraud is predicted from 0.310; below it, the most likely other label."
     assert found.text == (
-        f"Chosen on validation for a recall of 0.95 or more: 0.957 there (22 of 23 rows, 95{GAP}% 0.790 to 0.992). "
-        f"Promised: other rows reach it too, with 95{GAP}% confidence. "
+        f"Chosen for a recall of at least 0.95: 0.957 on validation (22 of 23 rows, 95{GAP}% 0.790 to 0.992). "
+        f"Guaranteed: new rows reach the target too, with 95{GAP}% confidence. "
         "On test: recall 0.930 (0.850 to 0.970), with precision 0.610 (0.500 to 0.710)."
     )
     assert found.line == f"{found.fact} {found.text}"
@@ -32,22 +32,22 @@ def test_a_test_split_that_chance_does_not_explain_is_warned_of():
     found = threshold_of(CHOSEN | {"measured": MISSED}, "test")
 
     assert found.kind == "warn"
-    assert found.text.endswith("Even the upper end of its interval is below 0.95.")
+    assert found.text.endswith("The upper bound of its interval is below 0.95.")
 
 
 @pytest.mark.parametrize("stored", [{"promised": False}, {}])
 def test_without_a_promise_and_in_reports_from_before_there_was_one_it_is_estimated(stored):
     found = threshold_of(CHOSEN | stored, "test")
 
-    assert (found.kind, found.text.endswith(" Estimated: validation can’t promise it for other rows.")) == ("info", True)
+    assert (found.kind, found.text.endswith(" Estimated: not guaranteed for new rows.")) == ("info", True)
 
 
 @pytest.mark.parametrize(
     ("operating", "told"),
     [
-        (None, "estimated of 3 classes (a, b, c)"),
-        ({"missed": ["c"]}, "estimated of 2 classes (a, b)"),
-        ({"missed": ["c"], "promised": ["b"]}, "promised of 1 class (b); estimated of 1 class (a)"),
+        (None, "estimated of 3 labels (a, b, c)"),
+        ({"missed": ["c"]}, "estimated of 2 labels (a, b)"),
+        ({"missed": ["c"], "promised": ["b"]}, "promised of 1 label (b); estimated of 1 label (a)"),
         ({"missed": ["a", "b", "c"], "promised": []}, ""),
     ],
 )
@@ -56,7 +56,7 @@ def test_of_which_classes_a_target_is_promised_is_told_by_name(operating, told):
 
 
 def test_of_many_classes_the_first_five_are_named():
-    assert promises(None, list("abcdefg")) == "estimated of 7 classes (a, b, c, d, e and 2 more)"
+    assert promises(None, list("abcdefg")) == "estimated of 7 labels (a, b, c, d, e and 2 more)"
 
 
 @pytest.mark.parametrize("measured", [{}, {"measured": MISSED}])
@@ -70,17 +70,19 @@ def test_a_target_that_no_threshold_reaches_is_said_and_what_was_taken_for_it():
     found = threshold_of(CHOSEN | {"by": "precision", "is_met": False}, "validation")
 
     assert found.kind == "warn"
-    assert found.text.startswith("No threshold has a precision of 0.95 on validation. The nearest was taken: 0.957 there")
+    assert found.text.startswith("No threshold reaches a precision of 0.95. The closest was chosen:")
 
 
 def test_a_class_with_few_rows_has_no_threshold():
     found = threshold_of(CHOSEN | {"threshold": None, "is_met": False, "positives": 7, "measured": REACHED}, "test")
 
-    assert (found.kind, found.fact) == ("warn", "fraud has no threshold, though a recall of 0.95 was wanted.")
-    assert found.text.startswith("7 validation rows have it, and choosing one takes 20: the likeliest class answers. On test: recall 0.930")
+    assert (found.kind, found.fact) == ("warn", "fraud has no threshold for the target recall of 0.95.")
+    assert found.text.startswith(
+        "7 validation rows have it; choosing a threshold needs 20. The most likely label is predicted. On test: recall 0.930"
+    )
 
 
 def test_what_no_row_tells_is_not_measured():
     found = threshold_of(CHOSEN | {"measured": REACHED | {"precision": None}}, "test")
 
-    assert "with precision not measured, as no row tells it." in found.text
+    assert "with precision not measured (no rows)." in found.text

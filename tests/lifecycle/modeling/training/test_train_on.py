@@ -25,7 +25,7 @@ from tests.support.estimates import succeeded
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.people import make_person
 from tests.support.snapshots import freeze
-from tests.support.training import TEXTS, labelled_dataset, make_run, write_base
+from tests.support.training import TEXTS, labeled_dataset, make_run, write_base
 
 launching = import_module("lifecycle.modeling.training.actions.launch")  # the package has a function of this name
 SHARES = {"train": 60, "validation": 20, "test": 20}
@@ -45,7 +45,7 @@ def first(finished) -> Run:
 @pytest.fixture
 def second(first, project, mia):
     """A snapshot of another dataset: refunds are gone, travel is new."""
-    return freeze(labelled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
+    return freeze(labeled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
 
 
 @pytest.fixture
@@ -91,14 +91,14 @@ def test_a_model_becomes_one_base_by_one_job_and_one_event(first, mia):
 
 
 def test_a_run_that_has_not_succeeded_leaves_none(waiting, mia):
-    with pytest.raises(Conflict, match="Run 1 has left no model to start from"):
+    with pytest.raises(Conflict, match="Run 1 produced no model to start from"):
         actions.add_run_base(run=waiting, actor=mia)
 
     assert not BaseModel.objects.filter(kind="run").exists()
 
 
 def test_what_stands_beside_the_weights_is_refused(of_adapters, mia):
-    with pytest.raises(Refused, match="What Bottleneck adapters learns stands beside the base's weights"):
+    with pytest.raises(Refused, match="Bottleneck adapters doesn't change the base weights"):
         actions.add_run_base(run=of_adapters, actor=mia)
 
     assert not BaseModel.objects.filter(kind="run").exists()
@@ -127,7 +127,7 @@ def test_the_settings_begin_with_rehearsal_and_the_head(ready, second, project, 
     found = suggesting.suggestion(second, ready, "lora").choices
 
     assert (found["rehearsal"].value, found["keep_head"].value) == (0.5, True)
-    assert found["keep_head"].reason == "The head of Run 1 knows 2 of these 3 classes; the others begin at random."
+    assert found["keep_head"].reason == "The head of Run 1 was trained on 2 of these 3 labels; the others start from random weights."
     assert found["head_learning_rate"].value == 1e-2
     run = actions.launch(snapshot=second, base=ready, strategy="lora", actor=mia)
     assert (run.spec["rehearsal"], run.spec["keep_head"], run.spec["base"]["name"]) == (0.5, True, "Run 1")
@@ -137,7 +137,7 @@ def test_a_head_that_knows_all_classes_moves_little(ready, first):
     found = suggesting.suggestion(first.snapshot, ready, "lora").choices
 
     assert found["head_learning_rate"].value == 2e-3
-    assert found["keep_head"].reason == "The head of Run 1 knows all of these classes."
+    assert found["keep_head"].reason == "The head of Run 1 was trained on all of these labels."
 
 
 def test_a_base_from_outside_has_nothing_to_rehearse(first, second, mia):
@@ -147,9 +147,7 @@ def test_a_base_from_outside_has_nothing_to_rehearse(first, second, mia):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=second, base=outside, strategy="lora", actor=mia, options={"rehearsal": 0.2})
 
-    assert refused.value.fields == {
-        "rehearsal": ["rehearsal is for a base that was trained here for the same task, which tiny-base was not."]
-    }
+    assert refused.value.fields == {"rehearsal": ["rehearsal needs a base that was trained here for the same task; tiny-base wasn't."]}
     assert Run.objects.count() == 1
 
 
@@ -157,7 +155,7 @@ def test_a_head_of_another_pooling_is_refused(ready, second, mia):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=second, base=ready, strategy="lora", actor=mia, options={"pooling": "cls"})
 
-    assert refused.value.fields == {"keep_head": ["The head of Run 1 reads texts by pooling mean; take that, or begin with another head."]}
+    assert refused.value.fields == {"keep_head": ["The head of Run 1 uses mean pooling. Choose that pooling, or start with a new head."]}
     assert Run.objects.count() == 1
 
 
@@ -170,7 +168,7 @@ def test_nobody_starts_from_data_on_which_they_may_not_train(ready, second, proj
         actions.launch(snapshot=second, base=ready, strategy="lora", actor=other)
 
     assert asked == [(other, "training.launch", ready.run.snapshot)]
-    assert refused.value.fields == {"base": ["Run 1 learnt from data that you may not train on."]}
+    assert refused.value.fields == {"base": ["Run 1 was trained on data that you don't have access to."]}
     assert Run.objects.count() == 1
 
 
@@ -256,9 +254,9 @@ REPORT = {
 def test_the_page_tells_what_is_forgotten(continued, ready, mia, client_for):
     page = client_for(mia).get(f"/runs/{continued.uuid}/").content.decode()
 
-    assert "Run 2 has forgotten some of what Run 1 knew: macro-F1 0.910 before, 0.800 now." in page
-    assert "It learnt from 7 earlier rows beside the new ones." in page
-    assert "Both were asked about the 2 classes that both know." in page
+    assert "Run 2 has forgotten some of what Run 1 learned: macro-F1 0.910 before, 0.800 now." in page
+    assert "Training included 7 rehearsal rows from earlier data." in page
+    assert "Only the 2 labels that both models know are compared." in page
     assert page.index('<th scope="row">login</th>') < page.index('<th scope="row">card</th>')
     assert f'<a dir="auto" href="/runs/{ready.run.uuid}/">Run 1</a>' in page
     assert "50% of the training rows at most" in page.replace("\u202f", "").replace("\xa0", "")
@@ -286,40 +284,40 @@ def test_the_api_gives_the_report_and_makes_a_base(continued, first, project, mi
     made = client.post("/api/v1/base-models/", body, content_type="application/json")
     assert (made.status_code, made.json()["name"], made.json()["run"]) == (201, "Run 2", str(run.uuid))
     lost = client.post("/api/v1/base-models/", body | {"run": None}, content_type="application/json")
-    assert (lost.status_code, lost.json()["fields"]) == (400, {"run": ["There is no such run in this project."]})
+    assert (lost.status_code, lost.json()["fields"]) == (400, {"run": ["This project has no such run."]})
 
 
 @pytest.mark.postgres
 def test_a_run_is_started_from_a_runs_page(first, mia, client_for, tmp_path):
     client = client_for(mia)
-    assert "Start from this model" in client.get(f"/runs/{first.uuid}/").content.decode()
+    assert "Continue training" in client.get(f"/runs/{first.uuid}/").content.decode()
 
     sent = client.post(f"/runs/{first.uuid}/train-on/")
 
     base = BaseModel.objects.get(kind="run")
     assert sent.url == f"/runs/launch/?snapshot={first.snapshot.uuid}&base={base.uuid}"
     waiting = client.get(sent.url).content.decode()
-    assert "Run 1 is being made ready" in waiting
+    assert "Run 1 is being prepared" in waiting
     assert "Start run" not in waiting
     key = {"key": "7b0a3a4e-58f7-4c5e-8f1e-111111111111", "snapshot": str(first.snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
-    assert "Run 1 is being made ready" in client.post("/runs/launch/", key).content.decode()
+    assert "Run 1 is being prepared" in client.post("/runs/launch/", key).content.decode()
     assert Run.objects.count() == 1  # no other base takes its place
     actions.keep_base(base, write_base(tmp_path / "merged"))
     page = client.get(sent.url).content.decode()
-    assert "Rehearsal, share of the training rows" in page
+    assert "Rehearsal (share of training rows)" in page
     assert f'<option value="{base.uuid}" selected>Run 1' in page
 
 
 def test_a_run_of_adapters_says_why_no_other_starts_from_it(of_adapters, mia, client_for):
     page = client_for(mia).get(f"/runs/{of_adapters.uuid}/").content.decode()
 
-    assert "What Bottleneck adapters learns stands beside the base&#x27;s weights, so no run starts from it." in page
-    assert "Start from this model" not in page
+    assert "Bottleneck adapters doesn&#x27;t change the base weights" in page
+    assert f"/runs/{of_adapters.uuid}/train-on/" not in page
 
 
 def test_who_may_not_train_is_offered_none(first, ana, client_for):
     client = client_for(ana)
 
-    assert "Start from this model" not in client.get(f"/runs/{first.uuid}/").content.decode()
+    assert "Continue training" not in client.get(f"/runs/{first.uuid}/").content.decode()
     assert client.post(f"/runs/{first.uuid}/train-on/").status_code == 403
     assert not BaseModel.objects.filter(kind="run").exists()

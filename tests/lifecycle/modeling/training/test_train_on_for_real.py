@@ -10,7 +10,7 @@ from tests.lifecycle.modeling.training.test_train_on import OTHERS, SHARES
 from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze
 from tests.support.tiny_models import make_tiny_base
-from tests.support.training import labelled_dataset, make_base, make_snapshot
+from tests.support.training import labeled_dataset, make_base, make_snapshot
 
 pytestmark = pytest.mark.engine
 QUICK = {"epochs": 6, "batch_size": 8, "precision": "fp32", "patience": 0}
@@ -27,7 +27,7 @@ def test_a_run_goes_on_from_another_ones_model_and_tells_what_it_forgets(project
     merged = actions.add_run_base(run=first, actor=mia)
     run_ok("default")
     merged.refresh_from_db()
-    second = freeze(labelled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
+    second = freeze(labeled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
     run = actions.launch(snapshot=second, base=merged, strategy="full", actor=mia, options=QUICK | {"rehearsal": 0.4})
     run_ok()
 
@@ -39,9 +39,9 @@ def test_a_run_goes_on_from_another_ones_model_and_tells_what_it_forgets(project
     assert found["labels"] == 2
     assert set(found["per_class"]) <= {"card", "login"}
     assert set(found["metrics"]) == {"macro_f1", "accuracy"}
-    assert "What it still knows" in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    assert "Forgetting" in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     logged = list(run.log.values_list("text", flat=True))
-    assert "The head begins with 2 of 3 outputs of Run 1." in logged
+    assert "The head reuses 2 of 3 outputs of Run 1." in logged
 
 
 def pooler(base) -> int:

@@ -69,7 +69,7 @@ def test_a_run_that_waits_for_no_worker_is_not_moved(snapshot, base, mia):
     run = launch(snapshot, base, mia)
     actions.stop(run_id=run.uuid, actor=mia)
 
-    with pytest.raises(Conflict, match="Run 1 is stopped, so it waits for no worker"):
+    with pytest.raises(Conflict, match="Run 1 is stopped, so it isn't in the queue"):
         actions.prioritise(run_id=run.uuid, priority=URGENT, actor=mia)
 
     assert not Event.objects.filter(verb="jobs.prioritised").exists()
@@ -206,8 +206,8 @@ def test_a_launch_asks_for_a_device_only_where_a_worker_with_a_gpu_is_known(snap
 
     assert "device" not in before
     assert [choice for choice, _ in there.choices] == ["auto", "cpu", "cuda"]
-    assert there.help_text.startswith("A worker with a GPU is running.")
-    assert left.help_text.startswith("No worker with a GPU is running now: a run that asks for one waits until one is started.")
+    assert there.help_text.startswith("A GPU worker is running.")
+    assert left.help_text.startswith("No GPU worker is running: a run that needs one stays queued until one starts.")
     assert "device" not in client.get(url).context["form"].fields
     assert "device" in client.get(f"{url}&device=cuda").context["form"].fields  # as it was chosen on a page from before
 

@@ -29,7 +29,7 @@ def test_a_version_that_a_gate_holds_back_ends_the_story_with_the_gate(project, 
     with pytest.raises(Refused) as refused:
         seed.promote(Stage(None, project), version, endpoint, "mia", "First version for the support inbox.")
 
-    assert str(refused.value) == "The demo stopped: 1.0.0 did not pass its gates. Model card complete: 1 of 2."
+    assert str(refused.value) == "The demo stopped: 1.0.0 didn't pass its gates. Model card complete: 1 of 2."
     assert PromotionRequest.objects.get().status == Status.DRAFT
 
 
@@ -48,5 +48,5 @@ def test_a_check_that_was_cancelled_is_not_told_as_a_gate_and_is_made_when_the_d
     with pytest.raises(Refused) as refused:
         seed.promote(Cancelling(None, project), *asked[1:])
 
-    assert str(refused.value) == "The demo stopped: the gates of 1.0.0 were not checked. The check was cancelled."
+    assert str(refused.value) == "The demo stopped: the gates of 1.0.0 weren't checked. The check was cancelled."
     assert seed.promote(Stage(None, project), *asked[1:]).status == Status.IN_REVIEW

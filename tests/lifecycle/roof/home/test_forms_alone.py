@@ -7,7 +7,7 @@ def test_the_address_of_a_form_answers_with_a_page_that_says_so(mia, client_for)
     answer = client_for(mia).get("/access/tokens/create/")
 
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
-    assert "This address takes what a form sends; it has no page of its own." in answer.content.decode()
+    assert "This URL only accepts form submissions." in answer.content.decode()
 
 
 def test_a_form_sent_after_signing_out_leads_back_to_its_page(client, db):

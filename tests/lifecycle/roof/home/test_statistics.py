@@ -47,11 +47,9 @@ def test_a_link_leads_to_the_line_of_one_number_and_names_several():
     def shown(anchors):
         return Template("{% load lifecycle %}{% how_known " + anchors + " %}").render(Context())
 
-    assert shown('"text-drift"') == (
-        '<a class="how" href="/statistics/#text-drift">How this is worked out<span class="vh">: text drift</span></a>'
-    )
+    assert shown('"text-drift"') == ('<a class="how" href="/statistics/#text-drift">Method<span class="vh">: text drift</span></a>')
     assert shown('"ece" "gate-live" "gate-quality"') == (
-        '<span class="how">How this is worked out: <a href="/statistics/#ece">ECE</a>, '
+        '<span class="how">Method: <a href="/statistics/#ece">ECE</a>, '
         '<a href="/statistics/#gate-live">not worse than live</a>, <a href="/statistics/#gate-quality">quality</a></span>'
     )
 

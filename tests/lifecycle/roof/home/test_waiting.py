@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from datasets_app.labeling.models import Queue
+from datasets_app.queues.models import Queue
 from lifecycle.roof.home.waiting import tasks
 from monitoring.alerts.models import Alert
 from registry.ground.access.queries import roles_by_project

@@ -1,4 +1,4 @@
-"""The chain from a prediction to the people who labelled, and from an item up to everything it touched."""
+"""The chain from a prediction to the people who labeled, and from an item up to everything it touched."""
 
 import pytest
 from django.db import connection
@@ -43,13 +43,13 @@ def keep(prediction: Prediction, item: Item, rank: int = 1) -> None:
 def test_the_chain_runs_from_the_answer_to_the_snapshot_without_a_gap(prediction):
     chain = queries.prediction_chain(prediction)
 
-    assert [link.kind for link in chain] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Snapshot"]
+    assert [link.kind for link in chain] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Dataset version"]
     assert not any(link.missing for link in chain)
     version = prediction.version
     digests = {link.kind: link.digest for link in chain}
     assert digests["Version"] == version.root_digest
     assert digests["Run"] == version.run.spec_digest
-    assert digests["Snapshot"] == version.run.snapshot.digest
+    assert digests["Dataset version"] == version.run.snapshot.digest
 
 
 def test_the_chain_names_who_deployed_and_who_approved(prediction):
@@ -81,7 +81,7 @@ def test_an_answer_of_a_canary_keeps_the_deployment_and_the_approval_that_its_se
     for each in Prediction.objects.select_related("endpoint", "version__run__snapshot__dataset", "version__model", "deployment"):
         chain = queries.prediction_chain(each)
 
-        assert [link.kind for link in chain] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Snapshot"]
+        assert [link.kind for link in chain] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Dataset version"]
         assert (chain[1].at, chain[2].digest) == (canary.started_at, request.subject_digest)
 
 
@@ -233,4 +233,4 @@ def test_the_pages_queries_do_not_grow_with_neighbours(prediction, mia, client_f
 def test_the_api_gives_the_same_chain(prediction, mia, client_for):
     answer = client_for(mia).get(f"/api/v1/trace/predictions/{prediction.uuid}/").json()
 
-    assert [link["kind"] for link in answer] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Snapshot"]
+    assert [link["kind"] for link in answer] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Dataset version"]

@@ -26,7 +26,7 @@ def test_a_shadow_is_started_and_stopped(as_person, omar, endpoint, version):
 
     assert begun.code == 0, begun.err
     assert begun.out.splitlines() == [
-        "1.2.0 answers copies of 20 % of the requests on inbox/support-inbox-prod. Nobody gets its answers.",
+        "1.2.0 answers copies of 20 % of the requests on inbox/support-inbox-prod. No client gets its answers.",
         "Stop it: lifecycle shadow stop inbox/support-inbox-prod",
     ]
     shadow = Deployment.objects.get(arm="shadow")
@@ -35,10 +35,10 @@ def test_a_shadow_is_started_and_stopped(as_person, omar, endpoint, version):
     ended = command("shadow", "stop", endpoint.slug, "--reason", "Seen enough.")
 
     shadow.refresh_from_db()
-    assert (ended.code, ended.out) == (0, "1.2.0 gets no copies of inbox/support-inbox-prod any more.\n")
+    assert (ended.code, ended.out) == (0, "1.2.0 gets no more copies of requests on inbox/support-inbox-prod.\n")
     assert shadow.end_reason == "Seen enough."
     assert command("shadow", "stop", endpoint.slug).err == (
-        "No shadow version runs on inbox/support-inbox-prod. See what does: lifecycle status inbox/support-inbox-prod\n"
+        "No shadow version runs on inbox/support-inbox-prod. See what runs: lifecycle endpoints status inbox/support-inbox-prod\n"
     )
 
 
@@ -53,25 +53,25 @@ def test_a_fault_is_planted_and_lifted(as_person, omar, endpoint):
     endpoints.write_status(drills=True)
     command = as_person(omar)
 
-    planted = command("drill", "plant", endpoint.slug, "--arm", "stable", "--kind", "error", "--share", "5", "--minutes", "15")
+    planted = command("drill", "inject", endpoint.slug, "stable", "--kind", "error", "--share", "5", "--minutes", "15")
 
     fault = Fault.objects.get()
     assert planted.code == 0, planted.err
     assert planted.out.splitlines() == [
         f"5 % of the requests to 1.0.0 on inbox/support-inbox-prod fail until {fault.until:%Y-%m-%d %H:%M} UTC.",
-        "Stop it: lifecycle drill stop inbox/support-inbox-prod --arm stable",
+        "Stop it: lifecycle drill stop inbox/support-inbox-prod stable",
     ]
     assert (fault.kind, fault.share) == ("error", 500)
 
-    lifted = command("drill", "stop", endpoint.slug, "--arm", "stable")
+    lifted = command("drill", "stop", endpoint.slug, "stable")
 
     fault.refresh_from_db()
-    assert (lifted.code, lifted.out) == (0, "1.0.0 on inbox/support-inbox-prod has no planted fault any more.\n")
+    assert (lifted.code, lifted.out) == (0, "1.0.0 on inbox/support-inbox-prod has no injected fault anymore.\n")
     assert fault.lifted_at is not None
 
 
 def test_servers_that_run_no_drills_get_no_fault(as_person, omar, endpoint):
-    said = as_person(omar)("drill", "plant", endpoint.slug, "--arm", "stable", "--kind", "slow", "--share", "5")
+    said = as_person(omar)("drill", "inject", endpoint.slug, "stable", "--kind", "slow", "--share", "5")
 
     assert (said.code, said.out) == (1, "")
     assert not Fault.objects.exists()

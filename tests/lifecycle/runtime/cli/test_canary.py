@@ -64,7 +64,7 @@ def test_starting_tells_the_time_to_a_decision_first(as_person, omar, endpoint, 
 def test_deploy_with_a_share_is_the_same_with_the_usual_steps(as_person, omar, endpoint, approved):
     MinuteRollup.objects.update(requests=600_000)
 
-    said = as_person(omar)("deploy", str(approved.number), "--share", "10%", "--json")
+    said = as_person(omar)("endpoints", "deploy", str(approved.number), "--share", "10%", "--json")
 
     assert said.code == 0, said.err
     assert (said.json["share"], said.json["plan"]["steps"]) == (1000, [1000, 2500, 5000, 10_000])
@@ -111,15 +111,18 @@ def test_status_shows_the_rule_and_both_arms(as_person, omar, endpoint, running,
     assert (said.code, said.err) == (0, "")
     assert lines[0] == "Canary         1.1.0 beside 1.0.0 on inbox/support-inbox-prod"
     assert lines[1] == "State          running, 5 % of the requests"
-    assert lines[2].startswith("The rule says  go on: ")
+    assert lines[2].startswith("The rule says  continue: ")
     assert lines[3] == "Next step      25 %"
     assert lines[4] == f"Page           {site}/rollouts/{running.uuid}/"
-    assert [line.split()[:3] for line in lines if line.startswith(("canary ", "stable "))] == [["canary", "0", "0"], ["stable", "0", "0"]]
+    assert [line.split() for line in lines if line.startswith(("canary ", "stable "))] == [
+        ["canary", "0", "0", "0", "0"], ["stable", "0", "0", "0", "0"],
+    ]  # fmt: skip
+    assert next(line.split() for line in lines if line.startswith("RULE")) == ["RULE", "NOW"]
     assert as_person(omar)("canary", "status", endpoint.slug, "--json").json["decision"] == "continue"
 
 
 def test_the_endpoints_status_names_the_canary(as_person, omar, endpoint, running):
-    said = as_person(omar)("status", endpoint.slug)
+    said = as_person(omar)("endpoints", "status", endpoint.slug)
 
     assert "Canary    1.1.0, 5 % of the requests" in said.out.splitlines()
 
@@ -128,11 +131,11 @@ def test_pause_resume_and_widen(as_person, omar, endpoint, running):
     command = as_person(omar)
 
     paused = command("canary", "pause", endpoint.slug)
-    assert (paused.code, paused.out) == (0, "1.1.0 stays at 5 % on inbox/support-inbox-prod. It is still rolled back if it fails.\n")
+    assert (paused.code, paused.out) == (0, "1.1.0 stays at 5 % on inbox/support-inbox-prod. It's still rolled back if it fails.\n")
     assert Rollout.objects.get().state == "paused"
 
     resumed = command("canary", "resume", endpoint.slug)
-    assert (resumed.code, resumed.out) == (0, "The rule widens 1.1.0 on inbox/support-inbox-prod again; it is at 5 %.\n")
+    assert (resumed.code, resumed.out) == (0, "The rule widens 1.1.0 on inbox/support-inbox-prod again; it's at 5 %.\n")
 
     widened = command("canary", "widen", endpoint.slug, "--reason", "Checked by hand.")
     assert (widened.code, widened.out) == (0, "1.1.0 answers 25 % on inbox/support-inbox-prod.\n")
@@ -169,7 +172,11 @@ def test_watching_ends_with_the_canary_and_is_1_where_it_was_stopped(as_person, 
 
     assert (said.code, said.waits) == (1, [2.0])
     assert said.err.startswith("1.1.0 running at 5 %: 0 requests, 0 errors. ")
-    assert said.out.splitlines()[1:3] == ["State    aborted, 5 % of the requests", "Because  Customers complain."]
+    assert said.out.splitlines()[:3] == [
+        "Canary   1.1.0 beside 1.0.0 on inbox/support-inbox-prod",
+        "State    aborted, 5 % of the requests",
+        "Because  Customers complain.",
+    ]
 
 
 def test_ctrl_c_leaves_it_running(as_person, omar, endpoint, running):
@@ -179,7 +186,7 @@ def test_ctrl_c_leaves_it_running(as_person, omar, endpoint, running):
     said = as_person(omar)("canary", "watch", endpoint.slug, during=interrupt)
 
     assert (said.code, said.out) == (130, "")
-    assert said.err.splitlines()[-1] == "The canary goes on. Look again: lifecycle canary watch inbox/support-inbox-prod"
+    assert said.err.splitlines()[-1] == "The canary continues. Watch it: lifecycle canary watch inbox/support-inbox-prod"
     assert canary(endpoint) == 500
 
 
@@ -200,7 +207,7 @@ def test_where_none_runs_it_is_said(as_person, omar, endpoint):
 
 @pytest.mark.parametrize("share", ["0", "101", "five", "0.001", "-5", ""])
 def test_what_is_no_share_is_a_mistake_in_the_call(as_person, omar, share, project):
-    said = as_person(omar)("deploy", "1", "--share", share)
+    said = as_person(omar)("endpoints", "deploy", "1", "--share", share)
 
     assert (said.code, said.out) == (2, "")
     assert "Write a percentage from 0.01 to 100, such as 5 or 0.5%." in said.err or "expected one argument" in said.err

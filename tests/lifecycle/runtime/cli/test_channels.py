@@ -19,7 +19,7 @@ def test_channels_are_listed_by_host(as_person, omar, project, channel):
 
     assert [line.split() for line in said.out.splitlines()] == [
         ["CHANNEL", "KIND", "TO", "TAKES"],
-        ["Duty", "webhook", "example.org", "page"],
+        ["Duty", "webhook", "example.org", "page", "on"],
     ]
     assert command("channels", "list", "--project", "inbox", "--field", "0.uuid").out == f"{channel.uuid}\n"
 
@@ -29,7 +29,7 @@ def test_one_is_tested_by_name_and_not_again_at_once(as_person, omar, channel, s
 
     said = command("channels", "test", "Duty")
 
-    assert (said.code, said.out) == (0, f"A test is on its way over Duty. How it went: {site}/alerts/channels/\n")
+    assert (said.code, said.out) == (0, f"A test message is on its way over Duty. See how it went: {site}/alerts/channels/\n")
     assert Delivery.objects.get().channel == channel
     again = command("channels", "test", "Duty")
     assert (again.code, again.err) == (
@@ -46,4 +46,4 @@ def test_who_may_only_look_sends_nothing(as_person, mia, channel):
 
 
 def test_without_a_channel_it_is_said_who_adds_one(as_person, omar, project):
-    assert as_person(omar)("channels", "list").out == "No channels. An ML lead or an on-call adds one on the page of alerts.\n"
+    assert as_person(omar)("channels", "list").out == "No channels. An ML lead or on-call adds one on the alerts page.\n"

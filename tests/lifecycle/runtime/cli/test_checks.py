@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Decision, SpotCheck
-from datasets_app.labeling.queries.checks import to_look_at
+from datasets_app.queues.models import Decision
+from datasets_app.review.actions.reviews import decide
+from datasets_app.review.models import SpotCheck
+from datasets_app.review.queries.checks import to_look_at
+from datasets_app.schemas.queries.labels import labels_by_name
 from registry.ground.ledger.models import Event
 from tests.support.labeling import label_items, make_dataset, make_queue, says
 
@@ -19,42 +21,42 @@ def queue(project, mia, ana, ben):
 
 
 def look_through(queue, ravi):
-    value = says(queries.labels_by_name(queue.schema)["card"])
+    value = says(labels_by_name(queue.schema)["card"])
     for row in to_look_at(SpotCheck.objects.get(state="open")):
-        actions.decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
+        decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
 
 
 def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person, queue, ravi, site):
     command = as_person(ravi)
     assert command("checks", "show", "Batch 1").out.splitlines() == [
-        "6 items on which people agree wait to be accepted.",
+        "6 agreed items wait to be accepted.",
         f"Draw a sample: lifecycle checks draw {queue.uuid}",
     ]
 
     drawn = command("checks", "draw", "Batch 1", "--size", "2", "--tolerated", "0")
     assert drawn.out.splitlines() == [
-        "Sample     2 items of 6 that waited; up to 0 % may be wrong",
+        "Sample     2 items of 6 that waited, up to 0 % may be wrong",
         "Accepts    with 0 wrong or fewer: a lot with 2.5 % wrong 95 times in 100, one with 68.4 % 10 times",
-        "Looked at  0 right, 0 wrong; 2 to go",
-        f"Look at    {site}/labeling/{queue.uuid}/review/?order=sample",
+        "Reviewed   0 correct, 0 wrong, 2 to go",
+        f"Review on  {site}/labeling/{queue.uuid}/review/?order=sample",
     ]
     early = command("checks", "accept", "Batch 1")
-    assert (early.code, early.err) == (1, "2 of the sample's 2 items are not looked at yet. Settle them first.\n")
+    assert (early.code, early.err) == (1, "2 of the sample's 2 items haven't been reviewed. Resolve them first.\n")
     look_through(queue, ravi)
 
     shown = command("checks", "show", "Batch 1").out.splitlines()
-    assert shown[4:] == ["Looked at  2 right, 0 wrong; 0 to go", f"Accept     lifecycle checks accept {queue.uuid}"]
+    assert shown[4:] == ["Reviewed  2 correct, 0 wrong, 0 to go", f"Accept    lifecycle checks accept {queue.uuid}"]
     said = command("checks", "accept", "Batch 1")
-    assert (said.code, said.out) == (0, "4 items of Batch 1 are decided as people agreed.\n")
+    assert (said.code, said.out) == (0, "4 items of Batch 1 get their agreed label.\n")
     assert Decision.objects.filter(how="accepted").count() == 4
-    assert command("checks", "show", "Batch 1").out == "0 items on which people agree wait to be accepted.\n"
+    assert command("checks", "show", "Batch 1").out == "0 agreed items wait to be accepted.\n"
 
 
 def test_a_check_is_dropped_and_nothing_is_accepted(as_person, queue, ravi):
     command = as_person(ravi)
     none = command("checks", "drop", "Batch 1")
     assert (none.code, none.err) == (
-        1, f"No sample of Batch 1 was drawn. Draw one: lifecycle checks draw {queue.uuid}\n"
+        1, f"Batch 1 has no sample check. Draw a sample: lifecycle checks draw {queue.uuid}\n"
     )  # fmt: skip
     command("checks", "draw", "Batch 1")
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from datasets_app.labeling import actions
-from datasets_app.labeling.models import Comment
-from datasets_app.labeling.queries import comments
+from datasets_app.queues.actions.comments import comment
+from datasets_app.queues.models import Comment
+from datasets_app.queues.queries import comments
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.labeling import make_queue, queue_items
 
@@ -27,11 +27,11 @@ def without_times(text):
 def test_a_conversation_is_begun_answered_listed_and_resolved(as_person, queue, ana, mia):
     item = queue_items(queue)[0]
     command = as_person(mia)
-    assert command("comments", "list", "Batch 1").out == "No open conversation that you may read.\n"
+    assert command("comments", "list", "Batch 1").out == "No such conversations.\n"
 
     said = command("comments", "write", "Batch 1", "m-1", "@ana which one?")
     first = Comment.objects.get()
-    assert (said.code, said.out, first.item, list(first.mentioned.all())) == (0, f"Said: {first.uuid}\n", item, [ana])
+    assert (said.code, said.out, first.item, list(first.mentioned.all())) == (0, f"Comment {first.uuid} added.\n", item, [ana])
     as_person(ana)("comments", "write", "Batch 1", "m-1", "The first.", "--reply-to", str(first.uuid))
 
     listed = as_person(mia)("comments", "list", "Batch 1", "--item", "m-1")
@@ -40,10 +40,10 @@ def test_a_conversation_is_begun_answered_listed_and_resolved(as_person, queue, 
         "  WHEN mia: @ana which one?",
         "  WHEN ana: The first.",
     ]
-    assert command("comments", "list", "Batch 1", "--flags").out == "No open conversation that you may read.\n"
+    assert command("comments", "list", "Batch 1", "--flags").out == "No such conversations.\n"
     assert command("comments", "resolve", "Batch 1", str(first.uuid)).out == "The conversation is resolved.\n"
     assert command("comments", "list", "Batch 1", "--state", "resolved", "--field", "0.is_resolved").out == "true\n"
-    assert command("comments", "resolve", "Batch 1", str(first.uuid), "--reopen").out == "The conversation is open again.\n"
+    assert command("comments", "reopen", "Batch 1", str(first.uuid)).out == "The conversation is open again.\n"
     first.refresh_from_db()
     assert first.resolved_at is None
 
@@ -52,7 +52,7 @@ def test_all_pages_of_conversations_are_listed(as_person, queue, mia, monkeypatc
     monkeypatch.setattr(comments, "PAGE", 2)
     item = queue_items(queue)[1]
     for n in range(3):
-        actions.comment(queue_id=queue.uuid, actor=mia, item_id=item.uuid, text=f"Remark {n}.")
+        comment(queue_id=queue.uuid, actor=mia, item_id=item.uuid, text=f"Remark {n}.")
 
     rows = as_person(mia)("comments", "list", "Batch 1", "--json").json
 
@@ -60,7 +60,7 @@ def test_all_pages_of_conversations_are_listed(as_person, queue, mia, monkeypatc
 
 
 def test_somebody_elses_conversation_is_not_resolved_by_an_annotator(as_person, queue, ana, ben):
-    made = actions.comment(queue_id=queue.uuid, actor=ana, item_id=queue_items(queue)[0].uuid, text="@ben?")
+    made = comment(queue_id=queue.uuid, actor=ana, item_id=queue_items(queue)[0].uuid, text="@ben?")
 
     said = as_person(ben)("comments", "resolve", "Batch 1", str(made.uuid))
 

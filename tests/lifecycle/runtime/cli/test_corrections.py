@@ -6,12 +6,13 @@ import csv
 
 import pytest
 
-from datasets_app.labeling import queries
-from datasets_app.labeling.correcting import Outcome
-from datasets_app.labeling.models import Correction, Decision
+from datasets_app.exchange.correcting import Outcome
+from datasets_app.exchange.models import Correction
+from datasets_app.queues.models import Decision
+from datasets_app.schemas.queries.labels import value_of
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
-from lifecycle.runtime.cli.commands import corrections
+from lifecycle.runtime.cli.commands.corrections import OUTCOMES
 from registry.ground.artifacts.actions import open_blob
 from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
@@ -53,23 +54,23 @@ def sheet(exported, tmp_path):
 
 
 def test_the_outcomes_are_those_of_the_product():
-    assert list(corrections.OUTCOMES) == Outcome.values
+    assert list(OUTCOMES) == Outcome.values
 
 
 def test_a_file_is_looked_through_and_nothing_is_decided(as_person, inbox, sheet, ravi, site):
     decided = Decision.objects.count()
 
-    said = as_person(ravi)("corrections", "bring", str(sheet), "--dataset", inbox.slug)
+    said = as_person(ravi)("corrections", "upload", str(sheet), "--dataset", inbox.slug)
 
     made = Correction.objects.get()
     lines = said.out.splitlines()
     assert (said.code, said.waits) == (0, [2.0])
     assert lines[0].split() == ["File", "corrected.csv,", "looked"]
-    assert [line.split() for line in lines if line.startswith(("Rows", "Changed", "A class"))] == [
-        ["Rows", "12"], ["Changed", "1"], ["A", "class", "that", "is", "not", "there", "1"],
+    assert [line.split() for line in lines if line.startswith(("Rows", "Changed", "Unknown label"))] == [
+        ["Rows", "12"], ["Changed", "1"], ["Unknown", "label", "1"],
     ]  # fmt: skip
-    assert "feez: no class, 1 row. Did you mean fees?" in lines
-    assert lines[-2:] == ["Nothing is decided yet.", f"Accept it with: lifecycle corrections bring {made.uuid} --accept"]
+    assert "feez: not a label, 1 row. Did you mean fees?" in lines
+    assert lines[-2:] == ["No label changed yet.", f"Accept it with: lifecycle corrections upload {made.uuid} --accept"]
     assert (made.state, Decision.objects.count()) == ("looked", decided)
     assert as_person(ravi)("corrections", "list", inbox.slug).out.splitlines()[1].split()[:4] == [
         str(made.uuid),
@@ -81,44 +82,44 @@ def test_a_file_is_looked_through_and_nothing_is_decided(as_person, inbox, sheet
 
 def test_an_earlier_dry_run_is_accepted_once(as_person, inbox, sheet, ravi):
     command = as_person(ravi)
-    command("corrections", "bring", str(sheet), "--dataset", inbox.slug)
+    command("corrections", "upload", str(sheet), "--dataset", inbox.slug)
     made = Correction.objects.get()
 
-    said = command("corrections", "bring", str(made.uuid), "--accept")
+    said = command("corrections", "upload", str(made.uuid), "--accept")
 
     assert (said.code, said.out) == (
         0,
-        "1 decision written. Left as they are: as it is decided, or as it was exported 10, a class that is not there 1.\n",
+        "1 label saved. Left as they are: unchanged 10, unknown label 1.\n",
     )
-    new = Decision.objects.get(correction=made)
-    assert (new.by, new.how, queries.value_of(new) != queries.value_of(new.supersedes)) == (ravi, "adjudicated", True)
-    again = command("corrections", "bring", str(made.uuid), "--accept")
+    new = Decision.objects.get(file=made.blob)
+    assert (new.by, new.how, value_of(new) != value_of(new.supersedes)) == (ravi, "adjudicated", True)
+    again = command("corrections", "upload", str(made.uuid), "--accept")
     assert (again.code, again.err) == (1, f"This file is written already. See: lifecycle corrections show {made.uuid}\n")
-    assert command("corrections", "show", str(made.uuid)).out.splitlines()[-1].startswith("1 decision written.")
+    assert command("corrections", "show", str(made.uuid)).out.splitlines()[-1].startswith("1 label saved.")
 
 
 def test_a_file_that_no_export_wrote_is_refused_with_what_to_do(as_person, inbox, ravi, tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("text,label\nhello,card\n")
 
-    said = as_person(ravi)("corrections", "bring", str(path), "--dataset", inbox.slug, "--accept")
+    said = as_person(ravi)("corrections", "upload", str(path), "--dataset", inbox.slug, "--accept")
 
     assert (said.code, said.out, Correction.objects.get().state) == (1, "", "failed")
-    assert "Export the snapshot as CSV, Excel, JSONL or Parquet" in said.err
+    assert "Export the dataset version as CSV, Excel, JSONL, or Parquet" in said.err
 
 
 def test_mistakes_and_people_without_the_role_bring_nothing(as_person, inbox, sheet, ravi, ana):
     command, before = as_person(ravi), Event.objects.count()
 
-    assert command("corrections", "bring", "nowhere.csv").err == "There is no file nowhere.csv.\n"
-    assert command("corrections", "bring", str(sheet)).err == "Say which dataset the file belongs to: --dataset SLUG.\n"
+    assert command("corrections", "upload", "nowhere.csv").err == "There is no file nowhere.csv.\n"
+    assert command("corrections", "upload", str(sheet)).err == "Name the file's dataset: --dataset SLUG.\n"
     assert (Correction.objects.count(), Event.objects.count()) == (0, before)
-    refused = as_person(ana)("corrections", "bring", str(sheet), "--dataset", inbox.slug)
+    refused = as_person(ana)("corrections", "upload", str(sheet), "--dataset", inbox.slug)
     assert (refused.code, Correction.objects.count()) == (1, 0)
 
 
 def test_a_file_that_waits_is_discarded(as_person, inbox, ravi, lee, mia, sheet):
-    as_person(ravi)("corrections", "bring", str(sheet), "--dataset", inbox.slug)
+    as_person(ravi)("corrections", "upload", str(sheet), "--dataset", inbox.slug)
     found = Correction.objects.get()
 
     assert as_person(mia)("corrections", "discard", str(found.uuid)).code == 1

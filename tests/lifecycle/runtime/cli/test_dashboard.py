@@ -11,10 +11,10 @@ def test_the_models_and_what_needs_a_person(as_person, live_endpoint, lee, site)
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     assert lines[0].endswith(", 4 weeks")
-    assert lines[1:3] == ["Promotions  1 asked, 1 approved, 0 waiting", f"Page        {site}/dashboard/"]
-    assert lines[4].split() == ["ENDPOINT", "VERSION", "HEALTH", "RIGHT", "REQUESTS", "P95", "MS", "DRIFT"]
+    assert lines[1:3] == ["Promotions  1 requested, 1 approved, 0 in review", f"Page        {site}/dashboard/"]
+    assert lines[4].split() == ["ENDPOINT", "VERSION", "HEALTH", "CORRECT", "REQUESTS", "P95", "MS", "DRIFT"]
     assert lines[5].split() == ["inbox/support-inbox-prod", "1.0.0", "no", "traffic", "–", "0", "–", "–"]
-    assert lines[-1] == "Nothing burns and nothing waits for a decision."
+    assert lines[-1] == "No open alerts or pending decisions."
     assert command("dashboard", "--field", "models.0.health").out == "no traffic\n"
 
 
@@ -22,7 +22,7 @@ def test_somebody_elsewhere_sees_none_of_it(as_person, live_endpoint, otto):
     said = as_person(otto)("dashboard")
 
     assert said.code == 0, said.err
-    assert "Nothing is served yet." in said.out
+    assert "Nothing deployed yet." in said.out
     assert "support-inbox-prod" not in said.out
 
 

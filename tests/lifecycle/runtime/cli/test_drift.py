@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from lifecycle.runtime.cli.wording import VOCABULARY
 from monitoring.drift.models import DriftReport, Episode, TextCheck
+from monitoring.drift.rules import Mark, Monitor
 from tests.monitoring.drift.conftest import ONE_SIDED, Traffic, clock  # noqa: F401  reads at a day of March
 
 
@@ -34,6 +36,11 @@ def rows(out: str) -> dict[str, list[str]]:
     return {line.split("  ")[0]: [cell for cell in line.split("  ") if cell][1:] for line in table}
 
 
+def test_monitors_and_results_are_called_as_on_the_page():
+    assert {each.value: each.label.lower() for each in Monitor} == VOCABULARY["monitor"]
+    assert {each.value: each.label.lower() for each in Mark} == VOCABULARY["mark"]
+
+
 def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpoint, site):
     said = as_person(omar)("drift", "show", endpoint.slug, "--check")
 
@@ -42,11 +49,11 @@ def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpo
         "Endpoint  inbox/support-inbox-prod",
         "Window    not measured yet",
         "Texts     not measured yet",
-        "Open      nothing",
+        "Open      none",
         f"Page      {site}/drift/endpoints/{endpoint.uuid}/",
     ]
     assert as_person(omar)("drift", "history", endpoint.slug).out == (
-        "Not measured yet. Measure now: lifecycle drift measure inbox/support-inbox-prod\n"
+        "Not measured yet. Measure it: lifecycle drift measure inbox/support-inbox-prod\n"
     )
 
 
@@ -55,7 +62,7 @@ def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, measured):
 
     found = rows(said.out)
     assert said.code == 0, said.err
-    assert "Window    2026-03-03 00:00 to 2026-03-04 00:00 UTC, 600 answers, against 1.0.0" in said.out.splitlines()
+    assert "Window    2026-03-03 00:00 to 2026-03-04 00:00 UTC, 600 predictions, against 1.0.0" in said.out.splitlines()
     assert float(found["predicted label"][1]) > float(found["predicted label"][2])  # PSI, and its limit
     assert found["predicted label"][3].strip() == "PSI"
     as_json = as_person(omar)("drift", "show", endpoint.slug, "--json").json
@@ -71,7 +78,7 @@ def test_measuring_waits_for_the_job_and_says_what_was_found(as_person, omar, en
     found = rows(said.out)
     assert float(found["predicted label"][1]) > float(found["predicted label"][2])
     assert said.out.splitlines()[0].split() == ["Endpoint", "inbox/support-inbox-prod"]
-    assert "600 answers, against 1.0.0" in said.out
+    assert "600 predictions, against 1.0.0" in said.out
     assert as_person(omar)("drift", "show", endpoint.slug, "--json").json["report"] is None
     assert (DriftReport.objects.get().asked, DriftReport.objects.get().rows) == (True, 600)
 
@@ -113,4 +120,5 @@ def test_words_are_hidden_from_who_does_not_read_texts(as_person, omar, mia, end
         return [line.removeprefix("New words").strip() for line in lines if line.startswith("New words")]
 
     assert new_words(mia) == ["zebulon"]
-    assert new_words(omar) == ["hidden: your role does not read the texts that they come from"]
+    assert new_words(omar) == ["hidden: your role can't read the texts that they come from"]
+    assert as_person(omar)("drift", "show", endpoint.slug, "--field", "texts.new_words").out == "null\n"

@@ -6,11 +6,9 @@ import hashlib
 
 import pytest
 
-from datasets_app.labeling.models import Export as AnswerExport
-from datasets_app.labeling.rules import ExportFormat as AnswerFormat
+from datasets_app.exchange.models import Export as AnswerExport
+from datasets_app.exchange.rules import ExportFormat as AnswerFormat
 from datasets_app.snapshots.models import Export
-from datasets_app.snapshots.rules import ExportFormat
-from lifecycle.runtime.cli.commands import exports
 from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.labeling import label_items, make_queue
@@ -34,22 +32,17 @@ def here(tmp_path, monkeypatch):
     return folder
 
 
-def test_every_format_of_the_api_can_be_asked_for():
-    assert list(exports.SNAPSHOT_FORMATS) == ExportFormat.values
-    assert list(exports.ANSWER_FORMATS) == AnswerFormat.values
-
-
-@pytest.mark.parametrize("format", exports.ANSWER_FORMATS)
+@pytest.mark.parametrize("format", AnswerFormat.values)
 def test_the_answers_of_a_queue_are_fetched_in_every_format(as_person, queue, mia, here, format):
-    said = as_person(mia)("answers", "inbox", "--queue", "Batch 1", "--format", format)
+    said = as_person(mia)("annotations", "export", "inbox", "--queue", "Batch 1", "--format", format)
 
     made = AnswerExport.objects.get()
     content = (here / made.file_name).read_bytes()
     assert (said.code, said.waits) == (0, [2.0])
-    assert said.out.splitlines()[:2] == [f"{made.file_name}: 2 items, 2 answers; {len(content):,} bytes.", f"sha256 {made.blob.digest}"]
+    assert said.out.splitlines()[:2] == [f"{made.file_name}: 2 items, 2 annotations; {len(content):,} bytes.", f"sha256 {made.blob.digest}"]
     assert (made.queue, hashlib.sha256(content).hexdigest()) == (queue, made.blob.digest)
     losses = [f"  {text} {number}" for text, number in made.dropped.items()]
-    assert said.out.splitlines()[2:] == (["The format cannot hold:", *losses] if losses else ["Nothing was left out."])
+    assert said.out.splitlines()[2:] == (["The format can't hold:", *losses] if losses else ["Nothing was left out."])
     assert [path.name for path in here.iterdir()] == [made.file_name]
 
 
@@ -57,14 +50,14 @@ def test_a_file_that_lies_here_is_not_written_over_unless_it_is_named(as_person,
     (here / "inbox-prodigy.jsonl").write_text("mine")
     command = as_person(mia)
 
-    refused = command("answers", "inbox", "--format", "prodigy")
+    refused = command("annotations", "export", "inbox", "--format", "prodigy")
 
     assert (refused.code, refused.err.splitlines()[-1]) == (
         1,
-        "inbox-prodigy.jsonl lies here already, and may be yours. Say where the file goes: --to inbox-prodigy.jsonl, to replace it.",
+        "inbox-prodigy.jsonl exists here already. Name the file: --to inbox-prodigy.jsonl, to replace it.",
     )
     assert (here / "inbox-prodigy.jsonl").read_text() == "mine"
-    said = command("answers", "inbox", "--format", "prodigy", "--to", "inbox-prodigy.jsonl", "--json")
+    said = command("annotations", "export", "inbox", "--format", "prodigy", "--to", "inbox-prodigy.jsonl", "--json")
     assert (said.code, said.json["path"], said.json["queue"]) == (0, "inbox-prodigy.jsonl", None)
     assert (here / "inbox-prodigy.jsonl").read_text() != "mine"
 
@@ -75,9 +68,9 @@ def test_a_file_that_came_otherwise_is_not_kept(as_person, queue, mia, here, mon
 
     monkeypatch.setattr("lifecycle.runtime.cli.client.Client.download", download)
 
-    said = as_person(mia)("answers", "inbox", "--format", "prodigy")
+    said = as_person(mia)("annotations", "export", "inbox", "--format", "prodigy")
 
-    assert (said.code, "What came is not the file" in said.err, list(here.iterdir())) == (1, True, [])
+    assert (said.code, "The download is damaged" in said.err, list(here.iterdir())) == (1, True, [])
 
 
 def test_a_snapshot_is_fetched_with_what_its_format_cannot_hold(as_person, project, mia, here):
@@ -85,14 +78,14 @@ def test_a_snapshot_is_fetched_with_what_its_format_cannot_hold(as_person, proje
     import_texts(inbox, [(f"text {n}", ("card", "cash")[n % 2], f"m-{n}") for n in range(12)], mia, header=("text", "label", "id"))
     freeze(inbox, mia)
 
-    said = as_person(mia)("export", f"{inbox.slug}@1", "--format", "fasttext")
+    said = as_person(mia)("dataset-versions", "export", f"{inbox.slug}@1", "--format", "fasttext")
 
     made = Export.objects.get()
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
         f"{made.file_name}: 12 rows; {made.blob.size:,} bytes.",
         f"sha256 {made.blob.digest}",
-        "The format cannot hold:",
+        "The format can't hold:",
         *[f"  {words}" for words in made.left_out],
     ]
     assert made.left_out
@@ -101,7 +94,7 @@ def test_a_snapshot_is_fetched_with_what_its_format_cannot_hold(as_person, proje
 def test_who_may_not_export_gets_nothing(as_person, queue, ana, here):
     command, before = as_person(ana), Event.objects.count()
 
-    said = command("answers", "inbox", "--format", "prodigy")
+    said = command("annotations", "export", "inbox", "--format", "prodigy")
 
     assert (said.code, said.out, list(here.iterdir()), Event.objects.count()) == (1, "", [], before)
     assert not AnswerExport.objects.exists()

@@ -84,7 +84,7 @@ def test_nobody_answers(command, monkeypatch):
     said = command("whoami")
 
     assert (said.code, said.out, said.waits) == (3, "", [0.5, 1.0, 2.0, 4.0])
-    assert said.err == f"http://127.0.0.1:{port} does not answer: Connection refused. Is it running, and is the address right?\n"
+    assert said.err == f"http://127.0.0.1:{port} doesn't respond: Connection refused. Is it running, and is the address right?\n"
 
 
 def test_what_may_not_be_done_twice_is_not_sent_twice_when_nobody_answers(command, stub):
@@ -94,11 +94,11 @@ def test_what_may_not_be_done_twice_is_not_sent_twice_when_nobody_answers(comman
     stub.says(200, {"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod", "full_name": "inbox/inbox-prod", "moves": 3})
     stub.says(502, b"<html>Bad Gateway</html>")
 
-    said = command("roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
+    said = command("endpoints", "roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
 
     assert (said.code, said.out, said.waits) == (3, "", [])
     assert said.err == (
-        f"{stub.url} does not answer: what stands before it says 502. It may have been done all the same: look before you send it again.\n"
+        f"{stub.url} doesn't respond: its proxy returned 502. It may have been done anyway: check before you send it again.\n"
     )
     assert [method for method, _ in stub.asked] == ["GET", "GET", "POST"]
 
@@ -166,7 +166,7 @@ def test_a_page_of_html_with_500_is_one_sentence(command, stub):
     said = command("whoami")
 
     assert (said.code, said.out, said.waits) == (1, "", [])
-    assert said.err == f"{stub.url} failed (500) and gave no reason. Whoever runs it finds it in its log.\n"
+    assert said.err == f"{stub.url} failed (500) without a reason. Its operator finds the reason in the log.\n"
 
 
 def test_an_address_that_is_no_lifecycle_server(command, stub):
@@ -174,7 +174,7 @@ def test_an_address_that_is_no_lifecycle_server(command, stub):
 
     said = command("whoami")
 
-    assert (said.code, said.err) == (3, f"{stub.url} answers, but not as Lifecycle does. Check the address: lifecycle login\n")
+    assert (said.code, said.err) == (3, f"{stub.url} responds, but isn't a Lifecycle server. Check the address: lifecycle login\n")
 
 
 def test_json_that_is_not_what_was_asked_for_is_no_traceback(command, stub):
@@ -183,7 +183,7 @@ def test_json_that_is_not_what_was_asked_for_is_no_traceback(command, stub):
     said = command("whoami")
 
     assert (said.code, said.out) == (3, "")
-    assert said.err.startswith("The server's answer is not as this command expects it (TypeError: ")
+    assert said.err.startswith("The server's response isn't what this command expects (TypeError: ")
     assert said.err.endswith("Is the address a Lifecycle server's, and are both of the same version?\n")
 
 
@@ -193,7 +193,7 @@ def test_a_redirect_is_not_followed_with_the_token(command, stub):
     said = command("whoami")
 
     assert (said.code, said.err) == (
-        3, f"{stub.url} sends you on to https://elsewhere.example.org. Log in with that address: lifecycle login\n"
+        3, f"{stub.url} redirects to https://elsewhere.example.org. Log in with that address: lifecycle login\n"
     )  # fmt: skip
     assert len(stub.asked) == 1
 
@@ -204,7 +204,10 @@ def test_an_answer_that_breaks_off_is_said_as_such(command, stub):
     said = command("whoami")
 
     assert said.code == 3
-    assert said.err == f"{stub.url} broke off in the middle of its answer: 4,991 bytes are missing. See what was done, then try again.\n"
+    assert said.err == (
+        f"{stub.url} broke off its response: peer closed connection without sending complete message body "
+        "(received 9 bytes, expected 5000). Check what was done, then try again.\n"
+    )
 
 
 def test_what_a_server_says_cannot_move_the_cursor(command, stub):

@@ -40,22 +40,22 @@ def file(tmp_path):
 
 
 def test_a_wrong_answer_with_the_right_label(as_person, ana, answered):
-    said = as_person(ana)("feedback", answered[0], "wrong", "--label", "refund")
+    said = as_person(ana)("feedback", "give", answered[0], "wrong", "--label", "refund")
 
     kept = Feedback.objects.get()
-    assert (said.code, said.out, said.err) == (0, "Noted: wrong, refund.\n", "")
+    assert (said.code, said.out, said.err) == (0, "Saved: wrong, refund.\n", "")
     assert (str(kept.prediction.uuid), kept.right, kept.label, kept.user) == (answered[0], False, "refund", ana)
 
 
 def test_the_second_text_of_a_request_is_named_as_predict_prints_it(as_person, ana, answered):
-    said = as_person(ana)("feedback", f"{answered[1]}:1", "right", "--json")
+    said = as_person(ana)("feedback", "give", f"{answered[1]}:1", "right", "--json")
 
     assert said.json["right"] is True
     assert Feedback.objects.get().prediction.text == "too dear"
 
 
 def test_a_label_that_is_close_to_one_is_corrected(as_person, ana, answered):
-    said = as_person(ana)("feedback", answered[0], "wrong", "--label", "refnd")
+    said = as_person(ana)("feedback", "give", answered[0], "wrong", "--label", "refnd")
 
     assert (said.code, said.out) == (1, "")
     assert "Did you mean refund?" in said.err
@@ -69,14 +69,14 @@ def test_an_answer_that_has_not_arrived_is_waited_for(as_person, ana, endpoint):
         endpoints.write_segment(line)
         actions.ingest()
 
-    said = as_person(ana)("feedback", line["uuid"], "right", during=arrives)
+    said = as_person(ana)("feedback", "give", line["uuid"], "right", during=arrives)
 
     assert (said.code, len(said.waits)) == (0, 1), said.err
     assert Feedback.objects.get().right
 
 
 def test_one_that_never_arrives_is_not_waited_for_for_ever(as_person, ana, endpoint):
-    said = as_person(ana)("feedback", str(timed_uuid()), "right")
+    said = as_person(ana)("feedback", "give", str(timed_uuid()), "right")
 
     assert (said.code, said.waits) == (1, [5.0] * 4)
     assert not Feedback.objects.exists()
@@ -88,9 +88,9 @@ def test_a_file_is_sent_whole_and_again_counts_once(as_person, ana, answered, fi
         {"prediction": answered[1], "index": 0, "right": True},
     )  # fmt: skip
 
-    said = [as_person(ana)("feedback", "--file", str(path)) for _ in range(2)]
+    said = [as_person(ana)("feedback", "send", str(path)) for _ in range(2)]
 
-    assert [(each.code, each.out) for each in said] == [(0, "Feedback on 3 answers is noted.\n")] * 2
+    assert [(each.code, each.out) for each in said] == [(0, "Feedback on 3 predictions is saved.\n")] * 2
     assert Feedback.objects.count() == 3
 
 
@@ -102,30 +102,30 @@ def test_many_lines_go_in_batches_and_a_stop_says_where_to_go_on(as_person, ana,
     )  # fmt: skip
     command = as_person(ana)
 
-    stopped = command("feedback", "--file", str(path))
+    stopped = command("feedback", "send", str(path))
     path.write_text(path.read_text().replace("nothing", "refund"))
-    goes_on = command("feedback", "--file", str(path), "--from", "3")
+    goes_on = command("feedback", "send", str(path), "--from", "3")
 
     assert (stopped.code, stopped.out) == (1, "")
-    assert stopped.err.splitlines()[:2] == ["2 lines taken", f"2 lines taken. Go on with: --file {path} --from 3"]
+    assert stopped.err.splitlines()[:2] == ["2 lines sent", f"2 lines sent. Continue with: {path} --from 3"]
     assert "'nothing'" in stopped.err
-    assert (goes_on.code, goes_on.out) == (0, "Feedback on 2 answers is noted.\n")
+    assert (goes_on.code, goes_on.out) == (0, "Feedback on 2 predictions is saved.\n")
     assert Feedback.objects.count() == 4
 
 
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("{", "Line 2 is not JSON. Each line is one object."),
-        ("[1]", "Line 2 is no JSON object."),
-        ('{"prediction": "7", "right": true}', "Line 2: '7' is no prediction. Write it as `lifecycle predict` prints it."),
+        ("{", "Line 2 isn't JSON. Each line is one object."),
+        ("[1]", "Line 2 isn't a JSON object."),
+        ('{"prediction": "7", "right": true}', "Line 2: '7' isn't a prediction. Write it as `lifecycle endpoints predict` prints it."),
         ('{"right": "yes"}', 'Line 2: "right" must be true or false.'),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named_by_its_number(as_person, ana, answered, file, line, error):
     path = file({"prediction": answered[0], "right": True}, line)
 
-    said = as_person(ana)("feedback", "--file", str(path))
+    said = as_person(ana)("feedback", "send", str(path))
 
     assert (said.code, said.out) == (2, "")
     assert said.err.splitlines()[-1] == error
@@ -135,7 +135,7 @@ def test_a_line_that_cannot_be_read_is_named_by_its_number(as_person, ana, answe
 def test_what_the_server_finds_wrong_is_named_by_the_line_of_the_file(as_person, ana, answered, file):
     path = file("", {"prediction": answered[0], "right": True}, "", {"prediction": answered[1], "right": True, "label": "x" * 200})
 
-    said = as_person(ana)("feedback", "--file", str(path))
+    said = as_person(ana)("feedback", "send", str(path))
 
     assert said.code == 1
     assert said.err.splitlines()[-1].startswith("  line 4 label: ")
@@ -144,16 +144,23 @@ def test_what_the_server_finds_wrong_is_named_by_the_line_of_the_file(as_person,
 
 @pytest.mark.parametrize("words", [[], ["5d0c"], ["5d0c", "right", "--file", "x"], ["--file", "nothing.jsonl"], ["5d0c", "perhaps"]])
 def test_what_cannot_be_meant_is_a_mistake_in_the_call(as_person, ana, project, words):
-    said = as_person(ana)("feedback", *words)
+    said = as_person(ana)("feedback", "give", *words)
 
     assert (said.code, said.out) == (2, "")
     assert said.err
 
 
+def test_a_file_that_is_not_there_is_named(as_person, ana, project):
+    said = as_person(ana)("feedback", "send", "nothing.jsonl")
+
+    assert (said.code, said.out) == (2, "")
+    assert "nothing.jsonl can't be read" in said.err
+
+
 def test_feedback_needs_its_own_scope(as_person, ana, answered):
-    said = as_person(ana, "read", "label")("feedback", answered[0], "right")
+    said = as_person(ana, "read", "label")("feedback", "give", answered[0], "right")
 
     assert (said.code, said.err) == (
-        1, "This token lacks the scope feedback. Make a token with that scope in your profile, then: lifecycle login\n"
+        1, "This token lacks the scope feedback. Create a token with that scope in your profile, then: lifecycle login\n"
     )  # fmt: skip
     assert not Feedback.objects.exists()

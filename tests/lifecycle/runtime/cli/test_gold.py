@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling.models import Gold, Queue
-from datasets_app.labeling.queries.gold import STATES
-from lifecycle.runtime.cli.commands import gold
+from datasets_app.quality.queries.gold import STATES
+from datasets_app.queues.models import Gold, Queue
+from lifecycle.runtime.cli.wording import VOCABULARY
 from registry.ground.ledger.models import Event
 from tests.support import datasets as imported
 from tests.support.gold import know
@@ -22,25 +22,25 @@ def inbox(project, mia):
 
 
 def test_the_states_are_those_of_the_product():
-    assert gold.STATES.keys() == STATES.keys()
+    assert VOCABULARY["gold list state"].keys() == STATES.keys()
 
 
 def test_an_item_is_made_gold_by_the_id_that_it_came_with_listed_and_taken_back(as_person, inbox, ravi):
     command = as_person(ravi)
-    assert command("gold", "list", "inbox").out == "No gold here that is mixed in.\n"
+    assert command("gold", "list", "inbox").out == "No such gold items.\n"
 
     said = command("gold", "set", "inbox", "m-1", "--label", "card", "--explanation", "It is lost.")
 
     made = Gold.objects.get()
-    assert (said.code, said.out) == (0, "m-1 is known to be: card\n")
+    assert (said.code, said.out) == (0, "Gold item m-1: card\n")
     assert (made.item.text, made.label.name, made.explanation, made.set_by) == ("one", "card", "It is lost.", ravi)
     listed = command("gold", "list", "inbox").out.splitlines()
     assert [listed[0].split(), listed[1].split()[:4]] == [
-        ["ITEM", "KNOWN", "ASKED", "RIGHT", "SET"],
+        ["ITEM", "TRUTH", "ANNOTATIONS", "CORRECT", "SET"],
         [str(made.item.uuid), "card", "0", "0"],
     ]
-    assert command("gold", "retire", "inbox", str(made.item.uuid)).out == f"{made.item.uuid} is gold no more.\n"
-    assert command("gold", "retire", "inbox", "m-1").out == "m-1 was no gold.\n"
+    assert command("gold", "retire", "inbox", str(made.item.uuid)).out == f"{made.item.uuid} isn't gold anymore.\n"
+    assert command("gold", "retire", "inbox", "m-1").out == "m-1 wasn't gold.\n"
     assert command("gold", "list", "inbox", "--state", "retired", "--field", "0.explanation").out == "It is lost.\n"
 
 
@@ -51,7 +51,7 @@ def test_an_answer_of_another_task_is_said_as_json_with_names(as_person, project
 
     said = as_person(ravi)("gold", "set", "spans", str(item.uuid), "--value", '{"spans": [{"start": 0, "end": 3, "label": "transfer"}]}')
 
-    assert (said.code, said.out) == (0, f"{item.uuid} is known to be: “pay” transfer\n")
+    assert (said.code, said.out) == (0, f"Gold item {item.uuid}: “pay” transfer\n")
 
 
 def test_mistakes_are_named_and_nothing_is_known(as_person, inbox, ravi, mia, ana):
@@ -61,9 +61,9 @@ def test_mistakes_are_named_and_nothing_is_known(as_person, inbox, ravi, mia, an
     words = command("gold", "set", "inbox", "m-1", "--value", "card")
     lost = command("gold", "set", "inbox", "m-9", "--label", "card")
 
-    assert (said.code, said.err) == (2, "There is no class refund. Version 1 has: billing, card, transfer.\n")
-    assert (words.code, words.err) == (2, "--value takes JSON, such as '{\"labels\": [\"card\"]}'. 'card' is none.\n")
-    assert (lost.code, lost.err.partition(".")[0]) == (1, "There is no item m-9 that you may see")
+    assert (said.code, said.err) == (2, "There is no label refund. Version 1 has: billing, card, transfer.\n")
+    assert (words.code, words.err) == (2, "--value takes JSON, such as '{\"labels\": [\"card\"]}'. 'card' isn't JSON.\n")
+    assert (lost.code, lost.err.partition(".")[0]) == (1, "There is no item m-9, or you don't have access")
     assert (Gold.objects.count(), Event.objects.count()) == (0, before)
     refused = as_person(ana)("gold", "list", "inbox")
     assert (refused.code, refused.out) == (1, "")
@@ -75,12 +75,15 @@ def test_the_rate_of_a_queue_changes_and_what_is_not_given_stays(as_person, inbo
     command = as_person(mia)
 
     said = command("gold", "rate", "Batch 1", "20", "--holds")
-    assert (
-        said.out == "Gold in Batch 1: 20 % of what people get; they are told at once; at least 80 % right; who is below waits for a lead.\n"
+    assert said.out == (
+        "Gold in Batch 1: 20 % of each annotator's items; results shown immediately; at least 80 % correct; "
+        "annotators below that are paused.\n"
     )
+    queue.refresh_from_db()
+    assert (queue.gold_rate, queue.gold_feedback, queue.gold_minimum, queue.gold_holds) == (20, True, 80, True)
     bare = command("gold", "rate", "Batch 1", "10", "--no-feedback", "--minimum", "0", "--no-holds")
 
-    assert bare.out == "Gold in Batch 1: 10 % of what people get.\n"
+    assert bare.out == "Gold in Batch 1: 10 % of each annotator's items.\n"
     queue.refresh_from_db()
     assert (queue.gold_rate, queue.gold_feedback, queue.gold_minimum, queue.gold_holds) == (10, False, None, False)
     too_much = command("gold", "rate", "Batch 1", "31")

@@ -42,18 +42,18 @@ def interrupt():
 
 
 def test_launching_says_how_to_follow_it(as_person, mia, snapshot, base, site):
-    said = as_person(mia)("launch", "inbox@1", "--strategy", "full", "--set", "epochs=3", "--note", "a wider head")
+    said = as_person(mia)("runs", "launch", "inbox@1", "--strategy", "full", "--set", "epochs=3", "--note", "a wider head")
 
     run = Run.objects.get()
     assert (said.code, said.err) == (0, "")
-    assert said.out == f"Run 1 is launched: {site}/runs/{run.uuid}/\nFollow it: lifecycle watch 1\n"
+    assert said.out == f"Run 1 launched: {site}/runs/{run.uuid}/\nFollow it: lifecycle runs watch 1\n"
     assert (run.snapshot, run.base, run.strategy, run.note, run.spec["epochs"]) == (snapshot, base, "full", "a wider head", 3)
 
 
 def test_the_same_key_again_gives_the_same_run(as_person, mia, snapshot, base):
     command, key = as_person(mia), str(uuid4())
 
-    first, again = (command("launch", "inbox@1", "--key", key, "--json").json for _ in range(2))
+    first, again = (command("runs", "launch", "inbox@1", "--key", key, "--json").json for _ in range(2))
 
     assert first["uuid"] == again["uuid"]
     assert Run.objects.count() == 1
@@ -64,7 +64,7 @@ def test_watching_shows_progress_and_ends_with_the_scores(as_person, mia, run):
         actions.begin(run.uuid)
         actions.record_events(Run.objects.get(), training.curve_events()[:4])
 
-    said = as_person(mia)("watch", "1", during=stages(trains, lambda: training.finish_run(Run.objects.get())))
+    said = as_person(mia)("runs", "watch", "1", during=stages(trains, lambda: training.finish_run(Run.objects.get())))
 
     assert (said.code, said.waits) == (0, [2.0, 2.0])
     assert said.err.splitlines() == ["Run 1 queued", "Run 1 training: step 40 of 60, loss 0.4000, validation 1.0000"]
@@ -72,30 +72,30 @@ def test_watching_shows_progress_and_ends_with_the_scores(as_person, mia, run):
 
 
 def test_a_run_that_ended_early_is_no_success_and_says_why(as_person, mia, run):
-    broke = {"code": "nan_loss", "message": "The loss was no longer a number at step 43.", "next_step": "Lower both learning rates."}
+    broke = {"code": "nan_loss", "message": "The loss became NaN at step 43.", "next_step": "Lower both learning rates."}
 
-    said = as_person(mia)("watch", "1", during=lambda: training.finish_run(Run.objects.get(), error=broke))
+    said = as_person(mia)("runs", "watch", "1", during=lambda: training.finish_run(Run.objects.get(), error=broke))
 
     assert said.code == 1
-    assert said.out.endswith(" It ended early: The loss was no longer a number at step 43. Lower both learning rates.\n")
+    assert said.out.endswith(" It ended early: The loss became NaN at step 43. Lower both learning rates.\n")
 
 
 def test_the_model_is_divided_among_processes_by_two_settings(as_person, mia, snapshot, base, site):
-    said = as_person(mia)("launch", "inbox@1", "--strategy", "full", "--set", "processes=2", "--set", "sharded=true")
+    said = as_person(mia)("runs", "launch", "inbox@1", "--strategy", "full", "--set", "processes=2", "--set", "sharded=true")
 
     assert said.code == 0, said.error
     assert (Run.objects.get().spec["processes"], Run.objects.get().spec["sharded"]) == (2, True)
 
 
 def test_the_name_of_a_class_stays_a_text_though_it_reads_as_a_number():
-    from lifecycle.runtime.cli.commands.training import options
+    from lifecycle.runtime.cli.commands.runs import options
 
     given = ["operating_class=1", "operating_point=recall", "operating_target=0.9"]
     assert options(given) == {"operating_class": "1", "operating_point": "recall", "operating_target": 0.9}
 
 
 def test_launch_with_watch_is_both(as_person, mia, snapshot, base, site):
-    said = as_person(mia)("launch", "inbox@1", "--watch", "--json", during=lambda: training.finish_run(Run.objects.get()))
+    said = as_person(mia)("runs", "launch", "inbox@1", "--watch", "--json", during=lambda: training.finish_run(Run.objects.get()))
 
     assert (said.code, said.err) == (0, "")
     assert (said.json["number"], said.json["state"], said.json["best_step"]) == (1, "succeeded", 40)
@@ -104,18 +104,18 @@ def test_launch_with_watch_is_both(as_person, mia, snapshot, base, site):
 def test_ctrl_c_leaves_the_run_running(as_person, mia, run):
     actions.begin(run.uuid)
 
-    said = as_person(mia)("watch", "1", during=interrupt)
+    said = as_person(mia)("runs", "watch", "1", during=interrupt)
 
     run.refresh_from_db()
     assert (said.code, said.out) == (130, "")
-    assert said.err.splitlines()[-1] == "Run 1 goes on. Look again: lifecycle watch 1"
+    assert said.err.splitlines()[-1] == "Run 1 continues. Watch it: lifecycle runs watch 1"
     assert run.state == "training"
 
 
 def test_sigint_to_the_real_process_ends_the_looking_alone(site, token, mia, run, tmp_path):
     actions.begin(run.uuid)
     environment = os.environ | {"LIFECYCLE_URL": site, "LIFECYCLE_TOKEN": token(mia), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "lifecycle.runtime.cli", "watch", "1"]
+    command = [sys.executable, "-m", "lifecycle.runtime.cli", "runs", "watch", "1"]
     watching = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a script's background it would be ignored
@@ -127,7 +127,7 @@ def test_sigint_to_the_real_process_ends_the_looking_alone(site, token, mia, run
     out, err = watching.communicate(timeout=30)
 
     run.refresh_from_db()
-    assert (watching.returncode, out, err) == (130, "", "Run 1 goes on. Look again: lifecycle watch 1\n")
+    assert (watching.returncode, out, err) == (130, "", "Run 1 continues. Watch it: lifecycle runs watch 1\n")
     assert run.state == "training"
 
 
@@ -135,7 +135,7 @@ def test_a_run_that_failed_says_why_and_is_1(as_person, mia, run):
     actions.begin(run.uuid)
     actions.fail(run.uuid, "one_class", "All rows have one label.", "Label more.")
 
-    said = as_person(mia)("watch", "1")
+    said = as_person(mia)("runs", "watch", "1")
 
     assert (said.code, said.out) == (1, "Run 1 failed: All rows have one label. Label more.\n")
 
@@ -143,57 +143,63 @@ def test_a_run_that_failed_says_why_and_is_1(as_person, mia, run):
 def test_a_job_is_watched_by_its_uuid(as_person, mia, snapshot, base):
     job = Job.objects.order_by("-id").first()
 
-    said = as_person(mia)("watch", str(job.uuid))
+    said = as_person(mia)("jobs", "watch", str(job.uuid))
 
     assert said.code == 0
     assert said.out.startswith("The job succeeded.")
 
 
 def test_nothing_of_others_is_watched(as_person, otto, run):
-    said = as_person(otto)("watch", str(run.uuid))
+    said = as_person(otto)("runs", "watch", str(run.uuid))
 
     assert said.code == 1
-    assert said.err == (f"There is no run or job {run.uuid} that you may see. Check its name, and whose token this is: lifecycle whoami\n")
+    assert said.err == (
+        f"There is no run {run.uuid}, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
+    )
 
 
 def test_runs_are_listed_newest_first_as_a_table(as_person, mia, snapshot, base):
     training.make_run(snapshot, mia, base=base)
     training.make_run(snapshot, mia, base=base, succeeded=False, strategy="full")
 
-    said = as_person(mia)("runs")
+    said = as_person(mia)("runs", "list")
 
     rows = said.out.splitlines()
-    assert rows[0].split() == ["RUN", "PROJECT", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "BY", "LAUNCHED", "NOTE"]
+    assert rows[0].split() == ["RUN", "PROJECT", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "METRIC", "LAUNCHED", "NOTE"]
     assert rows[1].split()[:4] == ["2", "inbox", "queued", "full"]
     assert rows[2].split()[:6] == ["1", "inbox", "succeeded", "lora", "60", "60"]
-    assert [row["number"] for row in as_person(mia)("runs", "--json").json] == [2, 1]
+    assert [row["number"] for row in as_person(mia)("runs", "list", "--json").json] == [2, 1]
 
 
 def test_no_runs_is_said_as_such(as_person, mia):
-    said = as_person(mia)("runs")
+    said = as_person(mia)("runs", "list")
 
-    assert (said.code, said.out) == (0, "No runs yet. Start one: lifecycle launch DATASET@NUMBER\n")
+    assert (said.code, said.out) == (0, "No runs yet. Launch one: lifecycle runs launch DATASET@NUMBER\n")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [
-        (["inbox"], 2, "'inbox' is no snapshot. Write DATASET@NUMBER, such as inbox@3, or its uuid.\n"),
-        (["inbox@7"], 1, "There is no snapshot 7 of inbox that you may see. Check its name, and whose token this is: lifecycle whoami\n"),
+        (["inbox"], 2, "'inbox' isn't a dataset version. Write DATASET@NUMBER, such as inbox@3, or its uuid.\n"),
+        (
+            ["inbox@7"],
+            1,
+            "There is no version 7 of dataset inbox, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n",
+        ),
         (["inbox@1", "--set", "epochs"], 2, "--set epochs has no value. Write NAME=VALUE, such as epochs=3.\n"),
-        (["inbox@1", "--key", "7"], 2, "'7' is no uuid, which --key must be.\n"),
-        (["inbox@1", "--base", "gpt"], 1, "The project has no base model gpt whose files are kept. It has: tiny-base.\n"),
+        (["inbox@1", "--key", "7"], 2, "--key takes a uuid, not '7'.\n"),
+        (["inbox@1", "--base", "gpt"], 1, "The project has no imported base model gpt. It has: tiny-base.\n"),
     ],
 )
 def test_what_cannot_be_launched_is_told_and_starts_nothing(as_person, mia, snapshot, base, words, code, error):
-    said = as_person(mia)("launch", *words)
+    said = as_person(mia)("runs", "launch", *words)
 
     assert (said.code, said.out, said.err) == (code, "", error)
     assert not Run.objects.exists()
 
 
 def test_a_setting_that_the_engine_does_not_take_is_named_with_its_field(as_person, mia, snapshot, base):
-    said = as_person(mia)("launch", "inbox@1", "--set", "epochs=0")
+    said = as_person(mia)("runs", "launch", "inbox@1", "--set", "epochs=0")
 
     assert (said.code, said.out) == (1, "")
     assert "epochs" in said.err
@@ -201,16 +207,16 @@ def test_a_setting_that_the_engine_does_not_take_is_named_with_its_field(as_pers
 
 
 def test_who_may_not_launch_is_told_that_it_is_their_role(as_person, ana, snapshot, base):
-    said = as_person(ana)("launch", "inbox@1")
+    said = as_person(ana)("runs", "launch", "inbox@1")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err == "You may see this snapshot, but not train on it. Your roles: lifecycle whoami\n"
+    assert said.err == "You can see this dataset version, but not train on it. Your roles: lifecycle whoami\n"
     assert not Run.objects.exists()
 
 
 # ── In line ─────────────────────────────────────────────────────────────────
 def test_a_run_is_launched_with_a_priority_and_for_a_device(as_person, mia, snapshot, base):
-    said = as_person(mia)("launch", "inbox@1", "--priority", "urgent", "--device", "cuda")
+    said = as_person(mia)("runs", "launch", "inbox@1", "--priority", "urgent", "--device", "cuda")
 
     run = Run.objects.get()
     assert said.code == 0
@@ -219,16 +225,19 @@ def test_a_run_is_launched_with_a_priority_and_for_a_device(as_person, mia, snap
 
 @pytest.mark.parametrize("name", ["number", "run", "job"])
 def test_a_waiting_run_is_moved_by_any_of_its_names(as_person, mia, run, name):
-    said = as_person(mia)("prioritise", {"number": "1", "run": str(run.uuid), "job": str(run.job.uuid)}[name], "urgent")
+    called = {"number": ("runs", "1"), "run": ("runs", str(run.uuid)), "job": ("jobs", str(run.job.uuid))}
+    noun, one = called[name]
+
+    said = as_person(mia)(noun, "prioritize", one, "urgent")
 
     run.job.refresh_from_db()
-    assert (said.code, said.out, run.job.priority_word) == (0, "Urgent, place 1 in line.\n", "urgent")
+    assert (said.code, said.out, run.job.priority_word) == (0, "Urgent, place 1 in the queue.\n", "urgent")
 
 
 def test_what_waits_no_more_is_not_moved_and_the_command_says_why(as_person, mia, run):
     actions.stop(run_id=run.uuid, actor=mia)
 
-    said = as_person(mia)("prioritise", "1", "urgent")
+    said = as_person(mia)("runs", "prioritize", "1", "urgent")
 
     run.job.refresh_from_db()
     assert (said.code != 0, run.job.priority_word) == (True, "normal")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.marks import marked_snapshot
+from tests.support.spans import spans_snapshot
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.training import make_run, make_snapshot
 
 
 @pytest.fixture
 def marked(project, mia):
-    return marked_snapshot(project, mia)
+    return spans_snapshot(project, mia)
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def test_sweeps_of_marked_parts_go_by_micro_f1(as_person, marked, mia):
 def test_runs_of_marked_parts_are_listed_by_micro_f1(as_person, marked, mia):
     run = make_run(marked, mia, accuracy=0.6, splits=())
 
-    assert f"{run.metrics['micro_f1']:.3f} micro F1" in " ".join(as_person(mia)("runs").out.split())
+    assert f"{run.metrics['micro_f1']:.3f} micro F1" in " ".join(as_person(mia)("runs", "list").out.split())
 
 
 def test_runs_of_classes_are_listed_by_macro_f1(as_person, classed, mia):
     run = make_run(classed, mia, accuracy=0.6, splits=())
 
-    assert f"{run.metrics['macro_f1']:.3f} macro F1" in " ".join(as_person(mia)("runs").out.split())
+    assert f"{run.metrics['macro_f1']:.3f} macro F1" in " ".join(as_person(mia)("runs", "list").out.split())

@@ -17,7 +17,7 @@ def test_login_asks_stdin_for_the_token_tries_it_and_keeps_it_for_its_owner_alon
 
     kept = tmp_path / "config" / "lifecycle" / "config.json"
     assert (said.code, said.err) == (0, "")
-    assert said.out == f"Mia is logged in to {site}. Kept in {kept}, for you alone.\n"
+    assert said.out == f"Mia is logged in to {site}. Saved in {kept}, readable by you only.\n"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
     assert json.loads(kept.read_text()) == {"url": site, "token": secret, "inference": ""}
@@ -35,7 +35,7 @@ def test_a_token_that_is_no_good_is_not_kept(command, site, tmp_path):
 def test_no_token_is_a_mistake_in_the_call(command, site):
     said = command("login", site, stdin="")
 
-    assert (said.code, said.err) == (2, "No token was given. Make one in your profile, with the scopes that you need.\n")
+    assert (said.code, said.err) == (2, "No token was given. Create one in your profile, with the scopes that you need.\n")
 
 
 def test_the_environment_wins_over_the_file(command, token, site, mia, ana, monkeypatch):
@@ -59,14 +59,14 @@ def test_a_token_is_never_sent_to_another_server_than_its_own(command, token, si
 
 def test_nothing_prints_the_token(command, token, site, mia):
     secret = token(mia)
-    said = [command("login", site, stdin=secret), command("whoami"), command("whoami", "--json"), command("runs", "--json")]
+    said = [command("login", site, stdin=secret), command("whoami"), command("whoami", "--json"), command("runs", "list", "--json")]
 
     assert [each.code for each in said] == [0, 0, 0, 0]
     assert secret not in "".join(each.out + each.err for each in said)
 
 
 def test_without_a_login_the_command_says_what_to_do(command):
-    said = command("runs")
+    said = command("runs", "list")
 
     assert said.code == 2
     assert said.err == "No server is known here. Log in first: lifecycle login. Or set LIFECYCLE_URL and LIFECYCLE_TOKEN.\n"
@@ -79,7 +79,7 @@ def test_a_damaged_file_is_named(command, tmp_path):
 
     said = command("whoami")
 
-    assert (said.code, said.err) == (2, f"{kept} cannot be read. Remove it and log in again: lifecycle login\n")
+    assert (said.code, said.err) == (2, f"{kept} can't be read. Remove it and log in again: lifecycle login\n")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_an_address_may_be_written_as_people_do(given, address):
 
 @pytest.mark.parametrize("given", ["", "ftp://example.org", "https://", "https://me:secret@example.org", "http://example.org:port"])
 def test_what_is_no_address_is_refused(given):
-    with pytest.raises(settings.Usage, match="is no address of a server"):
+    with pytest.raises(settings.Usage, match="isn't an address of a server"):
         settings.address(given)
 
 
@@ -120,11 +120,11 @@ def test_the_token_goes_to_no_port_of_another_machine_that_nobody_named(command,
     monkeypatch.setenv("LIFECYCLE_URL", "https://lifecycle.example.org")
     monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_secret")
 
-    said = command("predict", "support", "I lost my card")
+    said = command("endpoints", "predict", "support", "I lost my card")
 
     assert (said.code, said.out) == (2, "")
     assert said.err == (
-        "Where the inference server of https://lifecycle.example.org is was not said. "
+        "The address of https://lifecycle.example.org's inference server is unknown. "
         "Log in with its address: lifecycle login --inference URL. Or set LIFECYCLE_INFERENCE_URL.\n"
     )
 
@@ -133,6 +133,6 @@ def test_an_address_that_is_not_encrypted_is_warned_of_whichever_it_is(command, 
     said = command("login", "http://site.example.org", "--inference", "http://ask.example.org:8001", stdin="")
 
     assert said.err.splitlines()[:2] == [
-        f"Warning: {each} is not encrypted. Whoever is on the way reads the token."
+        f"Warning: {each} isn't encrypted. Anyone on the way can read the token."
         for each in ("http://site.example.org", "http://ask.example.org:8001")
     ]

@@ -16,7 +16,7 @@ def run(project, mia):
 def test_the_manifest_is_printed_and_nothing_else(as_person, mia, run, settings):
     settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
 
-    said = as_person(mia)("manifest", "1")
+    said = as_person(mia)("runs", "manifest", "1")
 
     assert (said.code, said.err) == (0, "")
     made = yaml.safe_load(said.out)
@@ -26,7 +26,7 @@ def test_the_manifest_is_printed_and_nothing_else(as_person, mia, run, settings)
 def test_without_an_image_it_is_refused_with_the_setting(as_person, mia, run, settings):
     settings.TRAINING_IMAGE = ""
 
-    said = as_person(mia)("manifest", "1")
+    said = as_person(mia)("runs", "manifest", "1")
 
     assert (said.code, said.out) == (1, "")
-    assert "No image is set for training on a cluster. Have TRAINING_IMAGE name one." in said.err
+    assert "Training on a cluster isn't configured. Set TRAINING_IMAGE to a container image." in said.err

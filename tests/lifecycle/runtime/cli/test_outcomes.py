@@ -40,15 +40,17 @@ def file(tmp_path):
 def test_cases_are_sent_once_however_often_and_shown_as_a_difference(as_person, mia, endpoint, figure, file):
     command = as_person(mia)
 
-    said = [command("outcomes", "send", endpoint.slug, "--figure", "Solved at once", "--file", str(file)) for _ in range(2)]
+    said = [command("outcomes", "send", endpoint.slug, str(file), "--figure", "Solved at once") for _ in range(2)]
     shown = command("outcomes", "show", endpoint.slug)
 
-    assert [(each.code, each.out) for each in said] == [(0, "400 outcomes of Solved at once are noted.\n")] * 2, said[0].err
+    assert [(each.code, each.out) for each in said] == [(0, "400 outcomes of Solved at once are saved.\n")] * 2, said[0].err
     assert Outcome.objects.count() == 400
     cells = [cell.strip() for cell in shown.out.splitlines()[1].split("  ") if cell.strip()]
     assert cells[:6] == ["Solved at once", "80.0 %", "200", "40.0 %", "200", "+40.0 points"]
-    assert shown.out.rstrip().endswith("better")
-    assert command("outcomes", "show", endpoint.slug, "--json").json[0]["reading"] == "better"
+    low, high = (float(part.removesuffix(" points")) for part in cells[6].split(" to "))
+    assert 20 < low < 40 < high < 60
+    assert cells[7:] == ["better"]
+    assert command("outcomes", "show", endpoint.slug, "--figure", "Solved at once", "--json").json[0]["reading"] == "better"
 
 
 def test_a_figure_is_defined(as_person, lee, endpoint):
@@ -58,7 +60,7 @@ def test_a_figure_is_defined(as_person, lee, endpoint):
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
         "Solved at once of inbox/support-inbox-prod is compared with a hold-out of 10.0 % of the cases.",
-        f"Send what came of them: lifecycle outcomes send inbox/support-inbox-prod --figure {made.uuid} --file cases.jsonl",
+        f"Send outcomes: lifecycle outcomes send inbox/support-inbox-prod cases.jsonl --figure {made.uuid}",
     ]
     assert (made.kind, made.direction, made.holdout_share, made.owner) == ("share", "up", 0.1, lee)
 
@@ -78,9 +80,11 @@ def test_too_few_cases_are_called_so(as_person, mia, endpoint, figure):
 
 
 def test_no_figure_is_said_as_such(as_person, mia, endpoint):
-    said = as_person(mia)("outcomes", "show", endpoint.slug)
+    said = [as_person(mia)("outcomes", word, endpoint.slug) for word in ("show", "list")]
 
-    assert (said.code, said.out) == (0, "No business figure is defined for inbox/support-inbox-prod. An ML lead defines one.\n")
+    assert [(each.code, each.out) for each in said] == [
+        (0, "inbox/support-inbox-prod has no business figures yet. An ML lead defines one.\n")
+    ] * 2
 
 
 @pytest.mark.parametrize(
@@ -89,14 +93,14 @@ def test_no_figure_is_said_as_such(as_person, mia, endpoint):
         ({"uuid": "7"}, '"uuid" must be a uuid of your own, the same whenever this case is sent.'),
         ({"arm": "both"}, '"arm" must be model or holdout.'),
         ({"value": "much"}, '"value" must be a number.'),
-        ({"prediction": "7"}, "'7' is no prediction. Write it as `lifecycle predict` prints it."),
+        ({"prediction": "7"}, "'7' isn't a prediction. Write it as `lifecycle endpoints predict` prints it."),
     ],
 )
 def test_a_line_that_is_no_case_is_named_by_its_number(as_person, mia, endpoint, figure, file, change, error):
     lines = [json.loads(line) for line in file.read_text().splitlines()[:2]]
     file.write_text("".join(json.dumps(line) + "\n" for line in (lines[0], lines[1] | change)))
 
-    said = as_person(mia)("outcomes", "send", endpoint.slug, "--figure", str(figure.uuid), "--file", str(file))
+    said = as_person(mia)("outcomes", "send", endpoint.slug, str(file), "--figure", str(figure.uuid))
 
     assert (said.code, said.out) == (2, "")
     assert said.err.splitlines()[-1] == f"Line 2: {error}"
@@ -104,10 +108,10 @@ def test_a_line_that_is_no_case_is_named_by_its_number(as_person, mia, endpoint,
 
 
 def test_a_figure_that_is_not_there_is_named(as_person, mia, endpoint, figure, file):
-    said = as_person(mia)("outcomes", "send", endpoint.slug, "--figure", "Sales", "--file", str(file))
+    said = as_person(mia)("outcomes", "send", endpoint.slug, str(file), "--figure", "Sales")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("There is no business figure Sales of inbox/support-inbox-prod that you may see.")
+    assert said.err.startswith("There is no business figure Sales of inbox/support-inbox-prod, or you don't have access.")
 
 
 def test_traffic_is_summed(as_person, mia, endpoint):
@@ -124,23 +128,26 @@ def test_traffic_is_summed(as_person, mia, endpoint):
         wrong=10,
     )
 
-    said = as_person(mia)("traffic", endpoint.slug, "--hours", "6")
+    said = as_person(mia)("endpoints", "traffic", endpoint.slug, "--since", "6h")
 
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines()[:3] == [
-        "Endpoint      inbox/support-inbox-prod, the last 6 hours",
-        "Requests      200: 196 answers, 4 errors, 0 refused, 0 shed",
+    lines = said.out.splitlines()
+    assert lines[0].startswith("Endpoint      inbox/support-inbox-prod, 20")
+    assert lines[1:4] == [
+        "Arm           all",
+        "Requests      200: 196 predictions, 4 errors, 0 refused, 0 shed",
         "Availability  98.00 %",
     ]
-    assert "Feedback      30 right, 10 wrong (75.0 % right)" in said.out.splitlines()
-    assert as_person(mia)("traffic", endpoint.slug, "--json").json["total"]["requests"] == 200
+    assert "Feedback      30 correct, 10 wrong (75.0 % correct)" in lines
+    assert as_person(mia)("endpoints", "traffic", endpoint.slug, "--json").json["total"]["requests"] == 200
 
 
 def test_no_traffic_is_not_shown_as_good(as_person, mia, endpoint):
-    said = as_person(mia)("traffic", endpoint.slug)
+    said = as_person(mia)("endpoints", "traffic", endpoint.slug)
 
-    assert "Availability  –" in said.out.splitlines()
+    assert "Availability  not measured" in said.out.splitlines()
     assert "Latency       – median, – p95, – p99" in said.out.splitlines()
+    assert "Cost          not measured" in said.out.splitlines()
 
 
 @pytest.mark.parametrize(("kind", "told"), [("number", ["-0.008 EUR", "-0.0001 EUR"]), ("share", ["-0.8 points", "-0.0 points"])])

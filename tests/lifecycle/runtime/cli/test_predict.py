@@ -17,7 +17,7 @@ def asking(command, asked_server, monkeypatch):
 
 
 def test_one_text_gives_one_line(asking):
-    said = asking("predict", "support", "card lost")
+    said = asking("endpoints", "predict", "support", "card lost")
 
     head, row = said.out.splitlines()
     assert (said.code, said.err) == (0, "")
@@ -28,7 +28,7 @@ def test_one_text_gives_one_line(asking):
 
 
 def test_stdin_is_one_text_a_line_and_each_answer_has_its_own_name(asking):
-    said = asking("predict", "support", "-", "--json", stdin="card lost\n\nmoney late\n")
+    said = asking("endpoints", "predict", "support", "-", "--json", stdin="card lost\n\nmoney late\n")
 
     first, second = said.json
     assert (said.code, first["label"], second["label"]) == (0, "card", "money")
@@ -37,22 +37,22 @@ def test_stdin_is_one_text_a_line_and_each_answer_has_its_own_name(asking):
 
 
 def test_many_texts_go_in_requests_of_64(asking):
-    said = asking("predict", "support", "-", "--json", stdin="card lost\n" * 130)
+    said = asking("endpoints", "predict", "support", "-", "--json", stdin="card lost\n" * 130)
 
     assert [each["prediction"].partition(":")[2] for each in said.json] == [*["", *map(str, range(1, 64))] * 2, "", "1"]
     assert len({each["prediction"].partition(":")[0] for each in said.json}) == 3
 
 
 def test_no_text_is_a_mistake_in_the_call(asking):
-    said = asking("predict", "support", "-", stdin="\n")
+    said = asking("endpoints", "predict", "support", "-", stdin="\n")
 
-    assert (said.code, said.out, said.err) == (2, "", "There is no text. Give one, or send one a line to stdin with -.\n")
+    assert (said.code, said.out, said.err) == (2, "", "There is no text. Give one, or one per line on stdin with -.\n")
 
 
 def test_a_token_that_is_no_good_is_said_as_such(asking, monkeypatch):
     monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_wrong")
 
-    said = asking("predict", "support", "card lost")
+    said = asking("endpoints", "predict", "support", "card lost")
 
     assert (said.code, said.out) == (1, "")
     assert said.err.endswith("Log in again: lifecycle login\n")
@@ -61,7 +61,7 @@ def test_a_token_that_is_no_good_is_said_as_such(asking, monkeypatch):
 def test_an_inference_server_that_does_not_answer_is_named(asking, monkeypatch):
     monkeypatch.setenv("LIFECYCLE_INFERENCE_URL", "http://127.0.0.1:9")
 
-    said = asking("predict", "support", "card lost", during=lambda: None)
+    said = asking("endpoints", "predict", "support", "card lost", during=lambda: None)
 
     assert (said.code, said.out) == (3, "")
-    assert said.err == "http://127.0.0.1:9 does not answer: Connection refused. Is it running, and is the address right?\n"
+    assert said.err == "http://127.0.0.1:9 doesn't respond: Connection refused. Is it running, and is the address right?\n"

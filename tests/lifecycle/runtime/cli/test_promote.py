@@ -1,4 +1,4 @@
-"""A run is sealed as a version, and a version's promotion is asked for; deciding is for people, never for a token."""
+"""A run is registered as a version, and a version's promotion is asked for; deciding is for people, never for a token."""
 
 from __future__ import annotations
 
@@ -41,15 +41,24 @@ def test_a_run_is_sealed_and_its_digest_printed(as_person, mia, model, snapshot)
     run = registry.make_trained_run(snapshot, mia)
 
     said = as_person(mia)(
-        "register", str(run.number), f"{model.slug}@1.2.0", "--purpose", "Route messages.", "--limits", "English.", "--risks", "Delay."
+        "models",
+        "register",
+        str(run.number),
+        f"{model.slug}@1.2.0",
+        "--purpose",
+        "Route messages.",
+        "--limits",
+        "English.",
+        "--risks",
+        "Delay.",
     )
 
     version = ModelVersion.objects.get()
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
-        f"Run {run.number} is sealed as {model.slug}@1.2.0.",
+        f"Run {run.number} is registered as {model.slug}@1.2.0.",
         f"Root digest  {version.root_digest}",
-        f"Next: lifecycle promote {model.slug}@1.2.0 --endpoint ENDPOINT",
+        f"Next: lifecycle promotions request {model.slug}@1.2.0 --endpoint ENDPOINT",
     ]
     assert (version.run, version.semver, version.cards.get().stated["limits"]) == (run, "1.2.0", "English.")
 
@@ -57,7 +66,7 @@ def test_a_run_is_sealed_and_its_digest_printed(as_person, mia, model, snapshot)
 def test_a_number_that_is_taken_is_refused_and_nothing_is_sealed(as_person, mia, model, version, snapshot):
     run = registry.make_trained_run(snapshot, mia)
 
-    said = as_person(mia)("register", str(run.number), f"{model.slug}@1.0.0")
+    said = as_person(mia)("models", "register", str(run.number), f"{model.slug}@1.0.0")
 
     assert (said.code, said.out) == (1, "")
     assert "1.0.0" in said.err
@@ -65,23 +74,22 @@ def test_a_number_that_is_taken_is_refused_and_nothing_is_sealed(as_person, mia,
 
 
 def test_a_version_is_written_with_its_model(as_person, mia):
-    said = as_person(mia)("register", "1", "1.2.0")
+    said = as_person(mia)("models", "register", "1", "1.2.0")
 
-    assert (said.code, said.err) == (2, "'1.2.0' is no version. Write MODEL@VERSION, such as support-inbox@1.2.0.\n")
+    assert (said.code, said.err) == (2, "'1.2.0' isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0.\n")
 
 
 def test_promoting_waits_for_the_gates_and_says_who_decides(as_person, mia, lee, gita, version, endpoint, site):
-    said = as_person(mia)("promote", "1.0.0", "--endpoint", endpoint.slug, "--note", "Better on refunds.")
+    said = as_person(mia)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug, "--note", "Better on refunds.")
 
     request = PromotionRequest.objects.get()
     lines = said.out.splitlines()
     assert (said.code, said.waits) == (0, [2.0]), said.err
     assert lines[0] == f"Request {request.number}: 1.0.0 to inbox/support-inbox-prod"
-    assert lines[1].split() == ["GATE", "FOUND", "VALUE", "LIMIT"]
+    assert lines[1].split() == ["GATE", "STATUS", "VALUE", "LIMIT"]
     assert lines[-2:] == [
-        "Approvals are for people, each with their password; no token gives one. They read it and decide on "
-        f"{site}/promotions/{request.uuid}/",
-        f"Then: lifecycle deploy {request.number}",
+        f"Approvals are given by people with their password, never by a token. They review it on {site}/promotions/{request.uuid}/",
+        f"Then: lifecycle endpoints deploy {request.number}",
     ]
     assert (request.status, request.note, request.requester) == ("in_review", "Better on refunds.", mia)
 
@@ -89,17 +97,17 @@ def test_promoting_waits_for_the_gates_and_says_who_decides(as_person, mia, lee,
 def test_gates_that_are_not_met_are_1(as_person, mia, project, ravi, lee, gita, model, snapshot, endpoint, site):
     registry.make_version(project, mia, ravi, model=model, snapshot=snapshot, semver="1.1.0", wrong=140)
 
-    said = as_person(mia)("promote", f"{model.slug}@1.1.0", "--endpoint", endpoint.slug)
+    said = as_person(mia)("promotions", "request", f"{model.slug}@1.1.0", "--endpoint", endpoint.slug)
 
     request = PromotionRequest.objects.get()
     assert said.code == 1
     assert " failed " in said.out.splitlines()[2]  # what failed stands first
-    assert said.out.splitlines()[-1] == f"Mend what failed, then check the gates again on {site}/promotions/{request.uuid}/"
+    assert said.out.splitlines()[-1] == f"Fix the failures, then re-run the gates on {site}/promotions/{request.uuid}/"
     assert request.status == "draft"
 
 
 def test_promote_as_json_is_the_request(as_person, mia, lee, gita, version, endpoint):
-    said = as_person(mia)("promote", "1.0.0", "--endpoint", endpoint.slug, "--json")
+    said = as_person(mia)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug, "--json")
 
     assert (said.code, said.err) == (0, "")
     assert (said.json["status"], said.json["version"]) == ("in_review", str(version.uuid))
@@ -107,12 +115,12 @@ def test_promote_as_json_is_the_request(as_person, mia, lee, gita, version, endp
 
 @pytest.mark.parametrize("word", ["approve", "reject"])
 def test_no_token_decides_and_the_command_says_where_a_person_does(as_person, asked, lee, site, word):
-    said = as_person(lee)(word, str(asked.number))
+    said = as_person(lee)("promotions", word, str(asked.number))
 
     asked.refresh_from_db()
     assert (said.code, said.out) == (1, "")
     assert said.err == (
-        "Approvals and rejections are for people, each signed in and with their password; no token gives one. "
+        "Approvals and rejections are given by people, signed in and with their password, never by a token. "
         f"Decide on {site}/promotions/{asked.uuid}/\n"
     )
     assert (asked.status, asked.verdicts.count()) == ("in_review", 0)
@@ -130,7 +138,7 @@ def test_the_server_does_not_let_a_token_decide_whatever_the_command_is(site, to
 
 
 def test_who_may_not_ask_is_told_who_may(as_person, ana, version, endpoint):
-    said = as_person(ana)("promote", "1.0.0", "--endpoint", endpoint.slug)
+    said = as_person(ana)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug)
 
     assert (said.code, said.out) == (1, "")
     assert said.err == "Only an ML engineer or an ML lead can do this.\n"

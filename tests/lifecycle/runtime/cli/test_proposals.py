@@ -7,9 +7,8 @@ import re
 
 import pytest
 
-from datasets_app.labeling import actions
-from datasets_app.labeling.models import GuidelineProposal, LabelSchema
-from lifecycle.runtime.cli.commands import proposals
+from datasets_app.schemas.actions.proposals import propose_change
+from datasets_app.schemas.models import GuidelineProposal, LabelSchema
 from registry.ground.ledger.models import Event
 from tests.support.labeling import make_dataset, make_schema
 
@@ -23,21 +22,17 @@ def inbox(project, mia):
 
 @pytest.fixture
 def proposal(inbox, ana):
-    return actions.propose_change(dataset_id=inbox.uuid, actor=ana, text="Say what a card is.")
-
-
-def test_the_states_are_those_of_the_product():
-    assert list(proposals.STATES) == GuidelineProposal.State.values
+    return propose_change(dataset_id=inbox.uuid, actor=ana, text="Say what a card is.")
 
 
 def test_a_proposal_is_made_once_and_listed_with_its_classes(as_person, inbox, ana, mia):
     command = as_person(ana)
 
-    said = command("proposals", "make", "inbox", "Say what a card is.", "--class", "card")
-    again = command("proposals", "make", "inbox", "Say what a card is.", "--class", "card")
+    said = command("proposals", "create", "inbox", "Say what a card is.", "--label", "card")
+    again = command("proposals", "create", "inbox", "Say what a card is.", "--label", "card")
 
     made = GuidelineProposal.objects.get()
-    assert said.out == again.out == f"Proposed: {made.uuid}. Whoever manages the labels answers it.\n"
+    assert said.out == again.out == f"Proposed: {made.uuid}. Someone who manages the labels answers it.\n"
     listed = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN", as_person(mia)("proposals", "list", "inbox").out)
     assert listed.splitlines() == [f"{made.uuid}  WHEN, ana on version 1, about card", "  Say what a card is."]
 
@@ -46,13 +41,13 @@ def test_a_version_takes_proposals_up(as_person, inbox, mia, proposal, tmp_path)
     command, path = as_person(mia), tmp_path / "classes.json"
     path.write_text(json.dumps({"guideline": "A card is plastic.", "labels": [{"name": name} for name in ("billing", "card", "transfer")]}))
 
-    said = command("proposals", "take-up", "inbox", str(proposal.uuid), "--file", str(path))
+    said = command("proposals", "accept", "inbox", str(proposal.uuid), "--file", str(path))
 
-    assert (said.code, said.out) == (0, "Version 2 of inbox takes up 1 proposal.\n")
+    assert (said.code, said.out) == (0, "Version 2 of inbox accepts 1 proposal.\n")
     proposal.refresh_from_db()
     assert (proposal.state, proposal.taken_up_in.version, proposal.taken_up_in.guideline) == ("taken_up", 2, "A card is plastic.")
-    assert command("proposals", "list", "inbox", "--state", "taken_up").out.splitlines()[-1] == "  Taken up in version 2."
-    assert command("proposals", "list", "inbox").out == "No proposals here that are open.\n"
+    assert command("proposals", "list", "inbox", "--state", "taken_up").out.splitlines()[-1] == "  Accepted in version 2."
+    assert command("proposals", "list", "inbox").out == "No such proposals.\n"
 
 
 def test_a_proposal_is_declined_with_a_sentence(as_person, inbox, mia, proposal):
@@ -60,10 +55,10 @@ def test_a_proposal_is_declined_with_a_sentence(as_person, inbox, mia, proposal)
 
     said = command("proposals", "decline", str(proposal.uuid), "--answer", "It says so already.")
 
-    assert said.out == "Declined; ana reads why.\n"
+    assert said.out == "Declined; ana sees your answer.\n"
     assert command("proposals", "list", "inbox", "--state", "declined").out.splitlines()[-1] == "  Declined: It says so already."
     again = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
-    assert (again.code, again.err) == (1, "This proposal is declined already. Reload the page.\n")
+    assert (again.code, again.err) == (1, "This proposal is already declined. Reload the page.\n")
 
 
 def test_who_does_not_manage_labels_answers_nothing(as_person, inbox, ben, proposal):

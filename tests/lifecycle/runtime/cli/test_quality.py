@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling.agreement.names import NAMES
-from datasets_app.labeling.models import QualityReport
+from datasets_app.quality.agreement.names import NAMES
+from datasets_app.quality.models import QualityReport
 from lifecycle.runtime.cli.commands import quality
+from lifecycle.runtime.cli.wording import VOCABULARY
 from tests.support.labeling import label_items, make_dataset, make_queue
 
 
@@ -18,13 +19,13 @@ def queue(project, mia, ana, ben):
 
 
 def test_coefficients_are_called_as_on_the_page():
-    assert {name: words for name, (words, _) in NAMES.items()} == quality.NAMES
+    assert {name: words for name, (words, _) in NAMES.items()} == VOCABULARY["coefficient"]
 
 
 def test_a_measure_is_followed_and_its_figures_are_shown_with_intervals(as_person, queue, lee, site):
     command = as_person(lee)
     assert command("quality", "show", "Batch 1").out == (
-        f"Batch 1 was not measured yet. Measure it: lifecycle quality measure {queue.uuid}\n"
+        f"Batch 1 isn't measured yet. Measure it: lifecycle quality measure {queue.uuid}\n"
     )
 
     said = command("quality", "measure", "Batch 1")
@@ -32,12 +33,13 @@ def test_a_measure_is_followed_and_its_figures_are_shown_with_intervals(as_perso
     assert (said.code, said.waits) == (0, [2.0])
     lines = said.out.splitlines()
     assert lines[0] == "Queue     Batch 1"
-    assert lines[2] == "Compared  48 answers to 24 items that two people or more answered"
-    assert lines[3] == "Left      24 answers. About 0.5 days, at this pace."
+    assert lines[2] == "Compared  48 annotations of 24 items with two or more"
+    assert lines[3] == "Left      24 annotations. About 0.5 days at this pace."
     assert lines[4] == f"Page      {site}/labeling/{queue.uuid}/quality/"
     rows = {line.split("  ")[0]: line.split()[-5:] for line in lines[6:11]}
     assert rows["AGREEMENT"][0] == "VALUE"
-    assert (rows["Equal pairs of answers"][0], rows["Equal pairs of answers"][-1]) == ("0.83", "24")
+    assert (rows["Pairwise agreement"][0], rows["Pairwise agreement"][-1]) == ("0.83", "24")
+    assert float(rows["Pairwise agreement"][1]) < 0.83 < float(rows["Pairwise agreement"][3])
     assert [line.split()[:3] for line in lines if line.startswith(("Ana", "Ben"))] == [["Ana", "24", "0"], ["Ben", "24", "0"]]
     assert lines[-1].split() == ["billing", "card", "4"]
     shown = command("quality", "show", "Batch 1", "--json")
@@ -51,9 +53,9 @@ def test_too_few_items_are_said_to_be_too_few(as_person, project, mia, ana, ben)
     said = as_person(mia)("quality", "measure", "Batch 1")
 
     lines = said.out.splitlines()
-    assert lines[3] == "Left      0 answers. Every needed answer is there."
-    line = next(line for line in lines if line.startswith("Equal pairs of answers"))
-    assert line.split()[4:] == ["–", "–", "2", "Too", "few:", "2", "of", "20", "items."]
+    assert lines[3] == "Left      0 annotations. All annotations are done."
+    line = next(line for line in lines if line.startswith("Pairwise agreement"))
+    assert line.split()[2:] == ["–", "–", "2", "Too", "few:", "2", "of", "20", "items."]
     assert "Ana" not in said.out
 
 
@@ -63,19 +65,19 @@ def test_who_may_not_see_it_measures_nothing(as_person, queue, ana):
     assert (said.code, said.out, QualityReport.objects.count()) == (1, "", 0)
 
 
-def test_on_gold_says_not_enough_data_below_twenty_answers():
+def test_gold_accuracy_says_not_enough_data_below_twenty_items():
     some = {"gold_done": 19, "gold_right": 18, "gold_interval": None}
     enough = {"gold_done": 40, "gold_right": 36, "gold_interval": [0.7695, 0.9604]}
 
     assert quality.on_gold(some) == "18 of 19, not enough data (below 20)"
     assert quality.on_gold(enough) == "36 of 40, 77 to 96 %"
-    assert quality.on_gold({"gold_done": 0}) == "–"
+    assert quality.on_gold({"gold_done": 0}) is None
 
 
-def test_likely_right_has_its_interval_or_says_in_a_word_why_not():
+def test_estimated_accuracy_has_its_interval_or_says_in_a_word_why_not():
     found = {"likely_right": 0.874, "likely_interval": [0.61, 0.97], "likely_why": ""}
 
     assert quality.likely(found) == "87 %, 61 to 97 %"
     assert quality.likely(found | {"likely_interval": None}) == "87 %, interval not measured"
-    assert quality.likely({"likely_right": None, "likely_why": "Not enough data: fewer than 26 answers."}) == "not enough data"
-    assert quality.likely({"likely_right": None, "likely_why": ""}) == "–"
+    assert quality.likely({"likely_right": None, "likely_why": "Not enough data: fewer than 26 annotations."}) == "not enough data"
+    assert quality.likely({"likely_right": None, "likely_why": ""}) is None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling.actions.opening import CHOICES
-from datasets_app.labeling.models import Queue
-from lifecycle.runtime.cli.commands import queues
+from datasets_app.queues.models import Queue
+from lifecycle.runtime.cli.plain import OPERATIONS, labels
+from lifecycle.runtime.cli.wording import VOCABULARY
 from registry.ground.ledger.models import Event
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema
 
@@ -19,11 +20,13 @@ def inbox(project, mia):
     return make_dataset(project, mia, ["one", "two", "three"])
 
 
-def test_what_can_be_chosen_is_what_the_product_has():
-    assert list(queues.SOURCES) == [value for value, _ in CHOICES]
-    assert {*queues.SOURCES, *queues.OTHERS} == set(Queue.Source.values)
-    assert (list(queues.ORDERS), list(queues.ACCEPTANCES)) == (Queue.Order.values, Queue.Acceptance.values)
-    assert list(queues.STATES) == Queue.State.values
+def test_sources_orders_and_acceptances_are_called_as_on_the_pages():
+    known = labels(json.loads(OPERATIONS.read_text(encoding="utf-8")))
+    for name, choices in (("source", Queue.Source), ("order", Queue.Order), ("acceptance", Queue.Acceptance)):
+        words = known[name] | VOCABULARY.get(name, {})
+        assert [(each.value, words.get(each.value, each.value).lower()) for each in choices] == [
+            (each.value, each.label.lower()) for each in choices
+        ]
 
 
 def test_queues_are_listed_with_how_far_they_are(as_person, project, inbox, mia, ana, site):
@@ -34,11 +37,11 @@ def test_queues_are_listed_with_how_far_they_are(as_person, project, inbox, mia,
     make_queue(make_dataset(project, mia, ["four"], name="Outbox", slug="outbox"), mia, overlap=2)
 
     said = command("queues", "list")
-    one = command("queues", "list", "inbox", "--state", "open", "--json")
+    one = command("queues", "list", "--dataset", "inbox", "--state", "open", "--json")
 
     assert [line.split() for line in said.out.splitlines()] == [
-        ["QUEUE", "DATASET", "STATE", "ANSWERS", "DECIDED", "TO", "SETTLE", "TO", "ACCEPT", "DUE"],
-        ["Batch", "1", "outbox", "open", "0", "of", "2", "0", "of", "1", "0", "0"],
+        ["QUEUE", "DATASET", "STATE", "ANNOTATIONS", "DECIDED", "TO", "ADJUDICATE", "TO", "ACCEPT", "DUE"],
+        ["Batch", "1", "outbox", "open", "0", "of", "2", "0", "of", "1", "0", "0", "–"],
         ["Batch", "1", "inbox", "open", "2", "of", "3", "2", "of", "3", "0", "0", "2026-12-24"],
     ]
     assert [row["uuid"] for row in one.json] == [str(queue.uuid)]
@@ -53,25 +56,25 @@ def test_one_queue_is_shown_by_name_by_dataset_and_name_and_by_uuid(as_person, p
     unclear = command("queues", "show", "Batch 1")
 
     assert said.out.splitlines() == [
-        "Queue       Batch 1, open",
-        "Dataset     inbox",
-        "Answers     0 of 6; 2 an item",
-        "Decided     0 of 3 items",
-        "To settle   0 items",
-        "Items       items without a decision",
-        "Order       as the items came",
-        "Acceptance  agreed answers are decided at once",
-        "People      all who may annotate",
-        "Hidden      suggestions of 20 % of the items",
-        "Gold        10 % of what people get; at least 80 % right",
-        f"Page        {site}/labeling/{queue.uuid}/",
+        "Queue          Batch 1, open",
+        "Dataset        inbox",
+        "Annotations    0 of 6, 2 per item",
+        "Decided        0 of 3 items",
+        "To adjudicate  0 items",
+        "Items          Unlabeled items",
+        "Order          Import order",
+        "Acceptance     Label agreed items immediately",
+        "Assigned to    all annotators",
+        "Hidden         pre-labels of 20 % of the items",
+        "Gold           10 % of each annotator's items; at least 80 % correct",
+        f"Page           {site}/labeling/{queue.uuid}/",
     ]
     assert (unclear.code, unclear.err) == (
         2,
         f"There is more than one queue Batch 1. Write DATASET/Batch 1, or give its uuid: {other.uuid}, {queue.uuid}.\n",
     )
     assert command("queues", "show", str(other.uuid), "--field", "slots_total").out == "1\n"
-    assert command("queues", "show", "Batch 9").err.startswith("There is no queue Batch 9 that you may see.")
+    assert command("queues", "show", "Batch 9").err.startswith("There is no queue Batch 9, or you don't have access.")
 
 
 def test_a_queue_is_opened_with_all_that_the_api_takes(as_person, inbox, mia, ana, ben, site):
@@ -86,7 +89,8 @@ def test_a_queue_is_opened_with_all_that_the_api_takes(as_person, inbox, mia, an
 
     made = Queue.objects.get()
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines() == ["Batch 7 is open: 1 item, 2 answers to give.", f"Page: {site}/labeling/{made.uuid}/"]
+    lines = said.out.splitlines()
+    assert (lines[0], lines[-1]) == ("Batch 7 is open: 1 item, 2 annotations to give.", f"Page           {site}/labeling/{made.uuid}/")
     assert (made.source, made.filters, made.overlap, made.order, made.acceptance) == ("slice", chosen.filters, 2, "random", "reviewer")
     assert (made.hidden_share, made.due_on, set(made.people.all())) == (50, date(2026, 12, 24), {ana, ben})
     assert (made.gold_rate, made.gold_feedback, made.gold_minimum, made.gold_holds) == (5, True, 75, True)
@@ -98,7 +102,7 @@ def test_a_queue_for_somebody_who_may_not_annotate_is_not_opened(as_person, inbo
 
     said = command("queues", "open", "inbox", "Batch 1", "--person", "aida")
 
-    assert (said.code, said.err.splitlines()[0].partition(". ")[0]) == (1, "There is no annotator aida of inbox that you may see")
+    assert (said.code, said.err.splitlines()[0].partition(". ")[0]) == (1, "There is no annotator aida, or you don't have access")
     assert (Queue.objects.count(), Event.objects.count()) == (0, before)
 
 
@@ -139,7 +143,7 @@ def test_chosen_items_are_opened_and_a_queue_is_changed(as_person, inbox, mia, a
     assert said.code == 0, said.err
     queue.refresh_from_db()
     assert (queue.order, queue.due_on, list(queue.people.all())) == ("random", date(2026, 12, 24), [ana])
-    assert command("queues", "change", "Two", "--everybody").code == 0
+    assert command("queues", "change", "Two", "--person", "none").code == 0
     queue.refresh_from_db()
     assert (queue.order, queue.due_on, queue.people.count()) == ("random", date(2026, 12, 24), 0)
     assert command("queues", "change", "Two", "--order", "learnt").code == 1

@@ -28,25 +28,25 @@ def again(first, mia):
 
 
 def test_running_again_says_how_to_follow_it(as_person, mia, first, site):
-    said = as_person(mia)("reproduce", "1")
+    said = as_person(mia)("runs", "reproduce", "1")
 
     run = Run.objects.get(number=2)
     assert (said.code, said.err, run.reproduces) == (0, "", first)
-    assert said.out == f"Run 2 repeats run 1: {site}/runs/{run.uuid}/\nFollow it: lifecycle watch 2\n"
+    assert said.out == f"Run 2 repeats run 1: {site}/runs/{run.uuid}/\nFollow it: lifecycle runs watch 2\n"
 
 
 def test_watching_ends_with_how_the_weights_compare(as_person, mia, again):
-    said = as_person(mia)("reproduce", "1", "--key", str(again.key), "--watch")
+    said = as_person(mia)("runs", "reproduce", "1", "--key", str(again.key), "--watch")
 
     assert said.code == 1
-    assert said.err.endswith("Other weights in head.safetensors.\n")
+    assert said.err.endswith("Different weights in head.safetensors.\n")
 
 
 def test_equal_weights_end_well(as_person, mia, first, again):
     again.artifact = first.artifact
     again.save(update_fields=["artifact"])
 
-    said = as_person(mia)("reproduce", "1", "--key", str(again.key), "--watch")
+    said = as_person(mia)("runs", "reproduce", "1", "--key", str(again.key), "--watch")
 
     assert (said.code, said.err.splitlines()[-1]) == (0, "The same weights, bit for bit.")
 
@@ -54,8 +54,8 @@ def test_equal_weights_end_well(as_person, mia, first, again):
 def test_a_run_that_has_not_succeeded_is_refused(as_person, mia, snapshot):
     training.make_run(snapshot, mia, succeeded=False)
 
-    said = as_person(mia)("reproduce", "1")
+    said = as_person(mia)("runs", "reproduce", "1")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("Run 1 has left no weights to compare with.")
+    assert said.err.startswith("Run 1 has no weights to compare with.")
     assert Run.objects.count() == 1

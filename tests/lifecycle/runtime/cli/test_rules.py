@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling.models import Rule, Suggestion
+from datasets_app.assist.models import Rule
+from datasets_app.prelabels.models import Suggestion
 from tests.support.labeling import decided_dataset, make_dataset, make_schema
 
 
@@ -16,12 +17,12 @@ def inbox(project, mia):
 
 
 def test_a_pattern_is_tried_and_nothing_is_kept(as_person, inbox, mia):
-    said = as_person(mia)("rules", "try", "inbox", "--word", "card", "--word", "lost", "--all", "--label", "card")
+    said = as_person(mia)("rules", "try", "inbox", "--word", "card", "--word", "lost", "--mode", "all", "--label", "card")
 
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines() == [
-        "1 of 4 items hit (25.0 %).",
-        "0 of 0 decided hits are card: too few to say how often it is right (below 20).",
+        "1 of 4 items match (25.0 %).",
+        "0 of 0 labeled matches are card: too few to show the precision (below 20).",
         "",
         "  my card is lost",
     ]
@@ -32,43 +33,46 @@ def test_the_precision_of_a_pattern_comes_with_its_interval(as_person, project, 
     rows = [(f"card {n}", "card" if n < 19 else "billing") for n in range(20)]
     decided_dataset(project, ana, rows, manager=mia)
 
-    said = as_person(mia)("rules", "try", "inbox", "--regex", r"card \d+", "--label", "card", "--json")
-    words = as_person(mia)("rules", "try", "inbox", "--regex", r"card \d+", "--label", "card").out.splitlines()
+    said = as_person(mia)("rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card", "--json")
+    words = as_person(mia)("rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card").out.splitlines()
 
     assert (said.json["measured"]["right"], said.json["measured"]["decided"], said.json["measured"]["precision"]) == (19, 20, 0.95)
-    assert words[1].startswith("19 of 20 decided hits are card: 95.0 %, 95 % interval 76.4 to 99.1 %.")
+    assert words[1] == "19 of 20 labeled matches are card: 95.0 %, 95 % interval 76.4 to 99.1 %."
 
 
 def test_a_rule_is_published_listed_changed_applied_and_retired(as_person, inbox, mia, tmp_path):
     command, path = as_person(mia), tmp_path / "words.txt"
     path.write_text("card\nplastic\n")
 
-    said = command("rules", "publish", "inbox", "Cards", "--label", "card", "--words", str(path))
+    said = command("rules", "publish", "inbox", "Cards", "--label", "card", "--word", f"@{path}")
     assert said.out.splitlines() == [
-        "Cards is in force, version 1, and suggests card.",
-        "Have it suggest: lifecycle rules apply inbox",
+        "Cards version 1 is active and pre-labels card.",
+        "Apply it: lifecycle rules apply inbox",
     ]
     assert command("rules", "publish", "inbox", "Cards", "--label", "card", "--word", "card", "--changes", "Cards").code == 0
     assert [line.split() for line in command("rules", "list", "inbox").out.splitlines()] == [
-        ["RULE", "VERSION", "SUGGESTS", "KIND", "PATTERN"],
-        ["Cards", "2", "card", "any", "word", "card"],
+        ["RULE", "VERSION", "LABEL", "KIND", "PATTERN", "UUID"],
+        ["Cards", "2", "card", "any", "word", "card", str(Rule.objects.get(version=2).uuid)],
     ]
 
     applied = command("rules", "apply", "inbox")
     assert (applied.code, applied.out, applied.waits) == (0, "4 items read.\n", [2.0])
     assert Suggestion.objects.filter(item__dataset=inbox).count() == 2
     again = command("rules", "apply", "inbox")
-    assert (again.code, again.err) == (1, "Every rule has read every item. Import a file, or write another rule.\n")
+    assert (again.code, again.err) == (
+        1,
+        "Every labeling function has been applied to every item. Import a file, or create another labeling function.\n",
+    )
     assert command("rules", "retire", "inbox", "Cards").out == "Cards is retired.\n"
-    assert command("rules", "list", "inbox").out == "No rule is in force in inbox.\n"
+    assert command("rules", "list", "inbox").out == "No active rules.\n"
 
 
 def test_mistakes_are_named_and_no_rule_is_made(as_person, inbox, mia, ana):
     command = as_person(mia)
 
     assert command("rules", "try", "inbox").code == 2
-    assert command("rules", "publish", "inbox", "Cards", "--label", "cheque", "--word", "card").err.startswith("There is no class cheque.")
-    assert command("rules", "publish", "inbox", "Cards", "--label", "card", "--regex", "(").code == 1
-    assert command("rules", "retire", "inbox", "Cards").err.startswith("There is no rule Cards in force in inbox that you may see.")
+    assert command("rules", "publish", "inbox", "Cards", "--label", "cheque", "--word", "card").err.startswith("There is no label cheque.")
+    assert command("rules", "publish", "inbox", "Cards", "--label", "card", "--kind", "regex", "--word", "(").code == 1
+    assert command("rules", "retire", "inbox", "Cards").err.startswith("There is no active rule Cards, or you don't have access.")
     refused = as_person(ana)("rules", "publish", "inbox", "Cards", "--label", "card", "--word", "card")
     assert (refused.code, Rule.objects.count()) == (1, 0)

@@ -18,11 +18,11 @@ def inbox(project, ana):
 
 
 def test_a_scan_is_followed_to_its_report(as_person, ravi, inbox, site):
-    said = as_person(ravi)("scan", inbox.slug)
+    said = as_person(ravi)("datasets", "scan", inbox.slug)
 
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
-        "3 texts: 2 new findings; 0 known, 0 gone.",
+        "3 texts: 2 new data issues; 0 known, 0 gone.",
         "Open: near duplicates 1, label conflicts 1, label errors 0",
         f"Page: {site}/scanning/dataset/{inbox.uuid}/",
     ]
@@ -30,17 +30,17 @@ def test_a_scan_is_followed_to_its_report(as_person, ravi, inbox, site):
 
 def test_findings_are_listed_by_kind_and_status(as_person, ravi, inbox):
     command = as_person(ravi)
-    command("scan", inbox.slug)
-    said = command("findings", inbox.slug, "--kind", "conflicts")
+    command("datasets", "scan", inbox.slug)
+    said = command("data-issues", "list", inbox.slug, "--kind", "label_conflict")
     found = Finding.objects.get(kind="label_conflict")
 
-    assert said.out.splitlines()[1].split() == [str(found.uuid), "0.500", "2", "card", "1,", "cash", "1"]
-    nothing = command("findings", inbox.slug, "--kind", "labels", "--status", "dismissed")
-    assert (nothing.code, nothing.out) == (0, "No label errors here that are dismissed.\n")
+    assert said.out.splitlines()[1].split() == [str(found.uuid), "0.500", "2", "card", "1,", "cash", "1", "–", "open"]
+    nothing = command("data-issues", "list", inbox.slug, "--kind", "label_error", "--status", "dismissed")
+    assert (nothing.code, nothing.out) == (0, "No such data issues.\n")
 
 
 def test_who_may_not_scan_is_told_and_nothing_is_scanned(as_person, mia, inbox):
-    said = as_person(mia)("scan", inbox.slug, "--for", "labels")
+    said = as_person(mia)("datasets", "scan", inbox.slug, "--for", "labels")
 
     assert (said.code, said.out) == (1, "")
     assert "an adjudicator or an ML lead" in said.err

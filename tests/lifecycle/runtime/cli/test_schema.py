@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from datasets_app.labeling import actions
-from datasets_app.labeling.models import LabelSchema
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import LabelSchema
+from datasets_app.schemas.rules import LabelSpec
 from registry.ground.ledger.models import Event
 from tests.support.labeling import make_dataset
 
@@ -18,7 +18,7 @@ CARD = LabelSpec("card", "A card is lost.", ("my card is gone",), ({"name": "cas
 @pytest.fixture
 def inbox(project, mia):
     dataset = make_dataset(project, mia, ["one"])
-    actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[LabelSpec("refund"), CARD], guideline="Read it all.")
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[LabelSpec("refund"), CARD], guideline="Read it all.")
     return dataset
 
 
@@ -32,9 +32,9 @@ def test_the_classes_are_shown_by_group_with_the_guideline(as_person, inbox, ana
     said = as_person(ana)("schema", "show", "inbox")
 
     assert said.code == 0, said.err
-    assert said.out.splitlines()[0].endswith(": 2 classes.")
+    assert said.out.splitlines()[0].endswith(": 2 labels.")
     assert said.out.splitlines()[1:] == ["refund", "", "Losses", "card: A card is lost.", "", "Read it all."]
-    assert as_person(ana)("schema", "show", "inbox", "--version", "2").err.startswith("There is no version 2 of the classes of inbox")
+    assert as_person(ana)("schema", "show", "inbox", "--version", "2").err.startswith("There is no version 2 of the labels of inbox")
 
 
 def test_what_is_exported_is_what_is_published(as_person, inbox, mia, tmp_path):
@@ -45,10 +45,10 @@ def test_what_is_exported_is_what_is_published(as_person, inbox, mia, tmp_path):
     again = command("schema", "publish", "inbox", str(path))
 
     found = json.loads(path.read_text())
-    assert (said.out, json.loads(printed.out)) == (f"{path}: version 1, 2 classes.\n", found)
+    assert (said.out, json.loads(printed.out)) == (f"{path}: version 1, 2 labels.\n", found)
     assert (found["version"], found["guideline"], [label["name"] for label in found["labels"]]) == (1, "Read it all.", ["refund", "card"])
     assert found["labels"][1]["lookalikes"] == [{"name": "cash", "note": "no card"}]
-    assert (again.code, again.out) == (0, "Version 1 of the classes of inbox stands: 2 classes.\n")
+    assert (again.code, again.out) == (0, "Version 1 of the labels of inbox is published: 2 labels.\n")
     assert LabelSchema.objects.count() == 1
 
 
@@ -61,12 +61,12 @@ def test_a_file_publishes_the_next_version_and_a_class_keeps_its_id_by_its_stabl
 
     said = command("schema", "publish", "inbox", str(path))
 
-    assert said.out == "Version 2 of the classes of inbox stands: 2 classes.\n"
+    assert said.out == "Version 2 of the labels of inbox is published: 2 labels.\n"
     ids = LabelSchema.objects.get(version=1).labels.get(name="card").stable_id
     assert LabelSchema.objects.get(version=2).labels.get(name="lost card").stable_id == ids
     stale = command("schema", "publish", "inbox", str(path))
     assert (stale.code, stale.err) == (
-        1, "Version 2 was published while you were writing. Look at it, then publish yours on top of it.\n"
+        1, "Version 2 was published while you were editing. Review it, then publish your changes on top of it.\n"
     )  # fmt: skip
 
 
@@ -77,11 +77,11 @@ def test_a_class_that_the_file_lacks_is_retired_only_when_asked_for(as_person, i
 
     assert (said.code, said.err) == (
         1,
-        "The file lacks card, so that this version would retire it. Add --retire to do so; a class is renamed by its stable_id, "
-        "and merged on the page.\n",
+        "The file lacks card, so this version would retire it. Add --retire to do so. Rename a label by its stable_id; merge labels "
+        "on the page.\n",
     )
     assert (LabelSchema.objects.count(), Event.objects.count()) == (1, before)
-    assert command("schema", "publish", "inbox", path, "--retire").out == "Version 2 of the classes of inbox stands: 1 class.\n"
+    assert command("schema", "publish", "inbox", path, "--retire").out == "Version 2 of the labels of inbox is published: 1 label.\n"
     newest = LabelSchema.objects.get(version=2)
     assert (newest.guideline, [label.name for label in newest.labels.all()]) == ("Read it all.", ["refund"])
 
@@ -89,9 +89,9 @@ def test_a_class_that_the_file_lacks_is_retired_only_when_asked_for(as_person, i
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "is not JSON"),
-        ('["card"]', 'it needs "labels"'),
-        ('{"labels": [{"name": 3}]}', 'it needs "labels"'),
+        ("{", "isn't JSON"),
+        ('["card"]', 'needs "labels"'),
+        ('{"labels": [{"name": 3}]}', 'needs "labels"'),
     ],
 )
 def test_what_is_no_file_of_classes_is_named_before_anything_is_sent(as_person, inbox, mia, tmp_path, text, told):
@@ -114,4 +114,4 @@ def test_a_dataset_without_classes_says_how_to_publish_them(as_person, project, 
 
     said = as_person(mia)("schema", "show", "inbox")
 
-    assert (said.code, said.err) == (1, "inbox has no classes yet. Publish them: lifecycle schema publish inbox FILE\n")
+    assert (said.code, said.err) == (1, "inbox has no labels yet. Publish them: lifecycle schema publish inbox FILE\n")

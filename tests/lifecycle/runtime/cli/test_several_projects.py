@@ -25,21 +25,25 @@ def test_a_number_that_two_projects_have_is_refused_with_names_that_work(as_pers
     actions.begin(runs[1].uuid)
     actions.fail(runs[1].uuid, "one_class", "All rows have one label.", "Label more.")
 
-    unclear, by_name, by_option = command("watch", "1"), command("watch", "claims/1"), command("watch", "1", "--project", "claims")
-    nobody = command("watch", "other/1")
+    unclear, by_name, by_option = (
+        command("runs", "watch", "1"),
+        command("runs", "watch", "claims/1"),
+        command("runs", "watch", "1", "--project", "claims"),
+    )
+    nobody = command("runs", "watch", "other/1")
 
     assert (unclear.code, unclear.err) == (2, "2 projects have a run 1. Choose one of claims/1, inbox/1.\n")
     assert by_name.out == by_option.out == "Run 1 failed: All rows have one label. Label more.\n"
-    assert (nobody.code, nobody.err.startswith("There is no project other that you may see.")) == (1, True)
+    assert (nobody.code, nobody.err.startswith("There is no project other, or you don't have access.")) == (1, True)
 
 
 def test_lists_name_the_project_and_what_is_printed_next_finds_the_run(as_person, mia, runs):
     command = as_person(mia)
 
-    listed, launched = command("runs"), command("launch", "claims@1")
+    listed, launched = command("runs", "list"), command("runs", "launch", "claims@1")
 
     assert {tuple(line.split()[:2]) for line in listed.out.splitlines()} == {("RUN", "PROJECT"), ("1", "inbox"), ("1", "claims")}
-    assert launched.out.splitlines()[1] == "Follow it: lifecycle watch claims/2"
+    assert launched.out.splitlines()[1] == "Follow it: lifecycle runs watch claims/2"
 
 
 def test_a_model_is_created_in_the_project_that_is_named(as_person, mia, runs):
@@ -67,12 +71,15 @@ def test_a_slug_of_an_endpoint_that_two_projects_have_is_refused_with_names_that
         registry.make_endpoint(registry.make_model(each, mia), mia, slug="support-triage")
     command = as_person(mia)
 
-    unclear, by_name = command("status", "support-triage"), command("status", "claims/support-triage")
-    by_option, nobody = command("status", "support-triage", "--project", "claims"), command("status", "other/support-triage")
+    unclear, by_name = command("endpoints", "status", "support-triage"), command("endpoints", "status", "claims/support-triage")
+    by_option, nobody = (
+        command("endpoints", "status", "support-triage", "--project", "claims"),
+        command("endpoints", "status", "other/support-triage"),
+    )
 
     assert (unclear.code, unclear.err) == (
         2, "2 projects have an endpoint support-triage. Choose one of claims/support-triage, inbox/support-triage.\n",
     )  # fmt: skip
     assert by_name.out == by_option.out
     assert by_name.out.splitlines()[0].split() == ["Endpoint", "claims/support-triage", "(production)"]
-    assert (nobody.code, nobody.err.startswith("There is no endpoint other/support-triage that you may see.")) == (1, True)
+    assert (nobody.code, nobody.err.startswith("There is no endpoint other/support-triage, or you don't have access.")) == (1, True)

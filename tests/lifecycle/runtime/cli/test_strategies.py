@@ -7,13 +7,13 @@ import pytest
 from lifecycle.modeling.training.models import Estimate, Run, Sweep
 from lifecycle.modeling.training.rules import Strategy
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
-from tests.support import training, written
+from tests.support import generation, training
 from tests.support.estimates import measured
 
 
 @pytest.fixture
 def classed(project, mia):
-    """inbox@1, whose texts have classes."""
+    """inbox@1, whose texts have labels."""
     training.make_base(project, mia)
     return training.make_snapshot(project, mia, name="Inbox")
 
@@ -21,8 +21,8 @@ def classed(project, mia):
 @pytest.fixture
 def texts(project, mia):
     """The name of a snapshot of which answers are learnt, beside a decoder."""
-    written.make_decoder(project, mia)
-    snapshot = written.written_snapshot(project, mia)
+    generation.make_decoder(project, mia)
+    snapshot = generation.generation_snapshot(project, mia)
     return f"{snapshot.dataset.slug}@1"
 
 
@@ -32,8 +32,10 @@ def test_every_strategy_of_the_server_is_launched_and_tried(as_person, mia, clas
 
     for name in Strategy.values:
         snapshot, base = ("inbox@1", "tiny-base") if name in settings_of("single_label").strategies else (texts, "tiny-decoder")
-        for word in ("launch", "try"):
-            said = command(word, snapshot, "--base", base, "--strategy", name, during=lambda: measured(Estimate.objects.latest("id")))
+        for word in ("launch", "estimate"):
+            said = command(
+                "runs", word, snapshot, "--base", base, "--strategy", name, during=lambda: measured(Estimate.objects.latest("id"))
+            )
             assert said.code == 0, (word, name, said.err)
         taken.add(name)
 
@@ -41,17 +43,19 @@ def test_every_strategy_of_the_server_is_launched_and_tried(as_person, mia, clas
     assert set(Estimate.objects.values_list("strategy", flat=True)) == taken
 
 
-@pytest.mark.parametrize("words", [["launch", "inbox@1"], ["try", "inbox@1"], ["sweeps", "start", "inbox@1", "--search", "epochs=1,2"]])
+@pytest.mark.parametrize(
+    "words", [["runs", "launch", "inbox@1"], ["runs", "estimate", "inbox@1"], ["sweeps", "start", "inbox@1", "--search", "epochs=1,2"]]
+)
 def test_a_strategy_that_is_not_known_is_refused_with_all_that_are(as_person, mia, classed, words):
     said = as_person(mia)(*words, "--strategy", "lorra")
 
     assert (said.code, said.out) == (1, "")
-    assert f"There is no strategy “lorra”. Choose one of {', '.join(Strategy.values)}." in said.err
+    assert f"Unknown strategy “lorra”. Choose one of {', '.join(Strategy.values)}." in said.err
     assert [kind.objects.count() for kind in (Run, Sweep, Estimate)] == [0, 0, 0]
 
 
 def test_an_unknown_setting_is_refused_with_those_of_the_strategy(as_person, mia, classed):
-    said = as_person(mia)("launch", "inbox@1", "--set", "ranks=8")
+    said = as_person(mia)("runs", "launch", "inbox@1", "--set", "ranks=8")
 
     assert said.code == 1
     assert said.err.startswith("ranks isn't a setting of LoRA. Available settings: ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lifecycle.modeling.training.models import Run, Sweep
@@ -29,12 +31,13 @@ def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, base, sit
     sweep = run_trials(Sweep.objects.get(), 0.7, 0.9)
     shown, listed, cancelled = command("sweeps", "show", "1"), command("sweeps", "list"), command("sweeps", "cancel", "1")
 
-    assert made.out == f"Sweep 1 is started: {site}/runs/sweeps/{sweep.uuid}/\nIts trials: lifecycle sweeps show 1\n"
+    assert made.out == f"Sweep 1 started: {site}/runs/sweeps/{sweep.uuid}/\nIts trials: lifecycle sweeps show 1\n"
     assert sweep.space == {"learning_rate": {"low": 0.0004, "high": 0.01, "log": True}, "batch_size": {"choices": [8, 16]}}
     assert (sweep.options["epochs"], sweep.trials_wanted, sweep.prunes, sweep.minutes) == (3, 4, False, 60)
-    rows = [line.split()[:4] for line in shown.out.splitlines()]
-    assert ["2", "3", "succeeded", "0.900"] not in rows
-    assert [row for row in rows if row[0].isdigit()] == [
+    head, *rows = [re.split(r" {2,}", line.strip()) for line in shown.out.partition("\n\n")[2].splitlines()]
+    assert (head[:4], set(head[4:])) == (["TRIAL", "RUN", "STATE", "MACRO F1"], {"LEARNING_RATE", "BATCH_SIZE"})
+    assert all(float(row[4]) and float(row[5]) for row in rows)
+    assert [row[:4] for row in rows] == [
         ["2", "2", "succeeded", "0.900"], ["1", "1", "succeeded", "0.700"], ["3", "3", "queued", "–"],
     ]  # fmt: skip
     assert listed.out.splitlines()[1].split()[:7] == ["1", "inbox", "running", "lora", "2", "4", "0.900"]
@@ -60,10 +63,10 @@ def test_what_cannot_be_searched_is_told_and_starts_nothing(as_person, mia, base
 def test_a_pruned_trial_is_watched_to_its_end(as_person, mia, snapshot, base):
     run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned")
 
-    said = as_person(mia)("watch", "2")
+    said = as_person(mia)("runs", "watch", "2")
 
     assert said.code == 1
-    assert said.out.startswith("Run 2 pruned: Given up at evaluation 1")
+    assert said.out.startswith("Run 2 pruned: Pruned at evaluation 1")
 
 
 def test_nothing_of_others_is_shown(as_person, otto, mia, snapshot, base):
@@ -72,5 +75,5 @@ def test_nothing_of_others_is_shown(as_person, otto, mia, snapshot, base):
     said = as_person(otto)("sweeps", "show", "1")
 
     assert (said.code, said.err) == (
-        1, "There is no sweep 1 that you may see. Check its name, and whose token this is: lifecycle whoami\n"
+        1, "There is no sweep 1, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
     )  # fmt: skip

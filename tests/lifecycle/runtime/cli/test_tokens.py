@@ -13,7 +13,7 @@ def test_ones_own_tokens_are_listed_and_ended(as_person, mia, lee):
     command = as_person(mia)
 
     listed = command("tokens", "list")
-    assert (listed.code, str(nightly.uuid) in listed.out, "label,read" in listed.out) == (0, True, True)
+    assert (listed.code, str(nightly.uuid) in listed.out, "label, read" in listed.out) == (0, True, True)
     assert (secret in listed.out, str(others.uuid) in listed.out) == (False, False)
     assert command("tokens", "list", "--all").code == 1
     assert command("tokens", "revoke", str(others.uuid)).code == 1
@@ -32,10 +32,10 @@ def test_a_programs_token_is_listed_and_ended(as_person, live_endpoint, omar):
     token, secret = create_endpoint_token(endpoint_id=live_endpoint.uuid, name="mail router", days=9, actor=omar)
     command = as_person(omar)
 
-    listed = command("tokens", "list", "--endpoint", live_endpoint.slug)
+    listed = command("endpoints", "tokens", live_endpoint.slug)
     assert ("mail router" in listed.out, secret in listed.out) == (True, False)
-    assert command("tokens", "revoke", str(token.uuid), "--of-endpoint").code == 0
+    assert command("endpoints", "revoke-token", str(token.uuid)).code == 0
 
     token.refresh_from_db()
     assert token.revoked_at is not None
-    assert command("tokens", "list", "--endpoint", live_endpoint.slug).out == "No live tokens.\n"
+    assert command("endpoints", "tokens", live_endpoint.slug).out == "No active tokens.\n"

@@ -16,13 +16,13 @@ def snapshot(project, mia):
 def test_a_model_becomes_a_base_and_says_how_to_start_from_it(as_person, mia, snapshot):
     run = training.make_run(snapshot, mia, splits=())
 
-    said = as_person(mia)("train-on", "1")
-    again = as_person(mia)("train-on", str(run.uuid), "--json")
+    said = as_person(mia)("base-models", "create", "1")
+    again = as_person(mia)("base-models", "create", str(run.uuid), "--json")
 
     base = BaseModel.objects.get(kind="run")
     assert (said.code, said.err) == (0, "")
     assert said.out == (
-        'Run 1 is a base model once its weights are put together.\nStart from it: lifecycle launch DATASET@NUMBER --base "Run 1"\n'
+        'Run 1 is a base model once its weights are merged.\nStart from it: lifecycle runs launch DATASET@NUMBER --base "Run 1"\n'
     )
     assert (again.json["uuid"], again.json["run"]) == (str(base.uuid), str(run.uuid))
 
@@ -30,8 +30,8 @@ def test_a_model_becomes_a_base_and_says_how_to_start_from_it(as_person, mia, sn
 def test_a_run_of_adapters_is_refused_with_what_to_do(as_person, mia, snapshot):
     training.make_run(snapshot, mia, strategy="adapter", splits=())
 
-    said = as_person(mia)("train-on", "1")
+    said = as_person(mia)("base-models", "create", "1")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("What Bottleneck adapters learns stands beside the base's weights, so no other run can start from Run 1.")
+    assert said.err.startswith("Bottleneck adapters doesn't change the base weights, so another run can't start from Run 1.")
     assert not BaseModel.objects.filter(kind="run").exists()

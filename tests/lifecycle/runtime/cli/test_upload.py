@@ -23,45 +23,45 @@ def file(tmp_path):
 
 
 def test_without_accept_nothing_is_imported_and_the_dry_run_says_what_would_be(as_person, mia, inbox, file, site):
-    said = as_person(mia)("upload", str(file), "--dataset", inbox.slug)
+    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug)
 
     upload = Upload.objects.get()
     assert (said.code, said.err, said.waits) == (0, "", [])
     assert said.out.splitlines() == [
         f"File     rows.csv, {len(CONTENT)} bytes, utf-8",
-        "Rows     3: 3 usable, 0 left out",
+        "Rows     3: 3 usable, 0 rejected",
         "Columns  text → text, label → label",
         "Labels   card 2, refund 1",
         "",
         "Nothing is imported yet.",
-        f"Accept it with: lifecycle upload {upload.uuid} --accept",
+        f"Accept it with: lifecycle datasets upload {upload.uuid} --accept",
         f"Or on {site}/datasets/uploads/{upload.uuid}/",
     ]
     assert (upload.state, Item.objects.count()) == ("inspected", 0)
 
 
 def test_accept_imports_it_and_stays_until_the_job_is_done(as_person, mia, inbox, file):
-    said = as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--accept", "--origin", "help desk")
+    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--origin", "help desk")
 
     upload = Upload.objects.get()
     assert (said.code, said.waits) == (0, [2.0])
     assert said.err == "Waiting for a worker\n"
-    assert said.out.splitlines()[-1] == "Imported 3 new items; 0 were there already, 0 were left out."
+    assert said.out.splitlines()[-1] == "Imported 3 new items; 0 duplicates, 0 rejected rows."
     assert (upload.state, upload.labels_as, upload.origin, Item.objects.count()) == ("imported", "decisions", "help desk", 3)
 
 
 def test_an_earlier_dry_run_is_accepted_by_its_uuid(as_person, mia, inbox, file):
     command = as_person(mia)
-    command("upload", str(file), "--dataset", inbox.slug)
+    command("datasets", "upload", str(file), "--dataset", inbox.slug)
 
-    said = command("upload", str(Upload.objects.get().uuid), "--accept", "--labels-as", "suggestions")
+    said = command("datasets", "upload", str(Upload.objects.get().uuid), "--accept", "--labels-as", "suggestions")
 
     assert said.code == 0
     assert (Upload.objects.get().state, Upload.objects.get().labels_as) == ("imported", "suggestions")
 
 
 def test_json_is_the_upload_as_the_api_gives_it(as_person, mia, inbox, file):
-    said = as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--accept", "--json")
+    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--json")
 
     assert (said.code, said.err) == (0, "")
     assert (said.json["state"], said.json["rows_new"], said.json["rows_duplicate"]) == ("imported", 3, 0)
@@ -71,10 +71,10 @@ def test_what_is_wrong_with_rows_is_said_line_by_line(as_person, mia, inbox, tmp
     path = tmp_path / "rows.csv"
     path.write_text("text,label\nmy card is lost,card\n,refund\n")
 
-    said = as_person(mia)("upload", str(path), "--dataset", inbox.slug)
+    said = as_person(mia)("datasets", "upload", str(path), "--dataset", inbox.slug)
 
     assert said.code == 0
-    assert "Rows     2: 1 usable, 1 left out" in said.out
+    assert "Rows     2: 1 usable, 1 rejected" in said.out
     assert [line for line in said.out.splitlines() if line.startswith("Line 3: ")]
 
 
@@ -82,12 +82,12 @@ def test_a_file_that_cannot_be_read_is_refused_with_what_to_do(as_person, mia, i
     path = tmp_path / "numbers.csv"
     path.write_text("a\n")
 
-    said = as_person(mia)("upload", str(path), "--dataset", inbox.slug, "--accept")
+    said = as_person(mia)("datasets", "upload", str(path), "--dataset", inbox.slug, "--accept")
 
     upload = Upload.objects.get()
     assert (said.code, said.out) == (1, "")
     assert said.err.splitlines()[-1] == (
-        f"The file cannot be imported as it is read now. Mend it, or choose how to read it on {site}/datasets/uploads/{upload.uuid}/"
+        f"The file can't be imported as it is parsed now. Fix it, or choose how to parse it on {site}/datasets/uploads/{upload.uuid}/"
     )
     assert (upload.state, Item.objects.count()) == ("inspected", 0)
 
@@ -96,33 +96,33 @@ def test_a_file_that_cannot_be_read_is_refused_with_what_to_do(as_person, mia, i
     ("words", "error"),
     [
         (["rows.csv"], "There is no file rows.csv.\n"),
-        (["{file}"], "Say which dataset the file belongs to: --dataset SLUG.\n"),
-        (["{folder}", "--dataset", "inbox"], "{folder} is no file.\n"),
+        (["{file}"], "Name the file's dataset: --dataset SLUG.\n"),
+        (["{folder}", "--dataset", "inbox"], "{folder} isn't a file.\n"),
     ],
 )
 def test_mistakes_in_the_call_are_named_before_anything_is_sent(as_person, mia, file, words, error):
     places = {"file": str(file), "folder": str(file.parent)}
 
-    said = as_person(mia)("upload", *(word.format(**places) for word in words))
+    said = as_person(mia)("datasets", "upload", *(word.format(**places) for word in words))
 
     assert (said.code, said.out, said.err) == (2, "", error.format(**places))
     assert not Upload.objects.exists()
 
 
 def test_a_dataset_of_others_is_one_that_is_not_there(as_person, otto, inbox, file):
-    said = as_person(otto)("upload", str(file), "--dataset", inbox.slug)
+    said = as_person(otto)("datasets", "upload", str(file), "--dataset", inbox.slug)
 
     assert (said.code, said.err) == (
-        1, f"There is no dataset {inbox.slug} that you may see. Check its name, and whose token this is: lifecycle whoami\n"
+        1, f"There is no dataset {inbox.slug}, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
     )  # fmt: skip
     assert not Upload.objects.exists()
 
 
 def test_a_token_without_the_scope_is_told_which_it_lacks(as_person, mia, inbox, file):
-    said = as_person(mia, "read")("upload", str(file), "--dataset", inbox.slug)
+    said = as_person(mia, "read")("datasets", "upload", str(file), "--dataset", inbox.slug)
 
     assert (said.code, said.err) == (
-        1, "This token lacks the scope label. Make a token with that scope in your profile, then: lifecycle login\n"
+        1, "This token lacks the scope label. Create a token with that scope in your profile, then: lifecycle login\n"
     )  # fmt: skip
     assert not Upload.objects.exists()
 
@@ -131,18 +131,18 @@ def test_freezing_makes_the_next_snapshot_and_says_how_to_train_on_it(as_person,
     path = tmp_path / "many.csv"
     path.write_text("text,label\n" + "".join(f"message {at} about cards,{'card' if at % 2 else 'refund'}\n" for at in range(40)))
     command = as_person(mia)
-    command("upload", str(path), "--dataset", inbox.slug, "--accept")
+    command("datasets", "upload", str(path), "--dataset", inbox.slug, "--accept")
 
-    said = command("freeze", inbox.slug, "--note", "first")
+    said = command("dataset-versions", "create", inbox.slug, "--note", "first")
 
     assert said.code == 0, said.err
     assert said.out.splitlines()[0].startswith(f"{inbox.slug}@1: 40 rows; train ")
-    assert said.out.splitlines()[1] == f"Train on it: lifecycle launch {inbox.slug}@1 --watch"
+    assert said.out.splitlines()[1] == f"Train on it: lifecycle runs launch {inbox.slug}@1 --watch"
     assert inbox.snapshots.get().note == "first"
 
 
 def test_a_dataset_without_decisions_is_not_frozen(as_person, mia, inbox):
-    said = as_person(mia)("freeze", inbox.slug)
+    said = as_person(mia)("dataset-versions", "create", inbox.slug)
 
     assert (said.code, said.out) == (1, "")
     assert said.err
@@ -156,28 +156,28 @@ def test_a_column_of_annotators_and_what_contradicts_are_chosen_in_the_call(as_p
     path, command = tmp_path / "votes.csv", as_person(mia)
     path.write_text(VOTES)
 
-    assert command("upload", str(path), "--dataset", inbox.slug, "--accept").code == 1
+    assert command("datasets", "upload", str(path), "--dataset", inbox.slug, "--accept").code == 1
     upload = Upload.objects.get()
     assert (upload.state, Item.objects.count()) == ("inspected", 0)
-    command("upload", str(upload.uuid), "--contradicting", "undecided")
+    command("datasets", "upload", str(upload.uuid), "--contradicting", "undecided")
     upload.refresh_from_db()
     assert (upload.contradicting, upload.report["dry_run"]["blocked"]) == ("undecided", False)
 
-    assert command("upload", str(upload.uuid), "--map", "who=annotator", "--accept").code == 0
+    assert command("datasets", "upload", str(upload.uuid), "--map", "who=annotator", "--accept").code == 0
     upload.refresh_from_db()
     assert (upload.state, upload.mapping["who"], upload.report["dry_run"]["people"]) == ("imported", "annotator", {"w1": 1, "w2": 1})
 
 
 def test_a_column_that_the_file_does_not_have_is_named(as_person, mia, inbox, file):
-    said = as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--map", "who=annotator")
+    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--map", "who=annotator")
 
-    assert (said.code, said.err) == (2, "The file has no column who; there are text, label.\n")
+    assert (said.code, said.err) == (2, "The file has no column who; it has text, label.\n")
 
 
 def test_values_of_the_label_column_are_mapped_from_the_command(as_person, mia, inbox, file):
-    said = as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--value", "card=lost card", "--value", "refund=")
+    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--value", "card=lost card", "--value", "refund=")
 
     assert said.code == 0
     assert "Values   card → lost card, refund → no label" in said.out.splitlines()
     assert Upload.objects.get().label_values == {"card": "lost card", "refund": ""}
-    assert as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--value", "card").code == 2
+    assert as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--value", "card").code == 2

@@ -34,7 +34,7 @@ def name(version):
 @pytest.fixture
 def trail(as_person, lee, version, tmp_path):
     path = tmp_path / "trail.jsonl"
-    assert as_person(lee)("verify", "--save", str(path)).code == 0
+    assert as_person(lee)("audit", "verify", "--save", str(path)).code == 0
     return path
 
 
@@ -48,22 +48,22 @@ def events(rows):
 
 
 def test_a_version_is_downloaded_and_holds(as_person, mia, version, name, key):
-    said = as_person(mia)("verify", name, "--key", str(key))
+    said = as_person(mia)("models", "verify", name, "--key", str(key))
 
     lines = said.out.splitlines()
     assert (said.code, said.err) == (0, "Waiting for a worker\n")
-    assert lines[0].endswith("each is as it was when it was signed.")
+    assert lines[0].endswith("bytes: unchanged since they were signed.")
     assert lines[2] == f"Root digest  {version.root_digest}"
     assert lines[3] == f"Signed with  {version.key_fingerprint}"
 
 
 def test_an_export_is_verified_with_no_server_at_all(as_person, command, mia, version, name, key, tmp_path, monkeypatch):
     kept = tmp_path / "version.zip"
-    as_person(mia)("verify", name, "--key", str(key), "--save", str(kept))
+    as_person(mia)("models", "verify", name, "--key", str(key), "--save", str(kept))
     monkeypatch.delenv("LIFECYCLE_URL")
     monkeypatch.delenv("LIFECYCLE_TOKEN")
 
-    said = command("verify", "--file", str(kept), "--key", str(key), "--json")
+    said = command("models", "verify", "--file", str(kept), "--key", str(key), "--json")
 
     assert (said.code, said.json["holds"], said.json["root_digest"]) == (0, True, version.root_digest)
 
@@ -71,13 +71,13 @@ def test_an_export_is_verified_with_no_server_at_all(as_person, command, mia, ve
 @pytest.mark.parametrize("inside", [".safetensors", "model/README.md", "VERIFY.md"])
 def test_one_flipped_byte_does_not_hold(as_person, command, mia, name, key, tmp_path, inside):
     kept, bad = tmp_path / "version.zip", tmp_path / "bad.zip"
-    as_person(mia)("verify", name, "--key", str(key), "--save", str(kept))
+    as_person(mia)("models", "verify", name, "--key", str(key), "--save", str(kept))
     with zipfile.ZipFile(kept) as source, zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as target:
         for entry in source.infolist():
             data = source.read(entry)
             target.writestr(entry.filename, data[:-1] + bytes([data[-1] ^ 1]) if entry.filename.endswith(inside) else data)
 
-    said = command("verify", "--file", str(bad), "--key", str(key))
+    said = command("models", "verify", "--file", str(bad), "--key", str(key))
 
     assert (said.code, said.out) == (1, "")
     assert inside in said.err
@@ -89,14 +89,14 @@ def test_an_archive_that_was_made_to_do_harm_writes_nothing(command, key, tmp_pa
     with zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as target:
         target.writestr(inside, b"x")
 
-    said = command("verify", "--file", str(bad), "--key", str(key))
+    said = command("models", "verify", "--file", str(bad), "--key", str(key))
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.endswith("is not as an export of ours has it. Do not use this file.\n")
+    assert said.err.endswith("isn't a file of an export. Don't use this file.\n")
 
 
 def test_a_version_without_a_key_is_a_mistake_in_the_call(as_person, mia, name):
-    said = as_person(mia)("verify", name)
+    said = as_person(mia)("models", "verify", name)
 
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith("Give the installation's public key with --key.")
@@ -107,14 +107,14 @@ def test_another_key_does_not_hold(as_person, mia, name, tmp_path):
 
     bundle.generate_key(tmp_path / "other.pem")
 
-    said = as_person(mia)("verify", name, "--key", str(bundle.public_path(tmp_path / "other.pem")))
+    said = as_person(mia)("models", "verify", name, "--key", str(bundle.public_path(tmp_path / "other.pem")))
 
     assert (said.code, said.out) == (1, "")
     assert said.err
 
 
 def test_the_trail_holds_and_says_how_far_it_is_signed(as_person, lee, version, key, project):
-    said = as_person(lee)("verify", "--key", str(key))
+    said = as_person(lee)("audit", "verify", "--key", str(key))
 
     assert (said.code, said.err) == (0, "")
     assert str(project.uuid) in said.out
@@ -122,10 +122,10 @@ def test_the_trail_holds_and_says_how_far_it_is_signed(as_person, lee, version, 
 
 
 def test_without_a_key_it_says_that_no_signature_was_checked(as_person, lee, version):
-    said = as_person(lee)("verify")
+    said = as_person(lee)("audit", "verify")
 
     assert said.code == 0
-    assert said.out.splitlines()[-1] == "Signatures are not checked: give the installation's public key with --key."
+    assert said.out.splitlines()[-1] == "Signatures aren't checked: give the installation's public key with --key."
 
 
 def test_an_altered_event_does_not_hold(command, trail):
@@ -135,7 +135,7 @@ def test_an_altered_event_does_not_hold(command, trail):
 
     rewrite(trail, alter)
 
-    said = command("verify", "--file", str(trail), "--json")
+    said = command("audit", "verify", "--file", str(trail), "--json")
 
     assert said.code == 1
     assert said.json["holds"] is False
@@ -143,7 +143,7 @@ def test_an_altered_event_does_not_hold(command, trail):
 
 
 def test_a_removed_event_is_seen_where_the_chain_is_whole(command, trail):
-    whole = command("verify", "--file", str(trail), "--json").json["chains"]
+    whole = command("audit", "verify", "--file", str(trail), "--json").json["chains"]
     chain = next(name for name, found in whole.items() if found["state"] == "whole" and found["events"] > 2)
 
     def remove(rows):
@@ -151,17 +151,19 @@ def test_a_removed_event_is_seen_where_the_chain_is_whole(command, trail):
         return [row for row in rows if row is not middle]
 
     rewrite(trail, remove)
-    said = command("verify", "--file", str(trail), "--json")
+    said = command("audit", "verify", "--file", str(trail), "--json")
 
     assert said.json["chains"][chain]["state"] == "in parts"  # said, and not called whole
 
 
 def test_a_tail_that_was_cut_off_is_known_by_the_checkpoints_that_were_kept(command, trail, key, tmp_path):
     kept = tmp_path / "checkpoints.jsonl"
-    first = command("verify", "--file", str(trail), "--key", str(key), "--checkpoints", str(kept))
+    first = command("audit", "verify", "--file", str(trail), "--key", str(key), "--checkpoints", str(kept))
     assert first.code == 0, first.out
     chain = next(
-        name for name, found in command("verify", "--file", str(trail), "--json").json["chains"].items() if found["state"] == "whole"
+        name
+        for name, found in command("audit", "verify", "--file", str(trail), "--json").json["chains"].items()
+        if found["state"] == "whole"
     )
 
     def cut(rows):
@@ -169,11 +171,11 @@ def test_a_tail_that_was_cut_off_is_known_by_the_checkpoints_that_were_kept(comm
         return [row for row in rows if row is not newest]
 
     rewrite(trail, cut)
-    said = command("verify", "--file", str(trail), "--key", str(key), "--checkpoints", str(kept))
+    said = command("audit", "verify", "--file", str(trail), "--key", str(key), "--checkpoints", str(kept))
 
     assert said.code == 1
-    assert f"{chain}: broken, a signed checkpoint knows event " in said.out
-    assert "Its tail is missing." in said.out
+    assert f"{chain}: broken, a signed checkpoint names event " in said.out
+    assert "Its end is missing." in said.out
 
 
 @pytest.mark.parametrize(
@@ -188,14 +190,14 @@ def test_what_is_no_export_is_no_traceback(command, tmp_path, content):
     path = tmp_path / "trail.jsonl"
     path.write_text(content)
 
-    said = command("verify", "--file", str(path))
+    said = command("audit", "verify", "--file", str(path))
 
     assert said.code == (0 if not content else 1)
     assert "Traceback" not in said.err + said.out
 
 
 def test_a_file_that_is_not_there_is_a_mistake_in_the_call(command, tmp_path):
-    said = command("verify", "--file", str(tmp_path / "nothing.jsonl"))
+    said = command("audit", "verify", "--file", str(tmp_path / "nothing.jsonl"))
 
     assert (said.code, said.out) == (2, "")
 
@@ -203,7 +205,7 @@ def test_a_file_that_is_not_there_is_a_mistake_in_the_call(command, tmp_path):
 def test_who_may_not_export_the_trail_is_told_who_may(as_person, ana, version):
     before = Event.objects.filter(verb="audit.exported").count()
 
-    said = as_person(ana)("verify")
+    said = as_person(ana)("audit", "verify")
 
     assert (said.code, said.out) == (1, "")
     assert "can do this." in said.err

@@ -1,4 +1,4 @@
-"""`lifecycle verify` checks the model card of an export with the key, offline: altered, missing and foreign cards are refused."""
+"""`lifecycle models verify` checks the model card of an export with the key, offline: altered, missing and foreign cards are refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rewritten(kept, change, *, signed=True):
 
 
 def verified(command, path, key):
-    return command("verify", "--file", str(path), "--key", str(key), "--json")
+    return command("models", "verify", "--file", str(path), "--key", str(key), "--json")
 
 
 def test_the_card_of_an_export_holds(command, kept, key):
@@ -83,7 +83,7 @@ def test_an_export_without_the_signature_over_all_of_it_does_not_hold(command, k
 
     said = verified(command, changed, key)
 
-    assert (said.code, "carries no signature" in said.err) == (1, True)
+    assert (said.code, "has no signature" in said.err) == (1, True)
 
 
 def test_a_signed_card_of_another_model_does_not_hold(command, kept, key, tmp_path):

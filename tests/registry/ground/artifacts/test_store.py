@@ -242,7 +242,7 @@ def test_a_name_or_link_that_leads_elsewhere_is_refused_and_nothing_is_kept(mode
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(Refused, match="holds no files"):
+    with pytest.raises(Refused, match="is empty"):
         actions.put_folder(tmp_path / "empty")
 
     assert Folder.objects.count() == 0

@@ -24,10 +24,10 @@ IMMUTABLE = {
     "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
     "endpoints.deployment", "endpoints.fault",
     "evaluation.analysis", "evaluation.comparison", "evaluation.evaluation",
-    "labeling.annotation", "labeling.comment", "labeling.comment_mentioned", "labeling.correction", "labeling.decision",
-    "labeling.decision_annotations", "labeling.export", "labeling.fit", "labeling.gold",
-    "labeling.guidelineproposal", "labeling.label", "labeling.labelchange", "labeling.labelschema", "labeling.qualityreport",
-    "labeling.rule", "labeling.slotskip", "labeling.suggestion",
+    "queues.annotation", "queues.comment", "queues.comment_mentioned", "exchange.correction", "queues.decision",
+    "queues.decision_annotations", "exchange.export", "assist.fit", "queues.gold",
+    "schemas.guidelineproposal", "schemas.label", "schemas.labelchange", "schemas.labelschema", "quality.qualityreport",
+    "prelabels.retiredsource", "assist.rule", "queues.slotskip", "prelabels.suggestion",
     "ledger.checkpoint", "ledger.event",
     "notices.outbox",
     "policies.policy",
@@ -116,18 +116,18 @@ def test_a_table_that_lacks_its_newest_columns_is_protected_by_the_others():
     """As it is while migrations go back: the columns of the models of today are not all there."""
     with connection.cursor() as cursor:
         for event in ("update", "delete", "truncate"):
-            on = ' ON "labeling_gold"' if connection.vendor == "postgresql" else ""
-            cursor.execute(f"DROP TRIGGER IF EXISTS labeling_gold_no_{event}{on}")
-        cursor.execute('ALTER TABLE "labeling_gold" DROP COLUMN "explanation"')
+            on = ' ON "queues_gold"' if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER IF EXISTS queues_gold_no_{event}{on}")
+        cursor.execute('ALTER TABLE "queues_gold" DROP COLUMN "explanation"')
 
     protect_tables()
 
-    columns = fixed_columns(connection, apps.get_model("labeling", "Gold"))
+    columns = fixed_columns(connection, apps.get_model("queues", "Gold"))
     assert columns == ['"id"', '"uuid"', '"dataset_id"', '"item_id"', '"label_id"', '"value"', '"place"', '"set_by_id"', '"created_at"']
     with connection.cursor() as cursor:
         query = {"postgresql": "SELECT tgname FROM pg_trigger", "sqlite": "SELECT name FROM sqlite_master"}[connection.vendor]
         cursor.execute(query)
-        assert {"labeling_gold_no_update", "labeling_gold_no_delete"} <= {name for (name,) in cursor.fetchall()}
+        assert {"queues_gold_no_update", "queues_gold_no_delete"} <= {name for (name,) in cursor.fetchall()}
 
 
 @pytest.mark.django_db

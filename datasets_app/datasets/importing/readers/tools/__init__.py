@@ -1,4 +1,4 @@
-"""What labeling tools export as JSON: doccano, Label Studio, Prodigy, Argilla; the answers of everybody, and what models predict.
+"""What labeling tools export as JSON: doccano, Label Studio, Prodigy, Argilla; annotations and predictions.
 
 Each conversion makes an object flat: the text under this name, everything else under its own, so that it becomes metadata.
 """
@@ -18,8 +18,8 @@ from datasets_app.datasets.importing.readers.tools.prodigy import from_prodigy
 from datasets_app.datasets.importing.report import Problem
 
 TOOLS = ("labelstudio", "doccano", "prodigy", "argilla")
-MEND = "Export it from the tool again, or leave the object out."
-STAYS = "Nothing: it stays in the file, and an export in the same format gives it back."
+MEND = "Export it from the tool again, or remove the object."
+STAYS = "No action needed: it stays in the file and is included in exports in the same format."
 CONVERT: dict[str, Callable[[Pairs, Member], Taken]] = {
     "doccano": from_doccano, "labelstudio": lambda found, member: from_label_studio(found),
     "prodigy": lambda found, member: from_prodigy(found), "argilla": lambda found, member: from_argilla(found),
@@ -57,7 +57,7 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
         for left in taken.left:
             if left not in told:
                 told.add(left)
-                sentence = f"{where} {number:,} {left}; they are left out of this import, here and below."
+                sentence = f"{where} {number:,} {left}; these are ignored in the whole file."
                 yield Problem(number, "left_out", sentence, STAYS, notice=True)
         row = row_of(number, taken.values, where)
         yield row if isinstance(row, Problem) else row._replace(brought=taken.brought)

@@ -1,11 +1,11 @@
-"""Argilla: records with the responses of everybody and the suggestions of agents.
+"""Argilla: records with all responses and the suggestions of agents.
 
     flattened    {"id", "status", <field>: …, "<question>.responses": […], "<question>.responses.users": […], "<question>.responses.status":
                  […], "<question>.suggestion": …, "<question>.suggestion.score": …, "<question>.suggestion.agent": …, <metadata>: …}
     not so       {"id", "fields": {…}, "metadata": {…}, "suggestions": {question: {"value", "score", "agent"}},
                  "responses": {question: [{"value", "user_id", "status"}]}, "vectors": {…}}
 
-A submitted response is an answer, a discarded one a skip; a draft stays in the file alone.
+A submitted response is an answer, a discarded one a skip; drafts are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datasets_app.datasets.importing.readers.tools.parts import UNKNOWN, Taken, 
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 SKIPPED, STANDING = "discarded", ("submitted", "")
-DRAFTS = "has responses that are drafts"
+DRAFTS = "has draft responses"
 OWN = ("id", "status", "_server_id", "external_id", "inserted_at", "updated_at")
 
 
@@ -77,7 +77,7 @@ def pairs_of(value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def answers_of(responses: Sequence[Response]) -> list[Answer]:
-    """What each person said to all questions."""
+    """Each person's answers to all questions."""
     people: dict[str, tuple[dict[str, Cell], list[str]]] = {}
     for at, each in enumerate(responses):
         if each.status not in (*STANDING, SKIPPED):
@@ -111,6 +111,6 @@ def cell(value: Any) -> Cell:
 
 
 def digits(name: str) -> str:
-    """The number of a response from 0, told by the number from 1 at the end of its name: "response-2" is 1."""
+    """The number of a response from 0, from the number at the end of its name: "response-2" is 1."""
     tail = name[len(name.rstrip("0123456789")) :]
     return str(int(tail) - 1) if tail and len(tail) < 5 else "-1"

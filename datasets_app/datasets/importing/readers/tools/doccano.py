@@ -1,7 +1,7 @@
 """doccano: {"text", "label" or "labels" or "cats": […] or "entities": […], "Comments": […], …}, one object a line.
 
-A zip with one file for each member of the project: what stands in <user>.jsonl was said by that user. An empty list is no answer: doccano
-writes it for everybody who did not answer, too.
+A zip with one file for each member of the project: <user>.jsonl has that user's annotations. An empty list isn't an annotation: doccano
+also writes it for users who didn't annotate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lifecycle.runtime.task_types.inputs import Cell
 
 NAMES = ("label", "labels", "cats")
 SPANS = ("entities", "spans")
-# Files of a zip that are nobody's.
+# Files of a zip that don't belong to a user.
 WHOLE = re.compile(r"all|unknown|data|(part|chunk|shard|file|data)s?[-_ ]?\d+([-_ ]of[-_ ]\d+)?", re.IGNORECASE)
 
 
@@ -29,7 +29,7 @@ def person_of(member: Member) -> str:
 
 
 def is_exported(found: Pairs, members: Iterable[Member]) -> bool:
-    """Whether doccano wrote an object, and not anybody who gives a text a list of labels."""
+    """Whether doccano wrote an object, rather than another tool with lists of labels."""
     return "Comments" in found or any(person_of(member) for member in members if member.name)
 
 

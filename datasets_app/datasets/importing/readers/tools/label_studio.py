@@ -1,8 +1,8 @@
-"""Label Studio: tasks with the annotations of everybody and the predictions of models, and its short form, JSON_MIN.
+"""Label Studio: tasks with all annotations and the predictions of models, and its short form, JSON_MIN.
 
     {"id", "data": {…}, "meta": {…}, "annotations": [{"completed_by", "result": [region, …], …}], "predictions": [{"model_version", …}]}
 
-A region answers the question that its from_name names. Regions of other kinds than those read here stay in the file alone.
+A region answers the question that its from_name names. Regions of other kinds than those read here are ignored.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")  # beside the data, which a bare task is all of
 MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
-SPOKEN = {"role", "author", "speaker"}  # of what somebody said, not of a response to be ranked
+SPOKEN = {"role", "author", "speaker"}  # of an annotation, not of a response to be ranked
 SPAN_TYPES = ("labels", "hypertextlabels")
 SIDES = {"left": "first", "right": "second"}
-BARE = "holds predictions as bare numbers, without what they say"
+BARE = "has predictions as bare numbers without labels"
 
 
 def from_label_studio(found: Pairs) -> Taken:
@@ -43,7 +43,7 @@ def from_label_studio(found: Pairs) -> Taken:
         return from_short(found)
     data = found["data"] if "data" in found else Pairs((key, value) for key, value in found.items() if key not in TASK_KEYS)
     if not isinstance(data, Pairs) or not data:
-        raise Unfit("json", "has no data, as tasks of Label Studio have.")
+        raise Unfit("json", "has no data, which Label Studio tasks have.")
     annotations = [each for each in listed(found.get("annotations", found.get("completions"))) if isinstance(each, Pairs)]
     data = with_dialogue(data, annotations)
     values = Pairs({"id": cell_of(found.get("id"))})
@@ -125,7 +125,7 @@ def named_apart(answers: Sequence[Answer]) -> Iterator[Answer]:
 
 
 def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping[str, int], left: list[str]) -> dict[str, Cell]:
-    """The answers in the regions of one result, by question. left: told what is not taken."""
+    """The answers in the regions of one result, by question. left: called with what is skipped."""
     regions: dict[str, list[tuple[CellKind, Any]]] = {}
     for region in result:
         read = read_region(region, places, data) if isinstance(region, Pairs) else None
@@ -134,7 +134,7 @@ def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping
             left.append(f"has regions of type {kind[:40] or 'unknown'}")
             continue
         name = cell_of(region.get("from_name")) or "label"
-        regions.setdefault(f"{name} (answer)" if name in columns else name, []).append(read)
+        regions.setdefault(f"{name} (annotation)" if name in columns else name, []).append(read)
     return {name: joined(found, data) for name, found in regions.items()}
 
 
@@ -218,7 +218,7 @@ def is_short(found: Pairs) -> bool:
 
 
 def from_short(found: Pairs) -> Taken:
-    """A row of JSON_MIN is one annotation. What is data and what an answer is not told apart there but by its form, or by a person."""
+    """A row of JSON_MIN is one annotation. Data and annotations can only be distinguished by their form, or by a person."""
     rest = {key: value for key, value in found.items() if key not in MIN_KEYS}
     cells = {key: short_cell(value) for key, value in rest.items()}
     values = Pairs({"id": cell_of(found.get("id"))} | {key: value for key, value in rest.items() if cells[key].kind == CellKind.PLAIN})

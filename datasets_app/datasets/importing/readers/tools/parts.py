@@ -1,4 +1,4 @@
-"""What the readers of labeling tools share: an object of the file becomes flat values, and beside them what people and models said."""
+"""What the readers of labeling tools share: an object of the file becomes flat values, plus annotations and predictions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNKNOWN = "unknown"  # an annotator whom the file does not name
 
 
 class Unfit(Exception):
-    """An object that cannot become a row. Holds the code of the problem and what is said behind its place."""
+    """An object that cannot become a row. Has the code of the problem and its text."""
 
     def __init__(self, code: str, said: str) -> None:
         super().__init__(said)
@@ -25,7 +25,7 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An object as a row to be. left: what it holds that is kept in the file alone, each to be told once a file."""
+    """An object as a row to be. left: what it holds that is kept in the file alone, each reported once per file."""
 
     values: Pairs
     brought: Brought

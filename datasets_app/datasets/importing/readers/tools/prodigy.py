@@ -1,7 +1,7 @@
 """Prodigy: {"text", "spans": […], "accept": [names] or "label": name, "answer", "_session_id", …}, one object a line.
 
 Only what was accepted is an answer, and what was ignored is a skip. What was rejected says what is not the case: it is kept as it was
-proposed, and is no answer.
+proposed, and isn't an annotation.
 """
 
 from __future__ import annotations

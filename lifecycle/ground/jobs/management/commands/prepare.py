@@ -24,7 +24,7 @@ UNUSED = ["widgetbundle.js"]  # of the chart library, for notebooks: as large as
 class Command(BaseCommand):
     """Folders and keys, migrations, static files, first content: each only where it is missing."""
 
-    help = "Make folders, keys, tables and static files, and fill an empty database with its first rows."
+    help = "Create folders, keys, tables, and static files, and seed an empty database."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what is missing and say so."""

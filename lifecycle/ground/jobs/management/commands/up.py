@@ -26,7 +26,7 @@ BACKLOG = 2048  # connections that wait to be accepted, as many as uvicorn asks 
 class Command(BaseCommand):
     """Starts what the Procfile lists, restarts what dies, and on Ctrl-C ends all of it."""
 
-    help = "Run the whole product on this machine; Ctrl-C stops it."
+    help = "Run all processes on this machine; Ctrl-C stops them."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until Ctrl-C or SIGTERM."""
@@ -81,7 +81,8 @@ def check_port(name: str, port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise CommandError(
-                f"Port {port} is taken ({error.strerror}). Stop the program that uses it, or choose another: {name}={port + 10} make run."
+                f"Port {port} is in use ({error.strerror}). Stop the program that uses it, or choose another port: {name}={port + 10} "
+                "make run."
             ) from error
 
 

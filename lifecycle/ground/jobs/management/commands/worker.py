@@ -57,10 +57,10 @@ def chosen_device(text: str) -> Serving:
     try:
         wanted = devices.read(text, os.environ.get("CUDA_VISIBLE_DEVICES"))
     except ValueError as error:
-        raise CommandError(f"{error} It comes from --device, or from TRAINING_DEVICE.") from error
+        raise CommandError(f"{error} Check --device or TRAINING_DEVICE.") from error
     if wanted.device == Device.GPU and (found := devices.count_gpus(wanted)) < len(wanted.gpus):
         raise CommandError(
-            f"This worker should serve {wanted}, but torch can use {found} of them here. Check nvidia-smi and whether torch is a CUDA "
+            f"This worker should use {wanted}, but torch finds {found}. Check nvidia-smi and whether torch is a CUDA "
             "build (python -c 'import torch; print(torch.version.cuda)'), or start it with --device cpu."
         )
     return wanted
@@ -76,21 +76,19 @@ def quiet() -> None:
 class Command(BaseCommand):
     """Threads, since the heavy work is done by child processes; so a SIGTERM reaches the handlers, which let go of their jobs."""
 
-    help = "Run the jobs of one or more queues until SIGTERM; then jobs that can be resumed go back into the queue."
+    help = "Run jobs of one or more queues until SIGTERM, then requeue resumable jobs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """QUEUE … --device DEVICE"""
         parser.add_argument("queues", nargs="+", choices=Queue.values)
-        parser.add_argument(
-            "--device", default=None, help="what training runs on: cpu, cuda, cuda:N or cuda:N,N; TRAINING_DEVICE by default"
-        )
+        parser.add_argument("--device", default=None, help="training device: cpu, cuda, cuda:N, or cuda:N,N; defaults to TRAINING_DEVICE")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ring once for what waits, then listen."""
         queues: list[str] = options["queues"]
         trains = Queue.TRAINING in queues
         if options["device"] and not trains:
-            raise CommandError("--device needs a worker that trains: add the queue training.")
+            raise CommandError("--device needs a training worker: add the queue training.")
         what = chosen_device(options["device"] or settings.TRAINING_DEVICE) if trains else Serving()
         devices.serve(what)
         end = threading.Event()

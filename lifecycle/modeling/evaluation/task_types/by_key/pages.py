@@ -1,4 +1,4 @@
-"""The pages of each task, by the key of what it is learned as."""
+"""Evaluation pages by task, keyed by the type that its model learns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.modeling.evaluation.models import Evaluation
-from lifecycle.modeling.evaluation.task_types.by_key.rows import unlabelled
+from lifecycle.modeling.evaluation.task_types.by_key.rows import unlabeled
 from lifecycle.modeling.evaluation.task_types.generation import page as generation
 from lifecycle.modeling.evaluation.task_types.multi_label import page as multi_label
 from lifecycle.modeling.evaluation.task_types.page import ReportPage
@@ -24,13 +24,13 @@ PAGES: Mapping[str, ReportPage[Any]] = with_plugins("page", {
 
 
 def page_of(evaluation: Evaluation) -> ReportPage[Any]:
-    """The pages of an evaluation."""
+    """The pages for an evaluation's task."""
     return PAGES[evaluation.task_type.key]
 
 
 def thresholds_of(evaluation: Evaluation) -> Thresholds:
-    """What can be asked of its thresholds. Raises Refused where there is none to choose."""
+    """The threshold questions of the evaluation's task. Raises Refused if the task has no thresholds."""
     found = page_of(evaluation).threshold
     if found is None:
-        raise unlabelled(evaluation)
+        raise unlabeled(evaluation)
     return found

@@ -1,4 +1,4 @@
-"""How the rows of each task are read, by the key of what it is learned as."""
+"""Row readers by task, keyed by the type that its model learns."""
 
 from __future__ import annotations
 
@@ -23,26 +23,25 @@ ROWS: Mapping[str, ReportRows[Any, Any]] = with_plugins("rows", {
 
 
 def rows_for(evaluation: Evaluation) -> ReportRows[Any, Any]:
-    """How the rows of an evaluation are read."""
+    """The row reader for an evaluation's task."""
     return ROWS[evaluation.task_type.key]
 
 
-def unlabelled(evaluation: Evaluation) -> Refused:
-    """The refusal of what is computed of a label, where a model gives none."""
+def unlabeled(evaluation: Evaluation) -> Refused:
+    """The error for a per-label analysis of a model that predicts no labels."""
     rows = rows_for(evaluation)
-    text = f"This model {rows.does}, so it gives no class of which this could be computed."
-    return Refused(text, next_step=f"Its report shows what is measured of {rows.measures}.")
+    text = f"This model {rows.does}. This analysis needs a model that predicts labels."
+    return Refused(text, next_step=f"See the report for metrics on {rows.measures}.")
 
 
-def check_vectors(evaluation: Evaluation) -> None:
-    """Raises Refused where the errors of a model cannot be grouped."""
-    if not evaluation.task_type.has_labels:
-        rows = rows_for(evaluation)
-        text = f"This model {rows.does} and gives no vector of a text by itself, so its errors cannot be put into groups."
-        raise Refused(text, next_step=rows.instead)
+def check_groupable(evaluation: Evaluation) -> None:
+    """Raise Refused if the model's errors can't be clustered."""
+    rows = rows_for(evaluation)
+    if rows.ungrouped:
+        raise Refused(f"This model {rows.does} and {rows.ungrouped}.", next_step=rows.instead)
 
 
 def check_written(evaluation: Evaluation) -> None:
-    """Raises Refused for what is read of written answers, where a model writes none."""
+    """Raise Refused if the model doesn't generate text."""
     if not evaluation.task_type.writes_text:
-        raise Refused("This model gives classes, so it has written no answers.", next_step="Its report shows them.")
+        raise Refused("This model predicts labels and generates no responses.", next_step="See the report for its predictions.")

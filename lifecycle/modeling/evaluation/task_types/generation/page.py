@@ -1,4 +1,4 @@
-"""The pages of models that write texts: scores, what is copied or has no grounds, the answers by a score, and those that moved most."""
+"""Evaluation pages of models that generate text: scores, copying and groundedness, responses by score, and the largest changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ONE = {"words": "word", "sentences": "sentence", "runs": "run of words"}
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A cell of a row."""
+    """A score in a table cell."""
 
     label: str
     value: float | None
@@ -44,12 +44,12 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class TextLine(Line):
-    """A prompt with its answer. reference, answer, base, copied: empty without the prompt.
+    """A prompt with its response. reference, answer, base, copied: empty if the prompt may not be shown.
 
-    turns: of a dialogue, those before the answer; empty where the prompt is one text. scores: by the names of SORTS; None where a row has
-    none. missing: content words of the answer that its context lacks. copied: the longest run of words that it shares with a training
-    answer; copied_from, copied_url: the digest and the page of that item, empty where it cannot be told any more. cut: the answer reached
-    its longest length without an end. cells: the scores that a table shows.
+    turns: those before the response in a chat; empty for a single prompt. scores: by the names in SORTS; None if missing. ungrounded:
+    content words of the response that aren't in its context. copied: the longest run of words shared with a training response; copied_from,
+    copied_url: digest and page of that item, empty if it is no longer known. cut: the response was truncated at the maximum length. cells:
+    the scores shown.
     """
 
     reference: str
@@ -67,42 +67,42 @@ class TextLine(Line):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn of a dialogue, with its words shaded. role: empty of a prompt that is one text."""
+    """A turn of a chat with its words shaded. role: empty for a single prompt."""
 
     role: str
     parts: list[Part]
 
 
 class TextPage(ReportPage[TextRow]):
-    """Texts are for people who may read samples; scores for everybody who sees the evaluation."""
+    """Texts are shown to people who may read samples; scores to everyone who can see the evaluation."""
 
     templates = "generation"
     words = "lifecycle/modeling/evaluation/task_types/generation/words.html"
     changes = "lifecycle/modeling/evaluation/task_types/generation/changes.html"
-    unit = "written answer"
-    name = "Answers"
+    unit = "response"
+    name = "Responses"
     heads = {"text": "Prompt", "true": "Reference"}
     disturbed = "prompts"
-    slow = " Writing takes long, so no more are drawn."
-    flips = "Beside a change stands the answer’s own ROUGE-L, before and after. Of a dialogue what was said last is disturbed."
-    loss = "the mean over the tokens of its reference, given all before it; of a dialogue, of the last answer as people wrote it"
+    slow = " Generation is slow, so the sample is limited."
+    flips = "Changed responses are shown with their ROUGE-L before and after. In a chat, only the last turn is perturbed."
+    loss = "its mean token loss on the reference given all previous tokens; in a chat, on the last human-written response"
     address = "evaluation:answers"
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
-        """Whether it beats its baselines, and these."""
+        """Its baselines, and whether it beats them."""
         report = evaluation.report
         lead = notes.lead(report)
         return {"notes": [lead] if lead else [], **beside(report), "against": held_against(evaluation)}
 
     def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-        """With grounds, copies, what did not fit, and the answers farthest from their reference."""
+        """Adds groundedness, copying, truncation, and the responses furthest from their reference."""
         report = evaluation.report
         with self.rows.opened(evaluation) as opened:
             shown = self.listed(viewer, evaluation, opened, self.rows.find(opened, {})[:WORST])
         return super().report(viewer, evaluation, given) | shown | {"grounds": notes.grounds(report), "findings": findings(report)}
 
     def figures(self, evaluation: Evaluation) -> list[Figure]:
-        """With why groundedness is not measured."""
+        """Adds why groundedness wasn't measured."""
         grounded = METRICS["groundedness"].title
         return [
             replace(each, sub="no row has a context") if each.label == grounded and each.value is None else each
@@ -111,22 +111,22 @@ class TextPage(ReportPage[TextRow]):
 
     def counted(self, report: Mapping[str, Any]) -> Figure:
         """Rows."""
-        return Figure("Rows", count(report["rows"]), sub=f"up to {count(report['max_new_tokens'])} tokens an answer")
+        return Figure("Rows", count(report["rows"]), sub=f"up to {count(report['max_new_tokens'])} tokens per response")
 
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
-        """A score, its order and a range of it."""
+        """The score to sort by, the order, and a range."""
         ends = {name: str(value) for name in ("low", "high") if (value := number(given.get(name))) is not None}
         sort = given.get("sort", "") if given.get("sort") in SORTS else LEADING.name
         return {"sort": sort} | ({"best": "1"} if given.get("best") == "1" else {}) | ends
 
     def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
-        """The same as the form has it."""
+        """The filters as the form shows them."""
         low, high = (number(cell.get(name)) for name in ("low", "high"))
         sort = cell["sort"]
         return {"choice": True, "sort": sort, "sort_label": SORTS[sort][0], "best": "best" in cell, "low": low, "high": high}
 
     def listed(self, viewer: User, evaluation: Evaluation, opened: TextAnswers, rows: Sequence[int]) -> dict[str, Any]:
-        """With the scores that some row of the file has, as columns."""
+        """Adds a column for each score that some row has."""
         shown = [name for name in SORTS if not all(math.isnan(value) for value in column(opened, name))]
         lines = [
             replace(line, cells=tuple(Score(SORTS[name][0], line.scores[name], PLACES[name]) for name in shown))
@@ -135,7 +135,7 @@ class TextPage(ReportPage[TextRow]):
         return {"columns": [{"key": name, "label": SORTS[name][0]} for name in shown], "lines": lines}
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[TextRow]) -> list[TextLine]:
-        """Rows with their prompts and references, and the training answers that they copy."""
+        """Rows with prompts, references, and the training responses that they copy."""
         readable = may_read(viewer, evaluation)
         learnt = snapshots.items_at(evaluation.snapshot, "train", {row.copied.row for row in rows}) if readable else {}
         digests = [row.item for row in rows] + list(learnt.values())
@@ -144,7 +144,7 @@ class TextPage(ReportPage[TextRow]):
         return [text_line(evaluation, row, items, contents, learnt.get(row.copied.row, "")) for row in rows]
 
     def changed(self, viewer: User, a: Evaluation, b: Evaluation) -> list[Any]:
-        """Rows whose answers moved most, those that b made worse first: their texts from both, which are kept nowhere else."""
+        """The rows that changed most, worse ones first, with the text of both models."""
         one, two = queries.rows_of(a), queries.rows_of(b)
         every = ROWS.changes(one, two)
         some = [each for kind in ("worse", "better") for each in [each for each in every if each.kind == kind][: PAGE // 2]]
@@ -160,17 +160,17 @@ class TextPage(ReportPage[TextRow]):
         return snapshots.learned_rows_of(evaluation.snapshot, list(items))
 
     def disturb(self, flip: Flip, row: Mapping[str, Any], seed: int) -> Read:
-        """The prompt, of a dialogue what was said last."""
+        """The perturbed prompt; in a chat, its last turn."""
         turns = turns_before(row)
         prompt = turns[-1]["content"] if turns else row["text"]
         return Read((prompt,), (disturb(flip.probe, prompt, seed=seed, name=flip.id).text,), row["answer"])
 
     def names(self, kept: str, read: Read) -> tuple[str, ...]:
-        """The text, for who may read it."""
+        """The text, if the viewer may read it."""
         return (kept,) if read.text and kept else ()
 
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
-        """The prompt of an item with its words shaded, and the answer beside it."""
+        """The prompt of an item with its words shaded, and the response."""
         own = self.rows.one(evaluation, digest)
         if own is None:
             raise missing()
@@ -184,7 +184,7 @@ class TextPage(ReportPage[TextRow]):
         ]
         return context | {
             "row": row,
-            "answer": own.answer.strip() if row else "",  # what was written to an item that is gone is not shown either
+            "answer": own.answer.strip() if row else "",  # responses to erased items aren't shown either
             "cut": own.cut,
             "report": report,
             "turns": turns,
@@ -194,16 +194,16 @@ class TextPage(ReportPage[TextRow]):
 
 
 def prompt_of(row: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
-    """The turns before the answer; of a prompt that is one text that alone, without a role."""
+    """The turns before the response; a single prompt as one turn without a role."""
     return turns_before(row) or ({"role": "", "content": row["text"]},)
 
 
 def text_line(evaluation: Evaluation, row: TextRow, items: Mapping[str, Item], contents: Mapping[str, Any], source: str) -> TextLine:
-    """One row. contents: prompts and references that may be read, by digest; source: the training item that it may have copied."""
+    """One row. contents: readable prompts and references by digest. source: the training item that it may copy."""
     content = contents.get(row.item, {})
-    answer = row.answer if content else ""  # what was written to an item that is gone is not shown either
+    answer = row.answer if content else ""  # responses to erased items aren't shown either
     copied = row.copied.text if content else ""
-    if not verbatim.holds(contents.get(source, {}).get("answer", ""), copied):  # rows are counted otherwise once one of train is erased
+    if not verbatim.holds(contents.get(source, {}).get("answer", ""), copied):  # row numbers shift when a training row is erased
         source = ""
     line = line_of(evaluation, items.get(row.item), row.item, readable=False)
     return TextLine(
@@ -222,18 +222,18 @@ def text_line(evaluation: Evaluation, row: TextRow, items: Mapping[str, Item], c
 
 
 def findings(report: Mapping[str, Any]) -> list[Note]:
-    """What is copied from training, and what was cut or left out."""
+    """Notes on copying, truncation, and excluded rows."""
     lost = {
         "Some rows were too long.": notes.cut(report),
-        "Some dialogues are left out.": notes.left_out(report),
-        "Some answers were cut.": notes.unended(report),
+        "Some dialogues are excluded.": notes.left_out(report),
+        "Some responses were truncated.": notes.unended(report),
     }
     copied = notes.copied(report)
     return [*([copied] if copied else []), *(Note("warn", fact, text) for fact, text in lost.items() if text)]
 
 
 def number(text: str | None) -> float | None:
-    """A bound of a range; None where there is none, or no number."""
+    """A bound of a range; None if missing or not a number."""
     try:
         value = float(text) if text else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Rows of texts that a model wrote."""
+"""Evaluation rows of generated text."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ from lifecycle.runtime.task_types.generation.verbatim import Run
 from lifecycle.ui.numbers import count
 
 LEADING = METRICS.leading
-# What rows are sorted and searched by, with what stands for the worst: low or high values.
+# (title, sign) of each sort key; sign 1: low values are worst, -1: high values are worst
 SORTS = {
     "rouge_l": ("ROUGE-L", 1),
     "token_f1": ("Token F1", 1),
     "exact_match": ("Exact match", 1),
     "groundedness": ("Groundedness", 1),
-    "loss": ("Loss of a token", -1),
-    "copied_words": ("Words copied", -1),
+    "loss": ("Loss per token", -1),
+    "copied_words": ("Copied words", -1),
     "answer_words": ("Words", 1),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One row. item: its digest. base: what the model before it was tuned wrote; None where that was not measured. cut: the answer reached
-    its longest length without an end. scores: by the names of SORTS; None where a row has none. copied: the longest run of words that it
-    shares with a training answer."""
+    """One row. item: digest. base: the response before fine-tuning; None if not measured. cut: truncated at the maximum length. scores: by
+    the names in SORTS; None if missing. copied: the longest run of words shared with a training response."""
 
     item: str
     answer: str
@@ -48,19 +47,20 @@ class TextRow:
 
 
 class TextRows(ReportRows[TextAnswers, TextRow]):
-    """A row is not right or wrong: it is nearer to its reference, or farther. To write an answer takes long, so fewer rows are disturbed; a
-    decoder takes long to read one, and the rows compared are enough to tell a rate at 1 % false alarms."""
+    """Rows aren't right or wrong but closer to or further from their reference. Generation is slow, so fewer rows are perturbed; so is
+    scoring by a decoder, and 1,000 rows per side are enough to estimate a rate at 1 % false alarms."""
 
     probed = 100
     compared = 1_000
     kinds = ("worse", "better", "same")
-    does = "writes texts"
-    measures = "written texts"
-    instead = "Sort its answers by a score, and read the worst."
+    does = "generates text"
+    measures = "generated text"
+    ungrouped = "has no embedding per text, so its errors can't be clustered"
+    instead = "Sort the responses by a score and read the worst ones."
 
     def find(self, opened: TextAnswers, cell: Mapping[str, str]) -> list[int]:
-        """Rows by a score (`sort`), worst first (`best`: best first), by item where they are equal; those with a score from `low` to `high`
-        alone. Rows without the score come last, and not at all where a range is asked for."""
+        """Rows sorted by a score (`sort`), worst first (`best`: best first), ties by item; with `low` or `high`, only rows in that range.
+        Rows without the score come last, and are left out of ranges."""
         sort = cell.get("sort", LEADING.name)
         low, high = (float(cell[name]) if name in cell else None for name in ("low", "high"))
         values, sign = column(opened, sort), SORTS[sort][1] * (-1 if cell.get("best") else 1)
@@ -74,7 +74,7 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
         return [int(row) for row in rows[order]]
 
     def at(self, opened: TextAnswers, rows: Sequence[int]) -> list[TextRow]:
-        """Their answers with all scores."""
+        """The responses with all scores."""
         values = {name: column(opened, name) for name in SORTS}
         return [
             TextRow(
@@ -86,12 +86,12 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
         ]  # fmt: skip
 
     def answers(self, rows: TextAnswers) -> list[Answer]:
-        """Texts as they were written. They stand for themselves: true is empty; confidence: 0; loss: of a token, in nats."""
+        """Texts as generated. true is empty, confidence 0, loss that per token in nats."""
         loss = column(rows, "loss")
         return [Answer(item, (), (text,), 0.0, float(loss[at])) for at, (item, text) in enumerate(zip(rows.ids, rows.answers, strict=True))]
 
     def changes(self, one: TextAnswers, two: TextAnswers) -> list[Change]:
-        """Items that both answered to the same reference, by ROUGE-L of two against one, most changed first. They hold no text."""
+        """Items with a response from both models to the same reference, by the change in ROUGE-L, largest first. Contains no text."""
         theirs = {item: row for row, item in enumerate(two.ids)}
         moved = [
             (float(two.scored.rouge_l[theirs[item]] - one.scored.rouge_l[row]), item)
@@ -102,19 +102,19 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
         return [each for each, _ in sorted(found, key=lambda pair: (self.kinds.index(pair[0].kind), -abs(pair[1]), pair[0].item))]
 
     def moved(self, counts: Mapping[str, Any], second: str) -> str:
-        """How many answers are nearer to their reference."""
+        """How many responses are closer to their reference."""
         better, worse, same = (count(counts[name]) for name in ("better", "worse", "same"))
         test = f"; sign test {chance(counts['p'])}" if counts["better"] + counts["worse"] else ""
-        return f"{better} answers are nearer to their reference, {worse} farther, {same} as near{test}."
+        return f"{better} responses are closer to their reference, {worse} further away, {same} equally close{test}."
 
     def explain_row(self, evaluation: Evaluation, item: str) -> dict[str, Any]:
-        """The prompt with the answer that the model wrote in the place of the true one, and whether that answer was cut."""
+        """The prompt with the model's response in place of the reference, and whether that response was truncated."""
         own = self.one(evaluation, item)
         if own is None:
             raise unanswered()
         if not own.answer.strip():
-            text = "The model wrote nothing to this prompt, so no word speaks for its answer."
-            raise Refused(text, next_step="Choose a row with an answer.")
+            text = "The model's response to this prompt is empty, so there's nothing to explain."
+            raise Refused(text, next_step="Choose a row with a response.")
         row = snapshots.learned_rows_of(evaluation.snapshot, [item]).get(item)
         if row is None:
             raise Refused(GONE)
@@ -126,7 +126,7 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
 
 
 def column(found: TextAnswers, name: str) -> NDArray[Any]:
-    """The value of each row by which it is sorted (N,); NaN where it has none."""
+    """The sort value of each row (N,); NaN if missing."""
     scored = found.scored
     if name == "loss":
         return scored.nats / np.maximum(scored.tokens, 1)

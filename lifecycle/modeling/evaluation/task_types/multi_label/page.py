@@ -1,4 +1,4 @@
-"""The pages where a text has any number of labels."""
+"""Evaluation pages of multi-label classification."""
 
 from __future__ import annotations
 
@@ -18,76 +18,76 @@ from lifecycle.runtime.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.ui.numbers import decimals
 
 SEVERAL = replace(
-    LABEL, called="Given the class", act="Give {label} to a row", below="leave it out", never="Giving {label} to no row costs least."
+    LABEL, called="Predicted positive", act="Assign {label}", below="don't assign it", never="Never assigning {label} costs least."
 )  # fmt: skip
 
 
 class SetThresholds(Thresholds):
-    """Each label has its own."""
+    """Thresholds per label."""
 
     def question(self, label: str) -> Question:
-        """Whether a row is given the label."""
+        """Whether a row gets the label."""
         return SEVERAL
 
     def begin(self, evaluation: Evaluation) -> dict[str, str]:
-        """The label with most mistakes."""
+        """The label with most errors."""
         return {"class": most_mistaken(evaluation.report)}
 
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
-        """Its own thresholds."""
-        return "its own answers", "As it answers"
+        """The model's own thresholds."""
+        return "its own thresholds", "Own thresholds"
 
     def answers(self, evaluation: Evaluation, label: str) -> str:
-        """From where on the model itself gives the label, and where that was chosen."""
+        """The model's own threshold for the label, and how it was chosen."""
         found = {each["label"]: each["threshold"] for each in evaluation.report["per_class"]}
         if label not in found:
-            return "giving each class from its own threshold on"
+            return "predicting each label from its own threshold"
         spec, learnt_from = evaluation.run.spec, evaluation.run.snapshot
         there = f"validation of v{learnt_from.number}"
         if learnt_from.counts["labels"].get(label, {}).get("validation", 0) < THRESHOLD_ROWS:
-            why = f"as fewer than {THRESHOLD_ROWS} rows of {there} have it"
+            why = f"because fewer than {THRESHOLD_ROWS} rows of {there} have the label"
         elif spec.get("operating_point", "f1") == "f1":
             why = f"chosen on {there} for the best F1"
         else:
             operating_point = evaluation.run.result.get("operating") or {}
             basis = "missed" if label in operating_point.get("missed", ()) else words_of(label in operating_point.get("promised", ()))
             wanted = f"a {spec['operating_point']} of {decimals(spec['operating_target'], 2)} or more"
-            why = f"chosen on {there}, where {wanted} was asked for ({basis})"
-        return f"giving {label} from {decimals(found[label])} on, {why}"
+            why = f"chosen on {there} for {wanted} ({basis})"
+        return f"predicting {label} from {decimals(found[label])}, {why}"
 
 
 def most_mistaken(report: Mapping[str, Any]) -> str:
-    """The label that most rows miss or are wrongly given; of equals the first by name."""
+    """The label with most misses and false positives; ties go to the first by name."""
     return str(min(report["per_class"], key=lambda each: (-each["missed"] - each["extra"], each["label"]))["label"])
 
 
 class SetPage(LabelPage):
-    """A row counts in each pair of a label that it misses and one that it is wrongly given."""
+    """A row counts for each pair of a missed and a wrongly predicted label."""
 
     templates = "multi_label"
-    loss = "the mean over all classes, of minus the logarithm of the probability of what is true of each"
-    flips = "Beside a change stands the F1 of the text’s own classes, before and after; beside classes the surest decision that changed."
+    loss = "the mean over all labels of the negative log-probability of their true value"
+    flips = "Changed predictions are shown with their F1 before and after, and with the confidence of the most confident changed label."
     threshold = SetThresholds()
-    wrong = "A text counts here whose classes are not all right."
+    wrong = "Texts with any wrong label count."
     says = Says(
-        "a class", "Class", "Each class is asked for by itself: a word may speak for one and against another.", "True classes", sure=False
+        "a label", "Label", "Each label is explained separately: a word can support one and oppose another.", "True labels", sure=False
     )
-    read_as = "missed, and given"
-    lines_are = "lines are missed classes, columns those that were given instead"
+    read_as = "replaced by"
+    lines_are = "rows are missed labels, columns labels predicted instead"
     confusion = charts.Confusion(
-        true="missed class", read_as="missed, and given", predicted="given", errors="{rows} with a wrong class.",
-        caption="A row counts for each class that it missed and each that it was given instead.",
+        true="missed label", read_as="replaced by", predicted="given", errors="{rows} with a wrong label.",
+        caption="A row counts for each missed label and each label predicted instead.",
     )  # fmt: skip
     reliability = charts.Reliability(sure="probability", right="true", counted="decisions")
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
-        """No baseline is held against thresholds that were chosen on the same rows."""
+        """Leaves out the comparison with baselines if thresholds were chosen on the same rows."""
         flattering = queries.is_flattering(evaluation)
         found = super().summary(evaluation) | {"flattering": flattering, "promises": promises_of(evaluation)}
         return found | ({"rival": None} if flattering else {})
 
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
-        """With `wrong` the rows that miss a label or are wrongly given it."""
+        """Adds `wrong`: rows that miss a label or get it wrongly."""
         return super().cell(given) | ({"wrong": "1"} if given.get("wrong") == "1" else {})
 
     def names(self, kept: str, read: Read) -> tuple[str, ...]:
@@ -95,13 +95,13 @@ class SetPage(LabelPage):
         return tuple(json.loads(kept))
 
     def explanations(self, kept: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """Of the labels that were given, then of the likeliest that were not."""
+        """Predicted labels, then the most likely others."""
         found: Sequence[Mapping[str, Any]] = kept.get("classes", [])
         return found
 
 
 def promises_of(evaluation: Evaluation) -> str:
-    """Of which labels a precision or recall is promised from their thresholds on; empty where none was asked for."""
+    """The labels with a guaranteed precision or recall; empty if none was requested."""
     spec = evaluation.run.spec
     asked = spec.get("operating_point", "f1") != "f1"
     return promises(evaluation.run.result.get("operating"), spec["labels"]) if asked else ""

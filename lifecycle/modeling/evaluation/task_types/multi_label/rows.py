@@ -1,4 +1,4 @@
-"""Rows where a text has any number of labels."""
+"""Evaluation rows of multi-label classification."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ KEPT_SECONDS = 3_600
 
 @dataclass(frozen=True, slots=True)
 class Sureness:
-    """How sure answers are. confidence: as `Answer` has it (N,); order: rows, the surest first, then by item (N,)."""
+    """Confidence of predictions. confidence: as in `Answer` (N,); order: rows by confidence, highest first, then by item (N,)."""
 
     confidence: NDArray[np.float64]
     order: NDArray[np.int64]
 
     @classmethod
     def of(cls, ids: Sequence[str], confidence: NDArray[np.float64]) -> Sureness:
-        """The same in its order."""
+        """The same in sorted order."""
         return cls(confidence, np.lexsort((np.array(ids), -confidence)))
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Sets by column, and how sure they are."""
+    """Label sets by column, with their confidence."""
 
     sets: Sets
     sure: Sureness
 
 
 class SetRows(ReportRows[SetPredictions, Answer]):
-    """The confidence of an answer is that of the surest wrong decision about a label, or where all are right of the least sure one."""
+    """The confidence of a row is that of its most confident wrong label decision, or of its least confident one if all are correct."""
 
     @contextmanager
     def opened(self, evaluation: Evaluation) -> Iterator[Opened]:
-        """How sure the answers are, which all probabilities tell, is kept for an hour."""
+        """Confidence, which needs all probabilities, is cached for an hour."""
         key = f"evaluation:sureness:2:{evaluation.predictions_id}"
         sure: Sureness | None = cache.get(key)
         with queries.file_of_rows(evaluation) as path:
@@ -58,12 +58,12 @@ class SetRows(ReportRows[SetPredictions, Answer]):
         yield Opened(sets, sure)
 
     def ids(self, opened: Opened) -> Sequence[str]:
-        """Of the sets."""
+        """The label sets."""
         return opened.sets.ids
 
     def find(self, opened: Opened, cell: Mapping[str, str]) -> list[int]:
-        """Rows of one cell. true and predicted: two labels, of which a row misses the first while it is wrongly given the other; with
-        `wrong` and one of them the rows that miss it, or are given it without its being true."""
+        """Rows of one cell. true and predicted: rows that miss the first label and wrongly get the second; with `wrong` and only one of
+        them, rows that miss it or wrongly get it."""
         found, order, true, predicted = opened.sets, opened.sure.order, cell.get("true", ""), cell.get("predicted", "")
         if not true and not predicted:
             inside = (found.truth != found.decided).any(axis=1)
@@ -77,7 +77,7 @@ class SetRows(ReportRows[SetPredictions, Answer]):
         return [int(row) for row in order[inside[order]]]
 
     def at(self, opened: Opened, rows: Sequence[int]) -> list[Answer]:
-        """Their answers."""
+        """Predictions of these rows."""
         sets, sure = opened.sets, opened.sure.confidence
         return [
             Answer(
@@ -88,12 +88,12 @@ class SetRows(ReportRows[SetPredictions, Answer]):
         ]  # fmt: skip
 
     def slips(self, row: Answer) -> Iterator[Slip]:
-        """Each label stands for itself."""
+        """Each missed and each extra label."""
         yield from (Slip("missed", label, "") for label in row.true if label not in row.predicted)
         yield from (Slip("invented", "", label) for label in row.predicted if label not in row.true)
 
     def answers(self, rows: SetPredictions) -> list[Answer]:
-        """Labels by name, in their order."""
+        """Label names, in order."""
         confidence = sureness(rows.probabilities, rows.truth, rows.decided)
         loss, decided = calibration.decision_loss_rows(rows.probabilities, rows.truth), rows.decided
         return [
@@ -102,12 +102,12 @@ class SetRows(ReportRows[SetPredictions, Answer]):
         ]
 
     def turned(self, one: SetPredictions, two: SetPredictions, changed: Sequence[Change]) -> dict[str, Turned]:
-        """By the labels of whole texts."""
+        """Grouped by label."""
         return turned_by_label(changed)
 
 
 def named(labels: tuple[str, ...], held: NDArray[np.bool_]) -> tuple[str, ...]:
-    """The names of the labels that are held (C,), in the order of the alphabet."""
+    """Names of the selected labels (C,), alphabetically."""
     return tuple(sorted(labels[at] for at in np.flatnonzero(held)))
 
 

@@ -1,4 +1,4 @@
-"""The rows of preferences are those of rankings."""
+"""Preferences use the row reader of rankings."""
 
 from lifecycle.modeling.evaluation.task_types.ranking.rows import RankedRows
 

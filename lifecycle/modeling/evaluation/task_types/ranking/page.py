@@ -1,4 +1,4 @@
-"""The pages of responses in order: scores, length, and the rows with both orders."""
+"""Evaluation pages of rankings: scores, length bias, and rows with the annotated and the predicted order."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import GAP, count, percent, signed
 from registry.ground.access.models import User
 
-SORTS = {WRONG: "Surest mistakes first", CLOSE: "Closest first"}
-FEW = 6  # rows with the surest mistakes on the report itself
+SORTS = {WRONG: "Most confident errors first", CLOSE: "Smallest margin first"}
+FEW = 6  # rows with the most confident errors in the report
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One response of a row. place: by people, from 1, equal ones alike; model: by the model, from 1. chance: that it is the best of the
-    row, by the model, 0 to 1 (Plackett and Luce). text: empty where it may not be read."""
+    """One response of a row. place: by annotators, from 1, ties equal; model: by the model, from 1. chance: probability of being the row's
+    best by the model, 0 to 1 (Plackett and Luce). text: empty if it may not be read."""
 
     place: int
     model: int
@@ -42,8 +42,8 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class RankedLine(Line):
-    """A prompt with its responses. sure: how sure the model is of its surest mistake in the row, a half to 1; 0 where it makes none.
-    readable: whether the texts are there, also where there is no prompt."""
+    """A prompt with its responses. sure: confidence of the most confident misranked pair, 0.5 to 1; 0 if all pairs are correct. readable:
+    whether texts are shown, even if there is no prompt."""
 
     responses: list[Response]
     sure: float
@@ -52,35 +52,35 @@ class RankedLine(Line):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that was left out, and where: the prompt or the response."""
+    """A word that was left out. where: prompt or response."""
 
     part: Part
     where: str
 
 
 class RankedPage(ReportPage[RankedRow]):
-    """Both orders stand side by side."""
+    """Shows the annotated and the predicted order side by side."""
 
     templates = "ranking"
     words = "lifecycle/modeling/evaluation/task_types/ranking/words.html"
     unit = "ranked row"
     name = "Rows"
-    heads = {"text": "Prompt and responses", "true": "People"}
+    heads = {"text": "Prompt and responses", "true": "Annotators"}
     disturbed = "prompts and responses"
     flips = (
-        "Beside a change stands the share of the row’s pairs that are right, before and after; beside an order how likely its first is "
-        "better than its second."
+        "Changed rankings are shown with the share of correctly ordered pairs before and after, and with the probability that the first "
+        "response beats the second."
     )
-    loss = "the mean over its pairs, of minus the logarithm of the probability that the preferred is better, a half where neither is"
+    loss = "the mean over its pairs of the negative log-probability of the preferred response; for ties, the mean of both"
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
-        """Baselines, and what length does."""
+        """Baselines and length bias."""
         report = evaluation.report
         note = length(report)
         return {"rival": rules.rival(report), "length": [note] if note else [], **beside(report), "against": held_against(evaluation)}
 
     def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-        """With the metrics whose meaning is written beside them, reliability, and the surest mistakes."""
+        """Adds metrics with a description, reliability, and the most confident errors."""
         context = super().report(viewer, evaluation, given)
         with self.rows.opened(evaluation) as opened:
             wrong = self.rows.find(opened, {})
@@ -93,19 +93,19 @@ class RankedPage(ReportPage[RankedRow]):
 
     def counted(self, report: Mapping[str, Any]) -> Figure:
         """Pairs."""
-        ties = f"{count(report['ties'])} more in which neither is better" if report["ties"] else f"{count(report['rows'])} rows"
+        ties = f"and {count(report['ties'])} ties" if report["ties"] else f"{count(report['rows'])} rows"
         return Figure("Pairs", count(report["pairs"]), sub=ties)
 
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
-        """An order of rows."""
+        """The sort order of rows."""
         return {"sort": CLOSE if given.get("sort") == CLOSE else WRONG}
 
     def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
-        """The order, and what can be chosen."""
+        """The sort order and its choices."""
         return {**cell, "choice": True, "sorts": SORTS.items()}
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[RankedRow]) -> list[RankedLine]:
-        """Rows with their responses in the order of people."""
+        """Rows with their responses in the annotated order."""
         digests = [row.item for row in rows]
         items = queries.items_by_digest(evaluation, digests)
         contents = snapshots.learned_rows_of(evaluation.snapshot, digests) if may_read(viewer, evaluation) else {}
@@ -130,8 +130,7 @@ class RankedPage(ReportPage[RankedRow]):
         return Read((row["text"], *numbered(row["responses"])), (again, *numbered(others)))
 
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
-        """The prompt and the responses of an item, those of one shaded. chosen: the number of the response, from 1; by default the one that
-        the model puts first."""
+        """The prompt and responses of an item with one response shaded. chosen: its number from 1; by default the model's first."""
         found = self.rows.one(evaluation, digest)
         if found is None:
             raise missing()
@@ -161,7 +160,7 @@ class RankedPage(ReportPage[RankedRow]):
 
 
 def shaded(row: Mapping[str, Any] | None, report: Mapping[str, Any]) -> dict[str, Any]:
-    """The prompt and the response of an explanation with their words, shaded alike, and these in order; empty without one."""
+    """The prompt and response of an explanation, shaded on one scale, and their words by effect; empty without one."""
     prompt, response = [], []
     if row and report:
         top = strongest_effect([*report["prompt"], *report["words"]])
@@ -171,29 +170,29 @@ def shaded(row: Mapping[str, Any] | None, report: Mapping[str, Any]) -> dict[str
 
 
 def length(report: Mapping[str, Any]) -> Note | None:
-    """Whether the model leans to the longer response more than people do; None where no two responses differ in length."""
+    """Whether the model prefers longer responses more often than annotators; None if no responses differ in length."""
     people, model = report.get("longer_preferred_by_people"), report.get("longer_preferred")
     if people is None or model is None:
         return None
     interval = (report.get("intervals") or {}).get("longer_surplus") or {}
     low, high = interval.get("low") or 0.0, interval.get("high") or 0.0
-    of = f"Of {count(report['apart'])} pairs of different length people prefer the longer in {percent(people)}"
-    text = f"{of}, the model in {percent(model)}; the difference lies between {points(low)} and {points(high)} points (95{GAP}%)."
+    of = f"In {count(report['apart'])} pairs of different length, annotators prefer the longer response in {percent(people)}"
+    text = f"{of}, the model in {percent(model)}; 95{GAP}% interval of the difference: {points(low)} to {points(high)} points."
     if low > 0:
-        step = "Compare more pairs in which the shorter response is better, or check what it gives to short ones."
-        return Note("warn", "It prefers longer responses more often than people do.", f"{text} {step}")
+        step = "Label more pairs whose shorter response is better, or check the scores of short responses."
+        return Note("warn", "The model prefers longer responses more often than annotators do.", f"{text} {step}")
     if high < 0:
-        return Note("warn", "It prefers shorter responses more often than people do.", text)
-    return Note("ok", "It prefers longer responses about as often as people do.", text)
+        return Note("warn", "The model prefers shorter responses more often than annotators do.", text)
+    return Note("ok", "The model prefers longer responses about as often as annotators do.", text)
 
 
 def points(share: float) -> str:
-    """A difference of shares in points of a hundred, with its sign."""
+    """A signed difference of shares in percentage points."""
     return signed(100 * share, 0)
 
 
 def responses(ranks: Sequence[int], strengths: Sequence[float], texts: Sequence[str] = ()) -> list[Response]:
-    """The responses of a row in the order that people put them in; equal ones as they came."""
+    """The responses in the annotated order; ties in their original order."""
     chances = calibration.softmax(np.array([strengths]))[0]
     levels = sorted(set(ranks))
     order = sorted(range(len(ranks)), key=lambda at: (-strengths[at], at))
@@ -205,7 +204,7 @@ def responses(ranks: Sequence[int], strengths: Sequence[float], texts: Sequence[
 
 
 def numbered(responses: Sequence[str]) -> list[str]:
-    """Responses as orders name them."""
+    """Responses with the numbers that rankings use."""
     return [f"{at}: {text}" for at, text in enumerate(responses, 1)]
 
 

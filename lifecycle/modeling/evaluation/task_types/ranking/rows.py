@@ -1,4 +1,4 @@
-"""Rows of responses in order."""
+"""Evaluation rows of rankings."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ WRONG, CLOSE = "wrong", "close"
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """One item's responses. item: its digest. ranks: by people, equal ones alike; strengths: by the model. surest: how sure the model is of
-    its surest mistake, a half to 1; 0 where it makes none."""
+    """One item's responses. item: digest. ranks: by annotators, ties equal; strengths: scores of the model. surest: confidence of the most
+    confident misranked pair, 0.5 to 1; 0 if all pairs are correct."""
 
     item: str
     ranks: tuple[int, ...]
@@ -32,15 +32,15 @@ class RankedRow:
 
 
 class RankedRows(ReportRows[RankedAnswers, RankedRow]):
-    """All rows are read: they are few and short."""
+    """Reads all rows, which are few and short."""
 
-    does = "puts responses in order"
+    does = "ranks responses"
     measures = "orders"
-    instead = "Read the rows with a mistake, the surest first."
+    ungrouped = "has no embedding per text, so its errors can't be clustered"
+    instead = "See the rows with errors, most confident first."
 
     def find(self, opened: RankedAnswers, cell: Mapping[str, str]) -> list[int]:
-        """Rows with a pair the wrong way round, the surest of these mistakes first; with `sort` close all, of which the model is least sure
-        first."""
+        """Rows with a misranked pair, most confident first; with `sort` close, all rows, smallest margin first."""
         if cell.get("sort") == CLOSE:
             top = np.sort(np.nan_to_num(opened.matrix, nan=-np.inf), axis=1)
             return [int(row) for row in np.argsort(top[:, -1] - top[:, -2], kind="stable")]
@@ -49,17 +49,17 @@ class RankedRows(ReportRows[RankedAnswers, RankedRow]):
         return [int(row) for row in rows[np.argsort(-surest[rows], kind="stable")]]
 
     def at(self, opened: RankedAnswers, rows: Sequence[int]) -> list[RankedRow]:
-        """Both orders."""
+        """The annotated and the predicted order."""
         surest = opened.surest_error
         return [RankedRow(opened.ids[row], opened.ranks[row], opened.strengths[row], float(surest[row])) for row in rows]
 
     def answers(self, rows: RankedAnswers) -> list[Answer]:
-        """Orders in words, responses by their numbers from 1. confidence: of the surest mistake; loss: 0."""
+        """Rankings as text, responses numbered from 1. confidence: of the most confident error; loss: 0."""
         sides = zip(rows.ids, rows.ranks, rows.strengths, rows.surest_error, strict=True)
         return [Answer(item, (in_order(ranks),), (by_model(strengths),), float(sure), 0.0) for item, ranks, strengths, sure in sides]
 
     def right(self, rows: RankedAnswers, answers: Sequence[Answer]) -> Iterable[bool]:
-        """Whether every pair is the right way round; rows whose responses people find equal are."""
+        """Whether every pair is ordered correctly; true for rows that annotators rate as ties."""
         return (rows.scored.right == rows.scored.decided).tolist()
 
     def explain_row(self, evaluation: Evaluation, item: str) -> dict[str, Any]:
@@ -73,12 +73,12 @@ class RankedRows(ReportRows[RankedAnswers, RankedRow]):
         return row
 
     def explain(self, artifact: Path, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Response by response."""
+        """An explanation for each response."""
         return {"responses": warm.explain_responses(artifact, row["text"], row["responses"])}
 
 
 def by_model(strengths: Sequence[float]) -> str:
-    """A model's order in words, as `in_order` has that of people."""
+    """A model's ranking as text, in the format of `in_order`."""
     return in_order([sorted(set(strengths), reverse=True).index(each) for each in strengths])
 
 

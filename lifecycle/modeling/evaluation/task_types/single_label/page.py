@@ -1,4 +1,4 @@
-"""The pages where a text has one label."""
+"""Evaluation pages of single-label classification."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ SORTS = {"label": False, "support": True, "precision": False, "recall": False, "
 KEPT_SECONDS = 3_600
 
 LABEL = Question(
-    GOALS, "Precision", "Recall", "Called the class", "Cost of a wrong call", "Cost of a missed row",
-    "Call a row {label}", "call it another", "Calling no row {label} costs least.",
+    GOALS, "Precision", "Recall", "Predicted positive", "Cost of a false positive", "Cost of a missed row",
+    "Predict {label}", "predict another label", "Never predicting {label} costs least.",
 )  # fmt: skip
 ANY = Question(
-    {"precision": "Target accuracy", "recall": "Target share answered", "cost": "Least cost"},
-    "Accuracy of what is answered", "Share answered", "Answered", "Cost of a wrong answer", "",
-    "Answer", "", "Handing every row over costs least.", divides=False,
+    {"precision": "Target accuracy", "recall": "Target coverage", "cost": "Lowest cost"},
+    "Accuracy of answered rows", "Coverage", "Answered", "Cost of a wrong prediction", "",
+    "Answer", "", "Handing over every row costs least.", divides=False,
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class LabelLine(Line):
-    """An answer with its item."""
+    """A prediction with its item."""
 
     answer: Answer
 
 
 class LabelThresholds(Thresholds):
-    """Of one label, or of the confidence of any answer."""
+    """The threshold of one label, or of the confidence of any prediction."""
 
-    every = "Any: hand over what is unsure"
+    every = "Any: hand over uncertain rows"
 
     def question(self, label: str) -> Question:
-        """Whether a row is of the label, or whether its answer is taken."""
+        """Whether a row gets the label, or whether its prediction is accepted."""
         return LABEL if label else ANY
 
     def begin(self, evaluation: Evaluation) -> dict[str, str]:
@@ -55,29 +55,29 @@ class LabelThresholds(Thresholds):
         return {"class": own["label"], "goal": own["by"], "target": str(own["target"])} if own else {}
 
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
-        """Its likeliest label, unless one has a threshold."""
-        return ("its own answers", "As it answers") if confidence.own(evaluation) else ("the likeliest class", "Likeliest class")
+        """The most likely label, or the model's own threshold if it has one."""
+        return ("its own threshold", "Own threshold") if confidence.own(evaluation) else ("the most likely label", "Most likely label")
 
     def answers(self, evaluation: Evaluation, label: str) -> str:
-        """By the likeliest label, or from a threshold of its own on."""
+        """How the model decides: the most likely label, or its own threshold."""
         if own := confidence.own(evaluation):
-            return f"answering {own['label']} from {own['threshold']:.3f} on, as it was trained to"
-        return "answering with its likeliest class"
+            return f"predicting {own['label']} from {own['threshold']:.3f}, as trained"
+        return "predicting the most likely label"
 
 
 class LabelPage(ReportPage[Answer]):
-    """read_as: what stands between the true label of a pair and the other. lines_are: of the matrix, with its columns."""
+    """read_as: the phrase between the true and the predicted label of a pair. lines_are: meaning of the matrix's rows and columns."""
 
     templates = "single_label"
-    loss = "minus the logarithm of the probability of its class"
+    loss = "the negative log-probability of its label"
     threshold: ClassVar[Thresholds] = LabelThresholds()
-    read_as: ClassVar[str] = "read as"
-    lines_are: ClassVar[str] = "rows are true classes, columns what they were read as"
+    read_as: ClassVar[str] = "predicted as"
+    lines_are: ClassVar[str] = "rows are true labels, columns predicted labels"
     confusion: ClassVar[charts.Confusion] = charts.Confusion()
     reliability: ClassVar[charts.Reliability] = charts.Reliability()
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
-        """Confused pairs, the matrix of the worst ten, F1 by label and reliability."""
+        """Confused pairs, the matrix of the ten labels with most errors, F1 by label, and reliability."""
         report = evaluation.report
         pairs = rules.confused(report, PAIRS)
         return {
@@ -94,7 +94,7 @@ class LabelPage(ReportPage[Answer]):
         }
 
     def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-        """With the surest errors, the matrix, and each label."""
+        """Adds the most confident errors, the matrix, and each label."""
         report, every = evaluation.report, given.get("classes") == "all"
         calibration = confidence.calibration(evaluation)
         worst = rules.worst(report, WORST)
@@ -102,7 +102,7 @@ class LabelPage(ReportPage[Answer]):
             "calibration": calibration,
             "reliability": charts.reliability(report, self.reliability, calibration["before"]["reliability"] if calibration else ()),
             "every": every,
-            "matrix_caption": f"Confusion of the {len(worst)} classes with most errors: {self.lines_are}",
+            "matrix_caption": f"Confusion matrix of the {len(worst)} labels with most errors: {self.lines_are}",
             "matrix": matrix(*rules.matrix(report, worst)) if worst and not every else None,
             "all_chart": charts.confusion(report, self.confusion, limit=None) if every else None,
             "all_pairs": rules.confused(report, charts.TABLE) if every else [],
@@ -111,7 +111,7 @@ class LabelPage(ReportPage[Answer]):
         }
 
     def worst_errors(self, evaluation: Evaluation) -> list[Answer]:
-        """The ten most confident wrong answers, kept for an hour: they never change."""
+        """The ten most confident errors; cached for an hour, as they never change."""
         key = f"evaluation:worst:1:{evaluation.predictions_id}"
         known: list[Answer] | None = cache.get(key)
         if known is None:
@@ -120,19 +120,19 @@ class LabelPage(ReportPage[Answer]):
         return known
 
     def counted(self, report: Mapping[str, Any]) -> Figure:
-        """Rows, and of how many labels."""
-        return Figure("Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} classes")
+        """Number of rows and labels."""
+        return Figure("Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} labels")
 
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
-        """A cell, a row or a column of the matrix."""
+        """A cell, row, or column of the matrix."""
         return {name: given.get(name, "") for name in ("true", "predicted")}
 
     def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
-        """The labels."""
+        """The labels of the filter."""
         return {**cell, "read_as": self.read_as}
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[Answer]) -> list[LabelLine]:
-        """Answers with the texts of their items."""
+        """Predictions with the texts of their items."""
         items, readable = queries.items_by_digest(evaluation, [row.item for row in rows]), may_read(viewer, evaluation)
         found = []
         for row in rows:

@@ -1,4 +1,4 @@
-"""Rows where a text has one label."""
+"""Evaluation rows of single-label classification."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lifecycle.modeling.evaluation.task_types.rows import ReportRows, Slip, turn
 from lifecycle.runtime.task_types.single_label.measures import Predictions
 from lifecycle.runtime.task_types.single_label.predictions import Answers, read_answers
 
-LEAST_PROBABILITY = 1e-15  # a smaller one is taken for this, so that its loss is finite
+LEAST_PROBABILITY = 1e-15  # lower bound of probabilities, so that losses are finite
 
 
 class LabelRows(ReportRows[Predictions, Answer]):
-    """Pages read none of the probabilities."""
+    """Pages don't read the probabilities."""
 
     @contextmanager
     def opened(self, evaluation: Evaluation) -> Iterator[Answers]:
-        """Answers by column."""
+        """Predictions by column."""
         with queries.file_of_rows(evaluation) as path:
             yield read_answers(path)
 
     def find(self, opened: Answers, cell: Mapping[str, str]) -> list[int]:
-        """Rows of one cell of the confusion matrix, the most confident first, then by item. true, predicted: labels; without one any."""
+        """Rows of one cell of the confusion matrix, most confident first, then by item. true, predicted: labels; empty for any."""
         true, predicted = cell.get("true", ""), cell.get("predicted", "")
         inside = opened.truth != opened.predicted if not true and not predicted else np.ones(len(opened.ids), dtype=bool)
         for name, numbers in ((true, opened.truth), (predicted, opened.predicted)):
@@ -38,7 +38,7 @@ class LabelRows(ReportRows[Predictions, Answer]):
         return [int(row) for row in rows[order]]
 
     def at(self, opened: Answers, rows: Sequence[int]) -> list[Answer]:
-        """Their answers."""
+        """Predictions of these rows."""
         name = opened.labels
         return [
             Answer(
@@ -49,7 +49,7 @@ class LabelRows(ReportRows[Predictions, Answer]):
         ]  # fmt: skip
 
     def slips(self, row: Answer) -> Iterator[Slip]:
-        """The label that was read as another."""
+        """The wrong label."""
         yield Slip("class", row.true[0], row.predicted[0])
 
     def answers(self, rows: Predictions) -> list[Answer]:
@@ -62,7 +62,7 @@ class LabelRows(ReportRows[Predictions, Answer]):
         ]
 
     def turned(self, one: Predictions, two: Predictions, changed: Sequence[Change]) -> dict[str, Turned]:
-        """By the labels of whole texts."""
+        """Grouped by label."""
         return turned_by_label(changed)
 
 

@@ -1,4 +1,4 @@
-"""The pages of spans: how they were mistaken, and the texts with both sides in them."""
+"""Evaluation pages of spans: span results, and texts with true and predicted spans."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from lifecycle.ui.numbers import count, things
 from registry.ground.access.models import User
 
 NAMES = {
-    "exact": "Right",
-    "boundary": "Right class, other place",
-    "class": "Right place, other class",
-    "both": "Other place and class",
+    "exact": "Correct",
+    "boundary": "Right label, wrong boundary",
+    "class": "Right boundary, wrong label",
+    "both": "Wrong boundary and label",
     "missed": "Missed",
-    "invented": "Invented",
+    "invented": "Spurious",
 }
 MEANT = {
-    "exact": "place and class are those of a true span",
-    "boundary": "it overlaps a true span of its class, and begins or ends elsewhere",
-    "class": "it stands exactly on a true span of another class",
-    "both": "it overlaps a true span of another class",
-    "missed": "a true span on which nothing was found",
-    "invented": "found where no true span is",
+    "exact": "boundary and label match a true span",
+    "boundary": "overlaps a true span with the same label but different boundaries",
+    "class": "same boundaries as a true span with another label",
+    "both": "overlaps a true span with another label",
+    "missed": "a true span without a predicted one",
+    "invented": "predicted where there is no true span",
 }
 SORTS = {"f1": False, "label": False, "support": True}
-FEW = 5  # texts with the surest mistakes on the report itself
-MOST = 12  # labels whose confusion is printed; of more the table by label tells
+FEW = 5  # texts with the most confident errors in the report
+MOST = 12  # maximum number of labels in the confusion matrix
 
 SPANS = Question(
     GOALS, "Precision", "Recall", "Spans kept", "Cost of a wrong span", "Cost of a missed span",
-    "Keep a span", "drop it", "Keeping no span costs least.", unit="spans", in_texts=True,
+    "Keep a span", "drop it", "Keeping no spans costs least.", unit="spans", in_texts=True,
 )  # fmt: skip
-SPANS_OF_LABEL = replace(SPANS, act="Keep a span of {label}", never="Keeping no span of {label} costs least.")
+SPANS_OF_LABEL = replace(SPANS, act="Keep a {label} span", never="Keeping no {label} spans costs least.")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How many spans were found in one way. share: of all matches, 0 to 1."""
+    """The number of spans with one result. share: of all matches, 0 to 1."""
 
     name: str
     label: str
@@ -60,7 +60,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a text. true, found: the label of the span that it is a part of, "" where it is of none."""
+    """A piece of a text. true, found: label of the true and predicted span that covers it; "" if none."""
 
     text: str
     true: str = ""
@@ -69,7 +69,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A true span beside what was found in its place, in words. kind: of KINDS. confidence: None where nothing was found."""
+    """A true span and the prediction for it, as text. kind: of KINDS. confidence: None if nothing was predicted."""
 
     kind: str
     true: str
@@ -81,7 +81,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class SpanLine(Line):
-    """A text with its spans. pieces, mistakes: empty without the text. wrong: matches that are not right."""
+    """A text with its spans. pieces, mistakes: empty without the text. wrong: number of incorrect matches."""
 
     pieces: list[Piece]
     mistakes: list[Mistake]
@@ -89,7 +89,7 @@ class SpanLine(Line):
 
 
 class SpanThresholds(Thresholds):
-    """Of the confidence of a found span, of a label or of any."""
+    """The confidence threshold of predicted spans, for one label or any."""
 
     every = "Any"
 
@@ -98,36 +98,36 @@ class SpanThresholds(Thresholds):
         return SPANS_OF_LABEL if label else SPANS
 
     def begin(self, evaluation: Evaluation) -> dict[str, str]:
-        """With spans of any label."""
+        """Starts with spans of any label."""
         return {}
 
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
-        """All spans."""
-        return "keeping all that it finds", "All kept"
+        """All predicted spans."""
+        return "keeping all predicted spans", "All kept"
 
     def answers(self, evaluation: Evaluation, label: str) -> str:
-        """All spans."""
-        return "giving every span that it finds"
+        """All predicted spans."""
+        return "predicting all spans"
 
 
 class SpanPage(ReportPage[SpanRow]):
-    """Each figure opens the texts that hold its spans."""
+    """Each figure links to the texts with its spans."""
 
     templates = "spans"
     unit = "text"
     name = "Texts"
-    wrong = "A text counts here whose spans are not all right."
+    wrong = "Texts with any wrong span count."
     turned = {
         "of": "Spans",
-        "meant": "Fixed and broken count texts in which only one of the two has every span of the class right and none too many.",
+        "meant": "Fixed and broken count texts in which only one of the two models gets exactly the right spans of the label.",
     }
-    says = Says("a span", "Span", "Each span is asked for in its place; its own words are not left out.", "True spans")
-    loss = "the mean over its words, or their pieces where spans end within words, of minus the logarithm of the probability of the tag"
-    flips = "Beside a change stands the F1 of the text’s own spans, before and after; beside spans the surest that changed."
+    says = Says("a span", "Span", "Each span is explained in its place; its own words aren't left out.", "True spans")
+    loss = "the mean negative log-probability of the tags of its words, or of their pieces where spans end within words"
+    flips = "Changed predictions are shown with their F1 before and after, and with the confidence of the most confident changed span."
     threshold = SpanThresholds()
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
-        """How spans were found, F1 by label and reliability."""
+        """Span results, F1 by label, and reliability."""
         report = evaluation.report
         return {
             "rival": rules.rival(report),
@@ -138,7 +138,7 @@ class SpanPage(ReportPage[SpanRow]):
         }
 
     def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-        """With the confusion of labels, each label, and the surest mistakes."""
+        """Adds the label confusion matrix, each label, and the most confident errors."""
         report = evaluation.report
         labels, counts = confusion(report)
         return super().report(viewer, evaluation, given) | {
@@ -150,20 +150,20 @@ class SpanPage(ReportPage[SpanRow]):
         }
 
     def counted(self, report: Mapping[str, Any]) -> Figure:
-        """True spans."""
+        """Number of true spans."""
         return Figure("True spans", count(report["spans"]["true"]), sub=f"{count(report['rows'])} texts")
 
     def cell(self, given: Mapping[str, str]) -> dict[str, str]:
-        """A kind of mistake, a cell of the confusion, or both."""
+        """A result, a cell of the confusion matrix, or both."""
         found = {name: given.get(name, "") for name in ("kind", "true", "predicted")}
         return found | ({} if found["kind"] in NAMES else {"kind": ""})
 
     def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
-        """The kind with what it means, and the labels."""
+        """The result with its meaning, and the labels."""
         return {**cell, "kind": NAMES.get(cell["kind"], ""), "meant": MEANT.get(cell["kind"], ""), "nothing": NOTHING}
 
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[SpanRow]) -> list[SpanLine]:
-        """Texts with their spans in them."""
+        """Texts with their spans marked."""
         items, readable = queries.items_by_digest(evaluation, [row.item for row in rows]), may_read(viewer, evaluation)
         found = []
         for row in rows:
@@ -174,24 +174,24 @@ class SpanPage(ReportPage[SpanRow]):
         return found
 
     def quoted(self, change: Change, text: str) -> Change:
-        """With the words of each span in the place of its numbers."""
+        """Spans quoted instead of numbered."""
         if not text:
             return change
         return replace(change, true=in_words(change.true, text), first=in_words(change.first, text), second=in_words(change.second, text))
 
     def names(self, kept: str, read: Read) -> tuple[str, ...]:
-        """Each span with its words, or its place where they may not be read."""
+        """Each span quoted, or its place if the text may not be read."""
         text = "".join(read.disturbed)
         return tuple(quote(text, *each) if text else "{2} {0}–{1}".format(*each) for each in json.loads(kept))
 
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
-        """With why there is none, where no span was found."""
+        """Adds the reason if no span was predicted."""
         found = super().explained(evaluation, digest, chosen)
         is_none = not found["report"] and (found["analysis"] or not found["answer"].predicted)
         return found | {"nothing": NOTHING_FOUND if is_none else ""}
 
     def explanations(self, kept: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """Of each found span."""
+        """One for each predicted span."""
         found: Sequence[Mapping[str, Any]] = kept.get("parts", [])
         return found
 
@@ -200,38 +200,38 @@ class SpanPage(ReportPage[SpanRow]):
         return f"{each['start']}-{each['end']}"
 
     def part(self, each: Mapping[str, Any], text: str) -> str:
-        """The words of a span with its label."""
+        """A quoted span with its label."""
         return quote(text, each["start"], each["end"], each["answer"])
 
     def answered(self, row: SpanRow, text: str) -> Answer:
-        """Its spans by their words."""
+        """Its spans, quoted."""
         found = answer(row)
         return replace(found, true=in_words(found.true, text), predicted=in_words(found.predicted, text))
 
 
 def kinds(report: Mapping[str, Any]) -> list[Kind]:
-    """In the order of KINDS."""
+    """Counts in the order of KINDS."""
     total = sum(report["kinds"].values()) or 1
     return [Kind(name, NAMES[name], MEANT[name], report["kinds"][name], report["kinds"][name] / total) for name in KINDS]
 
 
 def beyond(report: Mapping[str, Any]) -> Note | None:
-    """How many true spans lie where the model does not read; None without any."""
+    """The note on true spans beyond the maximum length; None if there are none."""
     lost = report["lost"]
     if not lost["beyond"]:
         return None
-    fact = f"{things(lost['beyond'], 'true span')} in {things(lost['texts_beyond'], 'text')} could not be found."
-    text = "They lie beyond the longest text that the model reads, and count as missed."
-    return Note("warn", fact, f"{text} Train with a larger max_tokens, or divide long texts.")
+    fact = f"{things(lost['beyond'], 'true span')} in {things(lost['texts_beyond'], 'text')} couldn't be found."
+    text = "They're beyond the model's maximum length and count as missed."
+    return Note("warn", fact, f"{text} Train with a larger max_tokens, or split long texts.")
 
 
 def confusion(report: Mapping[str, Any]) -> tuple[list[str], list[list[int]]]:
-    """Labels, and behind them NOTHING, with the counts of the confusion."""
+    """Labels followed by NOTHING, with the counts of the confusion matrix."""
     return [*report["confusion"]["labels"], NOTHING], report["confusion"]["counts"]
 
 
 def pieces(text: str, row: SpanRow) -> list[Piece]:
-    """The text cut where a true or found span begins or ends; joined together they are the text."""
+    """The text cut at every boundary of a true or predicted span; joined, the pieces are the text."""
     found = [each.span for each in row.found]
     cuts = sorted({0, len(text), *(at for start, end, _ in (*row.true, *found) for at in (start, end) if at <= len(text))})
 
@@ -242,7 +242,7 @@ def pieces(text: str, row: SpanRow) -> list[Piece]:
 
 
 def mistakes(text: str, row: SpanRow) -> list[Mistake]:
-    """Every match of an item in words, in the order of places."""
+    """Every match of an item as text, by place."""
     return [
         Mistake(
             match.kind,
@@ -257,7 +257,7 @@ def mistakes(text: str, row: SpanRow) -> list[Mistake]:
 
 
 def in_words(names: Sequence[str], text: str) -> tuple[str, ...]:
-    """Spans as `rows.placed` names them, with their words in the place of their numbers."""
+    """Spans named by `rows.placed`, quoted instead of numbered."""
     found = []
     for name in names:
         label, _, place = name.rpartition(" ")
@@ -267,7 +267,7 @@ def in_words(names: Sequence[str], text: str) -> tuple[str, ...]:
 
 
 def quote(text: str, start: int, end: int, label: str) -> str:
-    """A part of a text with its label."""
+    """A quoted part of a text with its label."""
     return f"“{text[start:end]}” {label}"
 
 

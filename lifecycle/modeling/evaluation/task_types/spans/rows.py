@@ -1,4 +1,4 @@
-"""Rows of spans: what is true of a text and what was found in it."""
+"""Evaluation rows of spans: true and predicted."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from lifecycle.runtime.task_types.spans.measures import ENTRY as MEASURES
 from lifecycle.runtime.task_types.spans.measures import Match, SpanPredictions, matches
 from lifecycle.runtime.task_types.spans.tagging import Found, Span
 
-NOTHING = "–"  # in the place of a label where no span is, or none was found
-NOTHING_FOUND = "The model marked nothing in this text, so no word speaks for a span."
+NOTHING = "–"  # stands for a missing label: no true span, or no predicted one
+NOTHING_FOUND = "The model predicted no spans in this text, so there's nothing to explain."
 
 
 @dataclass(frozen=True, slots=True)
 class SpanRow:
-    """One item's spans. item: its digest. labels: by the numbers of the spans."""
+    """One item's spans. item: digest. labels: names by number."""
 
     item: str
     labels: tuple[str, ...]
@@ -37,37 +37,36 @@ class SpanRow:
 
     @property
     def wrong(self) -> int:
-        """Matches that are not right."""
+        """Number of incorrect matches."""
         return sum(each.kind != "exact" for each in self.matches)
 
 
 class SpanRows(ReportRows[SpanPredictions, SpanRow]):
-    """Of a file only the rows that are shown are read whole."""
+    """Reads whole rows only for display."""
 
     @contextmanager
     def opened(self, evaluation: Evaluation) -> Iterator[Path]:
-        """The file itself."""
+        """The path of the file."""
         with queries.file_of_rows(evaluation) as path:
             yield path
 
     def ids(self, opened: Path) -> list[str]:
-        """A column of the file."""
+        """Digests of all items."""
         found: list[str] = pq.read_table(opened, columns=["id"])["id"].to_pylist()
         return found
 
     def find(self, opened: Path, cell: Mapping[str, str]) -> list[int]:
-        """Rows that hold a match of this kind, true and predicted label (without one: any; NOTHING: no span), those with the surest mistake
-        first."""
+        """Rows with a match of this kind, true label, and predicted label (empty: any; NOTHING: no span), most confident errors first."""
         sides = {name: cell.get(name, "") for name in ("true", "predicted")}
         true, found = (None if label == NOTHING else label for label in sides.values())
         return predictions.ENTRY.find(opened, kind=cell.get("kind", ""), true=true, found=found)
 
     def at(self, opened: Path, rows: Sequence[int]) -> list[SpanRow]:
-        """Both sides of each, and how they match."""
+        """True and predicted spans of each row, and their matches."""
         return every(predictions.ENTRY.read(opened, rows))
 
     def slips(self, row: SpanRow) -> Iterator[Slip]:
-        """Each span that is not right; wherever it stands that was read as another label."""
+        """Each incorrect span; overlapping spans with a wrong label count as class errors."""
         for match in row.matches:
             if match.kind != "exact":
                 true, found = (
@@ -76,11 +75,11 @@ class SpanRows(ReportRows[SpanPredictions, SpanRow]):
                 yield Slip("class" if match.kind == "both" else match.kind, true, found)
 
     def answers(self, rows: SpanPredictions) -> list[Answer]:
-        """Label and place of each span. confidence: of the least sure span that was found, 0 where there is none; loss: 0."""
+        """Label and place of each span. confidence: of the least confident predicted span, 0 if none; loss: 0."""
         return [answer(each) for each in every(rows)]
 
     def turned(self, one: SpanPredictions, two: SpanPredictions, changed: Sequence[Change]) -> dict[str, Turned]:
-        """Of each label the texts in which only the second, only the first, has all its spans right and none too many."""
+        """For each label, the texts in which only one of the two models gets exactly the right spans."""
         first, second = MEASURES.shared(one, two)
         before, after = MEASURES.some(one, first), MEASURES.under(MEASURES.some(two, second), one.labels)
         found: dict[str, Turned] = {label: {} for label in one.labels}
@@ -93,14 +92,14 @@ class SpanRows(ReportRows[SpanPredictions, SpanRow]):
         return found
 
     def explain_row(self, evaluation: Evaluation, item: str) -> dict[str, Any]:
-        """A text with a found span."""
+        """A text with a predicted span."""
         row = self.one(evaluation, item)
         if row and not row.found:
             raise nothing_found()
         return super().explain_row(evaluation, item)
 
     def explain(self, artifact: Path, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Span by span."""
+        """An explanation for each span."""
         found = warm.explain(artifact, row["text"])
         if not found["parts"]:
             raise nothing_found()
@@ -108,7 +107,7 @@ class SpanRows(ReportRows[SpanPredictions, SpanRow]):
 
 
 def every(rows: SpanPredictions) -> list[SpanRow]:
-    """One an item, in the order of the file."""
+    """One per item, in file order."""
     sides = zip(rows.ids, rows.truth, rows.found, strict=True)
     return [SpanRow(item, rows.labels, true, found, tuple(matches(true, found))) for item, true, found in sides]
 
@@ -125,8 +124,8 @@ def placed(spans: Iterable[Span], labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def nothing_found() -> Refused:
-    """The refusal of a text in which no span was found."""
-    return Refused(NOTHING_FOUND, next_step="Choose a text with a found span.")
+    """The error for a text without predicted spans."""
+    return Refused(NOTHING_FOUND, next_step="Choose a text with a predicted span.")
 
 
 ENTRY = SpanRows("spans")

@@ -18,19 +18,19 @@ FREE = (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
 class Command(BaseCommand):
     """The texts stay in the folder until the run is resumed and has taken up what was trained."""
 
-    help = "Lay out the folder of a paused, stopped or failed run, so that another machine can train it."
+    help = "Export the folder of a paused, stopped, or failed run so that another machine can train it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """RUN"""
-        parser.add_argument("run", type=UUID, help="the run's uuid, as in the address of its page")
+        parser.add_argument("run", type=UUID, help="the run's UUID, as in its page's URL")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the folder and print where it is."""
         run = Run.objects.select_related("snapshot", "base__folder").filter(uuid=options["run"]).first()
         if run is None:
-            raise CommandError("There is no such run.")
+            raise CommandError("Run not found.")
         if run.state not in FREE:
-            raise CommandError(f"{run} is {run.get_state_display().lower()}: pause it first, so that no worker writes into its folder.")
+            raise CommandError(f"{run} is {run.get_state_display().lower()}. Pause it first so that no worker writes to its folder.")
         folder = run_folder(run)
         prepare(run, folder)
         self.stdout.write(str(folder))

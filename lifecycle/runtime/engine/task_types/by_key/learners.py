@@ -1,4 +1,4 @@
-"""How each task is learnt, by the key of what it is learned as. torch."""
+"""How each task is learned, by the key of what it is learned as. torch."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ from lifecycle.runtime.task_types.generation.measures import ScoredTexts, TextAn
 from lifecycle.runtime.task_types.rows import Rows
 
 INPUTS = ("input_ids", "attention_mask")
-LONGEST = 128  # tokens of an answer where nobody said
+LONGEST = 128  # tokens of an answer where no one said
 TOLD_EVERY = 10.0  # seconds between two lines about how many rows are answered
 
 
@@ -84,7 +84,7 @@ class Writer:
         """Of the true answers. Raises EngineFault `nan_loss` where the model gives no numbers."""
         found = measure_losses(Decoder(self.model), self.examples(rows), self.pad_id, self.at_once, self.cancelled)
         if not np.isfinite(found.nats).all():
-            raise EngineFault("nan_loss", "The model gives no numbers for some rows.", "Train again with a lower rate.")
+            raise EngineFault("nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
         return found
 
     def write(self, rows: Rows, told: Callable[[int], None] = lambda count: None) -> list[Answer]:
@@ -98,7 +98,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Said:
-    """What a model answers, which answers did not end by themselves, and the loss of the references under it."""
+    """What a model answers, which answers did not end on their own, and the loss of the references under it."""
 
     answers: list[str]
     cut: list[bool]
@@ -167,7 +167,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         if spec.baselines and asked.base is not None and not asked.cancelled():
             opened.model = None  # before the other is loaded: memory may not hold both
             opened.model = load_decoder(asked.base)
-            base = said(opened, asked, "the model before it was tuned")
+            base = said(opened, asked, "the base model")
         references = [each.answer for each in asked.rows.targets]
         learnt = verbatim.Learnt((each.taught for each in train.targets), [*own.answers, *references]) if train else None
         return Given(own, base, train, learnt)
@@ -266,14 +266,14 @@ class ScoredLosses:
 def said(writer: Writer, asked: Evaluation, name: str) -> Said:
     """Every row answered, and the loss of every reference. name: of the model, in the diary."""
     rows, events = asked.rows, asked.events
-    events.write("stage", name="predict", message=f"Asking {name} {len(rows):,} times.")
+    events.write("stage", name="predict", message=f"Generating {len(rows):,} responses with {name}.")
     losses, last = writer.losses(rows), time.monotonic()
 
     def tell(done: int) -> None:
         nonlocal last
         if time.monotonic() - last > TOLD_EVERY:
             last = time.monotonic()
-            events.write("log", message=f"{done:,} of {len(rows):,} answered by {name}.")
+            events.write("log", message=f"{done:,} of {len(rows):,} responses generated with {name}.")
 
     found = writer.write(rows, tell)
     return Said([each.text for each in found], [each.cut for each in found], losses)
@@ -285,7 +285,7 @@ def wanted(rows: Rows) -> tuple[list[str], list[str]]:
 
 
 def copied(learnt: verbatim.Learnt | None, texts: Sequence[str], rows: Rows) -> list[verbatim.Run]:
-    """The longest run of each text that was learnt and is not in its prompt."""
+    """The longest run of each text that was learned and is not in its prompt."""
     return [learnt.longest(*each) if learnt else verbatim.NONE for each in zip(texts, rows.texts, strict=True)]
 
 
@@ -295,7 +295,7 @@ def asked_for(text: str, target: Target) -> str:
 
 
 def reached(references: list[str], contexts: list[str]) -> dict[str, Any]:
-    """What the references themselves reach, where that says how high a score can be."""
+    """What the references themselves reach, where that shows how high a score can be."""
     grounded = [share for each in zip(references, contexts, strict=True) if (share := words.groundedness(*each)) is not None]
     found = {"answer_words": float(np.mean([len(words.words(each)) for each in references]))}
     return found | ({"groundedness": float(np.mean(grounded))} if grounded else {})

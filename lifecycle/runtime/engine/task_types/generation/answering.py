@@ -132,7 +132,7 @@ def ends_of(model: Any) -> tuple[int, ...]:
 
 def _generate(model: Any, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:
     """What follows the prompts (B, new). Virtual tokens are laid before them here: with those of PEFT's own generate, transformers gives
-    other answers than the model that learnt, from the second token on."""
+    other answers than the model that learned, from the second token on."""
     virtual = isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning
     if not virtual:
         return model.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]  # type: ignore[no-any-return]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from lifecycle.runtime.engine.diagnosis import Diagnosis
 from lifecycle.runtime.engine.task_types.generation.prompts import Example, Truncation, told
 
-KEPT = "A question above a context is kept before its context; without a context the end of the prompt is kept."
-KEPT_TURNS = "Of a dialogue its system turn and its end are kept."
+KEPT = "A question before a context is kept before the context; without a context, the end of the prompt is kept."
+KEPT_TURNS = "Of a dialogue, the system turn and the end are kept."
 
 
 def notes(examples: Sequence[Example], found: Truncation, left_out: Sequence[str]) -> Sequence[Diagnosis]:
@@ -18,22 +18,22 @@ def notes(examples: Sequence[Example], found: Truncation, left_out: Sequence[str
 
 
 def omitted(rows: int, left_out: Sequence[str]) -> Sequence[Diagnosis]:
-    """A finding where items of the snapshot are no rows. rows: that are learnt."""
+    """A finding where items of the snapshot are no rows. rows: that are learned."""
     if not left_out:
         return ()
-    title = f"{len(left_out):,} of {rows + len(left_out):,} training dialogues are left out."
+    title = f"{len(left_out):,} of {rows + len(left_out):,} training dialogues are rejected."
     detail = "; ".join(f"{count:,} {reason}" for reason, count in Counter(left_out).most_common())
-    return (Diagnosis("left_out", "watch", title, f"{detail}.", 0, 0, "Nothing is learnt from them; mend them where they should count."),)
+    return (Diagnosis("left_out", "watch", title, f"{detail}.", 0, 0, "They aren't used for training. Fix the ones that should be."),)
 
 
 def unlearnt(examples: Sequence[Example]) -> Sequence[Diagnosis]:
-    """A finding where earlier answers of dialogues are read and not learnt, since nobody would ask for them as they stand."""
+    """A finding where earlier answers of dialogues are read and not learned, since no one would ask for them as they stand."""
     turns, rows = sum(each.unasked for each in examples), sum(each.unasked > 0 for each in examples)
     if not turns:
         return ()
-    title = f"{turns:,} earlier answers in {rows:,} training dialogues are read and not learnt."
-    detail = "The base's chat template writes them otherwise than it asks for them, so what it would be asked is not what it would read."
-    step = "The last answers are learnt; to learn the earlier ones, import each dialogue once up to each of them."
+    title = f"{turns:,} earlier responses in {rows:,} training dialogues are used as context only."
+    detail = "The base model's chat template formats them differently in prompts and in training, so they can't be trained on."
+    step = "The last responses are trained on. To train on the earlier ones, import each dialogue once up to each of them."
     return (Diagnosis("unasked_turns", "watch", title, detail, 0, 0, step),)
 
 
@@ -42,19 +42,21 @@ def changed(examples: Sequence[Example]) -> Sequence[Diagnosis]:
     rows = sum(each.changed for each in examples)
     if not rows:
         return ()
-    title = f"{rows:,} training dialogues hold words that the base's chat template would write otherwise."
-    detail = "It leaves some out or adds some, such as earlier reasoning. Here they stay as they were decided."
-    return (Diagnosis("changed_turns", "watch", title, detail, 0, 0, "Take such words out of earlier turns, and freeze again."),)
+    title = f"{rows:,} training dialogues contain text that the base model's chat template would change."
+    detail = "The template removes or adds text, such as earlier reasoning. Here the labeled text is used unchanged."
+    return (
+        Diagnosis("changed_turns", "watch", title, detail, 0, 0, "Remove such text from earlier turns and create a new dataset version."),
+    )
 
 
 def cut(found: Truncation) -> Sequence[Diagnosis]:
-    """A finding where training rows lost tokens: worse where many answers did, since their end is not learnt."""
+    """A finding where training rows lost tokens: worse where many answers did, since their end is not learned."""
     sentence = told(found, "training")
     if not sentence:
         return ()
-    needed = "Raise the longest row (max_tokens), or shorten the texts."
+    needed = "Increase the max sequence length (max_tokens), or shorten the texts."
     if found.answers:
-        title = f"{found.answers:,} of {found.rows:,} training answers are cut at their end, so where they stop is not learnt."
+        title = f"{found.answers:,} of {found.rows:,} training responses are truncated, so the model doesn't learn where they end."
         return (Diagnosis("cut_texts", "bad" if found.answers > found.rows / 10 else "watch", title, sentence, 0, 0, needed),)
-    title = f"{found.prompts:,} of {found.rows:,} training prompts are cut."
+    title = f"{found.prompts:,} of {found.rows:,} training prompts are truncated."
     return (Diagnosis("cut_texts", "watch", title, sentence, 0, 0, f"{needed} {KEPT_TURNS if found.turns else KEPT}"),)

@@ -1,15 +1,15 @@
-"""Dialogues as token ids: what stands around each turn, which turns are learnt, and what is left out of a dialogue that is too long.
+"""Dialogues as token ids: what stands around each turn, which turns are learned, and what is left out of a dialogue that is too long.
 
-A dialogue stands in the tokenizer's chat template, every turn in its place and the assistant's turn opened behind them, as whoever asks the
+A dialogue is in the tokenizer's chat template, every turn in its place and the assistant's turn opened behind them, as anyone who asks the
 model has it; without a template in the plain frame of `prompts`, later questions below FOLLOW. What people wrote is put between the
-template's marks as text, turn by turn, so that no turn can end itself and speak for another.
+template's marks as text, turn by turn, so that no turn can end itself and support another.
 
-All turns of the assistant are learnt, each as it would be asked for: what comes before it in the dialogue is what the template writes to
-open it. A turn that the template writes otherwise once others follow, such as one whose reasoning it takes out, is read and not learnt. A
-turn with the weight 0 is read and not learnt either.
+All turns of the assistant are learned, each as it would be asked for: what comes before it in the dialogue is what the template writes to
+open it. A turn that the template writes otherwise once others follow, such as one whose reasoning it takes out, is read and not learned. A
+turn with the weight 0 is read and not learned either.
 
 A dialogue that is too long loses its oldest turns, from one of the user's to the next; its system turn, its end and its answer stay. Where
-the system turn and the last turns do not fit by themselves, the longest loses tokens first: a system turn at its end, another at its
+the system turn and the last turns do not fit on their own, the longest loses tokens first: a system turn at its end, another at its
 beginning. Where the template takes no system turn, or puts it elsewhere, its text goes before the next turn's.
 """
 
@@ -27,16 +27,16 @@ from lifecycle.runtime.engine.task_types.generation.prompts import PLAIN, Exampl
 ROLES = ("system", "user", "assistant")
 FOLLOW = "\n\n### Question\n"  # before a later question, and BETWEEN before any other turn, where the tokenizer has no chat template
 BETWEEN = "\n\n"
-LETTER = "\ue000"  # of the private use area: marks where a turn's text stands in the template
+LETTER = "\ue000"  # of the private use area: marks where a turn's text is in the template
 
 
 class Misfit(Exception):
-    """The chat template does not write these turns. Its text says why."""
+    """The chat template does not write these turns. Its text gives the reason why."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What somebody said. role: one of ROLES. learnt: whether a turn of the assistant counts in the loss."""
+    """What someone said. role: one of ROLES. learnt: whether a turn of the assistant counts in the loss."""
 
     role: str
     text: str
@@ -121,7 +121,7 @@ class Template:
             for mark in marks:
                 before, there, rest = rest.partition(mark)
                 if not there or LETTER in before:
-                    raise Misfit("it does not repeat every turn as it is, in its order")
+                    raise Misfit("it doesn't reproduce every turn unchanged and in order")
                 found.append(before)
             if LETTER in rest:
                 raise Misfit("it repeats a turn")
@@ -181,7 +181,7 @@ def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *
     ids: list[int] = []
     labels: list[int] = []
     for at, piece in enumerate(kept.around.pieces):
-        closes = at > 0 and counted[at - 1] and piece[:1] == (end,)  # where a turn ends by what ends an answer, that is learnt with it
+        closes = at > 0 and counted[at - 1] and piece[:1] == (end,)  # where a turn ends by what ends an answer, that is learned with it
         ids += piece
         labels += [end if closes and not place else NOT_COUNTED for place in range(len(piece))]
         if at < len(kept.texts):
@@ -213,9 +213,10 @@ def encode_all(
         roles = ", ".join(each.role for each in turns)
         raise EngineFault(
             "bad_data",
-            f"The chat template of this base does not write {len(misfits):,} of {len(dialogues):,} dialogues, such as {row[:12]} with the "
+            f"The base model's chat template can't format {len(misfits):,} of {len(dialogues):,} dialogues, for example {row[:12]} "
+            "with the "
             f"turns {roles}: {str(why).rstrip('.')}.",
-            "Choose a base whose template takes such turns, or mend the dialogues and freeze again.",
+            "Choose a base model whose template supports such turns, or fix the dialogues and create a new dataset version.",
         )
     return found
 

@@ -1,6 +1,6 @@
-"""Text generation: a prompt and its completion, learnt by a decoder whose loss counts the completion alone.
+"""Text generation: a prompt and its completion, learned by a decoder whose loss counts the completion alone.
 
-A prompt may be a dialogue, whose last answer is the completion; of its earlier answers `dialogues` says which count.
+A prompt may be a dialogue, whose last answer is the completion; of its earlier answers `dialogues` shows which count.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Target:
 
     @property
     def taught(self) -> str:
-        """All that is learnt of the row, as one text: the answer, below the dialogue's earlier ones."""
+        """All that is learned of the row, as one text: the answer, below the dialogue's earlier ones."""
         said = [each.text for each in self.turns if each.role == "assistant" and each.learnt]
         return "\n".join([*said, self.answer] if self.learnt else said)
 
 
 @dataclass(frozen=True)
 class EncodedTexts(Encoded):
-    """Rows of a decoder. tokenizer, end: for the samples. prompts: how many ids of each row stand before its answer."""
+    """Rows of a decoder. tokenizer, end: for the samples. prompts: how many ids of each row are before its answer."""
 
     tokenizer: Any = None
     end: int = 0
@@ -96,7 +96,9 @@ class TextLearner(Learner[Target]):
     def check(self, targets: Sequence[Target], labels: tuple[str, ...]) -> None:
         """Raises EngineFault `bad_data` where no answer says anything."""
         if not any(each.answer.strip() for each in targets):
-            raise EngineFault("bad_data", "All training answers are empty.", "Write answers, freeze again, and start a new run.")
+            raise EngineFault(
+                "bad_data", "All training responses are empty.", "Add responses, create a new dataset version, and start a new run."
+            )
 
     def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> EncodedTexts:
         """Prompt and completion in one row of ids, as `prompts` says, with a finding where something was cut."""
@@ -153,7 +155,7 @@ class TextLearner(Learner[Target]):
     def validate(self, outputs: Observed, truth: Any) -> dict[str, float]:
         """Loss of a token, and its perplexity."""
         loss = outputs.losses.mean
-        return {"log_loss": loss, "perplexity": float(np.exp(loss))}
+        return {"loss": loss, "perplexity": float(np.exp(loss))}
 
     def sample(self, outputs: Observed, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """What was written to the first rows; the reference stays with its item."""
@@ -168,10 +170,10 @@ def read_dialogue(messages: Any) -> list[Turn]:
     turns = []
     for number, each in enumerate(messages, 1):
         if not isinstance(each, dict) or each.get("role") not in dialogues.ROLES or not isinstance(each.get("content"), str):
-            raise ValueError(f"turn {number} is no message of system, user or assistant with a text.")
+            raise ValueError(f"turn {number} isn't a system, user, or assistant message with text.")
         turns.append(Turn(each["role"], each["content"], each.get("weight", 1) != 0))
     if turns[-1].role != "assistant":
-        raise ValueError(f"its dialogue ends with {turns[-1].role}, not with the assistant.")
+        raise ValueError(f"the dialogue ends with {turns[-1].role} instead of assistant.")
     return turns
 
 

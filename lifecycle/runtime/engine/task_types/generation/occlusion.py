@@ -1,7 +1,7 @@
 """The verb `explain`: which words of a prompt made a model write its answer. Each is left out in turn, and the same answer is asked again.
 
 As `occlusion`; the effect of a word is how much the log-probability of the answer, with the token that ends it, falls without the word. A
-prompt stands in its frame as it did in the evaluation, with its context; of a dialogue the words of people and of the system turn are left
+prompt is in its frame as it did in the evaluation, with its context; of a dialogue the words of people and of the system turn are left
 out. Where there are too many words, sentences or runs of words are left out in their place, so that all of the prompt is covered.
 """
 
@@ -70,16 +70,16 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     quiet(spec.threads)
     events, info = EventWriter(folder / "events.jsonl"), ArtifactInfo.read(folder / spec.artifact)
     if not type_of(info.task).writes_text:
-        raise EngineFault("bad_spec", "This model writes no texts.", "Ask the warm engine for its words.")
+        raise EngineFault("bad_spec", "This isn't a generation model.", "Use the classification explainer.")
     row = read_rows(folder / spec.data, (), LEARNER.read)
     artifact, base = folder / spec.artifact, folder / spec.base.path if spec.base else None
     asked = ENTRY.open(artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
     answer = [*said_of(asked.tokenizer, row.targets[0].answer), *([asked.frame.end] if spec.ended else [])][: asked.longest]
     if not answer:
-        raise EngineFault("bad_data", "The answer is empty, so no word speaks for it.", "Choose a row with an answer.")
-    events.write("stage", name="words", message="Looking for what is read of the prompt.")
+        raise EngineFault("bad_data", "The response is empty, so there's nothing to explain.", "Choose a row with a response.")
+    events.write("stage", name="words", message="Finding the part of the prompt within the maximum length.")
     words, units = chosen(asked, row, len(answer))
-    events.write("stage", name="words", message=f"Asking for the answer without each of {len(units.every):,} {units.kind}.")
+    events.write("stage", name="words", message=f"Scoring the response without each of {len(units.every):,} {units.kind}.")
     prompts = prompts_without(asked, row, [(), words, *((unit,) for unit in units.every)])
     found: list[float] = []
     for some in log_probabilities(asked, prompts, answer):
@@ -89,7 +89,7 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
             events.write("end", status="cancelled", message="Stopped on request.")
             return {"format": 1, "status": "cancelled", "error": None}
     if not np.isfinite(found).all():
-        raise EngineFault("nan_loss", "The model gives no numbers for this answer.", "Train again with a lower rate.")
+        raise EngineFault("nan_loss", "The model returns NaN for this response.", "Train again with a lower learning rate.")
     events.write("end", status="succeeded", message="Finished.")
     whole, empty, *rest = found
     effects = [asdict(unit) | {"effect": whole - each} for unit, each in zip(units.every, rest, strict=True)]
@@ -141,12 +141,12 @@ def left_out(text: str, target: Target, cut: Sequence[Unit]) -> tuple[str, Targe
 
 
 def with_blank(text: str, unit: Unit) -> tuple[int, int]:
-    """A unit with the blank behind it where another stands before it, or nothing: what a decoder reads holds no two in a row for it."""
+    """A unit with the blank behind it where another is before it, or nothing: what a decoder reads holds no two in a row for it."""
     blank = text[unit.end : unit.end + 1] == " " and text[: unit.start][-1:] in ("", " ", "\n")
     return unit.start, unit.end + blank
 
 
-# ── Words, and what stands for them where there are many ────────────────────
+# ── Words, and what represents them where there are many ────────────────────
 def words_of(texts: Sequence[str], target: Target) -> list[Unit]:
     """The words of a prompt, or of what people and the system turn say."""
     asking = [at for at in range(len(texts)) if not target.turns or target.turns[at].role in ASKING]

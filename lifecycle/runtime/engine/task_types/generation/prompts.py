@@ -1,10 +1,10 @@
 """Prompts and completions as token ids: what a decoder reads, and which tokens its loss counts.
 
-A prompt stands in a frame: the tokenizer's chat template with the prompt as the user's one message and the assistant's turn opened, or,
-where the tokenizer has none, PLAIN. Behind it come the completion's tokens and the end-of-text token, which is learnt with it, so that a
-model that was tuned stops by itself. Frame, prompt and completion are cut into tokens apart, in training and in answering alike.
+A prompt is in a frame: the tokenizer's chat template with the prompt as the user's one message and the assistant's turn opened, or,
+where the tokenizer has none, PLAIN. Behind it come the completion's tokens and the end-of-text token, which is learned with it, so that a
+model that was tuned stops on its own. Frame, prompt and completion are cut into tokens apart, in training and in answering alike.
 
-What is too long is cut in the prompt, inside the frame: a context that stands at its end, below the question, loses its own end first, so
+What is too long is cut in the prompt, inside the frame: a context that is at its end, below the question, loses its own end first, so
 that the question stays; a prompt without one loses its beginning. A completion loses its end, and its end-of-text token with it, only
 where it does not fit by itself. Both are counted, and told. Of several turns `dialogues` makes rows of the same kind.
 """
@@ -20,7 +20,7 @@ from lifecycle.runtime.engine.faults import EngineFault
 
 PLAIN = ("", "\n\n### Answer\n")  # before and behind a prompt where the tokenizer has no chat template
 WHERE = "a context at its end, a prompt without one at its beginning"  # tokens are lost
-MARK = "\ue000prompt\ue000"  # stands for the prompt while the frame is looked for
+MARK = "\ue000prompt\ue000"  # represents the prompt while the frame is looked for
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Frame:
 class Example:
     """A prompt and its completion. ids and labels are equally long; labels are NOT_COUNTED where no loss counts a token.
 
-    cut_prompt, cut_answer: tokens left out. prompt: how many ids stand before the answer. Of dialogues, cut_turns: turns left out whole;
+    cut_prompt, cut_answer: tokens left out. prompt: how many ids are before the answer. Of dialogues, cut_turns: turns left out whole;
     unasked: earlier answers that do not count, since the template writes them otherwise than it asks for them; changed: whether it writes
     other words than were said.
     """
@@ -79,9 +79,9 @@ def find_frame(tokenizer: Any) -> Frame:
             turn = [{"role": "user", "content": MARK}]
             whole = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
         except Exception as error:  # a template is a program of its own, which may raise anything
-            raise _unfit(f"its chat template does not take one message of a user ({type(error).__name__}).") from error
+            raise _unfit(f"its chat template rejects a single user message ({type(error).__name__}).") from error
         if whole.count(MARK) != 1:
-            raise _unfit("its chat template does not repeat a message as it is.")
+            raise _unfit("its chat template changes messages.")
         before, behind = whole.split(MARK)
     else:
         first = tokenizer("a")["input_ids"][:1]
@@ -90,7 +90,7 @@ def find_frame(tokenizer: Any) -> Frame:
 
 
 def _unfit(why: str) -> EngineFault:
-    return EngineFault("base_missing", f"The base model cannot answer prompts: {why}", "Choose an instruction-tuned decoder.")
+    return EngineFault("base_missing", f"The base model can't respond to prompts: {why}", "Choose an instruction-tuned decoder.")
 
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:
@@ -99,7 +99,7 @@ def ids_of(tokenizer: Any, text: str) -> list[int]:
 
 
 def said_of(tokenizer: Any, text: str) -> list[int]:
-    """Of what people wrote: a template's own marks in it are letters, or left out, so that no text ends its turn and speaks for another."""
+    """Of what people wrote: a template's own marks in it are letters, or left out, so that no text ends its turn and supports another."""
     if not text:
         return []
     unknown = {tokenizer.unk_token_id} - {tokenizer.eos_token_id}
@@ -133,13 +133,13 @@ def encode_examples(
 
 def too_short(limit: int, frame: int) -> EngineFault:
     """The fault for a row that what stands around its prompt fills. limit, frame: in tokens."""
-    message = f"max_tokens is {limit}, and {frame} tokens stand around every prompt already."
-    return EngineFault("bad_spec", message, f"Set max_tokens to {frame + 64} or more.")
+    message = f"max_tokens is {limit}, but the template alone uses {frame} tokens per prompt."
+    return EngineFault("bad_spec", message, f"Set max_tokens to at least {frame + 64}.")
 
 
 @dataclass(frozen=True)
 class _Prompt:
-    """ids: of the whole prompt. question: those of what stands above its context; None where it has no context."""
+    """ids: of the whole prompt. question: those of what is above its context; None where it has no context."""
 
     ids: list[int]
     question: list[int] | None

@@ -33,7 +33,7 @@ class SetLearner(EncoderLearner[tuple[int, ...]]):
         if not isinstance(given, list):
             raise ValueError("it has no list under 'labels'.")
         if unknown := next((label for label in given if not isinstance(label, str) or label not in labels), None):
-            raise ValueError(f"label {json.dumps(unknown, ensure_ascii=False)} is not among the spec's labels.")
+            raise ValueError(f"label {json.dumps(unknown, ensure_ascii=False)} isn't among the spec's labels.")
         return tuple(sorted({labels[label] for label in given}))
 
     def check(self, targets: Sequence[tuple[int, ...]], labels: tuple[str, ...]) -> None:
@@ -47,8 +47,8 @@ class SetLearner(EncoderLearner[tuple[int, ...]]):
                 more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
                 raise EngineFault(
                     "one_class",
-                    f"{told} {', '.join(map(repr, names[:NAMED]))}{more}; a label is learnt from rows with it and rows without.",
-                    "Label more rows, or leave the label out of the schema, freeze again, and start a new run.",
+                    f"{told} {', '.join(map(repr, names[:NAMED]))}{more}; a label needs training rows with and without it.",
+                    "Label more rows or remove the label from the schema, create a new dataset version, and start a new run.",
                 )
 
     def truth(self, targets: Sequence[tuple[int, ...]], labels: int) -> Bools:

@@ -28,14 +28,14 @@ class MultiLabelSettings(EncoderSettings):
         if rows and labels and not (never or always):
             return None
         told = f"{'no' if never else 'every'} training row has {listed(never or always)}"
-        told = told if rows and labels else "it has no training rows with a class"
-        why = f"{told}. A class is learnt from texts with it and texts without."
-        return Problem(why, "Label more texts, or leave the class out, and freeze again.")
+        told = told if rows and labels else "it has no training rows with a label"
+        why = f"{told}. A label needs training texts with and without it."
+        return Problem(why, "Label more texts or remove the label, then create a new dataset version.")
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
         """With what the thresholds are chosen for."""
-        point = Choice("f1", "The best F1 of each class; precision or recall where one kind of mistake costs more.")
-        target = Choice(0.9, "The precision or recall that each class is to have on validation; best F1 has none.")
+        point = Choice("f1", "Best F1 per label; choose precision or recall if one kind of error costs more.")
+        target = Choice(0.9, "Target precision or recall per label on validation; not used for best F1.")
         return choices | {"operating_point": point, "operating_target": target}
 
 

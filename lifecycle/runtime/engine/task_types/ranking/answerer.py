@@ -52,7 +52,7 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
         return [row[: len(each.ranks)] for row, each in zip(self.decoded(opened, rows), rows.targets, strict=True)]
 
     def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
-        """The prompt and each response by itself; what people said of them stays, and so does what is known of their lengths."""
+        """The prompt and each response on its own; what people said of them stays, and so does what is known of their lengths."""
         targets = (
             replace(each, responses=disturb_responses(probe, each.responses, seed=seed, name=name))
             for name, each in zip(rows.ids, rows.targets, strict=True)
@@ -81,8 +81,8 @@ def responses_in(payload: dict[str, Any]) -> list[str]:
     """Those beside a prompt. Raises EngineFault `bad_data` where there are not two."""
     responses = payload.get("responses")
     if not isinstance(responses, list) or len(responses) < 2 or not all(isinstance(each, str) for each in responses):
-        message = "This model puts responses in order, and there are not two of them to put in order."
-        raise EngineFault("bad_data", message, "Send two or more responses beside the prompt.")
+        message = "A ranking model needs at least two responses."
+        raise EngineFault("bad_data", message, "Send at least two responses with the prompt.")
     return responses
 
 

@@ -68,8 +68,8 @@ class RankLearner(EncoderLearner[Ranked]):
         if all(len(set(each.ranks)) == 1 for each in targets):
             raise EngineFault(
                 "one_class",
-                f"In none of {len(targets)} rows is one response better than another, so there is no order to learn or to measure.",
-                "Compare responses that differ, freeze again, and start a new run.",
+                f"None of the {len(targets)} rows has a preferred response, so there's nothing to train on or measure.",
+                "Label preferences between different responses, create a new dataset version, and start a new run.",
             )
 
     def ask(self, rows: Rows) -> list[tuple[str, str]]:
@@ -175,9 +175,9 @@ def shortened(cuts: Sequence[bool], max_tokens: int) -> list[Diagnosis]:
     count = sum(cuts)
     if not count:
         return []
-    title = f"{count:,} of {len(cuts):,} training rows are cut at {max_tokens} tokens."
-    detail = "A prompt and a response share them; the longer of the two loses its end, which may be where responses differ."
-    step = "Raise the longest text (max_tokens), or shorten the prompts."
+    title = f"{count:,} of {len(cuts):,} training rows are truncated at {max_tokens} tokens."
+    detail = "Prompt and response share this limit; the longer one is truncated, which may remove the difference between responses."
+    step = "Increase the max sequence length (max_tokens), or shorten the prompts."
     return [Diagnosis("cut_texts", "watch" if count > len(cuts) / 10 else "info", title, detail, 0, 0, step)]
 
 

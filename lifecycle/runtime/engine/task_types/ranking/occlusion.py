@@ -1,4 +1,4 @@
-"""Which words speak for a response: each is left out in turn, and the responses are scored again.
+"""Which words support a response: each is left out in turn, and the responses are scored again.
 
 As `occlusion`; a word of the prompt is left out for every response, a word of a response for that one alone.
 """

@@ -13,21 +13,21 @@ from lifecycle.runtime.engine.task_types.settings import OF_LABELS, Choice, Fact
 if TYPE_CHECKING:
     from lifecycle.runtime.engine.spec import TrainSpec
 
-ORDERED = "responses are put in order"
+ORDERED = "the task is ranking"
 
 
 class RankingSettings(EncoderSettings):
     """Each response is read with its prompt, and scored."""
 
     strategies = tuple(each for each in EncoderSettings.strategies if each != "fast_lora")
-    example = "responses of a prompt"
-    answers_by = "an order"
+    example = "responses to a prompt"
+    answers_by = "a ranking"
 
     def check(self, spec: TrainSpec) -> None:
         """There are no labels, and nothing is computed of a text once."""
         self.check_thresholds(spec)
         self.check_strategy(spec)
-        self.check_unlabelled(spec, ORDERED)
+        self.check_unlabeled(spec, ORDERED)
         if spec.strategy.cached:
             raise SpecError("strategy.cached", f"must be false where {ORDERED}: each is read with its prompt.")
 
@@ -37,12 +37,12 @@ class RankingSettings(EncoderSettings):
 
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
         """There are training rows."""
-        return self.untrained(counts, "Compare responses")
+        return self.untrained(counts, "Label preferences")
 
     def misfit(self, strategy: str, name: str) -> str:
         """A response is read with its prompt, so that nothing of the base is computed once."""
         if strategy == "fast_lora":
-            return f"{name} keeps what the lower layers give to a text, and here each response is read with its prompt. Choose LoRA."
+            return f"{name} isn't available for ranking, because each response is encoded with its prompt. Choose LoRA."
         return super().misfit(strategy, name)
 
     def lengths(self, rows: Iterable[Mapping[str, Any]]) -> Lengths:
@@ -62,7 +62,7 @@ class RankingSettings(EncoderSettings):
 
     def inherited(self, labels: Sequence[str], known: Collection[str]) -> tuple[int, int, str]:
         """Its one output means the same."""
-        return 1, 1, "how good a response is."
+        return 1, 1, "the quality of a response."
 
 
 ENTRY = RankingSettings()

@@ -28,7 +28,7 @@ class LabelLearner(EncoderLearner[int]):
         """Its label's number."""
         label = row.get("label")
         if not isinstance(label, str) or label not in labels:
-            raise ValueError(f"label {json.dumps(label, ensure_ascii=False)} is not among the spec's labels.")
+            raise ValueError(f"label {json.dumps(label, ensure_ascii=False)} isn't among the spec's labels.")
         return labels[label]
 
     def check(self, targets: Sequence[int], labels: tuple[str, ...]) -> None:
@@ -38,7 +38,7 @@ class LabelLearner(EncoderLearner[int]):
             raise EngineFault(
                 "one_class",
                 f"All {len(targets)} training rows carry the label {labels[seen[0]]!r}; a classifier needs at least two.",
-                "Label rows of another class, freeze again, and start a new run.",
+                "Label rows with another label, create a new dataset version, and start a new run.",
             )
 
     def truth(self, targets: Sequence[int], labels: int) -> Ints:

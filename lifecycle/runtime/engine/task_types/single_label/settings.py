@@ -22,9 +22,9 @@ class SingleLabelSettings(EncoderSettings):
         if chosen not in ("", *spec.labels):
             raise SpecError("operating_class", f"must be empty or one of {listed(spec.labels)}, got {shown(chosen)}.")
         if chosen and point == "f1":
-            raise SpecError("operating_point", f"must be precision or recall where {shown(chosen)} is to have a threshold.")
+            raise SpecError("operating_point", f"must be precision or recall if {shown(chosen)} has a threshold.")
         if point != "f1" and not chosen:
-            told = f"must name the class that is to have a {point} of {spec.operating_target:g}: one of {listed(spec.labels)}."
+            told = f"must be the label with the target {point} of {spec.operating_target:g}: one of {listed(spec.labels)}."
             raise SpecError("operating_class", told)
 
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
@@ -33,7 +33,9 @@ class SingleLabelSettings(EncoderSettings):
         if len(trained) > 1:
             return None
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
-        return Problem(f"{told}, and a classifier needs at least two classes.", "Label rows of another class and freeze again.")
+        return Problem(
+            f"{told}; a classifier needs at least two labels.", "Label rows with another label and create a new dataset version."
+        )
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
         """With the label that has a threshold."""
@@ -42,14 +44,15 @@ class SingleLabelSettings(EncoderSettings):
 
 def one_threshold(labels: Sequence[str]) -> dict[str, Choice]:
     """None at first."""
-    told = "A rare class is seldom the likeliest; with a threshold it is the answer from there on, and else the likeliest of the others is."
-    points = (("f1", "None: the likeliest class answers"), ("precision", "Precision of at least"), ("recall", "Recall of at least"))
+    told = (
+        "Rare labels are seldom the most likely. With a threshold, the label is predicted from that probability; below it, the most "
+        "likely other label."
+    )
+    points = (("f1", "None: predict the most likely label"), ("precision", "Precision of at least"), ("recall", "Recall of at least"))
     return {
         "operating_class": Choice("", told, (("", "None"), *((label, label) for label in labels))),
-        "operating_point": Choice("f1", "Recall where missing the class costs more, precision where calling it wrongly does.", points),
-        "operating_target": Choice(
-            0.9, "Chosen on validation, so test comes out a little above or below. Without a class it does nothing."
-        ),
+        "operating_point": Choice("f1", "Choose recall if missing the label costs more, precision if predicting it wrongly does.", points),
+        "operating_target": Choice(0.9, "Chosen on validation; the test value can differ slightly. Not used without a label."),
     }
 
 

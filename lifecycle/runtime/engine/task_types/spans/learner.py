@@ -40,7 +40,7 @@ KEYS = ("start", "end", "label")
 
 
 class SpanLearner(EncoderLearner[Marked]):
-    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learnt."""
+    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learned."""
 
     metrics = spans.METRICS
     network: ClassVar[type[Classifier]] = TokenClassifier
@@ -59,8 +59,8 @@ class SpanLearner(EncoderLearner[Marked]):
             more = f" and {len(never) - 5} more" if len(never) > 5 else ""
             raise EngineFault(
                 "one_class",
-                f"No training row has a span of {', '.join(map(repr, never[:5]))}{more}; a class is learnt from its spans.",
-                "Mark some, or leave the class out of the schema, freeze again, and start a new run.",
+                f"No training row has a span of {', '.join(map(repr, never[:5]))}{more}; a label needs training spans.",
+                "Label some or remove the label from the schema, create a new dataset version, and start a new run.",
             )
 
     def support(self, truth: Sequence[Marked], labels: int) -> list[int]:
@@ -173,29 +173,29 @@ def _span(given: Any, text: str, labels: Mapping[str, int]) -> tagging.Span:
         raise ValueError("a span is an object with start, end and label.")
     start, end, label = (given[name] for name in KEYS)
     if not isinstance(label, str) or label not in labels:
-        raise ValueError(f"label {json.dumps(label, ensure_ascii=False)} is not among the spec's labels.")
+        raise ValueError(f"label {json.dumps(label, ensure_ascii=False)} isn't among the spec's labels.")
     if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
-        raise ValueError(f"span {start}–{end} does not lie in the text, which has {len(text):,} characters.")
+        raise ValueError(f"span {start}–{end} is outside the text, which has {len(text):,} characters.")
     return start, end, labels[label]
 
 
 def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
-    """What is said of spans that cannot be learnt as they are marked."""
+    """What is said of spans that cannot be learned as they are marked."""
     every_row = zip(train.truth, train.offsets or (), train.cut, strict=True)
     gone = [tagging.unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in every_row]
     beyond, inexact = (sum(each[at] for each in gone) for at in (0, 1))
     overlapping, every = sum(each.overlapping for each in train.truth), sum(len(each.spans) for each in train.truth)
     told = (
-        (beyond, f"lie beyond the first {max_tokens} tokens of their text, which alone are read"),
-        (inexact, "begin or end where no token does, so that more or less than they is marked"),
-        (overlapping, "were left out, since they overlap a longer one"),
+        (beyond, f"are beyond the first {max_tokens} tokens of their text"),
+        (inexact, "don't align with token boundaries"),
+        (overlapping, "overlap a longer span and were dropped"),
     )
     if not any(count for count, _ in told):
         return []
     detail = "; ".join(f"{count:,} {text}" for count, text in told if count)
-    named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans are not learnt as they are marked."
-    whole = "all of what stands between two spaces, in parts" if unit is Unit.SPACED else "whole words"
-    step = "Raise max_tokens, or divide long texts." if beyond else f"Mark {whole} that do not overlap."
+    named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans can't be used exactly as labeled."
+    whole = "everything between two spaces" if unit is Unit.SPACED else "whole words"
+    step = "Increase max_tokens, or split long texts." if beyond else f"Label {whole} without overlaps."
     return [Diagnosis("lost_spans", "watch" if beyond else "info", named, f"{detail}.", 0, 0, step)]
 
 

@@ -1,4 +1,4 @@
-"""Which words around a marked part speak for it: each is left out in turn, and the part is asked for where it then stands.
+"""Which words around a marked part support it: each is left out in turn, and the part is asked for where it then stands.
 
 As `occlusion`; a part's own words are not left out, since without them it is another part.
 """
@@ -71,7 +71,7 @@ def beside(places: Sequence[Place], part: Found) -> list[Place]:
 def part_odds(asked: Tokens, row: int, part: Found, cut: Sequence[Place]) -> float:
     """The log-odds of a part in one of the texts: the least of the tags that its tokens carry, as its confidence is the least probability.
 
-    cut: what that text lacks, nothing of the part. NOWHERE where no token stands in its place.
+    cut: what that text lacks, nothing of the part. NOWHERE where no token is in its place.
     """
     before = sum(stop - start for start, stop in cut if stop <= part.start)
     tags = tag([(part.start - before, part.end - before, part.label)], asked.offsets[row])

@@ -23,7 +23,7 @@ FEW_TAGGED_ROWS = 5_000  # beyond, there are steps enough
 
 
 class SpanSettings(EncoderSettings):
-    """Every word is read by itself, and learnt from."""
+    """Every word is read on its own, and learned from."""
 
     least_steps = TAG_STEPS
 
@@ -31,7 +31,7 @@ class SpanSettings(EncoderSettings):
         """Nothing is pooled."""
         self.check_strategy(spec)
         if spec.pooling != "mean":
-            raise SpecError("pooling", "must be mean where parts of texts are marked: every token is read by itself.")
+            raise SpecError("pooling", "must be mean for spans, which use token vectors directly.")
         super().check(spec)
 
     def outputs(self, labels: int) -> int:
@@ -44,10 +44,8 @@ class SpanSettings(EncoderSettings):
         never = tuple(label for label, splits in labels.items() if not splits.get("train"))
         if labels and not never:
             return None
-        told = f"nothing is marked as {listed(never)} in its training rows" if never else "nothing is marked in its training rows"
-        return Problem(
-            f"{told}. A class is learnt from parts that are marked with it.", "Mark some, or leave the class out, and freeze again."
-        )
+        told = f"its training rows have no spans labeled {listed(never)}" if never else "its training rows have no spans"
+        return Problem(f"{told}. A label needs training spans.", "Label some or remove the label, then create a new dataset version.")
 
     def batch_size(self, facts: Facts) -> Choice:
         """Few texts make a step, unless there are many."""
@@ -55,12 +53,12 @@ class SpanSettings(EncoderSettings):
         if facts.rows > FEW_TAGGED_ROWS:
             return super().batch_size(facts)
         size = next((each for each in (16, 8) if each * median <= TAGGED_TOKENS), 4)
-        told = f"Every word of a text is learnt from, about {median:.0f} of them: few texts make a step, and there are more steps."
+        told = f"Every word is a training example, about {median:.0f} per text, so batches are small and there are more steps."
         return Choice(size, told)
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
         """Without a pooling, and with the rate of tags."""
-        told = "The head starts from random weights, and learns from every word of a text: it needs less than one that reads it whole."
+        told = "The head starts from random weights and trains on every word, so it needs a lower learning rate than for whole texts."
         rate = {"head_learning_rate": Choice(TAG_RATE[strategy], told)} if strategy in TAG_RATE else {}
         return {name: each for name, each in (choices | rate).items() if name != "pooling"}
 

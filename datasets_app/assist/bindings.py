@@ -1,0 +1,30 @@
+"""What this room brings to the rooms below it when the site starts."""
+
+from __future__ import annotations
+
+from datasets_app.assist.actions.learning import run_learn
+from datasets_app.assist.actions.suggesting import run_rules
+from datasets_app.assist.views import learning
+from lifecycle.ground.jobs import registry, schedule
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
+from lifecycle.ui import parts
+from lifecycle.ui.addresses import find_url
+
+
+def queue_url(job: Job) -> str:
+    """The page of the queue that a job fills, orders, learns for or measures; everyone who sees the job may open it."""
+    return find_url("queues:queue", uuid=job.args["queue"])
+
+
+def rules_url(job: Job) -> str:
+    """The page of the rules that a job applies."""
+    return find_url("assist:rules", uuid=job.args["dataset"])
+
+
+def bind() -> None:
+    """What this room adds to the rooms below it."""
+    registry.register(JobKind("assist.apply_rules", "Apply labeling functions", run_rules, url=rules_url))
+    registry.register(JobKind("assist.learn", "Train the built-in model", run_learn, url=queue_url))
+    parts.register("queues:queue", "datasets_app/assist/learning.html#learning", learning.on_queue)
+    schedule.every(60, "datasets_app.assist.tasks.learn_due")

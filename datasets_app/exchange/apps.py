@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class ExchangeConfig(AppConfig):
+    """Labels as files: imports, corrections, and exports."""
+
+    name = "datasets_app.exchange"
+    label = "exchange"
+
+    def ready(self) -> None:
+        """Bring what this room adds to the rooms below it."""
+        from datasets_app.exchange import bindings
+
+        bindings.bind()

@@ -1,0 +1,228 @@
+"""Files of corrected labels: their rows against the items and decisions of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from datasets_app.datasets.importing import own, readers
+from datasets_app.datasets.importing.readers import Reading, Row
+from datasets_app.datasets.importing.report import Problem
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.rules import UploadState, place
+from datasets_app.exchange import correcting
+from datasets_app.exchange.correcting import Facts, Outcome
+from datasets_app.exchange.models.corrections import Correction
+from datasets_app.queues.models.decisions import Decision
+from datasets_app.queues.queries.decisions import standing_answers
+from datasets_app.schemas.models.schemas import Label, LabelChange
+from datasets_app.schemas.queries.changes import present_labels
+from datasets_app.schemas.queries.labels import chunks, labels_by_id, latest_schema, value_of
+from datasets_app.schemas.rules import BATCH
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import DROPPED, NO_LABELS, ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.inputs import BadInput, Cell, CellKind
+from registry.ground.access import policy
+from registry.ground.access.models import User
+
+PAGE = 30
+LABELS = ("label", "labels", "spans", "completion")  # as exports call the resolved label
+
+
+class Line(NamedTuple):
+    """One row of a file: the digests that it names and what its label says; or why it cannot be read. where: such as Line 7."""
+
+    line: int
+    where: str
+    item: str
+    decision: str
+    label: str
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes of a dataset. names: every name that one has or had → its stable id. labels: the newest, by stable id."""
+
+    names: Mapping[str, str]
+    labels: Mapping[str, Label]
+
+    def words(self, value: Value | None) -> str:
+        """Annotation without its text."""
+        if value is None:
+            return "undecided"
+        if values.type_in(value).has_labels:
+            found = sorted(self.labels[key].name if key in self.labels else DROPPED for key in values.labels_of(value))
+            return ", ".join(found) or NO_LABELS
+        return "a text" if values.type_in(value).writes_text else values.words(value, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The outcome of a row. current: the newest decision of its item. unknown: the name that is no class."""
+
+    line: Line
+    outcome: Outcome
+    item: Item | None = None
+    said: Value | None = None
+    current: Decision | None = None
+    facts: Facts | None = None
+    unknown: str = ""
+    told: str = ""
+
+
+def corrections(dataset: Dataset) -> QuerySet[Correction]:
+    """The files of a dataset, newest first."""
+    return Correction.objects.filter(dataset=dataset).select_related("brought_by", "accepted_by").order_by("-id")
+
+
+def get_correction(user: User, uuid: UUID) -> Correction:
+    """One file that the user may see. Raises Http404."""
+    rows = Correction.objects.select_related("dataset__project", "blob", "brought_by", "accepted_by")
+    return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
+
+
+def may_discard(user: User, correction: Correction) -> bool:
+    """Whether the user may discard the file: as its uploader or an ML lead."""
+    return correction.brought_by_id == user.pk or policy.can(user, "labeling.discard_corrections", correction)
+
+
+def writing_now(dataset: Dataset) -> Correction | None:
+    """The file whose labels are being written."""
+    return Correction.objects.filter(dataset=dataset, state=Correction.State.WRITING).first()
+
+
+def is_overtaken(correction: Correction) -> bool:
+    """Whether a class was merged, split or retired since the file was brought: its labels may map elsewhere than checked."""
+    later = LabelChange.objects.filter(schema__dataset=correction.dataset_id, schema__created_at__gt=correction.created_at)
+    return later.exists()
+
+
+# ── Rows of a file ──────────────────────────────────────────────────────────
+def label_column(columns: Sequence[str]) -> str:
+    """The column that says the resolved label. Raises Refused for a file that no export wrote."""
+    found = next((name for name in LABELS if name in columns), "")
+    missing = [name for name in (own.ITEM, own.DECISION) if name not in columns] + ([] if found else ["label"])
+    if missing:
+        told = f"The file has no column {' and no column '.join(missing)}, which identifies rows."
+        raise Refused(
+            told, next_step="Export the dataset version as CSV, Excel, JSONL, or Parquet, correct its labels, and keep these columns."
+        )
+    return found
+
+
+def lines_of(path: Path, reading: Reading) -> Iterator[list[Line]]:
+    """The rows of a file in batches of at most 1,000. Raises Refused for a file that no export wrote."""
+    header = readers.header(path, reading)
+    for problem in header.problems:
+        if problem.blocks:
+            raise Refused(problem.sentence, next_step=problem.mend)
+    column = label_column(header.columns)
+    rows = (line_of(row, column, reading.parser) for row in readers.read_rows(path, reading) if isinstance(row, Row) or not row.notice)
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+def line_of(row: Row | Problem, column: str, parser: str) -> Line:
+    """One row."""
+    where = f"{place(parser)} {row.line:,}"
+    if isinstance(row, Problem):
+        return Line(row.line, where, "", "", "", row.sentence)
+    cells = own.restored(row.values) if parser in own.SHEETS else row.values
+    return Line(row.line, where, cells.get(own.ITEM, "").strip(), cells.get(own.DECISION, "").strip(), cells.get(column, ""))
+
+
+# ── Rows against the database ───────────────────────────────────────────────
+def classes_of(dataset: Dataset) -> Classes:
+    """The classes of the newest version, under their names of all times; merged ones lead on."""
+    schema = latest_schema(dataset)
+    labels = labels_by_id(schema) if schema else {}
+    every = list(Label.objects.filter(schema__dataset=dataset).order_by("schema__version", "id"))
+    present = present_labels(every) if every else {}
+    ends = {label.name: str(present.get(label.stable_id, label).stable_id) for label in every}
+    return Classes({name: key for name, key in ends.items() if key in labels}, labels)
+
+
+def resolve(correction: Correction, lines: Sequence[Line], actor: User, classes: Classes) -> list[Found]:
+    """What becomes of each row of a batch if this person accepts it. The same number of queries for any batch of up to 500 rows."""
+    dataset = correction.dataset
+    items: dict[str, Item] = {}
+    for digests in text_chunks({line.item for line in lines if line.item}):
+        rows = Item.objects.filter(dataset=dataset, digest__in=digests, upload__state=UploadState.IMPORTED)
+        items |= {item.digest: item for item in rows}
+    keys = sorted(item.pk for item in items.values())
+    newest: dict[int, Decision] = {}
+    answered: set[int] = set()
+    for ids in chunks(keys):
+        newest |= {
+            each.item_id: each for each in Decision.objects.filter(item_id__in=ids, superseded_by=None).select_related("label", "queue")
+        }
+        answered |= set(standing_answers().filter(item_id__in=ids, user=actor).values_list("item_id", flat=True))
+    exported = exported_values(lines, items, newest)
+    return [found_of(correction, line, items.get(line.item), newest, answered, exported, classes) for line in lines]
+
+
+def exported_values(lines: Sequence[Line], items: Mapping[str, Item], newest: Mapping[int, Decision]) -> dict[tuple[int, str], Value]:
+    """Older labels that rows refer to, by item and digest."""
+    older = {
+        line.decision
+        for line in lines
+        if line.decision and (item := items.get(line.item)) and (item.pk not in newest or newest[item.pk].digest != line.decision)
+    }
+    keys = {item.pk for item in items.values()}
+    found: dict[tuple[int, str], Value] = {}
+    for digests in text_chunks(older):
+        rows = Decision.objects.filter(item_id__in=keys, digest__in=digests).select_related("label")
+        found |= {(row.item_id, row.digest): value_of(row) for row in rows}
+    return found
+
+
+def text_chunks(texts: set[str]) -> Iterator[list[str]]:
+    """Lists short enough for one statement."""
+    source = iter(sorted(texts))
+    while some := list(islice(source, 500)):
+        yield some
+
+
+def found_of(
+    correction: Correction, line: Line, item: Item | None, newest: Mapping[int, Decision], answered: set[int],
+    exported: Mapping[tuple[int, str], Value], classes: Classes,
+) -> Found:  # fmt: skip
+    """One row."""
+    if line.fault:
+        return Found(line, Outcome.UNREADABLE, told=line.fault)
+    if item is None:
+        told = f"{line.where}: item {line.item[:12]}… doesn't exist." if line.item else f"{line.where} has no item."
+        return Found(line, Outcome.UNKNOWN_ITEM, told=told)
+    try:
+        said, unknown = read_label(correction.dataset.task, line.label, item, classes)
+    except BadInput as error:
+        return Found(line, Outcome.UNREADABLE, item, told=f"{line.where}: {error.message}")
+    if said is None:
+        return Found(line, Outcome.UNKNOWN_LABEL, item, unknown=unknown)
+    current = newest.get(item.pk)
+    holds = current is not None and current.how != Decision.How.WITHDRAWN
+    facts = Facts(
+        exported.get((item.pk, line.decision)), value_of(current) if current and holds else None, current.digest if current else "",
+        own=item.pk in answered, written=current is not None and current.file_id == correction.blob_id,
+    )  # fmt: skip
+    return Found(line, correcting.judge(said, line.decision, facts), item, said, current, facts)
+
+
+def read_label(task: str, cell: str, item: Item, classes: Classes) -> tuple[Value | None, str]:
+    """What a cell says of an item; None, and the name, where it names no label. Raises BadInput."""
+    answers, about = type_of(task).answers, ItemContent(item.text, item.content or {})
+    raw = answers.from_cell(Cell(CellKind.COLUMN, cell), about)
+    if raw is None:
+        raise BadInput("no_label", "The row has no label.")
+    said = answers.parse(raw, about, Labels.any())
+    unknown = next((name for name in sorted(set(values.labels_of(said))) if name not in classes.names), "")
+    return (None, unknown[:120]) if unknown else (answers.rename(said, classes.names), "")

@@ -1,1 +1,0 @@
-"""Everything that people fill in to label, and what the pages send for them."""

@@ -1,0 +1,15 @@
+"""Who suggests labels."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Proposer(TextChoices):
+    """Who suggests labels."""
+
+    IMPORT = "import", "Imported file"
+    RUN = "run", "Run or version"
+    RULE = "rule", "Labeling function"
+    BUILT_IN = "built_in", "Built-in model"
+    OUTSIDE = "outside", "External model"

@@ -1,0 +1,30 @@
+"""What is asked about gold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from datasets_app.quality.actions.gold import EXPLANATION, PER_CLASS
+from datasets_app.queues.forms.answers import SaysForm
+
+
+class GoldForm(SaysForm):
+    """What is known of an item, and why."""
+
+    explanation = forms.CharField(required=False, max_length=EXPLANATION)
+
+    def clean(self) -> dict[str, Any]:
+        """Something has to be known."""
+        data = super().clean()
+        if not self.errors and data["said"] is None:
+            self.add_error(None, "Choose the correct label.")
+        return data
+
+
+class SampleForm(forms.Form):
+    """How many decided items become gold."""
+
+    per_class = forms.IntegerField(label="Gold items per label", min_value=1, max_value=PER_CLASS, initial=5)
+    imported = forms.BooleanField(label="Include imported labels", required=False)

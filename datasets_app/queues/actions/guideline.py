@@ -1,0 +1,27 @@
+"""Which version of the classes and guideline a person knows in a queue."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from datasets_app.queues.models.queues import Queue, Seat
+from datasets_app.schemas.models.schemas import LabelSchema
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+
+
+@transaction.atomic
+def know_guideline(*, queue_id: UUID, actor: User, version: int) -> int:
+    """Note that the person has read what changed up to this version. Returns 1, or 0 where they knew it or have not begun there.
+
+    Raises PermissionDenied or Refused (no such version).
+    """
+    queue = Queue.objects.get(uuid=queue_id)
+    policy.require(actor, "labeling.annotate", queue)
+    schema = LabelSchema.objects.filter(dataset=queue.dataset_id, version=version).first()
+    if schema is None:
+        raise Refused(f"The guideline has no version {version}.", next_step="Reload the page.")
+    return Seat.objects.filter(queue=queue, user=actor, seen_schema__version__lt=version).update(seen_schema=schema)

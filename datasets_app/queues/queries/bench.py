@@ -1,0 +1,255 @@
+"""What the labeling page shows of a person's items. Blind: never reads other annotators' annotations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.db.models import Count, Q
+
+from datasets_app.datasets.models import Item
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.prelabels.queries import live, named_together, said_first
+from datasets_app.queues import rules
+from datasets_app.queues.masks import mask
+from datasets_app.queues.models.answers import Annotation
+from datasets_app.queues.models.decisions import Comment, Decision
+from datasets_app.queues.models.queues import Queue, Seat, Slot, SlotSkip
+from datasets_app.queues.queries.comments import told
+from datasets_app.queues.task_types.by_key import widget_of
+from datasets_app.schemas.queries.changes import classes_now, with_merged
+from datasets_app.schemas.queries.labels import labels_by_id, value_of
+from datasets_app.schemas.rules import ClassesNow, through
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.suggestions import Scored
+from lifecycle.runtime.task_types.values import rename
+from lifecycle.ui import numbers
+from registry.ground.access.models import User
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
+FEW = 9  # classes that are all shown at once
+HITS_FROM = 200  # decided items from which a source's hit rate is taken
+
+
+@dataclass(frozen=True, slots=True)
+class BenchItem:
+    """One item as the page and its script need it. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
+
+    slot, suggestion: masked keys.
+    content: the dialogue, or the responses in the order in which this person sees them. proposed: a suggested value. note: the comment of
+    the reviewer who returned it. said: this person's previous annotation if undone or returned. talk: open comments that were
+    written to this person, and their own. Classes are named by their uuid in the queue's schema.
+    """
+
+    slot: int
+    token: str
+    item: str
+    text: str
+    meta: list[str]
+    name: str
+    ranks: list[tuple[str, float | None]]
+    source: str
+    suggestion: int | None
+    content: dict[str, Any]
+    proposed: Value | None
+    note: str
+    said: Value | None
+    flagged: bool
+    talk: list[dict[str, Any]]
+
+
+def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[str, Any]]:
+    """The items of these slots, in their order, as plain JSON; six statements at most however many they are, none for none."""
+    if not slots:
+        return []
+    ids = [slot.item_id for slot in slots]
+    ranked = suggested(queue, slots)
+    said, asked = earlier_values(queue, ids, user), remarks(queue, ids, user)
+    for slot in slots:
+        if slot.is_gold:
+            asked.notes.pop(slot.item_id, None)  # from when it was an ordinary item here
+    done = answered(queue, ids) if tells_place(queue) else {}
+    rows = (one(queue, slot, ranked[slot.item_id], said, asked, done.get(slot.item_id, 0)) for slot in slots)
+    return [asdict(row) | {"content": shown_content(queue, slot.item, user)} for row, slot in zip(rows, slots, strict=True)]
+
+
+def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
+    """What an item is beside its text, as this person sees it."""
+    return widget_of(queue.dataset.task).content(item, queue, user) if item.content else {}
+
+
+def tells_place(queue: Queue) -> bool:
+    """Whether the number of earlier annotations of an item is shown: not if it would reveal gold items."""
+    return queue.overlap > 1 and not queue.mixes_gold
+
+
+def answered(queue: Queue, item_ids: list[int]) -> dict[int, int]:
+    """How many answers each of these items has in the queue."""
+    done = Slot.objects.filter(queue=queue, item_id__in=item_ids, state=Slot.State.DONE).order_by()
+    return dict(done.values_list("item_id").annotate(done=Count("pk")))
+
+
+def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: Remarks, done: int) -> BenchItem:
+    """One item of a bench. Where gold is mixed in, whatever would reveal an item's position is hidden for all: its name, its time,
+    how many answers it has.
+    """
+    item = slot.item
+    meta = [numbers.full_moment(item.event_time)] if item.event_time and not queue.mixes_gold else []
+    if queue.overlap > 1:
+        meta.append(f"{queue.overlap} annotations needed" + (f", yours is the {ORDINALS[min(done, 4)]}" if tells_place(queue) else ""))
+    return BenchItem(
+        slot=mask(slot.pk, "slot"), token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
+        name=item.digest[:8] if queue.mixes_gold else item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source,
+        suggestion=mask(ranked.suggestion, "suggestion") if ranked.suggestion else None,
+        content={}, proposed=ranked.proposed, note=asked.notes.get(item.pk, ""), said=said.get(item.pk), flagged=item.pk in asked.flags,
+        talk=asked.talk.get(item.pk, []),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Shown:
+    """What is suggested for one item. labels: (label uuid, score), best first. proposed: a whole value, its spans with their scores."""
+
+    labels: list[tuple[str, float | None]] = field(default_factory=list)
+    source: str = ""
+    suggestion: int | None = None
+    proposed: Value | None = None
+
+
+def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
+    """The suggestions of one source of each item, the newest or of the kind that the queue wants first, where they are not hidden.
+
+    Classes that the schema lacks are left out.
+    """
+    open_to_see = [slot.item_id for slot in slots if not rules.is_hidden(queue.uuid, slot.item.digest, queue.hidden_share)]
+    rows: dict[int, list[Suggestion]] = defaultdict(list)
+    for suggestion in live(Suggestion.objects.filter(item_id__in=open_to_see)).select_related("label").order_by("id"):
+        rows[suggestion.item_id].append(suggestion)
+    now = with_merged(queue.dataset_id, uuids_in(queue) if rows else {})
+    found: dict[int, Shown] = defaultdict(Shown)
+    for item, suggestions in rows.items():
+        said = said_first(suggestions, queue.suggests_from, queue.dataset.task)
+        found[item] = ranked_labels(said, now) if queue.dataset.task_type.labels_texts else whole_value(queue.dataset.task, said, now)
+    return found
+
+
+def ranked_labels(said: Sequence[Suggestion], now: Mapping[str, str]) -> Shown:
+    """Suggested classes, the best first. said: of one source, oldest first. now: uuids of classes in the schema by stable id."""
+    same = [row for row in said if row.label and str(row.label.stable_id) in now]
+    labels = {row.pk: now[str(row.label.stable_id)] for row in same if row.label}
+    ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], named_together(said))
+    best: dict[str, float | None] = {}
+    for key, score in ranked.labels:
+        best.setdefault(labels[key], score)  # a label suggested twice, or merged from two, is listed once
+    return Shown(list(best.items()), ranked.source, ranked.suggestion)
+
+
+def whole_value(task: str, said: Sequence[Suggestion], now: Mapping[str, str]) -> Shown:
+    """A suggested value, its parts with their scores. said, now: as in `ranked_labels`."""
+    suggestions = suggestions_of(task)
+    values = [Scored(suggestions.rename(row.value or {}, now), row.score) for row in said]
+    return Shown(source=named_together(said), suggestion=said[-1].pk, proposed=suggestions.combine(values))
+
+
+def uuids_in(queue: Queue) -> dict[str, str]:
+    """The uuids of the classes in the queue's schema, by stable id."""
+    return {key: str(label.uuid) for key, label in labels_by_id(queue.schema).items()}
+
+
+def earlier_values(queue: Queue, item_ids: list[int], user: User) -> dict[int, Value]:
+    """This person's newest annotation of each item in the queue, undone or not, with current labels."""
+    rows = Annotation.objects.filter(queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL)
+    found = {row.item_id: value_of(row) for row in sorted(rows.select_related("label"), key=lambda row: row.pk)}
+    names, now = (uuids_in(queue), classes_now(queue.dataset_id)) if found else ({}, ClassesNow())
+    return {item: said for item, value in found.items() if (said := rename(through(value, now), names)) is not None}
+
+
+@dataclass(slots=True)
+class Remarks:
+    """notes: what reviewers wrote to the annotators of each item. flags: items that this person flagged. talk: what was written to them."""
+
+    notes: dict[int, str] = field(default_factory=dict)
+    flags: set[int] = field(default_factory=set)
+    talk: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+def remarks(queue: Queue, item_ids: list[int], user: User) -> Remarks:
+    """The comments with which items were returned to this person, their own flags, and what was written to them."""
+    item_ids = list(Comment.objects.filter(queue=queue, item_id__in=item_ids).order_by().values_list("item_id", flat=True).distinct())
+    if not item_ids:
+        return Remarks()
+    found = Remarks(talk=told(queue, item_ids, user))
+    mine = Q(user=user, is_flag=True, resolved_at__isnull=True) | Q(is_return=True)
+    for comment in Comment.objects.filter(mine, queue=queue, item_id__in=item_ids).order_by("id"):
+        if comment.is_return:
+            found.notes[comment.item_id] = comment.text
+        else:
+            found.flags.add(comment.item_id)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a queue is, and this person in it. seconds_left: at their own pace, None before there is one.
+
+    done, total: answers to gold among them, so that each answer of the person counts alike. needed: answers that the queue really needs;
+    complete: whether all of these are given.
+    """
+
+    done: int
+    total: int
+    mine: int
+    skipped: int
+    seconds_left: float | None
+    needed: int
+    complete: bool
+
+
+def progress(queue: Queue, user: User) -> Progress:
+    """The numbers of a bench's head."""
+    columns = ("queue__slots_total", "queue__slots_done", "queue__gold_done", "labeled", "skipped", "seconds")
+    counted = Seat.objects.filter(queue=queue, user=user).values_list(*columns).first()
+    if counted is None:
+        counted = (*Queue.objects.values_list("slots_total", "slots_done", "gold_done").get(pk=queue.pk), 0, 0, 0.0)
+    needed, done, gold, labeled, skipped, seconds = counted
+    total = rules.shown_total(needed, done, gold, queue.gold_rate)
+    pace = seconds / labeled if labeled and seconds else None
+    return Progress(
+        done=done + gold, total=total, mine=labeled, skipped=skipped,
+        seconds_left=pace * max(0, total - done - gold) if pace else None, needed=needed, complete=done >= needed,
+    )  # fmt: skip
+
+
+def last_answer(queue: Queue, user: User) -> Annotation | None:
+    """The newest answer of this person in the queue that stands."""
+    mine = Annotation.objects.filter(queue=queue, user=user, action=Annotation.Action.LABEL)
+    newest = mine.select_related("item", "label", "replaced_by").order_by("-id")[: rules.UNDO_DEPTH + 1]  # one of these is current
+    return next((answer for answer in newest if not hasattr(answer, "replaced_by")), None)
+
+
+def skipped_open(queue: Queue, user: User) -> bool:
+    """Whether an item this person skipped is still open, or reserved for them as gold is."""
+    skipped = SlotSkip.objects.filter(queue=queue, user=user).values("item")
+    waits = Q(state=Slot.State.OPEN) | Q(state=Slot.State.CLOSED, is_gold=True, user=user)
+    return Slot.objects.filter(waits, queue=queue, item__in=skipped).exists()
+
+
+def hit_rate(queue: Queue) -> tuple[int, int] | None:
+    """How often the first suggestion was the label decided here, over the newest 200 decided items that had one.
+
+    None below 20, and where an answer is more than one class.
+    """
+    if not queue.dataset.task_type.one_label:
+        return None
+    newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")  # along the index, then sorted out
+    rows = newest.values_list("item_id", "label__stable_id", "superseded_by")[:HITS_FROM]
+    labels = {item: label for item, label, superseded in rows if superseded is None}
+    best: dict[int, Any] = {}
+    wanted = {"source": queue.suggests_from} if queue.suggests_from else {}
+    ranked = live(Suggestion.objects.filter(item_id__in=labels, **wanted)).order_by("item_id", "score", "-id")
+    best.update(ranked.values_list("item_id", "label__stable_id"))
+    right = sum(labels[item] == label for item, label in best.items())
+    return (right, len(best)) if len(best) >= 20 else None

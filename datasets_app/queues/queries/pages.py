@@ -1,0 +1,135 @@
+"""Queues and schemas as their pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.rules import UploadState
+from datasets_app.queues import rules
+from datasets_app.queues.models.queues import ARRIVING, Queue, Seat
+from datasets_app.schemas.models.schemas import LabelSchema
+from datasets_app.schemas.queries.labels import is_uuid
+from registry.ground.access import policy
+from registry.ground.access.models import User
+
+PAGE = 30
+
+
+def queues(user: User) -> QuerySet[Queue]:
+    """The queues that the user may see, newest first, with their datasets; without imports in progress."""
+    return (
+        policy.visible_to(user, Queue.objects.exclude(ARRIVING), "labeling.view")
+        .select_related("dataset__project", "schema")
+        .order_by("-id")
+    )
+
+
+def allowed(user: User, rows: Sequence[Queue] | Sequence[Dataset], action: str) -> set[int]:
+    """Which of these queues or datasets the user may do this in."""
+    model: type[Queue] | type[Dataset] = Queue if rows and isinstance(rows[0], Queue) else Dataset
+    return set(policy.visible_to(user, model._default_manager.filter(pk__in=[row.pk for row in rows]), action).values_list("pk", flat=True))
+
+
+def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
+    """These queues with the counts this person may see, in memory only.
+
+    Where gold is mixed in, who does not manage a queue sees answers to gold among its answers, and full tens of what is decided, agreed and
+    disputed: otherwise a count that rises with an annotation would reveal gold.
+    """
+    mixing = [queue for queue in rows if queue.mixes_gold]
+    exact = allowed(user, mixing, "labeling.manage") if mixing else set()
+    for queue in mixing:
+        if queue.pk not in exact:
+            queue.slots_total = rules.shown_total(queue.slots_total, queue.slots_done, queue.gold_done, queue.gold_rate)
+            queue.slots_done += queue.gold_done
+            for name in ("items_decided", "items_agreed", "items_disputed", "disputes_total"):
+                setattr(queue, name, rules.coarse(getattr(queue, name)))
+    return list(rows)
+
+
+def is_for_others(queue: Queue, user: User) -> bool:
+    """Whether the queue names people, and this person is none of them."""
+    named = Queue.people.through.objects.filter(queue=queue).values_list("user_id", flat=True)
+    return bool(named) and user.pk not in named
+
+
+def for_them(user: User, rows: Iterable[Queue]) -> set[int]:
+    """Which of these queues hand out items to this person, if they may annotate there."""
+    keys = [row.pk for row in rows]
+    named = Queue.people.through.objects.filter(queue_id__in=keys).values_list("queue_id", "user_id")
+    closed = {queue for queue, _ in named} - {queue for queue, person in named if person == user.pk}
+    return set(keys) - closed
+
+
+def annotators(dataset: Dataset) -> QuerySet[User]:
+    """Who may annotate in a dataset, by name."""
+    return policy.who_can("labeling.annotate", dataset).order_by("display_name", "username")
+
+
+def get_queue(user: User, uuid: UUID) -> Queue:
+    """One queue that the user may see. Raises Http404."""
+    rows = Queue.objects.exclude(ARRIVING).select_related("dataset__project", "schema", "created_by", "upload")
+    return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
+
+
+def chosen_items(dataset: Dataset, asked: Sequence[str]) -> list[Item]:
+    """The visible items of the dataset whose uuids are among these texts, as they came; with their keys and uuids alone."""
+    wanted = [text for text in asked if is_uuid(text)]
+    return list(datasets.items(dataset).filter(uuid__in=wanted).only("uuid")) if wanted else []
+
+
+def uploads_to_label(dataset: Dataset) -> QuerySet[Upload]:
+    """The imported uploads of a dataset, newest first."""
+    return dataset.uploads.filter(state=UploadState.IMPORTED).order_by("-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What one person did in a queue. median_seconds would need every row; pace is the mean time on an item, None before there is one."""
+
+    seat: Seat
+    pace: float | None
+    is_self: bool
+
+
+def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
+    """Who worked in the queue: everyone for those who manage it, else only the viewer."""
+    seats = queue.seats.select_related("user").order_by("-labeled", "id")
+    if not everybody:
+        seats = seats.filter(user=viewer)
+    return [Person(seat, seat.seconds / seat.labeled if seat.labeled else None, seat.user_id == viewer.pk) for seat in seats[:PAGE]]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How much work is left. work: at the mean pace, as if one person did it. None before there is a pace."""
+
+    answers: int
+    pace: float | None
+    work: timedelta | None
+    active: int
+
+
+def forecast(queue: Queue) -> Forecast:
+    """What is left of a queue, from what was done; active: people with an answer in the last hour."""
+    seats = list(queue.seats.values_list("labeled", "seconds", "last_at"))
+    labeled, seconds = sum(row[0] for row in seats), sum(row[1] for row in seats)
+    left = max(0, queue.slots_total - queue.slots_done)
+    pace = seconds / labeled if labeled and seconds else None
+    recent = timezone.now() - timedelta(hours=1)
+    active = sum(1 for row in seats if row[2] and row[2] > recent)
+    return Forecast(left, pace, timedelta(seconds=pace * left) if pace else None, active)
+
+
+def known_before(queue: Queue, user: User) -> LabelSchema | None:
+    """The version that this person knows in the queue, where the queue has another by now; None where they know its own."""
+    seat = Seat.objects.filter(queue=queue, user=user).exclude(seen_schema=queue.schema_id).select_related("seen_schema").first()
+    return seat.seen_schema if seat else None

@@ -1,0 +1,20 @@
+"""What runs from time to time."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from datasets_app.queues.actions import claims, telling
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep() -> int:
+    """Free the slots whose lease has run out."""
+    return claims.sweep()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def tell_labels() -> int:
+    """Send labels and annotations to webhooks."""
+    return telling.tell_labels(timezone.now())

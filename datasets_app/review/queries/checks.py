@@ -1,0 +1,157 @@
+"""What waits to be accepted, and the sample by which a reviewer judges it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Max, Min, QuerySet
+
+from datasets_app.queues.models.agreed import Agreed
+from datasets_app.queues.models.queues import Queue
+from datasets_app.review.models import Sampled, SpotCheck
+from lifecycle.runtime.statistics import sampling
+from lifecycle.runtime.statistics.intervals import wilson
+from registry.ground.access import policy
+from registry.ground.access.models import User
+
+SHARES = (0.01, 0.02, 0.04, 0.08)  # of a lot that are wrong, for which the acceptance probability is shown
+SIZES, TOLERATED = (50, 100, 200, 500), (0, 1, 2, 5)  # of samples that may be drawn, and percent of them
+
+
+class Earlier(NamedTuple):
+    """Items of earlier samples that count for the next one."""
+
+    judged: int = 0
+    wrong: int = 0
+
+
+class Chance(NamedTuple):
+    """How often a lot is accepted of which a share is wrong: by one sample, and by it or one of up to three more. All from 0 to 1."""
+
+    wrong: float
+    accepted: float
+    accepted_later: float
+
+
+class Passing(NamedTuple):
+    """The shares of wrong items (0 to 1) at which a lot is accepted in 95 and in 10 of 100; None where no sample would be."""
+
+    in_95: float | None
+    in_10: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How far a check is. tolerated: percent of it that may be wrong, and of it and earlier samples that count together."""
+
+    size: int
+    right: int
+    wrong: int
+    tolerated: int
+    earlier: Earlier = Earlier()
+
+    @property
+    def left(self) -> int:
+        """Items not reviewed yet."""
+        return self.size - self.right - self.wrong
+
+    @property
+    def share(self) -> float:
+        """The share that was wrong, 0 to 1; 0 before anything was looked at."""
+        return self.wrong / (self.right + self.wrong) if self.right + self.wrong else 0.0
+
+    @property
+    def too_wrong(self) -> bool:
+        """Whether more of the whole sample, or of it and earlier ones, is wrong than is tolerated, however the rest turns out."""
+        return self.wrong > self.allowed
+
+    @property
+    def allowed(self) -> int:
+        """How many of it may be wrong; negative where none could be."""
+        return sampling.allowed(self.size, self.tolerated, judged=self.earlier.judged, wrong=self.earlier.wrong)
+
+    @property
+    def together(self) -> Earlier:
+        """What was judged with earlier samples."""
+        return Earlier(self.earlier.judged + self.right + self.wrong, self.earlier.wrong + self.wrong)
+
+    @property
+    def passing(self) -> Passing:
+        """The two points of its operating characteristic."""
+        return passing(self.size, self.tolerated, self.earlier)
+
+    @property
+    def chances(self) -> list[Chance]:
+        """More points of it."""
+        return [Chance(share, self.chance(share), self.chance(share, more=sampling.MORE)) for share in SHARES]
+
+    def chance(self, share: float, *, more: int = 0) -> float:
+        """How often a lot is accepted of which this share is wrong, by this sample or up to so many more."""
+        judged, wrong = self.earlier
+        return sampling.chance(share, self.size, self.tolerated, judged=judged, wrong=wrong, more=more)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the share that was wrong."""
+        return wilson(self.wrong, self.right + self.wrong)
+
+
+def passing(size: int, tolerated: int, earlier: Earlier) -> Passing:
+    """Which lots a sample of this size accepts."""
+    most = sampling.allowed(size, tolerated, judged=earlier.judged, wrong=earlier.wrong)
+    return Passing(sampling.quality(0.95, size, most), sampling.quality(0.10, size, most))
+
+
+def plans(earlier: Earlier) -> list[tuple[int, list[Passing]]]:
+    """Which lots samples of several sizes accept, at the percents of TOLERATED."""
+    return [(size, [passing(size, tolerated, earlier) for tolerated in TOLERATED]) for size in SIZES]
+
+
+def in_sample(check: SpotCheck) -> QuerySet[Sampled]:
+    """What was judged of a sample, and what waits; without items that left it as their answers changed."""
+    return check.sample.exclude(right=None, agreed=None)
+
+
+def sample_of(check: SpotCheck) -> Sample:
+    """What the reviewer found so far. A sample has at most 500 items."""
+    found = list(in_sample(check).values_list("right", flat=True))
+    earlier = Earlier(check.earlier_judged, check.earlier_wrong)
+    return Sample(len(found), found.count(True), found.count(False), check.tolerated, earlier)
+
+
+def that_count(queue: Queue) -> QuerySet[SpotCheck]:
+    """The checks whose samples count for the next one: dropped since the last acceptance, while an item that waited then still waits."""
+    accepted = queue.checks.filter(state=SpotCheck.State.ACCEPTED).aggregate(last=Max("pk"))["last"] or 0
+    oldest = Agreed.objects.filter(queue=queue).aggregate(first=Min("pk"))["first"]
+    dropped = queue.checks.filter(state=SpotCheck.State.DROPPED, pk__gt=accepted)
+    return dropped.none() if oldest is None else dropped.filter(last__gte=oldest)
+
+
+def earlier_of(checks: QuerySet[SpotCheck]) -> Earlier:
+    """What was judged in these."""
+    found = list(Sampled.objects.filter(check_of__in=checks, right__isnull=False).values_list("right", flat=True))
+    return Earlier(len(found), found.count(False))
+
+
+def to_draw(queue: Queue) -> dict[str, object]:
+    """What is known before a sample is drawn, as the page shows it."""
+    earlier = earlier_of(that_count(queue))
+    return {"earlier": earlier, "plans": plans(earlier), "tolerances": TOLERATED}
+
+
+def get_check(user: User, uuid: UUID) -> SpotCheck:
+    """One check that the user may see. Raises Http404."""
+    rows = SpotCheck.objects.select_related("queue__dataset__project", "created_by")
+    return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
+
+
+def check_under_way(queue: Queue) -> SpotCheck | None:
+    """The check of a queue that has not ended."""
+    return queue.checks.filter(state=SpotCheck.State.OPEN).select_related("created_by").first()
+
+
+def to_look_at(check: SpotCheck) -> list[Sampled]:
+    """The items of the sample not reviewed yet, in the order in which they were drawn."""
+    return list(in_sample(check).filter(right=None).select_related("item").order_by("id"))

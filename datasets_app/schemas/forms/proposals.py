@@ -1,0 +1,11 @@
+"""What people propose for the guideline, and the answer."""
+
+from __future__ import annotations
+
+from django import forms
+
+
+class DeclineForm(forms.Form):
+    """Why a proposal is declined."""
+
+    answer = forms.CharField(max_length=1000, error_messages={"required": "Enter a reason."})

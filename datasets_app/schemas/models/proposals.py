@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.schemas.models.schemas import LabelSchema
+
+USER = settings.AUTH_USER_MODEL
+
+
+class GuidelineProposal(models.Model):
+    """A wish that the guideline of a dataset says something else, with an item that shows why. Its text never changes, nor its answer."""
+
+    append_only = True
+    changeable = ("state", "answer", "answered_by", "answered_at", "taken_up_in")
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        TAKEN_UP = "taken_up", "Accepted"
+        DECLINED = "declined", "Declined"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="proposals")
+    schema = models.ForeignKey(
+        LabelSchema, null=True, on_delete=models.PROTECT, related_name="+", help_text="version it refers to; null: before the first"
+    )
+    item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="+", help_text="the example")
+    classes = models.JSONField(default=list, help_text="stable ids of the labels concerned")
+    text = models.CharField(max_length=2000)
+    by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    answer = models.CharField(max_length=1000, blank=True, help_text="why it was declined")
+    answered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    answered_at = models.DateTimeField(null=True)
+    taken_up_in = models.ForeignKey(LabelSchema, null=True, on_delete=models.PROTECT, related_name="proposals")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state="open") ^ Q(answered_at__isnull=False), name="proposal_answered"),
+            models.CheckConstraint(condition=Q(state="taken_up") ^ Q(taken_up_in__isnull=True), name="proposal_taken_up_in"),
+        ]
+        indexes = [
+            models.Index(fields=["dataset", "-id"], name="proposal_dataset"),
+            models.Index(fields=["dataset", "-id"], condition=Q(state="open"), name="proposal_open"),
+            models.Index(fields=["by", "dataset", "-id"], name="proposal_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"proposal for the guideline of {self.dataset_id}"

@@ -1,0 +1,74 @@
+"""What people would have the guideline say, what became of it, and which version of it a person knows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.schemas.models.proposals import GuidelineProposal
+from datasets_app.schemas.models.schemas import Label, LabelSchema
+from lifecycle.runtime.task_types.answers import DROPPED
+from registry.ground.access import policy
+from registry.ground.access.models import User
+
+SHOWN = 50
+State = GuidelineProposal.State
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One proposal with the names of its classes. text: of its example; empty for those who may not read texts."""
+
+    proposal: GuidelineProposal
+    names: list[str]
+    example: str
+
+
+def proposals_of(dataset: Dataset) -> QuerySet[GuidelineProposal]:
+    """All proposals for the guideline of a dataset, newest first."""
+    related = ("by", "answered_by", "item", "schema", "taken_up_in")
+    return GuidelineProposal.objects.filter(dataset=dataset).select_related(*related).order_by("-id")
+
+
+def open_proposals(dataset: Dataset) -> QuerySet[GuidelineProposal]:
+    """The proposals that no annotations yet, newest first; the newest 50 of them."""
+    return proposals_of(dataset).filter(state=State.OPEN)[:SHOWN]
+
+
+def proposals_about(dataset: Dataset, classes: Collection[str]) -> list[GuidelineProposal]:
+    """The open proposals, of the newest 50, that are about one of these classes: stable ids."""
+    return [proposal for proposal in open_proposals(dataset) if not set(classes).isdisjoint(proposal.classes)]
+
+
+def own_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
+    """The newest 50 proposals of one person."""
+    return proposals_of(dataset).filter(by=user)[:SHOWN]
+
+
+def readable_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
+    """All proposals for those who manage labels; their own for everyone else."""
+    rows = proposals_of(dataset)
+    return rows if policy.can(user, "labeling.manage", dataset) else rows.filter(by=user)
+
+
+def taken_up(schema: LabelSchema) -> QuerySet[GuidelineProposal]:
+    """The proposals that a version took up, oldest first."""
+    return proposals_of(schema.dataset).filter(taken_up_in=schema).order_by("id")
+
+
+def shown(dataset: Dataset, rows: Iterable[GuidelineProposal], viewer: User) -> list[Shown]:
+    """The proposals as a page shows them to this person; the same statements however many there are."""
+    found = list(rows)
+    names = newest_names(dataset, {key for row in found for key in row.classes})
+    reads = bool(found) and policy.can(viewer, "datasets.read_samples", dataset)
+    return [Shown(row, [names.get(key, DROPPED) for key in row.classes], row.item.text if reads and row.item else "") for row in found]
+
+
+def newest_names(dataset: Dataset, stable_ids: Iterable[str]) -> dict[str, str]:
+    """What these classes are called in the newest version that has them, by stable id."""
+    wanted = list(stable_ids)
+    rows = Label.objects.filter(schema__dataset=dataset, stable_id__in=wanted).order_by("schema__version") if wanted else []
+    return {str(label.stable_id): label.name for label in rows}

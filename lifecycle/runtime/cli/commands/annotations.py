@@ -1,0 +1,35 @@
+"""annotations export."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from typer import Option
+
+from lifecycle.runtime.cli import find
+from lifecycle.runtime.cli.arguments import Dataset, To
+from lifecycle.runtime.cli.files import fetch, lost, ordered, saved
+from lifecycle.runtime.cli.screen import count
+from lifecycle.runtime.cli.session import Session
+from lifecycle.runtime.cli.verbs import Noun
+
+noun = Noun("Annotations: export for another labeling tool.")
+
+
+@noun.verb
+def export(
+    session: Session,
+    dataset: Dataset,
+    format: Annotated[Literal["labelstudio", "doccano", "prodigy", "argilla"], Option(help="file format")],  # noqa: A002
+    queue: Annotated[str, Option(metavar="QUEUE", help="only of items of this queue, by name or uuid")] = "",
+    to: To = None,
+) -> None:
+    """Export everyone's annotations as a file of another labeling tool."""
+    of = find.dataset(session, dataset)
+    only = find.queue(session, queue, {"dataset": of})["uuid"] if queue else None
+    where = f"/datasets/{of['uuid']}/answer-exports/"
+    made = ordered(session, where, {"format": format, "queue": only}, lambda row: (row["format"], row["queue"]) == (format, only))
+    path = fetch(session, f"/answer-files/{made['uuid']}/", made, to)
+    held = f"{count(made['items'], 'item')}, {count(made['answers'], 'annotation')}"
+    dropped = [f"{text} {number:,}" for text, number in made["dropped"].items()]
+    session.screen.show(made | {"path": str(path)}, *saved(path, made, held), *lost(dropped))

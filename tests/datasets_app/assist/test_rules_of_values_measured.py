@@ -1,0 +1,156 @@
+"""How often rules are right where a text may have several classes, and what the pages and the API say of it."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from datasets_app.assist.actions.suggesting import write_rule
+from datasets_app.assist.matching import matcher
+from datasets_app.assist.models import Rule
+from datasets_app.assist.queries import suggesting
+from datasets_app.prelabels.models import Suggestion
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
+from tests.support.labeling import make_dataset, make_queue, make_schema, queue_items, say
+from tests.support.rules import NAMES, apply, marked_parts, several_classes, write
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def several(project, mia):
+    return several_classes(project, mia)
+
+
+@pytest.fixture
+def marked(project, mia):
+    return marked_parts(project, mia)
+
+
+def labels(dataset):
+    return {name: label.stable_id for name, label in labels_by_name(latest_schema(dataset)).items()}
+
+
+def test_of_several_classes_right_is_a_hit_whose_decision_holds_the_class(project, mia, ana):
+    dataset = make_dataset(project, mia, [f"card {n}" for n in range(24)] + ["a bill"], task="multi_label")
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"])
+    for number, item in enumerate(queue_items(queue)[:22]):
+        say(queue, ana, item, {"labels": ["billing", "card"] if number < 11 else ["lost"] if number < 20 else []})
+
+    found = suggesting.preview(dataset, matcher("words", "card", "any"), labels(dataset)["card"])
+
+    measured = found.measured
+    assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (25, 24, 0, 22, 11)
+    assert (measured.precision, [round(end, 3) for end in measured.interval]) == (0.5, [0.307, 0.693])
+    assert [(each.label, each.claims, each.right) for each in found.examples[:1]] == [("billing, card", 1, 1)]
+    assert suggesting.preview(dataset, matcher("words", "bill", "any"), labels(dataset)["billing"]).measured.decided == 0
+    write(dataset, mia, "card", "card")
+    apply(dataset, mia)
+    assert set(Suggestion.objects.values_list("score", flat=True)) == {0.5}
+
+
+def test_an_empty_set_is_a_decision_against_the_rule(several, mia, ana):
+    queue = make_queue(several, mia)
+    say(queue, ana, queue_items(queue)[0], {"labels": []})
+
+    found = suggesting.preview(several, matcher("words", "card", "any"), labels(several)["card"])
+
+    assert [(each.label, each.claims, each.right) for each in found.examples] == [("none of the labels", 1, 0)]
+
+
+def test_rules_for_several_classes_never_contradict_each_other(several, mia):
+    found = [write(several, mia, "card", "card"), write(several, mia, "lost", "lost")]
+
+    findings = suggesting.measure(several, found)
+
+    assert (findings.conflicts, findings.disputed) == ([], 0)
+
+
+def test_of_marked_parts_right_is_what_was_decided_just_so(project, mia, ana):
+    dataset = make_dataset(project, mia, [f"lost {n} card and card" for n in range(12)], task="spans")
+    queue = make_queue(dataset, mia, schema=NAMES)
+    for number, item in enumerate(queue_items(queue)[:11]):
+        first = item.text.index("card")
+        spans = [{"start": first, "end": first + 4, "label": "ORG"}]
+        if number < 3:
+            spans.append({"start": first + 9, "end": first + 13, "label": "PERSON"})
+        say(queue, ana, item, {"spans": spans if number < 10 else []})
+
+    found = suggesting.preview(dataset, matcher("words", "card", "any"), labels(dataset)["ORG"])
+
+    measured = found.measured
+    assert (measured.items, measured.hits, measured.marked, measured.decided, measured.right) == (12, 12, 24, 22, 10)
+    assert (round(measured.precision, 3), [round(end, 3) for end in measured.interval]) == (0.455, [0.269, 0.653])
+    assert [(each.label, each.share) for each in found.examples[:4:3]] == [("ORG, PERSON", "1 of 2 correct"), ("ORG", "1 of 2 correct")]
+    write(dataset, mia, "card", "ORG")
+    apply(dataset, mia)
+    row = Suggestion.objects.first()
+    assert (round(row.score, 3), [round(each["score"], 3) for each in row.value["spans"]]) == (0.455, [0.455, 0.455])
+
+
+def test_rules_that_mark_the_same_place_as_different_classes_contradict_each_other(marked, mia):
+    org, topic = write(marked, mia, "card", "ORG"), write(marked, mia, "card\nbill", "TOPIC")
+    wider = write(marked, mia, "my card", "PERSON")
+
+    findings = suggesting.measure(marked, [org, topic, wider])
+
+    assert (findings.conflicts, findings.disputed) == ([(org, topic, 1)], 1)
+
+
+def test_the_preview_takes_the_same_statements_for_few_and_many_items(project, mia, client_for):
+    taken = []
+    for rows in (1, 300):
+        dataset = make_dataset(project, mia, [f"card {rows} {n}" for n in range(rows)], task="spans", slug=f"s{rows}")
+        make_schema(dataset, mia, NAMES)
+        data = {"kind": "words", "pattern": "card", "mode": "any", "label": str(labels(dataset)["ORG"]), "name": ""}
+        with CaptureQueriesContext(connection) as statements:
+            client_for(mia).post(reverse("assist:preview_rule", args=[dataset.uuid]), data, headers={"HX-Request": "true"})
+        taken.append(len(statements))
+
+    assert taken[0] == taken[1]
+
+
+def test_the_pages_say_what_a_rule_does_in_each_task(several, marked, mia, client_for):
+    client = client_for(mia)
+    for dataset, name in ((several, "card"), (marked, "ORG")):
+        write(dataset, mia, "card", name)
+    pages = [client.get(reverse("assist:rules", args=[dataset.uuid])).content.decode() for dataset in (several, marked)]
+
+    assert "a text matched by several functions gets all their labels" in pages[0]
+    assert "<h2>Conflicts</h2>" not in pages[0]
+    assert "A function pre-labels each match as a span of its label" in pages[1]
+    assert "too few: 0 of 20" in pages[1]
+    data = {"kind": "words", "pattern": "card\nlost", "mode": "any", "label": str(labels(marked)["ORG"]), "name": ""}
+    tried = client.post(reverse("assist:preview_rule", args=[marked.uuid]), data, headers={"HX-Request": "true"}).content.decode()
+    assert "<strong>2 texts</strong>" in tried
+    assert "<strong>3 spans</strong>" in tried
+    assert "0 of 20 spans in labeled texts" in tried
+
+
+def test_over_rest_the_preview_counts_what_is_marked(marked, mia, ana, client_for):
+    queue = make_queue(marked, mia)
+    say(queue, ana, queue_items(queue)[0], {"spans": [{"start": 3, "end": 7, "label": "ORG"}]})
+    sent = {"kind": "words", "pattern": "card\nlost", "label": str(labels(marked)["ORG"])}
+
+    tried = client_for(mia).post(f"/api/v1/labeling/datasets/{marked.uuid}/rules/preview/", sent, content_type="application/json").json()
+
+    measured = tried["measured"]
+    assert (measured["hits"], measured["marked"], measured["decided"], measured["right"], measured["precision"]) == (2, 3, 2, 1, None)
+    assert [each["label"] for each in tried["examples"]] == ["ORG", ""]
+
+
+def test_where_answers_name_no_class_there_are_no_rules(project, mia, client_for):
+    dataset = make_dataset(project, mia, ["one"], task="generation")
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
+
+    with pytest.raises(Refused, match="this dataset's task has none"):
+        write_rule(dataset_id=dataset.uuid, actor=mia, name="x", label=dataset.uuid, kind="words", pattern="one")
+
+    assert b"No labeling functions" in client_for(mia).get(reverse("assist:rules", args=[dataset.uuid])).content
+    assert b"/rules/" not in client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid])).content
+    assert (Rule.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.RULE_WRITTEN).count()) == (0, 0, 0)

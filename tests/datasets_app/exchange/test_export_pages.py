@@ -1,0 +1,110 @@
+"""The pages and the API of exported answers, and of the people whom a dry run names."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from datasets_app.exchange.models import Export
+from datasets_app.queues.models import Queue
+from registry.ground.access.models import User
+from tests.support.datasets import import_file, make_dataset, receive
+from tests.support.jobs import run_ok
+from tests.support.tools import annotation, as_json, choice, task
+
+pytestmark = pytest.mark.django_db
+TASKS = as_json([task(1, "secret words", annotation("ana@x.org", choice("pos")), annotation(7, choice("neg")))])
+
+
+@pytest.fixture
+def dataset(project, mia, ana):
+    User.objects.filter(pk=ana.pk).update(email="ana@x.org")
+    return make_dataset(project, mia)
+
+
+def test_the_dry_run_shows_who_is_known_and_who_is_not(client, dataset, mia, ana):
+    upload = receive(dataset, mia, TASKS, "project.json")
+    client.force_login(mia)
+    page = client.get(f"/datasets/uploads/{upload.uuid}/").content.decode()
+
+    assert "ana@x.org" in page
+    assert str(ana) in page
+    assert "no account; imported as a name" in page
+    assert "Import labels as" in page
+
+
+def test_an_imported_project_leads_to_the_queue_of_its_answers(client, dataset, mia):
+    upload = import_file(dataset, mia, TASKS, "project.json")
+    client.force_login(mia)
+    queue = Queue.objects.get()
+
+    assert f"/labeling/uploads/{upload.uuid}/" in client.get(f"/datasets/uploads/{upload.uuid}/").content.decode()
+    assert client.get(f"/labeling/uploads/{upload.uuid}/").headers["Location"] == f"/labeling/{queue.uuid}/"
+    assert "7, from project.json" in client.get(f"/labeling/{queue.uuid}/").content.decode()
+    other = import_file(dataset, mia, b"text\nb\n")
+    assert client.get(f"/labeling/uploads/{other.uuid}/").status_code == 404
+
+
+@pytest.mark.parametrize("of_queue", [True, False])
+def test_a_file_is_asked_for_made_and_fetched(client, dataset, mia, of_queue):
+    import_file(dataset, mia, TASKS, "project.json")
+    client.force_login(mia)
+    url = f"/labeling/{Queue.objects.get().uuid}/exports/" if of_queue else f"/labeling/datasets/{dataset.uuid}/exports/"
+    assert "No exports yet" in client.get(url).content.decode()
+
+    assert client.post(url, {"format": "labelstudio"}).headers["Location"] == url
+    assert "No exports yet" not in client.get(url).content.decode()
+    run_ok("default")
+
+    made = Export.objects.get()
+    page = client.get(url).content.decode()
+    assert made.blob.digest[:8] in page
+    answer = client.get(f"/labeling/exports/{made.uuid}/")
+    assert (answer.headers["Content-Type"], answer.headers["Content-Disposition"]) == (
+        "application/zip", f'attachment; filename="{dataset.slug}-labelstudio.zip"',
+    )  # fmt: skip
+    assert b"".join(answer.streaming_content)[:2] == b"PK"
+
+
+def test_an_unknown_format_and_an_unfit_role_are_refused(client, dataset, mia, ana):
+    url = f"/labeling/datasets/{dataset.uuid}/exports/"
+    client.force_login(mia)
+    assert client.post(url, {"format": "word"}).status_code == 422
+    client.force_login(ana)
+    assert client.post(url, {"format": "labelstudio"}).status_code == 403
+    assert "ML engineers and adjudicators can export texts" in client.get(url).content.decode()
+    run_ok("default")
+    assert not Export.objects.exists()
+
+
+@pytest.mark.postgres
+def test_the_api_makes_and_lists_files(client, dataset, mia):
+    import_file(dataset, mia, TASKS, "project.json")
+    client.force_login(mia)
+    url = f"/api/v1/datasets/{dataset.uuid}/answer-exports/"
+    queue = str(Queue.objects.get().uuid)
+
+    assert client.post(url, {"format": "argilla", "queue": queue}, content_type="application/json").status_code == 202
+    wrong = client.post(url, {"format": "argilla", "queue": str(dataset.uuid)}, content_type="application/json")
+    assert (wrong.status_code, list(wrong.json()["fields"])) == (422, ["queue"])
+    run_ok("default")
+
+    (found,) = client.get(url).json()
+    assert (found["format"], found["queue"], found["items"], found["answers"]) == ("argilla", queue, 1, 2)
+    assert found["file_name"] == f"{dataset.slug}-argilla.json"
+    assert b"".join(client.get(found["url"]).streaming_content).startswith(b"[\n{")
+
+
+def test_the_list_of_files_costs_the_same_however_many_there_are(client, dataset, mia):
+    import_file(dataset, mia, TASKS, "project.json")
+    client.force_login(mia)
+    url, costs = f"/api/v1/datasets/{dataset.uuid}/answer-exports/", []
+    for format in ("argilla", "doccano"):
+        client.post(url, {"format": format}, content_type="application/json")
+        run_ok("default")
+        with CaptureQueriesContext(connection) as asked:
+            client.get(url)
+        costs.append(len(asked))
+
+    assert (costs[0], Export.objects.count()) == (costs[1], 2)

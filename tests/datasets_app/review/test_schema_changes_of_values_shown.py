@@ -1,0 +1,171 @@
+"""What gold, the page and the API make of changes where a text may have several classes."""
+
+import pytest
+from django.urls import reverse
+
+from datasets_app.quality.queries.gold import gold_lines
+from datasets_app.queues.actions import mixing
+from datasets_app.queues.queries.gold import draw_gold
+from datasets_app.queues.queries.pages import get_queue
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.review.queries.moves import touched
+from datasets_app.schemas.actions.proposals import decline_proposal, propose_change
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import GuidelineProposal, LabelChange, LabelSchema
+from datasets_app.schemas.queries.labels import latest_schema, names_in
+from datasets_app.schemas.relabeling import Change, ChangeKind, Gone
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.values import rename, words
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
+from tests.support.changing import TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans
+from tests.support.gold import know
+from tests.support.jobs import run_ok
+from tests.support.labeling import make_dataset, make_queue
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def several(project, mia):
+    return new_dataset(project, mia, "multi_label")
+
+
+@pytest.fixture
+def marked(project, mia):
+    return new_dataset(project, mia, "spans")
+
+
+# ── Gold ────────────────────────────────────────────────────────────────────
+@pytest.mark.postgres
+@pytest.mark.parametrize("task", ["multi_label", "spans"])
+def test_gold_is_judged_through_merges_and_retirements(project, mia, ravi, ana, task):
+    dataset = new_dataset(project, mia, task)
+    item = dataset.items.order_by("id").first()
+    value = sets("lost", "billing", "transfer") if task == "multi_label" else spans(
+        (0, 2, "billing"), (3, 7, "lost"), (3, 7, "transfer")
+    )  # fmt: skip
+    know(item, ravi, value)
+    queue = make_queue(dataset, mia)
+    change(dataset, mia, ("lost", "merge", ["card"]), ("transfer", "retire", []), move=[queue.uuid])
+    queue = get_queue(mia, queue.uuid)
+    ids = {name: str(label.stable_id) for name, label in labels(dataset).items()}
+    now = sets("billing", "card") if task == "multi_label" else spans((0, 2, "billing"), (3, 7, "card"))
+
+    known, right = mixing.judge_gold(item, rename(now, ids))
+
+    assert (known.item, right) == (item, True)
+    assert draw_gold(queue, ana, 1, 0) == [known]
+    line = gold_lines([known], names_in(queue.schema), reads=True)[0]
+    assert line.gold.words == words(rename(now, ids), names_in(queue.schema), item.text)
+
+
+def test_gold_that_named_a_retired_class_alone_is_not_drawn(several, mia, ravi, ana):
+    know(several.items.order_by("id").first(), ravi, sets("lost"))
+    queue = make_queue(several, mia)
+
+    change(several, mia, ("lost", "retire", []), move=[queue.uuid])
+
+    assert draw_gold(get_queue(mia, queue.uuid), ana, 1, 0) == []
+
+
+# ── What it touches, on the page and over REST ──────────────────────────────
+def test_what_is_touched_says_how_many_decisions_no_longer_hold(several, mia, ana):
+    label_all(make_queue(several, mia), ana, [sets("lost"), sets("lost", "transfer"), sets("lost", "card"), sets("card")])
+    now = labels(several)
+    gone = {name: Gone(now[name].stable_id, name, ChangeKind.RETIRE) for name in ("lost", "transfer")}
+
+    alone = touched(several, gone["lost"], [gone["lost"]])
+    both = touched(several, gone["lost"], list(gone.values()))
+    split = touched(several, Gone(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
+
+    assert [(each.decisions, each.withdrawn, each.answers, each.queues) for each in (alone, both, split)] == [
+        (3, 1, 3, 1), (3, 2, 3, 1), (3, 3, 3, 1)
+    ]  # fmt: skip
+
+
+def test_the_page_shows_it_before_anything_is_published(several, mia, ana, client_for):
+    label_all(make_queue(several, mia), ana, [sets("lost"), sets("lost", "card")])
+    data = {"seen": 1, "step": "look", "class_1": str(labels(several)["lost"].stable_id), "kind_1": "retire", "into_1": ""}
+
+    page = client_for(mia).post(reverse("review:change_classes", args=[several.uuid]), data).content.decode()
+
+    assert "Where it's the only label" in page
+    assert '<td class="num" data-l="resolved labels">2</td><td class="num" data-l="withdrawn">1</td>' in page
+    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)
+
+
+@pytest.mark.postgres
+def test_sets_are_changed_over_rest(several, mia, ana, client_for):
+    label_all(make_queue(several, mia), ana, [sets("lost", "card"), sets("lost")])
+    client, base = client_for(mia), f"/api/v1/labeling/datasets/{several.uuid}/classes"
+    sent = {"changes": [{"label": str(labels(several)["lost"].stable_id), "kind": "retire", "into": []}], "seen": 1}
+
+    looked = client.post(f"{base}/preview/", sent, content_type="application/json").json()
+    made = client.post(f"{base}/change/", sent, content_type="application/json")
+    run_ok()
+
+    gone = {"name": "lost", "kind": "retire", "into": [], "decisions": 2, "withdrawn": 1, "answers": 2, "suggestions": 0, "queues": 1}
+    assert (looked["gone"], made.status_code) == ([gone], 201)
+    assert said_of(several) == [(TEXTS[0], sets("card"), "single")]
+
+
+def test_where_answers_name_no_class_there_is_none_to_change(project, mia, client_for):
+    dataset = make_dataset(project, mia, ["one"], task="generation")
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
+
+    with pytest.raises(Refused, match="there are none to change"):
+        change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
+
+    assert client_for(mia).get(reverse("review:change_classes", args=[dataset.uuid])).status_code == 404
+    assert b"Change labels" not in client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid])).content
+    assert (LabelSchema.objects.count(), LabelChange.objects.count()) == (1, 0)
+
+
+# ── Proposals that are about it ─────────────────────────────────────────────
+@pytest.fixture
+def proposal(several, ana) -> GuidelineProposal:
+    other = [labels(several)["billing"].stable_id]
+    propose_change(dataset_id=several.uuid, actor=ana, text="Say more of bills.", classes=other)
+    about = [labels(several)[name].stable_id for name in ("lost", "card")]
+    return propose_change(dataset_id=several.uuid, actor=ana, text="Lost is a kind of card.", classes=about)
+
+
+def sent(dataset, **more):
+    return {
+        "seen": 1, "step": "look", "class_1": str(labels(dataset)["lost"].stable_id), "kind_1": "merge", "into_1": "card", **more
+    }  # fmt: skip
+
+
+@pytest.mark.postgres
+def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, proposal, mia, client_for):
+    client, url = client_for(mia), reverse("review:change_classes", args=[several.uuid])
+    looked = client.post(url, sent(several))
+    page = looked.content.decode()
+    assert ("Lost is a kind of card." in page, "Say more of bills." in page) == (True, False)
+
+    data = sent(several, step="publish", looked=looked.context["form"].initial["looked"], taking_up=[str(proposal.uuid)])
+    client.post(url, data)
+
+    proposal.refresh_from_db()
+    assert (proposal.state, proposal.taken_up_in, proposal.answered_by) == ("taken_up", latest_schema(several), mia)
+    assert GuidelineProposal.objects.filter(state="open").count() == 1
+    assert Event.objects.filter(verb=Verb.PROPOSAL_TAKEN_UP).count() == 1
+
+
+def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, proposal, mia):
+    decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="It is not.")
+
+    with pytest.raises(Conflict, match="is already declined"):
+        change(several, mia, ("lost", "merge", ["card"]), taking_up=[proposal.uuid])
+
+    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)
+
+
+def test_a_change_in_which_nothing_differs_takes_up_no_proposal(several, proposal, mia):
+    with pytest.raises(Refused, match="identical to version 1, so it can't include a proposal"):
+        change(several, mia, ("lost", "rename", ["lost"]), taking_up=[proposal.uuid])
+
+    proposal.refresh_from_db()
+    assert (proposal.state, LabelSchema.objects.count()) == ("open", 1)

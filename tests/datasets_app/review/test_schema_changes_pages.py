@@ -1,0 +1,212 @@
+"""The page on which classes are changed, and what other pages say of it."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from datasets_app.queues.models import Decision, Queue
+from datasets_app.queues.queries.decisions import current_decisions
+from datasets_app.review.actions.changes import change_classes
+from datasets_app.schemas.models import LabelChange, LabelSchema
+from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
+from datasets_app.schemas.relabeling import Change
+from lifecycle.ground.jobs.models import Job
+from tests.support.jobs import run_ok
+from tests.support.labeling import add_items, label_items, make_dataset, make_queue, make_schema
+
+pytestmark = pytest.mark.django_db
+NAMES = ("billing", "card", "lost", "transfer")
+
+
+@pytest.fixture
+def dataset(project, mia):
+    return make_dataset(project, mia, ["one", "two", "three"])
+
+
+@pytest.fixture
+def queue(dataset, mia, ana) -> Queue:
+    queue = make_queue(dataset, mia, schema=NAMES)
+    label_items(queue, {ana: ["lost", "card", "lost"]})
+    return queue
+
+
+def url(dataset):
+    return reverse("review:change_classes", args=[dataset.uuid])
+
+
+def sent(dataset, *wanted, seen=1, **more):
+    now = labels_by_name(latest_schema(dataset))
+    rows = {}
+    for number, (name, kind, into) in enumerate(wanted, start=1):
+        rows |= {f"class_{number}": str(now[name].stable_id), f"kind_{number}": kind, f"into_{number}": into}
+    return {"seen": seen, "step": "look"} | rows | more
+
+
+def test_what_is_touched_is_shown_before_anything_is_published(dataset, queue, mia, client_for):
+    data = sent(dataset, ("lost", "merge", "card"), ("transfer", "rename", "wire"), move=[str(queue.uuid)])
+
+    answer = client_for(mia).post(url(dataset), data)
+
+    ((gone, found),) = answer.context["touched"]
+    assert (gone.name, gone.into, found.decisions, found.answers, found.queues) == ("lost", ("card",), 2, 2, 1)
+    page = answer.content.decode()
+    assert "<b>transfer</b> is renamed to <b>wire</b>" in page
+    assert "Publish version 2" in page
+    assert (LabelSchema.objects.count(), Job.objects.count()) == (1, 0)
+
+
+def publish(client, dataset, data):
+    looked = client.post(url(dataset), data).context["form"].initial["looked"]
+    return client.post(url(dataset), data | {"step": "publish", "looked": looked}, follow=True)
+
+
+def test_what_was_looked_at_is_published_and_its_decisions_move(dataset, queue, mia, client_for):
+    data = sent(dataset, ("lost", "merge", "card"), move=[str(queue.uuid)])
+
+    page = publish(client_for(mia), dataset, data).content.decode()
+
+    assert "Version 2 published" in page
+    run_ok()
+    queue.refresh_from_db()
+    assert queue.schema.version == 2
+    assert {each.label.name for each in current_decisions(dataset)} == {"card"}
+    version = client_for(mia).get(reverse("schemas:schema_version", args=[dataset.uuid, 2])).content.decode()
+    assert "<b>lost</b> was merged into <b>card</b>" in version
+
+
+def test_other_changes_than_those_looked_at_are_shown_and_not_published(dataset, queue, mia, client_for):
+    client = client_for(mia)
+    looked = client.post(url(dataset), sent(dataset, ("lost", "merge", "card"))).context["form"].initial["looked"]
+
+    page = client.post(url(dataset), sent(dataset, ("lost", "retire", ""), step="publish", looked=looked)).content.decode()
+
+    assert "These changes differ from your preview." in page
+    assert LabelSchema.objects.count() == 1
+
+
+def test_all_open_queues_go_along_until_somebody_says_otherwise(dataset, queue, mia, client_for):
+    client, data = client_for(mia), sent(dataset, ("lost", "retire", ""))
+
+    first = client.post(url(dataset), data).context["form"].initial
+    again = client.post(url(dataset), data | {"looked": first["looked"]}).context["form"].initial
+
+    assert (first["move"], again["move"]) == ([str(queue.uuid)], [])
+
+
+def test_a_stale_form_changes_nothing(dataset, queue, mia, client_for):
+    client = client_for(mia)
+    data = sent(dataset, ("lost", "merge", "card"))
+    looked = client.post(url(dataset), data).context["form"].initial["looked"]
+    make_schema(dataset, mia, ("billing", "card", "lost", "transfer", "new"))
+
+    for step in ("look", "publish"):
+        answer = client.post(url(dataset), data | {"step": step, "looked": looked})
+        assert (answer.status_code, b"was published while you were editing" in answer.content) == (409, True)
+
+    assert (LabelSchema.objects.count(), LabelChange.objects.count()) == (2, 0)
+
+
+def test_a_change_that_makes_no_sense_is_told(dataset, queue, mia, client_for):
+    answer = client_for(mia).post(url(dataset), sent(dataset, ("lost", "merge", "lost")))
+
+    assert (answer.status_code, b"be merged or split into itself." in answer.content) == (422, True)
+    assert LabelSchema.objects.count() == 1
+
+
+def test_more_than_ten_thousand_are_not_counted(dataset, queue, mia, client_for, monkeypatch):
+    for place in ("queries.moves", "views.changes"):
+        monkeypatch.setattr(f"datasets_app.review.{place}.EXACT", 1)
+
+    page = client_for(mia).post(url(dataset), sent(dataset, ("lost", "retire", ""))).content.decode()
+
+    assert page.count("more than 1<") == 2
+
+
+def test_the_page_takes_the_same_statements_for_few_and_many_items(dataset, queue, mia, ana, client_for):
+    client, taken = client_for(mia), []
+    for rows in (0, 8):
+        if rows:
+            add_items(dataset, mia, [f"text {n}" for n in range(rows)])
+            label_items(make_queue(dataset, mia, name="Batch 2"), {ana: ["lost"] * rows})
+            Queue.objects.filter(name="Batch 2").update(state="closed")
+        with CaptureQueriesContext(connection) as statements:
+            assert client.post(url(dataset), sent(dataset, ("lost", "retire", ""))).status_code == 200
+        taken.append(len(statements))
+
+    assert taken[0] == taken[1]
+
+
+@pytest.mark.postgres
+def test_a_queue_that_stays_behind_is_told_and_moved(dataset, queue, mia, client_for):
+    client = client_for(mia)
+    publish(client, dataset, sent(dataset, ("lost", "retire", "")))
+    page = reverse("queues:queue", args=[queue.uuid])
+    assert b"Move queue to version 2" in client.get(page).content
+    assert b"1 queue uses an older version." in client.get(reverse("schemas:schema", args=[dataset.uuid])).content
+
+    client.post(reverse("review:move_queue", args=[queue.uuid]))
+
+    assert b"Move queue to version 2" not in client.get(page).content
+    queue.refresh_from_db()
+    assert queue.schema.version == 2
+
+
+@pytest.mark.postgres
+def test_decisions_that_stayed_behind_are_told_and_moved(dataset, queue, mia, client_for):
+    client, page = client_for(mia), reverse("schemas:schema", args=[dataset.uuid])
+    lost = labels_by_name(queue.schema)["lost"]
+    change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(lost.stable_id, "split", ("a", "b"))])
+    Job.objects.all().delete()
+    assert b"2 resolved labels use a label that was merged or split." in client.get(page).content
+
+    client.post(reverse("review:move_decisions", args=[dataset.uuid]))
+    run_ok()
+
+    assert b"use a label that was merged or split." not in client.get(page).content
+    assert Decision.objects.filter(how="withdrawn").count() == 2
+
+
+def test_the_editor_asks_before_it_retires_a_class(dataset, queue, mia, client_for):
+    client, page = client_for(mia), reverse("schemas:schema", args=[dataset.uuid])
+    data = {"classes": "billing\ncard\nlost_card\ntransfer", "seen": 1}
+
+    answer = client.post(page, data)
+    assert (answer.status_code, b"This version retires lost." in answer.content, LabelSchema.objects.count()) == (422, True, 1)
+    client.post(page, data | {"dropping": answer.context["form"].data["dropping"]})
+
+    assert (LabelSchema.objects.count(), LabelChange.objects.get().kind) == (2, "retire")
+
+
+@pytest.mark.parametrize(("name", "status"), [("ana", 403), ("gita", 403), ("otto", 404)])
+def test_who_may_not_manage_changes_nothing(dataset, queue, request, name, status, client_for):
+    client = client_for(request.getfixturevalue(name))
+    data = sent(dataset, ("lost", "retire", ""))
+
+    assert client.post(url(dataset), data).status_code == status
+    assert client.post(reverse("review:move_decisions", args=[dataset.uuid])).status_code == status
+    assert client.post(reverse("review:move_queue", args=[queue.uuid])).status_code == status
+    assert (LabelSchema.objects.count(), Job.objects.count()) == (1, 0)
+
+
+def test_classes_are_changed_over_rest(dataset, queue, mia, client_for):
+    client = client_for(mia)
+    base = f"/api/v1/labeling/datasets/{dataset.uuid}/classes"
+    now = labels_by_name(queue.schema)
+    wanted = [
+        {"label": str(now["lost"].stable_id), "kind": "merge", "into": ["card"]},
+        {"label": str(now["billing"].stable_id), "kind": "rename", "into": ["bills"]},
+    ]
+
+    looked = client.post(f"{base}/preview/", {"changes": wanted, "seen": 1}, content_type="application/json").json()
+    assert looked["labels"] == ["bills", "card", "transfer"]
+    gone = {"name": "lost", "kind": "merge", "into": ["card"], "decisions": 2, "withdrawn": 0, "answers": 2, "suggestions": 0, "queues": 1}
+    assert (looked["gone"], LabelSchema.objects.count()) == ([gone], 1)
+
+    stale = client.post(f"{base}/change/", {"changes": wanted, "seen": 0}, content_type="application/json")
+    assert (stale.status_code, LabelSchema.objects.count()) == (409, 1)
+    sent = {"changes": wanted, "seen": 1, "move": [str(queue.uuid)]}
+    made = client.post(f"{base}/change/", sent, content_type="application/json")
+    assert (made.status_code, [label["name"] for label in made.json()["labels"]]) == (201, ["bills", "card", "transfer"])
+    run_ok()
+    assert {each.label.name for each in current_decisions(dataset)} == {"card"}

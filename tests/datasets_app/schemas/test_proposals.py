@@ -1,0 +1,250 @@
+"""Whoever labels proposes changes of the guideline; whoever manages labels takes them up in a version, or declines with a sentence."""
+
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.urls import reverse
+
+from datasets_app.queues.models import Queue
+from datasets_app.schemas.actions.proposals import decline_proposal, propose_change
+from datasets_app.schemas.actions.schemas import publish_schema
+from datasets_app.schemas.models import GuidelineProposal, LabelSchema
+from datasets_app.schemas.queries.labels import names_in
+from datasets_app.schemas.queries.proposals import open_proposals, shown
+from datasets_app.schemas.rules import LabelSpec
+from lifecycle.ground.notices.models import Notice
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
+from tests.support.labeling import LABELS, label_items, make_dataset, make_queue, queue_items
+
+pytestmark = pytest.mark.django_db
+State = GuidelineProposal.State
+
+
+@pytest.fixture
+def queue(project, mia) -> Queue:
+    return make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2)
+
+
+def ids(queue, *names) -> list[str]:
+    known = {name: key for key, name in names_in(queue.schema).items()}
+    return [known[name] for name in names]
+
+
+def propose(queue, actor, text="Fees are billing.", **options) -> GuidelineProposal:
+    item = queue_items(queue)[0]
+    version = queue.schema.version
+    return propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, item_id=item.uuid, version=version, **options)
+
+
+def publish(queue, actor, guideline, taking_up=(), **options) -> LabelSchema:
+    labels = [LabelSpec(name) for name in LABELS]
+    return publish_schema(dataset_id=queue.dataset.uuid, actor=actor, labels=labels, guideline=guideline, taking_up=taking_up, **options)
+
+
+def url(name, queue, *more):
+    return reverse(name, args=[queue.dataset.uuid, *more])
+
+
+def test_a_proposal_is_about_a_version_its_labels_and_an_item(queue, ana):
+    made = propose(queue, ana, classes=ids(queue, "billing", "card"))
+
+    assert (made.schema, made.item, made.state) == (queue.schema, queue_items(queue)[0], State.OPEN)
+    assert made.classes == ids(queue, "billing", "card")
+    event = Event.objects.get(verb=Verb.CHANGE_PROPOSED)
+    assert (event.actor, event.object_id) == (str(ana.uuid), str(made.uuid))
+    assert "Fees" not in event.canonical
+    assert propose(queue, ana, classes=ids(queue, "billing", "card")) == made  # sent twice
+    assert Event.objects.filter(verb=Verb.CHANGE_PROPOSED).count() == 1
+
+
+def test_what_makes_no_proposal_is_refused_and_changes_nothing(queue, project, mia, ana, aida, otto):
+    other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
+    dataset, strange = queue.dataset.uuid, queue_items(other)[0].uuid
+    wrong = [
+        {"text": " "}, {"text": "x" * 2_001}, {"text": "A rule.", "classes": [uuid4()]}, {"text": "A rule.", "version": 9},
+        {"text": "A rule.", "item_id": strange},
+    ]  # fmt: skip
+
+    for given in wrong:
+        with pytest.raises(Refused):
+            propose_change(dataset_id=dataset, actor=ana, **given)
+    for person in (aida, otto):
+        with pytest.raises(PermissionDenied):
+            propose(queue, person)
+
+    assert GuidelineProposal.objects.count() == 0
+
+
+def test_a_version_takes_proposals_up_and_their_proposers_are_told(queue, ana, ben, mia):
+    taken, left = propose(queue, ana), propose(queue, ben, "Cards are cards.")
+
+    schema = publish(queue, mia, "Fees are billing.", taking_up=[taken.uuid], seen=1)
+
+    taken.refresh_from_db()
+    left.refresh_from_db()
+    assert (taken.state, taken.taken_up_in, taken.answered_by, left.state) == (State.TAKEN_UP, schema, mia, State.OPEN)
+    told = Notice.objects.get()
+    assert (told.user, told.text) == (ana, "Version 2 of the guideline of Inbox includes your proposal.")
+    assert told.url == f"{url('schemas:schema_version', queue, 2)}#proposal-{taken.uuid}"
+    assert Event.objects.get(verb=Verb.PROPOSAL_TAKEN_UP).object_id == str(taken.uuid)
+
+
+def test_a_version_that_changes_nothing_takes_nothing_up(queue, ana, mia):
+    made = propose(queue, ana)
+
+    with pytest.raises(Refused, match="identical to version 1"):
+        publish(queue, mia, "", taking_up=[made.uuid])
+
+    made.refresh_from_db()
+    assert (made.state, LabelSchema.objects.count(), Notice.objects.count()) == (State.OPEN, 1, 0)
+
+
+def test_what_was_answered_meanwhile_or_is_of_another_dataset_is_not_taken_up(queue, project, ana, mia):
+    declined = propose(queue, ana)
+    decline_proposal(proposal_id=declined.uuid, actor=mia, answer="It is there already.")
+    other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
+    strange = propose(other, ana)
+
+    for proposal in (declined, strange):
+        with pytest.raises(Conflict):
+            publish(queue, mia, "Fees are billing.", taking_up=[proposal.uuid])
+
+    assert LabelSchema.objects.filter(dataset=queue.dataset).count() == 1
+    assert GuidelineProposal.objects.filter(state=State.TAKEN_UP).count() == 0
+
+
+def test_a_proposal_is_declined_with_a_sentence_that_its_proposer_gets(queue, ana, ravi, client_for):
+    made = propose(queue, ana)
+
+    decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Rule 3 says so.")
+
+    made.refresh_from_db()
+    assert (made.state, made.answer, made.answered_by) == (State.DECLINED, "Rule 3 says so.", ravi)
+    told = Notice.objects.get(user=ana)
+    page = client_for(ana).get(told.url).content
+    assert f'id="proposal-{made.uuid}"'.encode() in page
+    assert b"Rule 3 says so." in page
+    assert Event.objects.get(verb=Verb.PROPOSAL_DECLINED).object_id == str(made.uuid)
+    with pytest.raises(Conflict, match="already declined"):
+        decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Once more.")
+
+
+def test_declining_needs_a_sentence_and_the_right_to_manage_labels(queue, ana, ravi):
+    made = propose(queue, ana)
+
+    with pytest.raises(Refused, match="needs a reason"):
+        decline_proposal(proposal_id=made.uuid, actor=ravi, answer=" ")
+    with pytest.raises(PermissionDenied):
+        decline_proposal(proposal_id=made.uuid, actor=ana, answer="No.")
+
+    made.refresh_from_db()
+    assert (made.state, made.answer) == (State.OPEN, "")
+
+
+def test_the_review_prefills_the_pair_that_annotators_differ_in(queue, ana, ben, ravi, client_for):
+    label_items(queue, {ana: ["card"], ben: ["billing"]})
+    given = {"queue": queue.uuid, "item": queue_items(queue)[0].uuid}
+
+    page = client_for(ravi).get(url("queues:propose", queue), given | {"back": "review"})
+    blind = client_for(ana).get(url("queues:propose", queue), given | {"back": "review"})
+
+    assert sorted(page.context["form"].initial["classes"]) == sorted(ids(queue, "billing", "card"))
+    assert "classes" not in blind.context["form"].initial  # who labels learns nothing of what others said
+
+
+@pytest.mark.postgres
+def test_the_form_proposes_and_goes_back_to_the_review(queue, ana, ben, ravi, client_for):
+    label_items(queue, {ana: ["card"], ben: ["billing"]})
+    item = queue_items(queue)[0]
+    sent = {"text": "Fees are billing.", "classes": ids(queue, "billing"), "queue": queue.uuid, "item": item.uuid, "back": "review"}
+
+    empty = client_for(ravi).post(url("queues:propose", queue), sent | {"text": ""})
+    done = client_for(ravi).post(url("queues:propose", queue), sent)
+
+    assert (empty.status_code, b"Enter the guideline change." in empty.content) == (422, True)
+    assert done["Location"] == f"{reverse('review:review', args=[queue.uuid])}?item={item.uuid}"
+    assert GuidelineProposal.objects.get().classes == ids(queue, "billing")
+
+
+@pytest.mark.postgres
+def test_who_manages_labels_ticks_and_declines_on_the_page_of_the_classes(queue, ana, ben, mia, client_for):
+    taken, declined = propose(queue, ana, classes=ids(queue, "billing")), propose(queue, ben, "Cards are cards.")
+    page = client_for(mia).get(url("schemas:schema", queue)).content
+    assert b"2 open proposals" in page
+    assert f'value="{taken.uuid}"'.encode() in page
+
+    client_for(mia).post(reverse("schemas:decline_proposal", args=[declined.uuid]), {"answer": "They are."})
+    sent = {"classes": "billing\ncard", "guideline": "Fees.", "seen": 1, "taking_up": [str(taken.uuid)]}
+    asked = client_for(mia).post(url("schemas:schema", queue), sent)  # a class is dropped, which is asked first; the tick stays
+    client_for(mia).post(url("schemas:schema", queue), sent | {"dropping": "transfer"})
+
+    assert asked.status_code == 422
+    assert asked.context["ticked"] == [str(taken.uuid)]
+    taken.refresh_from_db()
+    assert taken.taken_up_in.version == 2
+    history = client_for(ben).get(url("schemas:schema_version", queue, 2)).content
+    assert b"Includes 1 proposal" in history
+    assert b"Fees are billing." in history
+    assert b"Cards are cards." not in history
+
+
+def test_others_see_only_their_own_proposals(queue, ana, ben, client_for):
+    propose(queue, ana)
+
+    assert b"Fees are billing." in client_for(ana).get(url("schemas:schema", queue)).content
+    assert b"Fees are billing." not in client_for(ben).get(url("schemas:schema", queue)).content
+
+
+def test_who_may_not_read_samples_sees_the_proposal_without_its_example(queue, ana, lee, client_for):
+    propose(queue, ana)
+
+    page = client_for(lee).get(url("schemas:schema", queue)).content
+
+    assert b"Fees are billing." in page
+    assert queue_items(queue)[0].digest[:8].encode() in page
+    assert b">one<" not in page
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_proposals_take_the_same_statements_however_many(queue, ana, mia, count, django_assert_num_queries):
+    for n in range(count):
+        propose(queue, ana, f"Rule {n}.", classes=ids(queue, "billing"))
+
+    with django_assert_num_queries(3):
+        assert len(shown(queue.dataset, open_proposals(queue.dataset), mia)) == count
+
+
+def test_the_form_takes_no_item_that_is_not_in_its_queue(queue, project, mia, ana, client_for):
+    item = queue_items(queue)[0].uuid
+    other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
+    narrow = make_queue(queue.dataset, mia, name="Narrow", source="items", item_ids=[queue_items(queue)[1].pk])
+
+    for given in ({"item": item}, {"queue": other.uuid, "item": item}, {"queue": narrow.uuid, "item": item}):
+        answer = client_for(ana).post(url("queues:propose", queue), {"text": "A rule."} | given)
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["item"])
+
+    assert not GuidelineProposal.objects.exists()
+
+
+@pytest.mark.postgres
+def test_programs_propose_list_decline_and_publish(queue, ana, ben, mia, client_for):
+    where = reverse("api-labeling-proposals", args=[queue.dataset.uuid])
+
+    def post(person, address, **data):
+        return client_for(person).post(address, data, content_type="application/json")
+
+    first = post(ana, where, text="Fees are billing.", classes=ids(queue, "billing")).json()
+    second = post(ben, where, text="Cards are cards.").json()
+    assert [row["by"] for row in client_for(mia).get(where).json()["results"]] == ["ben", "ana"]
+    assert [row["by"] for row in client_for(ana).get(where, {"state": "open"}).json()["results"]] == ["ana"]
+
+    decline = reverse("api-labeling-decline-proposal", args=[second["uuid"]])
+    assert post(ben, decline, answer="No.").status_code == 403
+    assert post(mia, decline, answer="They are.").json()["state"] == "declined"
+    schemas = reverse("api-labeling-schemas", args=[queue.dataset.uuid])
+    labels = [{"name": name} for name in LABELS]
+    assert post(mia, schemas, labels=labels, guideline="Fees.", taking_up=[first["uuid"]]).status_code == 201
+    assert client_for(ana).get(where).json()["results"][0]["taken_up_in"] == 2

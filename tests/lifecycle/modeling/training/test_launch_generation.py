@@ -1,0 +1,42 @@
+"""Launching a run on a snapshot of prompts and completions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.generation import generation_snapshot, make_decoder
+from tests.support.training import make_base
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    return generation_snapshot(project, mia)
+
+
+@pytest.fixture
+def base(snapshot, project, mia):
+    return make_decoder(project, mia)
+
+
+def test_the_form_of_prompt_tuning_asks_for_virtual_tokens(snapshot, base, mia, client_for):
+    page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}&strategy=prompt").content.decode()
+
+    assert "Virtual tokens" in page
+    assert "LoRA rank" not in page
+
+
+def test_without_a_decoder_the_form_says_how_to_get_one(snapshot, project, mia, client_for):
+    make_base(project, mia)
+
+    page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
+
+    assert "No decoder available" in page
+
+
+def test_the_api_launches_it(snapshot, base, mia, client_for):
+    sent = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "prefix", "options": {"virtual_tokens": 4}}
+
+    answer = client_for(mia).post("/api/v1/runs/", sent, content_type="application/json")
+
+    assert answer.status_code == 201, answer.content
+    assert answer.json()["spec"]["strategy"]["virtual_tokens"] == 4
