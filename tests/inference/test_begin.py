@@ -16,6 +16,7 @@ from lifecycle.runtime.inference.__main__ import DrainingServer
 from lifecycle.runtime.inference.app import Server
 from lifecycle.runtime.inference.config import Config
 from lifecycle.runtime.inference.router import Router
+from lifecycle.runtime.inference.routing import build_table
 from tests.inference.models import ask, auth, version_of
 from tests.inference.test_real_process import free_port, until
 
@@ -65,6 +66,24 @@ def test_nothing_listens_while_a_version_is_loaded_and_the_first_connection_is_a
 
     answer = httpx.post(f"http://127.0.0.1:{slow.port}/v2/models/support/infer", json=ask("card"), headers=auth())
     assert (answer.status_code, answer.json()["model_version"]) == (200, version_of(root))
+
+
+def test_a_version_is_not_there_before_the_table_that_requests_read_has_it(installation, root, monkeypatch):
+    """A server that began in between answered its first requests with 503."""
+    config = Config(data_dir=installation.folder)
+    router = Router(config.data_dir / "serving", config.public_key)
+    awaited = []
+
+    def build(*given):
+        awaited.append(router.begins)
+        return build_table(*given)
+
+    monkeypatch.setattr("lifecycle.runtime.inference.router.build_table", build)
+    router.poll()
+    assert router.load_next()
+
+    assert awaited == [True, True]  # as the document is read, and as its version is put into the table
+    assert not router.begins
 
 
 def test_a_server_without_routes_listens_and_says_that_it_is_not_ready(installation):

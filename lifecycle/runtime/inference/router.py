@@ -42,6 +42,7 @@ class Router:
         self._folder, self._public_key, self._load = folder, public_key, load
         self._status_path = folder / (f"status.{name}.json" if name else "status.json")
         self._routes: Routes | None = None
+        self.settled = False  # a document was read, and every version that it names for an answer is in the table or refused
         self._loaded: dict[str, Engine] = {}
         self._refused: dict[str, str] = {}
         self._seen: tuple[int, int, int] | None = None
@@ -63,15 +64,6 @@ class Router:
         """End both threads; what is loaded continues answering."""
         self._stop.set()
         self._work.set()
-
-    @property
-    def settled(self) -> bool:
-        """A document was read, and every version that it names for an answer is loaded or refused."""
-        routes = self._routes
-        if routes is None:
-            return False
-        wanted = {arm.root_digest for endpoint in routes.endpoints.values() for arm in endpoint.arms}
-        return wanted <= self._loaded.keys() | self._refused.keys()
 
     @property
     def begins(self) -> bool:
@@ -181,6 +173,8 @@ class Router:
         self.table = build_table(self._routes, self._loaded, self.table, self.guard.closed)
         kept = set(self._routes.digests) | self.table.digests
         self._loaded = {digest: engine for digest, engine in self._loaded.items() if digest in kept}
+        wanted = {arm.root_digest for endpoint in self._routes.endpoints.values() for arm in endpoint.arms}
+        self.settled = wanted <= self._loaded.keys() | self._refused.keys()  # after the table: a server that begins answers by it
         if self.settled:
             self._floor = self._routes.epoch
         self._write_status()
