@@ -43,7 +43,7 @@ def described(words: Words, found: Row) -> list[str | Table]:
 
 @noun.draws("measure")
 def measured(words: Words, found: Row) -> list[str | Table]:
-    """What was measured just now; `show` keeps to the windows that are measured by themselves, which open and close monitors."""
+    """What was measured just now; `show` has the scheduled windows, which alone open and close monitors."""
     return described(words, found | {"report": found["asked"], "texts": found["asked_texts"] or found["texts"]})
 
 
