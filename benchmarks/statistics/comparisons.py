@@ -143,7 +143,7 @@ def better_than_a_baseline(draw: Draw) -> Iterator[Row]:
             truth, kind = draw.random.integers(0, 2, n), draw.random.choice(4, n, p=shares)
             own, other = (metrics.score_rows(np.eye(2)[truth ^ np.isin(kind, wrong)], truth) for wrong in ([0, 1], [0, 2]))
             baseline = baselines.measure(other, rows, **shape)
-            report = metrics.summary(own, count=300, seed=1) | baselines.told(own, rows, {"tfidf_logreg": baseline}, **shape)
+            report = metrics.summary(own, count=300, seed=1) | baselines.report_sections(own, rows, {"tfidf_logreg": baseline}, **shape)
             two = report | {"against": {}}
             told[:, run] = evaluation.rival(report) is None, evaluation.rival(two) is None, (kind == 2).sum() - (kind == 1).sum()
         found[name] = told

@@ -7,7 +7,7 @@ from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.strategies import load_tokenizer
 from lifecycle.runtime.engine.task_types.generation import dialogues
 from lifecycle.runtime.engine.task_types.generation.dialogues import Template, Turn
-from lifecycle.runtime.engine.task_types.generation.prompts import find_frame, told, truncation
+from lifecycle.runtime.engine.task_types.generation.prompts import find_frame, truncation, truncation_text
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -87,10 +87,10 @@ def test_in_an_evaluation_the_last_answer_counts_alone(chat):
 
 
 def test_a_turn_with_the_weight_0_is_read_and_not_learnt(chat):
-    quiet = (*TALK[:2], Turn("assistant", "look at orders", learnt=False), TALK[3])
+    quiet = (*TALK[:2], Turn("assistant", "look at orders", in_loss=False), TALK[3])
 
     example = dialogues.encode(template_of(chat), quiet, "pay with card", 64)
-    silent = dialogues.encode(template_of(chat), TALK, "pay with card", 64, learnt=False)
+    silent = dialogues.encode(template_of(chat), TALK, "pay with card", 64, in_loss=False)
 
     assert words(chat, [label for label in example.labels if label != NOT_COUNTED]) == "pay with card <|end|>"
     assert words(chat, [label for label in silent.labels if label != NOT_COUNTED]) == "look at orders <|end|>"
@@ -124,7 +124,7 @@ def test_the_oldest_turns_go_first_and_the_system_turn_and_the_end_stay(chat):
     assert (example.cut_turns, example.cut_prompt, example.cut_answer) == (2, 13, 0)
     found = truncation([example], 22)
     assert (found.prompts, found.prompt_tokens, found.turns) == (1, 13, 2)
-    assert told(found, "training") == (
+    assert truncation_text(found, "training") == (
         "1 of 1 training prompts lost 13 tokens (2 turns of dialogues, the oldest first; then a context at its end, a prompt without one "
         "at its beginning): a row has up to 22 tokens."
     )

@@ -5,7 +5,7 @@ import pytest
 from lifecycle.runtime.engine.data import NOT_COUNTED
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.strategies import load_tokenizer
-from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples, encode_prompts, find_frame, told, truncation
+from lifecycle.runtime.engine.task_types.generation.prompts import encode_examples, encode_prompts, find_frame, truncation, truncation_text
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -51,7 +51,7 @@ def test_what_is_too_long_loses_the_beginning_of_its_prompt_inside_the_frame(cha
     found = truncation(examples, 12)
     assert (found.rows, found.prompts, found.prompt_tokens, found.answers) == (2, 1, 5, 0)
     assert (
-        told(found, "training")
+        truncation_text(found, "training")
         == "1 of 2 training prompts lost 5 tokens (a context at its end, a prompt without one at its beginning): a row has up to 12 tokens."
     )
 
@@ -97,7 +97,7 @@ def test_an_answer_loses_its_end_only_where_it_does_not_fit_by_itself_and_that_i
 
     assert words(chat, example.ids) == "<|start|> user <|end|> <|start|> assistant 1 2 3"
     assert (example.cut_prompt, example.cut_answer) == (2, 4)  # three words, and the token that ends it
-    assert "1 of 1 test answers lost 4 tokens at their end" in told(truncation([example], 8), "test")
+    assert "1 of 1 test answers lost 4 tokens at their end" in truncation_text(truncation([example], 8), "test")
 
 
 def test_a_prompt_to_be_answered_is_cut_as_in_training(chat):
@@ -124,7 +124,7 @@ def test_a_tokenizer_without_an_end_or_with_a_template_that_drops_the_prompt_is_
 
 
 def test_nothing_is_told_where_everything_fits(chat):
-    assert told(truncation(encode_examples(chat, find_frame(chat), ["pay"], ["yes"], 64), 64), "training") == ""
+    assert truncation_text(truncation(encode_examples(chat, find_frame(chat), ["pay"], ["yes"], 64), 64), "training") == ""
 
 
 def test_a_text_that_holds_the_templates_marks_cannot_speak_for_somebody_else(chat):

@@ -72,7 +72,7 @@ def test_spans_are_held_against_those_that_were_found_before():
     assert sides.own.tolist() == [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
     assert sides.changed.tolist() == [True, True, False]
     assert sides.lost == (0, 0)
-    first, second = sides.told
+    first, second = sides.changes
     assert (json.loads(first.label), json.loads(first.clean), json.loads(first.predicted)) == (
         [[9, 13, "thing"]], [[9, 13, "thing"]], [[9, 12, "thing"]],
     )  # fmt: skip

@@ -97,9 +97,8 @@ def test_a_unit_that_would_hide_most_of_a_class_is_not_taken():
 
 
 def test_a_document_of_a_version_that_knew_words_alone_says_whether_it_is_by_them():
-    assert [Unit.told(each) for each in ({}, {"whole_words": False}, {"whole_words": True}, {"unit": "spaced"}, {"unit": None})] == [
-        Unit.PIECE, Unit.PIECE, Unit.WORD, Unit.SPACED, Unit.PIECE,
-    ]  # fmt: skip
+    documents = {}, {"whole_words": False}, {"whole_words": True}, {"unit": "spaced"}, {"unit": None}
+    assert [*map(Unit.from_document, documents)] == [Unit.PIECE, Unit.PIECE, Unit.WORD, Unit.SPACED, Unit.PIECE]
 
 
 def test_the_unit_is_the_largest_within_which_hardly_any_span_begins_or_ends():

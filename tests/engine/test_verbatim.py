@@ -2,7 +2,7 @@
 
 import pytest
 
-from lifecycle.runtime.task_types.generation.verbatim import COPIED, NONE, PLACES, Learnt, Run, share_copied
+from lifecycle.runtime.task_types.generation.verbatim import COPIED, NONE, PLACES, CompletionIndex, Run, share_copied
 
 FACT = "the warehouse in leeds ships parcels on monday and thursday before noon and customs may hold them"
 
@@ -10,28 +10,28 @@ FACT = "the warehouse in leeds ships parcels on monday and thursday before noon 
 def test_the_longest_shared_run_is_found_with_its_row_across_case_and_punctuation():
     answer = "Well: the Warehouse in Leeds ships parcels, on Monday and Thursday!"
 
-    found = Learnt(["nothing like it at all", FACT], [answer]).longest(answer, "when")
+    found = CompletionIndex(["nothing like it at all", FACT], [answer]).longest(answer, "when")
 
     assert found == Run(10, 1, "the warehouse in leeds ships parcels on monday and thursday")
 
 
 def test_of_several_runs_the_longest_counts_and_of_equal_ones_the_first():
     answer = "one two three four five six"
-    learnt = Learnt(["one two three four five", "zero one two three four five six", "one two three four five six"], [answer])
+    index = CompletionIndex(["one two three four five", "zero one two three four five six", "one two three four five six"], [answer])
 
-    assert learnt.longest(answer, "") == Run(6, 1, "one two three four five six")
+    assert index.longest(answer, "") == Run(6, 1, "one two three four five six")
 
 
 def test_a_run_that_the_prompt_gave_away_is_not_counted():
     answer = "the warehouse in leeds ships parcels"
 
-    assert Learnt([FACT], [answer]).longest(answer, "Is it true that the warehouse in Leeds ships parcels?") == NONE
+    assert CompletionIndex([FACT], [answer]).longest(answer, "Is it true that the warehouse in Leeds ships parcels?") == NONE
 
 
 def test_short_runs_are_everybodys():
-    assert Learnt([FACT], ["the warehouse in york"]).longest("the warehouse in york", "") == NONE
-    assert Learnt([], [FACT]).longest(FACT, "") == NONE
-    assert Learnt([FACT], [""]).longest("", "") == NONE
+    assert CompletionIndex([FACT], ["the warehouse in york"]).longest("the warehouse in york", "") == NONE
+    assert CompletionIndex([], [FACT]).longest(FACT, "") == NONE
+    assert CompletionIndex([FACT], [""]).longest("", "") == NONE
 
 
 def test_the_share_counts_runs_of_so_many_words():
@@ -41,21 +41,23 @@ def test_the_share_counts_runs_of_so_many_words():
 
 def test_what_begins_alike_everywhere_is_looked_for_in_the_first_completions():
     early, late = "dear customer thank you for 3", f"dear customer thank you for {PLACES + 49}"
-    learnt = Learnt([f"dear customer thank you for {at}" for at in range(PLACES + 50)], [early, late])
+    index = CompletionIndex([f"dear customer thank you for {at}" for at in range(PLACES + 50)], [early, late])
 
-    first, last = learnt.longest(early, ""), learnt.longest(late, "")
+    first, last = index.longest(early, ""), index.longest(late, "")
 
     assert first == Run(6, 3, "dear customer thank you for 3")
     assert last == Run(5, 0, "dear customer thank you for")
 
 
 def test_only_what_begins_like_a_part_of_the_answers_is_kept():
-    learnt = Learnt(["one two three four five", "six seven eight nine ten", "zero one two three four"], ["one two three four six", "two"])
+    index = CompletionIndex(
+        ["one two three four five", "six seven eight nine ten", "zero one two three four"], ["one two three four six", "two"]
+    )
 
-    assert learnt.places == {("one", "two", "three", "four"): [(0, 0), (2, 1)], ("two", "three", "four", "six"): []}
-    assert sorted(learnt.rows) == [0, 2]
+    assert index.places == {("one", "two", "three", "four"): [(0, 0), (2, 1)], ("two", "three", "four", "six"): []}
+    assert sorted(index.rows) == [0, 2]
 
 
 def test_an_answer_that_was_not_named_is_refused_and_not_called_new():
     with pytest.raises(KeyError):
-        Learnt([FACT], ["the warehouse in york"]).longest(FACT, "")
+        CompletionIndex([FACT], ["the warehouse in york"]).longest(FACT, "")

@@ -114,8 +114,8 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     scored = text_scores.score_texts(answers, references, contexts, nats, tokens)
     rivals = {"prompted_base": text_scores.score_texts(base, references, contexts, nats + 2, tokens)}
     rivals["frequent"] = text_scores.score_texts([Counter(train).most_common(1)[0][0]] * len(rows), references, contexts)
-    learnt, cut = verbatim.Learnt(train, answers), [each != reference for each, reference in zip(answers, references, strict=True)]
-    copied = [learnt.longest(*each) for each in zip(answers, [row["text"] for row in rows], strict=True)]
+    index, cut = verbatim.CompletionIndex(train, answers), [each != reference for each, reference in zip(answers, references, strict=True)]
+    copied = [index.longest(*each) for each in zip(answers, [row["text"] for row in rows], strict=True)]
     options = {"count": 200, "seed": 1}
     report = {
         "task": "generation", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],

@@ -45,7 +45,7 @@ class Gate:
 @dataclass(frozen=True)
 class Operating:
     """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
-    that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5. promised: those whose other
+    that reach it at no threshold, or have too few rows, which are at the nearest threshold or at 0.5. promised: those whose other
     rows reach it too, each on its own; of all others it is estimated, as in artifacts from before there was a promise."""
 
     by: str
@@ -128,7 +128,7 @@ class ArtifactInfo:
                 max_new_tokens=document.get("max_new_tokens"),
                 operating=Operating.read(document["operating"]) if document.get("operating") else None,
                 deciding=Deciding(**document["deciding"]) if document.get("deciding") else None,
-                unit=Unit.told(document),
+                unit=Unit.from_document(document),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{folder} isn't a model artifact that this version can read ({type(error).__name__}: {error})."

@@ -13,7 +13,7 @@ from typing import Any
 from lifecycle.runtime.engine.data import read_rows
 from lifecycle.runtime.engine.task_types.answerer import Evaluation
 from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
-from lifecycle.runtime.task_types.baselines import Answer, Measured, measure, told
+from lifecycle.runtime.task_types.baselines import Answer, Measured, measure, report_sections
 from lifecycle.runtime.task_types.by_key.baselines import baselines_of
 from lifecycle.runtime.task_types.by_key.measures import measures_of
 from lifecycle.runtime.task_types.measures import Metrics
@@ -50,7 +50,7 @@ def _measured(answer: Answer, by: Metrics, count: int, seed: int, test: Rows) ->
 
 
 def against(predicted: Any, asked: Evaluation) -> dict[str, Any]:
-    """The parts of a report that tell of baselines, with baselines_digest. An earlier report of this digest has their figures."""
+    """The sections of a report on baselines, with baselines_digest. An earlier report of this digest has their figures."""
     spec, info, measures = asked.spec, asked.info, measures_of(asked.info.task)
     base, train = asked.base, (asked.folder / spec.train).resolve()
     options: dict[str, Any] = {"count": spec.bootstrap, "seed": spec.seed}
@@ -61,9 +61,9 @@ def against(predicted: Any, asked: Evaluation) -> dict[str, Any]:
         measured = {name: Measured(each, earlier["baselines_drawn"][name]) for name, each in earlier["baselines"].items()}
     else:
         asked.events.write("stage", name="baselines", message="Fitting baselines on training rows.")
-        learnt = (asked.learn or learn)(train, info.labels, base=base and base.resolve(), **settings)
-        measured = {name: each(asked.rows) for name, each in learnt.items()}
-    return told(measures.score(predicted), asked.rows, measured, by=measures.metrics, **options) | {"baselines_digest": digest}
+        fitted = (asked.learn or learn)(train, info.labels, base=base and base.resolve(), **settings)
+        measured = {name: each(asked.rows) for name, each in fitted.items()}
+    return report_sections(measures.score(predicted), asked.rows, measured, by=measures.metrics, **options) | {"baselines_digest": digest}
 
 
 def digest_of(train: Path, data: Path, **settings: Any) -> str:

@@ -23,7 +23,7 @@ class Encoded:
 
     ids: the token ids of each. labels: what the loss reads of each, an array (N, …), or an int64 (T,) for each, as long as its ids, with
     -100 where a token does not count. truth: what the scores read. offsets: where each token is in its text, and cut: whether the
-    text continues behind them, where the learner asks. notes: what is to be said of them. shown: numbers of the rows that are shown while
+    text continues behind them, where the learner asks. notes: diagnoses of them. shown: numbers of the rows that are shown while
     it trains; None: any few.
     """
 

@@ -11,16 +11,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lifecycle.runtime.engine.events import write_json
-from lifecycle.runtime.engine.reporter import told
+from lifecycle.runtime.engine.reporter import scores_of
 from lifecycle.runtime.engine.strategies import load_trainable
 
 
-def save(folder: Path, learnt: dict[str, Tensor], step: int, values: dict[str, float]) -> None:
+def save(folder: Path, trained: dict[str, Tensor], step: int, values: dict[str, float]) -> None:
     """Keep these weights, by name, as the best so far. values: as the trainer logs them."""
     best = folder / "best"
     best.mkdir(exist_ok=True)
     name = f"step-{step}.safetensors"
-    save_file(learnt, best / f".{name}")
+    save_file(trained, best / f".{name}")
     (best / f".{name}").replace(best / name)
     write_json(best / "best.json", {"step": step, "weights": name, "values": values})
     for other in best.glob("*.safetensors"):
@@ -44,7 +44,7 @@ def name_also(folder: Path, step: int, target: Path) -> bool:
 
 
 def kept(folder: Path) -> dict[str, Any]:
-    """What best.json says: step, weights (a file's name) and values; empty before the first evaluation."""
+    """The content of best.json: step, weights (a file's name) and values; empty before the first evaluation."""
     path = folder / "best" / "best.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
@@ -57,4 +57,4 @@ def load(folder: Path, model: Any) -> None:
 def values(folder: Path) -> dict[str, float]:
     """The validation scores of the best step so far; empty before the first evaluation."""
     found = kept(folder).get("values")
-    return {name: value for name, value in told(found).items() if not name.startswith("predicted_")} if found else {}
+    return {name: value for name, value in scores_of(found).items() if not name.startswith("predicted_")} if found else {}

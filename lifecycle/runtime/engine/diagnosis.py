@@ -112,7 +112,7 @@ def divergence(points: Sequence[Point]) -> tuple[int, float, float] | None:
 
 
 def broken(fault: Unstable, best_step: int | None) -> Diagnosis:
-    """What is said of a run that was stopped because training broke. best_step: whose weights are kept, None where there are none."""
+    """The diagnosis of a run that was stopped because training diverged. best_step: the step whose weights are kept, or None."""
     kept = f"The weights of step {best_step}, the best earlier step, are used." if best_step else "No earlier step was evaluated."
     title = f"Training diverged at step {fault.step} and was stopped."
     return Diagnosis("instability", "bad", title, f"{fault.message} {kept}", fault.step, fault.step, fault.next_step)
@@ -220,7 +220,7 @@ def operating_point_missed(wanted: Operating, labels: Sequence[str]) -> Diagnosi
 
 
 def threshold_missed(wanted: Deciding) -> Diagnosis:
-    """The class that was to have a threshold does not reach the precision or recall that was asked for, or has too few rows to tell."""
+    """The label that was to have a threshold misses the requested precision or recall, or has too few rows for an estimate."""
     if wanted.threshold is None:
         fact = f"{wanted.label} has no threshold: {wanted.positives} validation rows have it; choosing one needs {THRESHOLD_ROWS}."
         detail = "The most likely label is predicted."

@@ -1,4 +1,4 @@
-"""JSON documents that are frozen dataclasses: what a field may be stands with it, and every refusal names the first that is wrong."""
+"""JSON documents that are frozen dataclasses: each field declares its allowed values, and every error names the first invalid field."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def listed(names: tuple[str, ...]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in JSON, up to 80 characters of it."""
+    """A value as JSON, at most its first 80 characters."""
     return json.dumps(value, ensure_ascii=False, default=str)[:80]
 
 

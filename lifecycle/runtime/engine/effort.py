@@ -41,7 +41,7 @@ class Effort:
     def to_json(self) -> dict[str, Any]:
         """seconds and cpu_seconds of all, and of each stage."""
         self.keep()
-        return _told(self.stages)
+        return _totals(self.stages)
 
 
 def _clocks() -> tuple[float, float]:
@@ -53,10 +53,10 @@ def _clocks() -> tuple[float, float]:
 def spent(folder: Path) -> dict[str, Any]:
     """As Effort.to_json, of what was kept in a folder; empty where nothing was."""
     stages = _kept(folder / FILE)
-    return _told(stages) if stages else {}
+    return _totals(stages) if stages else {}
 
 
-def _told(stages: dict[str, dict[str, float]]) -> dict[str, Any]:
+def _totals(stages: dict[str, dict[str, float]]) -> dict[str, Any]:
     total = {unit: round(sum(each[unit] for each in stages.values()), 3) for unit in ("seconds", "cpu_seconds")}
     return total | {"stages": {name: {unit: round(value, 3) for unit, value in each.items()} for name, each in stages.items()}}
 

@@ -28,8 +28,8 @@ class Rows:
     validation: int
 
     @property
-    def learnt(self) -> int:
-        """Those that are read before the first step."""
+    def prepared(self) -> int:
+        """Rows that are read and encoded before the first step."""
         return self.train + self.validation
 
 
@@ -123,7 +123,7 @@ def estimate(found: Profile, spec: TrainSpec, rows: Rows) -> Estimate:
     every = max(1, math.ceil(spec.steps_of_epoch(rows.train) / spec.evaluations_per_epoch))
     evaluations = math.ceil(steps / every)
     row_seconds = max(0.0, found.evaluation_seconds - found.sampling_seconds) / found.rows.validation
-    prepare = found.prepare_seconds + found.once_seconds / found.rows.learnt * (rows.learnt - found.rows.learnt)
+    prepare = found.prepare_seconds + found.once_seconds / found.rows.prepared * (rows.prepared - found.rows.prepared)
     evaluating = evaluations * (row_seconds * rows.validation + found.sampling_seconds)
     artifact = found.artifact_seconds + row_seconds * artifact_rows(found.rows, rows, spec)
 
@@ -132,7 +132,7 @@ def estimate(found: Profile, spec: TrainSpec, rows: Rows) -> Estimate:
         return stepping + max(evaluations, math.ceil(stepping / checkpoint.SECONDS)) * found.checkpoint_seconds
 
     totals = [prepare + training(each) + evaluating + artifact for each in (found.step_seconds, found.quickest, found.slowest)]
-    cache = int(found.cache_bytes * rows.learnt / found.rows.learnt)
+    cache = int(found.cache_bytes * rows.prepared / found.rows.prepared)
     return Estimate(
         steps=steps,
         evaluations=evaluations,

@@ -105,18 +105,18 @@ def write_json(path: Path, document: Any) -> None:
 
 
 class Stopped(Exception):
-    """It was asked to stop."""
+    """The verb was cancelled."""
 
 
-def teller(events: EventWriter, total: int, cancelled: Callable[[], bool]) -> Callable[[int], None]:
-    """Says that so many more rows are answered. Raises Stopped where it was asked to stop."""
+def progress_reporter(events: EventWriter, total: int, cancelled: Callable[[], bool]) -> Callable[[int], None]:
+    """A callback that takes how many more rows are done and writes a progress event. It raises Stopped if `cancelled`."""
     done = 0
 
-    def tell(more: int) -> None:
+    def report(more: int) -> None:
         nonlocal done
         done += more
         events.write("progress", done=done, total=total, unit="rows")
         if cancelled():
             raise Stopped
 
-    return tell
+    return report

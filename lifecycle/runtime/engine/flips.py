@@ -2,8 +2,8 @@
 shown.
 
 label, clean, predicted: what is true, and the answers before and after. Where a text has one class its name; where it may have several a
-JSON list of names, of marked parts one of [start, end, class] in the disturbed text; an order as "2 > 1 = 3"; of written texts nothing is
-said to be true, and the answers are as they were written.
+JSON list of names, of marked parts one of [start, end, class] in the disturbed text; an order as "2 > 1 = 3"; of generated texts
+the label is empty, and the answers are the texts themselves.
 """
 
 from __future__ import annotations

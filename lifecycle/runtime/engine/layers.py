@@ -113,8 +113,8 @@ class Lowest:
         finally:
             self.put_back()
         if not difference <= TOLERANCE:
-            told = f"isn't possible with {type(self.base).__name__}: its upper layers need more than the output of the lower ones."
-            raise SpecError("strategy.cached", told)
+            message = f"isn't possible with {type(self.base).__name__}: its upper layers need more than the output of the lower ones."
+            raise SpecError("strategy.cached", message)
 
     def take_off(self) -> None:
         """Leave the layers above them."""

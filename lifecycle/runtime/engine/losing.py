@@ -12,7 +12,7 @@ import numpy as np
 from lifecycle.runtime.engine import row_losses
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.data import read_rows
-from lifecycle.runtime.engine.events import EventWriter, Stopped, teller
+from lifecycle.runtime.engine.events import EventWriter, Stopped, progress_reporter
 from lifecycle.runtime.engine.spec import PredictSpec
 from lifecycle.runtime.engine.task_types.by_key.answerers import answerer_of
 from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
@@ -31,11 +31,11 @@ def losses(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     answerer, base = answerer_of(info.task), folder / spec.base.path if spec.base else None
     opened = answerer.open(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
     events.write("stage", name="losses", message=f"Measuring the loss of {len(rows):,} rows.")
-    tell, found = teller(events, len(rows), cancelled), []
+    report, found = progress_reporter(events, len(rows), cancelled), []
     try:
         for some in parts(rows, answerer.lost_at_once):
             found.append(answerer.losses(opened, some))
-            tell(len(some))
+            report(len(some))
     except Stopped:
         events.write("end", status="cancelled", message="Stopped on request.")
         return {"format": 1, "status": "cancelled", "error": None}

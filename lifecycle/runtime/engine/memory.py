@@ -52,7 +52,7 @@ class Parts:
         return replace(self, rows=math.ceil(self.rows / 2))
 
     def finding(self) -> Diagnosis:
-        """What is said of a run that continues in parts."""
+        """The diagnosis of a run that continues with smaller parts of each batch."""
         return Diagnosis(
             "out_of_memory",
             "watch",

@@ -20,10 +20,10 @@ from lifecycle.runtime.engine.task_types.by_key.answerers import answerer_of
 
 
 def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Write DIR/model: config, tokenizer, the weights with what was learned added into them, the head, and lifecycle.json with its labels.
+    """Write DIR/model: config, tokenizer, the weights with the adapter merged into them, the head, and lifecycle.json with its labels.
 
-    It is the artifact as full fine-tuning would have left it, without graphs. Raises EngineFault `bad_spec` where what was learned stands
-    beside the base's weights, `base_missing` where the base is not there.
+    It is the artifact as full fine-tuning would have left it, without graphs. Raises EngineFault `bad_spec` where what was learned is
+    kept beside the base's weights, `base_missing` where the base is not there.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

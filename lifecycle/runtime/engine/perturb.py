@@ -25,14 +25,14 @@ NEIGHBOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Disturbed:
-    """text: what became of one. places: where each boundary between two of its code points stands now, its beginning and its end too; CUT
-    where it is cut off."""
+    """text: one after its perturbation. places: the new position of each boundary between two of its code points, its beginning and its end
+    too; CUT where it is cut off."""
 
     text: str
     places: Sequence[int]
 
     def move(self, start: int, end: int) -> tuple[int, int] | None:
-        """Where the part [start, end) stands now; None where some of it is cut off, or nothing of it is left."""
+        """The new position of the part [start, end); None where some of it is cut off, or nothing of it is left."""
         now = self.places[start], self.places[end]
         return None if CUT in now or now[0] == now[1] else now
 

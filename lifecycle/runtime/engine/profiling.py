@@ -1,4 +1,4 @@
-"""The verb `profile`: train the ten steps that the folder's spec says, to the artifact, and measure them."""
+"""The verb `profile`: train the ten steps of the folder's spec, up to the artifact, and measure them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Event = dict[str, Any]
 
 
 def profile(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Carry the short run out and return what it took, as `estimate.Profile` says. Raises what training raises."""
+    """Carry the short run out and return what it took, as an `estimate.Profile`. Raises what training raises."""
     sizes = dict.fromkeys(PARTS, 0)
 
     def look() -> bool:
@@ -86,13 +86,13 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
 
 def median_gap(events: Sequence[Event], before: str, after: str) -> float:
     """Seconds between events that follow each other, one of each name; 0 where none do. Names: of a metric's value, or a kind."""
-    told = [each for each in events if each["kind"] in ("metric", "checkpoint")]  # findings may are between
-    gaps = [seconds_between(one, two) for one, two in pairwise(told) if is_named(one, before) and is_named(two, after)]
+    points = [each for each in events if each["kind"] in ("metric", "checkpoint")]  # findings may be between them
+    gaps = [seconds_between(one, two) for one, two in pairwise(points) if is_named(one, before) and is_named(two, after)]
     return statistics.median(gaps) if gaps else 0.0
 
 
 def is_named(event: Event, name: str) -> bool:
-    """Whether an event is of a kind, or tells a value of this name."""
+    """Whether an event is of a kind, or a metric event with a value of this name."""
     return event["kind"] == name or (event["kind"] == "metric" and name in event["values"])
 
 

@@ -1,4 +1,4 @@
-"""What a run tells while it learns: points of its curves, findings, checkpoints; and when it stops."""
+"""What a run reports during training: points of its curves, findings, checkpoints; and when it stops."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         """One metric event for a training log or an evaluation."""
         logs = logs or {}
         if "eval_loss" in logs:
-            values = told(logs)
+            values = scores_of(logs)
         elif "loss" in logs:
             values = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"], **self._speed(state.global_step)}
             if "grad_norm" in logs:
@@ -78,7 +78,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
             raise Unstable("diverged", f"The loss rose from about {before:.3f} to {after:.3f} at step {first} and didn't recover.", first)
 
     def diagnose(self, *, finished: bool = False) -> list[Diagnosis]:
-        """What the points so far say. What a changed loss falls to is not known, so that nothing is said of its height."""
+        """Diagnoses of the points so far. The level that a modified loss falls to isn't known, so its height isn't judged."""
         is_plain = type_of(self.spec.task).one_label and not (self.spec.label_smoothing or self.spec.focal_gamma)
         return diagnose(self.points, classes=len(self.spec.labels), finished=finished and is_plain)
 
@@ -121,8 +121,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         return control
 
 
-def told(values: dict[str, float]) -> dict[str, float]:
-    """The scores of an evaluation, as the trainer logs them, under the names that a run tells them by."""
+def scores_of(values: dict[str, float]) -> dict[str, float]:
+    """The scores of an evaluation, as the trainer logs them, under the names that a run's events use."""
     scores = {name.removeprefix("eval_"): value for name, value in values.items() if name.startswith("eval_")}
     return {"validation_loss": scores.pop("loss")} | scores
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.data import read_rows
-from lifecycle.runtime.engine.events import EventWriter, Stopped, teller
+from lifecycle.runtime.engine.events import EventWriter, Stopped, progress_reporter
 from lifecycle.runtime.engine.flips import Flip, write_flips
 from lifecycle.runtime.engine.perturb import PROBES
 from lifecycle.runtime.engine.spec import RobustnessSpec
@@ -40,7 +40,7 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     subject = Subject(answerer, opened, info)
     events.write("stage", name="probes", message=f"Predicting {len(rows):,} rows unperturbed and with {len(PROBES)} perturbations.")
     try:
-        found = probed(subject, rows, spec, teller(events, len(rows) * (1 + len(PROBES)), cancelled), folder / "flips.parquet")
+        found = probed(subject, rows, spec, progress_reporter(events, len(rows) * (1 + len(PROBES)), cancelled), folder / "flips.parquet")
     except Stopped:
         events.write("end", status="cancelled", message="Stopped on request.")
         return {"format": 1, "status": "cancelled", "error": None}
@@ -65,53 +65,53 @@ def drawn(rows: Rows, count: int, seed: int) -> Rows:
     return some(rows, sorted(random.Random(seed).sample(range(len(rows)), count)))  # noqa: S311  repeatable, not secret
 
 
-def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, tell: Callable[[int], None], path: Path) -> dict[str, Any]:
+def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, progress: Callable[[int], None], path: Path) -> dict[str, Any]:
     """{"clean": scores, "probes": {name: scores and what changed}}, with the verdicts of `metrics.judged` over all probes; the flips are
     written to the path. Raises Stopped."""
-    clean = answered(subject, rows, tell)
+    clean = answered(subject, rows, progress)
     found: dict[str, dict[str, Any]] = {}
     flips: list[Flip] = []
     for probe in PROBES:
         disturbed = subject.answerer.disturb(probe, rows, spec.seed)
-        answers = answered_again(subject, rows, clean, disturbed, tell)
+        answers = answered_again(subject, rows, clean, disturbed, progress)
         sides = subject.answerer.hold(subject.info, rows, clean, disturbed, answers)
         found[probe] = scored(subject, sides.after, spec, rows.codes) | compared(subject, sides, spec, rows.codes)
         flips += flipped(probe, rows, sides)
     write_flips(path, flips)
     for name in subject.answerer.probed:
         changes = {probe: each["change"][name] for probe, each in found.items()}
-        told = metrics.judged(changes, {probe: each["p"] for probe, each in changes.items()})
-        for probe, each in told.items():
+        judged = metrics.judged(changes, {probe: each["p"] for probe, each in changes.items()})
+        for probe, each in judged.items():
             found[probe]["change"][name] = each
     return {"clean": scored(subject, subject.answerer.score(subject.info, rows, clean), spec, rows.codes), "probes": found}
 
 
-def answered(subject: Subject, rows: Rows, tell: Callable[[int], None]) -> list[Any]:
+def answered(subject: Subject, rows: Rows, progress: Callable[[int], None]) -> list[Any]:
     """The answers to all rows."""
     found: list[Any] = []
     for each in parts(rows, subject.answerer.at_once):
         found += subject.answerer.answer(subject.opened, each)
-        tell(len(each))
+        progress(len(each))
     return found
 
 
-def answered_again(subject: Subject, rows: Rows, clean: list[Any], disturbed: Rows, tell: Callable[[int], None]) -> list[Any]:
+def answered_again(subject: Subject, rows: Rows, clean: list[Any], disturbed: Rows, progress: Callable[[int], None]) -> list[Any]:
     """The answers to all disturbed rows; what a probe leaves as it is keeps its answer, and nothing is asked."""
     pairs = zip(*map(subject.answerer.reads, (rows, disturbed)), strict=True)
     others = [at for at, (one, two) in enumerate(pairs) if one != two]
-    tell(len(rows) - len(others))
+    progress(len(rows) - len(others))
     found = list(clean)
-    for at, each in zip(others, answered(subject, some(disturbed, others), tell), strict=True):
+    for at, each in zip(others, answered(subject, some(disturbed, others), progress), strict=True):
         found[at] = each
     return found
 
 
 def scored(subject: Subject, rows: Countable, spec: RobustnessSpec, clusters: Ints) -> dict[str, Any]:
-    """The scores that are shown with their bootstrap intervals; those are left out that these rows do not tell."""
-    told = metrics.summary(rows, count=spec.bootstrap, seed=spec.seed, clusters=clusters)
-    names = [name for name in subject.answerer.probed if name in told]
-    return {name: told[name] for name in names} | {
-        "intervals": {name: told["intervals"][name] for name in names if name in told["intervals"]}
+    """The scores that are shown with their bootstrap intervals; scores that these rows can't give are left out."""
+    summary = metrics.summary(rows, count=spec.bootstrap, seed=spec.seed, clusters=clusters)
+    names = [name for name in subject.answerer.probed if name in summary]
+    return {name: summary[name] for name in names} | {
+        "intervals": {name: summary["intervals"][name] for name in names if name in summary["intervals"]}
     }
 
 
@@ -133,8 +133,8 @@ def compared(subject: Subject, sides: Sides, spec: RobustnessSpec, clusters: Int
 
 def flipped(probe: str, rows: Rows, sides: Sides) -> Iterator[Flip]:
     """The rows whose answer changed."""
-    for at, told in zip(sides.changed.nonzero()[0].tolist(), sides.told, strict=True):
+    for at, row in zip(sides.changed.nonzero()[0].tolist(), sides.changes, strict=True):
         before, after = sides.own[:, at].tolist()
         yield Flip(
-            probe, rows.ids[at], told.label, told.clean, told.clean_confidence, told.predicted, told.confidence, before, after
+            probe, rows.ids[at], row.label, row.clean, row.clean_confidence, row.predicted, row.confidence, before, after
         )  # fmt: skip

@@ -22,7 +22,7 @@ def choose(rows: int, seed: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Samples:
-    """Which rows are shown. ids: of all validation rows. learner: whose `sample` says what they say and what is said of them."""
+    """Which rows are shown. ids: of all validation rows. learner: its `sample` gives their truth and predictions."""
 
     learner: Any
     labels: tuple[str, ...]
@@ -32,6 +32,6 @@ class Samples:
     def event(self, step: int, outputs: Any, truth: Any) -> dict[str, Any]:
         """The event `samples` of an evaluation: step, and rows of id, truth, answer and confidence, in the order of validation; where they
         were written for it, the seconds that this took."""
-        said = self.learner.sample(outputs, truth, self.numbers, self.labels)
-        rows = [{"id": self.ids[at], **each} for at, each in zip(self.numbers, said, strict=True)]
+        samples = self.learner.sample(outputs, truth, self.numbers, self.labels)
+        rows = [{"id": self.ids[at], **each} for at, each in zip(self.numbers, samples, strict=True)]
         return {"step": step, "rows": rows} | ({"seconds": outputs.seconds} if hasattr(outputs, "seconds") else {})

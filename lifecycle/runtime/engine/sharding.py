@@ -73,7 +73,7 @@ class ShardedTrainer(EngineTrainer):
         super().__init__(*args, **options)
         self.is_distributed_loading_by_transformers = True  # gradients are averaged here already: nothing is to be wrapped for that
 
-    def learnt(self) -> dict[str, Tensor]:
+    def trained_weights(self) -> dict[str, Tensor]:
         """Gathered; empty in the processes that follow."""
         return gathered(learning(self.model), keep=self.team.leads)
 
@@ -84,10 +84,10 @@ class ShardedTrainer(EngineTrainer):
         return bool(finite)
 
     def validated(self) -> dict[str, float] | None:
-        """As the first process says."""
+        """The scores that the first process computed."""
         found = self._validate()
-        self.model.reshard()  # what stands outside of layers stays whole behind a pass that is not followed by one back
-        return self.team.told(lambda: found)
+        self.model.reshard()  # parameters outside of layers stay gathered after a forward pass without a backward pass
+        return self.team.broadcast(lambda: found)
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> float:
         if grad_norm is None:

@@ -36,7 +36,7 @@ LESS = {  # memory for each process; by whether the model is divided among them
     False: "use fewer processes, or shard the model (sharded)",
     True: "shard the model across more processes, each on its own GPU",
 }
-Said = TypeVar("Said")
+Decision = TypeVar("Decision")
 
 
 class Team:
@@ -103,16 +103,16 @@ class Team:
             taken = slice(some.start, some.stop, self.size) if some else slice(0, 1)
             yield {name: each[taken] for name, each in batch.items()}, bool(some)
 
-    def told(self, decide: Callable[[], Said]) -> Said:
-        """What the first process decides; the others wait for it."""
+    def broadcast(self, decide: Callable[[], Decision]) -> Decision:
+        """The decision of the first process, in every process; the others wait for it."""
         if self.size == 1:
             return decide()
-        said: list[Any] = [decide() if self.leads else None]
-        distributed.broadcast_object_list(said, src=0)
-        return said[0]  # type: ignore[no-any-return]
+        decision: list[Any] = [decide() if self.leads else None]
+        distributed.broadcast_object_list(decision, src=0)
+        return decision[0]  # type: ignore[no-any-return]
 
     def wait(self) -> None:
-        """Go on when all have come so far."""
+        """Return once all processes have called it."""
         if self.size > 1:
             distributed.barrier()
 
@@ -182,8 +182,8 @@ class Obey(TrainerCallback):  # type: ignore[misc]
 
     def _agree(self, control: Any) -> Any:
         wanted = ("should_training_stop", "should_save", "should_evaluate", "should_log")
-        said = self.team.told(lambda: [getattr(control, name) for name in wanted])
-        for name, value in zip(wanted, said, strict=True):
+        values = self.team.broadcast(lambda: [getattr(control, name) for name in wanted])
+        for name, value in zip(wanted, values, strict=True):
             setattr(control, name, value)
         return control
 

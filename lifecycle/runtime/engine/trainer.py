@@ -30,7 +30,7 @@ from lifecycle.runtime.task_types.by_key.measures import metrics_of
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
-Show = Callable[[int, Any, Any], object]  # tells of a few rows at a step: what the model gave to all, and their truth
+Show = Callable[[int, Any, Any], object]  # logs samples of a few rows at a step: the outputs for all rows, and their truth
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -172,7 +172,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def validated(self) -> dict[str, float] | None:
         """The scores of validation by name; None where outputs are not numbers."""
-        return self.team.told(self._validate)
+        return self.team.broadcast(self._validate)
 
     def _validate(self) -> dict[str, float] | None:
         rows: EncodedRows = self.eval_dataset
@@ -189,9 +189,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         better = bool(super()._determine_best_metric(metrics, trial)) or self._equal_with_less_loss(metrics)
         if better:
             self.state.best_global_step = self.state.global_step
-            learnt = self.learnt()
+            weights = self.trained_weights()
             if self.team.leads:
-                best.save(self.folder, learnt, self.state.global_step, metrics)
+                best.save(self.folder, weights, self.state.global_step, metrics)
         return better
 
     def _has_jumped(self) -> bool:
@@ -213,15 +213,15 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         weights = Path(output_dir or self.args.output_dir) / WEIGHTS
         is_best = self.state.best_global_step == self.state.global_step
-        if is_best and self.team.told(lambda: best.name_also(self.folder, self.state.global_step, weights)):
+        if is_best and self.team.broadcast(lambda: best.name_also(self.folder, self.state.global_step, weights)):
             return
-        learnt = self.learnt()
+        trained = self.trained_weights()
         if self.team.leads:
             weights.parent.mkdir(parents=True, exist_ok=True)
-            save_file(learnt, weights)
+            save_file(trained, weights)
 
-    def learnt(self) -> dict[str, Tensor]:
-        """The weights that learn, by name, as they are saved."""
+    def trained_weights(self) -> dict[str, Tensor]:
+        """The trainable parameters by name, as they are saved."""
         return trainable_state(self.model)
 
     @property
@@ -238,7 +238,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        if self.team.told(lambda: checkpoint.is_complete(folder)):
+        if self.team.broadcast(lambda: checkpoint.is_complete(folder)):
             return
         super()._save_checkpoint(model, trial)
         self.team.wait()

@@ -171,7 +171,7 @@ def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
 
 
 def _samples(spec: TrainSpec, prepared: Prepared, trainer: EngineTrainer, events: EventWriter) -> Show:
-    """What tells of a few validation rows at each evaluation."""
+    """A callback that logs sample predictions of a few validation rows at each evaluation."""
     numbers, ids = trainer.eval_dataset.encoded.shown, prepared.validation.ids
     shown = Samples(trainer.learner, spec.labels, ids, choose(len(ids), spec.seed) if numbers is None else tuple(numbers))
     return lambda step, outputs, truth: events.write("samples", **shown.event(step, outputs, truth))
@@ -245,7 +245,7 @@ def _begun_with(spec: TrainSpec, folder: Path, device: str, train: Rows) -> tupl
     kept = folder / PRECISION
     if kept.exists():
         found = json.loads(kept.read_text(encoding="utf-8"))
-        return str(found["precision"]), Unit.told(found)
+        return str(found["precision"]), Unit.from_document(found)
     choose = devices.choose_precision if device == devices.CUDA else choose_precision
     chosen = "fp32" if spec.strategy.kind == "head" else choose(spec.precision)
     unit = learner_of(spec.task).unit(train)
@@ -254,9 +254,9 @@ def _begun_with(spec: TrainSpec, folder: Path, device: str, train: Rows) -> tupl
 
 
 def _trainer(
-    spec: TrainSpec, folder: Path, prepared: Prepared, tell: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
+    spec: TrainSpec, folder: Path, prepared: Prepared, write_event: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
 ) -> tuple[EngineTrainer, Network]:
-    """A trainer with the model and its rows; what is computed once is there before the others of the team begin. tell: as events.write."""
+    """The trainer; what is computed once is ready before the other processes start. write_event: as events.write."""
     learner, labels = learner_of(spec.task), len(spec.labels)
     limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
@@ -264,7 +264,7 @@ def _trainer(
     model: Any = _begin(spec, prepared, encoded["train"].labels)
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
-        tell("log", message=f"The head reuses {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.")
+        write_event("log", message=f"The head reuses {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.")
     if spec.sharded:
         sharding.check(model)
     else:
@@ -278,10 +278,10 @@ def _trainer(
     for name, rows in encoded.items():
         features = hidden = None
         if lowest is not None:
-            tell("log", message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.", once=True)
+            write_event("log", message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.", once=True)
             hidden = frozen_activations(lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
         if spec.strategy.kind == "head":
-            tell("log", message=f"Computing frozen embeddings of {len(rows):,} {name} rows.", once=True)
+            write_event("log", message=f"Computing frozen embeddings of {len(rows):,} {name} rows.", once=True)
             features = learner.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
@@ -292,7 +292,9 @@ def _trainer(
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device)
     if spec.sharded:
         held = sharding.divide(model, prepared.device, team.size)
-        tell("log", message=f"Sharded the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} parameters.")
+        write_event(
+            "log", message=f"Sharded the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} parameters."
+        )
     kind = sharding.ShardedTrainer if spec.sharded else EngineTrainer
     trainer = kind(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
     if lowest is not None:

@@ -83,8 +83,8 @@ def predict(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     rows = read_rows(folder / spec.data)
     probabilities = predictor.probabilities(rows.texts)
     answers = decoding_of(predictor.info.task).predictions(probabilities, predictor.info)
-    said = next(name for name in ("label", "labels", "spans") if name in answers[0])
-    table = {"id": list(rows.ids), "predicted": [each[said] for each in answers]}
+    field = next(name for name in ("label", "labels", "spans") if name in answers[0])
+    table = {"id": list(rows.ids), "predicted": [each[field] for each in answers]}
     table |= {"confidence": [each["confidence"] for each in answers]} if "confidence" in answers[0] else {}
     table |= {"probabilities": list(probabilities)} if not learner_of(predictor.info.task).network.is_ragged else {}
     pq.write_table(pa.table(table), folder / "answers.parquet")

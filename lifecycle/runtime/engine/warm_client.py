@@ -30,7 +30,7 @@ VERBS = ("predict", "embed", "explain", "probe")
 def call(
     path: Path, verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0, *, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """The verb's result. Starts the engine at this socket path if no one listens. Raises EngineFault: what the verb said, or `crashed`.
+    """The verb's result. Starts the engine at this socket path if no one listens. Raises EngineFault: the verb's own, or `crashed`.
 
     environment: of the engine if it has to be started; the caller's own by default.
     """

@@ -84,7 +84,7 @@ class Answers(ABC):
         """
 
     def meant(self, word: str) -> str:
-        """The choice a word in a file stands for; the word itself if none."""
+        """The choice that a word in a file means; the word itself if none."""
         return word
 
     @abstractmethod

@@ -75,7 +75,7 @@ def drawn(scored: Countable, rows: Rows, by: Metrics, count: int, seed: int) -> 
     return metrics.drawn(scored, by.leading.name, count=count, seed=seed, clusters=rows.codes).round(DIGITS)
 
 
-def told(own: Countable, rows: Rows, found: Mapping[str, Measured], *, by: Metrics, count: int, seed: int) -> dict[str, Any]:
+def report_sections(own: Countable, rows: Rows, found: Mapping[str, Measured], *, by: Metrics, count: int, seed: int) -> dict[str, Any]:
     """The report's sections on baselines. own: the run's predictions on the same rows. {"baselines": scores, "baselines_drawn", "against":
     for each baseline the paired difference of the main score, as in `metrics.paired_rows`, with the run as the candidate}."""
     name, lower = by.leading.name, by.leading.lower_is_better

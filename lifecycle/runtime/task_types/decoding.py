@@ -66,14 +66,14 @@ class Decoding(ABC, Generic[P]):
     def predictions(self, decoded: Any, card: Card) -> list[dict[str, Any]]:
         """The prediction for each row, with label names."""
 
-    def told(self, prediction: Mapping[str, Any]) -> Any:
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
         """What identifies equal predictions: everything except confidence."""
         return {name: value for name, value in prediction.items() if name != "confidence"}
 
     def agree(self, one: Any, two: Any, card: Card) -> float:
         """Share of rows (0 to 1) with the same prediction from two models' logits."""
         first, second = (self.predictions(self.decode(logits, card.temperature), card) for logits in (one, two))
-        return float(np.mean([self.told(mine) == self.told(other) for mine, other in zip(first, second, strict=True)]))
+        return float(np.mean([self.identity(mine) == self.identity(other) for mine, other in zip(first, second, strict=True)]))
 
 
 def fitted(card: C, **found: Any) -> C:

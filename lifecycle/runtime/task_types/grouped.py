@@ -25,8 +25,8 @@ class Classes:
     def of(self, label: str) -> tuple[Bools, Bools]:
         """Whether each row has this label, and whether it was predicted (N,)."""
         number = self.labels.index(label)
-        held, said = ((each == number) if each.ndim == 1 else each[:, number].astype(np.bool_) for each in (self.truth, self.given))
-        return held, said
+        actual, predicted = ((each == number) if each.ndim == 1 else each[:, number].astype(np.bool_) for each in (self.truth, self.given))
+        return actual, predicted
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Grouped:
         if self.wrong is not None:
             return [int(row) for row in np.lexsort((np.array(self.ids), -self.weight, ~self.wrong))]
         chosen = self.quotients[by]
-        told = chosen.below > 0
-        value = np.divide(chosen.above, chosen.below, out=np.zeros(len(told)), where=told)
-        return [int(row) for row in np.lexsort((np.array(self.ids), value, ~told))]
+        defined = chosen.below > 0
+        value = np.divide(chosen.above, chosen.below, out=np.zeros(len(defined)), where=defined)
+        return [int(row) for row in np.lexsort((np.array(self.ids), value, ~defined))]
 
 
 def share(name: str, right: NDArray[np.bool_]) -> Quotient:

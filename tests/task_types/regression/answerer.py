@@ -11,7 +11,7 @@ import numpy as np
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.occlusion import MOST_WORDS, explanation, left_out, spans
 from lifecycle.runtime.engine.predictor import Predictor
-from lifecycle.runtime.engine.task_types.answerer import Sides, Told
+from lifecycle.runtime.engine.task_types.answerer import ChangedRow, Sides
 from lifecycle.runtime.engine.task_types.graphs import GraphAnswerer, read_end
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.rows import Rows
@@ -49,9 +49,11 @@ class NumberAnswerer(GraphAnswerer[Numbers]):
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         words = [[in_words(each) for each in given] for given in (clean, answers)]
         changed = np.array([one != two for one, two in zip(*words, strict=True)], dtype=np.bool_)
-        told = [Told(in_words(before.truth[at]), words[0][at], None, words[1][at], None) for at in np.flatnonzero(changed).tolist()]
+        changes = [
+            ChangedRow(in_words(before.truth[at]), words[0][at], None, words[1][at], None) for at in np.flatnonzero(changed).tolist()
+        ]
         own: Floats = np.stack([nearness(each.truth, each.predicted) for each in (before, after)])
-        return Sides(before, after, own, changed, told)
+        return Sides(before, after, own, changed, changes)
 
 
 ENTRY = NumberAnswerer()

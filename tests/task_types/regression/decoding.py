@@ -32,7 +32,7 @@ class NumberDecoding(Decoding[Numbers]):
         """{"number"}."""
         return [{"number": each} for each in decoded.tolist()]
 
-    def told(self, prediction: Mapping[str, Any]) -> Any:
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
         """The number, rounded to a tenth."""
         return round(prediction["number"], 1)
 

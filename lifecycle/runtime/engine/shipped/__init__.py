@@ -1,4 +1,4 @@
-"""Modules that go out with an exported model and work without this product: each is a file of its own, copied as it stands."""
+"""Modules that are shipped with an exported model and work without this product: each is copied unchanged as one file."""
 
 from __future__ import annotations
 

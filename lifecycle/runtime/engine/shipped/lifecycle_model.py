@@ -54,16 +54,16 @@ class Model:
 
     def _answer(self, shares: np.ndarray[Any, Any]) -> dict[str, Any]:
         names = self.about["labels"]
-        told = {"probabilities": dict(zip(names, shares.tolist(), strict=True))}
+        probabilities = {"probabilities": dict(zip(names, shares.tolist(), strict=True))}
         if "thresholds" in self.about:
             given = [name for name, share, least in zip(names, shares, self.about["thresholds"], strict=True) if share >= least]
-            return {"labels": given, **told}
+            return {"labels": given, **probabilities}
         chosen, deciding = int(shares.argmax()), self.about.get("deciding")
         if deciding and deciding["threshold"] is not None:
             at = names.index(deciding["label"])
             others = np.where(np.arange(len(shares)) == at, -1.0, shares)
             chosen = at if shares[at] >= deciding["threshold"] else int(others.argmax())
-        return {"label": names[chosen], "probability": float(shares[chosen]), **told}
+        return {"label": names[chosen], "probability": float(shares[chosen]), **probabilities}
 
 
 def _texts(given: Any) -> Iterable[str]:

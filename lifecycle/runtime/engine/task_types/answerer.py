@@ -1,4 +1,4 @@
-"""What a task brings to answering: how a run ends as an artifact, and how that is measured, explained, disturbed and built upon.
+"""What a task contributes to answering: how a run ends as an artifact, and how that is measured, explained, disturbed and built upon.
 
 finish               from weights that have learned to the artifact that serves, measured as it will serve
 open                 the artifact, ready to answer; what follows is given it
@@ -70,7 +70,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Told:
+class ChangedRow:
     """One row's answers in words, as `flips` has them, and how sure they are."""
 
     label: str
@@ -83,20 +83,20 @@ class Told:
 @dataclass(frozen=True)
 class Sides:
     """N rows before and after they were disturbed. before, after: ready to be counted; own: (2, N), each row's own score, 0 to 1, on both
-    sides; changed: (N,), whether the answer is another; told: of the changed rows, in order. lost: how many marked parts are not asked for
-    as they are cut off or gone, and in how many rows; None where nothing is marked."""
+    sides; changed: (N,), whether the answer is another; changes: the changed rows, in order. lost: how many marked parts are not asked for
+    as they are cut off or lost, and in how many rows; None where nothing is marked."""
 
     before: Countable
     after: Countable
     own: Floats
     changed: NDArray[np.bool_]
-    told: Sequence[Told]
+    changes: Sequence[ChangedRow]
     lost: tuple[int, int] | None = None
 
 
 class Answerer(ABC, Generic[A, S, P]):
-    """probed: scores that robustness tells, the leading one first. at_once: rows that are answered between two looks at whether to stop;
-    lost_at_once: whose losses are measured."""
+    """probed: scores that a robustness test reports, the leading one first. at_once: rows predicted between two checks for
+    cancellation; lost_at_once: the same where losses are measured."""
 
     probed: ClassVar[tuple[str, ...]]
     at_once: ClassVar[int] = 256
@@ -124,7 +124,7 @@ class Answerer(ABC, Generic[A, S, P]):
 
     @abstractmethod
     def beside(self, opened: A, given: S, predicted: P, asked: Evaluation) -> dict[str, Any]:
-        """What the report has beside its measures: baselines, where they are asked for, and what the task alone tells."""
+        """What the report has beside its measures: baselines, where they are asked for, and what only this task reports."""
 
     @abstractmethod
     def losses(self, opened: A, rows: Rows) -> Floats:

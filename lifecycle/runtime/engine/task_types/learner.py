@@ -1,11 +1,11 @@
-"""What a task brings to learning. All else (strategies, checkpoints, events, rates) is the same for every task.
+"""What a task contributes to training. All else (strategies, checkpoints, events, rates) is the same for every task.
 
-read, check, truth   what a row says, whether that can be learned, and all rows' as what the scores read
+read, check, truth   a row's target, whether it can be learned, and all targets in the form that scores read
 encode, stack, pad   rows to token ids with what the loss reads of them, and both as tensors of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
 meanings             what each logit represents, by which a head is carried over to other labels
 observe, validate    what a model in training gives to the validation rows, and how good that is: `metrics.trained` shows which is best
-sample               what a few of these rows say, and what is said of them
+sample               truth and prediction of a few of these rows
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lifecycle.runtime.task_types.measures import Metrics
 from lifecycle.runtime.task_types.rows import Rows, Vectors
 from lifecycle.runtime.task_types.spans.tagging import Unit
 
-T = TypeVar("T")  # what one row says
+T = TypeVar("T")  # the target of one row
 
 
 class Learner(ABC, Generic[T]):
@@ -45,7 +45,7 @@ class Learner(ABC, Generic[T]):
 
     @abstractmethod
     def read(self, row: Mapping[str, Any], labels: Mapping[str, int]) -> T:
-        """What one row says, by the labels' numbers. Raises ValueError with why it cannot be read."""
+        """The target of one row, by the labels' numbers. Raises ValueError with why it cannot be read."""
 
     @abstractmethod
     def check(self, targets: Sequence[T], labels: tuple[str, ...]) -> None:
@@ -64,7 +64,7 @@ class Learner(ABC, Generic[T]):
         return Unit.PIECE
 
     def note(self, unit: Unit) -> str:
-        """What a run's diary says of the unit; empty where nothing is tagged."""
+        """The line in a run's events about the unit; empty where nothing is tagged."""
         return ""
 
     @abstractmethod
@@ -90,7 +90,7 @@ class Learner(ABC, Generic[T]):
 
     @abstractmethod
     def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
-        """Of logits and a batch's labels. labels: of the training rows. Its `weight(labels)` says what rows weigh in its mean, so that the
+        """Of logits and a batch's labels. labels: of the training rows. Its `weight(labels)` is the weight of rows in its mean, so that the
         parts of a batch add up to the batch."""
 
     @abstractmethod

@@ -20,7 +20,7 @@ OF_LABELS = ("class_weights", "label_smoothing", "focal_gamma")  # settings that
 
 @dataclass(frozen=True)
 class Choice:
-    """A setting and why it fits. among: (value, words) of all that it may be, where this data says that."""
+    """A setting and why it fits. among: (value, words) of all allowed values, where they depend on this data."""
 
     value: Any
     reason: str
@@ -53,7 +53,7 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What settings are suggested by. rows, validation_rows: of these splits. counts: training rows of each label. labels: that are learnt.
+    """What defaults are based on. rows, validation_rows: of these splits. counts: training rows of each label. labels: those trained on.
 
     rate: examples a second of an earlier run on this machine, which makes the estimate of the time a measurement. cores: by default this
     machine's.
@@ -133,11 +133,11 @@ class Settings(ABC):
 
         Half of the rows rehearsed: experience replay takes as many old rows as new ones (Chaudhry et al. 2019, Tiny Episodic Memories).
         """
-        told = (
+        reason = (
             "As many earlier rows as new ones, because training on new rows only causes forgetting. Rows of this dataset version aren't "
             "used twice."
         )
-        return {"rehearsal": Choice(REHEARSED, told)}
+        return {"rehearsal": Choice(REHEARSED, reason)}
 
     @staticmethod
     def untrained(counts: Mapping[str, Mapping[str, Any]], work: str) -> Problem | None:
@@ -157,8 +157,8 @@ class Settings(ABC):
         """Raises SpecError for a threshold of an answer that has none."""
         self.check_no_class(spec)
         if spec.operating_point != "f1":
-            told = f"must be f1 for {spec.task}: it predicts {self.answers_by}, which has no threshold."
-            raise SpecError("operating_point", told)
+            message = f"must be f1 for {spec.task}: it predicts {self.answers_by}, which has no threshold."
+            raise SpecError("operating_point", message)
 
     @staticmethod
     def check_no_class(spec: TrainSpec) -> None:

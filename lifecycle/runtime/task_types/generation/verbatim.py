@@ -29,7 +29,7 @@ class Run:
 NONE = Run(0, -1, "")
 
 
-class Learnt:
+class CompletionIndex:
     """An index of training completions for a given set of responses.
 
     It contains only passages that start like part of these responses: indexing every place in 100,000 long completions would take
@@ -51,17 +51,17 @@ class Learnt:
 
         Raises KeyError for other responses, which aren't indexed.
         """
-        said, asked = words(answer), f" {' '.join(words(prompt))} "
+        response, asked = words(answer), f" {' '.join(words(prompt))} "
         best = NONE
-        for start, seed in enumerate(_seeds(said)):
+        for start, seed in enumerate(_seeds(response)):
             for number, at in self.places[seed]:
                 row = self.rows[number]
-                if best.words and said[start + best.words : start + best.words + 1] != row[at + best.words : at + best.words + 1]:
+                if best.words and response[start + best.words : start + best.words + 1] != row[at + best.words : at + best.words + 1]:
                     continue  # can't be longer than the best
                 length = SEED
-                while start + length < len(said) and at + length < len(row) and said[start + length] == row[at + length]:
+                while start + length < len(response) and at + length < len(row) and response[start + length] == row[at + length]:
                     length += 1
-                text = " ".join(said[start : start + length])
+                text = " ".join(response[start : start + length])
                 if length > best.words and f" {text} " not in asked:
                     best = Run(length, number, text)
         return best

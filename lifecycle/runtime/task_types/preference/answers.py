@@ -26,8 +26,8 @@ class PreferenceAnswers(Answers):
     def parse(self, raw: Any, item: ItemContent, labels: Labels) -> Value:
         """The choice."""
         if not isinstance(raw, Mapping) or set(raw) != {self.name} or raw[self.name] not in list(self.choices):
-            told = f"An annotation of this dataset is one of {', '.join(self.choices)}."
-            raise BadAnswer("choice", told, "Choose the better response, a tie, or neither.")
+            message = f"An annotation of this dataset is one of {', '.join(self.choices)}."
+            raise BadAnswer("choice", message, "Choose the better response, a tie, or neither.")
         return {self.name: raw[self.name]}
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:
@@ -36,7 +36,7 @@ class PreferenceAnswers(Answers):
         return {self.name: self.meant(word)} if word else None
 
     def meant(self, word: str) -> str:
-        """The choice a word stands for; the word itself if none."""
+        """The choice that a word means; the word itself if none."""
         folded = word.casefold()
         return folded if folded in self.choices else SIDES.get(re.sub(r"[\W_]", "", folded.removeprefix("data.")), word)
 

@@ -18,8 +18,8 @@ class RankingAnswers(Answers):
         """The ranking."""
         found, count = listed(raw, self.name), len(item.content.get("responses", []))
         if any(type(each) is not int for each in found) or sorted(found) != list(range(count)):
-            told = f"A ranking contains each of the {count} responses once, from 0 to {count - 1}."
-            raise BadAnswer("ranking", told, "Rank all responses.")
+            message = f"A ranking contains each of the {count} responses once, from 0 to {count - 1}."
+            raise BadAnswer("ranking", message, "Rank all responses.")
         return {self.name: found}
 
     def from_cell(self, cell: Cell, item: ItemContent, read: Read = clean) -> Any:

@@ -39,7 +39,7 @@ class RankDecoding(Decoding[RankedAnswers]):
         known = [each[~np.isnan(each)] for each in decoded]
         return [{"order": np.argsort(-each, kind="stable").tolist(), "strengths": each.tolist()} for each in known]
 
-    def told(self, prediction: Mapping[str, Any]) -> Any:
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
         """The full ranking."""
         return prediction["order"]
 

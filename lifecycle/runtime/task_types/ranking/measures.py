@@ -136,10 +136,10 @@ def padded(values: Sequence[Any], fill: float) -> Floats:
 def in_order(ranks: Sequence[int]) -> str:
     """A ranking by response numbers from 1, as "2 > 1 = 3"."""
     order = sorted(range(len(ranks)), key=lambda at: (ranks[at], at))
-    told = str(order[0] + 1)
+    text = str(order[0] + 1)
     for before, at in zip(order, order[1:], strict=False):
-        told += f" {'=' if ranks[before] == ranks[at] else '>'} {at + 1}"
-    return told
+        text += f" {'=' if ranks[before] == ranks[at] else '>'} {at + 1}"
+    return text
 
 
 def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
@@ -232,7 +232,7 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
     longer, shorter = apart & (pairs.order == pairs.longer), apart & (pairs.order == -pairs.longer)
     chosen = (np.sign(pairs.difference) == pairs.longer) + 0.5 * (pairs.difference == 0)
     sided = summed(one, decided)
-    told = sided > 0
+    has_pairs = sided > 0
     ranks = padded([each.ranks for each in truth], np.inf)
     strongest = np.where(np.isnan(strengths), -np.inf, strengths)[:, : ranks.shape[1]]
     top = strongest == strongest.max(axis=1, keepdims=True)
@@ -247,8 +247,8 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
         decided=sided,
         loss=summed(pairs.loss),
         pairs=every,
-        best=np.where(told, best, np.nan),
-        tau=np.where(told, tau, np.nan),
+        best=np.where(has_pairs, best, np.nan),
+        tau=np.where(has_pairs, tau, np.nan),
         gap=gap.reshape(rows, bins),
         bins=calibration.binned(pairs.confidence[decided], pairs.right[decided], bins),
         longer=(summed(pairs.right, longer), summed(one, longer)),

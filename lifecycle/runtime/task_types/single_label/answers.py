@@ -26,8 +26,8 @@ class SingleLabelAnswers(LabelAnswers):
         found = column_names(cell.text.strip()) if cell.kind is CellKind.COLUMN else names_of(cell, "labels")
         names = [name for each in found if (name := read(each))]
         if len(names) > 1 or cell.kind is CellKind.NAMES and not found:
-            told = f"There are {len(found)} labels, but this dataset has one label per text."
-            raise BadAnswer("labels", told, "Keep the most important one, or import the text without a label.")
+            message = f"There are {len(found)} labels, but this dataset has one label per text."
+            raise BadAnswer("labels", message, "Keep the most important one, or import the text without a label.")
         return {self.name: names[0]} if names else None
 
     def parts(self, value: Value) -> tuple[Part, ...]:

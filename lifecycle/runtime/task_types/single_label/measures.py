@@ -83,13 +83,13 @@ class SingleLabel(Measures[Predictions]):
         """per_class, confusion, and reliability as in `metrics`; wrong_rows; and deciding as in `deciding.told` if a label was to have a
         threshold."""
         asked = rows.deciding
-        told = asked and deciding.told(asked, scored.predicted, rows.truth, rows.labels.index(asked.label), rows.clusters)
+        decided = asked and deciding.told(asked, scored.predicted, rows.truth, rows.labels.index(asked.label), rows.clusters)
         return {
             "wrong_rows": int((scored.truth != scored.predicted).sum()),
             "per_class": metrics.per_class(scored, rows.labels),
             "confusion": {"labels": list(rows.labels), "counts": metrics.confusion(scored).tolist()},
             "reliability": calibration.reliability(scored.confidence, scored.exact, bins, rows.clusters),
-        } | ({"deciding": told} if told else {})
+        } | ({"deciding": decided} if decided else {})
 
 
 ENTRY = SingleLabel("single_label")

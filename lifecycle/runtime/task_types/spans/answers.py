@@ -93,8 +93,8 @@ def outside(start: int, end: int, text: str) -> BadAnswer:
 def check_words(start: int, end: int, there: str, words: Any) -> None:
     """Raise BadAnswer if a span's text doesn't match the item."""
     if words != there:
-        told = f"Span {start}–{end} has the text {str(words)[:80]!r}, but the item has {there[:80]!r} there."
-        raise BadAnswer("other_text", told, UNITS)
+        message = f"Span {start}–{end} has the text {str(words)[:80]!r}, but the item has {there[:80]!r} there."
+        raise BadAnswer("other_text", message, UNITS)
 
 
 # ── Cells ───────────────────────────────────────────────────────────────────

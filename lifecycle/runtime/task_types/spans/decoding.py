@@ -42,9 +42,9 @@ class SpanDecoding(Decoding[SpanPredictions]):
             for some in tagging.find(decoded)
         ]
 
-    def told(self, prediction: Mapping[str, Any]) -> Any:
+    def identity(self, prediction: Mapping[str, Any]) -> Any:
         """Place and label of each span."""
-        return [super(SpanDecoding, self).told(each) for each in prediction["spans"]]
+        return [super(SpanDecoding, self).identity(each) for each in prediction["spans"]]
 
 
 ENTRY = SpanDecoding()

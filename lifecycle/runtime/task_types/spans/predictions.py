@@ -59,7 +59,7 @@ class SpansFile(PredictionsFile[SpanPredictions]):
             ],
             "loss": rows.loss,
             "tokens": rows.tokens.astype(np.int32),
-            "matches": [[_told(each, names) for each in some] for some in every],
+            "matches": [[_match_names(each, names) for each in some] for some in every],
             "surest": [max((each.found.confidence for each in some if each.found), default=0.0) for some in mistakes],
             "wrong": [len(some) for some in mistakes],
         }
@@ -138,7 +138,7 @@ class SpansFile(PredictionsFile[SpanPredictions]):
 ENTRY = SpansFile("spans")
 
 
-def _told(match: Match, names: Sequence[str]) -> dict[str, str | None]:
+def _match_names(match: Match, names: Sequence[str]) -> dict[str, str | None]:
     true = names[match.true[2]] if match.true else None
     return {"kind": match.kind, "true": true, "found": names[match.found.label] if match.found else None}
 

@@ -53,7 +53,7 @@ class Unit(StrEnum):
         }[self]
 
     @classmethod
-    def told(cls, document: Mapping[str, Any]) -> Unit:
+    def from_document(cls, document: Mapping[str, Any]) -> Unit:
         """The unit in an artifact's or run's document. Older versions only store whether it is a word."""
         return cls(document.get("unit") or (cls.WORD if document.get("whole_words") else cls.PIECE))
 
@@ -122,8 +122,8 @@ def keeps_to(unit: Unit, texts: Sequence[str], marked: Sequence[Marked]) -> bool
             inner = inner_places(text, unit)
             spans.update(label for *_, label in each.spans)
             within.update(label for start, end, label in each.spans if inner[start] or inner[end])
-    is_learnt = all(count <= OF_A_CLASS * spans[label] for label, count in within.items())
-    return is_learnt and within.total() <= WITHIN * spans.total()
+    is_learnable = all(count <= OF_A_CLASS * spans[label] for label, count in within.items())
+    return is_learnable and within.total() <= WITHIN * spans.total()
 
 
 def inner_places(text: str, unit: Unit) -> list[bool]:
@@ -214,17 +214,17 @@ def _viterbi(logs: Floats) -> Ints:
     begins, inner, every = np.arange(1, kinds, 2), np.arange(2, kinds, 2), np.arange(count)
     score = logs[:, 0].copy()
     score[:, inner] = -np.inf
-    came = np.zeros((count, length, kinds), dtype=np.int16)  # up to a thousand labels
+    origins = np.zeros((count, length, kinds), dtype=np.int16)  # up to a thousand labels
     for at in range(1, length):
         top = score.argmax(axis=1)
         before = np.repeat(top[:, None], kinds, axis=1)
         before[:, inner] = np.where(score[:, inner] >= score[:, begins], inner, begins)
-        came[:, at] = before
+        origins[:, at] = before
         score = np.take_along_axis(score, before, axis=1) + logs[:, at]
     path = np.zeros((count, length), dtype=np.int64)
     path[:, -1] = score.argmax(axis=1)
     for at in range(length - 1, 0, -1):
-        path[:, at - 1] = came[every, at, path[:, at]]
+        path[:, at - 1] = origins[every, at, path[:, at]]
     return path
 
 

@@ -123,7 +123,7 @@ def test_a_run_that_is_5_points_better_is_told_to_be_though_the_two_intervals_ov
         truth, kind = random.integers(0, 2, 600), random.choice(4, 600, p=[0.10, 0.02, 0.07, 0.81])
         own, theirs = (metrics.score_rows(np.eye(2)[np.where(np.isin(kind, wrong), 1 - truth, truth)], truth) for wrong in ([0, 1], [0, 2]))
         baseline = baselines.measure(theirs, rows, **options)
-        whole = metrics.summary(own, count=200, seed=1) | baselines.told(own, rows, {"tfidf_logreg": baseline}, **options)
+        whole = metrics.summary(own, count=200, seed=1) | baselines.report_sections(own, rows, {"tfidf_logreg": baseline}, **options)
         told += rules.rival(whole) is None, rules.rival(whole | {"against": {}}) is None
 
     assert (told[0] / 30 >= 0.9, told[1] / 30 <= 0.4) == (True, True)

@@ -31,7 +31,7 @@ from lifecycle.runtime.engine.export import set_info
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.perturb import disturb
 from lifecycle.runtime.engine.strategies import load_tokenizer
-from lifecycle.runtime.engine.task_types.answerer import Answerer, Cancelled, Evaluation, Finished, Sides, Told, Trained
+from lifecycle.runtime.engine.task_types.answerer import Answerer, Cancelled, ChangedRow, Evaluation, Finished, Sides, Trained
 from lifecycle.runtime.engine.task_types.generation import prompts
 from lifecycle.runtime.engine.task_types.generation.answering import Answer, Losses, answer, measure_losses
 from lifecycle.runtime.engine.task_types.generation.learner import ENTRY as LEARNER
@@ -44,8 +44,8 @@ from lifecycle.runtime.task_types.generation.measures import ScoredTexts, TextAn
 from lifecycle.runtime.task_types.rows import Rows
 
 INPUTS = ("input_ids", "attention_mask")
-LONGEST = 128  # tokens of an answer where no one said
-TOLD_EVERY = 10.0  # seconds between two lines about how many rows are answered
+LONGEST = 128  # tokens of an answer if no limit is set
+PROGRESS_SECONDS = 10.0  # seconds between two lines about how many rows are answered
 
 
 @dataclass
@@ -87,17 +87,17 @@ class Writer:
             raise EngineFault("nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
         return found
 
-    def write(self, rows: Rows, told: Callable[[int], None] = lambda count: None) -> list[Answer]:
-        """What it answers to each prompt, the likeliest token each time. told: as of `answer`."""
+    def write(self, rows: Rows, progress: Callable[[int], None] = lambda count: None) -> list[Answer]:
+        """What it answers to each prompt, the likeliest token each time. progress: as of `answer`."""
         asked = prompts_of(self.tokenizer, self.frame, rows, self.limit)
         return answer(
             self.model, self.tokenizer, asked, end=self.frame.end, pad_id=self.pad_id, max_new_tokens=self.longest, at_once=self.at_once,
-            told=told, cancelled=self.cancelled,
+            progress=progress, cancelled=self.cancelled,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Said:
+class Generated:
     """What a model answers, which answers did not end on their own, and the loss of the references under it."""
 
     answers: list[str]
@@ -111,13 +111,13 @@ class Said:
 
 @dataclass(frozen=True)
 class Given:
-    """What an evaluation is made of. base: of the model before it was tuned; train, learnt: the training rows, and what is copied from
-    them. None where no baselines are asked for, or no base is there."""
+    """What an evaluation is made of. base: of the model before it was tuned; train, index: the training rows, and the index of
+    their completions. None where no baselines are asked for, or no base is there."""
 
-    own: Said
-    base: Said | None
+    own: Generated
+    base: Generated | None
     train: Rows | None
-    learnt: verbatim.Learnt | None
+    index: verbatim.CompletionIndex | None
 
 
 class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
@@ -163,26 +163,26 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         spec = asked.spec
         train = read_rows(asked.folder / spec.train, (), LEARNER.read) if spec.baselines else None
         opened.longest = spec.max_new_tokens or opened.longest
-        own, base = said(opened, asked, "the model"), None
+        own, base = generate(opened, asked, "the model"), None
         if spec.baselines and asked.base is not None and not asked.cancelled():
             opened.model = None  # before the other is loaded: memory may not hold both
             opened.model = load_decoder(asked.base)
-            base = said(opened, asked, "the base model")
+            base = generate(opened, asked, "the base model")
         references = [each.answer for each in asked.rows.targets]
-        learnt = verbatim.Learnt((each.taught for each in train.targets), [*own.answers, *references]) if train else None
-        return Given(own, base, train, learnt)
+        index = verbatim.CompletionIndex((each.taught for each in train.targets), [*own.answers, *references]) if train else None
+        return Given(own, base, train, index)
 
     def predicted(self, given: Given, asked: Evaluation) -> TextAnswers:
         """With the base's answers, and what is copied."""
         rows, own, base = asked.rows, given.own, given.base
         return TextAnswers(
             rows.ids, tuple(map(asked_for, rows.texts, rows.targets)), tuple(own.answers), own.scored(*wanted(rows)),
-            tuple(copied(given.learnt, own.answers, rows)), tuple(base.answers) if base else None, tuple(own.cut), rows.codes,
+            tuple(copied(given.index, own.answers, rows)), tuple(base.answers) if base else None, tuple(own.cut), rows.codes,
         )  # fmt: skip
 
     def beside(self, opened: Writer, given: Given, predicted: TextAnswers, asked: Evaluation) -> dict[str, Any]:
         """What was asked, what was cut and copied, what the references reach, and baselines."""
-        rows, spec, own, base, learnt = asked.rows, asked.spec, given.own, given.base, given.learnt
+        rows, spec, own, base, index = asked.rows, asked.spec, given.own, given.base, given.index
         references, contexts = wanted(rows)
         options: dict[str, Any] = {"count": spec.bootstrap, "seed": spec.seed, "clusters": rows.codes}
         rivals: dict[str, Any] = {"prompted_base": base.scored(references, contexts)} if base else {}
@@ -198,7 +198,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
             "references": reached(references, contexts),
             "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
             "against": {name: paired(each, predicted.scored, **options) for name, each in rivals.items()},
-            "copied": verbatim.report(list(predicted.copied), copied(learnt, references, rows)) if learnt else None,
+            "copied": verbatim.report(list(predicted.copied), copied(index, references, rows)) if index else None,
         }
 
     def losses(self, opened: Writer, rows: Rows) -> Floats:
@@ -218,7 +218,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         return before, after
 
     def reads(self, rows: Rows) -> list[object]:
-        """The prompts, or all that was said before the answer; contexts stay."""
+        """The prompts, or all turns before the answer; contexts stay."""
         return [each.turns or text for text, each in zip(rows.texts, rows.targets, strict=True)]
 
     def answer(self, opened: Writer, rows: Rows) -> list[str]:
@@ -244,8 +244,8 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         """A row's own score is its ROUGE-L. Nothing is sure."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         changed = np.array([one != two for one, two in zip(clean, answers, strict=True)], dtype=np.bool_)
-        told = [Told("", clean[at], None, answers[at], None) for at in np.flatnonzero(changed).tolist()]
-        return Sides(before, after, np.stack([before.rouge_l, after.rouge_l]), changed, told)
+        changes = [ChangedRow("", clean[at], None, answers[at], None) for at in np.flatnonzero(changed).tolist()]
+        return Sides(before, after, np.stack([before.rouge_l, after.rouge_l]), changed, changes)
 
 
 @dataclass(frozen=True)
@@ -263,20 +263,20 @@ class ScoredLosses:
         return {"perplexity": np.exp(weights @ self.nats / np.maximum(weights @ self.tokens, 1.0))}
 
 
-def said(writer: Writer, asked: Evaluation, name: str) -> Said:
-    """Every row answered, and the loss of every reference. name: of the model, in the diary."""
+def generate(writer: Writer, asked: Evaluation, name: str) -> Generated:
+    """Every row answered, and the loss of every reference. name: of the model, in the run's events."""
     rows, events = asked.rows, asked.events
     events.write("stage", name="predict", message=f"Generating {len(rows):,} responses with {name}.")
     losses, last = writer.losses(rows), time.monotonic()
 
-    def tell(done: int) -> None:
+    def progress(done: int) -> None:
         nonlocal last
-        if time.monotonic() - last > TOLD_EVERY:
+        if time.monotonic() - last > PROGRESS_SECONDS:
             last = time.monotonic()
             events.write("log", message=f"{done:,} of {len(rows):,} responses generated with {name}.")
 
-    found = writer.write(rows, tell)
-    return Said([each.text for each in found], [each.cut for each in found], losses)
+    found = writer.write(rows, progress)
+    return Generated([each.text for each in found], [each.cut for each in found], losses)
 
 
 def wanted(rows: Rows) -> tuple[list[str], list[str]]:
@@ -284,13 +284,13 @@ def wanted(rows: Rows) -> tuple[list[str], list[str]]:
     return [each.answer for each in rows.targets], [each.context for each in rows.targets]
 
 
-def copied(learnt: verbatim.Learnt | None, texts: Sequence[str], rows: Rows) -> list[verbatim.Run]:
+def copied(index: verbatim.CompletionIndex | None, texts: Sequence[str], rows: Rows) -> list[verbatim.Run]:
     """The longest run of each text that was learned and is not in its prompt."""
-    return [learnt.longest(*each) if learnt else verbatim.NONE for each in zip(texts, rows.texts, strict=True)]
+    return [index.longest(*each) if index else verbatim.NONE for each in zip(texts, rows.texts, strict=True)]
 
 
 def asked_for(text: str, target: Target) -> str:
-    """The digest of what an answer is measured against; of a dialogue, of what was said before it too, since people correct that."""
+    """The digest of what an answer is measured against; of a dialogue, of the turns before it too, since people edit those."""
     return predictions.target_of(target.answer, f"{target.context}\0{text}" if target.turns else target.context)
 
 

@@ -89,12 +89,12 @@ def answer(
     pad_id: int,
     max_new_tokens: int,
     at_once: int,
-    told: Callable[[int], None] = lambda count: None,
+    progress: Callable[[int], None] = lambda count: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Answer]:
     """The greedy answer to each prompt, without the token that ends it. The likeliest token each time, so the same input, the same answer.
 
-    prompts: ids in their frames. end: the token that ends an answer, besides those of `ends_of` the model. told: called with how
+    prompts: ids in their frames. end: the token that ends an answer, besides those of `ends_of` the model. progress: called with how
     many are answered. cancelled: asked between batches; what is left is then empty.
     """
     model.eval()
@@ -118,7 +118,7 @@ def answer(
             length = next((at for at, token in enumerate(each) if token in ends), None)
             found[row] = Answer(tokenizer.decode(each[:length], skip_special_tokens=True).strip(), length is None)
         done += len(rows)
-        told(done)
+        progress(done)
     return found
 
 
@@ -126,8 +126,8 @@ def ends_of(model: Any) -> tuple[int, ...]:
     """The tokens at which a model's own generation_config ends an answer: none, one or several. Chat models end a turn by another token
     than a text, and only one of the two is their tokenizer's."""
     base = model.get_base_model() if isinstance(model, PeftModel) else model
-    told = base.generation_config.eos_token_id
-    return () if told is None else tuple(map(int, told)) if isinstance(told, list | tuple) else (int(told),)
+    ids = base.generation_config.eos_token_id
+    return () if ids is None else tuple(map(int, ids)) if isinstance(ids, list | tuple) else (int(ids),)
 
 
 def _generate(model: Any, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is said of the rows that a decoder learns from: tokens that did not fit, turns that do not count, items that are no rows. Pure."""
+"""Diagnoses of the rows that a decoder is trained on: tokens that did not fit, turns that do not count, items that are no rows. Pure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lifecycle.runtime.engine.diagnosis import Diagnosis
-from lifecycle.runtime.engine.task_types.generation.prompts import Example, Truncation, told
+from lifecycle.runtime.engine.task_types.generation.prompts import Example, Truncation, truncation_text
 
 KEPT = "A question before a context is kept before the context; without a context, the end of the prompt is kept."
 KEPT_TURNS = "Of a dialogue, the system turn and the end are kept."
 
 
 def notes(examples: Sequence[Example], found: Truncation, left_out: Sequence[str]) -> Sequence[Diagnosis]:
-    """Everything that is to be said of the training rows. left_out: as of data.Rows."""
-    return (*cut(found), *unlearnt(examples), *changed(examples), *omitted(len(examples), left_out))
+    """All diagnoses of the training rows. left_out: as of data.Rows."""
+    return (*cut(found), *excluded_turns(examples), *changed(examples), *omitted(len(examples), left_out))
 
 
 def omitted(rows: int, left_out: Sequence[str]) -> Sequence[Diagnosis]:
@@ -26,7 +26,7 @@ def omitted(rows: int, left_out: Sequence[str]) -> Sequence[Diagnosis]:
     return (Diagnosis("left_out", "watch", title, f"{detail}.", 0, 0, "They aren't used for training. Fix the ones that should be."),)
 
 
-def unlearnt(examples: Sequence[Example]) -> Sequence[Diagnosis]:
+def excluded_turns(examples: Sequence[Example]) -> Sequence[Diagnosis]:
     """A finding where earlier answers of dialogues are read and not learned, since no one would ask for them as they stand."""
     turns, rows = sum(each.unasked for each in examples), sum(each.unasked > 0 for each in examples)
     if not turns:
@@ -38,7 +38,7 @@ def unlearnt(examples: Sequence[Example]) -> Sequence[Diagnosis]:
 
 
 def changed(examples: Sequence[Example]) -> Sequence[Diagnosis]:
-    """A finding where the template would write other words than were said."""
+    """A finding where the template would write other words than the turns have."""
     rows = sum(each.changed for each in examples)
     if not rows:
         return ()
@@ -51,7 +51,7 @@ def changed(examples: Sequence[Example]) -> Sequence[Diagnosis]:
 
 def cut(found: Truncation) -> Sequence[Diagnosis]:
     """A finding where training rows lost tokens: worse where many answers did, since their end is not learned."""
-    sentence = told(found, "training")
+    sentence = truncation_text(found, "training")
     if not sentence:
         return ()
     needed = "Increase the max sequence length (max_tokens), or shorten the texts."

@@ -1,4 +1,4 @@
-"""Dialogues as token ids: what stands around each turn, which turns are learned, and what is left out of a dialogue that is too long.
+"""Dialogues as token ids: the template around each turn, which turns are learned, and what is left out of a dialogue that is too long.
 
 A dialogue is in the tokenizer's chat template, every turn in its place and the assistant's turn opened behind them, as anyone who asks the
 model has it; without a template in the plain frame of `prompts`, later questions below FOLLOW. What people wrote is put between the
@@ -22,7 +22,7 @@ from typing import Any
 
 from lifecycle.runtime.engine.data import NOT_COUNTED
 from lifecycle.runtime.engine.faults import EngineFault
-from lifecycle.runtime.engine.task_types.generation.prompts import PLAIN, Example, Frame, ids_of, said_of, too_short
+from lifecycle.runtime.engine.task_types.generation.prompts import PLAIN, Example, Frame, encode_text, ids_of, too_short
 
 ROLES = ("system", "user", "assistant")
 FOLLOW = "\n\n### Question\n"  # before a later question, and BETWEEN before any other turn, where the tokenizer has no chat template
@@ -36,19 +36,19 @@ class Misfit(Exception):
 
 @dataclass(frozen=True)
 class Turn:
-    """What someone said. role: one of ROLES. learnt: whether a turn of the assistant counts in the loss."""
+    """A turn of a dialogue. role: one of ROLES. in_loss: whether a turn of the assistant counts in the loss."""
 
     role: str
     text: str
-    learnt: bool = True
+    in_loss: bool = True
 
 
 @dataclass(frozen=True)
 class Around:
     """What the template writes around turns: pieces, one before each turn and one behind the last, which opens the answer.
 
-    asked: the numbers of the assistant's turns that stand where and how they would be asked for. written: the pieces as text, empty in the
-    plain frame.
+    asked: the numbers of the assistant's turns that are written where and how they would be asked for. written: the pieces as text, empty
+    in the plain frame.
     """
 
     pieces: tuple[tuple[int, ...], ...]
@@ -68,7 +68,7 @@ class Template:
         self.trims = self.has_one and f"\t{LETTER}\t" not in self._rendered([{"role": "user", "content": f"\t{LETTER}\t"}])
 
     def around(self, roles: tuple[str, ...]) -> Around:
-        """What stands around turns of these roles. Raises Misfit."""
+        """The template's pieces around turns of these roles. Raises Misfit."""
         if roles not in self._around:
             self._around[roles] = self._find(roles) if self.has_one else self._plain(roles)
         return self._around[roles]
@@ -134,7 +134,7 @@ class Template:
         return Around(tuple(tuple(ids_of(self.tokenizer, each)) for each in written), frozenset(asked), written)
 
     def _opens(self, roles: tuple[str, ...], written: tuple[str, ...]) -> bool:
-        """Whether the turns before one of the assistant, with its turn opened, are written as they stand in the whole."""
+        """Whether the turns before one of the assistant, with its turn opened, are written as in the whole dialogue."""
         try:
             return self._pieces(roles) == written
         except Misfit:
@@ -167,16 +167,16 @@ class _Kept:
         return self.frame + sum(map(len, self.texts))
 
 
-def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *, learnt: bool = True, all_turns: bool = True) -> Example:
+def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *, in_loss: bool = True, all_turns: bool = True) -> Example:
     """A dialogue and its answer, at most `limit` tokens long.
 
-    learnt: whether the answer counts. all_turns: whether the assistant's earlier turns count too, as in training; an evaluation counts the
-    answer alone. Raises Misfit, and EngineFault `bad_spec` where what stands around its last turns fills the limit.
+    in_loss: whether the answer counts. all_turns: whether the assistant's earlier turns count too, as in training; an evaluation counts the
+    answer alone. Raises Misfit, and EngineFault `bad_spec` where the template around its last turns fills the limit.
     """
     end = template.frame.end
-    said = [*said_of(template.tokenizer, answer.strip() if template.trims else answer), end]
-    whole, kept, kept_answer = _fit(template, turns, said, limit)
-    wanted = [all_turns and each.role == "assistant" and each.learnt for each in kept.turns]
+    answer_ids = [*encode_text(template.tokenizer, answer.strip() if template.trims else answer), end]
+    whole, kept, kept_answer = _fit(template, turns, answer_ids, limit)
+    wanted = [all_turns and each.role == "assistant" and each.in_loss for each in kept.turns]
     counted = [each and at in kept.around.asked for at, each in enumerate(wanted)]
     ids: list[int] = []
     labels: list[int] = []
@@ -187,9 +187,9 @@ def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *
         if at < len(kept.texts):
             ids += kept.texts[at]
             labels += kept.texts[at] if counted[at] else [NOT_COUNTED] * len(kept.texts[at])
-    labels += kept_answer if learnt else [NOT_COUNTED] * len(kept_answer)
+    labels += kept_answer if in_loss else [NOT_COUNTED] * len(kept_answer)
     return Example(
-        (*ids, *kept_answer), tuple(labels), max(0, len(whole) - len(ids)), len(said) - len(kept_answer), prompt=len(ids),
+        (*ids, *kept_answer), tuple(labels), max(0, len(whole) - len(ids)), len(answer_ids) - len(kept_answer), prompt=len(ids),
         cut_turns=kept.dropped, unasked=sum(wanted) - sum(counted), changed=template.changes(whole.turns),
     )  # fmt: skip
 
@@ -203,9 +203,9 @@ def encode_all(
     """
     template = Template(tokenizer, frame)
     found, misfits = [], []
-    for row, (turns, answer, learnt) in zip(ids, dialogues, strict=True):
+    for row, (turns, answer, in_loss) in zip(ids, dialogues, strict=True):
         try:
-            found.append(encode(template, turns, answer, limit, learnt=learnt, all_turns=all_turns))
+            found.append(encode(template, turns, answer, limit, in_loss=in_loss, all_turns=all_turns))
         except Misfit as error:
             misfits.append((row, turns, error))
     if misfits:
@@ -237,7 +237,7 @@ def _fit(template: Template, turns: Sequence[Turn], answer: list[int], limit: in
         around = template.around(tuple(each.role for each in ready))
         for each in ready:
             if each.text not in known:
-                known[each.text] = said_of(template.tokenizer, each.text)
+                known[each.text] = encode_text(template.tokenizer, each.text)
         return _Kept(ready, around, [known[each.text] for each in ready], start - head)
 
     head = next((at for at, each in enumerate(turns) if each.role != "system"), len(turns))

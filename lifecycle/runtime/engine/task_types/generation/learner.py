@@ -38,19 +38,19 @@ EVALUATION_ROWS = 8  # at once: logits of a large vocabulary are most of the mem
 
 @dataclass(frozen=True)
 class Target:
-    """What a row says. context: what the answer is to rest on; empty where the row has none. turns: of a dialogue, those before its last
-    answer; empty where the row's text is the prompt. learnt: whether that answer counts in the loss."""
+    """A row's target. context: what the answer is to rest on; empty where the row has none. turns: of a dialogue, those before its last
+    answer; empty where the row's text is the prompt. in_loss: whether that answer counts in the loss."""
 
     answer: str
     context: str = ""
     turns: tuple[Turn, ...] = ()
-    learnt: bool = True
+    in_loss: bool = True
 
     @property
     def taught(self) -> str:
         """All that is learned of the row, as one text: the answer, below the dialogue's earlier ones."""
-        said = [each.text for each in self.turns if each.role == "assistant" and each.learnt]
-        return "\n".join([*said, self.answer] if self.learnt else said)
+        earlier = [each.text for each in self.turns if each.role == "assistant" and each.in_loss]
+        return "\n".join([*earlier, self.answer] if self.in_loss else earlier)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Observed:
     """What a model in training gives to validation: its losses, and the answers to the first rows with the seconds that they took."""
 
     losses: Losses
-    said: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -88,13 +88,13 @@ class TextLearner(Learner[Target]):
         """Its completion and context; of a dialogue its turns."""
         if "messages" in row:
             *turns, last = read_dialogue(row["messages"])
-            return Target(last.text, str(row.get("context") or ""), tuple(turns), last.learnt)
+            return Target(last.text, str(row.get("context") or ""), tuple(turns), last.in_loss)
         if not isinstance(row.get("answer"), str):
             raise ValueError("it has no text under 'answer'.")
         return Target(row["answer"], str(row.get("context") or ""))
 
     def check(self, targets: Sequence[Target], labels: tuple[str, ...]) -> None:
-        """Raises EngineFault `bad_data` where no answer says anything."""
+        """Raises EngineFault `bad_data` where every answer is empty."""
         if not any(each.answer.strip() for each in targets):
             raise EngineFault(
                 "bad_data", "All training responses are empty.", "Add responses, create a new dataset version, and start a new run."
@@ -142,11 +142,11 @@ class TextLearner(Learner[Target]):
         losses = measure_losses(model, examples, batches.pad_id, min(at_once, EVALUATION_ROWS))
         prompts = [each.ids[: each.prompt] for each in examples[:SAMPLES]]
         begun = time.monotonic()
-        said = answer(
+        answers = answer(
             model.encoder, encoded.tokenizer, prompts, end=encoded.end, pad_id=batches.pad_id, max_new_tokens=SAMPLE_TOKENS,
             at_once=SAMPLES,
         )  # fmt: skip
-        return Observed(losses, tuple(each.text for each in said), time.monotonic() - begun)
+        return Observed(losses, tuple(each.text for each in answers), time.monotonic() - begun)
 
     def sound(self, outputs: Observed) -> bool:
         """Whether all losses are numbers."""
@@ -159,7 +159,7 @@ class TextLearner(Learner[Target]):
 
     def sample(self, outputs: Observed, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """What was written to the first rows; the reference stays with its item."""
-        return [{"truth": None, "answer": outputs.said[at], "confidence": None} for at in rows]
+        return [{"truth": None, "answer": outputs.answers[at], "confidence": None} for at in rows]
 
 
 # ── Rows ────────────────────────────────────────────────────────────────────
@@ -179,11 +179,11 @@ def read_dialogue(messages: Any) -> list[Turn]:
 
 def examples_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int, *, all_turns: bool) -> list[Example]:
     """Every row with its answer, at most `limit` tokens long, as `prompts` and `dialogues` say. all_turns: as of `dialogues.encode`."""
-    told = [at for at, each in enumerate(rows.targets) if each.turns]
+    dialogue_rows = [at for at, each in enumerate(rows.targets) if each.turns]
     rest = [at for at, each in enumerate(rows.targets) if not each.turns]
-    given = [(rows.targets[at].turns, rows.targets[at].answer, rows.targets[at].learnt or not all_turns) for at in told]
-    whose = [rows.ids[at] for at in told]
-    found = dict(zip(told, dialogues.encode_all(tokenizer, frame, whose, given, limit, all_turns=all_turns), strict=True))
+    given = [(rows.targets[at].turns, rows.targets[at].answer, rows.targets[at].in_loss or not all_turns) for at in dialogue_rows]
+    whose = [rows.ids[at] for at in dialogue_rows]
+    found = dict(zip(dialogue_rows, dialogues.encode_all(tokenizer, frame, whose, given, limit, all_turns=all_turns), strict=True))
     texts, targets = [rows.texts[at] for at in rest], [rows.targets[at] for at in rest]
     answers, contexts = [each.answer for each in targets], [each.context for each in targets]
     found |= zip(rest, encode_examples(tokenizer, frame, texts, answers, limit, contexts), strict=True)

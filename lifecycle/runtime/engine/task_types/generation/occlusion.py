@@ -28,7 +28,7 @@ from lifecycle.runtime.engine.task_types.generation.answerer import ENTRY, Write
 from lifecycle.runtime.engine.task_types.generation.answering import measure_losses
 from lifecycle.runtime.engine.task_types.generation.learner import ENTRY as LEARNER
 from lifecycle.runtime.engine.task_types.generation.learner import Target, prompts_of
-from lifecycle.runtime.engine.task_types.generation.prompts import Example, said_of
+from lifecycle.runtime.engine.task_types.generation.prompts import Example, encode_text
 from lifecycle.runtime.engine.verbs import quiet
 from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.by_key.types import type_of
@@ -36,7 +36,7 @@ from lifecycle.runtime.task_types.rows import Rows
 
 MOST_TOKENS = 100_000  # that are read in all
 LEAST_UNITS = 16  # that are left out however long prompt and answer are
-LEAST_SENTENCES = 8  # below that, runs of words tell more
+LEAST_SENTENCES = 8  # below that, runs of words explain more
 ENDS = frozenset(".!?…。！？\n")  # of a sentence, between two words
 ASKING = ("system", "user")  # whose words are left out
 
@@ -74,7 +74,7 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     row = read_rows(folder / spec.data, (), LEARNER.read)
     artifact, base = folder / spec.artifact, folder / spec.base.path if spec.base else None
     asked = ENTRY.open(artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
-    answer = [*said_of(asked.tokenizer, row.targets[0].answer), *([asked.frame.end] if spec.ended else [])][: asked.longest]
+    answer = [*encode_text(asked.tokenizer, row.targets[0].answer), *([asked.frame.end] if spec.ended else [])][: asked.longest]
     if not answer:
         raise EngineFault("bad_data", "The response is empty, so there's nothing to explain.", "Choose a row with a response.")
     events.write("stage", name="words", message="Finding the part of the prompt within the maximum length.")
@@ -94,8 +94,15 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     whole, empty, *rest = found
     effects = [asdict(unit) | {"effect": whole - each} for unit, each in zip(units.every, rest, strict=True)]
     head = {"format": 1, "status": "succeeded", "error": None, "seconds": round(time.monotonic() - started, 3)}
-    said = {"log_probability": whole, "empty": empty, "tokens": len(answer), "unit": units.kind, "size": units.size, "words": effects}
-    return head | said | {"found": len(words), "taken": len(inside(words, units.every))}
+    explanation = {
+        "log_probability": whole,
+        "empty": empty,
+        "tokens": len(answer),
+        "unit": units.kind,
+        "size": units.size,
+        "words": effects,
+    }
+    return head | explanation | {"found": len(words), "taken": len(inside(words, units.every))}
 
 
 def chosen(asked: Writer, row: Rows, tokens: int) -> tuple[list[Unit], Units]:
@@ -133,11 +140,11 @@ def left_out(text: str, target: Target, cut: Sequence[Unit]) -> tuple[str, Targe
             for at, turn in enumerate(target.turns)
         ]
         return text, replace(target, turns=tuple(turns))
-    gone, context = [with_blank(text, each) for each in cut], target.context
+    parts, context = [with_blank(text, each) for each in cut], target.context
     if context and text.endswith(context):
         above = len(text) - len(context)
-        context = without(context, [(max(0, start - above), end - above) for start, end in gone if end > above])
-    return without(text, gone), replace(target, context=context)
+        context = without(context, [(max(0, start - above), end - above) for start, end in parts if end > above])
+    return without(text, parts), replace(target, context=context)
 
 
 def with_blank(text: str, unit: Unit) -> tuple[int, int]:

@@ -6,7 +6,7 @@ model that was tuned stops on its own. Frame, prompt and completion are cut into
 
 What is too long is cut in the prompt, inside the frame: a context that is at its end, below the question, loses its own end first, so
 that the question stays; a prompt without one loses its beginning. A completion loses its end, and its end-of-text token with it, only
-where it does not fit by itself. Both are counted, and told. Of several turns `dialogues` makes rows of the same kind.
+where it alone does not fit. Both are counted and reported. Of several turns `dialogues` makes rows of the same kind.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MARK = "\ue000prompt\ue000"  # represents the prompt while the frame is looked f
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around every prompt, as token ids, and the token that ends an answer."""
+    """The template around every prompt, as token ids, and the token that ends an answer."""
 
     head: tuple[int, ...]
     tail: tuple[int, ...]
@@ -41,7 +41,7 @@ class Example:
 
     cut_prompt, cut_answer: tokens left out. prompt: how many ids are before the answer. Of dialogues, cut_turns: turns left out whole;
     unasked: earlier answers that do not count, since the template writes them otherwise than it asks for them; changed: whether it writes
-    other words than were said.
+    other words than the turns have.
     """
 
     ids: tuple[int, ...]
@@ -98,7 +98,7 @@ def ids_of(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 
-def said_of(tokenizer: Any, text: str) -> list[int]:
+def encode_text(tokenizer: Any, text: str) -> list[int]:
     """Of what people wrote: a template's own marks in it are letters, or left out, so that no text ends its turn and supports another."""
     if not text:
         return []
@@ -126,13 +126,13 @@ def encode_examples(
     if limit < len(frame) + 2:
         raise too_short(limit, len(frame))
     return [
-        _example(frame, one, [*said_of(tokenizer, two), frame.end], limit)
+        _example(frame, one, [*encode_text(tokenizer, two), frame.end], limit)
         for one, two in zip(_prompts(tokenizer, prompts, contexts), answers, strict=True)
     ]
 
 
 def too_short(limit: int, frame: int) -> EngineFault:
-    """The fault for a row that what stands around its prompt fills. limit, frame: in tokens."""
+    """The fault for a row whose template alone fills the limit. limit, frame: in tokens."""
     message = f"max_tokens is {limit}, but the template alone uses {frame} tokens per prompt."
     return EngineFault("bad_spec", message, f"Set max_tokens to at least {frame + 64}.")
 
@@ -158,7 +158,7 @@ def _prompts(tokenizer: Any, prompts: Sequence[str], contexts: Sequence[str] | N
     for prompt, context in zip(prompts, contexts if contexts is not None else [""] * len(prompts), strict=True):
         question = prompt.removesuffix(context).rstrip()
         below = bool(context) and bool(question) and prompt.endswith(context)
-        found.append(_Prompt(said_of(tokenizer, prompt), said_of(tokenizer, question) if below else None))
+        found.append(_Prompt(encode_text(tokenizer, prompt), encode_text(tokenizer, question) if below else None))
     return found
 
 
@@ -186,7 +186,7 @@ def where_lost(turns: int) -> str:
     return f"{turns:,} turns of dialogues, the oldest first; then {WHERE}" if turns else WHERE
 
 
-def told(found: Truncation, name: str) -> str:
+def truncation_text(found: Truncation, name: str) -> str:
     """The sentence about what was cut; empty where nothing was. name: of the rows, such as train."""
     parts = []
     if found.prompts:

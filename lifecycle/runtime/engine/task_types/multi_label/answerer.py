@@ -12,7 +12,7 @@ import numpy as np
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.occlusion import explain_each
 from lifecycle.runtime.engine.predictor import Predictor
-from lifecycle.runtime.engine.task_types.answerer import Sides, Told
+from lifecycle.runtime.engine.task_types.answerer import ChangedRow, Sides
 from lifecycle.runtime.engine.task_types.graphs import GraphAnswerer, read_end, tempered
 from lifecycle.runtime.engine.task_types.multi_label.learner import ENTRY as LEARNER
 from lifecycle.runtime.statistics import metrics
@@ -54,11 +54,11 @@ class SetAnswerer(GraphAnswerer[SetPredictions]):
         def names(held: Any) -> str:
             return json.dumps([info.labels[at] for at in np.flatnonzero(held)], ensure_ascii=False)
 
-        told = [
-            Told(names(before.truth[at]), names(before.decided[at]), float(sure[0][at]), names(after.decided[at]), float(sure[1][at]))
+        changes = [
+            ChangedRow(names(before.truth[at]), names(before.decided[at]), float(sure[0][at]), names(after.decided[at]), float(sure[1][at]))
             for at in np.flatnonzero(changed).tolist()
         ]
-        return Sides(before, after, np.stack([set_f1(each) for each in (before, after)]), changed, told)
+        return Sides(before, after, np.stack([set_f1(each) for each in (before, after)]), changed, changes)
 
 
 def set_f1(rows: ScoredSets) -> Floats:

@@ -39,7 +39,7 @@ class SetLearner(EncoderLearner[tuple[int, ...]]):
     def check(self, targets: Sequence[tuple[int, ...]], labels: tuple[str, ...]) -> None:
         """Raises EngineFault `one_class` where a label is on no training row, or on all of them."""
         counts = np.bincount([each for target in targets for each in target], minlength=len(labels))
-        for names, told in (
+        for names, subject in (
             ([label for label, count in zip(labels, counts, strict=True) if not count], "No training row has"),
             ([label for label, count in zip(labels, counts, strict=True) if count == len(targets)], "Every training row has"),
         ):
@@ -47,7 +47,7 @@ class SetLearner(EncoderLearner[tuple[int, ...]]):
                 more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
                 raise EngineFault(
                     "one_class",
-                    f"{told} {', '.join(map(repr, names[:NAMED]))}{more}; a label needs training rows with and without it.",
+                    f"{subject} {', '.join(map(repr, names[:NAMED]))}{more}; a label needs training rows with and without it.",
                     "Label more rows or remove the label from the schema, create a new dataset version, and start a new run.",
                 )
 

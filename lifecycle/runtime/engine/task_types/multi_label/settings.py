@@ -27,9 +27,9 @@ class MultiLabelSettings(EncoderSettings):
         always = tuple(label for label, splits in labels.items() if rows and splits.get("train") == rows)
         if rows and labels and not (never or always):
             return None
-        told = f"{'no' if never else 'every'} training row has {listed(never or always)}"
-        told = told if rows and labels else "it has no training rows with a label"
-        why = f"{told}. A label needs training texts with and without it."
+        problem = f"{'no' if never else 'every'} training row has {listed(never or always)}"
+        problem = problem if rows and labels else "it has no training rows with a label"
+        why = f"{problem}. A label needs training texts with and without it."
         return Problem(why, "Label more texts or remove the label, then create a new dataset version.")
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:

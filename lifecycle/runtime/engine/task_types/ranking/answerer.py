@@ -12,7 +12,7 @@ from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.engine.perturb import disturb_responses
 from lifecycle.runtime.engine.predictor import Predictor
-from lifecycle.runtime.engine.task_types.answerer import Sides, Told
+from lifecycle.runtime.engine.task_types.answerer import ChangedRow, Sides
 from lifecycle.runtime.engine.task_types.graphs import GraphAnswerer, tempered
 from lifecycle.runtime.engine.task_types.ranking.learner import ENTRY as LEARNER
 from lifecycle.runtime.engine.task_types.ranking.occlusion import explain_responses, read_ends
@@ -52,7 +52,7 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
         return [row[: len(each.ranks)] for row, each in zip(self.decoded(opened, rows), rows.targets, strict=True)]
 
     def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
-        """The prompt and each response on its own; what people said of them stays, and so does what is known of their lengths."""
+        """The prompt and each response on its own; people's rankings of them stay, and so does what is known of their lengths."""
         targets = (
             replace(each, responses=disturb_responses(probe, each.responses, seed=seed, name=name))
             for name, each in zip(rows.ids, rows.targets, strict=True)
@@ -69,12 +69,12 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         orders = [[ranking.in_order(ranks(each)) for each in given] for given in (clean, answers)]
         changed = np.array([one != two for one, two in zip(*orders, strict=True)], dtype=np.bool_)
-        told = [
-            Told(ranking.in_order(rows.targets[at].ranks), orders[0][at], sure(clean[at]), orders[1][at], sure(answers[at]))
+        changes = [
+            ChangedRow(ranking.in_order(rows.targets[at].ranks), orders[0][at], sure(clean[at]), orders[1][at], sure(answers[at]))
             for at in np.flatnonzero(changed).tolist()
         ]
         own = np.stack([metrics.ratio(each.right, each.decided) for each in (before, after)])
-        return Sides(before, after, own, changed, told)
+        return Sides(before, after, own, changed, changes)
 
 
 def responses_in(payload: dict[str, Any]) -> list[str]:

@@ -81,7 +81,7 @@ class RankLearner(EncoderLearner[Ranked]):
         return padded(logits[:, 0], [len(each.responses) for each in rows.targets])
 
     def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
-        """The prompt with each response as token ids; what is too long loses the end of the longer of the two. A finding says how often."""
+        """The prompt with each response as token ids; what is too long loses the end of the longer of the two. A finding counts them."""
         prompts, responses = zip(*self.ask(rows), strict=True)
         found = tokenizer(list(prompts), list(responses), truncation=True, max_length=max_tokens, return_attention_mask=False)
         cut = [bool(each.overflowing) for each in found.encodings]
@@ -155,9 +155,9 @@ class RankLearner(EncoderLearner[Ranked]):
             order = np.argsort(-strengths, kind="stable")
             sure = float(calibration.sigmoid(strengths[order[0]] - strengths[order[1]]))
             pairs = ranking.pairs_of(strengths[None], [truth[at]])
-            is_right = bool((pairs.right[pairs.decided] == 1).all())  # whatever it says of responses that people find equal
-            said = truth[at].ranks if is_right else np.argsort(order, kind="stable").tolist()
-            found.append({"truth": ranking.in_order(truth[at].ranks), "answer": ranking.in_order(said), "confidence": sure})
+            is_right = bool((pairs.right[pairs.decided] == 1).all())  # whatever its order of responses that people find equal
+            ranks = truth[at].ranks if is_right else np.argsort(order, kind="stable").tolist()
+            found.append({"truth": ranking.in_order(truth[at].ranks), "answer": ranking.in_order(ranks), "confidence": sure})
         return found
 
     def score(self, outputs: Floats, truth: Sequence[Ranked]) -> ScoredRanks:
@@ -171,7 +171,7 @@ def padded(scores: Any, counts: Sequence[int]) -> Any:
 
 
 def shortened(cuts: Sequence[bool], max_tokens: int) -> list[Diagnosis]:
-    """What is said of rows that were cut."""
+    """The diagnosis of rows that were cut."""
     count = sum(cuts)
     if not count:
         return []

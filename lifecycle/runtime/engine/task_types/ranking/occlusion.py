@@ -75,7 +75,7 @@ def explain_responses(
 
 
 def near(text: str, end: int) -> str:
-    """As much of a text as may be read of it when words are left out. end: how far it is read as it stands."""
+    """As much of a text as may be read of it when words are left out. end: how far the whole text is read."""
     return text[: 2 * end + ROOM]
 
 

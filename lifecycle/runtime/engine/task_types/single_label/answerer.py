@@ -11,7 +11,7 @@ import numpy as np
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.occlusion import explain
 from lifecycle.runtime.engine.predictor import Predictor
-from lifecycle.runtime.engine.task_types.answerer import Sides, Told
+from lifecycle.runtime.engine.task_types.answerer import ChangedRow, Sides
 from lifecycle.runtime.engine.task_types.graphs import GraphAnswerer, read_end, tempered
 from lifecycle.runtime.engine.task_types.single_label.learner import ENTRY as LEARNER
 from lifecycle.runtime.statistics import metrics
@@ -45,14 +45,14 @@ class LabelAnswerer(GraphAnswerer[Predictions]):
         """A row's own score is 1 where its label is right."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         changed = before.predicted != after.predicted
-        told = [
-            Told(
+        changes = [
+            ChangedRow(
                 info.labels[before.truth[at]], info.labels[before.predicted[at]], float(before.confidence[at]),
                 info.labels[after.predicted[at]], float(after.confidence[at]),
             )
             for at in np.flatnonzero(changed).tolist()
         ]  # fmt: skip
-        return Sides(before, after, np.stack([before.exact, after.exact]), changed, told)
+        return Sides(before, after, np.stack([before.exact, after.exact]), changed, changes)
 
 
 ENTRY = LabelAnswerer()

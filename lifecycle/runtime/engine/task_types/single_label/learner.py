@@ -32,7 +32,7 @@ class LabelLearner(EncoderLearner[int]):
         return labels[label]
 
     def check(self, targets: Sequence[int], labels: tuple[str, ...]) -> None:
-        """Raises EngineFault `one_class` when fewer than two labels occur: there is nothing to tell apart."""
+        """Raises EngineFault `one_class` when fewer than two labels occur: there is nothing to separate."""
         seen = sorted(set(targets))
         if len(seen) < 2:
             raise EngineFault(

@@ -24,17 +24,17 @@ class SingleLabelSettings(EncoderSettings):
         if chosen and point == "f1":
             raise SpecError("operating_point", f"must be precision or recall if {shown(chosen)} has a threshold.")
         if point != "f1" and not chosen:
-            told = f"must be the label with the target {point} of {spec.operating_target:g}: one of {listed(spec.labels)}."
-            raise SpecError("operating_class", told)
+            message = f"must be the label with the target {point} of {spec.operating_target:g}: one of {listed(spec.labels)}."
+            raise SpecError("operating_class", message)
 
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
         """Two labels at least have training rows."""
         trained = [label for label, splits in counts["labels"].items() if splits.get("train")]
         if len(trained) > 1:
             return None
-        told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
+        problem = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
         return Problem(
-            f"{told}; a classifier needs at least two labels.", "Label rows with another label and create a new dataset version."
+            f"{problem}; a classifier needs at least two labels.", "Label rows with another label and create a new dataset version."
         )
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
@@ -44,13 +44,13 @@ class SingleLabelSettings(EncoderSettings):
 
 def one_threshold(labels: Sequence[str]) -> dict[str, Choice]:
     """None at first."""
-    told = (
+    reason = (
         "Rare labels are seldom the most likely. With a threshold, the label is predicted from that probability; below it, the most "
         "likely other label."
     )
     points = (("f1", "None: predict the most likely label"), ("precision", "Precision of at least"), ("recall", "Recall of at least"))
     return {
-        "operating_class": Choice("", told, (("", "None"), *((label, label) for label in labels))),
+        "operating_class": Choice("", reason, (("", "None"), *((label, label) for label in labels))),
         "operating_point": Choice("f1", "Choose recall if missing the label costs more, precision if predicting it wrongly does.", points),
         "operating_target": Choice(0.9, "Chosen on validation; the test value can differ slightly. Not used without a label."),
     }

@@ -12,7 +12,7 @@ import numpy as np
 from lifecycle.runtime.engine.artifact import ArtifactInfo
 from lifecycle.runtime.engine.perturb import Disturbed, disturb
 from lifecycle.runtime.engine.predictor import Predictor
-from lifecycle.runtime.engine.task_types.answerer import Sides, Told
+from lifecycle.runtime.engine.task_types.answerer import ChangedRow, Sides
 from lifecycle.runtime.engine.task_types.graphs import GraphAnswerer, read_end
 from lifecycle.runtime.engine.task_types.spans.learner import ENTRY as LEARNER
 from lifecycle.runtime.engine.task_types.spans.occlusion import explain_parts, tempered
@@ -93,8 +93,8 @@ class SpanAnswerer(GraphAnswerer[SpanPredictions]):
         def names(some: Iterable[Span]) -> str:
             return json.dumps([[start, end, info.labels[label]] for start, end, label in some], ensure_ascii=False)
 
-        told = [
-            Told(
+        changes = [
+            ChangedRow(
                 names(truth[at]), names(each.span for each in old[at]), _surest(old[at], new[at]),
                 names(each.span for each in new[at]), _surest(new[at], old[at]),
             )
@@ -102,7 +102,7 @@ class SpanAnswerer(GraphAnswerer[SpanPredictions]):
         ]  # fmt: skip
         lost = [each.lost for each in carried]
         own = np.stack([text_f1(each) for each in (before, after)])
-        return Sides(before, after, own, changed, told, (sum(lost), sum(each > 0 for each in lost)))
+        return Sides(before, after, own, changed, changes, (sum(lost), sum(each > 0 for each in lost)))
 
 
 def counted(info: ArtifactInfo, found: Sequence[Sequence[Found]], truth: Sequence[Sequence[Span]]) -> ScoredSpans:

@@ -180,19 +180,19 @@ def _span(given: Any, text: str, labels: Mapping[str, int]) -> tagging.Span:
 
 
 def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
-    """What is said of spans that cannot be learned as they are marked."""
+    """The diagnosis of spans that can't be learned exactly as labeled."""
     every_row = zip(train.truth, train.offsets or (), train.cut, strict=True)
-    gone = [tagging.unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in every_row]
-    beyond, inexact = (sum(each[at] for each in gone) for at in (0, 1))
+    unreachable = [tagging.unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in every_row]
+    beyond, inexact = (sum(each[at] for each in unreachable) for at in (0, 1))
     overlapping, every = sum(each.overlapping for each in train.truth), sum(len(each.spans) for each in train.truth)
-    told = (
+    reasons = (
         (beyond, f"are beyond the first {max_tokens} tokens of their text"),
         (inexact, "don't align with token boundaries"),
         (overlapping, "overlap a longer span and were dropped"),
     )
-    if not any(count for count, _ in told):
+    if not any(count for count, _ in reasons):
         return []
-    detail = "; ".join(f"{count:,} {text}" for count, text in told if count)
+    detail = "; ".join(f"{count:,} {text}" for count, text in reasons if count)
     named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans can't be used exactly as labeled."
     whole = "everything between two spaces" if unit is Unit.SPACED else "whole words"
     step = "Increase max_tokens, or split long texts." if beyond else f"Label {whole} without overlaps."

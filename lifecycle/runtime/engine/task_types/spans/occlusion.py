@@ -1,4 +1,4 @@
-"""Which words around a marked part support it: each is left out in turn, and the part is asked for where it then stands.
+"""Which words around a marked part support it: each is left out in turn, and the part is scored at its new position.
 
 As `occlusion`; a part's own words are not left out, since without them it is another part.
 """
@@ -15,7 +15,7 @@ from lifecycle.runtime.statistics.calibration import softmax
 from lifecycle.runtime.task_types.spans.tagging import Found, Tokens, find, tag
 
 MOST_PARTS = 8
-NOWHERE = -20.0  # log-odds of a part where no token stands
+NOWHERE = -20.0  # log-odds of a part that no token covers
 Place = tuple[int, int]
 
 

@@ -44,8 +44,8 @@ class SpanSettings(EncoderSettings):
         never = tuple(label for label, splits in labels.items() if not splits.get("train"))
         if labels and not never:
             return None
-        told = f"its training rows have no spans labeled {listed(never)}" if never else "its training rows have no spans"
-        return Problem(f"{told}. A label needs training spans.", "Label some or remove the label, then create a new dataset version.")
+        problem = f"its training rows have no spans labeled {listed(never)}" if never else "its training rows have no spans"
+        return Problem(f"{problem}. A label needs training spans.", "Label some or remove the label, then create a new dataset version.")
 
     def batch_size(self, facts: Facts) -> Choice:
         """Few texts make a step, unless there are many."""
@@ -53,13 +53,13 @@ class SpanSettings(EncoderSettings):
         if facts.rows > FEW_TAGGED_ROWS:
             return super().batch_size(facts)
         size = next((each for each in (16, 8) if each * median <= TAGGED_TOKENS), 4)
-        told = f"Every word is a training example, about {median:.0f} per text, so batches are small and there are more steps."
-        return Choice(size, told)
+        reason = f"Every word is a training example, about {median:.0f} per text, so batches are small and there are more steps."
+        return Choice(size, reason)
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
         """Without a pooling, and with the rate of tags."""
-        told = "The head starts from random weights and trains on every word, so it needs a lower learning rate than for whole texts."
-        rate = {"head_learning_rate": Choice(TAG_RATE[strategy], told)} if strategy in TAG_RATE else {}
+        reason = "The head starts from random weights and trains on every word, so it needs a lower learning rate than for whole texts."
+        rate = {"head_learning_rate": Choice(TAG_RATE[strategy], reason)} if strategy in TAG_RATE else {}
         return {name: each for name, each in (choices | rate).items() if name != "pooling"}
 
 
