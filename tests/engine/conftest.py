@@ -140,14 +140,14 @@ def train_here():
 
 @pytest.fixture(scope="session")
 def done_before(tmp_path_factory):
-    """Where the folders lie of which a verb has made something, named by a digest of the verb and of what stood in the folder before."""
+    """The folder of kept results, each named by a digest of the verb and of its folder's content before."""
     return tmp_path_factory.mktemp("done")
 
 
 @pytest.fixture
 def once(train_here, done_before):
     """As train_here, for what a test begins with: the first test of the session that has such a folder does it, others get copies. Not
-    where the test has changed the engine, nor for what is said of the verb itself."""
+    where the test has changed the engine, nor for tests of the verb itself."""
 
     def do(folder, verb="train"):
         key = hashlib.sha256(verb.encode())

@@ -103,7 +103,7 @@ def main(rank, folder):
         base = folder / f"{rank}" / architecture
         begin = partial(writing, base, kind) if task == "generation" else partial(classifying, base, kind, task)
         case = name_of(architecture, kind, task)
-        print(case, flush=True)  # behind which a failure stands
+        print(case, flush=True)  # so that a failure is printed after its case
         found[case] = compare(rank, begin)
     if rank == 0:
         (folder / "found.json").write_text(json.dumps(found))

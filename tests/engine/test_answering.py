@@ -49,15 +49,15 @@ def naive(model, tokenizer, prompt, count):
     """The likeliest token each time, by a whole pass without a cache, one row alone."""
     import torch
 
-    ids, said = list(prompt), []
+    ids, generated = list(prompt), []
     with torch.no_grad():
         for _ in range(count):
             token = int(model(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.long))["logits"][0, -1].argmax())
             if token == tokenizer.eos_token_id:
                 break
-            said.append(token)
+            generated.append(token)
             ids.append(token)
-    return tokenizer.decode(said, skip_special_tokens=True).strip()
+    return tokenizer.decode(generated, skip_special_tokens=True).strip()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,10 +66,10 @@ def test_answers_in_padded_batches_are_those_of_each_row_alone_without_a_cache(k
 
     model, tokenizer, prompts = made(kind)
 
-    said = answer(model.encoder, tokenizer, prompts, end=3, pad_id=1, max_new_tokens=6, at_once=4)
+    answers = answer(model.encoder, tokenizer, prompts, end=3, pad_id=1, max_new_tokens=6, at_once=4)
 
-    assert [each.text for each in said] == [naive(model, tokenizer, prompt, 6) for prompt in prompts]
-    assert len({each.text for each in said}) > 1
+    assert [each.text for each in answers] == [naive(model, tokenizer, prompt, 6) for prompt in prompts]
+    assert len({each.text for each in answers}) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -108,14 +108,14 @@ def test_an_answer_ends_at_any_end_of_the_base_itself(kind, made):
     whole = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
     one, two = sorted({word for each in whole for word in each.split()})[:2]
 
-    for told, stops in ((tokenizer.convert_tokens_to_ids(one), {one}), (tokenizer.convert_tokens_to_ids([one, two]), {one, two})):
-        base.generation_config.eos_token_id = told
-        said = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
+    for eos, stops in ((tokenizer.convert_tokens_to_ids(one), {one}), (tokenizer.convert_tokens_to_ids([one, two]), {one, two})):
+        base.generation_config.eos_token_id = eos
+        answers = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
         wanted = [" ".join(itertools.takewhile(lambda word, stops=stops: word not in stops, each.split())) for each in whole]
-        assert said == wanted != whole
+        assert answers == wanted != whole
 
 
-def test_an_answer_without_an_end_within_its_longest_length_is_told_to_be_cut(made):
+def test_an_answer_without_an_end_within_its_longest_length_is_reported_as_cut(made):
     from lifecycle.runtime.engine.task_types.generation.answering import answer
 
     model, tokenizer, prompts = made("full")
@@ -137,10 +137,10 @@ def test_a_cancel_leaves_what_is_left_empty(made):
     asked = iter([False, True])
 
     options = {"end": 3, "pad_id": 1, "max_new_tokens": 2, "at_once": 4, "cancelled": lambda: next(asked)}
-    said = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
+    answers = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
 
-    assert sum(bool(each) for each in said) <= 4
-    assert said.count("") >= 4
+    assert sum(bool(each) for each in answers) <= 4
+    assert answers.count("") >= 4
 
 
 def test_a_cancel_ends_the_measuring_of_losses(made):

@@ -61,13 +61,13 @@ class Endless(torch.autograd.Function):
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "said"),
+    ("change", "code", "message"),
     [
         (not_a_number, "nan_loss", "The loss became NaN at step 7."),
         (Endless.apply, "nan_gradient", "The gradient became NaN at step 7."),
     ],
 )
-def test_a_number_that_is_none_ends_the_run_with_the_best_weights_before(change, code, said, run_folder, train_here, spoil):
+def test_a_number_that_is_none_ends_the_run_with_the_best_weights_before(change, code, message, run_folder, train_here, spoil):
     calm, broken = (
         run_folder("calm", **SPEC | {"epochs": 3, "schedule": "constant"}),
         run_folder("broken", **SPEC | {"schedule": "constant"}),
@@ -81,7 +81,7 @@ def test_a_number_that_is_none_ends_the_run_with_the_best_weights_before(change,
     assert (result["last_step"], result["best_step"]) == (6, calm_result["best_step"])
     assert result["error"] == {
         "code": code,
-        "message": f"{said} The weights of step {result['best_step']}, the best earlier step, are used.",
+        "message": f"{message} The weights of step {result['best_step']}, the best earlier step, are used.",
         "next_step": "Lower both learning rates (a tenth is a good next try) or use fp32 precision, and start a new run.",
     }
     (finding,) = [event for event in events_of(broken, "finding") if event["code"] == "instability"]
@@ -167,7 +167,7 @@ def test_divergence_is_a_jump_that_does_not_come_back(losses, found):
     assert diagnosis.divergence(curve(*losses)) == found
 
 
-def test_what_is_said_names_the_step_that_is_kept():
+def test_the_message_names_the_step_that_is_kept():
     fault = Unstable("nan_loss", "The loss became NaN at step 43.", 43)
 
     found = diagnosis.broken(fault, 30)

@@ -27,13 +27,13 @@ def artifact(run_folder, once):
     return folder / "model"
 
 
-def told_by(code, artifact, monkeypatch):
+def output_of(code, artifact, monkeypatch):
     """What the code prints in a folder that contains `model/`: the label, and its probability."""
     monkeypatch.chdir(artifact.parent)
-    told = io.StringIO()
-    with redirect_stdout(told):
+    output = io.StringIO()
+    with redirect_stdout(output):
         exec(code, {})
-    label, probability = told.getvalue().split()
+    label, probability = output.getvalue().split()
     return label, float(probability)
 
 
@@ -45,7 +45,7 @@ def test_the_cards_code_gives_the_probability_of_the_graph_that_was_measured(art
     facts = {"spec": {"task": "single_label"}, "strategy": "full", "int8": asdict(info.int8)}
     code = re.search(r"```python\n(.*)```", card.loading(facts), re.DOTALL)[1]
 
-    label, probability = told_by(code, artifact, monkeypatch)
+    label, probability = output_of(code, artifact, monkeypatch)
 
     measured = Predictor(artifact).probabilities([TEXT])[0]
     other = Predictor(artifact, graph=artifact / SERVING).probabilities([TEXT])[0]

@@ -59,7 +59,7 @@ def test_without_a_threshold_the_likeliest_class_answers():
 # ── Choosing ────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(("by", "measure"), [("precision", precision_score), ("recall", recall_score)])
 @pytest.mark.parametrize("target", [0.3, 0.6, 0.9])
-def test_what_scikit_learn_measures_of_the_answers_is_what_is_told_and_reaches_the_target(by, measure, target):
+def test_what_scikit_learn_measures_of_the_answers_is_what_is_reported_and_reaches_the_target(by, measure, target):
     random = np.random.default_rng(2)
     truth = (random.random(800) < 0.1).astype(np.int64)
     scores = np.clip(random.normal(0.3 + 0.3 * truth, 0.15), 0.001, 0.999)
@@ -81,7 +81,7 @@ def test_the_threshold_of_a_recall_is_the_most_precise_one_in_the_middle_between
     assert found == Deciding("b", "recall", 0.95, pytest.approx(0.35), hits=19, called=19, positives=20)
 
 
-def test_where_no_threshold_has_the_precision_the_most_precise_one_is_taken_and_said_to_miss_it():
+def test_where_no_threshold_has_the_precision_the_most_precise_one_is_taken_and_reported_to_miss_it():
     probabilities, truth = rows([0.4] * 15 + [0.2] * 5, [0.4] * 5 + [0.3] * 80)
 
     found = deciding.choose(Deciding("b", "precision", 0.9), ("a", "b"), probabilities, truth)
@@ -133,7 +133,7 @@ def test_near_duplicates_promise_no_more_than_their_clusters():
     assert [each.deciding.promised for each in found] == [True, False]
 
 
-# ── What is told ────────────────────────────────────────────────────────────
+# ── Reports ────────────────────────────────────────────────────────────
 def reported(info):
     """What the engine reports of five rows that are answered as an artifact says."""
     ids = tuple("abcde")

@@ -67,7 +67,7 @@ def test_a_strategy_learns_and_what_is_kept_is_the_same_model(kind, inner, base,
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WRITTEN.strategies if kind != "full"])
-def test_the_number_of_weights_that_learn_is_told_before(kind, tmp_path):
+def test_the_number_of_weights_that_learn_is_reported_before(kind, tmp_path):
     from lifecycle.runtime.engine.base import open_base
     from lifecycle.runtime.engine.decoders import build_decoder
     from lifecycle.runtime.engine.strategies import counts

@@ -1,4 +1,4 @@
-"""What a run trains on. No GPU is here: what torch says of one is faked, and `meta`, torch's device without numbers, stands in its place,
+"""What a run trains on. No GPU is here: torch's answers about one are faked, and `meta`, torch's device without numbers, takes its place,
 on which nothing computes that was left on the CPU."""
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def test_a_whole_run_ends_with_that_sentence_before_its_first_step(run_folder):
     assert not (folder / "precision.json").exists()
 
 
-def test_a_run_on_the_cpu_says_so_and_tells_of_no_gpu(run_folder):
+def test_a_run_on_the_cpu_names_it_and_no_gpu(run_folder):
     folder = run_folder(epochs=1)
 
     found = training.train(folder, lambda: False)
@@ -227,7 +227,7 @@ def test_bf16_on_a_gpu_that_only_imitates_it_is_refused(gpus):
         devices.choose_precision("bf16")
 
 
-# ── What the Trainer is told ────────────────────────────────────────────────
+# ── The Trainer's settings ────────────────────────────────────────────────
 def test_the_trainer_is_held_to_the_cpu_or_left_to_the_gpu(tmp_path):
     assert arguments(spec(), tmp_path, rows=8, bf16=False).use_cpu is True
     assert arguments(spec(), tmp_path, rows=8, bf16=False, device="cuda").use_cpu is False

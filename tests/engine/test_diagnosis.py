@@ -51,7 +51,7 @@ def test_a_collapse_comes_before_what_is_only_to_watch():
     assert [(each.code, each.severity) for each in diagnose(points, classes=5)] == [("collapse", "bad"), ("overfitting", "watch")]
 
 
-def test_a_collapse_to_one_set_of_labels_is_told_as_such():
+def test_a_collapse_to_one_set_of_labels_is_reported_as_such():
     (finding,) = diagnose(curve(FALLING[:2], [1.0], predicted_sets=[1.0]), classes=5)
 
     assert finding.title == "The model predicts the same labels for every row."

@@ -23,7 +23,7 @@ PRICES = {"atlas": 40, "novel": 12, "diary": 9, "almanac": 21, "songbook": 17, "
 
 
 def talk(first, second):
-    """Two prices, asked one after the other, the second without saying what is asked."""
+    """Two prices, asked one after the other, the second without naming what is asked."""
     return [
         SHOP,
         {"role": "user", "content": f"What does the {first} cost?"},
@@ -50,9 +50,9 @@ def smollm2(tmp_path_factory):
 
 def test_the_ids_are_those_that_its_template_gives(smollm2):
     tokenizer = load_tokenizer(smollm2)
-    told = [dialogues.Turn(each["role"], each["content"]) for each in talk("atlas", "novel")]
+    dialogue = [dialogues.Turn(each["role"], each["content"]) for each in talk("atlas", "novel")]
 
-    for turns in (told, told[1:]):  # without a system turn the template brings one of its own
+    for turns in (dialogue, dialogue[1:]):  # without a system turn the template adds its own
         example = dialogues.encode(dialogues.Template(tokenizer, find_frame(tokenizer)), turns[:-1], turns[-1].text, 512)
         messages = [{"role": each.role, "content": each.text} for each in turns]
         whole = tokenizer.apply_chat_template(messages, tokenize=False)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time that passes when it is told: clock(seconds, of cores)."""
+    """Time that a test advances: clock(seconds, seconds of CPU)."""
     now = [100.0, 40.0]
 
     def pass_by(seconds, cpu):
@@ -58,7 +58,7 @@ def test_a_torn_file_counts_for_nothing(torn, tmp_path, clock):
     assert Effort(tmp_path).to_json() == {"seconds": 0.0, "cpu_seconds": 0.0, "stages": {"prepare": {"seconds": 0.0, "cpu_seconds": 0.0}}}
 
 
-def test_a_run_tells_what_it_has_cost(run_folder, train_here):
+def test_a_run_reports_what_it_has_cost(run_folder, train_here):
     folder = run_folder(epochs=3)
 
     result = train_here(folder)
@@ -69,7 +69,7 @@ def test_a_run_tells_what_it_has_cost(run_folder, train_here):
     assert json.loads((folder / "effort.json").read_text()).keys() == result["stages"].keys()
 
 
-def test_a_run_that_fails_tells_what_it_has_cost(run_folder, train_here):
+def test_a_run_that_fails_reports_what_it_has_cost(run_folder, train_here):
     folder = run_folder(strategy={"kind": "full", "frozen_layers": 2})
 
     result = train_here(folder)

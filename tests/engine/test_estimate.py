@@ -156,9 +156,9 @@ def test_a_step_has_the_rows_that_its_pace_counts_where_the_last_of_an_epoch_has
     assert (found.step_seconds, found.quickest, found.slowest) == (0.5, 0.5, 0.5)
 
 
-def test_the_seconds_of_sample_answers_are_the_median_of_those_told():
-    told = [(at, "samples", {"step": 1, "rows": [], "seconds": seconds}) for at, seconds in ((4.2, 0.9), (5.2, 0.2), (6.2, 0.3))]
-    events = diary((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=32.0), *told)
+def test_the_seconds_of_sample_answers_are_the_median_of_those_reported():
+    samples = [(at, "samples", {"step": 1, "rows": [], "seconds": seconds}) for at, seconds in ((4.2, 0.9), (5.2, 0.2), (6.2, 0.3))]
+    events = diary((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=32.0), *samples)
 
     assert measure(events, RESULT, SPEC, Rows(320, 64), SIZES).sampling_seconds == 0.3
     assert measure(events[:-3], RESULT, SPEC, Rows(320, 64), SIZES).sampling_seconds == 0.0

@@ -87,26 +87,26 @@ def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(evalu
         (folder / name).mkdir()
         (folder / name / "spec.json").write_text(json.dumps(spec | {name: f"../{of}" for name, of in shared.items()}))
     (folder / "spec.json").write_text(json.dumps({"folders": ["one", "two"]}))
-    learn, learnt = baselines.learn, []
-    monkeypatch.setattr(baselines, "learn", lambda *args, **options: learnt.append(args) or learn(*args, **options))
+    learn, calls = baselines.learn, []
+    monkeypatch.setattr(baselines, "learn", lambda *args, **options: calls.append(args) or learn(*args, **options))
 
     results = train_here(folder, verb="evaluate_each")["results"]
 
-    assert len(learnt) == 1
+    assert len(calls) == 1
     assert results["one"]["baselines"] == results["two"]["baselines"] == alone["baselines"]
 
 
 def test_baselines_of_an_earlier_report_are_taken_where_they_were_measured_from_the_same(evaluated, train_here, monkeypatch):
     folder, first = evaluated
-    learn, learnt = baselines.learn, []
-    monkeypatch.setattr(baselines, "learn", lambda *args, **options: learnt.append(args) or learn(*args, **options))
+    learn, calls = baselines.learn, []
+    monkeypatch.setattr(baselines, "learn", lambda *args, **options: calls.append(args) or learn(*args, **options))
     spec = json.loads((folder / "spec.json").read_text()) | {"earlier": "earlier.json"}
     (folder / "spec.json").write_text(json.dumps(spec))
     (folder / "earlier.json").write_text(json.dumps(first))
 
     again = train_here(folder, verb="evaluate")
 
-    assert learnt == []
+    assert calls == []
     for part in ("baselines", "baselines_digest", "baselines_drawn", "against"):
         assert again[part] == first[part]
     for changed in ({"seed": 2}, {"base": None}):
@@ -116,7 +116,7 @@ def test_baselines_of_an_earlier_report_are_taken_where_they_were_measured_from_
     for name, rows in (("data.jsonl", ROWS), ("train.jsonl", ROWS[:-1])):
         write_rows(folder / name, rows)
         assert train_here(folder, verb="evaluate")["baselines_digest"] != first["baselines_digest"]
-    assert len(learnt) == 4
+    assert len(calls) == 4
 
 
 def test_predictions_keep_ids_truth_and_probabilities_in_file_order(evaluated):

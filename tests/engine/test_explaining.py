@@ -94,15 +94,15 @@ def test_words_speak_for_each_response_by_its_lead(ranked_folder, train_here, wa
     def strengths(prompt, responses):
         return predictor.answer([(prompt, each) for each in responses]).logits[:, 0] / predictor.info.temperature
 
-    def lead(at, said):
-        return float(said[at] - max(np.delete(said, at)))
+    def lead(at, scores):
+        return float(scores[at] - max(np.delete(scores, at)))
 
     whole = strengths(prompt, responses)
     assert [first["answer"], *(each["answer"] for each in others)] == np.argsort(-whole).tolist()
     for each in (first, *others):
-        at, said = each["answer"], responses[each["answer"]]
+        at, response = each["answer"], responses[each["answer"]]
         assert each["log_odds"] == pytest.approx(lead(at, whole), abs=1e-4)
-        assert (len(each["prompt"]), len(each["words"]), each["found"]) == (4, len(said.split()), 4 + len(said.split()))
+        assert (len(each["prompt"]), len(each["words"]), each["found"]) == (4, len(response.split()), 4 + len(response.split()))
         word = each["prompt"][1]
         assert prompt[word["start"] : word["end"]] == "card"
         assert word["effect"] == pytest.approx(lead(at, whole) - lead(at, strengths("my  is lost", responses)), abs=1e-4)

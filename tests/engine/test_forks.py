@@ -1,4 +1,4 @@
-"""A program that is forked is, to whoever started it, what one that was started cold is."""
+"""A program that is forked behaves for its parent like one that was started cold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing texts: a run learns, tells samples and what was cut, and its artifact is measured beside baselines."""
+"""Writing texts: a run trains, logs samples and what was cut, and its artifact is measured beside baselines."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_a_batch_in_parts_makes_the_same_steps(base, tmp_path, train_here):
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-def test_rows_that_do_not_fit_are_told_as_a_finding(base, tmp_path, train_here):
+def test_rows_that_do_not_fit_are_reported_as_a_finding(base, tmp_path, train_here):
     folder = make_run(tmp_path / "run", base, epochs=1, max_tokens=13)
 
     train_here(folder)
@@ -72,7 +72,7 @@ def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_
 
     assert report["status"] == "succeeded", report
     assert set(report["baselines"]) == set(report["against"]) == {"prompted_base", "nearest", "frequent"}
-    assert report["baselines"]["nearest"]["exact_match"] == 1.0  # each question's own answer stands in training
+    assert report["baselines"]["nearest"]["exact_match"] == 1.0  # each question's own answer is in training
     assert report["baselines"]["frequent"]["exact_match"] == pytest.approx(1 / 8)
     assert "perplexity" not in report["baselines"]["nearest"]
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]

@@ -1,4 +1,4 @@
-"""Dialogues in a run and in an evaluation: what is learnt, told, measured and left out."""
+"""Dialogues in a run and in an evaluation: what is learned, reported, measured, and left out."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_a_run_learns_every_answer_and_is_measured_by_the_last_ones(base, tmp_pa
     assert report["status"] == "succeeded", report
     assert (report["task"], report["rows"], report["dialogues"], report["left_out"]) == ("generation", 8, 8, {})
     assert report["exact_match"] == 1.0
-    assert report["baselines"]["nearest"]["exact_match"] == 1.0  # its own dialogue stands in training
+    assert report["baselines"]["nearest"]["exact_match"] == 1.0  # its own dialogue is in training
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]
     kept = text_answers.ENTRY.read(folder / "predictions.parquet")
     assert list(kept.answers) == [talk[-1]["content"] for talk in TALKS]
@@ -56,8 +56,8 @@ def test_the_samples_of_a_run_answer_the_last_turn(base, tmp_path, train_here):
 
     train_here(run)
 
-    said = [row["answer"] for row in events_of(run, "samples")[-1]["rows"]]
-    assert said == [talk[-1]["content"] for talk in TALKS[:4]]
+    answers = [row["answer"] for row in events_of(run, "samples")[-1]["rows"]]
+    assert answers == [talk[-1]["content"] for talk in TALKS[:4]]
 
 
 def test_an_earlier_answer_that_was_mended_asks_for_something_else(base, tmp_path, train_here):
@@ -76,7 +76,7 @@ def test_an_earlier_answer_that_was_mended_asks_for_something_else(base, tmp_pat
         text_scores.ENTRY.compare(*kept, count=10)
 
 
-def test_what_is_left_out_is_told_by_its_reasons(base, tmp_path, train_here):
+def test_what_is_left_out_is_reported_by_its_reasons(base, tmp_path, train_here):
     run = make_talks(tmp_path / "run", base, epochs=1, left_out=LEFT_OUT)
 
     train_here(run)
@@ -99,7 +99,7 @@ def test_dialogues_that_are_all_left_out_are_refused(base, tmp_path, train_here)
     assert result["error"]["message"] == "train.jsonl contains no rows, and 3 rejected ones, for example one with tool calls."
 
 
-def test_prompts_and_dialogues_are_learnt_side_by_side(base, tmp_path, train_here):
+def test_prompts_and_dialogues_are_learned_side_by_side(base, tmp_path, train_here):
     run = make_talks(tmp_path / "run", base, epochs=2, strategy={"kind": "lora"})
     lines = (run / "train.jsonl").read_text()
     (run / "train.jsonl").write_text(lines + json.dumps({"id": "f" * 64, "text": QUESTIONS[0][0], "answer": QUESTIONS[0][1]}) + "\n")
@@ -118,7 +118,7 @@ def test_what_a_strategy_keeps_gives_the_losses_that_it_was_chosen_by(kind, base
     assert result["metrics"]["validation_loss"] == pytest.approx(losses[result["best_step"]], rel=1e-4)
 
 
-def test_a_run_of_dialogues_goes_on_from_prompts_and_tells_what_it_forgets(base, tmp_path, train_here):
+def test_a_run_of_dialogues_goes_on_from_prompts_and_reports_what_it_forgets(base, tmp_path, train_here):
     first = make_run(tmp_path / "first", base, epochs=8)
     train_here(first)
     merged = tmp_path / "merged"
@@ -150,7 +150,7 @@ def test_ten_steps_of_dialogues_are_measured(base, tmp_path, train_here):
     assert found.sampling_seconds > 0
 
 
-def test_a_dialogue_that_is_too_long_is_told(base, tmp_path, train_here):
+def test_a_dialogue_that_is_too_long_is_reported(base, tmp_path, train_here):
     run = make_talks(tmp_path / "run", base, epochs=1, max_tokens=24)
 
     train_here(run)

@@ -39,15 +39,15 @@ def test_of_one_class(tmp_path):
 
     rows = predictions.ENTRY.measured(tmp_path / "p")
 
-    said = given.argmax(axis=1)
-    assert values(rows) == {"accuracy": pytest.approx(accuracy_score(truth, said))}
+    predicted = given.argmax(axis=1)
+    assert values(rows) == {"accuracy": pytest.approx(accuracy_score(truth, predicted))}
     (score,) = rows.measures[1].of_groups(np.zeros(90, dtype=np.int64), 1, 1)
-    assert score.value == pytest.approx(f1_score(truth, said, average="macro"))
+    assert score.value == pytest.approx(f1_score(truth, predicted, average="macro"))
     held, answered = rows.classes.of("b")
-    assert (held.tolist(), answered.tolist()) == ((truth == 1).tolist(), (said == 1).tolist())
+    assert (held.tolist(), answered.tolist()) == ((truth == 1).tolist(), (predicted == 1).tolist())
     first = rows.worst_first("accuracy")[0]
     assert rows.wrong[first]
-    assert given.max(axis=1)[first] == given.max(axis=1)[truth != said].max()
+    assert given.max(axis=1)[first] == given.max(axis=1)[truth != predicted].max()
 
 
 def test_of_sets(tmp_path):
@@ -58,9 +58,9 @@ def test_of_sets(tmp_path):
 
     rows = sets.ENTRY.measured(tmp_path / "p")
 
-    told = metrics.point_estimates(label_sets.score_sets(given, truth, made.thresholds))
-    assert values(rows) == {"subset_accuracy": pytest.approx(told["subset_accuracy"]), "micro_f1": pytest.approx(told["micro_f1"])}
-    assert told["micro_f1"] == pytest.approx(f1_score(truth, made.decided, average="micro"))
+    scores = metrics.point_estimates(label_sets.score_sets(given, truth, made.thresholds))
+    assert values(rows) == {"subset_accuracy": pytest.approx(scores["subset_accuracy"]), "micro_f1": pytest.approx(scores["micro_f1"])}
+    assert scores["micro_f1"] == pytest.approx(f1_score(truth, made.decided, average="micro"))
     assert rows.classes.of("c")[1].tolist() == made.decided[:, 2].tolist()
 
 
@@ -74,8 +74,8 @@ def test_of_spans_of_all_kinds_of_mistakes(tmp_path):
 
     rows = span_predictions.ENTRY.measured(tmp_path / "p")
 
-    told = metrics.point_estimates(spans.ENTRY.score(made))
-    assert values(rows) == {"micro_f1": pytest.approx(told["micro_f1"]), "exact_texts": pytest.approx(told["exact_texts"])}
+    scores = metrics.point_estimates(spans.ENTRY.score(made))
+    assert values(rows) == {"micro_f1": pytest.approx(scores["micro_f1"]), "exact_texts": pytest.approx(scores["exact_texts"])}
     assert values(rows)["micro_f1"] == pytest.approx(2 * 2 / (4 + 5))
     assert [rows.ids[row] for row in rows.worst_first("micro_f1")] == ["x", "v", "w", "y", "z"]
     assert rows.quotients["micro_f1"].below.tolist() == [4, 2, 1, 2, 0]
@@ -89,8 +89,8 @@ def test_of_orders_with_ties(tmp_path):
 
     rows = ranked_predictions.ENTRY.measured(tmp_path / "p")
 
-    told = metrics.point_estimates(ranking.score(made.matrix, made.truth))
-    assert values(rows) == {"pair_accuracy": pytest.approx(told["pair_accuracy"]), "best_first": pytest.approx(told["best_first"])}
+    scores = metrics.point_estimates(ranking.score(made.matrix, made.truth))
+    assert values(rows) == {"pair_accuracy": pytest.approx(scores["pair_accuracy"]), "best_first": pytest.approx(scores["best_first"])}
     assert values(rows)["pair_accuracy"] == pytest.approx((1 + 0 + 1 + 0.5) / 5)
     assert (rows.quotients["best_first"].below.tolist(), rows.wrong.tolist()) == ([1, 1, 0, 1, 1], [False, True, False, True, True])
 
@@ -104,8 +104,8 @@ def test_of_texts_without_a_context_groundedness_is_no_measure(tmp_path):
 
     some, none = (text_answers.ENTRY.measured(tmp_path / name) for name in ("with", "without"))
 
-    told = metrics.point_estimates(text_scores.score_texts(answers, references, ("my card is here", "", "")))
-    assert values(some) == {name: pytest.approx(told[name]) for name in ("rouge_l", "token_f1", "exact_match", "groundedness")}
+    scores = metrics.point_estimates(text_scores.score_texts(answers, references, ("my card is here", "", "")))
+    assert values(some) == {name: pytest.approx(scores[name]) for name in ("rouge_l", "token_f1", "exact_match", "groundedness")}
     assert list(none.quotients) == ["rouge_l", "token_f1", "exact_match"]
     assert [some.ids[row] for row in some.worst_first("rouge_l")] == ["z", "y", "x"]
     assert [some.ids[row] for row in some.worst_first("groundedness")] == ["x", "y", "z"]

@@ -1,4 +1,4 @@
-"""One place knows the score that models of a task are told apart by."""
+"""One place defines the score that models of a task are compared by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lifecycle.runtime.task_types.by_key.types import LEARNED
 
 
 @pytest.mark.engine
-def test_each_task_that_is_learnt_has_a_learner_and_an_answerer():
+def test_each_task_that_is_trained_has_a_learner_and_an_answerer():
     from lifecycle.runtime.engine.task_types.by_key.answerers import ANSWERERS
     from lifecycle.runtime.engine.task_types.by_key.learners import LEARNERS
 

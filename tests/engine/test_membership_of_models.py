@@ -1,4 +1,4 @@
-"""The loss attack on real models: one that has learnt its rows by heart, and one that has learnt nothing."""
+"""The loss attack on real models: one that memorized its rows, and one that learned nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABELS = ("card", "refund")
 
 @pytest.fixture
 def rows():
-    """120 different texts whose labels have no reason in the text: what is right on training rows was learnt by heart."""
+    """120 different texts whose labels have no reason in the text: what is right on training rows was memorized."""
     random = Random(5)
     return [(" ".join(random.sample(WORDS, 6)), random.choice(LABELS)) for _ in range(120)]
 
@@ -33,7 +33,7 @@ def attacked(folder, trained, others):
     return attack(losses(trained), losses(others))
 
 
-def test_a_model_that_knows_its_rows_by_heart_tells_them(run_folder, train_here, rows):
+def test_a_model_that_memorized_its_rows_reveals_them(run_folder, train_here, rows):
     folder = run_folder(rows=rows[:60], epochs=40)  # the best step is that which knows these rows best
     assert train_here(folder)["metrics"]["accuracy"] > 0.9
 
@@ -43,7 +43,7 @@ def test_a_model_that_knows_its_rows_by_heart_tells_them(run_folder, train_here,
     assert found["auc"] > 0.75
 
 
-def test_a_model_that_has_learnt_nothing_tells_none(run_folder, train_here, rows):
+def test_a_model_that_has_learned_nothing_reveals_none(run_folder, train_here, rows):
     folder = run_folder(rows=rows[:60], epochs=1, learning_rate=1e-7, head_learning_rate=1e-7)
     train_here(folder)
 

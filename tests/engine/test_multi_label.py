@@ -48,7 +48,7 @@ def test_each_strategy_learns_sets_of_labels(name, sets_folder, train_here):
     assert not (folder / "cache").exists()
 
 
-def test_validation_is_told_by_the_scores_of_sets(sets_folder, train_here):
+def test_validation_is_reported_by_the_scores_of_sets(sets_folder, train_here):
     folder = sets_folder(epochs=3)
 
     result = train_here(folder)
@@ -160,11 +160,11 @@ def test_the_warm_engine_answers_with_labels_and_thresholds(sets_folder, train_h
     folder = sets_folder(epochs=30)
     train_here(folder)
 
-    told = warm.reply({"verb": "predict", "payload": {"artifact": str(folder / "artifact"), "texts": TEXTS[:2]}})["result"]
+    result = warm.reply({"verb": "predict", "payload": {"artifact": str(folder / "artifact"), "texts": TEXTS[:2]}})["result"]
 
-    assert (told["task"], told["labels"], told["thresholds"]) == ("multi_label", ["card", "refund"], [0.5, 0.5])
-    assert [each["labels"] for each in told["answers"]] == WANTED[:2]
-    assert all(set(each) == {"labels", "probabilities", "tokens"} for each in told["answers"])
+    assert (result["task"], result["labels"], result["thresholds"]) == ("multi_label", ["card", "refund"], [0.5, 0.5])
+    assert [each["labels"] for each in result["answers"]] == WANTED[:2]
+    assert all(set(each) == {"labels", "probabilities", "tokens"} for each in result["answers"])
 
 
 # ── Losses ──────────────────────────────────────────────────────────────────
@@ -175,11 +175,11 @@ YES = torch.tensor([[True, False, True], [False, True, False]])
 def test_binary_cross_entropy_counts_a_yes_by_its_weight():
     weights = torch.tensor([1.0, 3.0, 2.0])
     each = [-math.log(1 / (1 + math.exp(-value if yes else value))) for value, yes in zip(LOGITS.ravel(), YES.ravel(), strict=True)]
-    told = [1, 1, 2, 1, 3, 1]
+    row_weights = [1, 1, 2, 1, 3, 1]
 
     assert float(BinaryCrossEntropy()(LOGITS, YES)) == pytest.approx(sum(each) / 6, abs=1e-6)
     assert float(BinaryCrossEntropy(weights)(LOGITS, YES)) == pytest.approx(
-        sum(a * b for a, b in zip(each, told, strict=True)) / 6, abs=1e-6
+        sum(a * b for a, b in zip(each, row_weights, strict=True)) / 6, abs=1e-6
     )
 
 

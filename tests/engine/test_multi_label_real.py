@@ -36,17 +36,17 @@ def test_real_weights_learn_real_rows_better_than_words_do(tmp_path, train_here)
         pytest.skip("It trains for minutes: set REAL_RUNS=1.")
     if base is None or not (SHARED / "goemotions").is_dir():
         pytest.skip("GoEmotions or all-MiniLM-L6-v2 is not here: set SHARED_DATA, or put it into ../shared/data/goemotions.")
-    learnt, asked = emotions("dev.tsv", 1800), emotions("test.tsv", 800)
-    kept = [name for name, _ in Counter(name for _, some in learnt for name in some).most_common(LABELS)]
-    learnt, asked = ([(text, [name for name in some if name in kept]) for text, some in rows] for rows in (learnt, asked))
+    train, asked = emotions("dev.tsv", 1800), emotions("test.tsv", 800)
+    kept = [name for name, _ in Counter(name for _, some in train for name in some).most_common(LABELS)]
+    train, asked = ([(text, [name for name in some if name in kept]) for text, some in rows] for rows in (train, asked))
     run, evaluation = tmp_path / "run", tmp_path / "evaluation"
     run.mkdir()
     evaluation.mkdir()
-    write_rows(run / "train.jsonl", learnt[:1300])
-    write_rows(run / "validation.jsonl", learnt[1300:])
-    told = {"path": str(base), "name": MINILM}
+    write_rows(run / "train.jsonl", train[:1300])
+    write_rows(run / "validation.jsonl", train[1300:])
+    model = {"path": str(base), "name": MINILM}
     spec = {
-        "base": told,
+        "base": model,
         "labels": kept,
         "task": "multi_label",
         "strategy": {"kind": "lora"},
@@ -57,7 +57,7 @@ def test_real_weights_learn_real_rows_better_than_words_do(tmp_path, train_here)
     (run / "spec.json").write_text(json.dumps(spec))
     assert train_here(run)["status"] == "succeeded"
     write_rows(evaluation / "data.jsonl", asked)
-    write_rows(evaluation / "train.jsonl", learnt[:1300])
+    write_rows(evaluation / "train.jsonl", train[:1300])
     (evaluation / "spec.json").write_text(json.dumps({"artifact": str(run / "artifact"), "baselines": True, "bootstrap": 0}))
 
     result = train_here(evaluation, verb="evaluate")

@@ -1,4 +1,4 @@
-"""Words are left out in turn; what the answer loses is what they said for it."""
+"""Words are left out in turn; what the prediction loses is their contribution."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ WEIGHTS = {"lost": (2.0, 0.0), "card": (0.5, 0.0), "refund": (0.0, 1.5)}  # card
 
 def linear(texts):
     """A model whose logits add up what each word says."""
-    said = [[WEIGHTS.get(text[start:end].lower(), (0.0, 0.0)) for start, end in spans(text)] for text in texts]
-    return np.array([np.sum([(0.1, 0.0), *words], axis=0) for words in said])
+    weights = [[WEIGHTS.get(text[start:end].lower(), (0.0, 0.0)) for start, end in spans(text)] for text in texts]
+    return np.array([np.sum([(0.1, 0.0), *words], axis=0) for words in weights])
 
 
 def words_of(text: str) -> list[str]:

@@ -114,8 +114,8 @@ def test_a_run_leaves_thresholds_of_the_recall_that_was_asked_for(run_folder, tr
         path = folder / f"{name}.jsonl"
         path.write_text(
             "".join(
-                json.dumps({"id": str(at), "text": text, "labels": said, "cluster": f"c{at // 4}"}) + "\n"
-                for at, (text, said) in enumerate(rows)
+                json.dumps({"id": str(at), "text": text, "labels": labels, "cluster": f"c{at // 4}"}) + "\n"
+                for at, (text, labels) in enumerate(rows)
             )
         )
 

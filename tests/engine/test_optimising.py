@@ -89,7 +89,7 @@ def test_the_speed_counts_rows_not_room_in_batches(run_folder):
 
 
 @pytest.mark.parametrize(("loss", "codes"), [({}, ["underfitting"]), ({"label_smoothing": 0.3}, []), ({"focal_gamma": 2.0}, [])])
-def test_nothing_is_said_of_the_height_of_a_changed_loss(loss, codes, run_folder):
+def test_the_height_of_a_changed_loss_is_not_judged(loss, codes, run_folder):
     from lifecycle.runtime.engine.effort import Effort
     from lifecycle.runtime.engine.events import Point
     from lifecycle.runtime.engine.reporter import Reporter
@@ -124,7 +124,7 @@ def test_activations_that_are_computed_again_give_the_same_weights(run_folder, t
     assert weights(again) == weights(kept)
 
 
-def test_a_bound_on_gradients_changes_what_is_learnt(run_folder, train_here):
+def test_a_bound_on_gradients_changes_what_is_learned(run_folder, train_here):
     free, bound = (run_folder(name, max_gradient_norm=norm, epochs=2) for name, norm in (("free", 0.0), ("bound", 0.01)))
 
     for folder in (free, bound):

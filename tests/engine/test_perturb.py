@@ -94,7 +94,7 @@ def test_a_part_moves_with_its_text_and_is_lost_where_it_is_cut(probe, text, par
     assert disturb(probe, text, seed=1, name="one").move(*part) == now
 
 
-def test_what_is_left_of_a_part_is_told_where_the_text_is_cut_within_it():
+def test_what_is_left_of_a_part_is_known_where_the_text_is_cut_within_it():
     half = disturb("half", "my card is gone", seed=1, name="one")
 
     assert [half.rest(*part) for part in ((3, 10), (3, 8), (8, 10), (11, 15))] == [(3, 8), None, None, None]

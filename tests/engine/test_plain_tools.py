@@ -21,20 +21,20 @@ pytestmark = pytest.mark.engine
 
 TEXTS = [text for text, _ in ROWS] + ["", "card " * 100]
 LOADER, PEFT = "AutoModelForSequenceClassification", "AutoPeftModelForFeatureExtraction"
-# Each is run by itself: no code of the product on its path, no network. It opens one folder after the other, each as its own place; of one
-# that is refused it tells why.
+# Each runs alone: no code of the product on its path, no network. It opens one folder after the other, each as its working directory, and
+# prints why it refuses one.
 AROUND = """
 import json, os, sys
 import torch
 from transformers import AutoTokenizer
-texts, told = json.loads(sys.argv[1]), []
+texts, results = json.loads(sys.argv[1]), []
 for folder, options in json.loads(sys.argv[2]).items():
     os.chdir(folder)
     try:
-        told.append(answers(**options))
+        results.append(answers(**options))
     except ValueError as refused:
-        told.append(str(refused))
-print(json.dumps(told))
+        results.append(str(refused))
+print(json.dumps(results))
 """
 TRANSFORMERS = """
 def answers(loader, trust):
@@ -60,7 +60,7 @@ def answers(loader):
 """
 
 
-def told(answers: str, folders: dict[Path, dict[str, Any]], home: Path) -> list[Any]:
+def results_of(answers: str, folders: dict[Path, dict[str, Any]], home: Path) -> list[Any]:
     """What a process that knows only the libraries gives to the texts by each folder, or why it refuses to open it."""
     environment = {"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HF_HOME": str(home / "cache"), "HOME": str(home)}
     asked = json.dumps({str(folder): options for folder, options in folders.items()})
@@ -102,7 +102,7 @@ def test_a_plain_folder_gives_the_probabilities_that_are_served_or_is_refused_wi
     asked = {tmp_path / "untrusted": {"loader": LOADER, "trust": False}}  # before any code is trusted
     asked |= {folders[name]: {"loader": each["loader"], "trust": each["trust"]} for name, each in made.items()}
 
-    refused, *opened = told(TRANSFORMERS, asked, tmp_path)
+    refused, *opened = results_of(TRANSFORMERS, asked, tmp_path)
 
     assert "trust_remote_code" in refused
     assert {each["loader"] for each in made.values()} == {LOADER}
@@ -123,7 +123,7 @@ def test_peft_finds_the_base_beside_the_adapter_without_a_network(run_folder, on
         once(folder)
         shutil.copytree(tiny_base, folder / "base")
 
-    shares = told(ADAPTERS, {folder: {"loader": PEFT} for folder in folders}, tmp_path)
+    shares = results_of(ADAPTERS, {folder: {"loader": PEFT} for folder in folders}, tmp_path)
 
     for folder, each in zip(folders, shares, strict=True):
         assert off_by(each, folder / "artifact") < 1e-4, folder.name

@@ -125,13 +125,13 @@ def test_test_rows_choose_no_graph(trained, run_folder, train_here):
     assert (result["status"], result["int8"]) == ("succeeded", wanted["int8"])
 
 
-@pytest.mark.parametrize(("rows", "told"), [(1, "has 1."), (99, "has 99.")])
-def test_too_few_validation_rows_leave_fp32_and_say_so(trained, rows, told):
+@pytest.mark.parametrize(("rows", "reason"), [(1, "has 1."), (99, "has 99.")])
+def test_too_few_validation_rows_leave_fp32_and_say_so(trained, rows, reason):
     folder, result = trained(rows, epochs=1)
 
     assert ArtifactInfo.read(folder / "artifact").serving == SERVING
     assert result["int8"]["passed"] is False
-    assert told in result["int8"]["reason"]
+    assert reason in result["int8"]["reason"]
     assert result["int8"]["agreement"] is None
     assert not (folder / "artifact" / INT8).exists()
 

@@ -1,4 +1,4 @@
-"""Words of prompts and responses are left out in turn; what a response's lead loses is what they said for it."""
+"""Words of prompts and responses are left out in turn; what a response's lead loses is their contribution."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ANY = [99] * 6
 
 
 def scored(pairs):
-    """A model that adds up what the words of a response say, and gives 1 more for each that stands in the prompt too."""
+    """A model that adds up the weights of a response's words, plus 1 for each word that is in the prompt too."""
     found = []
     for prompt, response in pairs:
-        asked, said = ([text[start:end] for start, end in spans(text)] for text in (prompt, response))
-        found.append(sum(WEIGHTS.get(word, 0.0) + (word in asked) for word in said))
+        in_prompt, in_response = ([text[start:end] for start, end in spans(text)] for text in (prompt, response))
+        found.append(sum(WEIGHTS.get(word, 0.0) + (word in in_prompt) for word in in_response))
     return np.array(found)
 
 
@@ -25,7 +25,7 @@ def effects(text, words):
     return {text[word.start : word.end]: word.effect for word in words}
 
 
-def test_a_lead_is_the_difference_to_the_best_other_and_falls_by_what_a_word_said():
+def test_a_lead_is_the_difference_to_the_best_other_and_falls_by_what_a_word_added():
     prompt, responses = "lost card", ["late", "help card", "sorry"]
 
     first, second, third = explain_responses(scored, prompt, responses, ANY[:4])
@@ -49,7 +49,7 @@ def test_the_best_of_the_others_is_found_anew_without_a_word():
     assert effects("lost", first.prompt) == {"lost": 2.0}  # 0.5 against 2 without it
 
 
-def test_of_equally_strong_ones_the_first_stands_first_and_leads_by_nothing():
+def test_of_equally_strong_ones_the_first_is_first_and_leads_by_nothing():
     found = explain_responses(scored, "where", ["sorry", "sorry"], ANY[:3])
 
     assert [(each.answer, each.log_odds) for each in found] == [(0, 0.0), (1, 0.0)]

@@ -109,7 +109,7 @@ def test_rows_of_fewer_responses_are_not_moved_by_those_of_more():
     assert points(strengths[few], [truth[at] for at in few]) == pytest.approx(points(alone, [truth[at] for at in few]), nan_ok=True)
 
 
-def test_where_everything_is_equal_nothing_is_said_but_the_loss():
+def test_where_everything_is_equal_nothing_is_measured_but_the_loss():
     found = points(np.array([[3.0, 3.0]]), (Ranked.of(("a", "b"), (0, 0)),))
 
     assert found["log_loss"] == pytest.approx(math.log(2))

@@ -53,9 +53,9 @@ def test_real_weights_prefer_what_people_prefer_on_a_topic_that_they_have_not_se
         folder.mkdir()
     for split, some in rows.items():
         (run / f"{split}.jsonl").write_text("\n".join(map(json.dumps, some)) + "\n")
-    told = {"path": str(base), "name": MINILM}
+    model = {"path": str(base), "name": MINILM}
     spec = {
-        "base": told,
+        "base": model,
         "labels": [],
         "task": "preference",
         "strategy": {"kind": "lora"},
@@ -67,7 +67,7 @@ def test_real_weights_prefer_what_people_prefer_on_a_topic_that_they_have_not_se
     assert train_here(run)["status"] == "succeeded"
     (evaluation / "data.jsonl").write_text((run / "test.jsonl").read_text())
     (evaluation / "train.jsonl").write_text((run / "train.jsonl").read_text())
-    asked = {"artifact": str(run / "artifact"), "base": told, "baselines": True, "bootstrap": 200}
+    asked = {"artifact": str(run / "artifact"), "base": model, "baselines": True, "bootstrap": 200}
     (evaluation / "spec.json").write_text(json.dumps(asked))
 
     result = train_here(evaluation, verb="evaluate")

@@ -79,7 +79,7 @@ def test_every_strategy_learns_which_of_two_is_better(kind, ranked_folder, train
     assert not (folder / "cache").exists()
 
 
-def test_orders_of_three_are_learnt(ranked_folder, train_here):
+def test_orders_of_three_are_learned(ranked_folder, train_here):
     folder = ranked_folder(rows=ORDERS, task="ranking", epochs=40)
 
     result = train_here(folder)
@@ -131,9 +131,9 @@ def test_a_sample_is_right_where_every_decided_pair_is():
     truth = (Ranked.of(("a", "b"), (0, 0)), Ranked.of(("a", "b", "c"), (0, 1, 1)), Ranked.of(("a", "b", "c"), (1, 0, 0)))
     outputs = np.array([[1.0, 2.0, np.nan], [3.0, 1.0, 2.0], [3.0, 1.0, 2.0]])
 
-    said = learner_of("ranking").sample(outputs, truth, (0, 1, 2), ())
+    samples = learner_of("ranking").sample(outputs, truth, (0, 1, 2), ())
 
-    assert [(each["truth"], each["answer"]) for each in said] == [
+    assert [(each["truth"], each["answer"]) for each in samples] == [
         ("1 = 2", "1 = 2"),
         ("1 > 2 = 3", "1 > 2 = 3"),
         ("2 = 3 > 1", "1 > 3 > 2"),
@@ -208,7 +208,7 @@ def test_the_loss_is_that_of_bradley_and_terry():
     assert float(RankLoss()(scores, ranks)) == pytest.approx((of(1.0) + second) / 2, abs=1e-6)
 
 
-def test_an_order_is_told_by_numbers():
-    told = {(0, 1): "1 > 2", (1, 0): "2 > 1", (0, 0): "1 = 2", (2, 0, 1): "2 > 3 > 1", (0, 0, 1): "1 = 2 > 3"}
+def test_an_order_is_written_by_numbers():
+    texts = {(0, 1): "1 > 2", (1, 0): "2 > 1", (0, 0): "1 = 2", (2, 0, 1): "2 > 3 > 1", (0, 0, 1): "1 = 2 > 3"}
 
-    assert {ranks: in_order(ranks) for ranks in told} == told
+    assert {ranks: in_order(ranks) for ranks in texts} == texts

@@ -103,9 +103,9 @@ def test_every_response_of_a_row_is_disturbed_in_its_own_way():
     assert same == disturb_responses("typos", ["money back please"] * 4, seed=1, name="one")
 
 
-def test_of_a_dialogue_what_was_said_last_is_disturbed():
-    told = Target("card", turns=(Turn("user", "hello"), Turn("assistant", "hi"), Turn("user", "my card")))
-    rows = Rows(("one", "two"), ("user: hello\nassistant: hi\nuser: my card", "my card"), (told, Target("card", "the context")))
+def test_of_a_dialogue_the_last_turn_is_disturbed():
+    target = Target("card", turns=(Turn("user", "hello"), Turn("assistant", "hi"), Turn("user", "my card")))
+    rows = Rows(("one", "two"), ("user: hello\nassistant: hi\nuser: my card", "my card"), (target, Target("card", "the context")))
 
     found = answerer_of("generation").disturb("sentence", rows, 1)
 
@@ -195,7 +195,7 @@ def test_marked_parts_are_found_where_they_moved_to(spans_folder, train_here, ti
 
 @engine
 @pytest.mark.parametrize(("task", "rows"), [("preference", PAIRS), ("ranking", ORDERS)])
-def test_orders_keep_what_people_said_of_disturbed_responses(task, rows, ranked_folder, train_here, tiny_base, probe):  # noqa: F811
+def test_disturbed_responses_keep_their_rankings(task, rows, ranked_folder, train_here, tiny_base, probe):  # noqa: F811
     run = ranked_folder(rows=rows, task=task)
     train_here(run)
 
@@ -253,9 +253,9 @@ def test_a_prompt_of_which_nothing_is_left_is_answered_too(tmp_path, train_here)
     opened = texts.open(run / "artifact", base, threads=1, batch_size=8, cancelled=lambda: False)
     turns = (Turn("user", "where is my order"), Turn("assistant", "no"), Turn("user", ""))
 
-    said = texts.answer(opened, Rows(("one", "two"), ("", "where is my order"), (Target("yes"), Target("yes", turns=turns))))
+    answers = texts.answer(opened, Rows(("one", "two"), ("", "where is my order"), (Target("yes"), Target("yes", turns=turns))))
 
-    assert [type(each) for each in said] == [str, str]
+    assert [type(each) for each in answers] == [str, str]
 
 
 @engine

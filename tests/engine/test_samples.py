@@ -1,4 +1,4 @@
-"""Sample predictions at each evaluation: which rows, what is said of them, and that no text stands in the diary."""
+"""Sample predictions at each evaluation: which rows, what is logged of them, and that no text is in the events."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def test_the_same_seed_shows_the_same_rows_and_few_rows_are_all_shown():
     assert list(choose(1000, 3)) == sorted(choose(1000, 3))
 
 
-def test_one_class_a_text_is_told_with_its_probability():
+def test_one_class_a_text_is_reported_with_its_probability():
     logits = np.log(np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]))
 
-    said = learner_of("single_label").sample(logits, np.array([0, 1, 1]), (1, 2), ("a", "b"))
+    samples = learner_of("single_label").sample(logits, np.array([0, 1, 1]), (1, 2), ("a", "b"))
 
-    assert said == [
+    assert samples == [
         {"truth": "b", "answer": "a", "confidence": pytest.approx(0.9)},
         {"truth": "b", "answer": "b", "confidence": pytest.approx(0.8)},
     ]
 
 
-def test_several_classes_are_told_with_the_least_certain_decision():
+def test_several_classes_are_reported_with_the_least_certain_decision():
     probabilities = np.array([[0.9, 0.2], [0.6, 0.4], [0.1, 0.7]])
     truth = np.array([[True, False], [True, True], [False, False]])
 
-    said = learner_of("multi_label").sample(np.log(probabilities / (1 - probabilities)), truth, (0, 1), ("a", "b"))
+    samples = learner_of("multi_label").sample(np.log(probabilities / (1 - probabilities)), truth, (0, 1), ("a", "b"))
 
-    assert said == [
+    assert samples == [
         {"truth": ["a"], "answer": ["a"], "confidence": pytest.approx(0.8)},
         {"truth": ["a", "b"], "answer": ["a"], "confidence": pytest.approx(0.6)},
     ]

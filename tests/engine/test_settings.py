@@ -23,8 +23,8 @@ def test_every_suggestion_makes_a_valid_spec_and_explains_itself(task, strategy,
     values = suggestion.values()
     inner = {name: values.pop(name) for name in INNER if name in values}
     labels = ["a", "b"] if type_of(task).has_labels else []
-    learnt = {"base": {"path": "b", "name": "b"}, "task": task, "labels": labels, "strategy": strategy_spec(strategy, inner)}
-    TrainSpec.from_json(learnt | values)
+    fixed = {"base": {"path": "b", "name": "b"}, "task": task, "labels": labels, "strategy": strategy_spec(strategy, inner)}
+    TrainSpec.from_json(fixed | values)
     for name, choice in suggestion.choices.items():
         assert choice.reason.endswith("."), name
         assert choice.reason[0].isupper() or choice.reason[0].isdigit() or choice.reason.startswith("bf16"), name
@@ -32,7 +32,7 @@ def test_every_suggestion_makes_a_valid_spec_and_explains_itself(task, strategy,
 
 
 @pytest.mark.parametrize("task", SETTINGS)
-def test_a_strategy_fits_or_it_is_said_why_it_does_not(task):
+def test_a_strategy_fits_or_a_reason_is_given(task):
     settings = settings_of(task)
 
     for strategy in ("lora", "fast_lora", "full", "ia3", "adapter", "head", "prompt", "p_tuning", "prefix"):

@@ -42,9 +42,9 @@ def test_a_divided_classifier_gives_the_curve_and_the_artifact_of_one_process(ca
     assert (two["trainable_parameters"], two["total_parameters"]) == (one["trainable_parameters"], one["total_parameters"])
     assert_same_curve(alone, divided)
     assert_same_artifact(alone, divided)
-    (said,) = [event["message"] for event in events_of(divided, "log") if "Sharded" in event["message"]]
+    (message,) = [event["message"] for event in events_of(divided, "log") if "Sharded" in event["message"]]
     half, whole = two["total_parameters"] // 2, two["total_parameters"]
-    assert said == f"Sharded the model: each of 2 processes holds at most {half:,} of {whole:,} parameters."
+    assert message == f"Sharded the model: each of 2 processes holds at most {half:,} of {whole:,} parameters."
     assert not distributed.is_initialized()
 
 
@@ -61,8 +61,8 @@ def test_a_divided_decoder_gives_the_curve_the_answers_and_the_artifact_of_one_p
     assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-4)
     assert_same_curve(alone, divided)
     assert_same_artifact(alone, divided)
-    said = [[event["rows"] for event in events_of(folder, "samples")] for folder in (alone, divided)]
-    assert said[0] == said[1] != []
+    samples = [[event["rows"] for event in events_of(folder, "samples")] for folder in (alone, divided)]
+    assert samples[0] == samples[1] != []
 
 
 def test_batches_in_parts_make_the_same_steps(calm_folder, train_here):
@@ -93,7 +93,7 @@ def test_a_number_that_is_none_in_one_process_ends_the_run_with_the_best_weights
         (True, "shard the model across more processes, each on its own GPU"),
     ],
 )
-def test_what_is_said_where_memory_runs_out_fits_how_the_model_is_held(sharded, step, tmp_path, monkeypatch):
+def test_the_advice_where_memory_runs_out_fits_how_the_model_is_divided(sharded, step, tmp_path, monkeypatch):
     monkeypatch.setattr(team, "FOLLOWER", ("sh", "-c", f"exit {team.NO_MEMORY}"))
     two = Team(tmp_path, 2, sharded=sharded)
 

@@ -1,4 +1,4 @@
-"""Where a model cannot be divided among processes it is said, and why, before any other process is started."""
+"""A model that cannot be divided among processes is refused with the reason before any other process is started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CACHED = {"kind": "lora", "cached": True, "frozen_layers": 1}
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"processes": 1}, "sharded needs at least 2 processes to shard the model."),
         (
@@ -25,11 +25,11 @@ CACHED = {"kind": "lora", "cached": True, "frozen_layers": 1}
         ({"strategy": CACHED}, "sharded must be false for Fast LoRA: each process runs all lower layers first."),
     ],
 )
-def test_what_cannot_be_divided_is_refused_by_the_field(fields, said):
+def test_what_cannot_be_divided_is_refused_by_the_field(fields, message):
     with pytest.raises(SpecError) as refused:
         TrainSpec.from_json(SPEC | fields)
 
-    assert (refused.value.field, refused.value.message) == ("sharded", f"spec.json: {said}")
+    assert (refused.value.field, refused.value.message) == ("sharded", f"spec.json: {message}")
 
 
 def test_several_processes_and_what_does_not_divide_are_taken():

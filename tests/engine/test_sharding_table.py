@@ -19,19 +19,21 @@ SETTINGS = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "TRANSFORMERS_VE
 def found(tmp_path_factory):
     """What two processes found of all cases, by name."""
     folder = tmp_path_factory.mktemp("divided")
-    said = [(folder / f"said-{rank}").open("w+") for rank in (0, 1)]  # files, since a full pipe would hold one up, and the other with it
+    outputs = [
+        (folder / f"output-{rank}").open("w+") for rank in (0, 1)
+    ]  # files, since a full pipe would hold one up, and the other with it
     both = [
         subprocess.Popen([*COMMAND, str(rank), str(folder)], cwd=ROOT, env=os.environ | SETTINGS, stdout=to, stderr=subprocess.STDOUT)
-        for rank, to in enumerate(said)
+        for rank, to in enumerate(outputs)
     ]
     try:
         ends = [each.wait(timeout=400) for each in both]
     finally:
-        for each, to in zip(both, said, strict=True):
+        for each, to in zip(both, outputs, strict=True):
             each.kill()
             each.wait()
             to.close()
-    assert ends == [0, 0], [(folder / f"said-{rank}").read_text()[-3000:] for rank in (0, 1)]
+    assert ends == [0, 0], [(folder / f"output-{rank}").read_text()[-3000:] for rank in (0, 1)]
     return json.loads((folder / "found.json").read_text())
 
 

@@ -1,4 +1,4 @@
-"""Words around a marked part are left out in turn; what the part in its place then loses is what they said for it."""
+"""Words around a span are left out in turn; what the span then loses is their contribution."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tagged(texts):
     return Tokens(tuple(values), tuple(offsets), (False,) * len(texts))
 
 
-def test_each_word_around_a_part_has_its_exact_effect_wherever_the_part_then_stands():
+def test_each_word_around_a_part_has_its_exact_effect_at_the_new_position_of_the_part():
     text = "lost, my card – no"
 
     (part,) = explain_parts(tagged, text)
@@ -53,7 +53,7 @@ def test_only_words_that_the_model_reads_are_taken():
     assert [word.effect for word in part.words] == pytest.approx([2.0])
 
 
-def test_nothing_is_said_where_nothing_is_marked():
+def test_nothing_is_explained_where_nothing_is_marked():
     assert explain_parts(tagged, "lost my no") == ()
     assert explain_parts(tagged, "") == ()
 

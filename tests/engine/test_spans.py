@@ -105,7 +105,7 @@ def test_a_confusion_has_a_line_of_what_was_invented_and_a_column_of_what_was_mi
     assert spans.confusion(every, 2).tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
 
 
-def test_a_report_adds_up_and_tells_what_was_lost():
+def test_a_report_adds_up_and_counts_what_was_lost():
     offsets = np.array([[0, 4], [5, 9]])
     values = np.eye(3)[[1, 0]] * 0.9 + 0.05
     truth = [Marked(((0, 4, 0),)), Marked(((5, 9, 0), (12, 14, 0)), 1), Marked(((6, 9, 0),))]
@@ -185,7 +185,7 @@ def test_losses_for_each_of_other_tokens_are_not_compared():
     assert "micro_f1" in spans.ENTRY.compare(one, two, count=50)["metrics"]
 
 
-def test_what_cannot_be_compared_is_told():
+def test_what_cannot_be_compared_is_reported():
     one = predictions([[], []])
 
     with pytest.raises(ValueError, match="share no item"):

@@ -33,14 +33,14 @@ def test_real_weights_mark_entities_that_no_dictionary_knows(tmp_path, train_her
     for split, some in rows.items():
         (run / f"{split}.jsonl").write_text("\n".join(map(json.dumps, some)) + "\n")
     labels = sorted({span["label"] for row in rows["train"] for span in row["spans"]})
-    told = {"path": str(base), "name": MINILM}
+    model = {"path": str(base), "name": MINILM}
     strategy = {"kind": "lora", "rank": 16, "alpha": 32.0}
-    spec = {"base": told, "labels": labels, "task": "spans", "strategy": strategy, "learning_rate": 2e-3, "epochs": 4, "seed": 1}
+    spec = {"base": model, "labels": labels, "task": "spans", "strategy": strategy, "learning_rate": 2e-3, "epochs": 4, "seed": 1}
     (run / "spec.json").write_text(json.dumps(spec))
     assert train_here(run)["status"] == "succeeded"
     (evaluation / "data.jsonl").write_text((run / "test.jsonl").read_text())
     (evaluation / "train.jsonl").write_text((run / "train.jsonl").read_text())
-    asked = {"artifact": str(run / "artifact"), "base": told, "baselines": True, "bootstrap": 200}
+    asked = {"artifact": str(run / "artifact"), "base": model, "baselines": True, "bootstrap": 200}
     (evaluation / "spec.json").write_text(json.dumps(asked))
 
     result = train_here(evaluation, verb="evaluate")

@@ -1,4 +1,4 @@
-"""Runs over marked parts of texts: they learn them by heart, in parts and after a stop too, and their artifact marks what they learnt."""
+"""Runs over marked parts of texts: they learn them by heart, in parts and after a stop too, and their artifact finds what they learned."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_it_learns_and_its_artifact_marks_as_the_loading_code_does(strategy, rat
     assert all(0 < each["confidence"] <= 1 for row in found for each in row["spans"])
 
 
-def test_validation_is_told_by_the_scores_of_spans(spans_folder, train_here):
+def test_validation_is_reported_by_the_scores_of_spans(spans_folder, train_here):
     folder = spans_folder(epochs=1)
 
     train_here(folder)
@@ -121,7 +121,7 @@ def test_class_weights_even_out_classes_and_leave_tokens_outside_alone():
     assert tag_weights(torch.tensor([0, 0]), 2).tolist() == [1.0] * 5
 
 
-def test_what_cannot_be_learnt_as_it_is_marked_is_told(spans_folder, train_here):
+def test_what_cannot_be_learned_as_it_is_marked_is_reported(spans_folder, train_here):
     folder = spans_folder(epochs=1, max_tokens=8)
     long = "thanks help please thanks help please thanks help my card"
     rows = [
@@ -173,16 +173,16 @@ def test_a_token_counts_as_much_in_a_batch_of_long_texts_as_in_one_of_short_ones
     assert sum(steps) == 2  # two steps of the mean over all tokens
 
 
-def test_the_loss_that_is_told_does_not_hang_on_how_long_texts_are(spans_folder, train_here, monkeypatch):
+def test_the_loss_that_is_reported_does_not_hang_on_how_long_texts_are(spans_folder, train_here, monkeypatch):
     monkeypatch.setattr("lifecycle.runtime.engine.trainer.LOG_STEPS", 1)
     texts = ["my card"] * 8 + [" ".join(["thanks my card please"] * 10)] * 4 + ["my refund"] * 4
     folder = spans_folder(texts=texts, epochs=2, learning_rate=0.0, head_learning_rate=0.0, evaluations_per_epoch=1)
 
     train_here(folder)
 
-    told = [point.values["train_loss"] for point in points(read_events(folder / "events.jsonl")[0]) if "train_loss" in point.values]
-    assert len(told) == 8
-    assert max(told) < 1.5 * min(told)
+    losses = [point.values["train_loss"] for point in points(read_events(folder / "events.jsonl")[0]) if "train_loss" in point.values]
+    assert len(losses) == 8
+    assert max(losses) < 1.5 * min(losses)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_a_word_is_read_whole_where_spans_keep_to_words_and_by_its_pieces_where_
     assert space["answers"] == [marked(text) for text in texts]
 
 
-def test_a_model_that_finds_nothing_is_told_as_such():
+def test_a_model_that_finds_nothing_is_reported_as_such():
     curve = [Point(10, 1.0, {"predicted_spans": 3.0}), Point(20, 2.0, {"predicted_spans": 0.0})]
 
     assert collapse(curve, 2).title == "The model predicts no spans."
@@ -286,7 +286,7 @@ def test_a_model_that_finds_nothing_is_told_as_such():
 
 # ── What it must beat ───────────────────────────────────────────────────────
 def test_the_frozen_base_reads_the_texts_that_it_is_asked_about(tiny_base, tmp_path):
-    """And not those that it learnt from, whose vectors lie in a file too."""
+    """And not those that it was trained on, whose vectors lie in a file too."""
     from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
     from lifecycle.runtime.task_types.spans.baselines import frozen_base_logreg
 

@@ -149,7 +149,7 @@ def test_scales_do_not_decay_towards_zero(run_folder, train_here):
     assert [name for name, each in model.named_parameters() if id(each) in decaying] == ["head.weight"]
 
 
-def test_a_full_disk_is_told_before_activations_are_computed(run_folder, train_here, monkeypatch):
+def test_a_full_disk_is_reported_before_activations_are_computed(run_folder, train_here, monkeypatch):
     import shutil
     from collections import namedtuple
 
@@ -176,7 +176,7 @@ def test_a_full_disk_is_told_before_activations_are_computed(run_folder, train_h
         ({"kind": "prefix"}, "spec.json: strategy.kind prefix is only available for generation."),
     ],
 )
-def test_what_cannot_be_trained_is_told_by_its_field(strategy, message, run_folder, train_here):
+def test_what_cannot_be_trained_is_refused_by_its_field(strategy, message, run_folder, train_here):
     folder = run_folder(strategy=strategy)
 
     error = train_here(folder)["error"]

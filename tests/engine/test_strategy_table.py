@@ -41,7 +41,7 @@ def spec_of(strategy: str, task: str) -> TrainSpec:
 
 
 def goes_together(strategy: str, task: str, architecture: str) -> bool:
-    """Whether it is learnt; all else is refused in the tests below."""
+    """Whether it can be trained; all else is refused in the tests below."""
     return not (settings(strategy).cached and type_of(task).has_responses) and not (strategy == "ia3" and architecture in UNKNOWN_TO_IA3)
 
 

@@ -44,7 +44,7 @@ def test_special_tokens_and_those_of_white_space_do_not_count():
     assert where.tolist() == [[0, 1], [3, 4]]  # the white space that a tokenizer gave to b is not of it
 
 
-def test_the_first_piece_of_a_word_stands_for_all_of_it_that_is_read():
+def test_the_first_piece_of_a_word_represents_all_of_it_that_is_read():
     pieces = [(0, 0), (0, 3), (3, 6), (6, 7), (7, 9), (10, 12), (0, 0)]  # Annabe Ll-y. cut after "ab"
     counted, where = tagging.places("Annabe-ly abcd", pieces, [1, 0, 0, 0, 0, 0, 1], Unit.WORD)
 

@@ -1,4 +1,4 @@
-"""What is true of a run of every task: its best step is kept, it resumes to the same weights, and what cannot be learnt is told by its line
+"""What is true of a run of every task: its best step is kept, it resumes to the same weights, and unusable rows are reported by line
 or its field before the first step."""
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def test_a_stopped_run_resumes_to_the_same_weights(task, fields, folder_of, trai
 
 NO_LIST, NO_RANK = "it has no list of two or more texts under 'responses'.", "it has no rank of 0 or more for each response under 'ranks'."
 NO_MESSAGES, NO_TURN = "it has no list of two or more under 'messages'", "turn 1 isn't a system, user, or assistant message with text."
-UNREAD = [  # task, row, what is told behind its line
+UNREAD = [  # task, row, the message after its line
     ("single_label", {"labels": ["card"]}, "label null isn't among the spec's labels."),
     ("multi_label", {"label": "card"}, "it has no list under 'labels'."),
     ("multi_label", {"labels": ["card", "other"]}, "label \"other\" isn't among the spec's labels."),
@@ -134,17 +134,17 @@ UNREAD = [  # task, row, what is told behind its line
 ]
 
 
-@pytest.mark.parametrize(("task", "row", "told"), UNREAD)
-def test_a_row_that_cannot_be_read_is_told_by_its_line(task, row, told, folder_of, train_here):
+@pytest.mark.parametrize(("task", "row", "message"), UNREAD)
+def test_a_row_that_cannot_be_read_is_reported_by_its_line(task, row, message, folder_of, train_here):
     error = train_here(folder_of(task, rows=[*rows_of(task), {"text": "my card"} | row]))["error"]
 
     assert error["code"] == "bad_data"
-    assert error["message"].startswith(f"train.jsonl, line {len(rows_of(task)) + 1}: {told}")
+    assert error["message"].startswith(f"train.jsonl, line {len(rows_of(task)) + 1}: {message}")
     assert "my card" not in error["message"]
 
 
 EVEN = [row | {"ranks": [0, 0]} for row in FIELDS["preference"]]
-UNLEARNT = [  # task, rows of training, fields of the spec, what is told
+UNTRAINABLE = [  # task, rows of training, fields of the spec, the message
     (
         "multi_label",
         None,
@@ -163,12 +163,12 @@ UNLEARNT = [  # task, rows of training, fields of the spec, what is told
 ]
 
 
-@pytest.mark.parametrize(("task", "rows", "fields", "told"), UNLEARNT)
-def test_rows_of_which_nothing_can_be_learnt_are_refused(task, rows, fields, told, folder_of, train_here):
+@pytest.mark.parametrize(("task", "rows", "fields", "message"), UNTRAINABLE)
+def test_rows_of_which_nothing_can_be_learned_are_refused(task, rows, fields, message, folder_of, train_here):
     error = train_here(folder_of(task, rows=rows, **fields))["error"]
 
     assert error["code"] == ("bad_data" if task == "generation" else "one_class")
-    assert told in error["message"]
+    assert message in error["message"]
 
 
 def test_validation_rows_without_an_order_are_refused_before_the_first_step(folder_of, train_here):
@@ -179,7 +179,7 @@ def test_validation_rows_without_an_order_are_refused_before_the_first_step(fold
 
 
 CACHED = {"strategy": {"kind": "lora", "frozen_layers": 1, "cached": True}}
-MEANINGLESS = [  # task, fields of the spec, what is told of the first of them
+MEANINGLESS = [  # task, fields of the spec, the message about the first of them
     ("spans", {"pooling": "cls"}, "pooling must be mean for spans"),
     ("preference", {"labels": ["a", "b"]}, "labels must be empty where the task is ranking, got 2 names."),
     ("preference", {"class_weights": True}, "class_weights applies to labels only"),
@@ -194,9 +194,9 @@ MEANINGLESS = [  # task, fields of the spec, what is told of the first of them
 ]
 
 
-@pytest.mark.parametrize(("task", "fields", "told"), MEANINGLESS)
-def test_what_has_no_meaning_is_refused_by_its_field(task, fields, told, folder_of, train_here):
-    assert train_here(folder_of(task, **fields))["error"]["message"].startswith(f"spec.json: {told}")
+@pytest.mark.parametrize(("task", "fields", "message"), MEANINGLESS)
+def test_what_has_no_meaning_is_refused_by_its_field(task, fields, message, folder_of, train_here):
+    assert train_here(folder_of(task, **fields))["error"]["message"].startswith(f"spec.json: {message}")
 
 
 def test_where_text_is_written_an_encoder_is_refused(folder_of, train_here, tiny_base):

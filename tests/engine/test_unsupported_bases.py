@@ -20,16 +20,16 @@ OTHERS = {
 }
 
 
-def test_models_of_other_kinds_are_told_apart_by_the_configs_that_transformers_writes(tmp_path):
+def test_models_of_other_kinds_are_distinguished_by_the_configs_that_transformers_writes(tmp_path):
     import transformers
 
     folder = write_base(tmp_path / "base")
-    for told, names in OTHERS.items():
+    for message, names in OTHERS.items():
         for name in names:
             getattr(transformers, name)().save_pretrained(folder)
             with pytest.raises(EngineFault) as fault:
                 open_base(folder)
-            assert (told in fault.value.message, fault.value.next_step) == (True, SUPPORTED), (name, fault.value.message)
+            assert (message in fault.value.message, fault.value.next_step) == (True, SUPPORTED), (name, fault.value.message)
 
 
 def test_every_model_that_is_named_in_the_docs_is_taken(tmp_path):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.engine
 engine = pytest.mark.engine
 
 
-def said(texts, units):
+def unit_texts(texts, units):
     return [texts[each.turn][each.start : each.end] for each in units]
 
 
@@ -30,8 +30,8 @@ def test_words_of_a_prompt_are_all_and_of_a_dialogue_those_of_people_and_the_sys
     turns = (Turn("system", "be brief"), Turn("user", "hello there"), Turn("assistant", "good day"), Turn("user", "why?"))
     texts = [each.text for each in turns]
 
-    assert said(["Where is it?"], words_of(["Where is it?"], Target("there"))) == ["Where", "is", "it"]
-    assert said(texts, words_of(texts, Target("so", turns=turns))) == ["be", "brief", "hello", "there", "why"]
+    assert unit_texts(["Where is it?"], words_of(["Where is it?"], Target("there"))) == ["Where", "is", "it"]
+    assert unit_texts(texts, words_of(texts, Target("so", turns=turns))) == ["be", "brief", "hello", "there", "why"]
 
 
 def test_a_word_goes_with_one_blank_and_leaves_the_rest_as_it_was():
@@ -74,22 +74,22 @@ def test_many_words_stand_in_sentences_or_else_in_runs_that_end_with_their_turn(
     assert units_of([text], words, 48) == occlusion.Units("words", 1, tuple(words))
     found = units_of([text], words, 20)
     assert (found.kind, found.size, len(found.every)) == ("sentences", 0, 10)
-    assert said([text], found.every)[-2:] == ["one 8 is 3.5 here", "and one more"]
+    assert unit_texts([text], found.every)[-2:] == ["one 8 is 3.5 here", "and one more"]
     found = units_of([text], words, 9)
     assert (found.kind, found.size, len(found.every)) == ("runs", 6, 8)
-    assert said([text], found.every)[0] == "one 0 is 3.5 here. one"
+    assert unit_texts([text], found.every)[0] == "one 0 is 3.5 here. one"
     texts = ["one two three", "four five six"]
     turns = words_of(texts, Target("so", turns=tuple(Turn("user", each) for each in texts)))
-    assert said(texts, units_of(texts, turns, 4).every) == ["one two", "three", "four five", "six"]
-    assert said(texts, units_of(texts, turns, 3).every) == texts
+    assert unit_texts(texts, units_of(texts, turns, 4).every) == ["one two", "three", "four five", "six"]
+    assert unit_texts(texts, units_of(texts, turns, 3).every) == texts
     last = units_of(texts, turns, 1)  # a run never goes over the end of a turn: of more turns the last are left out
-    assert (said(texts, last.every), last.kind, last.size) == (["four five six"], "runs", 3)
+    assert (unit_texts(texts, last.every), last.kind, last.size) == (["four five six"], "runs", 3)
 
 
 def test_a_text_without_an_end_of_a_sentence_is_one():
     text = "one two three"
 
-    assert said([text], sentences([text], words_of([text], Target("so")))) == [text]
+    assert unit_texts([text], sentences([text], words_of([text], Target("so")))) == [text]
 
 
 def test_what_is_not_read_is_not_left_out_and_makes_no_unit_coarser():
@@ -184,8 +184,8 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
         shown = [each["content"].split() for each in turns]
         if cut is not None:
             del shown[3][cut]
-        said = "".join(f"<|start|> {each['role']} {' '.join(text)} <|end|> " for each, text in zip(turns, shown, strict=True))
-        return log_probability(base, f"{said}<|start|> assistant ", f"{last['content']} <|end|>")
+        prompt = "".join(f"<|start|> {each['role']} {' '.join(text)} <|end|> " for each, text in zip(turns, shown, strict=True))
+        return log_probability(base, f"{prompt}<|start|> assistant ", f"{last['content']} <|end|>")
 
     assert result["log_probability"] == pytest.approx(written(), abs=1e-4)
     last_turn = [each["effect"] for each in result["words"] if each["turn"] == 3]

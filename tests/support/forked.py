@@ -60,11 +60,11 @@ class Forked(ORDINARY):
         if self.status is None:
             return super()._try_wait(wait_flags)
         try:
-            said = self.status.recv(ENDED.size, socket.MSG_DONTWAIT if wait_flags & os.WNOHANG else 0)
+            ending = self.status.recv(ENDED.size, socket.MSG_DONTWAIT if wait_flags & os.WNOHANG else 0)
         except BlockingIOError:
             return 0, 0
         self.status.close()
-        status, seconds = ENDED.unpack(said) if said else (signal.SIGKILL, 0.0)
+        status, seconds = ENDED.unpack(ending) if ending else (signal.SIGKILL, 0.0)
         Forked.cpu_seconds += seconds
         return self.pid, status
 
@@ -91,16 +91,16 @@ def running() -> Address:
     if not Forked.address:
         folder = tempfile.mkdtemp(prefix="lifecycle-forks-")
         Forked.address = str(Path(folder) / "socket")
-        ready, told = os.pipe()
-        command = [sys.executable, "-m", "tests.support.forking", Forked.address, str(told), " " * 1000]  # room for other command lines
+        reader, writer = os.pipe()
+        command = [sys.executable, "-m", "tests.support.forking", Forked.address, str(writer), " " * 1000]  # room for longer ones
         environment = {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         parent = ORDINARY(
-            command, cwd=ROOT, env=environment | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, pass_fds=[told],
+            command, cwd=ROOT, env=environment | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, pass_fds=[writer],
             start_new_session=True,
         )  # fmt: skip
-        os.close(told)
-        assert os.read(ready, 1), "The process that engine programs are forked from did not start."
-        os.close(ready)
+        os.close(writer)
+        assert os.read(reader, 1), "The process that engine programs are forked from did not start."
+        os.close(reader)
         atexit.register(parent.stdin.close)
     return Forked.address
 

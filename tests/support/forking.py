@@ -27,7 +27,7 @@ from tests.support import forked
 RUN_AS_MAIN = ("lifecycle.runtime.engine.__main__", "lifecycle.runtime.engine.follow")
 
 
-def main(address: str, told: int) -> None:
+def main(address: str, ready: int) -> None:
     """Serve until the tests end."""
     for module, _ in program.VERBS.values():
         importlib.import_module(module)
@@ -44,13 +44,13 @@ def main(address: str, told: int) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(address)
         listener.listen(64)
-        os.write(told, b"1")
-        os.close(told)
+        os.write(ready, b"1")
+        os.close(ready)
         serve(listener)
 
 
 def serve(listener: socket.socket) -> None:
-    """Fork for whoever connects; tell them how it ended."""
+    """Fork for each client that connects, and send it how the child ended."""
     living: dict[int, tuple[int, socket.socket]] = {}  # by the descriptor of the child's end
     while True:
         for ready in select.select([sys.stdin.fileno(), listener.fileno(), *living], [], [])[0]:
@@ -87,7 +87,7 @@ def begin(connection: socket.socket, others: list[int]) -> int:
 
 
 def tell(connection: socket.socket, message: bytes) -> None:
-    """Send it to whoever may have gone."""
+    """Send it to a client that may have disconnected."""
     with suppress(OSError):
         connection.sendall(message)
 

@@ -95,7 +95,7 @@ def make_decoder(project: Project, user: User, scratch: Path | None = None, name
 
 
 def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswers, dict[str, Any]]:
-    """Answers of a run that nobody trained, and the engine's own report of them: right for a share of the rows, else three other words.
+    """Answers of a made-up run, and the engine's own report of them: right for a share of the rows, else three other words.
 
     The base before it was tuned is right for a tenth of the rows.
     """
@@ -105,10 +105,10 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     references, contexts = [row["answer"] for row in rows], [row.get("context", "") for row in rows]
     omitted = [row["left_out"] for row in snapshots.engine_rows(run.snapshot, split) if "left_out" in row]
 
-    def said(share: float) -> list[str]:
+    def draw_answers(share: float) -> list[str]:
         return [each if right else "please look again" for each, right in zip(references, draw.random(len(rows)) < share, strict=True)]
 
-    answers, base = said(quality), said(0.1)
+    answers, base = draw_answers(quality), draw_answers(0.1)
     nats = draw.uniform(1.0, 3.0, len(rows)) * (2 - quality)
     tokens = np.array([len(each.split()) + 1.0 for each in references])
     scored = text_scores.score_texts(answers, references, contexts, nats, tokens)
@@ -145,7 +145,7 @@ def make_generation_evaluation(run: Run, split: str = "test", *, quality: float 
 def make_generation_run(
     snapshot: Snapshot, user: User, base: BaseModel, *, quality: float = 0.8, seed: int = 1, splits: Sequence[str] = ("validation", "test")
 ) -> Run:
-    """A run that nobody trained, which has succeeded, with evaluations of made-up answers. user: engineer or lead."""
+    """A made-up run that has succeeded, with evaluations of made-up answers. user: engineer or lead."""
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=user)
     actions.begin(run.uuid)
     run.refresh_from_db()

@@ -14,7 +14,7 @@ from lifecycle.ground.compute.child import Result
 from lifecycle.runtime.engine import row_losses
 from lifecycle.runtime.engine.spec import PredictSpec
 
-Row = dict[str, Any]  # as it stands in data.jsonl
+Row = dict[str, Any]  # as in data.jsonl
 
 
 def made_losses(monkeypatch: pytest.MonkeyPatch, of: Callable[[Row], float]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What the contract suite begins with: of every type a run that nobody trained, and its evaluation on test. It asks for the project and
+"""What the contract suite begins with: of every type a made-up run, and its evaluation on test. It asks for the project and
 people alone, so that it is kept (tests/support/kept.py)."""
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from lifecycle.ground.compute import warm
 from lifecycle.ground.compute.child import Result
 from lifecycle.modeling.evaluation.models import Evaluation
 from tests.support import probes
-from tests.task_types.examples import LEARNT
+from tests.task_types.examples import TRAINED
 
 
 @pytest.fixture
 def of_each_task(project, mia) -> dict[str, UUID]:
     """An evaluation of every type, by its key: a test begins with all of them, and copies none of their reports."""
-    return {task: probes.measured(task, project, mia).uuid for task in LEARNT}
+    return {task: probes.measured(task, project, mia).uuid for task in TRAINED}
 
 
-@pytest.fixture(params=LEARNT)
+@pytest.fixture(params=TRAINED)
 def task(request) -> str:
     return request.param
 

@@ -23,8 +23,8 @@ LABELS = Labels({**IDS, **{key: key for key in NAMES}})
 class Example:
     """item: what everything else is about. row: that item as a row of a file without its label; the number makes it another item.
 
-    good: what somebody gives, with the value that it is. bad: what somebody gives, with the code of the refusal. cells: of files, with the
-    value that it is by names, or None where it says nothing; bad_cells: with the code. words: values with their lines. merges: lists of
+    good: annotations as sent, with the parsed value. bad: annotations as sent, with the code of the error. cells: of files, with the
+    parsed value by names, or None where it is empty; bad_cells: with the code. words: values with their lines. merges: lists of
     values with what they are together. frozen: values by names with their text in a manifest.
 
     snapshot: of a project, a person and other options, a dataset version with rows in all three splits; None of a type without models.
@@ -51,4 +51,4 @@ def column(text: str) -> Cell:
 
 BUILT_IN = [key for key in TYPES if (ROOT / "lifecycle" / "runtime" / "task_types" / key).is_dir()]
 EXAMPLES: dict[str, Example] = {key: import_module(f"tests.task_types.{key}.example").EXAMPLE for key in TYPES}
-LEARNT = [key for key, example in EXAMPLES.items() if example.snapshot]  # those with models
+TRAINED = [key for key, example in EXAMPLES.items() if example.snapshot]  # those with models

@@ -44,7 +44,7 @@ def code_of(read, *args):
     return refusal.value.code
 
 
-def test_what_somebody_gives_becomes_one_value_that_is_read_as_itself(answers, example):
+def test_an_annotation_becomes_one_value_that_is_read_as_itself(answers, example):
     for raw, value in example.good:
         assert answers.parse(raw, example.item, LABELS) == value
         assert answers.parse(json.loads(canonical(value)), example.item, LABELS) == value

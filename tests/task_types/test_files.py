@@ -28,7 +28,7 @@ def asked(text):
 def imported(project, ana, task, rows):
     """An upload of these rows with the lines and codes of its problems, and what is decided by the id of the row, labels by name."""
     dataset = make_dataset(project, ana, task=task)
-    roles = {name: {"said": "label"}.get(name, name) for name in rows[0]}
+    roles = {name: {"annotation": "label"}.get(name, name) for name in rows[0]}
     upload = receive(dataset, ana, "".join(json.dumps(row) + "\n" for row in rows).encode(), "rows.jsonl", mapping=roles)
     actions.accept_upload(upload_id=upload.uuid, actor=ana, labels_as="decisions")
     run_ok("default")
@@ -44,7 +44,7 @@ def test_rows_that_the_dry_run_accepts_are_imported_and_the_others_are_left_out(
     example = EXAMPLES[task]
     good = [(cell.text, value) for cell, value in example.cells if cell.kind is CellKind.COLUMN and '"B-' not in cell.text]
     bad = [(cell.text, code) for cell, code in example.bad_cells if cell.kind is CellKind.COLUMN]
-    rows = [{"id": f"r{at}", **example.row(at), "said": text} for at, (text, _) in enumerate(good + bad, start=1)]
+    rows = [{"id": f"r{at}", **example.row(at), "annotation": text} for at, (text, _) in enumerate(good + bad, start=1)]
 
     upload, problems, decided = imported(project, ana, task, rows)
 
@@ -54,9 +54,10 @@ def test_rows_that_the_dry_run_accepts_are_imported_and_the_others_are_left_out(
 
 
 def test_a_dialogue_in_which_a_turn_of_the_user_differs_is_rejected_before_the_import(project, ana):
-    said = ([asked("Money?"), EDITED], [asked("Login?"), EDITED | {"mood": "kind"}], [asked("Ok?"), EDITED])
+    edits = ([asked("Money?"), EDITED], [asked("Login?"), EDITED | {"mood": "kind"}], [asked("Ok?"), EDITED])
     rows = [
-        {"id": text, "messages": [asked(text), REPLY], "said": turns} for text, turns in zip(("Card?", "Login?", "Ok?"), said, strict=True)
+        {"id": text, "messages": [asked(text), REPLY], "annotation": turns}
+        for text, turns in zip(("Card?", "Login?", "Ok?"), edits, strict=True)
     ]
 
     upload, problems, decided = imported(project, ana, "chat", rows)
@@ -65,9 +66,9 @@ def test_a_dialogue_in_which_a_turn_of_the_user_differs_is_rejected_before_the_i
     assert decided == {"Ok?": {"messages": [asked("Ok?"), EDITED]}}
 
 
-@pytest.mark.parametrize(("task", "said"), [("single_label", "zero\u200bwidth"), ("multi_label", ["a", "zero\u200bwidth"])])
-def test_a_label_that_no_schema_can_have_is_rejected_before_the_import(project, ana, task, said):
-    rows = [{"id": "r1", "text": "one", "said": said}, {"id": "r2", "text": "two", "said": "a"}]
+@pytest.mark.parametrize(("task", "annotation"), [("single_label", "zero\u200bwidth"), ("multi_label", ["a", "zero\u200bwidth"])])
+def test_a_label_that_no_schema_can_have_is_rejected_before_the_import(project, ana, task, annotation):
+    rows = [{"id": "r1", "text": "one", "annotation": annotation}, {"id": "r2", "text": "two", "annotation": "a"}]
 
     upload, problems, decided = imported(project, ana, task, rows)
 

@@ -30,7 +30,7 @@ from tests.support.labeling import add_items, make_queue
 from tests.support.snapshots import freeze
 from tests.support.training import make_base, make_real_base
 from tests.support.unchanged import refused
-from tests.task_types.examples import EXAMPLES, LEARNT
+from tests.task_types.examples import EXAMPLES, TRAINED
 
 LABELS = {"single_label": ["card", "login", "refund"], "multi_label": ["card", "login", "refund"], "spans": ["thing", "wish"]}
 ENCODERS = ["head", "lora", "adapter", "full", "fast_lora", "ia3"]
@@ -115,7 +115,7 @@ def test_a_run_is_listed_and_shown_by_its_own_metrics(task, measured, client_for
     assert (line["score"]["key"], line["score"]["value"]) == (metrics.leading.name, measured.report[metrics.leading.name])
 
 
-@pytest.mark.parametrize("task", LEARNT)
+@pytest.mark.parametrize("task", TRAINED)
 def test_a_base_of_the_other_kind_is_refused(task, measured, project, mia):
     other = (make_base if type_of(task).writes_text else make_decoder)(project, mia)
 
@@ -130,7 +130,7 @@ def test_what_has_no_meaning_is_refused_by_its_field(task, strategy, options, fi
 
 
 @pytest.mark.parametrize(("task", "train", "rest", "named"), UNLEARNABLE)
-def test_what_could_not_be_learnt_is_refused_by_its_label(task, train, rest, named, project, mia):
+def test_what_could_not_be_learned_is_refused_by_its_label(task, train, rest, named, project, mia):
     dataset = make_dataset(project, mia, task=task)
     rows = [(f"text {at}", train[at % 2], "train") for at in range(8)]
     rows += [(f"{split} {at}", rest, split) for split in ("validation", "test") for at in range(3)]
@@ -169,7 +169,7 @@ SUGGESTED = {  # to texts, in words
 
 @pytest.mark.engine
 @pytest.mark.django_db
-@pytest.mark.parametrize("task", LEARNT)
+@pytest.mark.parametrize("task", TRAINED)
 def test_labels_become_a_run_its_evaluation_and_pre_labels(task, project, mia, tmp_path, warm_engine, client_for):
     snapshot, kind = EXAMPLES[task].snapshot(project, mia, **MORE.get(task, {})), type_of(task)
     options = {"epochs": EPOCHS.get(task, 12), "batch_size": 8, "precision": "fp32", "patience": 0, "threads": 1}

@@ -20,10 +20,10 @@ from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.evaluations import made_probes
 from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_model
-from tests.task_types.examples import LEARNT
+from tests.task_types.examples import TRAINED
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-ELSEWHERE = ("single_label", "preference")  # tests/browser shows the first by itself; the second has the pages of rankings
+ELSEWHERE = ("single_label", "preference")  # tests/browser covers the first; the second has the pages of rankings
 
 
 def explained(evaluation, user) -> str:
@@ -38,7 +38,7 @@ def explained(evaluation, user) -> str:
     raise AssertionError
 
 
-@pytest.mark.parametrize("task", [task for task in LEARNT if task not in ELSEWHERE])
+@pytest.mark.parametrize("task", [task for task in TRAINED if task not in ELSEWHERE])
 def test_the_pages_fit_and_can_be_read_by_everybody(task, opened, engine, project, mia):
     kind, first = type_of(task), probes.measured(task, project, mia)
     second = probes.evaluated(first.snapshot, mia, share=0.9, seed=2, base=first.run.base)

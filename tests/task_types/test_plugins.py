@@ -83,10 +83,10 @@ def test_what_is_learned_as_another_task_needs_only_what_people_meet(package, pa
 def test_what_is_learned_as_itself_needs_all_of_it(package):
     package(learns_as="")
 
-    told = "TASK_TYPES lists acme_tones, but acme_tones.measures can't be imported: No module named 'acme_tones.measures'."
+    message = "TASK_TYPES lists acme_tones, but acme_tones.measures can't be imported: No module named 'acme_tones.measures'."
     with pytest.raises(BadSetting) as refusal:
         with_plugins("measures", {})
-    assert str(refusal.value) == told
+    assert str(refusal.value) == message
     assert with_plugins("suggestions", {}) == {}  # its models don't pre-label
 
 

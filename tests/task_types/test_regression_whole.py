@@ -159,8 +159,8 @@ def test_a_run_learns_numbers_is_measured_and_suggests_them(run, measured, mia, 
     queue = make_queue(dataset, mia, schema=())
     analysing.suggest(dataset=dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
     run_ok("default")
-    said = {each.item.text: each.value["number"] for each in Suggestion.objects.select_related("item").filter(source="run")}
-    assert said["my card thanks 3 please"] > 6 > 4 > said["my card broken 3 please"]
+    predicted = {each.item.text: each.value["number"] for each in Suggestion.objects.select_related("item").filter(source="run")}
+    assert predicted["my card thanks 3 please"] > 6 > 4 > predicted["my card broken 3 please"]
 
 
 @pytest.mark.engine

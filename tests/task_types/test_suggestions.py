@@ -121,10 +121,10 @@ def test_of_merged_labels_the_likeliest_counts():
 
 
 def test_labels_that_have_half_a_chance_are_suggested_together():
-    said = [Scored({"labels": ["b"]}, 0.5), Scored({"labels": ["a"]}), Scored({"labels": ["c"]}, 0.49)]
+    scored = [Scored({"labels": ["b"]}, 0.5), Scored({"labels": ["a"]}), Scored({"labels": ["c"]}, 0.49)]
 
-    assert suggestions_of("multi_label").combine(said) == {"labels": ["a", "b"]}
-    assert suggestions_of("multi_label").combine(said[2:]) == {"labels": []}
+    assert suggestions_of("multi_label").combine(scored) == {"labels": ["a", "b"]}
+    assert suggestions_of("multi_label").combine(scored[2:]) == {"labels": []}
 
 
 # ── Spans ───────────────────────────────────────────────────────────────────
@@ -137,9 +137,9 @@ def test_a_text_is_as_sure_as_the_least_sure_of_its_spans():
 
 
 def test_spans_of_all_values_are_there_once_with_the_best_of_their_scores():
-    said = [Scored(spans(span(LAST, 0.4), span(FIRST))), Scored(spans(span(LAST, 0.8))), Scored(spans(span(FIRST, 0.1), span(LAST, 0.3)))]
+    scored = [Scored(spans(span(LAST, 0.4), span(FIRST))), Scored(spans(span(LAST, 0.8))), Scored(spans(span(FIRST, 0.1), span(LAST, 0.3)))]
 
-    combined = suggestions_of("spans").combine(said)
+    combined = suggestions_of("spans").combine(scored)
 
     assert combined == spans(span(FIRST, 0.1), span(LAST, 0.8))
     assert bare(combined) == spans(FIRST, LAST)

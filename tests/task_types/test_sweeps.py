@@ -13,10 +13,10 @@ from lifecycle.runtime.task_types.by_key.types import type_of
 from registry.ground.ledger.models import Event
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.unchanged import refused
-from tests.task_types.examples import LEARNT
+from tests.task_types.examples import TRAINED
 
-WRITING = [task for task in LEARNT if type_of(task).writes_text]
-COMPARED = [task for task in LEARNT if task not in WRITING]
+WRITING = [task for task in TRAINED if type_of(task).writes_text]
+COMPARED = [task for task in TRAINED if task not in WRITING]
 GOES_BY = {  # evaluations, the best step, the list of runs
     "single_label": ("macro_f1", "macro_f1", "macro_f1"), "multi_label": ("macro_f1", "macro_f1", "macro_f1"),
     "spans": ("micro_f1", "micro_f1", "micro_f1"), "preference": ("pair_accuracy", "pair_accuracy", "pair_accuracy"),
@@ -59,15 +59,15 @@ def test_pages_and_programs_name_it(sweep, metric, client_for, mia):
     client = client_for(mia)
 
     page, listed = (client.get(url).content.decode() for url in (f"/runs/sweeps/{sweep.uuid}/", "/runs/sweeps/"))
-    told = client.get(f"/api/v1/sweeps/{sweep.uuid}/").json()
+    document = client.get(f"/api/v1/sweeps/{sweep.uuid}/").json()
 
     assert metric.title in page
     assert "0.900" in page
     assert "0.900" in listed
     assert "acro-F1" not in page or metric.name == "macro_f1"
-    assert (told["leading"], told["best"], [row["score"] for row in told["results"]]) == (metric.name, 0.9, [0.7, 0.9])
+    assert (document["leading"], document["best"], [row["score"] for row in document["results"]]) == (metric.name, 0.9, [0.7, 0.9])
     if metric.name != "macro_f1":
-        assert [row["macro_f1"] for row in told["results"]] == pytest.approx([0.3, 0.1])
+        assert [row["macro_f1"] for row in document["results"]] == pytest.approx([0.3, 0.1])
     (line,) = sweep_queries.sweeps(mia)
     assert (line.ended, line.best) == (2, 0.9)
 

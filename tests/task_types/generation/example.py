@@ -6,13 +6,13 @@ from tests.support.generation import generation_snapshot
 from tests.task_types.examples import Example, column
 
 
-def text(said):
-    return {"text": said}
+def text(value):
+    return {"text": value}
 
 
 EXAMPLE = Example(
     item=ItemContent("Sum it up."),
-    good=[(text(said), text(said)) for said in ("well", " two\r\nlines ", "null", '["a"]', "👨🏻‍🚒", "x" * 100_000)],
+    good=[(text(value), text(value)) for value in ("well", " two\r\nlines ", "null", '["a"]', "👨🏻‍🚒", "x" * 100_000)],
     bad=[
         (None, "shape"), ("x", "shape"), ([], "shape"), ({}, "shape"), ({"label": "p"}, "shape"), ({"text": "a", "more": 1}, "shape"),
         (text(""), "blank"), (text("  "), "blank"), (text(None), "blank"), (text(1), "blank"),

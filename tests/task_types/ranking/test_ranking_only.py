@@ -6,8 +6,8 @@ from lifecycle.runtime.task_types.contents.responses import plain
 
 
 def test_messages_become_texts_and_a_prompt_may_be_missing():
-    said = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Yes?"}]
+    messages = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Yes?"}]
 
-    assert plain(said[1:]) == "Yes?"
-    assert plain(said) == "user: Hello?\nassistant: Yes?"
+    assert plain(messages[1:]) == "Yes?"
+    assert plain(messages) == "user: Hello?\nassistant: Yes?"
     assert plain("") == ""

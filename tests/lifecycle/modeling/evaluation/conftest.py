@@ -12,7 +12,7 @@ from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.training.models import Run
 from tests.support import probes
 from tests.support.training import make_run, make_snapshot
-from tests.task_types.examples import LEARNT
+from tests.task_types.examples import TRAINED
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def measured(snapshot, mia) -> Evaluation:
 @pytest.fixture
 def of_each_task(project, mia) -> dict[str, UUID]:
     """An evaluation on test of every task, by task: a test begins with all of them, and copies none of their reports."""
-    return {task: probes.measured(task, project, mia).uuid for task in LEARNT}
+    return {task: probes.measured(task, project, mia).uuid for task in TRAINED}
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ from lifecycle.runtime.task_types.spans.tagging import Found
 from tests.support.jobs import run_ok
 from tests.support.training import make_run
 from tests.support.unchanged import refused
-from tests.task_types.examples import EXAMPLES, LEARNT
+from tests.task_types.examples import EXAMPLES, TRAINED
 
 CLUSTERS = Analysis.Kind.CLUSTERS
-LABELED = [task for task in LEARNT if type_of(task).has_labels]
+LABELED = [task for task in TRAINED if type_of(task).has_labels]
 SHARES = {"train": 30, "validation": 20, "test": 50}
 
 

@@ -24,7 +24,7 @@ from registry.ground.ledger.models import Event
 from tests.support.generation import chat_snapshot, make_decoder, make_generation_run
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.losses import made_losses
-from tests.task_types.examples import LEARNT as TASKS
+from tests.task_types.examples import TRAINED as TASKS
 
 pytestmark = pytest.mark.django_db
 MEMBERSHIP = Analysis.Kind.MEMBERSHIP

@@ -18,7 +18,7 @@ from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.runtime.task_types.single_label import predictions
 from lifecycle.runtime.task_types.single_label.measures import Predictions
 from registry.ground.ledger.models import Event
-from tests.task_types.examples import LEARNT
+from tests.task_types.examples import TRAINED
 
 
 def fetched(client, evaluation, form):
@@ -63,7 +63,7 @@ def test_the_csv_has_every_row_with_its_id_and_the_probability_of_each_label(mea
 
 
 def test_every_task_has_both_files(of_each_task, mia, client_for):
-    assert set(of_each_task) == set(LEARNT)
+    assert set(of_each_task) == set(TRAINED)
     for task, uuid in of_each_task.items():
         evaluation = Evaluation.objects.select_related("predictions").get(uuid=uuid)
         table = pq.read_table(io.BytesIO(fetched(client_for(mia), evaluation, "parquet")))

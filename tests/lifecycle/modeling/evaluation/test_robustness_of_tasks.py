@@ -15,7 +15,7 @@ from registry.ground.ledger.models import Event
 from tests.support.evaluations import made_probes
 from tests.support.probes import flip, items_of
 from tests.task_types.examples import EXAMPLES
-from tests.task_types.examples import LEARNT as TASKS
+from tests.task_types.examples import TRAINED as TASKS
 
 pytestmark = pytest.mark.django_db
 NAMED = {
