@@ -146,7 +146,7 @@ def done_before(tmp_path_factory):
 
 @pytest.fixture
 def once(train_here, done_before):
-    """As train_here, for what a test begins with: the first test of the session that has such a folder does it, others get copies. Not
+    """As train_here, for a test's set-up: the first test of the session that has such a folder does it, others get copies. Not
     where the test has changed the engine, nor for tests of the verb itself."""
 
     def do(folder, verb="train"):

@@ -65,7 +65,7 @@ def step_twice(model, batch):
 
 
 def alone(whole, batch):
-    """The weights that learn, before and after the steps of one whole model."""
+    """The trainable weights, before and after the steps of one whole model."""
     before = {name: each.clone() for name, each in trainable_state(whole).items()}
     step_twice(whole, batch)
     return before, trainable_state(whole)
@@ -77,7 +77,7 @@ def furthest(one, other):
 
 
 def compare(rank, begin):
-    """One case: what `found.json` says of it. The first process alone steps as the whole model too, and has something to say."""
+    """One case's entry in `found.json`. Only the first process also steps the whole model, and returns one."""
     torch.manual_seed(0)
     divided, batch = begin()
     weights = counts(divided)[1]

@@ -18,7 +18,7 @@ def curve(folder):
 
 
 def assert_same_curve(alone, together):
-    """The curves of two run folders are equal within rounding. A point may tell of a loss or of an evaluation alone."""
+    """The curves of two run folders are equal within rounding. A point may have only a loss or only an evaluation."""
     one, two = (dict(curve(folder)) for folder in (alone, together))
     assert list(one) == list(two)
     for step, values in one.items():

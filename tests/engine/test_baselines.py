@@ -1,4 +1,4 @@
-"""What a model must beat: of one class among several a text, and of spans that stand in a dictionary."""
+"""What a model must beat: of one class among several a text, and of spans in a dictionary."""
 
 from collections import Counter, defaultdict
 
@@ -71,7 +71,7 @@ def every_length(train, texts):
 
 
 def made(random, count):
-    """Texts of few words, so that spans overlap, begin alike and stand unmarked elsewhere; some are of blanks only."""
+    """Texts of few words, so that spans overlap, begin alike and occur unmarked elsewhere; some are of blanks only."""
     texts, targets = [], []
     for _ in range(count):
         text = " ".join(random.choice(["new", "york", "a", "b.", "New-York", " "], size=int(random.integers(0, 14))))

@@ -1,4 +1,4 @@
-"""Training that breaks: the run stops there, and its weights come from the best step before."""
+"""Training that diverges: the run stops there, and its weights come from the best step before."""
 
 from __future__ import annotations
 
@@ -155,9 +155,9 @@ def curve(*losses):
     ("losses", "found"),
     [
         ((1.0, 0.9, 0.8, 0.7, 3.0, 3.1, 3.2), (5, 0.9, 3.0)),
-        ((1.0, 0.9, 0.8, 0.7, 3.0, 3.1), None),  # it may still come back
+        ((1.0, 0.9, 0.8, 0.7, 3.0, 3.1), None),  # it may still recover
         ((1.0, 0.9, 0.8, 0.7, 3.0, 3.1, 0.7), None),
-        ((1.0, 0.9, 0.8, 3.0, 0.7, 3.0, 0.7, 3.0), None),  # many jumps, and each came back
+        ((1.0, 0.9, 0.8, 3.0, 0.7, 3.0, 0.7, 3.0), None),  # many jumps, and each recovered
         ((0.01, 0.01, 0.01, 0.2, 0.2, 0.2), None),  # twenty times as high, and still low
         ((1.0, 0.9, 0.8, 0.7, 1.2, 1.5, 1.7), None),
         ((), None),

@@ -37,7 +37,7 @@ def test_the_best_weights_and_a_checkpoint_of_the_same_step_are_one_file(stopped
 def test_weights_of_another_step_are_not_named_as_those_of_a_checkpoint(stopped, tmp_path):
     folder = stopped()
 
-    assert not best.name_also(folder, best.kept(folder)["step"] + 1, tmp_path / "weights.safetensors")
+    assert not best.hard_link(folder, best.kept(folder)["step"] + 1, tmp_path / "weights.safetensors")
     assert not (tmp_path / "weights.safetensors").exists()
 
 
@@ -46,7 +46,7 @@ def test_a_half_written_file_of_a_killed_run_gives_way_to_the_best_weights(stopp
     target, kept = folder / "left.safetensors", best.kept(folder)
     target.write_bytes(b"half")
 
-    assert best.name_also(folder, kept["step"], target)
+    assert best.hard_link(folder, kept["step"], target)
     assert target.read_bytes() == (folder / "best" / kept["weights"]).read_bytes()
 
 
@@ -84,13 +84,13 @@ def test_gradients_and_moments_are_gone_when_the_artifact_is_written(run_folder,
 
     folder, seen = run_folder(**(SPEC | {"epochs": 1})), []
 
-    def look(self, run, through=LabelAnswerer.finish):
+    def finish(self, run, through=LabelAnswerer.finish):
         gc.collect()
         seen.append([each for each in gc.get_objects() if isinstance(each, torch.optim.Optimizer)])
         seen.append([name for name, each in run.trainer.model.named_parameters() if each.grad is not None])
         return through(self, run)
 
-    monkeypatch.setattr(LabelAnswerer, "finish", look)
+    monkeypatch.setattr(LabelAnswerer, "finish", finish)
 
     assert train_here(folder)["status"] == "succeeded"
     assert seen == [[], []]
@@ -107,7 +107,7 @@ def test_what_learning_held_goes_back_to_the_machine_before_libraries_that_write
         return through(*args)
 
     monkeypatch.setattr(LabelAnswerer, "finish", graphs)
-    monkeypatch.setattr(devices, "give_back", order.append)
+    monkeypatch.setattr(devices, "release_memory", order.append)
 
     assert train_here(folder)["status"] == "succeeded"
     assert order == ["cpu", "cpu", "graphs"]  # of the optimizer, then of the weights of the last step

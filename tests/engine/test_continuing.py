@@ -253,9 +253,13 @@ def test_what_is_forgotten_is_reported_with_the_classes_that_fell_most():
         "per_class": {"card": score(0.9, 0.8, "worse"), "login": score(0.9, 0.6, "worse"), "other": score(0.9, 0.5, "unclear")},
     }  # fmt: skip
 
-    finding = continuing.forgot(found, metrics_of("single_label").listed, "Run 3")
-    much = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, metrics_of("single_label").listed, "Run 3")
-    none = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, metrics_of("single_label").listed, "Run 3")
+    finding = continuing.forgetting_finding(found, metrics_of("single_label").listed, "Run 3")
+    much = continuing.forgetting_finding(
+        found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, metrics_of("single_label").listed, "Run 3"
+    )
+    none = continuing.forgetting_finding(
+        found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, metrics_of("single_label").listed, "Run 3"
+    )
 
     assert (finding.code, finding.severity, finding.title) == (
         "forgetting",

@@ -166,7 +166,7 @@ def test_nothing_is_asked_of_torch_for_the_cpu(gpus):
     asked = gpus(1)
 
     devices.prepare("cpu", processes=8)
-    devices.give_back("cpu")
+    devices.release_memory("cpu")
 
     assert asked == []
 
@@ -180,7 +180,7 @@ def test_what_is_no_longer_used_of_the_hosts_memory_is_given_back():
     del kept[:-1]  # the last holds the end of the heap, so that glibc keeps what lies before it
     before = resident()
 
-    devices.give_back("cpu")
+    devices.release_memory("cpu")
 
     assert before - resident() > 100_000_000
 
@@ -242,18 +242,18 @@ def test_one_process_uses_one_gpu_however_many_it_sees(tmp_path, monkeypatch):
 # ── Batches go to the model, and what it gives comes back ───────────────────
 @pytest.fixture
 def returned(monkeypatch):
-    """Has what comes from `meta` arrive on the CPU as zeros. Returns the shapes of what came."""
-    came: list[tuple[int, ...]] = []
+    """Has what comes from `meta` arrive on the CPU as zeros. Returns their shapes."""
+    shapes: list[tuple[int, ...]] = []
     own = torch.Tensor.cpu
 
     def cpu(self):
         if self.is_meta:
-            came.append(tuple(self.shape))
+            shapes.append(tuple(self.shape))
             return torch.zeros(self.shape, dtype=self.dtype)
         return own(self)
 
     monkeypatch.setattr(torch.Tensor, "cpu", cpu)
-    return came
+    return shapes
 
 
 def rows(labels) -> EncodedRows:

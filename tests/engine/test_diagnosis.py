@@ -27,7 +27,7 @@ FALLING = [2.0, 1.5, 1.2, 1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2]
         (curve(FALLING, [1.5, 1.2, 1.0, 0.9, 0.8]), []),
         (curve(FALLING, [1.5, 1.0, 1.2, 1.3, 1.4]), ["overfitting"]),
         (curve(FALLING, [1.5, 1.0, 1.02, 1.03, 1.04]), []),  # a rise of less than a tenth
-        (curve(FALLING, [1.5, 1.0, 1.3, 1.0, 1.0]), []),  # came back
+        (curve(FALLING, [1.5, 1.0, 1.3, 1.0, 1.0]), []),  # recovered
         (curve([1.0] * 5 + [3.0] * 5, [1.5, 1.0, 1.2, 1.3, 1.4]), ["instability"]),  # train rises too: not overfitting
         (curve([1.0, 1.0, 1.0, 1.0, 4.0, 1.0]), ["instability"]),
         (curve([0.01, 0.01, 0.01, 0.01, 0.2, 0.01]), []),  # a jump without weight

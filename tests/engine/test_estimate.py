@@ -1,4 +1,4 @@
-"""What a run will take, from ten steps of it: the arithmetic, what is read from a short run's diary, and one real short run."""
+"""What a run will take, from ten steps of it: the arithmetic, what is read from a short run's events, and one real short run."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def test_a_profile_is_read_back_from_a_result():
     assert Profile.from_json(json.loads(json.dumps({"status": "succeeded", **MEASURED.to_json()}))) == MEASURED
 
 
-# ── What is read from the diary ─────────────────────────────────────────────
-def diary(*lines):
+# ── Events of a run ─────────────────────────────────────────────
+def run_events(*lines):
     """(second, kind, values) as events."""
     return [{"seq": seq, "at": f"2026-11-24T12:00:{at:06.3f}+00:00", "kind": kind, **more} for seq, (at, kind, more) in enumerate(lines)]
 
@@ -131,7 +131,7 @@ SIZES = {"checkpoints": 4, "best": 3, "cache": 2, "artifact": 1}
 
 
 def test_paces_evaluations_and_checkpoints_are_medians_and_the_first_pace_is_left_out():
-    events = diary(
+    events = run_events(
         (1.0, "log", {"message": "Caching the output of 4 frozen layers for 320 train rows.", "once": True}),
         (3.5, "stage", {"name": "train"}),
         *evaluated(4.0, 4.3, 4.4, rate=32.0),
@@ -149,7 +149,7 @@ def test_paces_evaluations_and_checkpoints_are_medians_and_the_first_pace_is_lef
 
 def test_a_step_has_the_rows_that_its_pace_counts_where_the_last_of_an_epoch_has_fewer():
     """33 rows at batch 32 are two steps of 16.5 rows on the average: at 33 rows a second half a second each."""
-    events = diary((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=11.0), *evaluated(5.0, 5.5, 5.7, rate=33.0))
+    events = run_events((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=11.0), *evaluated(5.0, 5.5, 5.7, rate=33.0))
 
     found = measure(events, RESULT, SPEC, Rows(33, 64), SIZES)
 
@@ -158,7 +158,7 @@ def test_a_step_has_the_rows_that_its_pace_counts_where_the_last_of_an_epoch_has
 
 def test_the_seconds_of_sample_answers_are_the_median_of_those_reported():
     samples = [(at, "samples", {"step": 1, "rows": [], "seconds": seconds}) for at, seconds in ((4.2, 0.9), (5.2, 0.2), (6.2, 0.3))]
-    events = diary((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=32.0), *samples)
+    events = run_events((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=32.0), *samples)
 
     assert measure(events, RESULT, SPEC, Rows(320, 64), SIZES).sampling_seconds == 0.3
     assert measure(events[:-3], RESULT, SPEC, Rows(320, 64), SIZES).sampling_seconds == 0.0

@@ -20,7 +20,7 @@ ENGINE = (sys.executable, "-m", "lifecycle.runtime.engine")
 
 @pytest.fixture
 def waiting(run_folder):
-    """A process of a long run that has begun to learn."""
+    """A process of a long run that has begun training."""
     folder = run_folder(epochs=1000, batch_size=4)
     process = subprocess.Popen([*ENGINE, "train", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     wait_for(process, folder, 1)

@@ -249,7 +249,7 @@ def test_two_evaluations_of_sets_are_compared_on_the_items_they_share():
 )
 def test_the_interval_of_macro_f1_holds_where_a_label_has_two_rows_or_none(rows, prevalence, before):
     """100 splits, each label recalled and right in 80 %. From resampled rows alone the interval held in `before` of 100: a label without
-    rows counts as 0 in the mean, and one with two right rows says little."""
+    rows counts as 0 in the mean, and one with two right rows is unreliable."""
     random, prevalence, held = np.random.default_rng(1), np.array(prevalence), 0
     wrongly = prevalence * 0.2 / (1 - prevalence)
     for seed in range(100):

@@ -1,4 +1,4 @@
-"""The lowest layers of an encoder, run alone and taken off, on every architecture that is named in the docs."""
+"""The lowest layers of an encoder, run alone and detached, on every architecture that the docs name."""
 
 import pytest
 
@@ -34,11 +34,11 @@ def test_layers_above_make_of_what_those_below_gave_what_the_whole_makes(encoder
         whole = encoder(**batch).last_hidden_state[real]
         lowest = Lowest(encoder, 2)
         hidden = lowest.run(**batch)
-        lowest.take_off()
+        lowest.detach()
         lowest.given.hidden = hidden
         above = encoder(**batch).last_hidden_state[real]
         few = sum(each.numel() for each in encoder.parameters())
-        lowest.put_back()
+        lowest.restore()
         again = encoder(**batch).last_hidden_state[real]
 
     assert torch.allclose(above, whole, atol=1e-5)

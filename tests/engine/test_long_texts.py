@@ -1,4 +1,4 @@
-"""Long texts pass fewer at a time, so that what attention holds of them stays bounded, and steps and answers stay what they were."""
+"""Long texts pass fewer at a time, so that attention memory stays bounded, and steps and answers stay the same."""
 
 from __future__ import annotations
 

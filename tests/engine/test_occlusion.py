@@ -11,7 +11,7 @@ WEIGHTS = {"lost": (2.0, 0.0), "card": (0.5, 0.0), "refund": (0.0, 1.5)}  # card
 
 
 def linear(texts):
-    """A model whose logits add up what each word says."""
+    """A model whose logits are sums of word weights."""
     weights = [[WEIGHTS.get(text[start:end].lower(), (0.0, 0.0)) for start, end in spans(text)] for text in texts]
     return np.array([np.sum([(0.1, 0.0), *words], axis=0) for words in weights])
 

@@ -1,4 +1,4 @@
-"""Memory that runs out: the run goes on with fewer rows at a time, and every step stays what it was."""
+"""Memory that runs out: the run continues with fewer rows at a time, and every step stays the same."""
 
 from __future__ import annotations
 

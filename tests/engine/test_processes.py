@@ -1,4 +1,4 @@
-"""Several processes train one run: the curve is that of one process, and what happens to one of them ends in a sentence."""
+"""Several processes train one run: the curve is that of one process, and the failure of one is reported."""
 
 from __future__ import annotations
 

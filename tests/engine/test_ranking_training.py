@@ -1,4 +1,4 @@
-"""Runs over responses in order: they learn them by heart with every strategy, in parts and after a stop too, and order what they saw."""
+"""Ranking runs: they memorize the rows with every strategy, in parts and after a stop too, and order what they saw."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lifecycle.runtime.task_types.rows import Rows
 
 pytestmark = pytest.mark.engine
 
-# a response that speaks of what was asked is better than one that does not
+# a response on the topic of the prompt is better than one off it
 PAIRS = [
     ("my card is lost", ["card help", "refund please"], [0, 1]),
     ("card stolen please help", ["money back", "card again"], [1, 0]),

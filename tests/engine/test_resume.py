@@ -18,7 +18,7 @@ SPEC = {"strategy": LORA, "epochs": 400, "batch_size": 2, "learning_rate": 1e-2,
 
 
 def wait_for(process, folder, step):
-    """Reads the diary until the run has reached a step."""
+    """Reads the events until the run has reached a step."""
     pause = threading.Event()
     while process.poll() is None:
         events, _ = read_events(folder / "events.jsonl")

@@ -1,4 +1,4 @@
-"""Rows of every task are disturbed: marked parts move with their texts, responses and prompts are disturbed, answers are scored anew."""
+"""Rows of every task are disturbed: marked parts move with their texts, responses and prompts are disturbed, answers are scored again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_spans_are_held_against_those_that_were_found_before():
     spans = answerer_of("spans")
     disturbed = spans.disturb("edges", rows, 1)
 
-    sides = spans.hold(Fixed(), rows, clean, disturbed, [[Found(9, 12, 0, 0.8)], [Found(9, 14, 0, 0.7)], []])
+    sides = spans.compare(Fixed(), rows, clean, disturbed, [[Found(9, 12, 0, 0.8)], [Found(9, 14, 0, 0.7)], []])
 
     assert disturbed.texts[0] == " \t... my card !!\n "
     assert sides.own.tolist() == [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
@@ -188,9 +188,9 @@ def test_marked_parts_are_found_where_they_moved_to(spans_folder, train_here, ti
     halves = [text[: (len(text) + 1) // 2] for text in TEXTS]
     from tests.support.spans import spans_in  # what is marked in the whole texts
 
-    gone = [sum(each["end"] > len(half) for each in spans_in(text)) for text, half in zip(TEXTS, halves, strict=True)]
-    assert result["probes"]["half"]["lost"] == {"spans": sum(gone), "rows": sum(map(bool, gone))}
-    assert sum(gone) > 0
+    lost = [sum(each["end"] > len(half) for each in spans_in(text)) for text, half in zip(TEXTS, halves, strict=True)]
+    assert result["probes"]["half"]["lost"] == {"spans": sum(lost), "rows": sum(map(bool, lost))}
+    assert sum(lost) > 0
 
 
 @engine

@@ -1,4 +1,4 @@
-"""What a row loses is the same whether an evaluation answered it or the verb `losses`, whatever the task, the graph and its precision."""
+"""A row's loss is the same from an evaluation and from the verb `losses`, for every task, graph, and precision."""
 
 from __future__ import annotations
 

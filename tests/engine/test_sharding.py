@@ -1,4 +1,4 @@
-"""A model that is divided among two processes learns as in one process: the same curve, the same artifact, and half of it in each."""
+"""A model that is divided among two processes trains as in one process: the same curve, the same artifact, and half of it in each."""
 
 from __future__ import annotations
 

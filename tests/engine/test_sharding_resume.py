@@ -1,4 +1,4 @@
-"""What a divided run leaves behind is whole: it goes on after kills to the same weights, divided or in one process."""
+"""A divided run's files are whole: it continues after kills to the same weights, divided or in one process."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from lifecycle.runtime.engine.occlusion import spans
 from lifecycle.runtime.engine.task_types.spans.occlusion import MOST_PARTS, explain_parts, tempered
 from lifecycle.runtime.task_types.spans.tagging import Tokens
 
-SAYS = {"lost": 2.0, "my": 0.5, "no": -1.0}  # what each word says for a card to be a thing
+SAYS = {"lost": 2.0, "my": 0.5, "no": -1.0}  # each word's weight for a card to be a thing
 
 
 def odds_of(text: str) -> float:
@@ -17,7 +17,7 @@ def odds_of(text: str) -> float:
 
 
 def tagged(texts):
-    """A model that marks each card as a thing, the surer the more the words around it say; a token a word, the logits of O, B and I."""
+    """Marks each card as a thing, by the weights of the words around it; a token a word, the logits of O, B and I."""
     values, offsets = [], []
     for text in texts:
         places = spans(text)

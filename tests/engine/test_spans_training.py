@@ -1,4 +1,4 @@
-"""Runs over marked parts of texts: they learn them by heart, in parts and after a stop too, and their artifact finds what they learned."""
+"""Span runs: they memorize the rows, in parts and after a stop too, and their artifact finds those spans."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_a_model_that_finds_nothing_is_reported_as_such():
 
 # ── What it must beat ───────────────────────────────────────────────────────
 def test_the_frozen_base_reads_the_texts_that_it_is_asked_about(tiny_base, tmp_path):
-    """And not those that it was trained on, whose vectors lie in a file too."""
+    """And not those that it was trained on, whose vectors are in a file too."""
     from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
     from lifecycle.runtime.task_types.spans.baselines import frozen_base_logreg
 

@@ -1,4 +1,4 @@
-"""Which weights learn, what of a base stays, and what is computed once."""
+"""Trainable parameters, frozen layers, and cached activations."""
 
 import json
 

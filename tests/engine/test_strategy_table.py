@@ -59,7 +59,7 @@ def base_of(tmp_path_factory):
 
 
 def built(strategy, task, base):
-    """The model that learns."""
+    """The model to train."""
     from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 
     learner, spec = learner_of(task), spec_of(strategy, task)

@@ -44,7 +44,7 @@ def squad_f1(answer, gold):
 
 
 def known(module):
-    """A module of rouge_score. absl, which it brings, keeps the stream of its import and closes it when logging is configured anew."""
+    """A module of rouge_score. Its dependency absl keeps the stream of its import and closes it when logging is reconfigured."""
     found = pytest.importorskip(f"rouge_score.{module}")
     from absl import logging
 

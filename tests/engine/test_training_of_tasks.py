@@ -86,8 +86,8 @@ def test_the_best_step_is_kept_and_its_artifact_gives_its_score(task, folder_of,
     samples = [event for event in events if event["kind"] == "samples"]
     assert [event["step"] for event in samples] == [at for _, _, at in sorted(scores, key=lambda each: each[2])]
     assert len({tuple(row["id"] for row in event["rows"]) for event in samples}) == 1
-    diary = (folder / "events.jsonl").read_text()
-    assert type_of(task).writes_text or not any(row["text"] in diary for row in rows_of(task))
+    written = (folder / "events.jsonl").read_text()
+    assert type_of(task).writes_text or not any(row["text"] in written for row in rows_of(task))
 
 
 @pytest.mark.parametrize(

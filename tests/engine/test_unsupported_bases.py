@@ -1,4 +1,4 @@
-"""What a base model is not taken for is known from its files, and the libraries agree."""
+"""Unsupported base models are recognized by their files, and the libraries agree."""
 
 from __future__ import annotations
 

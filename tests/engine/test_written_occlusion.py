@@ -1,4 +1,4 @@
-"""Words of a prompt are left out in turn; what the answer that was written loses of its log-probability is what they did for it."""
+"""Words of a prompt are left out in turn; what the generated answer loses in log-probability is their contribution."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Bottleneck adapters: a narrow layer behind each layer of an encoder that stays as it is.
+"""Bottleneck adapters: a narrow layer after each layer of a frozen encoder.
 
 h + W_up gelu(W_down h): Houlsby et al. 2019 (arXiv:1902.00751), one a layer as Pfeiffer et al. 2021 (arXiv:2005.00247), here behind the
-layer's own norm. W_up begins at zero, so that the encoder begins as it was. They cannot be added into the layers' weights: what is served
-keeps them.
+layer's own norm. W_up is initialized to zero, so that the encoder starts unchanged. They can't be merged into the layers' weights, so the
+served model keeps them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Bottleneck(nn.Module):
 
 
 def add_adapters(encoder: Any, width: int, dropout: float = 0.0) -> Any:
-    """The encoder with an adapter behind each layer, where alone something learns."""
+    """The encoder with an adapter after each layer; only adapters are trainable."""
     encoder.requires_grad_(False)
     for layer in layers_of(encoder):
         layer.adapter = Bottleneck(encoder.config.hidden_size, width, dropout)

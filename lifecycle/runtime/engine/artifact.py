@@ -1,4 +1,4 @@
-"""The folder a run leaves behind: what lifecycle.json reports about it, and how to load it with nothing but public libraries."""
+"""The artifact folder of a run: its description in lifecycle.json, and how to load it with public libraries alone."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"
 SERVING = "serving/model.onnx"
 INT8 = "serving/model.int8.onnx"
-BESIDE = "./base"  # where PEFT finds the base of an exported adapter; a path with a dot is never asked for over a network
+BESIDE = "./base"  # where PEFT finds the base of an exported adapter; a path with a dot is never downloaded
 PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
 FORMAT = 1
-# Formats with a rule between logits and answers, which who does not know of it must not answer without: a class with a threshold, units.
+# Formats with a rule between logits and predictions, which older readers must refuse: a label with a threshold, units.
 DECIDING, UNITS = 2, 3
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Whether the int8 graph may serve, and what was found on the rows of a split. reason: a sentence; figures: None where not measured.
+    """Whether the int8 graph may serve, and its figures on the rows of a split. reason: a sentence; figures: None where not measured.
 
-    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided; runs from before decided on test.
+    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided; older runs decided on test.
     """
 
     passed: bool
@@ -55,7 +55,7 @@ class Operating:
 
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> Operating:
-        """As JSON has it; raises KeyError or TypeError where it is something else."""
+        """Parse the JSON object. Raises KeyError or TypeError."""
         return cls(found["by"], found["target"], tuple(found["missed"]), tuple(found.get("promised", ())))
 
 
@@ -65,7 +65,7 @@ class ArtifactInfo:
     ONNX graph. thresholds: of multi_label, the probability from which on each label is given; None of other tasks. max_new_tokens: of
     a model that writes texts, which has no labels and no graph.
 
-    serving: the graph that answers; empty where none does. int8: the gate of the int8 graph; None in artifacts that were written before
+    serving: the graph that is served; empty where there is none. int8: the gate of the int8 graph; None in artifacts from before
     there was one. Earlier artifacts name the fp32 graph, where the int8 one answers too.
     operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class that has a threshold; None
     where the likeliest class answers. unit: of spans, what has a tag.
@@ -94,7 +94,7 @@ class ArtifactInfo:
         return self.deciding.cut(self.labels) if self.deciding else None
 
     def over(self, labels: tuple[str, ...]) -> ArtifactInfo:
-        """As it decides about these labels: at a threshold of 0.5 about one that it does not know."""
+        """The same for these labels; a label without a threshold gets 0.5."""
         known = dict(zip(self.labels, self.thresholds or (), strict=False))
         return replace(self, labels=labels, thresholds=self.thresholds and tuple(known.get(label, 0.5) for label in labels))
 

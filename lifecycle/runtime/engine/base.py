@@ -1,4 +1,4 @@
-"""Base models on this machine: local folders of safetensors. Pickles and models that bring code are refused, each with a sentence."""
+"""Base models on this machine: local folders of safetensors. Pickles and models with code of their own are refused with a reason."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ TOKENIZER_FILES = (
     "merges.txt",
     "spiece.model",
 )
-DECODERS = ("ForCausalLM", "LMHeadModel")  # how the architectures of models that write texts are called
+DECODERS = ("ForCausalLM", "LMHeadModel")  # name suffixes of generative architectures
 SUPPORTED = "Choose a text encoder (BERT, DeBERTa) for classification, or a decoder (Llama, Qwen) for generation."
 ENCODER_DECODERS = frozenset(
     ("bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "encoder-decoder", "fsmt", "led", "longt5", "m2m_100", "marian", "mbart")
     + ("mt5", "mvp", "nllb-moe", "pegasus", "pegasus_x", "plbart", "prophetnet", "switch_transformers", "t5", "t5gemma", "umt5")
-)  # of which transformers loads both halves, whatever config.json says or leaves out
-# What a config.json says only of models that read something else than texts.
+)  # transformers loads both halves of these, whatever is in config.json
+# Keys of config.json that only models of other inputs than text have.
 OTHER = {
     "images": ("image_size", "num_channels", "vision_config"),
     "sound": ("conv_dim", "num_mel_bins", "feat_extract_norm", "audio_config"),
@@ -43,7 +43,7 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 
 @dataclass(frozen=True)
 class BaseFolder:
-    """A base model that can be fine-tuned. digest covers config, tokenizer and weights; sizes are the config's, 0 where it is silent."""
+    """A base model that can be fine-tuned. digest covers config, tokenizer and weights; sizes are the config's, 0 where it has none."""
 
     path: Path
     name: str
@@ -53,7 +53,7 @@ class BaseFolder:
     layers: int
     max_tokens: int
     bytes: int
-    decoder: bool = False  # whether it writes texts
+    decoder: bool = False  # whether it generates text
     kv_size: int = 0  # numbers of a key, and of a value, of one layer
     inner_size: int = 0  # of the dense part of a layer
 
@@ -76,7 +76,7 @@ def bundled_smollm2() -> Path | None:
 
 
 def available() -> list[BaseFolder]:
-    """The base models that came with the installation."""
+    """The base models of the installed packages."""
     folder = bundled_minilm()
     return [open_base(folder, MINILM)] if folder else []
 
@@ -96,7 +96,7 @@ def unsupported(path: Path, config: dict[str, Any], what: str) -> EngineFault:
 
 
 def check_base(info: ArtifactInfo, base: Path | None) -> None:
-    """Raises EngineFault `base_missing` where an artifact is on a base, and the one that is given is another."""
+    """Raises EngineFault `base_missing` where an artifact needs another base than the given one."""
     if base is not None and info.strategy != "full":
         open_base(base, info.base_name, info.base_digest)
 
@@ -129,7 +129,7 @@ def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFold
 
 
 def _number(path: Path, config: dict[str, Any], *names: str) -> int:
-    """The first of these that the config says, 0 where it says none. Raises EngineFault `base_missing` where that is no whole number."""
+    """The first of these keys in the config, 0 where it has none. Raises EngineFault `base_missing` where that is no whole number."""
     name, value = next(((name, config[name]) for name in names if config.get(name)), ("", 0))
     if not isinstance(value, int) or value < 0:
         raise missing(path, f"{name} in config.json must be a whole number, got {str(value)[:40]!r}.")
@@ -163,8 +163,8 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _check_end(path: Path) -> None:
-    """Raises EngineFault `base_missing` where it is certain that a decoder's tokenizer has no end-of-text token; what a class of tokenizers
-    brings on its own is only known once it is loaded."""
+    """Raises EngineFault `base_missing` where it is certain that a decoder's tokenizer has no end-of-text token; the defaults of
+    a tokenizer class are only known once it is loaded."""
     tokenizer = _read(path, "tokenizer_config.json") or {}
     named = tokenizer.get("eos_token") or (_read(path, "special_tokens_map.json") or {}).get("eos_token")
     if not named and ("eos_token" in tokenizer or tokenizer.get("tokenizer_class") in GENERIC):

@@ -20,7 +20,7 @@ from lifecycle.runtime.task_types.measures import Metrics
 from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.spans.tagging import Unit
 
-VERSION = 3  # to be raised where the same rows get other figures
+VERSION = 3  # increase it where the same rows would get other figures
 
 Measure = Callable[[Rows], Measured]
 
@@ -37,7 +37,7 @@ def learn(
     seed: int,
     unit: Unit = Unit.PIECE,
 ) -> dict[str, Measure]:
-    """Each baseline by name, learned from the training rows of a file; the base's is left out where no base is given."""
+    """Each baseline by name, fitted on the training rows of a file; the base's is left out where no base is given."""
     learner = learner_of(task)
     train = read_rows(path, labels, learner.read)
     vectors = None if base is None else learner.vectors(base, pooling, max_tokens, unit, path.parent)

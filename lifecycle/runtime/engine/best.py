@@ -28,9 +28,9 @@ def save(folder: Path, trained: dict[str, Tensor], step: int, values: dict[str, 
             other.unlink()
 
 
-def name_also(folder: Path, step: int, target: Path) -> bool:
+def hard_link(folder: Path, step: int, target: Path) -> bool:
     """Give the best weights a second name, `target`, where they are those of this step: weights are written once, and no file of them is
-    ever changed in place. Whether it could be done; a disk without hard links, or other weights, say no."""
+    ever changed in place. Returns whether it was linked: not for other weights, nor on a disk without hard links."""
     found = kept(folder)
     if found.get("step") != step:
         return False

@@ -1,6 +1,6 @@
-"""Resume points of a run. One counts only when its COMPLETE file is there, written last, and its files have the digests named in it.
+"""Resume points of a run. One is valid only if its COMPLETE file exists, which is written last, and its files have the digests in it.
 
-The optimizer and random states in it are pickles: they are read only from the run's own folder, by digest, and go when it succeeds.
+The optimizer and random states in it are pickles: they are read only from the run's own folder, by digest, and deleted when it succeeds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from lifecycle.runtime.engine.events import write_json
 
 MARKER = "COMPLETE.json"
-SECONDS = 60.0  # between resume points that no evaluation asks for
+SECONDS = 60.0  # between checkpoints that don't follow an evaluation
 PREFIX = "checkpoint-"
 
 
@@ -23,13 +23,13 @@ def _digest(path: Path) -> str:
 
 
 def step_of(folder: Path) -> int:
-    """The training step of a checkpoint folder; -1 when the name is none of ours."""
+    """The training step of a checkpoint folder; -1 for any other name."""
     number = folder.name.removeprefix(PREFIX)
     return int(number) if number.isdigit() else -1
 
 
 def seal(folder: Path) -> None:
-    """Say that the checkpoint is whole. Atomic: a kill before this leaves a folder that is skipped."""
+    """Mark the checkpoint as complete. Atomic: a kill before this leaves a folder that is skipped."""
     write_json(folder / MARKER, {each.name: _digest(each) for each in sorted(folder.iterdir()) if each.is_file()})
 
 
@@ -43,7 +43,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def newest(root: Path) -> Path | None:
-    """The complete checkpoint of the highest step; None when there is none. Damaged ones are passed over."""
+    """The complete checkpoint of the highest step; None when there is none. Damaged ones are skipped."""
     if not root.is_dir():
         return None
     found = sorted((each for each in root.iterdir() if step_of(each) >= 0), key=step_of, reverse=True)

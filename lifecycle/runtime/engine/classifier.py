@@ -1,4 +1,4 @@
-"""The network of every task that an encoder learns, and its batches: token ids → encoder → pooled vector → linear head → logits."""
+"""The network of every task with an encoder, and its batches: token ids → encoder → pooled vector → linear head → logits."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def set_batches(lengths: Sequence[int], counts: Sequence[int], sequences: int) -
 
 
 class Network(nn.Module):
-    """What learns in a run. Called with a batch it gives {"logits"}, and {"loss"} where the batch has labels.
+    """The network that is trained. Called with a batch, it returns {"logits"}, and {"loss"} where the batch has labels.
 
     encoder: a Hugging Face model or a PEFT model around one. loss: of logits and labels, with `weight(labels)`. lowest: the encoder's
-    lowest layers, where they were taken off and batches bring what they give. Weights under the name `head` learn at the head's rate.
+    lowest layers, where they are detached and batches contain their output. Parameters under the name `head` have the head's rate.
     """
 
     encoder: Any
@@ -142,7 +142,7 @@ class Ranker(Classifier):
     def forward(
         self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
     ) -> dict[str, Tensor]:
-        """Scores (B, M), whatever where a row has no such response, and the loss where ranks (B, M) are given.
+        """Scores (B, M), undefined where a row has no such response, and the loss where ranks (B, M) are given.
 
         inputs: int64 (B, M, T). features (B, M, H) are in for the encoder where it is frozen.
         """
@@ -156,7 +156,7 @@ class Ranker(Classifier):
 
 
 class TokenClassifier(Classifier):
-    """An encoder, and the same linear head on the vector of each token. Its pooled vector is their mean, whatever `pooling` says."""
+    """An encoder, and the same linear head on the vector of each token. Its pooled vector is their mean, regardless of `pooling`."""
 
     is_ragged = True
 

@@ -1,4 +1,4 @@
-"""Training on from a model that was trained before: its head, rows that it learned from, and what it knew and no longer knows."""
+"""Training on from a model that was trained before: its head, rows that it learned from, and what it has forgotten."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     }  # fmt: skip
 
 
-def forgot(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | None:
-    """The finding where the leading score on the earlier rows got worse and chance does not explain it. found: of `forgetting`."""
+def forgetting_finding(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | None:
+    """The finding if the main score on the earlier rows is significantly worse. found: of `forgetting`."""
     score, digits = found["metrics"][found["by"]], leading.digits
     before, after = (f"{score[name]:.{digits}f}" for name in ("baseline", "candidate"))
     if score["verdict"] != "worse":

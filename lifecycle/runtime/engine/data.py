@@ -11,7 +11,7 @@ from lifecycle.runtime.engine.faults import EngineFault
 from lifecycle.runtime.task_types.rows import Rows
 
 REHEARSAL = "rehearsal.jsonl"  # of a run folder: rows that its base learned from
-EARLIER = "earlier.jsonl"  # rows that its base was measured on, and that it does not learn from
+EARLIER = "earlier.jsonl"  # rows that its base was measured on, and isn't trained on
 DEVICE = "device.json"  # of a run folder: what it was begun on
 PRECISION = "precision.json"  # of a run folder that was begun
 NOT_COUNTED = -100  # the label of a token that no loss counts, as torch has it
@@ -26,7 +26,7 @@ def bad_data(path: Path, line: int, why: str) -> EngineFault:
 
 
 def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None) -> Rows:
-    """Read {"id", "text", …} lines; one of {"id", "left_out"} says why an item is no row. read: a learner's; None = id and text alone.
+    """Read {"id", "text", …} lines; {"id", "left_out"} gives the reason why an item is no row. read: a learner's; None = id and text alone.
 
     Raises EngineFault `bad_data` naming the line.
     """

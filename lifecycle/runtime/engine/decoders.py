@@ -1,4 +1,4 @@
-"""Decoders: loaded, made ready to learn by each strategy, wrapped so that their loss counts answers alone, and loaded from an artifact."""
+"""Decoders: loaded, prepared for training by each strategy, wrapped so that only answers count in the loss, and loaded from an artifact."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class AnswerLoss(Loss):
 
 
 class Decoder(Network):
-    """A decoder with what learns in it. encoder: a causal language model of Hugging Face, or a PEFT model around one."""
+    """A decoder with its trainable parts. encoder: a causal language model of Hugging Face, or a PEFT model around one."""
 
     def __init__(self, decoder: Any, loss: nn.Module | None = None) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Decoder(Network):
 
 
 def build_decoder(folder: Path, strategy: Strategy, loss: nn.Module | None = None, *, checkpointing: bool = False) -> Decoder:
-    """A decoder over the base, with gradients only where the strategy learns. Random parts come from torch's seed.
+    """A decoder over the base, with gradients only where the strategy trains. Random parts come from torch's seed.
 
     Raises SpecError for a strategy that makes no sense here, naming the field.
     """
@@ -111,7 +111,7 @@ def build_decoder(folder: Path, strategy: Strategy, loss: nn.Module | None = Non
 
 
 def peft_config(model: Any, strategy: Strategy) -> Any:
-    """What PEFT adds for a strategy; None where every weight learns."""
+    """What PEFT adds for a strategy; None for full fine-tuning."""
     kind, task = strategy.kind, "CAUSAL_LM"
     if kind == "lora":
         targets = strategy.target_modules or TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(model.config.model_type)
@@ -143,7 +143,7 @@ def _freeze_lowest(model: Any, count: int) -> None:
 
 
 def save_decoder(folder: Path, model: Decoder) -> None:
-    """What learned, as public libraries load it: PEFT's two files with the base's config beside them, or the whole model."""
+    """The trained weights, as public libraries load them: PEFT's two files with the base's config beside them, or the whole model."""
     decoder = model.encoder
     if isinstance(decoder, PeftModel):
         decoder.peft_config["default"].base_model_name_or_path = BESIDE

@@ -1,4 +1,4 @@
-"""The device that a run trains on: chosen at its first start, kept with it, and asked for here alone.
+"""The device that a run trains on: chosen at its first start, stored with it, and only read here.
 
 What is not training (the graph that serves, evaluations, baselines) computes on the CPU. Nothing here was measured on a GPU.
 """
@@ -80,8 +80,8 @@ def beside(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def choose_precision(wanted: str) -> str:
-    """fp32 or bf16 on a GPU: as wanted, or for `auto` bf16 where the GPU multiplies it itself. fp16 is never chosen: its gradients run
-    over now and then, which here would count as broken training. Raises SpecError for bf16 on a GPU that only imitates it."""
+    """fp32 or bf16 on a GPU: as wanted, or for `auto` bf16 where the GPU multiplies it itself. fp16 is never chosen: its gradients overflow
+    now and then, which would count as diverged training here. Raises SpecError for bf16 on a GPU that only imitates it."""
     real = torch.cuda.is_bf16_supported(including_emulation=False)
     if wanted == "bf16" and not real:
         raise SpecError("precision", "must be auto or fp32 on this GPU, which doesn't support bf16.")
@@ -98,8 +98,8 @@ def peak_memory(device: str) -> dict[str, Any]:
     return {"peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20, 1)} if device == CUDA else {}
 
 
-def give_back(device: str) -> None:
-    """Let the machine have the memory that is no longer used: what torch keeps of the GPU's, and what glibc keeps of the host's."""
+def release_memory(device: str) -> None:
+    """Release unused memory to the machine: torch's cache on the GPU, and glibc's on the host."""
     if device == CUDA:
         torch.cuda.empty_cache()
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # other libraries of C have no such call

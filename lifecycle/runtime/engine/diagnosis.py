@@ -1,4 +1,4 @@
-"""What the curves of a run say. Pure: the same points give the same findings, each a fact, its evidence and a step to take."""
+"""Diagnoses from the curves of a run. Pure: the same points give the same findings, each a fact, its evidence and a step to take."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def jumps(train: Sequence[tuple[int, float]]) -> list[tuple[int, float, float]]:
 
 
 def divergence(points: Sequence[Point]) -> tuple[int, float, float] | None:
-    """The first of the newest training losses, as many as are called many, where all of them are jumps: the loss has not come back."""
+    """The first of the newest training losses, as many as are called many, where all are jumps: the loss hasn't recovered."""
     train = curve(points, "train_loss")
     last = jumps(train)[-MANY_SPIKES:]
     return last[0] if len(last) == MANY_SPIKES and last[0][0] == train[-MANY_SPIKES][0] else None
@@ -188,7 +188,7 @@ def underfitting(points: Sequence[Point], classes: int) -> Diagnosis | None:
 
 
 def few_validation_rows(supports: Sequence[int], labels: Sequence[str]) -> Diagnosis | None:
-    """Some classes have so few validation rows that their scores say little. supports: validation rows of each label."""
+    """Some classes have so few validation rows that their scores are unreliable. supports: validation rows of each label."""
     few = [(label, count) for label, count in zip(labels, supports, strict=True) if count < FEW_ROWS]
     if not few:
         return None

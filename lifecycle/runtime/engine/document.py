@@ -10,11 +10,11 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 
 from lifecycle.runtime.engine.faults import EngineFault
 
-NAMED = 5  # names that a refusal lists
+NAMED = 5  # names that an error lists
 
 
 class SpecError(EngineFault):
-    """A spec does not say something that can be done. `field` is the dotted name of the first field that is wrong."""
+    """A spec is invalid. `field` is the dotted name of the first invalid field."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__("bad_spec", f"spec.json: {name} {message}", f"Fix {name} and start the run again.")

@@ -1,6 +1,6 @@
 """What a run has cost: seconds, and seconds of cores, by stage and over all its attempts.
 
-It counts from where the engine reads its spec: the libraries' loading comes before. A kill loses what followed the last keeping.
+It counts from where the engine reads its spec, after loading libraries. A kill loses what followed the last `keep`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Effort:
         self.name = name
 
     def keep(self) -> None:
-        """Add up to now, and write it down."""
+        """Add the time since the last call, and save it."""
         now = _clocks()
         found = self.stages.setdefault(self.name, {"seconds": 0.0, "cpu_seconds": 0.0})
         for at, unit in enumerate(found):
@@ -51,7 +51,7 @@ def _clocks() -> tuple[float, float]:
 
 
 def spent(folder: Path) -> dict[str, Any]:
-    """As Effort.to_json, of what was kept in a folder; empty where nothing was."""
+    """As Effort.to_json, of what a folder has saved; empty if nothing."""
     stages = _kept(folder / FILE)
     return _totals(stages) if stages else {}
 

@@ -1,4 +1,4 @@
-"""Texts as vectors of a base model that no one has tuned: what small classifiers learn from."""
+"""Embeddings of texts by an untuned base model, which small classifiers are fitted on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run will take, from ten steps of it that were measured. No torch.
+"""The time, memory, and disk that a run needs, from ten measured steps. No torch.
 
 The ten steps are an ordinary run of the same spec on a sample of the rows: `shorten` makes its spec, the verb `profile` measures it, and
 `estimate` scales what was measured to the whole run. What grows with rows grows in proportion; loading and exporting stay as they were.
@@ -68,7 +68,7 @@ class Profile:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Profile:
-        """What `to_json` wrote; other fields of a result are passed over."""
+        """Parse the output of `to_json`; other fields of a result are ignored."""
         known = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
         return cls(**known | {"rows": Rows(document["rows"]["train"], document["rows"]["validation"])})
 

@@ -1,4 +1,4 @@
-"""The diary of a run: events.jsonl, one object a line, flushed. Safe to tail while it grows and to continue after a kill."""
+"""The events of a run: events.jsonl, one object a line, flushed. Safe to tail while it grows and to continue after a kill."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ KINDS = ("stage", "progress", "metric", "log", "finding", "samples", "checkpoint
 
 
 class EventWriter:
-    """Appends events with rising `seq`; after a kill it continues behind the last whole line."""
+    """Appends events with rising `seq`; after a kill it continues after the last complete line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.seq = _mend(path)
+        self.seq = _truncate_torn_line(path)
         self._file = path.open("ab")
 
     def write(self, kind: str, **values: Any) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class EventWriter:
         self._file.close()
 
 
-def _mend(path: Path) -> int:
+def _truncate_torn_line(path: Path) -> int:
     """Cut a torn last line off; returns the next seq."""
     if not path.exists():
         return 0
@@ -51,7 +51,7 @@ def _mend(path: Path) -> int:
 
 
 def finite(value: Any) -> Any:
-    """The value with every NaN and infinity replaced by None, in depth: JSON knows neither."""
+    """The value with every NaN and infinity replaced by None, recursively: JSON has neither."""
     if isinstance(value, float):
         return value if value - value == 0 else None
     if isinstance(value, dict):

@@ -26,7 +26,7 @@ NO_SPACE_WORDS = (
 
 
 class EngineFault(Exception):
-    """A run cannot continue. `str(self)` is a sentence for a person; `next_step` says what they can do."""
+    """A run cannot continue. `str(self)` is the message for the user; `next_step` is what they can do."""
 
     def __init__(self, code: str, message: str, next_step: str) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class EngineFault(Exception):
 
 
 class Unstable(EngineFault):
-    """Training broke at a step: what it had learned before is sound, what came after is not."""
+    """Training diverged at a step: earlier weights are usable, later ones aren't."""
 
     def __init__(self, code: str, message: str, step: int) -> None:
         super().__init__(
@@ -54,18 +54,18 @@ class Fault:
     next_step: str
 
     def to_json(self) -> dict[str, Any]:
-        """The three fields as they stand in result.json."""
+        """The three fields as in result.json."""
         return asdict(self)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory could not be had: Python's, the accelerator's, or what torch's allocator for the CPU says in words."""
+    """Whether it means out of memory: Python's, the accelerator's, or the message of torch's CPU allocator."""
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return named or any(word in str(error) for word in NO_MEMORY_WORDS)
 
 
 def describe(error: BaseException) -> Fault:
-    """The fault that a person should read for this exception; unknown ones become `crashed`, named by type, with their text."""
+    """The fault to show for this exception; unknown ones become `crashed`, named by type, with their text."""
     if isinstance(error, EngineFault):
         return Fault(error.code, error.message, error.next_step)
     text = str(error)

@@ -1,5 +1,5 @@
-"""flips.parquet: the answers that changed when their texts were disturbed. No texts of the data: they are disturbed again where they are
-shown.
+"""flips.parquet: the answers that changed when their texts were disturbed. No texts of the data: they are disturbed again when they
+are shown.
 
 label, clean, predicted: what is true, and the answers before and after. Where a text has one class its name; where it may have several a
 JSON list of names, of marked parts one of [start, end, class] in the disturbed text; an order as "2 > 1 = 3"; of generated texts
@@ -60,5 +60,5 @@ def read_flips(path: Path, probe: str) -> list[Flip]:
 
 
 def _scored(row: dict[str, Any]) -> dict[str, Any]:
-    """With the scores of a file from before they were kept, when all were of one class."""
+    """Adds the scores to an older file without them, when all tasks had one label."""
     return {"before": float(row["clean"] == row["label"]), "after": float(row["predicted"] == row["label"])} | row

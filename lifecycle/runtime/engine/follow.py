@@ -1,4 +1,4 @@
-"""`python -m lifecycle.runtime.engine.follow DIR`: one of the processes that train a run; it ends with the first, which started it."""
+"""`python -m lifecycle.runtime.engine.follow DIR`: a worker process of distributed training, which ends with the first process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers of an encoder: the lowest stay as they are, and what they give to each text is computed once and kept on the disk."""
+"""The layers of an encoder: the lowest are frozen, and their output for each text is computed once and cached on disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def base_of(encoder: Any) -> Any:
 
 
 def place_of_layers(encoder: Any) -> tuple[nn.Module, str]:
-    """The module that holds the list of this encoder's layers, and the list's name in it. Raises SpecError where there is no such list."""
+    """The module that has the list of this encoder's layers, and the list's name in it. Raises SpecError where there is no such list."""
     base = base_of(encoder)
     for module in base.modules():
         for name, child in module.named_children():
@@ -43,7 +43,7 @@ def layers_of(encoder: Any) -> list[Any]:
 
 
 def embeddings_of(encoder: Any) -> nn.Module:
-    """What is below the lowest layer. Raises SpecError where it does not stand apart."""
+    """What is below the lowest layer. Raises SpecError if it isn't a separate module."""
     base = base_of(encoder)
     if not isinstance(getattr(base, "embeddings", None), nn.Module):
         raise SpecError("strategy.frozen_layers", f"needs separate embeddings, which {type(base).__name__} lacks.")
@@ -51,7 +51,7 @@ def embeddings_of(encoder: Any) -> nn.Module:
 
 
 def freeze_lowest(encoder: Any, count: int) -> None:
-    """Nothing in the embeddings and the `count` lowest layers learns. Raises SpecError where no layer would be left."""
+    """Freeze the embeddings and the `count` lowest layers. Raises SpecError where no layer would be left."""
     if not count:
         return
     layers = layers_of(encoder)
@@ -63,13 +63,13 @@ def freeze_lowest(encoder: Any, count: int) -> None:
 
 
 class Caught(Exception):
-    """What the lowest layers give was caught; those above need not run."""
+    """Stops a forward pass once the output of the lowest layers is caught."""
 
 
 class Lowest:
-    """The embeddings and the `count` lowest layers of an encoder, which can be run alone and taken off.
+    """The embeddings and the `count` lowest layers of an encoder, which can be run alone and detached.
 
-    Taken off, the encoder is the layers above them: it reads `hidden` of the batch, set before each call.
+    Once detached, the encoder is the layers above them: it reads `hidden` of the batch, set before each call.
     """
 
     def __init__(self, encoder: Any, count: int) -> None:
@@ -81,7 +81,7 @@ class Lowest:
 
     @torch.no_grad()
     def run(self, **inputs: Tensor) -> Tensor:
-        """What they give to the layer above them, without dropout. inputs: int64 (B, T). Returns float (B, T, H)."""
+        """Their output for the layer above, without dropout. inputs: int64 (B, T). Returns float (B, T, H)."""
         self.base.eval()
         seen: list[Tensor] = []
 
@@ -106,22 +106,22 @@ class Lowest:
         whole = self.base(**inputs).last_hidden_state[real]
         try:
             self.given.hidden = self.run(**inputs)
-            self.take_off()
+            self.detach()
             difference = float((self.base(**inputs).last_hidden_state[real] - whole).abs().max() / whole.abs().max())
         except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError):
             difference = float("inf")
         finally:
-            self.put_back()
+            self.restore()
         if not difference <= TOLERANCE:
             message = f"isn't possible with {type(self.base).__name__}: its upper layers need more than the output of the lower ones."
             raise SpecError("strategy.cached", message)
 
-    def take_off(self) -> None:
-        """Leave the layers above them."""
+    def detach(self) -> None:
+        """Leave only the layers above them in the encoder."""
         self.base.embeddings = self.given
         setattr(self.module, self.name, nn.ModuleList(list(self.layers)[self.count :]))
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """The whole encoder again, with what its upper layers have learned."""
         self.base.embeddings = self.embeddings
         setattr(self.module, self.name, self.layers)

@@ -1,4 +1,4 @@
-"""The verb `losses`: what each row loses under an artifact as it serves, whatever its task; see `row_losses`."""
+"""The verb `losses`: the loss of each row under an artifact as it serves, for every task; see `row_losses`."""
 
 from __future__ import annotations
 

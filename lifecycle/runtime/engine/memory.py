@@ -1,4 +1,4 @@
-"""What a run does when memory runs out: its batches pass through the model in smaller parts, and every step stays what it was."""
+"""How a run continues after running out of memory: batches are processed in smaller parts, and every step stays the same."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lifecycle.runtime.engine.faults import EngineFault
 
 FILE = "batch.json"
 EVALUATION_BATCH = 64
-# What attention holds grows with rows × tokens²: so much of it at a time, where the whole of it is in the machine's own memory. What
-# learns keeps it, and more, of every layer for the way back.
+# Attention memory grows with rows × tokens²: at most so much at a time where all of it is in host memory. Training keeps it, and more, of
+# every layer for the backward pass.
 SQUARES = 64 * 128**2
 LEARNT_SQUARES = 32 * 128**2
 
@@ -23,7 +23,7 @@ LEARNT_SQUARES = 32 * 128**2
 @dataclass(frozen=True)
 class Parts:
     """How a batch passes through the model. batch: its rows, from which one gradient is made. rows: how many of them at a time. step: the
-    training step from which this holds."""
+    training step from which this applies."""
 
     batch: int
     rows: int
@@ -31,12 +31,12 @@ class Parts:
 
     @property
     def count(self) -> int:
-        """In how many parts a whole batch passes."""
+        """The number of parts of a whole batch."""
         return math.ceil(self.batch / self.rows)
 
     @property
     def evaluation(self) -> int:
-        """Rows at a time where nothing is learned, which fall as those of training do."""
+        """Rows at a time in evaluation, reduced as in training."""
         return max(1, EVALUATION_BATCH // self.count)
 
     def halved(self) -> Parts:

@@ -1,4 +1,4 @@
-"""The verb `merge`: a trained artifact as a base model that another run can start from, whatever it was trained by."""
+"""The verb `merge`: a trained artifact as a base model that another run can start from, for every strategy."""
 
 from __future__ import annotations
 

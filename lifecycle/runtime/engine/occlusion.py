@@ -1,4 +1,4 @@
-"""Which words of a text support an answer: each is left out in turn, and the answer is asked again. Needs no gradients, only answers.
+"""Word attribution by occlusion: each word is left out in turn, and the text is predicted again. Needs no gradients, only predictions.
 
 Li, Monroe, Jurafsky (2016), "Understanding Neural Networks through Representation Erasure", arXiv:1612.08220.
 """

@@ -1,6 +1,6 @@
-"""Texts as people write them: mistyped, shouted, cut off, with something around them. Pure; the same seed disturbs them the same way.
+"""Perturbations as people cause them: typos, upper case, truncation, added text. Pure; the same seed gives the same perturbation.
 
-Nothing stored is changed: a disturbed text is made when it is needed, and made again where it is shown.
+Nothing stored is changed: a perturbed text is computed when needed, and again when it is shown.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Disturbed:
 
 
 def disturb(probe: str, text: str, *, seed: int, name: str) -> Disturbed:
-    """The text under one of PROBES. name: of the text, so that each is disturbed in its own way, whatever is before it."""
+    """The text under one of PROBES. name: of the text, so that each is perturbed in its own way, independent of order."""
     return PROBES[probe](text, random.Random(f"{seed}:{probe}:{name}"))  # noqa: S311  repeatable, not secret
 
 

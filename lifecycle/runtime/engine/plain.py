@@ -1,4 +1,4 @@
-"""An artifact as plain transformers opens it: one folder with merged weights, the head, the labels and a tokenizer that cuts as we do.
+"""An artifact as plain transformers loads it: one folder with merged weights, the head, the labels and a tokenizer that cuts as we do.
 
 The library's own class is taken where it computes the same, which is tried and not assumed; else `shipped.modeling_lifecycle` goes along
 with it, under a model type of its own, so that without that code nothing loads, rather than something that answers wrongly.
@@ -105,7 +105,7 @@ def _stock(ours: Classifier, info: ArtifactInfo) -> Any:
 
 
 def _shipped(ours: Classifier, info: ArtifactInfo) -> Any:
-    """Our own class, whose code goes along."""
+    """Our own class, whose code is shipped."""
     if ours.is_ragged:
         raise EngineFault(
             "bad_spec", f"transformers has no token-classification class for this architecture ({info.base_name}).",
@@ -124,7 +124,7 @@ def _shipped(ours: Classifier, info: ArtifactInfo) -> Any:
 
 
 def _describe(target: Path, info: ArtifactInfo, base_name: str, is_shipped: bool) -> None:
-    """What the library does not write on its own: which classes open the folder, and what the answers mean beyond the likeliest label."""
+    """Metadata that the library doesn't write: which classes load the folder, and how predictions differ from the likeliest label."""
     path = target / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model"] = base_name

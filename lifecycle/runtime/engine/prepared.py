@@ -1,4 +1,4 @@
-"""What a run has read before it learns."""
+"""The data of a run before training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine can do: cores, bf16, libraries, base models."""
+"""The machine's capabilities: cores, bf16, libraries, base models."""
 
 from __future__ import annotations
 

@@ -24,13 +24,13 @@ def profile(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     """Carry the short run out and return what it took, as an `estimate.Profile`. Raises what training raises."""
     sizes = dict.fromkeys(PARTS, 0)
 
-    def look() -> bool:
-        """Asked after each step, while the checkpoints of the steps before are there."""
+    def measure_and_check() -> bool:
+        """Called after each step, while earlier checkpoints still exist: sizes, then whether to stop."""
         for name in PARTS:
             sizes[name] = max(sizes[name], size_of(folder / name))
         return cancelled()
 
-    result = train(folder, look)
+    result = train(folder, measure_and_check)
     if result["status"] != "succeeded":
         return result
     if result["error"]:
@@ -109,12 +109,12 @@ def seconds_between(one: Event, two: Event) -> float:
 
 
 def rows_in(folder: Path) -> Rows:
-    """How many rows the folder holds of each split."""
+    """The number of rows of each split in the folder."""
     return Rows(len(read_rows(folder / "train.jsonl")), len(read_rows(folder / "validation.jsonl")))
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files below a folder, 0 where it is not there. A file that goes meanwhile is passed over."""
+    """Bytes of the files below a folder, 0 if it doesn't exist. Files that are deleted in between are skipped."""
     return sum(sizes(folder))
 
 

@@ -1,4 +1,4 @@
-"""The program around a verb: one writer a folder, stop requests, and a result.json whatever happens short of a kill."""
+"""The program around a verb: one writer per folder, stop requests, and a result.json in every case except a kill."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VERBS = {
     "warm": ("lifecycle.runtime.engine.warm", "serve"),
 }
 BUSY = 75
-ASKED_TO_STOP = 143  # as of a process that SIGTERM ended, so that the person who started it knows that there is more to do
+ASKED_TO_STOP = 143  # as of a process that SIGTERM ended, so that the caller knows that the run isn't finished
 RESERVE_BYTES = 65536
 
 
@@ -59,7 +59,7 @@ def run(verb: str, folder: Path) -> int:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Holds the folder's lock while the block runs; yields False where another process has it."""
+    """Locks the folder for the block; yields False if another process has the lock."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,7 +70,7 @@ def _locked(path: Path) -> Iterator[bool]:
 
 
 def stop_request() -> Callable[[], bool]:
-    """A question that is true once SIGTERM came or the parent's pipe on standard input ended."""
+    """A function that returns True after SIGTERM, or after the parent closed the pipe on standard input."""
     asked = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked.set())
     mode = os.fstat(sys.stdin.fileno()).st_mode if sys.stdin else 0
@@ -86,7 +86,7 @@ def _wait_for_end(stream: IO[bytes], asked: threading.Event) -> None:
 
 
 def leave_with_parent() -> None:
-    """End this process when the pipe on standard input ends: no one waits for its result any more."""
+    """End this process when the pipe on standard input ends: its result is no longer needed."""
     if sys.stdin is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
         threading.Thread(target=_leave_at_its_end, args=(sys.stdin.fileno(),), daemon=True).start()
 
@@ -114,7 +114,7 @@ def _carry_out(verb: str, folder: Path, cancelled: Callable[[], bool]) -> int:
             traceback.print_exc()
         reserve.unlink(missing_ok=True)
         write_json(result_path, failure(fault) | (spent(folder) if verb == "train" else {}))
-        _tell(folder, fault)
+        _write_fault(folder, fault)
         return 1
     return ASKED_TO_STOP if result["status"] == "cancelled" else 0
 
@@ -130,8 +130,8 @@ def failure(fault: Fault) -> dict[str, Any]:
     return {"format": 1, "status": "failed", "error": fault.to_json(), "best_step": None, "last_step": None, "metrics": {}}
 
 
-def _tell(folder: Path, fault: Fault) -> None:
-    """End the diary with the fault; result.json is the truth where the disk does not even take this line."""
+def _write_fault(folder: Path, fault: Fault) -> None:
+    """Write the fault as the last event; if the disk is too full even for that, result.json has it."""
     try:
         EventWriter(folder / "events.jsonl").write("end", status="failed", message=fault.message, code=fault.code)
     except OSError:

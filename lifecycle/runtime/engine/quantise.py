@@ -1,7 +1,7 @@
 """The int8 graph beside the fp32 one, and the gate that it must pass before it may serve.
 
 Weights are rounded per channel to 7 bits (`reduce_range`): processors without VNNI add pairs of products in 16 bits, which 8 bits would
-overflow, so that the gate's answers would hold on the machine that measured them alone. Activations are rounded while it runs (dynamic).
+overflow, so that the gate's predictions would be valid only on the machine that measured them. Activations are rounded dynamically.
 Most of what that costs comes from the lower layers' narrowing products, which read the widest activations: where the whole graph in int8
 fails the gate, one with these left in fp32 is tried, at a quarter more time. Two tries, no more, so that chance has little to choose from.
 """
@@ -32,7 +32,7 @@ from lifecycle.runtime.task_types.rows import Rows
 Array = NDArray[Any]
 
 SPLIT = "validation"  # whose rows decide
-MIN_ROWS = 100  # with fewer, 99 % agreement says too little
+MIN_ROWS = 100  # with fewer, 99 % agreement proves too little
 MIN_AGREEMENT = 0.99
 MAX_F1_LOSS = 0.005
 KEPT = "The lower layers' down-projections stay in fp32."

@@ -21,7 +21,7 @@ from lifecycle.runtime.task_types.by_key.types import type_of
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
-    """Writes events as training goes, looks for findings, stops on request or when patience ends, and asks for timed checkpoints."""
+    """Writes events during training, checks for findings, stops on request or when patience ends, and requests timed checkpoints."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         return {"examples_per_second": steps * self.rows_a_step / max(seconds, 1e-6), "memory_mb": memory}
 
     def _point(self, state: Any, values: dict[str, float]) -> None:
-        """Write a point and what it shows. Raises Unstable `diverged` where the loss has risen and not come back."""
+        """Write a point and what it shows. Raises Unstable `diverged` where the loss has risen and not recovered."""
         step, epoch = state.global_step, float(state.epoch or 0)
         self.events.write("metric", step=step, total_steps=state.max_steps, epoch=epoch, values=values)
         known = self.history.get(step)
@@ -109,7 +109,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        """Tell of the checkpoint; after an evaluation, stop when patience has ended."""
+        """Log the checkpoint; after an evaluation, stop when patience has ended."""
         self.saved = time.monotonic()
         self.effort.keep()
         self.events.write("checkpoint", step=state.global_step)

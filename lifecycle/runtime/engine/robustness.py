@@ -1,4 +1,4 @@
-"""The verb `robustness`: how an artifact answers rows that are disturbed as people disturb them, whatever its task."""
+"""The verb `robustness`: how an artifact's predictions change on perturbed rows, for any task."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, progress: Callabl
     for probe in PROBES:
         disturbed = subject.answerer.disturb(probe, rows, spec.seed)
         answers = answered_again(subject, rows, clean, disturbed, progress)
-        sides = subject.answerer.hold(subject.info, rows, clean, disturbed, answers)
+        sides = subject.answerer.compare(subject.info, rows, clean, disturbed, answers)
         found[probe] = scored(subject, sides.after, spec, rows.codes) | compared(subject, sides, spec, rows.codes)
         flips += flipped(probe, rows, sides)
     write_flips(path, flips)

@@ -1,6 +1,6 @@
-"""A handful of validation rows that are shown again at each evaluation: what they say, and what the model reports about them now.
+"""Sample predictions: a few validation rows with their truth and prediction at each evaluation.
 
-The diary holds their ids and labels, never their texts: anyone who shows them looks the texts up, under its own rules.
+The events contain their ids and labels, never their texts: pages read the texts from the dataset, under its permissions.
 """
 
 from __future__ import annotations

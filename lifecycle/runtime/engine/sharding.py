@@ -1,6 +1,6 @@
-"""A model that is divided among the processes that train it: each holds its part of every weight, gradient and state of the optimizer.
+"""A model that is divided among the processes that train it: each has its part of every weight, gradient, and optimizer state.
 
-torch's FSDP2 (`fully_shard`) gathers a layer where it is run and lets go of it behind. It is called here and not by accelerate, whose
+torch's FSDP2 (`fully_shard`) gathers a layer for its pass and frees it afterwards. It is called here and not by accelerate, whose
 checkpoints of such models are of another layout: what is written is whole, as by one process, so that checkpoints, best weights and the
 artifact are the same files. Tensors are gathered for that one at a time, and the first process alone keeps them.
 """

@@ -1,4 +1,4 @@
-"""What the engine is asked to do: frozen dataclasses to and from JSON. Every refusal names the field and what it may be."""
+"""The engine's inputs: frozen dataclasses to and from JSON. Every error names the field and its allowed values."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TrainSpec(Document):
     it stops; 0 = never.
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
     from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
-    each accelerator where it has any. sharded: each holds its part of the model alone, and layers are gathered where they are run, so that
+    each accelerator where it has any. sharded: each has only its part of the model, and layers are gathered where they are run, so that
     all of them together have room for it. gradient_checkpointing: activations are computed again on the way back, a third more time for
     less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
     device: what it trains on: cpu, cuda (a GPU), or auto: a GPU where its first start sees one, else the CPU. What it began on is kept with
@@ -121,7 +121,7 @@ class EvaluateSpec(Document):
     """Measure an artifact on labeled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
 
     earlier: a report, whose baselines are taken where they were measured from the same (`baselines.digest_of`).
-    max_new_tokens: of answers that are written; None = as many as the artifact says.
+    max_new_tokens: of answers that are written; None = the artifact's own limit.
     """
 
     artifact: str

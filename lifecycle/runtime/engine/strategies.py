@@ -1,4 +1,4 @@
-"""Which weights learn: everything, what PEFT or a bottleneck adapter adds, or the head alone."""
+"""Trainable parameters by strategy: all, those of PEFT or of a bottleneck adapter, or the head alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def build(
     checkpointing: bool = False,
     network: type[Classifier] = Classifier,
 ) -> Classifier:
-    """A classifier over the base, with gradients only where the strategy learns. Random parts come from torch's seed.
+    """A classifier over the base, with gradients only where the strategy trains. Random parts come from torch's seed.
 
     loss: of logits and labels; cross entropy by default. checkpointing: activations are computed again on the way back.
     """
@@ -67,7 +67,7 @@ def build(
 
 
 def adapt(encoder: Any, strategy: Strategy, *, checkpointing: bool = False) -> Any:
-    """The model with what the strategy adds to it, and gradients only where it learns."""
+    """The model with what the strategy adds to it, and gradients only where it trains."""
     if checkpointing and not encoder.supports_gradient_checkpointing:
         raise SpecError("gradient_checkpointing", f"isn't supported by {type(encoder).__name__}.")
     if checkpointing:
@@ -121,17 +121,17 @@ def counts(model: nn.Module) -> tuple[int, int]:
 
 
 def learning(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights that learn, by name."""
+    """The trainable parameters by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:
-    """The weights that learn, by name, as they are saved in checkpoints."""
+    """The trainable parameters by name, as saved in checkpoints."""
     return {name: parameter.detach().contiguous() for name, parameter in learning(model).items()}
 
 
 def load_trainable(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put saved weights back in place. Raises ValueError when they are not exactly the weights that learn."""
+    """Put saved weights back in place. Raises ValueError unless they are exactly the trainable parameters."""
     parameters = learning(model)
     if parameters.keys() != state.keys():
         raise ValueError(f"The saved weights don't fit this model: {sorted(parameters.keys() ^ state.keys())[:3]}.")

@@ -1,4 +1,4 @@
-"""Which weights of a base learn: the part of a spec that says so, and what people choose of it by one name. No torch."""
+"""Training strategies: the part of a spec that selects the trainable parameters, and the named choices. No torch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ FIXED = {"head": {"learning_rate": 0.0}}  # what a strategy leaves no choice of,
 
 @dataclass(frozen=True)
 class Strategy(Document):
-    """Which weights learn.
+    """Which parameters are trained.
 
     rank, alpha, dora (weights split into size and direction, Liu et al. 2024) and rank_stabilised (scaled by alpha / sqrt(rank),
     Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width for adapters (of their narrow part) and p-tuning (of
     the network that makes its prompt), virtual_tokens for prompt, p- and prefix tuning, which decoders alone take.
     target_modules: for LoRA and IA3; null = the model's usual ones.
-    frozen_layers: the lowest ones, which with the embeddings do not learn. cached: these are run once, without dropout, and what they
+    frozen_layers: the lowest ones, which are frozen with the embeddings. cached: these are run once, without dropout, and what they
     give is kept, so that training runs the others alone.
     """
 

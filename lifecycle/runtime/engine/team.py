@@ -1,8 +1,8 @@
 """Several processes that train one model, each on its share of every batch, so that steps, rates and losses stay those of one.
 
-The first process is the run: it holds the folder, writes the diary, checkpoints and the artifact, decides when to save and to stop, and
+The first process is the run: it locks the folder, writes events, checkpoints and the artifact, decides when to save and to stop, and
 starts the others, which end with it. Gradients are averaged by torch's DistributedDataParallel, or, where the model is divided among them,
-as `sharding` says.
+as in `sharding`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lifecycle.runtime.engine.faults import EngineFault
 FOLLOWER = (sys.executable, "-m", "lifecycle.runtime.engine.follow")
 MEETING = "LIFECYCLE_TEAM"  # where the processes of a team find each other
 LONGEST_WAIT = timedelta(hours=12)  # while the first validates alone
-MEETING_PAUSE = 0.02  # seconds between looks for who has come, for each of the others
+MEETING_PAUSE = 0.02  # seconds between checks for processes that have joined, for each of the others
 NO_MEMORY = 76  # exit status of a process that ran out of memory
 LESS = {  # memory for each process; by whether the model is divided among them
     False: "use fewer processes, or shard the model (sharded)",
@@ -75,7 +75,7 @@ class Team:
         os.environ.update(names)
 
     def meet(self) -> None:
-        """Wait until all are as far as this, and connect. Raises EngineFault where one has ended on the way.
+        """Wait until all processes are here, and connect. Raises EngineFault where one has ended on the way.
 
         They find each other by a file in the run's folder, so that no port is open to anyone who reaches this machine.
         """
@@ -93,8 +93,8 @@ class Team:
     def parts(self, batch: Mapping[str, Tensor], rows: int) -> Iterator[tuple[dict[str, Tensor], bool]]:
         """This process's share of a batch, a few rows at a time, so that all processes together pass so many; and whether they count.
 
-        All have the same number of parts, since each of them averages gradients; who has no row left passes the first one, which does
-        not count.
+        All have the same number of parts, since each averages gradients; a process without rows left passes the first one, which does not
+        count.
         """
         step = max(1, rows // self.size)
         own = range(self.rank, len(batch["labels"]), self.size)
@@ -117,7 +117,7 @@ class Team:
             distributed.barrier()
 
     def lost(self, *, within: float = 1.0) -> EngineFault | None:
-        """The fault where one of the others has ended before its time, or ends within so many seconds of being looked at."""
+        """The fault where one of the others has ended before its time, or ends within so many seconds from now."""
         for other in self.others:
             try:
                 status = other.wait(within)
@@ -138,7 +138,7 @@ class Team:
         return None
 
     def end(self, *, patience: float = 0.0) -> None:
-        """Let the others go; those that have not ended after so many seconds are killed. Safe twice."""
+        """Wait for the others; those that have not ended after so many seconds are killed. Safe twice."""
         if distributed.is_initialized():
             distributed.destroy_process_group()
         for name, value in self.before.items():
@@ -161,13 +161,13 @@ class Team:
         self.others, self.before, self.meeting = [], {}, None
 
     def peak_memory_mb(self) -> float:
-        """The most memory that the processes held together, as if all had it at one time. MB of 2^20 bytes."""
+        """The most memory that the processes used together, as if all had it at one time. MB of 2^20 bytes."""
         own, other = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         return own + (self.size - 1) * other
 
 
 class Obey(TrainerCallback):  # type: ignore[misc]
-    """Has every process do what the first one's callbacks, which come before this one, want."""
+    """Applies the decisions of the first process's callbacks, which come before this one, in every process."""
 
     def __init__(self, team: Team) -> None:
         self.team = team

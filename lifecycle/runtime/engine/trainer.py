@@ -49,13 +49,13 @@ class EpochBatches(Sampler[int]):
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch())
         rows = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
         batches = [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
-        whole = len(rows) // self.batch_size  # what is left over stays the last
+        whole = len(rows) // self.batch_size  # the incomplete batch stays last
         order = [0, *(1 + torch.randperm(max(0, whole - 1), generator=generator)).tolist(), *range(max(1, whole), len(batches))]
         return iter([row for at in order for row in batches[at]])
 
 
 class EngineTrainer(Trainer):  # type: ignore[misc]
-    """Two learning rates, length-grouped batches, validation over all rows at once, checkpoints of what learns only."""
+    """Two learning rates, length-grouped batches, validation over all rows at once, checkpoints of trainable parameters only."""
 
     optimizer: Any
     lr_scheduler: Any
@@ -118,7 +118,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return self.optimizer
 
     def training_step(self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Any = None) -> Tensor:
-        """One batch forward and back, in parts where memory is short; its mean loss, whatever it weighs in the step. Raises Unstable
+        """One batch forward and back, in parts where memory is short; its mean loss, regardless of its weight in the step. Raises Unstable
         `nan_loss` when that is not a number."""
         loss: Tensor = sum(super(EngineTrainer, self).training_step(model, part) for part in self._in_parts(inputs))
         if not self.is_number(loss):
@@ -195,7 +195,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return better
 
     def _has_jumped(self) -> bool:
-        """Whether the newest training loss is far above those before it: weights that may be breaking do not replace sound ones."""
+        """Whether the newest training loss is far above those before it: weights that may be diverging don't replace good ones."""
         train = [(each["step"], each["loss"]) for each in self.state.log_history if "loss" in each]
         found = jumps(train)
         return bool(found) and found[-1][0] == train[-1][0]
@@ -213,7 +213,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         weights = Path(output_dir or self.args.output_dir) / WEIGHTS
         is_best = self.state.best_global_step == self.state.global_step
-        if is_best and self.team.broadcast(lambda: best.name_also(self.folder, self.state.global_step, weights)):
+        if is_best and self.team.broadcast(lambda: best.hard_link(self.folder, self.state.global_step, weights)):
             return
         trained = self.trained_weights()
         if self.team.leads:
@@ -226,7 +226,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the last step is behind it: nothing is learned any more, so that no checkpoint needs the optimizer."""
+        """Whether the last step is done, so that no checkpoint needs the optimizer."""
         return bool(self.state.global_step >= self.state.max_steps)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
@@ -246,8 +246,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
             checkpoint.seal(folder)
             checkpoint.keep_newest(folder.parent)
 
-    def let_go(self) -> None:
-        """Free what only learning needs, gradients and the optimizer's moments: writing the artifact takes memory of its own."""
+    def free_training_memory(self) -> None:
+        """Free gradients and the optimizer's moments: writing the artifact needs memory of its own."""
         self.model.zero_grad(set_to_none=True)
         self.optimizer = self.lr_scheduler = self.callback_handler.optimizer = self.callback_handler.lr_scheduler = None
         self.accelerator._optimizers.clear()

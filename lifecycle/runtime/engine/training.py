@@ -49,7 +49,7 @@ SMALL_SHARE = 2.0
 
 
 def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Carry the run out and return its result (status succeeded or cancelled). Raises EngineFault or any other error when it fails."""
+    """Run it and return its result (status succeeded or cancelled). Raises EngineFault or any other error when it fails."""
     effort = Effort(folder)
     try:
         return _train(folder, cancelled, effort)
@@ -92,22 +92,22 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     }
     reporter.report(reporter.diagnose(finished=not cancelled() and not broke))
     if broke:
-        result["error"] = _keep_sound(broke, best_step, events)
+        result["error"] = _report_divergence(broke, best_step, events)
     elif cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
         return result | {"status": "cancelled", "metrics": best.values(folder)} | _cost(effort, trainer.team)
-    trainer.let_go()
-    devices.give_back(prepared.device)
-    if spec.sharded:  # this process holds a part of it
+    trainer.free_training_memory()
+    devices.release_memory(prepared.device)
+    if spec.sharded:  # this process has a part of it
         model = trainer.model = _begin(spec, prepared, trainer.train_dataset.encoded.labels)
-    # What writes graphs and answers by them is loaded into memory that learning has left.
+    # Graph libraries are loaded into memory that training has freed.
     from lifecycle.runtime.engine.task_types.by_key.answerers import answerer_of
 
     best.load(folder, model)
     if model.lowest is not None:
-        model.lowest.put_back()
-    model.to(devices.CPU)  # whose bytes the artifact holds; it is served there too
-    devices.give_back(prepared.device)
+        model.lowest.restore()
+    model.to(devices.CPU)  # whose bytes are in the artifact; it is served there too
+    devices.release_memory(prepared.device)
     events.write("stage", name="artifact", message=f"Saving the weights of step {best_step}, the best by {learner.metrics.trained.words}.")
     run, answerer = Trained(spec, folder, prepared, trainer, events), answerer_of(spec.task)
     values, info, paces = answerer.finish(run)
@@ -118,7 +118,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         result["operating"] = asdict(info.operating)
     if forgotten := continuing.forgetting(run, answerer):
         result["forgetting"] = forgotten
-        reporter.report([each for each in [continuing.forgot(forgotten, learner.metrics.listed, spec.base.name)] if each])
+        reporter.report([each for each in [continuing.forgetting_finding(forgotten, learner.metrics.listed, spec.base.name)] if each])
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -126,8 +126,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     return result | {"status": "succeeded"} | _cost(effort, trainer.team)
 
 
-def _keep_sound(broke: Unstable, best_step: int | None, events: EventWriter) -> dict[str, Any]:
-    """Say that training broke; returns the `error` of a result whose weights come from before. Raises it where no such weights are."""
+def _report_divergence(broke: Unstable, best_step: int | None, events: EventWriter) -> dict[str, Any]:
+    """Log that training diverged; returns the `error` of a result with earlier weights. Raises it where there are none."""
     sound = best_step if best_step and best_step < broke.step else None
     finding = diagnosis.broken(broke, sound)
     events.write("finding", **finding.to_json())
@@ -145,13 +145,13 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
             if spec.processes > 1 or not is_out_of_memory(error):
                 raise
         parts = memory.keep_half(folder, spec.batch_size)
-        gc.collect()  # what failed holds itself: model, optimizer and the batch's tensors
-        devices.give_back(prepared.device)
+        gc.collect()  # the failure's traceback keeps model, optimizer, and the batch's tensors
+        devices.release_memory(prepared.device)
         events.write("log", message=f"Out of memory; continuing with {parts.rows} of {parts.batch} rows of a batch at a time.")
 
 
 def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
-    """A new trainer, from the newest checkpoint to the end, or to where training broke."""
+    """A new trainer, from the newest checkpoint to the end, or to where training diverged."""
     team = Team(folder, spec.processes, device=prepared.device, sharded=spec.sharded)
     try:
         trainer, model = _trainer(spec, folder, prepared, events.write, team, [reporter])
@@ -178,7 +178,7 @@ def _samples(spec: TrainSpec, prepared: Prepared, trainer: EngineTrainer, events
 
 
 def follow(folder: Path, team: Team) -> None:
-    """Take part in a run that another process leads: learn, and write nothing but random states."""
+    """Train in a run that another process leads, and write nothing but random states."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     spec = TrainSpec.read(folder / "spec.json")
@@ -236,12 +236,12 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
         message = f"The run needs about {needed / 1e6:,.0f} MB of disk; {free / 1e6:,.0f} MB are free."
         raise EngineFault("disk_full", message, "Free some disk space, then resume the run.")
     rehearsed = len(train_rows) - len(new_rows)
-    precision, unit = _begun_with(spec, folder, device, train_rows)
+    precision, unit = _precision_and_unit(spec, folder, device, train_rows)
     return Prepared(base, load_tokenizer(base.path), train_rows, validation, precision, rehearsed, device, unit)
 
 
-def _begun_with(spec: TrainSpec, folder: Path, device: str, train: Rows) -> tuple[str, Unit]:
-    """The precision of the run's first start, and what it gave a tag to, which a resume must keep to reach the same weights."""
+def _precision_and_unit(spec: TrainSpec, folder: Path, device: str, train: Rows) -> tuple[str, Unit]:
+    """The precision of the run's first start, and the unit of its tags, which a resume must keep to reach the same weights."""
     kept = folder / PRECISION
     if kept.exists():
         found = json.loads(kept.read_text(encoding="utf-8"))
@@ -298,7 +298,7 @@ def _trainer(
     kind = sharding.ShardedTrainer if spec.sharded else EngineTrainer
     trainer = kind(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
     if lowest is not None:
-        lowest.take_off()
+        lowest.detach()
     return trainer, model
 
 

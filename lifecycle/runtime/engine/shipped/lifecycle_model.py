@@ -35,7 +35,7 @@ class Model:
         self.tokenizer.no_padding()
 
     def predict(self, model_input: Any, params: Any = None) -> list[dict[str, Any]]:
-        """model_input: texts, or a table whose column `text`, or first column, holds them. Of each text its label with the probability of
+        """model_input: texts, or a table with them in the column `text` or its first one. Of each text its label with the probability of
         each label; where a text may have several, its labels."""
         return [self._answer(self.probabilities(text)) for text in _texts(model_input)]
 

@@ -1,10 +1,10 @@
-"""What a task contributes to answering: how a run ends as an artifact, and how that is measured, explained, disturbed and built upon.
+"""What a task contributes to answering: how a run's artifact is written, measured, explained, perturbed, and built upon.
 
-finish               from weights that have learned to the artifact that serves, measured as it will serve
+finish               from trained weights to the artifact that serves, measured as it will serve
 open                 the artifact, ready to answer; what follows is given it
 ask, predicted, beside   an evaluation: what a model gives, the same as it is measured and kept, and what the report has beside its measures
-losses, remembered   what rows lose under it, and what it still knows of earlier rows
-reads … hold         robustness: how rows are disturbed, answered, and held against the answers to the rows as they are
+losses, remembered   losses of rows under it, and its scores on earlier rows
+reads … compare      robustness: how rows are disturbed, answered, and compared with the answers to the undisturbed rows
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ P = TypeVar("P")  # the task's predictions
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that has learned. trainer: an EngineTrainer, with the best weights in its model."""
+    """A run after training. trainer: an EngineTrainer, with the best weights in its model."""
 
     spec: TrainSpec
     folder: Path
@@ -82,9 +82,9 @@ class ChangedRow:
 
 @dataclass(frozen=True)
 class Sides:
-    """N rows before and after they were disturbed. before, after: ready to be counted; own: (2, N), each row's own score, 0 to 1, on both
-    sides; changed: (N,), whether the answer is another; changes: the changed rows, in order. lost: how many marked parts are not asked for
-    as they are cut off or lost, and in how many rows; None where nothing is marked."""
+    """N rows before and after they were disturbed. before, after: ready for scoring; own: (2, N), each row's own score, 0 to 1, on both
+    sides; changed: (N,), whether the answer is another; changes: the changed rows, in order. lost: how many spans are not scored
+    because they were cut off, and in how many rows; None where there are no spans."""
 
     before: Countable
     after: Countable
@@ -108,7 +108,7 @@ class Answerer(ABC, Generic[A, S, P]):
 
     @abstractmethod
     def merge(self, artifact: Path, base: Path | None, info: ArtifactInfo, target: Path) -> None:
-        """Write the weights, with what was learned added into them, and the tokenizer as a base that another run can start from."""
+        """Write the merged weights and the tokenizer as a base that another run can start from."""
 
     @abstractmethod
     def open(self, artifact: Path, base: Path | None, *, threads: int, batch_size: int, cancelled: Cancelled) -> A:
@@ -116,7 +116,7 @@ class Answerer(ABC, Generic[A, S, P]):
 
     @abstractmethod
     def ask(self, opened: A, asked: Evaluation) -> S:
-        """What the model gives to the rows, and where the report needs them the models that it is held against."""
+        """What the model gives to the rows, and, where the report needs them, the models that it is compared with."""
 
     @abstractmethod
     def predicted(self, given: S, asked: Evaluation) -> P:
@@ -132,7 +132,7 @@ class Answerer(ABC, Generic[A, S, P]):
 
     @abstractmethod
     def remembered(self, run: Trained, rows: Rows, labels: tuple[str, ...]) -> tuple[Countable, Countable]:
-        """The run's base and its artifact on rows of these labels that the base was measured on, ready to be counted."""
+        """The run's base and its artifact on rows of these labels that the base was measured on, ready for scoring."""
 
     def reads(self, rows: Rows) -> Sequence[Any]:
         """What the model reads of each row: where that is equal, so is the answer."""
@@ -143,14 +143,14 @@ class Answerer(ABC, Generic[A, S, P]):
         """The answers to rows, also to disturbed ones."""
 
     def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
-        """The rows under one of perturb.PROBES, each by its id. By default the texts alone: what is true of them stays."""
+        """The rows under one of perturb.PROBES, each by its id. By default only the texts: the truth stays."""
         texts = (disturb(probe, text, seed=seed, name=name).text for name, text in zip(rows.ids, rows.texts, strict=True))
         return replace(rows, texts=tuple(texts))
 
     @abstractmethod
     def score(self, info: ArtifactInfo, rows: Rows, answers: Sequence[Any]) -> Countable:
-        """Answers to the rows as they are, ready to be counted."""
+        """Answers to the undisturbed rows, ready for scoring."""
 
     @abstractmethod
-    def hold(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Any], disturbed: Rows, answers: Sequence[Any]) -> Sides:
-        """Answers to disturbed rows against those to the rows as they are."""
+    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Any], disturbed: Rows, answers: Sequence[Any]) -> Sides:
+        """Answers to disturbed rows beside those to the undisturbed rows."""

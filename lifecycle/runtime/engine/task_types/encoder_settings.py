@@ -1,5 +1,5 @@
-"""What the settings of all tasks that encoders learn have in common: sensible values for this data, each with the sentence that explains
-it, and about how long the run will take. No torch."""
+"""Settings shared by all tasks with encoders: defaults for this data, each with its reason, and the estimated time of the run. No
+torch."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class EncoderSettings(Settings):
             raise SpecError("strategy.kind", f"{spec.strategy.kind} is only available for generation.")
 
     def misfit(self, strategy: str, name: str) -> str:
-        """What steers a decoder does not fit."""
+        """Decoder strategies don't fit."""
         fits = strategy in self.strategies
         return "" if fits else f"{name} is only available for generation. Choose LoRA."
 
@@ -115,7 +115,7 @@ class EncoderSettings(Settings):
         return Choice(16, few) if facts.rows < 500 else _large_batch(facts.rows)
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
-        """The choices as the task has them."""
+        """The task's own choices."""
         return choices
 
     def inner(self, strategy: str, layers: int = 0) -> dict[str, Choice]:
@@ -171,7 +171,7 @@ class EncoderSettings(Settings):
         return labels
 
     def continuing(self, name: str, before: Mapping[str, Any], labels: Sequence[str], choices: Mapping[str, Choice]) -> dict[str, Choice]:
-        """Rehearsal, and the head where it knows something of the task."""
+        """Rehearsal, and the head if it has outputs of the task."""
         both, every, known = self.inherited(labels, before["labels"])
         found = super().continuing(name, before, labels, choices)
         if not every:
@@ -185,7 +185,7 @@ class EncoderSettings(Settings):
         return found
 
     def inherited(self, labels: Sequence[str], known: Collection[str]) -> tuple[int, int, str]:
-        """How many meanings of its outputs a head has that knows these labels, of how many, and in words which."""
+        """How many of its outputs a head shares with these labels, of how many, and a text that names them."""
         both = sum(label in known for label in labels)
         some = f"{both} of these {len(labels)} labels; the others start from random weights."
         return both, len(labels), some if both < len(labels) else "all of these labels."
@@ -256,7 +256,7 @@ def _class_weights(class_counts: Sequence[int]) -> Choice:
 
 
 def estimate_seconds(facts: Facts, epochs: int, evaluations: int, strategy: str) -> tuple[float, str]:
-    """About how long a run takes, and what that rests on."""
+    """About how long a run takes, and the basis of the estimate."""
     rows, validation_rows = facts.rows, facts.validation_rows
     scale = (facts.cores or os.cpu_count() or RATE_CORES) / RATE_CORES * RATE_TOKENS / max(facts.lengths.median, 4)
     forward, rate = FORWARD_RATE * scale, facts.rate or RATES[strategy] * scale

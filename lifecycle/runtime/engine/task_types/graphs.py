@@ -1,4 +1,4 @@
-"""What the tasks share whose artifacts answer by an ONNX graph."""
+"""What tasks share whose artifacts predict by an ONNX graph."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from lifecycle.runtime.task_types.rows import Rows
 from lifecycle.runtime.task_types.spans.tagging import Tokens
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-NEVER = -1e4  # the logit of what a model does not know
+NEVER = -1e4  # the logit of labels that a model doesn't have
 
 Array = NDArray[Any]
 
@@ -44,7 +44,7 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
 
     def finish(self, run: Trained) -> Finished:
         """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure it as it will serve."""
-        from lifecycle.runtime.engine.quantise import try_int8  # what rounds graphs is loaded where a run ends, and nowhere else
+        from lifecycle.runtime.engine.quantise import try_int8  # quantisation is imported only where a run ends
 
         artifact, rows, truth = run.folder / "artifact", run.prepared.validation, run.trainer.eval_dataset.encoded.truth
         model: Any = run.trainer.accelerator.unwrap_model(run.trainer.model, keep_fp32_wrapper=False)
@@ -73,7 +73,7 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
         return Finished(values | measured, info, paces)
 
     def scored(self, logits: Any, truth: Any, info: ArtifactInfo) -> Countable:
-        """Rows as the artifact would answer them, ready to be counted, which asks for no ids."""
+        """Rows as the artifact would predict them, ready for scoring, which needs no ids."""
         return self.measures.score(self.decoding.predicted(self.decoding.decode(logits, info.temperature), truth, (), info))
 
     def merge(self, artifact: Path, base: Path | None, info: ArtifactInfo, target: Path) -> None:
@@ -128,11 +128,11 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
 
     @abstractmethod
     def explain(self, opened: Predictor, text: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Which words of a text support its answers. payload: what was sent beside the text."""
+        """Which words of a text support its answers. payload: the rest of the request."""
 
 
 def described(run: Trained) -> ArtifactInfo:
-    """A run's artifact before anything was fitted."""
+    """A run's artifact before fitting."""
     spec, prepared = run.spec, run.prepared
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
     by, target, of = spec.operating_point, spec.operating_target, spec.operating_class
@@ -144,7 +144,7 @@ def described(run: Trained) -> ArtifactInfo:
 
 
 def rearranged(logits: Any, old: Sequence[str], new: Sequence[str]) -> Any:
-    """Logits in another order of what they represent; NEVER where they say nothing of it. logits: (N, K), or those of tokens."""
+    """Logits in another order of what they represent; NEVER for the rest. logits: (N, K), or those of tokens."""
     if list(old) == list(new):
         return logits
     if isinstance(logits, Tokens):

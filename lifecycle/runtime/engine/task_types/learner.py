@@ -4,7 +4,7 @@ read, check, truth   a row's target, whether it can be learned, and all targets 
 encode, stack, pad   rows to token ids with what the loss reads of them, and both as tensors of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
 meanings             what each logit represents, by which a head is carried over to other labels
-observe, validate    what a model in training gives to the validation rows, and how good that is: `metrics.trained` shows which is best
+observe, validate    a model's outputs for the validation rows during training, and their scores: `metrics.trained` selects the best
 sample               truth and prediction of a few of these rows
 """
 
@@ -52,7 +52,7 @@ class Learner(ABC, Generic[T]):
         """Raises EngineFault where nothing could be learned from these training rows."""
 
     def truth(self, targets: Sequence[T], labels: int) -> Any:
-        """What the rows say, as the scores read it."""
+        """The rows' targets, as the scores read them."""
         return tuple(targets)
 
     def support(self, truth: Any, labels: int) -> list[int]:
@@ -60,7 +60,7 @@ class Learner(ABC, Generic[T]):
         return []
 
     def unit(self, rows: Rows) -> Unit:
-        """What has a tag of its own where parts of these training rows are marked; of other tasks a piece."""
+        """The unit of a tag where these training rows have spans; of other tasks a piece."""
         return Unit.PIECE
 
     def note(self, unit: Unit) -> str:
@@ -76,7 +76,7 @@ class Learner(ABC, Generic[T]):
         return labels
 
     def meanings(self, labels: Sequence[str]) -> Sequence[str]:
-        """What each logit of the head represents, different ones by different names."""
+        """A unique name for each logit of the head."""
         return labels
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
@@ -95,25 +95,25 @@ class Learner(ABC, Generic[T]):
 
     @abstractmethod
     def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Network:
-        """The network over the base's folder, with gradients only where the strategy learns. Random parts come from torch's seed."""
+        """The network over the base's folder, with gradients only where the strategy trains. Random parts come from torch's seed."""
 
     def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Tensor | Activations:
-        """What the head reads of each row, of an encoder that does not learn; read from the cache file where it is whole. Raises
-        NotImplementedError where no strategy learns a head alone."""
+        """What the head reads of each row, of a frozen encoder; read from the cache file where it is whole. Raises
+        NotImplementedError where no strategy trains a head alone."""
         raise NotImplementedError
 
     @abstractmethod
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
-        """What the model gives to all rows in order, without dropout, at_once rows at a time: what `validate` reads."""
+        """The model's outputs for all rows in order, without dropout, at_once rows at a time: what `validate` reads."""
 
     def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors | None:
-        """What the task's baselines read of rows by a base that no one tuned; None where they read texts alone. folder: for what does not
+        """Features of rows from an untuned base for the task's baselines; None where these read only texts. folder: for what does not
         fit in memory."""
         return None
 
     @abstractmethod
     def sound(self, outputs: Any) -> bool:
-        """Whether what `observe` gave is numbers throughout."""
+        """Whether all outputs of `observe` are finite."""
 
     @abstractmethod
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
@@ -122,7 +122,7 @@ class Learner(ABC, Generic[T]):
     @abstractmethod
     def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """Of these rows, of what `observe` gave: {"truth", "answer", "confidence"}. truth and answer: a label's name or a list of names,
-        equal where the answer is right; where texts are written, None and what was written. confidence: 0 to 1 before calibration, None
+        equal where the answer is right; of generated texts, None and the text. confidence: 0 to 1 before calibration, None
         where there is none."""
 
 
@@ -169,7 +169,7 @@ class EncoderLearner(Learner[T]):
 
     @abstractmethod
     def score(self, outputs: Any, truth: Any) -> Countable:
-        """The rows ready to be counted, of what `observe` gave."""
+        """The rows ready for scoring, from the outputs of `observe`."""
 
     def variety(self, scored: Any) -> dict[str, float]:
         """How many different answers are given, under the name that findings read; empty where no finding does."""

@@ -1,4 +1,4 @@
-"""What is set of a run by its task: what a spec may say, what is suggested for the data, and why nothing could be learned. No torch."""
+"""Run settings by task: valid specs, defaults for the data, and reasons why a run is impossible. No torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lifecycle.runtime.engine.document import SpecError
 
-if TYPE_CHECKING:  # a spec asks these settings whether it is sound
+if TYPE_CHECKING:  # a spec is validated by these settings
     from lifecycle.runtime.engine.spec import TrainSpec
 
 CHARACTERS_PER_TOKEN = 4.5
@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Choices by field name of TrainSpec (strategy's by rank, alpha, dropout), and the time they need with the sentence behind it."""
+    """Choices by field name of TrainSpec (strategy's by rank, alpha, dropout), and the time they need with its explanation."""
 
     choices: dict[str, Choice]
     seconds: float
@@ -70,17 +70,17 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why nothing could be learned from a dataset version, after a colon, and what to do."""
+    """Why a dataset version can't be trained on, after a colon, and what to do."""
 
     why: str
     next_step: str
 
 
 class Settings(ABC):
-    """The settings of the models that learn a task.
+    """The settings of a task's models.
 
     decoder: whether a decoder is fine-tuned, else an encoder. other_base: why a base of the other kind is not, after its name.
-    strategies: as people choose them, the most fitting first. paces: how fast each learns beside the others. example: what a measured pace
+    strategies: named choices, the recommended one first. paces: the relative speed of each. example: what a measured pace
     counts; tasks with the same one share it. ia3_models: the architectures of which PEFT knows what IA3 scales. answers_by: what an answer
     is, where no threshold decides it.
 
@@ -106,11 +106,11 @@ class Settings(ABC):
 
     @abstractmethod
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
-        """Why nothing could be learned. counts: {"splits": {split: rows}, "labels": {label: {split: rows}}}."""
+        """Why a run is impossible. counts: {"splits": {split: rows}, "labels": {label: {split: rows}}}."""
 
     @abstractmethod
     def misfit(self, strategy: str, name: str) -> str:
-        """Why a strategy does not fit; empty where it does. name: of the strategy, as people read it."""
+        """Why a strategy does not fit; empty where it does. name: the strategy's display name."""
 
     @abstractmethod
     def lengths(self, rows: Iterable[Mapping[str, Any]]) -> Lengths:
@@ -126,10 +126,10 @@ class Settings(ABC):
 
     @abstractmethod
     def trainable(self, strategy: str, base: Mapping[str, Any], labels: int, inner: Mapping[str, Any]) -> int | None:
-        """How many weights learn; None where the base's shape is not known. inner: settings of the strategy itself."""
+        """Trainable parameters; None where the base's shape is unknown. inner: settings of the strategy itself."""
 
     def continuing(self, name: str, before: Mapping[str, Any], labels: Sequence[str], choices: Mapping[str, Choice]) -> dict[str, Choice]:
-        """What more there is to choose where the base was trained here. name: of the base; before: the spec of its run.
+        """More choices for a base that was trained here. name: of the base; before: the spec of its run.
 
         Half of the rows rehearsed: experience replay takes as many old rows as new ones (Chaudhry et al. 2019, Tiny Episodic Memories).
         """

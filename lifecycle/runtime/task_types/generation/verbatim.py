@@ -72,7 +72,7 @@ def _seeds(row: Sequence[str]) -> Iterator[tuple[str, ...]]:
     return (tuple(row[at : at + SEED]) for at in range(len(row) - SEED + 1))
 
 
-def holds(completion: str, run: str) -> bool:
+def contains_run(completion: str, run: str) -> bool:
     """Whether a run of words, as in `Run.text`, occurs in a completion."""
     return bool(run) and f" {run} " in f" {' '.join(words(completion))} "
 

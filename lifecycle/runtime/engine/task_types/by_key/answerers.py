@@ -1,4 +1,4 @@
-"""How the models of each task answer, by the key of what it is learned as. torch, onnxruntime, scikit-learn, pyarrow."""
+"""Answerers by task, keyed by the type that its model learns. torch, onnxruntime, scikit-learn, pyarrow."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ ANSWERERS: Mapping[str, Answerer[Any, Any, Any]] = with_plugins("answerer", {
 
 
 def answerer_of(task: str) -> Answerer[Any, Any, Any]:
-    """How the models that learn this task answer. Raises KeyError."""
+    """The answerer of this task's models. Raises KeyError."""
     return ANSWERERS[learned_as(task).key]

@@ -1,4 +1,4 @@
-"""How each task is learned, by the key of what it is learned as. torch."""
+"""Learners by task, keyed by the type that its model learns. torch."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ LEARNERS: Mapping[str, Learner[Any]] = with_plugins("learner", {
 
 
 def learner_of(task: str) -> Learner[Any]:
-    """How the models that learn this task learn. Raises KeyError."""
+    """The learner of this task's models. Raises KeyError."""
     return LEARNERS[learned_as(task).key]

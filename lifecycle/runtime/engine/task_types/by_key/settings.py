@@ -1,4 +1,4 @@
-"""What is set of a run by its task, by the key of what it is learned as. No torch."""
+"""Run settings by task, keyed by the type that its model learns. No torch."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ SETTINGS: Mapping[str, Settings] = with_plugins("settings", {
 
 
 def settings_of(task: str) -> Settings:
-    """The settings of the models that learn this task. Raises KeyError."""
+    """The settings of this task's models. Raises KeyError."""
     return SETTINGS[learned_as(task).key]

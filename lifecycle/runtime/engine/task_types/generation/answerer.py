@@ -1,11 +1,11 @@
-"""Texts that are written: answers to every prompt, their scores, and the same of what they must beat.
+"""Generated texts: answers to every prompt, their scores, and those of baselines.
 
 A dialogue's last answer is asked for, given all before it; its earlier answers are read as they were decided.
 
-Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest and frequent: as the task's baselines say
+Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest and frequent: as in the task's baselines
 against    of each baseline, how much better the answers are by the leading score: a paired bootstrap over the same rows
 cut_answers  how many answers reached the longest length without an end
-copied     runs of words that answers share with training completions, beside those of the held-out references, which have not seen them
+copied     runs of words that answers share with training completions, beside those of the held-out references, which aren't in training
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Writer:
 
     @cached_property
     def frame(self) -> prompts.Frame:
-        """In which its tokenizer lays prompts."""
+        """The template around prompts, in its tokenizer's ids."""
         return prompts.find_frame(self.tokenizer)
 
     @property
@@ -71,7 +71,7 @@ class Writer:
 
     @property
     def limit(self) -> int:
-        """How many tokens a prompt may have, so that the longest answer has its place behind it."""
+        """How many tokens a prompt may have, so that the longest answer fits after it."""
         known = getattr(self.model.config, "max_position_embeddings", 0)
         room = known - self.longest if known else self.info.max_tokens
         return max(len(self.frame) + 1, min(self.info.max_tokens, room))
@@ -81,14 +81,14 @@ class Writer:
         return examples_of(self.tokenizer, self.frame, rows, self.info.max_tokens, all_turns=False)
 
     def losses(self, rows: Rows) -> Losses:
-        """Of the true answers. Raises EngineFault `nan_loss` where the model gives no numbers."""
+        """Of the true answers. Raises EngineFault `nan_loss` where the model returns NaN."""
         found = measure_losses(Decoder(self.model), self.examples(rows), self.pad_id, self.at_once, self.cancelled)
         if not np.isfinite(found.nats).all():
             raise EngineFault("nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
         return found
 
     def write(self, rows: Rows, progress: Callable[[int], None] = lambda count: None) -> list[Answer]:
-        """What it answers to each prompt, the likeliest token each time. progress: as of `answer`."""
+        """Its greedy answer to each prompt. progress: as of `answer`."""
         asked = prompts_of(self.tokenizer, self.frame, rows, self.limit)
         return answer(
             self.model, self.tokenizer, asked, end=self.frame.end, pad_id=self.pad_id, max_new_tokens=self.longest, at_once=self.at_once,
@@ -98,7 +98,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Generated:
-    """What a model answers, which answers did not end on their own, and the loss of the references under it."""
+    """A model's answers, which were cut at the length limit, and the loss of the references under it."""
 
     answers: list[str]
     cut: list[bool]
@@ -141,7 +141,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
         set_info(artifact, info)
         rows: Any = run.trainer.eval_dataset.encoded
-        place = devices.CPU if spec.sharded else devices.place(prepared.device)  # what was divided may not fit one GPU
+        place = devices.CPU if spec.sharded else devices.place(prepared.device)  # a sharded model may not fit one GPU
         opened = Decoder(open_decoder(artifact, prepared.base.path, info)).to(place)
         losses = measure_losses(opened, rows.examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
         return Finished({"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info, {})
@@ -165,7 +165,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         opened.longest = spec.max_new_tokens or opened.longest
         own, base = generate(opened, asked, "the model"), None
         if spec.baselines and asked.base is not None and not asked.cancelled():
-            opened.model = None  # before the other is loaded: memory may not hold both
+            opened.model = None  # before the other is loaded: both may not fit into memory
             opened.model = load_decoder(asked.base)
             base = generate(opened, asked, "the base model")
         references = [each.answer for each in asked.rows.targets]
@@ -226,7 +226,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         return [each.text for each in opened.write(rows)]
 
     def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
-        """The prompts alone: what they ask for, and what the answer is to rest on, stays."""
+        """Only the prompts: references and contexts stay."""
 
         def disturbed(name: str, target: Target) -> Target:
             *before, last = target.turns
@@ -240,8 +240,8 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         """Against the references."""
         return score_texts(answers, [each.answer for each in rows.targets], [""] * len(answers))
 
-    def hold(self, info: ArtifactInfo, rows: Rows, clean: Sequence[str], disturbed: Rows, answers: Sequence[str]) -> Sides:
-        """A row's own score is its ROUGE-L. Nothing is sure."""
+    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[str], disturbed: Rows, answers: Sequence[str]) -> Sides:
+        """A row's own score is its ROUGE-L. Answers have no confidence."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         changed = np.array([one != two for one, two in zip(clean, answers, strict=True)], dtype=np.bool_)
         changes = [ChangedRow("", clean[at], None, answers[at], None) for at in np.flatnonzero(changed).tolist()]
@@ -250,7 +250,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
 
 @dataclass(frozen=True)
 class ScoredLosses:
-    """Answers ready to be counted, by their perplexity. nats, tokens: as of Losses."""
+    """Answers ready for scoring, by their perplexity. nats, tokens: as of Losses."""
 
     nats: Floats
     tokens: Floats
@@ -290,12 +290,12 @@ def copied(index: verbatim.CompletionIndex | None, texts: Sequence[str], rows: R
 
 
 def asked_for(text: str, target: Target) -> str:
-    """The digest of what an answer is measured against; of a dialogue, of the turns before it too, since people edit those."""
+    """The digest of an answer's reference; of a dialogue, of the turns before it too, since people edit those."""
     return predictions.target_of(target.answer, f"{target.context}\0{text}" if target.turns else target.context)
 
 
 def reached(references: list[str], contexts: list[str]) -> dict[str, Any]:
-    """What the references themselves reach, where that shows how high a score can be."""
+    """The references' own scores, which show the highest possible values."""
     grounded = [share for each in zip(references, contexts, strict=True) if (share := words.groundedness(*each)) is not None]
     found = {"answer_words": float(np.mean([len(words.words(each)) for each in references]))}
     return found | ({"groundedness": float(np.mean(grounded))} if grounded else {})

@@ -1,4 +1,4 @@
-"""A decoder's answers: greedy, many prompts at a time, padded on the left; and the loss of answers that are known."""
+"""A decoder's answers: greedy, many prompts at a time, padded on the left; and the loss of given answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Losses:
-    """Of known answers: the loss (nats) of each row's answer added up (N,), how many tokens it has (N,), the end-of-text token too."""
+    """Of given answers: the loss (nats) of each row's answer added up (N,), how many tokens it has (N,), the end-of-text token too."""
 
     nats: Floats
     tokens: Floats
@@ -35,7 +35,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was written to a prompt. cut: it reached its longest length without an end."""
+    """A generated answer. cut: whether it reached the length limit without an end token."""
 
     text: str
     cut: bool = False
@@ -131,8 +131,8 @@ def ends_of(model: Any) -> tuple[int, ...]:
 
 
 def _generate(model: Any, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:
-    """What follows the prompts (B, new). Virtual tokens are laid before them here: with those of PEFT's own generate, transformers gives
-    other answers than the model that learned, from the second token on."""
+    """What follows the prompts (B, new). Virtual tokens are prepended here: with PEFT's own generate, transformers gives
+    other answers than the trained model, from the second token on."""
     virtual = isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning
     if not virtual:
         return model.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]  # type: ignore[no-any-return]

@@ -18,7 +18,7 @@ def notes(examples: Sequence[Example], found: Truncation, left_out: Sequence[str
 
 
 def omitted(rows: int, left_out: Sequence[str]) -> Sequence[Diagnosis]:
-    """A finding where items of the snapshot are no rows. rows: that are learned."""
+    """A finding where items of the snapshot are no rows. rows: those trained on."""
     if not left_out:
         return ()
     title = f"{len(left_out):,} of {rows + len(left_out):,} training dialogues are rejected."
@@ -27,7 +27,7 @@ def omitted(rows: int, left_out: Sequence[str]) -> Sequence[Diagnosis]:
 
 
 def excluded_turns(examples: Sequence[Example]) -> Sequence[Diagnosis]:
-    """A finding where earlier answers of dialogues are read and not learned, since no one would ask for them as they stand."""
+    """A finding where earlier answers of dialogues are input only, since the template never opens them in this form."""
     turns, rows = sum(each.unasked for each in examples), sum(each.unasked > 0 for each in examples)
     if not turns:
         return ()
@@ -50,7 +50,7 @@ def changed(examples: Sequence[Example]) -> Sequence[Diagnosis]:
 
 
 def cut(found: Truncation) -> Sequence[Diagnosis]:
-    """A finding where training rows lost tokens: worse where many answers did, since their end is not learned."""
+    """A finding where training rows lost tokens: worse where many answers did, since their end is not trained on."""
     sentence = truncation_text(found, "training")
     if not sentence:
         return ()

@@ -2,7 +2,7 @@
 
 A dialogue is in the tokenizer's chat template, every turn in its place and the assistant's turn opened behind them, as anyone who asks the
 model has it; without a template in the plain frame of `prompts`, later questions below FOLLOW. What people wrote is put between the
-template's marks as text, turn by turn, so that no turn can end itself and support another.
+template's marks as text, turn by turn, so that no turn can close itself and open another.
 
 All turns of the assistant are learned, each as it would be asked for: what comes before it in the dialogue is what the template writes to
 open it. A turn that the template writes otherwise once others follow, such as one whose reasoning it takes out, is read and not learned. A
@@ -31,7 +31,7 @@ LETTER = "\ue000"  # of the private use area: marks where a turn's text is in th
 
 
 class Misfit(Exception):
-    """The chat template does not write these turns. Its text gives the reason why."""
+    """The chat template can't format these turns. Its text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Around:
 
 
 class Template:
-    """A tokenizer's chat template, or the plain frame, for any turns. What it writes around them is found once for each order of roles."""
+    """A tokenizer's chat template, or the plain frame, for any turns. Its pieces are computed once for each order of roles."""
 
     def __init__(self, tokenizer: Any, frame: Frame) -> None:
         self.tokenizer, self.frame = tokenizer, frame
@@ -97,7 +97,7 @@ class Template:
             return True
 
     def takes(self, roles: tuple[str, ...]) -> bool:
-        """Whether it writes turns of these roles, each in its place."""
+        """Whether it can format turns of these roles, each in its place."""
         if roles not in self._takes:
             try:
                 self.around(roles)
@@ -181,7 +181,7 @@ def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *
     ids: list[int] = []
     labels: list[int] = []
     for at, piece in enumerate(kept.around.pieces):
-        closes = at > 0 and counted[at - 1] and piece[:1] == (end,)  # where a turn ends by what ends an answer, that is learned with it
+        closes = at > 0 and counted[at - 1] and piece[:1] == (end,)  # where a turn ends with the answer's end token, that token counts too
         ids += piece
         labels += [end if closes and not place else NOT_COUNTED for place in range(len(piece))]
         if at < len(kept.texts):

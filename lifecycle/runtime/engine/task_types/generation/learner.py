@@ -1,6 +1,6 @@
 """Text generation: a prompt and its completion, learned by a decoder whose loss counts the completion alone.
 
-A prompt may be a dialogue, whose last answer is the completion; of its earlier answers `dialogues` shows which count.
+A prompt may be a dialogue, whose last answer is the completion; `dialogues` decides which of its earlier answers count.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Target:
 
     @property
     def taught(self) -> str:
-        """All that is learned of the row, as one text: the answer, below the dialogue's earlier ones."""
+        """All completions of the row as one text: the answer, after the dialogue's earlier ones."""
         earlier = [each.text for each in self.turns if each.role == "assistant" and each.in_loss]
         return "\n".join([*earlier, self.answer] if self.in_loss else earlier)
 
@@ -70,7 +70,7 @@ class EncodedTexts(Encoded):
 
 @dataclass(frozen=True)
 class Observed:
-    """What a model in training gives to validation: its losses, and the answers to the first rows with the seconds that they took."""
+    """A model's outputs on validation during training: losses, and answers to the first rows with the seconds for them."""
 
     losses: Losses
     answers: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class TextLearner(Learner[Target]):
             )
 
     def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> EncodedTexts:
-        """Prompt and completion in one row of ids, as `prompts` says, with a finding where something was cut."""
+        """Prompt and completion in one row of ids, as in `prompts`, with a finding where something was cut."""
         frame = find_frame(tokenizer)
         examples = examples_of(tokenizer, frame, rows, max_tokens, all_turns=True)
         return EncodedTexts(
@@ -116,7 +116,7 @@ class TextLearner(Learner[Target]):
         )
 
     def outputs(self, labels: int) -> int:
-        """None of its own: it writes with the base's head."""
+        """None of its own: it generates with the base's head."""
         return 0
 
     def meanings(self, labels: Sequence[str]) -> Sequence[str]:
@@ -158,7 +158,7 @@ class TextLearner(Learner[Target]):
         return {"loss": loss, "perplexity": float(np.exp(loss))}
 
     def sample(self, outputs: Observed, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """What was written to the first rows; the reference stays with its item."""
+        """The answers to the first rows; the reference stays with its item."""
         return [{"truth": None, "answer": outputs.answers[at], "confidence": None} for at in rows]
 
 
@@ -178,7 +178,7 @@ def read_dialogue(messages: Any) -> list[Turn]:
 
 
 def examples_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int, *, all_turns: bool) -> list[Example]:
-    """Every row with its answer, at most `limit` tokens long, as `prompts` and `dialogues` say. all_turns: as of `dialogues.encode`."""
+    """Every row with its answer, at most `limit` tokens long, as in `prompts` and `dialogues`. all_turns: as of `dialogues.encode`."""
     dialogue_rows = [at for at, each in enumerate(rows.targets) if each.turns]
     rest = [at for at, each in enumerate(rows.targets) if not each.turns]
     given = [(rows.targets[at].turns, rows.targets[at].answer, rows.targets[at].in_loss or not all_turns) for at in dialogue_rows]

@@ -1,4 +1,4 @@
-"""The verb `explain`: which words of a prompt made a model write its answer. Each is left out in turn, and the same answer is asked again.
+"""The verb `explain`: word attribution for generated answers. Each word of a prompt is left out in turn, and the answer is scored again.
 
 As `occlusion`; the effect of a word is how much the log-probability of the answer, with the token that ends it, falls without the word. A
 prompt is in its frame as it did in the evaluation, with its context; of a dialogue the words of people and of the system turn are left
@@ -34,8 +34,8 @@ from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.rows import Rows
 
-MOST_TOKENS = 100_000  # that are read in all
-LEAST_UNITS = 16  # that are left out however long prompt and answer are
+MOST_TOKENS = 100_000  # that are processed in all
+LEAST_UNITS = 16  # the fewest to leave out, however long prompt and answer are
 LEAST_SENTENCES = 8  # below that, runs of words explain more
 ENDS = frozenset(".!?…。！？\n")  # of a sentence, between two words
 ASKING = ("system", "user")  # whose words are left out
@@ -148,14 +148,14 @@ def left_out(text: str, target: Target, cut: Sequence[Unit]) -> tuple[str, Targe
 
 
 def with_blank(text: str, unit: Unit) -> tuple[int, int]:
-    """A unit with the blank behind it where another is before it, or nothing: what a decoder reads holds no two in a row for it."""
+    """A unit with the blank after it if a blank or nothing is before it, so that no two blanks are left in a row."""
     blank = text[unit.end : unit.end + 1] == " " and text[: unit.start][-1:] in ("", " ", "\n")
     return unit.start, unit.end + blank
 
 
 # ── Words, and what represents them where there are many ────────────────────
 def words_of(texts: Sequence[str], target: Target) -> list[Unit]:
-    """The words of a prompt, or of what people and the system turn say."""
+    """The words of a prompt, or of the user's and system turns."""
     asking = [at for at in range(len(texts)) if not target.turns or target.turns[at].role in ASKING]
     return [Unit(at, start, end) for at in asking for start, end in spans(texts[at])]
 
@@ -163,7 +163,7 @@ def words_of(texts: Sequence[str], target: Target) -> list[Unit]:
 def read_units(texts: Sequence[str], words: Sequence[Unit], most: int, is_read: Callable[[Sequence[Unit]], list[bool]]) -> Units:
     """At most `most` units that cover what the model reads of the words. is_read: of units, whether it reads another prompt without each.
 
-    What it does not read is left out of the second look, so that it makes no unit coarser.
+    Text beyond that is excluded the second time, so that it makes no unit coarser.
     """
 
     def read(some: Sequence[Unit]) -> tuple[Unit, ...]:

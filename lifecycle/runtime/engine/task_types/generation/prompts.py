@@ -1,8 +1,8 @@
-"""Prompts and completions as token ids: what a decoder reads, and which tokens its loss counts.
+"""Prompts and completions as token ids: a decoder's input, and which tokens count in its loss.
 
 A prompt is in a frame: the tokenizer's chat template with the prompt as the user's one message and the assistant's turn opened, or,
-where the tokenizer has none, PLAIN. Behind it come the completion's tokens and the end-of-text token, which is learned with it, so that a
-model that was tuned stops on its own. Frame, prompt and completion are cut into tokens apart, in training and in answering alike.
+where the tokenizer has none, PLAIN. Behind it come the completion's tokens and the end-of-text token, which is trained with it, so that a
+tuned model stops on its own. Frame, prompt and completion are cut into tokens apart, in training and in answering alike.
 
 What is too long is cut in the prompt, inside the frame: a context that is at its end, below the question, loses its own end first, so
 that the question stays; a prompt without one loses its beginning. A completion loses its end, and its end-of-text token with it, only
@@ -20,7 +20,7 @@ from lifecycle.runtime.engine.faults import EngineFault
 
 PLAIN = ("", "\n\n### Answer\n")  # before and behind a prompt where the tokenizer has no chat template
 WHERE = "a context at its end, a prompt without one at its beginning"  # tokens are lost
-MARK = "\ue000prompt\ue000"  # represents the prompt while the frame is looked for
+MARK = "\ue000prompt\ue000"  # placeholder for the prompt while the frame is determined
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Example:
     """A prompt and its completion. ids and labels are equally long; labels are NOT_COUNTED where no loss counts a token.
 
     cut_prompt, cut_answer: tokens left out. prompt: how many ids are before the answer. Of dialogues, cut_turns: turns left out whole;
-    unasked: earlier answers that do not count, since the template writes them otherwise than it asks for them; changed: whether it writes
+    unasked: earlier answers that do not count, since the template formats them otherwise than it opens them; changed: whether it writes
     other words than the turns have.
     """
 
@@ -94,12 +94,12 @@ def _unfit(why: str) -> EngineFault:
 
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:
-    """Of what a template writes, its marks as marks."""
+    """The ids of a template's own text, special tokens included."""
     return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 
 def encode_text(tokenizer: Any, text: str) -> list[int]:
-    """Of what people wrote: a template's own marks in it are letters, or left out, so that no text ends its turn and supports another."""
+    """The ids of user text: special tokens in it are plain characters, or dropped, so that no text closes its turn and opens another."""
     if not text:
         return []
     unknown = {tokenizer.unk_token_id} - {tokenizer.eos_token_id}
@@ -175,7 +175,7 @@ def _last(ids: list[int], count: int) -> list[int]:
 
 
 def truncation(examples: Sequence[Example], limit: int) -> Truncation:
-    """What was cut of these rows."""
+    """Counts of what was cut from these rows."""
     prompts, answers = ([getattr(each, name) for each in examples] for name in ("cut_prompt", "cut_answer"))
     turns = sum(each.cut_turns for each in examples)
     return Truncation(len(examples), limit, sum(map(bool, prompts)), sum(prompts), sum(map(bool, answers)), sum(answers), turns)

@@ -1,4 +1,4 @@
-"""What is set of a run that learns to write texts: sensible values with their reasons, and about how long it will take. No torch."""
+"""Settings of generation runs: defaults with their reasons, and the estimated time. No torch."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ LENGTHS = (128, 256, 384, 512, 768, 1024, 2048)
 ANSWERS = (32, 64, 128, 256, 512)
 STEPS = {"prompt": 400, "p_tuning": 400, "prefix": 400, "ia3": 200, "lora": 120, "full": 120}  # that a run should make, where rows are few
 
-# Weights of a decoder times tokens a second, learned on one core (SmolLM2-135M, LoRA, bf16, all-in); a measured rate replaces it.
+# Weights of a decoder times tokens a second, trained on one core (SmolLM2-135M, LoRA, bf16, all-in); a measured rate replaces it.
 WORK = 135e6 * 95.0
 COST = {"lora": 1.0, "full": 1.5, "ia3": 1.1, "prompt": 1.1, "p_tuning": 1.1, "prefix": 1.0}
-FORWARD = 2.5  # times as fast as learning
+FORWARD = 2.5  # times as fast as training
 START_SECONDS = 25.0
 LLAMA_LIKE = ("llama", "mistral", "qwen2", "qwen3")
 
 
 class TextSettings(Settings):
-    """The strategies are the only ones that decoders learn by."""
+    """Decoders have only these strategies."""
 
     decoder = True
     other_base = f"is an encoder, which can't generate text. Choose a decoder, such as {SMOLLM2}."
@@ -58,7 +58,7 @@ class TextSettings(Settings):
         return self.untrained(counts, "Add responses")
 
     def misfit(self, strategy: str, name: str) -> str:
-        """What needs a head, or an encoder, does not fit."""
+        """Strategies that need a head or an encoder don't fit."""
         if strategy in self.strategies:
             return ""
         if strategy == "head":
@@ -153,7 +153,7 @@ class TextSettings(Settings):
 
 
 def estimate_seconds(facts: Facts, epochs: int, evaluations: int, strategy: str, parameters: int) -> tuple[float, str]:
-    """About how long a run takes, and what that rests on. parameters: of the base, 0 where they are not known."""
+    """About how long a run takes, and the basis of the estimate. parameters: of the base, 0 where they are not known."""
     size = parameters or 135e6
     cores = facts.cores or os.cpu_count() or 1
     rate = facts.rate or WORK * cores / size / COST[strategy] / max(facts.lengths.median, 8)  # rows a second

@@ -43,9 +43,9 @@ class SetAnswerer(GraphAnswerer[SetPredictions]):
         """By the labels that reach their thresholds."""
         return score_sets(np.stack(answers), LEARNER.truth(rows.targets, len(info.labels)), thresholds_of(info))
 
-    def hold(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
-        """A row's own score is the F1 of its set of labels, 1 where none is true and none given. Sure is the surest of the decisions that
-        changed."""
+    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
+        """A row's own score is the F1 of its set of labels, 1 where none is true and none given. Confidence is the highest of the decisions
+        that changed."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         differs = before.decided != after.decided
         changed = differs.any(axis=1)

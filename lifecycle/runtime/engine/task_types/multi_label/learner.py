@@ -19,7 +19,7 @@ from lifecycle.runtime.statistics.metrics import Floats
 from lifecycle.runtime.task_types.multi_label.decoding import ENTRY as DECODING
 from lifecycle.runtime.task_types.multi_label.measures import METRICS, Bools, ScoredSets, decide, score_sets, truth_of
 
-NAMED = 5  # labels that a refusal names
+NAMED = 5  # labels that an error names
 
 
 class SetLearner(EncoderLearner[tuple[int, ...]]):

@@ -1,4 +1,4 @@
-"""What is set of a run that learns any number of labels a text. No torch."""
+"""Settings of multi-label runs. No torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MultiLabelSettings(EncoderSettings):
         self.check_no_class(spec)
 
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
-        """Each label is on some training rows, and not on all."""
+        """Each label needs training rows with it and without it."""
         rows, labels = counts["splits"].get("train", 0), counts["labels"]
         never = tuple(label for label, splits in labels.items() if not splits.get("train"))
         always = tuple(label for label, splits in labels.items() if rows and splits.get("train") == rows)

@@ -1,4 +1,4 @@
-"""What is set of a run that learns which of two responses is better. No torch."""
+"""Settings of preference runs. No torch."""
 
 from lifecycle.runtime.engine.task_types.ranking import settings as ranking
 

@@ -23,7 +23,7 @@ from lifecycle.runtime.task_types.ranking.decoding import ENTRY as DECODING
 from lifecycle.runtime.task_types.ranking.measures import RankedAnswers, ScoredRanks
 from lifecycle.runtime.task_types.rows import Rows
 
-AT_ONCE = 64  # pairs of long texts that are held as tokens
+AT_ONCE = 64  # pairs of long texts kept as tokens
 
 
 class RankAnswerer(GraphAnswerer[RankedAnswers]):
@@ -63,9 +63,9 @@ class RankAnswerer(GraphAnswerer[RankedAnswers]):
         """By pairs."""
         return ranking.score(ranking.padded(answers, np.nan), rows.targets)
 
-    def hold(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
-        """A row's own score is the share of its pairs that are right, 0 where people find all equal. Sure is how likely its first response
-        is better than its second."""
+    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
+        """A row's own score is the share of its pairs that are right, 0 where all are tied. Confidence is the probability that its first
+        response is better than its second."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         orders = [[ranking.in_order(ranks(each)) for each in given] for given in (clean, answers)]
         changed = np.array([one != two for one, two in zip(*orders, strict=True)], dtype=np.bool_)

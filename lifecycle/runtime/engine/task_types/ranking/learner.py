@@ -1,6 +1,6 @@
-"""Responses to a prompt in order, the best first: a cross-encoder gives each a score, and the differences of scores say who is better.
+"""Responses to a prompt in order, the best first: a cross-encoder gives each a score, and score differences give the order.
 
-It learns from pairs (the better of two) and from longer orders alike, and serves as a reranker or as a reward model.
+It is trained on pairs (the better of two) and on longer orders alike, and serves as a reranker or as a reward model.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RankLearner(EncoderLearner[Ranked]):
         return Ranked.of(responses, ranks)
 
     def check(self, targets: Sequence[Ranked], labels: tuple[str, ...]) -> None:
-        """Raises EngineFault `one_class` where no response is better than another: there is no order to learn."""
+        """Raises EngineFault `one_class` where no response is better than another: there is no order to train on."""
         if all(len(set(each.ranks)) == 1 for each in targets):
             raise EngineFault(
                 "one_class",
@@ -143,11 +143,11 @@ class RankLearner(EncoderLearner[Ranked]):
         return evaluation_scores(model, rows, batches, at_once)
 
     def sound(self, outputs: Any) -> bool:
-        """Whether each response has a number."""
+        """Whether each response has a finite score."""
         return not np.isinf(outputs).any()
 
     def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The responses by their numbers from 1, the best first, as people have them where every pair is right; confidence: that the first
+        """The responses by their numbers from 1, the best first, as in the truth where every pair is right; confidence: that the first
         is better than the second."""
         found = []
         for at in rows:

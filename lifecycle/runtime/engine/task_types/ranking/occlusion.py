@@ -20,7 +20,7 @@ Scores = Callable[[Sequence[tuple[str, str]]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class ResponseExplanation:
-    """answer: number of the response from 0. log_odds: its lead, how far its strength lies above that of the best other one, which by
+    """answer: number of the response from 0. log_odds: its lead, its strength minus that of the best other one, which by
     Bradley and Terry is the log-odds that it is the better of the two; below 0 where the other is stronger. empty: the lead without any of
     these words.
 

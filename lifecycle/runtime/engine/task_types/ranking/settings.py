@@ -1,4 +1,4 @@
-"""What is set of a run that learns to put responses in order. No torch."""
+"""Settings of ranking runs. No torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RankingSettings(EncoderSettings):
     answers_by = "a ranking"
 
     def check(self, spec: TrainSpec) -> None:
-        """There are no labels, and nothing is computed of a text once."""
+        """Without labels, and without cached outputs of single texts."""
         self.check_thresholds(spec)
         self.check_strategy(spec)
         self.check_unlabeled(spec, ORDERED)
@@ -57,7 +57,7 @@ class RankingSettings(EncoderSettings):
         return replace(found, seconds=found.seconds * (1.0 if facts.rate else facts.lengths.texts))
 
     def own(self, choices: dict[str, Choice], facts: Facts, strategy: str) -> dict[str, Choice]:
-        """Without what means nothing where there are no labels."""
+        """Without settings that need labels."""
         return {name: each for name, each in choices.items() if name not in OF_LABELS}
 
     def inherited(self, labels: Sequence[str], known: Collection[str]) -> tuple[int, int, str]:

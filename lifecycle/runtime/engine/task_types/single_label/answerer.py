@@ -41,7 +41,7 @@ class LabelAnswerer(GraphAnswerer[Predictions]):
         """By the label that is answered."""
         return metrics.score_rows(np.stack(answers), LEARNER.truth(rows.targets, len(info.labels)), cut=info.cut)
 
-    def hold(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
+    def compare(self, info: ArtifactInfo, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:
         """A row's own score is 1 where its label is right."""
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         changed = before.predicted != after.predicted

@@ -55,7 +55,7 @@ class LabelLearner(EncoderLearner[int]):
         return CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
     def score(self, outputs: Floats, truth: Ints) -> Scored:
-        """By the likeliest label: the best step does not hang on a threshold, which is chosen at the end of training."""
+        """By the likeliest label: the best step doesn't depend on a threshold, which is chosen at the end of training."""
         return metrics.score_rows(DECODING.decode(outputs), truth)
 
     def variety(self, scored: Scored) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What is set of a run that learns one label a text. No torch."""
+"""Settings of single-label runs. No torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SingleLabelSettings(EncoderSettings):
             raise SpecError("operating_class", message)
 
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
-        """Two labels at least have training rows."""
+        """At least two labels need training rows."""
         trained = [label for label, splits in counts["labels"].items() if splits.get("train")]
         if len(trained) > 1:
             return None

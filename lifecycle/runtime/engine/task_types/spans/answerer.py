@@ -1,4 +1,4 @@
-"""Marked parts of texts, as a graph finds them; where texts are disturbed, the parts move with them."""
+"""Spans as a graph finds them; where texts are disturbed, the spans move with them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Carried:
-    """What is true and what was found before, in the disturbed text. lost: true spans that are cut off or gone. rests: what is left of
-    parts that were cut within: nothing is asked for there, on neither side."""
+    """What is true and what was found before, in the disturbed text. lost: true spans that were cut off. rests: what is left of
+    spans that were cut within: nothing is scored there, on either side."""
 
     true: tuple[Span, ...]
     found: tuple[Found, ...]
@@ -79,11 +79,11 @@ class SpanAnswerer(GraphAnswerer[SpanPredictions]):
         """By place and label."""
         return counted(info, answers, [each.spans for each in rows.targets])
 
-    def hold(
+    def compare(
         self, info: ArtifactInfo, rows: Rows, clean: Sequence[Sequence[Found]], disturbed: Rows, answers: Sequence[Sequence[Found]]
     ) -> Sides:
-        """A row's own score is the F1 of its spans, 1 where there is none and none is found. Sure is the surest span that only one side
-        has."""
+        """A row's own score is the F1 of its spans, 1 where there is none and none is found. Confidence is the highest of a span that
+        only one side has."""
         carried = [carry(text, each.spans, found) for text, each, found in zip(disturbed.targets, rows.targets, clean, strict=True)]
         new = [beside(found, each.rests) for found, each in zip(answers, carried, strict=True)]
         old, truth = [each.found for each in carried], [each.true for each in carried]
@@ -106,7 +106,7 @@ class SpanAnswerer(GraphAnswerer[SpanPredictions]):
 
 
 def counted(info: ArtifactInfo, found: Sequence[Sequence[Found]], truth: Sequence[Sequence[Span]]) -> ScoredSpans:
-    """By place and label. Of tokens nothing is counted: they are others once a text is disturbed."""
+    """By place and label. Tokens aren't counted: a disturbed text has other tokens."""
     nothing = np.zeros(len(truth))
     return spans.score_spans(found, truth, nothing, nothing, len(info.labels))
 

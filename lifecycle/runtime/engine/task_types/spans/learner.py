@@ -1,4 +1,4 @@
-"""Marked parts of texts: cross entropy over the tags of each token."""
+"""Spans: cross entropy over the tags of each token."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KEYS = ("start", "end", "label")
 
 
 class SpanLearner(EncoderLearner[Marked]):
-    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learned."""
+    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of overlapping spans the longest is used."""
 
     metrics = spans.METRICS
     network: ClassVar[type[Classifier]] = TokenClassifier
@@ -53,7 +53,7 @@ class SpanLearner(EncoderLearner[Marked]):
         return tagging.without_overlap([_span(each, row["text"], labels) for each in given])
 
     def check(self, targets: Sequence[Marked], labels: tuple[str, ...]) -> None:
-        """Raises EngineFault `one_class` where a class marks nothing in the training rows."""
+        """Raises EngineFault `one_class` where a label has no span in the training rows."""
         seen = {label for each in targets for _, _, label in each.spans}
         if never := [label for at, label in enumerate(labels) if at not in seen]:
             more = f" and {len(never) - 5} more" if len(never) > 5 else ""
@@ -77,7 +77,7 @@ class SpanLearner(EncoderLearner[Marked]):
         return ("O", *(f"{place}-{label}" for label in labels for place in "BI"))
 
     def unit(self, rows: Rows) -> Unit:
-        """The largest that spans keep to."""
+        """The largest unit that spans align with."""
         return tagging.unit_of(rows.texts, rows.targets)
 
     def note(self, unit: Unit) -> str:
@@ -113,11 +113,11 @@ class SpanLearner(EncoderLearner[Marked]):
         return TokenCrossEntropy(inner, inner.weight(counted) / len(labels) or None)
 
     def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Activations:
-        """The vector of each token, kept on the disk."""
+        """The vector of each token, cached on disk."""
         return token_vectors(model, encoded.ids, batches, cache.with_suffix(".f16"), at_once)
 
     def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
-        """Of each row the vectors (T, H) of the tokens that have a tag, and their places (T, 2). All lie on the disk meanwhile."""
+        """Of each row the vectors (T, H) of the tokens that have a tag, and their places (T, 2). They are on disk meanwhile."""
         tokenizer, encoder = load_tokenizer(base), load_encoder(base, "mean")
         model = TokenClassifier(encoder, int(encoder.config.hidden_size), 1, "mean")
         batches = Collate(tokenizer.pad_token_id or 0, "token_type_ids" in tokenizer.model_input_names)

@@ -1,6 +1,6 @@
-"""Which words around a marked part support it: each is left out in turn, and the part is scored at its new position.
+"""Which words around a span support it: each is left out in turn, and the part is scored at its new position.
 
-As `occlusion`; a part's own words are not left out, since without them it is another part.
+As `occlusion`; a span's own words are not left out, since without them it is another span.
 """
 
 from __future__ import annotations

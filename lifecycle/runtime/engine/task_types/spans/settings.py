@@ -1,4 +1,4 @@
-"""What is set of a run that learns to mark parts of a text. No torch."""
+"""Settings of span runs. No torch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lifecycle.runtime.task_types.spans.tagging import tags
 if TYPE_CHECKING:
     from lifecycle.runtime.engine.spec import TrainSpec
 
-# Of a head that reads each word. On 589 sentences of WikiGold LoRA reaches a micro-F1 of 0.69 with the rate, batches and epochs of marked
-# parts, and 0.65 with 0.001 and those of whole texts (`python -m benchmarks.quality --only wikigold`); a dictionary of the training spans
+# For a head over each word. On 589 sentences of WikiGold LoRA reaches a micro-F1 of 0.69 with the rate, batches and epochs of spans,
+# and 0.65 with 0.001 and those of whole texts (`python -m benchmarks.quality --only wikigold`); a dictionary of the training spans
 # has 0.44.
 TAG_RATE = {"full": 1e-3} | dict.fromkeys(("lora", "fast_lora", "ia3", "adapter"), 5e-3)
 TAG_STEPS = 450
@@ -23,7 +23,7 @@ FEW_TAGGED_ROWS = 5_000  # beyond, there are steps enough
 
 
 class SpanSettings(EncoderSettings):
-    """Every word is read on its own, and learned from."""
+    """Every word is a training example."""
 
     least_steps = TAG_STEPS
 
@@ -39,7 +39,7 @@ class SpanSettings(EncoderSettings):
         return tags(labels)
 
     def untrainable(self, counts: Mapping[str, Mapping[str, Any]]) -> Problem | None:
-        """Something is marked with each label."""
+        """Each label needs training spans."""
         labels = counts["labels"]
         never = tuple(label for label, splits in labels.items() if not splits.get("train"))
         if labels and not never:
