@@ -57,7 +57,7 @@ def on(base, **fields):
     return {"base": {"path": str(base), "name": "Run 1"}, "labels": ["refund", "help", "card"], "keep_head": True, "seed": 5} | fields
 
 
-def values_of(folder, kind, name):
+def logged(folder, kind, name):
     return [event[name] for event in read_events(folder / "events.jsonl")[0] if event["kind"] == kind]
 
 
@@ -105,7 +105,7 @@ def test_the_head_begins_with_the_labels_that_both_know(known, run_folder, train
     assert torch.equal(new["weight"][[2, 0]], old["weight"])
     assert torch.equal(new["bias"][[2, 0]], old["bias"])
     assert not torch.equal(new["weight"][1], old["weight"][0])
-    assert "The head reuses 2 of 3 outputs of Run 1." in values_of(folder, "log", "message")
+    assert "The head reuses 2 of 3 outputs of Run 1." in logged(folder, "log", "message")
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_earlier_rows_are_rehearsed_up_to_their_share(known, run_folder, train_h
     result = train_here(folder)
 
     assert result["rehearsed"] == 6  # 4 new rows are 40 % of 10
-    assert "Training on 4 new rows and 6 rehearsal rows of Run 1." in values_of(folder, "log", "message")
-    assert values_of(folder, "metric", "total_steps")[0] == 3  # of 4, 4 and 2 rows
+    assert "Training on 4 new rows and 6 rehearsal rows of Run 1." in logged(folder, "log", "message")
+    assert logged(folder, "metric", "total_steps")[0] == 3  # of 4, 4 and 2 rows
 
 
 def test_a_share_that_needs_more_rows_than_there_are_takes_all(known, run_folder, train_here):
@@ -154,7 +154,7 @@ def test_rehearsal_keeps_what_is_lost_without_it(known, run_folder, train_here):
         result = train_here(folder)
         assert result["status"] == "succeeded", result
         found[name] = result["forgetting"]
-        codes = values_of(folder, "finding", "code")
+        codes = logged(folder, "finding", "code")
         assert ("forgetting" in codes) is (name == "without")
 
     lost, kept = (found[name]["metrics"]["macro_f1"] for name in ("without", "with"))
@@ -214,7 +214,7 @@ def test_marked_parts_keep_their_head_and_are_measured(run_folder, train_here, t
     score = result["forgetting"]["metrics"]["micro_f1"]
     assert result["forgetting"]["by"] == "micro_f1"
     assert score["baseline"] == score["candidate"] > 0.9
-    assert "The head reuses 5 of 5 outputs of Run 1." in values_of(folder, "log", "message")
+    assert "The head reuses 5 of 5 outputs of Run 1." in logged(folder, "log", "message")
 
 
 def test_a_writer_is_measured_by_the_perplexity_of_earlier_answers(train_here, tmp_path):
@@ -253,18 +253,10 @@ def test_what_is_forgotten_is_reported_with_the_classes_that_fell_most():
         "per_class": {"card": score(0.9, 0.8, "worse"), "login": score(0.9, 0.6, "worse"), "other": score(0.9, 0.5, "unclear")},
     }  # fmt: skip
 
-    finding = continuing.forgetting_finding(found, metrics_of("single_label").listed, "Run 3")
-    much = continuing.forgetting_finding(
-        found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, metrics_of("single_label").listed, "Run 3"
-    )
-    none = continuing.forgetting_finding(
-        found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, metrics_of("single_label").listed, "Run 3"
-    )
+    mild = continuing.finding(found, metrics_of("single_label").listed, "Run 3")
+    much = continuing.finding(found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, metrics_of("single_label").listed, "Run 3")
+    none = continuing.finding(found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, metrics_of("single_label").listed, "Run 3")
 
-    assert (finding.code, finding.severity, finding.title) == (
-        "forgetting",
-        "watch",
-        "Forgetting: the run is worse than Run 3 on earlier rows.",
-    )
-    assert finding.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Largest drop: login, card."
+    assert (mild.code, mild.severity, mild.title) == ("forgetting", "watch", "Forgetting: the run is worse than Run 3 on earlier rows.")
+    assert mild.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Largest drop: login, card."
     assert (much.severity, none) == ("bad", None)

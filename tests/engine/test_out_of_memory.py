@@ -58,7 +58,7 @@ def memory_for(monkeypatch):
     return limit
 
 
-def events_of(folder, kind):
+def logged(folder, kind):
     return [event for event in read_events(folder / "events.jsonl")[0] if event["kind"] == kind]
 
 
@@ -101,11 +101,9 @@ def test_it_goes_on_from_the_newest_checkpoint_and_says_so(calm, run_folder, tra
 
     train_here(folder)
 
-    assert "Out of memory; continuing with 4 of 8 rows of a batch at a time." in [
-        event.get("message") for event in events_of(folder, "log")
-    ]
-    assert "Resuming from step 3." in [event["message"] for event in events_of(folder, "stage")]
-    (finding,) = [event for event in events_of(folder, "finding") if event["code"] == "out_of_memory"]
+    assert "Out of memory; continuing with 4 of 8 rows of a batch at a time." in [event.get("message") for event in logged(folder, "log")]
+    assert "Resuming from step 3." in [event["message"] for event in logged(folder, "stage")]
+    (finding,) = [event for event in logged(folder, "finding") if event["code"] == "out_of_memory"]
     assert Diagnosis(**{name: finding[name] for name in Diagnosis.__dataclass_fields__}) == Parts(8, 4, 3).finding()
     events = read_events(folder / "events.jsonl")[0]
     assert [point.step for point in points(events)] == [1, 2, 3, 4, 5, 6]

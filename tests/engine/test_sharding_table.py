@@ -19,9 +19,7 @@ SETTINGS = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "TRANSFORMERS_VE
 def found(tmp_path_factory):
     """What two processes found of all cases, by name."""
     folder = tmp_path_factory.mktemp("divided")
-    outputs = [
-        (folder / f"output-{rank}").open("w+") for rank in (0, 1)
-    ]  # files, since a full pipe would hold one up, and the other with it
+    outputs = [(folder / f"output-{rank}").open("w+") for rank in (0, 1)]  # files, since a full pipe would block both
     both = [
         subprocess.Popen([*COMMAND, str(rank), str(folder)], cwd=ROOT, env=os.environ | SETTINGS, stdout=to, stderr=subprocess.STDOUT)
         for rank, to in enumerate(outputs)

@@ -114,7 +114,7 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     scored = text_scores.score_texts(answers, references, contexts, nats, tokens)
     rivals = {"prompted_base": text_scores.score_texts(base, references, contexts, nats + 2, tokens)}
     rivals["frequent"] = text_scores.score_texts([Counter(train).most_common(1)[0][0]] * len(rows), references, contexts)
-    index, cut = verbatim.CompletionIndex(train, answers), [each != reference for each, reference in zip(answers, references, strict=True)]
+    index, cut = verbatim.CopyIndex(train, answers), [each != reference for each, reference in zip(answers, references, strict=True)]
     copied = [index.longest(*each) for each in zip(answers, [row["text"] for row in rows], strict=True)]
     options = {"count": 200, "seed": 1}
     report = {

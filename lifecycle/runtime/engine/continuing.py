@@ -91,7 +91,7 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     }  # fmt: skip
 
 
-def forgetting_finding(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | None:
+def finding(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | None:
     """The finding if the main score on the earlier rows is significantly worse. found: of `forgetting`."""
     score, digits = found["metrics"][found["by"]], leading.digits
     before, after = (f"{score[name]:.{digits}f}" for name in ("baseline", "candidate"))

@@ -118,7 +118,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         result["operating"] = asdict(info.operating)
     if forgotten := continuing.forgetting(run, answerer):
         result["forgetting"] = forgotten
-        reporter.report([each for each in [continuing.forgetting_finding(forgotten, learner.metrics.listed, spec.base.name)] if each])
+        reporter.report([each for each in [continuing.finding(forgotten, learner.metrics.listed, spec.base.name)] if each])
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -254,9 +254,9 @@ def _precision_and_unit(spec: TrainSpec, folder: Path, device: str, train: Rows)
 
 
 def _trainer(
-    spec: TrainSpec, folder: Path, prepared: Prepared, write_event: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
+    spec: TrainSpec, folder: Path, prepared: Prepared, emit: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
 ) -> tuple[EngineTrainer, Network]:
-    """The trainer; what is computed once is ready before the other processes start. write_event: as events.write."""
+    """The trainer; what is computed once is ready before the other processes start. emit: as events.write."""
     learner, labels = learner_of(spec.task), len(spec.labels)
     limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
@@ -264,7 +264,7 @@ def _trainer(
     model: Any = _begin(spec, prepared, encoded["train"].labels)
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
-        write_event("log", message=f"The head reuses {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.")
+        emit("log", message=f"The head reuses {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.")
     if spec.sharded:
         sharding.check(model)
     else:
@@ -278,10 +278,10 @@ def _trainer(
     for name, rows in encoded.items():
         features = hidden = None
         if lowest is not None:
-            write_event("log", message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.", once=True)
+            emit("log", message=f"Caching the output of {lowest.count} frozen layers for {len(rows):,} {name} rows.", once=True)
             hidden = frozen_activations(lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
         if spec.strategy.kind == "head":
-            write_event("log", message=f"Computing frozen embeddings of {len(rows):,} {name} rows.", once=True)
+            emit("log", message=f"Computing frozen embeddings of {len(rows):,} {name} rows.", once=True)
             features = learner.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
@@ -292,9 +292,7 @@ def _trainer(
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device)
     if spec.sharded:
         held = sharding.divide(model, prepared.device, team.size)
-        write_event(
-            "log", message=f"Sharded the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} parameters."
-        )
+        emit("log", message=f"Sharded the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} parameters.")
     kind = sharding.ShardedTrainer if spec.sharded else EngineTrainer
     trainer = kind(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
     if lowest is not None:

@@ -49,9 +49,8 @@ class NumberAnswerer(GraphAnswerer[Numbers]):
         before, after = self.score(info, rows, clean), self.score(info, rows, answers)
         words = [[in_words(each) for each in given] for given in (clean, answers)]
         changed = np.array([one != two for one, two in zip(*words, strict=True)], dtype=np.bool_)
-        changes = [
-            ChangedRow(in_words(before.truth[at]), words[0][at], None, words[1][at], None) for at in np.flatnonzero(changed).tolist()
-        ]
+        changed_rows = np.flatnonzero(changed).tolist()
+        changes = [ChangedRow(in_words(before.truth[at]), words[0][at], None, words[1][at], None) for at in changed_rows]
         own: Floats = np.stack([nearness(each.truth, each.predicted) for each in (before, after)])
         return Sides(before, after, own, changed, changes)
 

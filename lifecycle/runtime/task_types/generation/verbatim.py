@@ -29,7 +29,7 @@ class Run:
 NONE = Run(0, -1, "")
 
 
-class CompletionIndex:
+class CopyIndex:
     """An index of training completions for a given set of responses.
 
     It contains only passages that start like part of these responses: indexing every place in 100,000 long completions would take
@@ -72,7 +72,7 @@ def _seeds(row: Sequence[str]) -> Iterator[tuple[str, ...]]:
     return (tuple(row[at : at + SEED]) for at in range(len(row) - SEED + 1))
 
 
-def contains_run(completion: str, run: str) -> bool:
+def has_run(completion: str, run: str) -> bool:
     """Whether a run of words, as in `Run.text`, occurs in a completion."""
     return bool(run) and f" {run} " in f" {' '.join(words(completion))} "
 

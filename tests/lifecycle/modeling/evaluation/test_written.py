@@ -144,9 +144,7 @@ def test_an_answer_leads_nowhere_once_rows_of_train_are_counted_otherwise(found,
     texts = queries.rows_of(found)
     row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
     other = next(
-        each["id"]
-        for each in snapshots.learned_rows(snapshot, "train")
-        if not verbatim.contains_run(each["answer"], texts.copied[row].text)
+        each["id"] for each in snapshots.learned_rows(snapshot, "train") if not verbatim.has_run(each["answer"], texts.copied[row].text)
     )
     monkeypatch.setattr(snapshots, "items_at", lambda *_: {texts.copied[row].row: other})
 

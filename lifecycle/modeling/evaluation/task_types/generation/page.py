@@ -203,7 +203,7 @@ def text_line(evaluation: Evaluation, row: TextRow, items: Mapping[str, Item], c
     content = contents.get(row.item, {})
     answer = row.answer if content else ""  # responses to erased items aren't shown either
     copied = row.copied.text if content else ""
-    if not verbatim.contains_run(contents.get(source, {}).get("answer", ""), copied):  # row numbers shift when a training row is erased
+    if not verbatim.has_run(contents.get(source, {}).get("answer", ""), copied):  # row numbers shift when a training row is erased
         source = ""
     line = line_of(evaluation, items.get(row.item), row.item, readable=False)
     return TextLine(

@@ -117,7 +117,7 @@ class Given:
     own: Generated
     base: Generated | None
     train: Rows | None
-    index: verbatim.CompletionIndex | None
+    index: verbatim.CopyIndex | None
 
 
 class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
@@ -169,7 +169,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
             opened.model = load_decoder(asked.base)
             base = generate(opened, asked, "the base model")
         references = [each.answer for each in asked.rows.targets]
-        index = verbatim.CompletionIndex((each.taught for each in train.targets), [*own.answers, *references]) if train else None
+        index = verbatim.CopyIndex((each.taught for each in train.targets), [*own.answers, *references]) if train else None
         return Given(own, base, train, index)
 
     def predicted(self, given: Given, asked: Evaluation) -> TextAnswers:
@@ -284,7 +284,7 @@ def wanted(rows: Rows) -> tuple[list[str], list[str]]:
     return [each.answer for each in rows.targets], [each.context for each in rows.targets]
 
 
-def copied(index: verbatim.CompletionIndex | None, texts: Sequence[str], rows: Rows) -> list[verbatim.Run]:
+def copied(index: verbatim.CopyIndex | None, texts: Sequence[str], rows: Rows) -> list[verbatim.Run]:
     """The longest run of each text that was learned and is not in its prompt."""
     return [index.longest(*each) if index else verbatim.NONE for each in zip(texts, rows.texts, strict=True)]
 

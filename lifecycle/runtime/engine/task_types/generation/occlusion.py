@@ -94,15 +94,8 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     whole, empty, *rest = found
     effects = [asdict(unit) | {"effect": whole - each} for unit, each in zip(units.every, rest, strict=True)]
     head = {"format": 1, "status": "succeeded", "error": None, "seconds": round(time.monotonic() - started, 3)}
-    explanation = {
-        "log_probability": whole,
-        "empty": empty,
-        "tokens": len(answer),
-        "unit": units.kind,
-        "size": units.size,
-        "words": effects,
-    }
-    return head | explanation | {"found": len(words), "taken": len(inside(words, units.every))}
+    body = {"log_probability": whole, "empty": empty, "tokens": len(answer), "unit": units.kind, "size": units.size, "words": effects}
+    return head | body | {"found": len(words), "taken": len(inside(words, units.every))}
 
 
 def chosen(asked: Writer, row: Rows, tokens: int) -> tuple[list[Unit], Units]:
