@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datasets_app.snapshots.models import Snapshot
-from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.accounts import Account, LoggedEvent
 from registry.ground.ledger.verbs import Verb
 
 
-def told(events: list[Told]) -> set[str]:
-    """What the event of a snapshot says of it."""
+def logged_facts(events: list[LoggedEvent]) -> set[str]:
+    """Facts from the event of a snapshot."""
     about = ("number", "dataset", "digest", "test_digest", "manifest", "schema")
     return {frozen(*(event.payload[name] for name in about), by=event.actor) for event in events}
 
 
-def held(snapshots: list[str]) -> dict[str, set[str]]:
-    """What the table says of these snapshots."""
+def stored_facts(snapshots: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these snapshots."""
     about = ("number", "dataset__uuid", "digest", "test_digest", "manifest__digest", "schema__uuid")
     rows = Snapshot.objects.filter(uuid__in=snapshots).values_list("uuid", "created_by__uuid", *about)
     return {str(uuid): {frozen(*row, by=by or "system")} for uuid, by, *row in rows}
@@ -25,4 +25,4 @@ def frozen(number: int, dataset: object, digest: str, test_digest: str, manifest
     return f"is {number} of dataset {dataset}: {digest}, test rows {test_digest}, manifest {manifest}, schema {schema}, frozen by {by}"
 
 
-SNAPSHOTS = Account("snapshots", Snapshot, frozenset({Verb.SNAPSHOT_FROZEN}), told, held)
+SNAPSHOTS = Account("snapshots", Snapshot, frozenset({Verb.SNAPSHOT_FROZEN}), logged_facts, stored_facts)

@@ -72,12 +72,12 @@ def open_rollout(endpoint: Endpoint) -> Rollout | None:
     return open_rollouts().filter(endpoint=endpoint).first()
 
 
-def beginning(rollout: Rollout) -> accounts.Told | None:
+def beginning(rollout: Rollout) -> accounts.LoggedEvent | None:
     """The event of its start, which holds its plan."""
     return next(iter(accounts.events_about(rollout.uuid, {Verb.ROLLOUT_STARTED})), None)
 
 
-def open_claim(rollout: Rollout) -> accounts.Told | None:
+def open_claim(rollout: Rollout) -> accounts.LoggedEvent | None:
     """The event of the wider share that was decided on and is neither in force nor dropped."""
     events = accounts.events_about(rollout.uuid, STEPS)
     return events[-1] if events and events[-1].verb == Verb.ROLLOUT_STEP_DECIDED else None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from monitoring.rollouts.models import Rollout, Segment
 from monitoring.rollouts.rules import State
 from registry.endpoints.rules import ALL
-from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.accounts import Account, LoggedEvent
 from registry.ground.ledger.rules import SYSTEM, digest_of
 from registry.ground.ledger.verbs import Verb
 
@@ -19,7 +19,7 @@ ENDS = frozenset({Verb.ROLLOUT_PROMOTED, Verb.ROLLOUT_ROLLED_BACK, Verb.ROLLOUT_
 MOVES = STATES.keys() | {Verb.ROLLOUT_WIDENED, Verb.ROLLOUT_STEP_DECIDED, Verb.ROLLOUT_STEP_DROPPED}
 
 
-def told(events: list[Told]) -> set[str]:
+def logged_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about a rollout."""
     lasting: dict[str, str] = {}
     canaries: list[str] = []
@@ -48,8 +48,8 @@ def told(events: list[Told]) -> set[str]:
     return {*lasting.values(), *canaries}
 
 
-def held(rollouts: list[str]) -> dict[str, set[str]]:
-    """What the table says of these rollouts."""
+def stored_facts(rollouts: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these rollouts."""
     facts: dict[str, set[str]] = {}
     people = ("started_by", "going_by", "ended_by")
     for row in Rollout.objects.filter(uuid__in=rollouts).select_related("endpoint", "version", "request", "baseline", *people):
@@ -102,4 +102,4 @@ def ended(by: object) -> str:
     return f"ended by {by}"
 
 
-ROLLOUTS = Account("rollouts", Rollout, frozenset(MOVES), told, held)
+ROLLOUTS = Account("rollouts", Rollout, frozenset(MOVES), logged_facts, stored_facts)

@@ -26,7 +26,7 @@ from registry.catalog.signed_cards import WRITTEN
 from registry.ground.access import policy
 from registry.ground.access.policy import Person
 from registry.ground.ledger import accounts
-from registry.ground.ledger.accounts import Told
+from registry.ground.ledger.accounts import LoggedEvent
 from registry.ground.ledger.rules import SYSTEM, digest_of
 from registry.ground.ledger.verbs import Verb
 
@@ -230,7 +230,7 @@ def is_governed(endpoint: Endpoint) -> bool:
     return {event.payload.get("policy") for event in events} == {endpoint.policy.name}
 
 
-def asking(job: Job) -> Told | None:
+def asking(job: Job) -> LoggedEvent | None:
     """The event of the registration that a job was queued for."""
     return next(iter(accounts.events_about(job.uuid, {Verb.REGISTRATION_REQUESTED})), None)
 

@@ -12,14 +12,14 @@ from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, Regist
 from registry.catalog.rules import State
 from registry.catalog.signed_cards import digest_of
 from registry.ground.ledger import rules
-from registry.ground.ledger.accounts import Account, Told, moment
+from registry.ground.ledger.accounts import Account, LoggedEvent, moment
 from registry.ground.ledger.verbs import Verb
 
 WORDS = {"name": "has a name with digest ", "purpose": "has a purpose with digest "}
 IN_PROJECT, OF_MODEL, FACTS = "is in project ", "is of model ", "has facts with digest "
 
 
-def told_of_models(events: list[Told]) -> set[str]:
+def logged_model_facts(events: list[LoggedEvent]) -> set[str]:
     """What the event of a model reports about it."""
     facts: set[str] = set()
     for event in events:
@@ -28,8 +28,8 @@ def told_of_models(events: list[Told]) -> set[str]:
     return facts
 
 
-def held_of_models(models: list[str]) -> dict[str, set[str]]:
-    """What the table says of these models."""
+def stored_model_facts(models: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these models."""
     facts: dict[str, set[str]] = {}
     for row in RegisteredModel.objects.filter(uuid__in=models).select_related("project", "owner"):
         facts[str(row.uuid)] = {created(row.slug, by=row.owner.uuid if row.owner else rules.SYSTEM), f"{IN_PROJECT}{row.project.uuid}"}
@@ -42,7 +42,7 @@ def created(slug: str, *, by: object) -> str:
     return f"is {slug}, created by {by}"
 
 
-def told_of_versions(events: list[Told]) -> set[str]:
+def logged_version_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about a version."""
     facts: set[str] = set()
     for event in events:
@@ -56,8 +56,8 @@ def told_of_versions(events: list[Told]) -> set[str]:
     return facts
 
 
-def held_of_versions(versions: list[str]) -> dict[str, set[str]]:
-    """What the tables say of these versions."""
+def stored_version_facts(versions: list[str]) -> dict[str, set[str]]:
+    """Facts from the tables about these versions."""
     facts: dict[str, set[str]] = {}
     columns = ("semver", "run__uuid", "evaluation__report_digest", "root_digest", "key_fingerprint", "registered_by__uuid")
     where = ("facts", "model__project__uuid", "model__uuid")
@@ -79,8 +79,8 @@ def is_now(state: str, reason: str) -> str:
     return f"is {state}: {reason}"
 
 
-def told_of_cards(events: list[Told]) -> set[str]:
-    """What the events about a version say of its card's revisions."""
+def logged_card_facts(events: list[LoggedEvent]) -> set[str]:
+    """Facts from a version's events about the revisions of its card."""
     facts: set[str] = set()
     for event in events:
         first = event.verb == Verb.VERSION_REGISTERED
@@ -89,8 +89,8 @@ def told_of_cards(events: list[Told]) -> set[str]:
     return facts
 
 
-def held_of_cards(versions: list[str]) -> dict[str, set[str]]:
-    """What the table says of the cards of these versions; digests are computed from the texts."""
+def stored_card_facts(versions: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about the cards of these versions; digests are computed from the texts."""
     facts: dict[str, set[str]] = defaultdict(set)
     for card in Card.objects.filter(version__uuid__in=versions).select_related("version", "author").iterator(chunk_size=100):
         found = facts[str(card.version.uuid)]
@@ -116,7 +116,7 @@ def signed(revision: int, digest: str) -> str:
 GOVERNED = "is governed by policy "
 
 
-def told_of_settings(events: list[Told]) -> set[str]:
+def logged_setting_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about an endpoint: what it is for, and every freeze."""
     facts: set[str] = set()
     until = ""  # of the freeze that no one lifted
@@ -137,8 +137,8 @@ def told_of_settings(events: list[Told]) -> set[str]:
     return facts
 
 
-def held_of_settings(endpoints: list[str]) -> dict[str, set[str]]:
-    """What the tables say of these endpoints and their freezes."""
+def stored_setting_facts(endpoints: list[str]) -> dict[str, set[str]]:
+    """Facts from the tables about these endpoints and their freezes."""
     facts: dict[str, set[str]] = {}
     rows = Endpoint.objects.filter(uuid__in=endpoints)
     about = ("slug", "environment", "keep_text", "created_by__uuid", "policy__name", "model__uuid", "model__project__uuid", "project__uuid")
@@ -173,12 +173,12 @@ def lifted(freeze: object, *, by: object) -> str:
     return f"freeze {freeze} lifted by {by or 'nobody'}"
 
 
-MODELS = Account("models", RegisteredModel, frozenset({Verb.MODEL_CREATED}), told_of_models, held_of_models)
+MODELS = Account("models", RegisteredModel, frozenset({Verb.MODEL_CREATED}), logged_model_facts, stored_model_facts)
 VERSIONS = Account(
-    "versions", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.VERSION_QUARANTINED}), told_of_versions, held_of_versions
+    "versions", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.VERSION_QUARANTINED}), logged_version_facts, stored_version_facts
 )
-CARDS = Account("cards", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED}), told_of_cards, held_of_cards)
+CARDS = Account("cards", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED}), logged_card_facts, stored_card_facts)
 SETTINGS = Account(
-    "endpoint settings", Endpoint, frozenset({Verb.ENDPOINT_CREATED, Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}), told_of_settings,
-    held_of_settings,
+    "endpoint settings", Endpoint, frozenset({Verb.ENDPOINT_CREATED, Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}), logged_setting_facts,
+    stored_setting_facts,
 )  # fmt: skip

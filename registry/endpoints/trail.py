@@ -9,7 +9,7 @@ from datetime import datetime
 from registry.catalog.models import Alias, Endpoint
 from registry.endpoints.models import Deployment, EndpointToken
 from registry.endpoints.rules import ALL
-from registry.ground.ledger.accounts import Account, Told, moment
+from registry.ground.ledger.accounts import Account, LoggedEvent, moment
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
@@ -22,7 +22,7 @@ CAUSES = {Verb.ROLLED_BACK: Cause.ROLLBACK, Verb.SHADOW_STARTED: Cause.SHADOW}  
 ENDS = {Verb.CANARY_STOPPED: CANARY, Verb.SHADOW_STOPPED: SHADOW, Verb.EMPTIED: STABLE}
 
 
-def told(events: list[Told]) -> set[str]:
+def logged_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about an endpoint: every interval, and which continue."""
     facts: set[str] = set()
     running: dict[str, str] = {}
@@ -55,7 +55,7 @@ def told(events: list[Told]) -> set[str]:
     return facts | {runs(each) for each in running.values()} | ({live} if live else set()) | unapproved(events)
 
 
-def unapproved(events: list[Told]) -> set[str]:
+def unapproved(events: list[LoggedEvent]) -> set[str]:
     """Deployments that continued with another version than their canary's, or back to one that was never live: a row that someone had
     changed, and has changed back since, was believed."""
     facts: set[str] = set()
@@ -77,8 +77,8 @@ def unapproved(events: list[Told]) -> set[str]:
     return facts
 
 
-def held(endpoints: list[str]) -> dict[str, set[str]]:
-    """What the tables say of these endpoints."""
+def stored_facts(endpoints: list[str]) -> dict[str, set[str]]:
+    """Facts from the tables about these endpoints."""
     facts: dict[str, set[str]] = defaultdict(set)
     rows = Deployment.objects.filter(endpoint__uuid__in=endpoints)
     columns = ("uuid", "version__uuid", "arm", "share", "started_by__uuid", "approval__uuid")
@@ -106,8 +106,8 @@ def follows(deployment: object, cause: str, previous: object, reason: str) -> st
     return f"deployment {deployment}: {Cause(cause)} after {previous or 'nothing'}{why}"
 
 
-def ending(event: Told, deployment: str) -> set[str]:
-    """How the event that ended a deployment says that it ended."""
+def ending(event: LoggedEvent, deployment: str) -> set[str]:
+    """The facts from the event that ended a deployment."""
     how = event.payload["ends"][deployment]
     return {ended_by(deployment, event.actor), ended(deployment) + end(how["at"], how["reason"])}
 
@@ -118,7 +118,7 @@ def ended_by(deployment: object, by: object) -> str:
 
 
 def ended(deployment: object) -> str:
-    """How its end begins to be told; when and why follow."""
+    """The start of the fact about its end; when and why follow."""
     return f"deployment {deployment}: ended at "
 
 
@@ -137,7 +137,7 @@ def is_live(version: object) -> str:
     return f"version {version} is live"
 
 
-def told_of_tokens(events: list[Told]) -> set[str]:
+def logged_token_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about a program's token."""
     facts: set[str] = set()
     for event in events:
@@ -148,8 +148,8 @@ def told_of_tokens(events: list[Told]) -> set[str]:
     return facts
 
 
-def held_of_tokens(tokens: list[str]) -> dict[str, set[str]]:
-    """What the table says of these tokens."""
+def stored_token_facts(tokens: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these tokens."""
     facts: dict[str, set[str]] = {}
     rows = EndpointToken.objects.filter(uuid__in=tokens)
     columns = ("uuid", "endpoint__uuid", "expires_at", "created_by__uuid", "digest", "revoked_at")
@@ -165,7 +165,7 @@ def opens(endpoint: object, until: str | datetime, *, by: object) -> str:
 
 REVOKED, KEPT = "is revoked", "is kept as "
 TOKENS = Account(
-    "endpoint tokens", EndpointToken, frozenset({Verb.ENDPOINT_TOKEN_CREATED, Verb.ENDPOINT_TOKEN_REVOKED}), told_of_tokens,
-    held_of_tokens,
+    "endpoint tokens", EndpointToken, frozenset({Verb.ENDPOINT_TOKEN_CREATED, Verb.ENDPOINT_TOKEN_REVOKED}), logged_token_facts,
+    stored_token_facts,
 )  # fmt: skip
-DEPLOYMENTS = Account("endpoints", Endpoint, frozenset({*BEGINS, *ENDS}), told, held)
+DEPLOYMENTS = Account("endpoints", Endpoint, frozenset({*BEGINS, *ENDS}), logged_facts, stored_facts)

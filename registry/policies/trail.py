@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.accounts import Account, LoggedEvent
 from registry.ground.ledger.verbs import Verb
 from registry.policies.models import Policy
 from registry.policies.rules import digest_of
 
 
-def told(events: list[Told]) -> set[str]:
+def logged_facts(events: list[LoggedEvent]) -> set[str]:
     """What the event of a policy reports about it."""
     return {published(event.payload["name"], event.payload["version"], event.payload["digest"], by=event.actor) for event in events}
 
 
-def held(policies: list[str]) -> dict[str, set[str]]:
-    """What the table says of these policies; digests are computed from the texts."""
+def stored_facts(policies: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these policies; digests are computed from the texts."""
     facts: dict[str, set[str]] = {}
     for row in Policy.objects.filter(uuid__in=policies).select_related("published_by").iterator(chunk_size=100):
         by = row.published_by.uuid if row.published_by else "system"
@@ -29,4 +29,4 @@ def published(name: str, version: int, digest: str, *, by: object) -> str:
     return f"is version {version} of {name} with digest {digest}, published by {by}"
 
 
-POLICIES = Account("policies", Policy, frozenset({Verb.POLICY_PUBLISHED}), told, held)
+POLICIES = Account("policies", Policy, frozenset({Verb.POLICY_PUBLISHED}), logged_facts, stored_facts)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.accounts import Account, LoggedEvent
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 from registry.promotions.models import GateResult, PromotionComment, PromotionRequest, Verdict
@@ -19,12 +19,12 @@ MOVES = {
     Verb.PROMOTION_FULFILLED: Status.FULFILLED,
 }  # fmt: skip
 BY_SYSTEM = "was requested by the system"
-STATED = frozenset({Verb.PROMOTION_CHECKED, Verb.PROMOTION_APPROVED})  # their events say the new state
+STATED = frozenset({Verb.PROMOTION_CHECKED, Verb.PROMOTION_APPROVED})  # their events state the new state
 ENDINGS = frozenset({Verb.PROMOTION_REJECTED, Verb.PROMOTION_WITHDRAWN, Verb.PROMOTION_VOIDED, Verb.PROMOTION_EXPIRED})
 NOTED, BECAUSE = "has a note with digest ", "has a reason with digest "
 
 
-def told(events: list[Told]) -> set[str]:
+def logged_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about a request."""
     lasting: dict[str, str] = {}
     added: set[str] = set()
@@ -57,8 +57,8 @@ def told(events: list[Told]) -> set[str]:
     return added | set(lasting.values())
 
 
-def held(requests: list[str]) -> dict[str, set[str]]:
-    """What the tables say of these requests."""
+def stored_facts(requests: list[str]) -> dict[str, set[str]]:
+    """Facts from the tables about these requests."""
     facts: dict[str, set[str]] = defaultdict(set)
     results = results_of(requests)
     rows = PromotionRequest.objects.filter(uuid__in=requests).select_related("requester", "version", "endpoint", "policy")
@@ -142,7 +142,7 @@ def commented(who: object, comment: object) -> str:
 
 
 def reads(comment: object) -> str:
-    """How what a comment says begins; its digest follows."""
+    """The start of the fact about a comment's text; its digest follows."""
     return f"comment {comment} has digest "
 
 
@@ -156,4 +156,4 @@ def verdict(who: object, approves: bool, step: str, digest: str) -> str:
     return f"{who} {'approves' if approves else 'rejects'} {step} of {digest}"
 
 
-REQUESTS = Account("promotions", PromotionRequest, STATED | MOVES.keys() | {Verb.PROMOTION_COMMENTED}, told, held)
+REQUESTS = Account("promotions", PromotionRequest, STATED | MOVES.keys() | {Verb.PROMOTION_COMMENTED}, logged_facts, stored_facts)

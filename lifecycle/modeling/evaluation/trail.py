@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from lifecycle.modeling.evaluation.models import Evaluation
-from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.accounts import Account, LoggedEvent
 from registry.ground.ledger.verbs import Verb
 
 
-def told(events: list[Told]) -> set[str]:
+def logged_facts(events: list[LoggedEvent]) -> set[str]:
     """What the event of an evaluation reports about it."""
     names = ("run", "split", "rows", "root_digest", "snapshot_digest", "report_digest")
     return {measured(*(event.payload[name] for name in names)) for event in events}
 
 
-def held(evaluations: list[str]) -> dict[str, set[str]]:
-    """What the table says of these evaluations; digests are computed from the reports, of which few are in memory."""
+def stored_facts(evaluations: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these evaluations; digests are computed from the reports, of which few are in memory."""
     facts: dict[str, set[str]] = {}
     for row in Evaluation.objects.filter(uuid__in=evaluations).select_related("run", "snapshot", "predictions").iterator(chunk_size=10):
         digest = row.computed_digest
@@ -29,4 +29,4 @@ def measured(run: object, split: str, rows: int, root_digest: str, snapshot: str
     return f"run {run}, files {root_digest}, on {rows} {split} rows of dataset version {snapshot}: report {report}"
 
 
-EVALUATIONS = Account("evaluations", Evaluation, frozenset({Verb.EVALUATION_RECORDED}), told, held)
+EVALUATIONS = Account("evaluations", Evaluation, frozenset({Verb.EVALUATION_RECORDED}), logged_facts, stored_facts)

@@ -4,13 +4,13 @@ be someone else's, or to have left other files, and a base model that came from 
 from __future__ import annotations
 
 from lifecycle.modeling.training.models import BaseModel, Run
-from registry.ground.ledger.accounts import Account, Told
+from registry.ground.ledger.accounts import Account, LoggedEvent
 from registry.ground.ledger.rules import SYSTEM, digest_of
 from registry.ground.ledger.verbs import Verb
 
 
-def told(events: list[Told]) -> set[str]:
-    """What the events of a run's launch and of its end say of it."""
+def logged_facts(events: list[LoggedEvent]) -> set[str]:
+    """Facts from the events of a run's launch and end."""
     facts: set[str] = set()
     for event in events:
         payload = event.payload
@@ -27,8 +27,8 @@ def told(events: list[Told]) -> set[str]:
     return facts
 
 
-def held(runs: list[str]) -> dict[str, set[str]]:
-    """What the table says of these runs."""
+def stored_facts(runs: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these runs."""
     facts: dict[str, set[str]] = {}
     columns = ("uuid", "snapshot__uuid", "base__uuid", "spec_digest", "launched_by__uuid", "reproduces__uuid", "sweep__uuid", "trial")
     rows = Run.objects.filter(uuid__in=runs).values_list(*columns, "spec", "base__folder__root_digest", "artifact__root_digest")
@@ -66,13 +66,13 @@ def is_trial(number: int, sweep: object) -> str:
     return f"is trial {number} of sweep {sweep}"
 
 
-def told_of_bases(events: list[Told]) -> set[str]:
+def logged_base_facts(events: list[LoggedEvent]) -> set[str]:
     """What the event of a base model reports about it."""
     return {came(event.payload["kind"], event.payload["source"], event.payload["revision"], by=event.actor) for event in events}
 
 
-def held_of_bases(bases: list[str]) -> dict[str, set[str]]:
-    """What the table says of these base models."""
+def stored_base_facts(bases: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these base models."""
     facts: dict[str, set[str]] = {}
     rows = BaseModel.objects.filter(uuid__in=bases).values_list("uuid", "kind", "source", "revision", "added_by__uuid", "run__uuid")
     for uuid, kind, source, revision, by, run in rows:
@@ -87,5 +87,5 @@ def came(kind: str, source: str, revision: str, *, by: object) -> str:
     return f"came from {kind} {source} {revision}, added by {by}"
 
 
-RUNS = Account("runs", Run, frozenset({Verb.RUN_LAUNCHED, Verb.RUN_ENDED}), told, held)
-BASES = Account("base models", BaseModel, frozenset({Verb.BASE_MODEL_ADDED}), told_of_bases, held_of_bases)
+RUNS = Account("runs", Run, frozenset({Verb.RUN_LAUNCHED, Verb.RUN_ENDED}), logged_facts, stored_facts)
+BASES = Account("base models", BaseModel, frozenset({Verb.BASE_MODEL_ADDED}), logged_base_facts, stored_base_facts)

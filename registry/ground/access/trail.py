@@ -11,14 +11,14 @@ from django.db.models import F
 
 from registry.ground.access.models import PLACEHOLDER, ApiToken, Project, User
 from registry.ground.access.policy import grant_models
-from registry.ground.ledger.accounts import Account, Told, moment
+from registry.ground.ledger.accounts import Account, LoggedEvent, moment
 from registry.ground.ledger.verbs import Verb
 
 ADMIN = "is an organisation admin"
 DEACTIVATED = "is deactivated"
 
 
-def told(events: list[Told]) -> set[str]:
+def logged_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about a person."""
     facts: set[str] = set()
     for event in events:
@@ -38,8 +38,8 @@ def told(events: list[Told]) -> set[str]:
     return facts
 
 
-def held(people: list[str]) -> dict[str, set[str]]:
-    """What the tables say of these people. Who has no account, and only represents one in a file, was never active."""
+def stored_facts(people: list[str]) -> dict[str, set[str]]:
+    """Facts from the tables about these people. Who has no account, and only represents one in a file, was never active."""
     facts: dict[str, set[str]] = defaultdict(set)
     rows = User.objects.filter(uuid__in=people)
     for uuid in rows.filter(is_organisation_admin=True).values_list("uuid", flat=True):
@@ -61,13 +61,13 @@ def holds(root: str) -> str:
     return f"holds {root}"
 
 
-def told_of_projects(events: list[Told]) -> set[str]:
+def logged_project_facts(events: list[LoggedEvent]) -> set[str]:
     """What the event of a project reports about it."""
     return {called(event.payload["slug"]) for event in events}
 
 
-def held_of_projects(projects: list[str]) -> dict[str, set[str]]:
-    """What the table says of these projects."""
+def stored_project_facts(projects: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these projects."""
     return {str(uuid): {called(slug)} for uuid, slug in Project.objects.filter(uuid__in=projects).values_list("uuid", "slug")}
 
 
@@ -76,7 +76,7 @@ def called(slug: str) -> str:
     return f"is called {slug}"
 
 
-def told_of_tokens(events: list[Told]) -> set[str]:
+def logged_token_facts(events: list[LoggedEvent]) -> set[str]:
     """What is after these events about a person's token."""
     facts: set[str] = set()
     for event in events:
@@ -89,8 +89,8 @@ def told_of_tokens(events: list[Told]) -> set[str]:
     return facts
 
 
-def held_of_tokens(tokens: list[str]) -> dict[str, set[str]]:
-    """What the table says of these tokens."""
+def stored_token_facts(tokens: list[str]) -> dict[str, set[str]]:
+    """Facts from the table about these tokens."""
     facts: dict[str, set[str]] = {}
     columns = ("uuid", "user__uuid", "scopes", "expires_at", "project__uuid", "digest", "revoked_at")
     for uuid, user, scopes, until, project, digest, revoked in ApiToken.objects.filter(uuid__in=tokens).values_list(*columns):
@@ -105,6 +105,6 @@ def acts_for(user: object, scopes: Iterable[str], until: str | datetime) -> str:
 
 REVOKED, LIMITED, KEPT = "is revoked", "is limited to project ", "is kept as "
 VERBS = frozenset({Verb.USER_CREATED, Verb.USER_DEACTIVATED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
-PROJECTS = Account("projects", Project, frozenset({Verb.PROJECT_CREATED}), told_of_projects, held_of_projects)
-ROLES = Account("people", User, VERBS, told, held)
-TOKENS = Account("API tokens", ApiToken, frozenset({Verb.TOKEN_CREATED, Verb.TOKEN_REVOKED}), told_of_tokens, held_of_tokens)
+PROJECTS = Account("projects", Project, frozenset({Verb.PROJECT_CREATED}), logged_project_facts, stored_project_facts)
+ROLES = Account("people", User, VERBS, logged_facts, stored_facts)
+TOKENS = Account("API tokens", ApiToken, frozenset({Verb.TOKEN_CREATED, Verb.TOKEN_REVOKED}), logged_token_facts, stored_token_facts)

@@ -1,6 +1,6 @@
-"""The port by which upper rooms say what the audit log must account for, and the comparison with their rows, in flat memory.
+"""The port by which upper rooms declare what the audit log must account for, and the comparison with their rows, in flat memory.
 
-Filled in AppConfig.ready(). What the trail says of an object and what its rows say are sets of facts, each a short text, and must be equal.
+Filled in AppConfig.ready(). The audit log and the rows each give a set of facts about an object, short texts, which must be equal.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ BATCH = 200  # objects, with all their events
 
 
 @dataclass(frozen=True)
-class Told:
-    """An event as far as it tells of its object, by its hashed bytes. actor: uuid of the user, or system. project: uuid, or None."""
+class LoggedEvent:
+    """The part of an event about its object, from its hashed bytes. actor: uuid of the user, or system. project: uuid, or None."""
 
     verb: str
     actor: str
@@ -42,14 +42,14 @@ def moment(at: str | datetime) -> str:
 class Account:
     """Objects of one kind.
 
-    told: the facts that an object's events, oldest first, leave true. held: the facts that the rows hold, by the object's uuid.
+    logged: the facts that follow from an object's events, oldest first. stored: the facts in the rows, by the object's uuid.
     """
 
     name: str
     model: type[Model]
     verbs: frozenset[Verb]
-    told: Callable[[list[Told]], set[str]]
-    held: Callable[[list[str]], dict[str, set[str]]]
+    logged: Callable[[list[LoggedEvent]], set[str]]
+    stored: Callable[[list[str]], dict[str, set[str]]]
 
 
 _accounts: dict[str, Account] = {}
@@ -71,9 +71,9 @@ def check(account: Account) -> Iterator[Fault | Part]:
     for ids, unread in batches(account):
         count, faults = count + len(ids), faults + len(unread)
         yield from unread
-        told, held = told_of(account, ids), held_of(account, ids)
+        logged, stored = logged_facts(account, ids), stored_facts(account, ids)
         for each in ids:
-            if told[each] != held.get(each, set()):
+            if logged[each] != stored.get(each, set()):
                 for fault in differences(account, each):
                     faults += 1
                     yield fault
@@ -104,33 +104,33 @@ def batched(ids: Iterable[str]) -> Iterator[list[str]]:
     return reading.batched(ids, BATCH)
 
 
-def told_of(account: Account, ids: list[str]) -> dict[str, set[str]]:
-    """The facts that the audit log tells of these objects, by uuid."""
+def logged_facts(account: Account, ids: list[str]) -> dict[str, set[str]]:
+    """The facts in the audit log about these objects, by uuid."""
     return {each: facts(account, events) for each, events in events_of(ids, account.verbs).items()}
 
 
-def facts(account: Account, events: list[Told]) -> set[str]:
-    """What the events of one object leave true; of those that no action records this way, that they cannot be read."""
+def facts(account: Account, events: list[LoggedEvent]) -> set[str]:
+    """The facts from the events of one object; for events that no action records this way, that they can't be read."""
     try:
-        return account.told(events)
+        return account.logged(events)
     except rules.UNREADABLE as error:
         return {f"something that no action records ({error!r})"}
 
 
-def held_of(account: Account, ids: list[str]) -> dict[str, set[str]]:
-    """The facts that the rows hold of these objects, by uuid; of an object whose rows say what no action writes, that it can't be read."""
+def stored_facts(account: Account, ids: list[str]) -> dict[str, set[str]]:
+    """The facts in the rows about these objects, by uuid; for an object with a row that no action writes, that it can't be read."""
     try:
-        return account.held(ids)
+        return account.stored(ids)
     except (*rules.UNREADABLE, ValidationError) as error:
         if len(ids) == 1:
             return {ids[0]: {f"something that no action writes ({error!r})"}}
-    return {uuid: found for each in ids for uuid, found in held_of(account, [each]).items()}
+    return {uuid: found for each in ids for uuid, found in stored_facts(account, [each]).items()}
 
 
-def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
+def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[LoggedEvent]]:
     """The events of these kinds about each of these objects, oldest first, as they were hashed; a row whose bytes do not give its hash, or
-    are about something else than its columns say, is none."""
-    found: dict[str, list[Told]] = {each: [] for each in ids}
+    are about something else than its columns, doesn't count."""
+    found: dict[str, list[LoggedEvent]] = {each: [] for each in ids}
     events = Event.objects.filter(object_id__in=ids, verb__in=verbs).order_by("chain", "seq")
     for object_id, canonical, hashed in events.values_list("object_id", "canonical", "hash"):
         document = rules.document_of(canonical)
@@ -138,25 +138,25 @@ def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
             continue
         if document["object_id"] == object_id and document["verb"] in verbs:
             at = datetime.fromisoformat(document["at"])
-            found[object_id].append(Told(document["verb"], document["actor"], document["project"], at, document["payload"]))
+            found[object_id].append(LoggedEvent(document["verb"], document["actor"], document["project"], at, document["payload"]))
     return found
 
 
-def events_about(uuid: object, verbs: Collection[Verb]) -> list[Told]:
+def events_about(uuid: object, verbs: Collection[Verb]) -> list[LoggedEvent]:
     """The same of one object."""
     return events_of([str(uuid)], verbs)[str(uuid)]
 
 
 def differences(account: Account, uuid: str) -> Iterator[Fault]:
     """What differs of one object when no event came while its rows were read: the product continues meanwhile."""
-    told = told_of(account, [uuid])[uuid]
+    logged = logged_facts(account, [uuid])[uuid]
     while True:
-        held = held_of(account, [uuid]).get(uuid, set())
-        before, told = told, told_of(account, [uuid])[uuid]
-        if told == before:
+        stored = stored_facts(account, [uuid]).get(uuid, set())
+        before, logged = logged, logged_facts(account, [uuid])[uuid]
+        if logged == before:
             break
     where = f"{account.name}, {uuid}"
-    for fact in sorted(held - told):
+    for fact in sorted(stored - logged):
         yield Fault(Rule.NOT_IN_TRAIL, where, f"In the database but not in the audit log: “{fact}”.")
-    for fact in sorted(told - held):
+    for fact in sorted(logged - stored):
         yield Fault(Rule.NOT_IN_DATABASE, where, f"In the audit log but not in the database: “{fact}”.")

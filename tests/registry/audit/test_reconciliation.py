@@ -586,15 +586,15 @@ def test_a_request_that_was_moved_to_approved_is_named_by_command_and_page(lived
 
 def test_what_is_decided_while_rows_are_read_is_no_fault(lived, mia, monkeypatch):
     account = next(each for each in accounts.registered() if each.name == "promotions")
-    told, before = accounts.told_of, Event.objects.count()
+    logged_facts, before = accounts.logged_facts, Event.objects.count()
 
-    def told_then_decided(*given):
-        facts = told(*given)
+    def read_then_withdrawn(*given):
+        facts = logged_facts(*given)
         if Event.objects.count() == before:
             promotions.withdraw(request_id=last().uuid, actor=mia, reason="Meanwhile.")
         return facts
 
-    monkeypatch.setattr(accounts, "told_of", told_then_decided)
+    monkeypatch.setattr(accounts, "logged_facts", read_then_withdrawn)
 
     assert [part.faults for part in accounts.check(account)] == [0]
 

@@ -17,7 +17,7 @@ from lifecycle.runtime import bundle
 from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions, queries, signed_cards
 from registry.catalog.models import Card, ModelVersion
-from registry.catalog.trail import held_of_cards
+from registry.catalog.trail import stored_card_facts
 from registry.ground.ledger import keys
 from registry.ground.ledger.models import Event
 from registry.promotions import actions as promotions
@@ -172,7 +172,7 @@ def test_the_audit_asks_the_same_for_one_unsigned_card_and_for_many(version, oth
     asked = []
     for versions in ([version], [version, other]):
         with CaptureQueriesContext(connection) as found:
-            held = held_of_cards([str(each.uuid) for each in versions])
+            held = stored_card_facts([str(each.uuid) for each in versions])
         asked.append(len(found))
 
     assert asked == [1, 1]
