@@ -44,8 +44,8 @@ def verify(ctx: JobContext) -> None:
     for part in parts:
         totals[part.what] += part.count
     checked = totals.total()
-    said = f"Audit log verified: {', '.join(f'{count:,} {what}' for what, count in totals.items())}."
-    ctx.progress(checked, checked, stage="Audit log verified", message=said)
+    message = f"Audit log verified: {', '.join(f'{count:,} {what}' for what, count in totals.items())}."
+    ctx.progress(checked, checked, stage="Audit log verified", message=message)
 
 
 def verify_url(_job: Job) -> str:

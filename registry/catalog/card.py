@@ -48,12 +48,12 @@ def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
     head = yaml.safe_dump(front_matter(facts), sort_keys=False, allow_unicode=True, width=10_000)
     parts = [
         f"# {inline(facts['model'])} {facts['semver']}",
-        f"## Purpose\n\n{told(stated.get('purpose'))}",
+        f"## Purpose\n\n{statement(stated.get('purpose'))}",
         data(facts["snapshot"]),
         training(facts),
         results(facts),
-        f"## Limits\n\n{told(stated.get('limits'))}",
-        f"## Risks\n\n{told(stated.get('risks'))}",
+        f"## Limits\n\n{statement(stated.get('limits'))}",
+        f"## Risks\n\n{statement(stated.get('risks'))}",
         thread(facts),
         f"## Loading\n\n{torch} torch, in a folder that contains `model/`:\n\n{loading(facts)}",
     ]
@@ -134,8 +134,8 @@ def training(facts: Mapping[str, Any]) -> str:
 def thresholds(facts: Mapping[str, Any]) -> str:
     """What those of classes were chosen for, and of which of them it is promised for other rows."""
     found = facts["operating"]
-    told = promises(found, facts["snapshot"]["labels"])
-    return f"{found['by']} of {found['target']:g} or more of each class on validation: {told or 'reached by none'}"
+    promised = promises(found, facts["snapshot"]["labels"])
+    return f"{found['by']} of {found['target']:g} or more of each class on validation: {promised or 'reached by none'}"
 
 
 def served(facts: Mapping[str, Any]) -> str:
@@ -196,12 +196,12 @@ def table(head: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def told(words: str | None) -> str:
+def statement(words: str | None) -> str:
     """What someone stated, which opens no section of its own, or the gap."""
-    return paragraphs(words) if words else said(NOT_STATED)
+    return paragraphs(words) if words else gap(NOT_STATED)
 
 
-def said(words: str) -> str:
+def gap(words: str) -> str:
     """A gap that is seen."""
     return f"*{words}*"
 

@@ -191,8 +191,8 @@ def card_authors(version: ModelVersion) -> set[str]:
     before it, and whose words the first one carried over."""
     rows, uuid = version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True), str(version.uuid)
     events = accounts.events_about(uuid, WRITTEN)
-    told = {who for event in events for who in (event.actor, *event.payload.get("words_of", ()))}
-    return {*map(str, rows), *told} - {SYSTEM}
+    logged = {who for event in events for who in (event.actor, *event.payload.get("words_of", ()))}
+    return {*map(str, rows), *logged} - {SYSTEM}
 
 
 def exports_folder() -> Path:

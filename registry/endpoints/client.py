@@ -51,12 +51,12 @@ def ask(endpoint: Endpoint, text: str) -> Answer:
 def refusal_of(response: httpx.Response) -> Refusal:
     """The server's own sentence, with what to do."""
     try:
-        said = str(response.json()["error"])[:300]
+        message = str(response.json()["error"])[:300]
     except (ValueError, KeyError, TypeError):
-        said = f"The inference server returned status {response.status_code}."
+        message = f"The inference server returned status {response.status_code}."
     if response.status_code in (401, 404):
         return NotReady("The inference server doesn't know this endpoint yet.", next_step="It picks up changes within seconds; try again.")
-    return (NotReady if response.status_code >= 500 or response.status_code == 429 else Refused)(said)
+    return (NotReady if response.status_code >= 500 or response.status_code == 429 else Refused)(message)
 
 
 def read(answer: dict[str, Any], latency_ms: float) -> Answer:

@@ -71,7 +71,7 @@ def server_state(path: Path) -> ServerState | None:
     """One server's file; None when it cannot be read."""
     try:
         status = json.loads(path.read_bytes())
-        answers = {name: [str(each) for each in said["versions"]] for name, said in status.get("endpoints", {}).items()}
+        answers = {name: [str(each) for each in entry["versions"]] for name, entry in status.get("endpoints", {}).items()}
         return ServerState(
             name=path.stem.removeprefix("status").removeprefix("."), epoch=int(status["epoch_applied"]),
             epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or "")[:300],

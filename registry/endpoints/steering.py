@@ -42,6 +42,6 @@ def why_not_by_hand(canary: Deployment) -> str:
 
 def check_by_hand(canary: Deployment) -> None:
     """Raises Refused, with the page of its rollout and its address in the API, for a canary that a rule steers."""
-    if said := why_not_by_hand(canary):
+    if reason := why_not_by_hand(canary):
         page = page_of(canary)
-        raise Refused(said, next_step=f"Widen, pause, or abort it on {page} (API: /api/v1{page}), or roll the endpoint back.")
+        raise Refused(reason, next_step=f"Widen, pause, or abort it on {page} (API: /api/v1{page}), or roll the endpoint back.")

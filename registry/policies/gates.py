@@ -157,14 +157,14 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
     outcome = Outcome.FAILED if counted < limit else Outcome.PASSED
     if outcome is Outcome.PASSED and measure.low is not None and measure.low < limit:
         outcome = Outcome.WATCH
-    told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
+    detail = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
     least, known = int(gate.settings.get("at_least_rows", LEAST_ROWS)), evidence.rows if evidence.groups is None else evidence.groups
     if known < least:
         outcome = Outcome.FAILED
         differing = "" if known == evidence.rows else f", counting near duplicates once; there are {count(known)}"
-        told += f" Not enough data: the gate needs {count(least)} test rows{differing}."
+        detail += f" Not enough data: the gate needs {count(least)} test rows{differing}."
     value, threshold = decimals(counted, unlike=(limit,)), f"≥ {decimals(limit, unlike=(counted,))}"
-    return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
+    return gate.found(title, outcome, detail, value=value, threshold=threshold, source=evidence.evaluation)
 
 
 def live(gate: Gate, evidence: Evidence) -> Finding:
@@ -197,9 +197,9 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
     counted = low if bound == "low" else difference.value
     outcome = Outcome.FAILED if counted < -worse else Outcome.WATCH if low < -worse else Outcome.PASSED
     words = by_the_bound(found, low, worse, known, metric) if found and bound == "low" else "The value counts, not its interval."
-    told = f"{with_interval(difference, signed, (-worse,))} against {known.name}, {known.counted}, paired. {words}"
+    detail = f"{with_interval(difference, signed, (-worse,))} against {known.name}, {known.counted}, paired. {words}"
     value, threshold = signed(counted, unlike=(-worse,)), f"≥ {signed(-worse, unlike=(counted,))}"
-    return gate.found(title, outcome, told, value=value, threshold=threshold, source=known.source)
+    return gate.found(title, outcome, detail, value=value, threshold=threshold, source=known.source)
 
 
 def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric: str) -> str:
@@ -207,20 +207,20 @@ def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric:
 
     low: as `low_if_worse` has it.
     """
-    told = "The lower end counts" + (f", by a score test {signed(low, unlike=(-worse,))}." if low < found.low else ".")
+    detail = "The lower end counts" + (f", by a score test {signed(low, unlike=(-worse,))}." if low < found.low else ".")
     if low >= -worse:
-        return told
+        return detail
     if verdict(found, matters=worse) is Verdict.WORSE:
-        return f"{told} Shown to be worse than {known.name} by more than {decimals(worse)}."
-    told += f" Not enough data: whether it is worse by more than {decimals(worse)} is neither shown nor ruled out."
+        return f"{detail} Shown to be worse than {known.name} by more than {decimals(worse)}."
+    detail += f" Not enough data: whether it is worse by more than {decimals(worse)} is neither shown nor ruled out."
     if metric == "macro_f1" and known.evenness < UNEVEN:
-        told += f" All {count(known.labels)} labels count equally, and the rarest has {count(known.rarest)} test rows."
+        detail += f" All {count(known.labels)} labels count equally, and the rarest has {count(known.rarest)} test rows."
     if found.value <= -worse:
-        return told
+        return detail
     least = math.ceil(rows_for_margin(worse) * known.rows / known.independent(metric)) if worse else 0
     needed = max(rows_needed(known.rows, found.value + worse, found.low, found.high) or 0, least)
     more = f" If the difference stays the same, about {count(rounded(needed))} test rows would rule it out."
-    return told + more if needed > known.rows else told
+    return detail + more if needed > known.rows else detail
 
 
 def calibration(gate: Gate, evidence: Evidence) -> Finding:
@@ -234,11 +234,11 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
     outcome = Outcome.FAILED if measure.value > limit else Outcome.PASSED
     if outcome is Outcome.PASSED and measure.high is not None and measure.high > limit:
         outcome = Outcome.WATCH
-    told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
+    detail = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
     if measure.low is not None and measure.low <= limit < measure.value:
-        told += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. Use a larger test split."
+        detail += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. Use a larger test split."
     value, threshold = decimals(measure.value, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.value,))}"
-    return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
+    return gate.found(title, outcome, detail, value=value, threshold=threshold, source=evidence.evaluation)
 
 
 def membership(gate: Gate, evidence: Evidence) -> Finding:
@@ -250,14 +250,14 @@ def membership(gate: Gate, evidence: Evidence) -> Finding:
     title, threshold = f"Membership-inference AUC at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.membership
     if measure is None or measure.low is None or measure.high is None:
-        told = NOT_RUN.format("run the membership-inference test on the evaluation’s page")
-        return gate.found(title, Outcome.FAILED, told, threshold=threshold)
+        detail = NOT_RUN.format("run the membership-inference test on the evaluation’s page")
+        return gate.found(title, Outcome.FAILED, detail, threshold=threshold)
     outcome = Outcome.PASSED if measure.high <= limit else Outcome.FAILED
     value, threshold = decimals(measure.high, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.high,))}"
-    told = f"{with_interval(measure, unlike=(limit,))}; the upper end counts, 0.5 is guessing."
+    detail = f"{with_interval(measure, unlike=(limit,))}; the upper end counts, 0.5 is guessing."
     if measure.low <= limit < measure.high:
-        told += " Not enough data: a leak is neither shown nor ruled out. Compare more rows, which takes a larger test split."
-    return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.analysis)
+        detail += " Not enough data: a leak is neither shown nor ruled out. Compare more rows, which takes a larger test split."
+    return gate.found(title, outcome, detail, value=value, threshold=threshold, source=evidence.analysis)
 
 
 def leakage(gate: Gate, evidence: Evidence) -> Finding:
@@ -267,11 +267,11 @@ def leakage(gate: Gate, evidence: Evidence) -> Finding:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format("the dataset version's manifest couldn't be read"), threshold="0")
     if evidence.leaked:
         found = f"{rows(evidence.leaked)} of the test split {are(evidence.leaked)} also in training."
-        told = f"{found} Create a new dataset version and train on it."
+        detail = f"{found} Create a new dataset version and train on it."
     else:
-        told = "0 exact or normalised duplicates, recounted from the manifest."
+        detail = "0 exact or normalised duplicates, recounted from the manifest."
     outcome = Outcome.FAILED if evidence.leaked else Outcome.PASSED
-    return gate.found(title, outcome, told, value=count(evidence.leaked), threshold="0", source=evidence.snapshot)
+    return gate.found(title, outcome, detail, value=count(evidence.leaked), threshold="0", source=evidence.snapshot)
 
 
 def labels(gate: Gate, evidence: Evidence) -> Finding:
@@ -281,11 +281,11 @@ def labels(gate: Gate, evidence: Evidence) -> Finding:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format("the decisions behind the test labels couldn't be read"), threshold="0")
     if evidence.overruled:
         changed = f"{rows(evidence.overruled)} of the test split {has(evidence.overruled)} a different label now."
-        told = f"{changed} Create a new dataset version and evaluate again."
+        detail = f"{changed} Create a new dataset version and evaluate again."
     else:
-        told = "No test label has changed since the dataset version was created."
+        detail = "No test label has changed since the dataset version was created."
     outcome = Outcome.FAILED if evidence.overruled else Outcome.PASSED
-    return gate.found(title, outcome, told, value=count(evidence.overruled), threshold="0", source=evidence.snapshot)
+    return gate.found(title, outcome, detail, value=count(evidence.overruled), threshold="0", source=evidence.snapshot)
 
 
 def signature(gate: Gate, evidence: Evidence) -> Finding:
@@ -295,8 +295,8 @@ def signature(gate: Gate, evidence: Evidence) -> Finding:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format("the files weren't re-hashed"))
     if evidence.signature_problem:
         return gate.found(title, Outcome.FAILED, evidence.signature_problem, value="refused", threshold="valid", source=evidence.key)
-    told = f"{things(evidence.files, 'file')} re-hashed, signature valid, key {evidence.key[:12]}."
-    return gate.found(title, Outcome.PASSED, told, value="valid", threshold="valid", source=evidence.key)
+    detail = f"{things(evidence.files, 'file')} re-hashed, signature valid, key {evidence.key[:12]}."
+    return gate.found(title, Outcome.PASSED, detail, value="valid", threshold="valid", source=evidence.key)
 
 
 def card(gate: Gate, evidence: Evidence) -> Finding:
@@ -306,13 +306,13 @@ def card(gate: Gate, evidence: Evidence) -> Finding:
     if evidence.stated is None:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format("the version has no card"), threshold=threshold)
     missing = [name for name in wanted if name not in evidence.stated]
-    said = f"{len(wanted) - len(missing)} of {len(wanted)}"
-    told = (
-        f"{said} required fields. Missing: {', '.join(missing)}. Edit the card."
+    filled = f"{len(wanted) - len(missing)} of {len(wanted)}"
+    detail = (
+        f"{filled} required fields. Missing: {', '.join(missing)}. Edit the card."
         if missing
-        else f"{said} required fields: {', '.join(wanted)}."
+        else f"{filled} required fields: {', '.join(wanted)}."
     )
-    return gate.found(title, Outcome.FAILED if missing else Outcome.PASSED, told, value=said, threshold=threshold, source=evidence.card)
+    return gate.found(title, Outcome.FAILED if missing else Outcome.PASSED, detail, value=filled, threshold=threshold, source=evidence.card)
 
 
 NOT_RUN = "Not run: {}."

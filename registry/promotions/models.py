@@ -141,7 +141,7 @@ class PromotionRequest(models.Model):
     def asked_at(requests: Iterable[PromotionRequest]) -> dict[str, datetime]:
         """When each request was made, by its uuid: as the trail has it, since the row's own column may have been moved. One statement."""
         events = accounts.events_of([str(request.uuid) for request in requests], {Verb.PROMOTION_REQUESTED})
-        return {uuid: told[0].at for uuid, told in events.items() if told}
+        return {uuid: logged[0].at for uuid, logged in events.items() if logged}
 
 
 class GateResult(models.Model):

@@ -153,14 +153,14 @@ def against(request: PromotionRequest) -> str:
     semver, comparison = request.version.semver, request.comparison
     if comparison is None:
         leading, known = catalog.leading_score(request.version.evaluation.report)
-        told = (
+        score = (
             f"{leading.heading} {with_interval(Measure(float(known['value'] or 0), known['low'], known['high']))}"
             if known
             else f"{leading.heading} not measured"
         )
         stood = "is" if request.status in OPEN else "was"
         first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} {stood} live; not compared"
-        return f"{first}. {told} on {count(request.version.evaluation.rows)} test rows."
+        return f"{first}. {score} on {count(request.version.evaluation.rows)} test rows."
     by = {
         verdict: [NAMED[name].title for name in compared_by(request) if comparison["measures"].get(name, {}).get("verdict") == verdict]
         for verdict in ("better", "worse")

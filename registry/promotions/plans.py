@@ -99,8 +99,8 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored and told. Without what it does not require."""
-        told = asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "rate_ratios": dict(self.rate_ratios)}
-        return {name: value for name, value in told.items() if value is not None}
+        document = asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "rate_ratios": dict(self.rate_ratios)}
+        return {name: value for name, value in document.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:

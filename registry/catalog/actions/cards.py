@@ -29,13 +29,13 @@ def edit_card(*, version: ModelVersion, stated: dict[str, str], seen: str, actor
     """
     access.require(actor, "catalog.edit_card", version)
     check_facts(version)
-    said, newest = rules.check_stated(stated), queries.newest_card(version)
+    statements, newest = rules.check_stated(stated), queries.newest_card(version)
     if newest is None or newest.digest != seen:
         raise changed()
-    text, revision = cards.write(version.facts, said), newest.revision + 1
+    text, revision = cards.write(version.facts, statements), newest.revision + 1
     if text == newest.text and not signed_cards.problem(newest):
         raise Refused("Nothing changed in the card.", next_step="Change a field first.")
-    card = signed_cards.signed(version, revision=revision, text=text, stated=said, author=actor)  # ahead of the lock
+    card = signed_cards.signed(version, revision=revision, text=text, stated=statements, author=actor)  # ahead of the lock
     with transaction.atomic():
         return _write(version, card, seen, actor)
 

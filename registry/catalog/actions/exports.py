@@ -256,8 +256,8 @@ def plain_beside(version: ModelVersion, whole: Path) -> exported.Plain:
     run = version.run
     base = local_folder("bases", run.base.folder) if run.base.folder and run.strategy != "full" else None
     try:
-        told = warm.plain(model, whole / "transformers", base=base, base_name=rules.base_name(version.facts))
+        result = warm.plain(model, whole / "transformers", base=base, base_name=rules.base_name(version.facts))
     except Refused as refusal:
         shutil.rmtree(whole / "transformers", ignore_errors=True)
         return exported.Plain(why=refusal.message)
-    return exported.Plain(told["loader"], told["trust"])
+    return exported.Plain(result["loader"], result["trust"])

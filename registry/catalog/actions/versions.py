@@ -44,14 +44,14 @@ def register(
     access.require(actor, "training.view", run)
     if carried:
         check_carried(carried)
-    semver, said = rules.check_semver(semver), rules.check_stated(carried.stated if carried else stated or {})
+    semver, statements = rules.check_semver(semver), rules.check_stated(carried.stated if carried else stated or {})
     check_registrable(model, run, semver)
     key = f"catalog.register:{model.uuid}:{semver}"
-    job = enqueue("catalog.register", actor=actor, project=model.project, args={"stated": said}, subject=model, key=key)
+    job = enqueue("catalog.register", actor=actor, project=model.project, args={"stated": statements}, subject=model, key=key)
     if queries.asking(job) is None:
         record(
             None if by_system else actor, Verb.REGISTRATION_REQUESTED, job, project=model.project.uuid, model=model.uuid, run=run.uuid,
-            semver=semver, stated=digest_of_json(said), **({"on_behalf_of": actor.uuid} if by_system else {}),
+            semver=semver, stated=digest_of_json(statements), **({"on_behalf_of": actor.uuid} if by_system else {}),
             **(carrying(carried) if carried else {}),
         )  # fmt: skip
     return job
@@ -116,13 +116,14 @@ def seal(job: Job) -> ModelVersion:
         raise Refused("The files aren't the ones the run wrote. Nothing was registered.", next_step="Train again.")
     author = None if by_system else actor
     facts = queries.facts(run, model, semver, evaluation)
-    said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
+    statements = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
     words_of = sorted(asked.get("words_of", ()))
     version = ModelVersion(
         model=model, semver=semver, run=run, evaluation=evaluation, folder=run.artifact, root_digest=root, signature=signature,
         key_fingerprint=bundle.fingerprint(keys.public_key_path()), facts=facts, registered_by=author,
     )  # fmt: skip
-    first = signed_cards.signed(version, revision=1, text=card.write(facts, said), stated=said, author=author)  # ahead of the lock
+    # signed ahead of the lock
+    first = signed_cards.signed(version, revision=1, text=card.write(facts, statements), stated=statements, author=author)
     return _write(version, first, words_of, on_behalf_of=actor if by_system else None)
 
 

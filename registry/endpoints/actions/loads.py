@@ -170,7 +170,7 @@ def check_problems() -> int:
             continue
         with transaction.atomic():
             row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
-            row.problems = {name: said for name, said in (row.problems | {server: problem}).items() if said != ""}
+            row.problems = {name: reported for name, reported in (row.problems | {server: problem}).items() if reported != ""}
             row.save(update_fields=["problems"])
             if problem is None:
                 continue
@@ -182,12 +182,11 @@ def check_problems() -> int:
 
 
 def tell_everywhere(server: str, problem: str, epoch: int) -> None:
-    """One notice to everyone who can do something about what is live. What names a project's endpoint is told to its own people."""
+    """One notice to everyone who can do something about what is live. Only a project's own people get what names its endpoint."""
     texts: dict[str, list[Endpoint]] = {}
     for row in queries.live().select_related("endpoint__model"):
         texts.setdefault(queries.problem_for(row.endpoint.model.project_id, problem), []).append(row.endpoint)
-    told: set[int] = set()
-    for said in sorted(texts, key=lambda text: text == queries.ELSEWHERE):  # who may know more is told that alone
-        told |= tell(
-            texts[said], f"Inference server {server}: {said} It stays on config v{epoch}.", reverse("endpoints:list"), besides=told
-        )
+    notified: set[int] = set()
+    for sentence in sorted(texts, key=lambda text: text == queries.ELSEWHERE):  # those who may know more get only that
+        message = f"Inference server {server}: {sentence} It stays on config v{epoch}."
+        notified |= tell(texts[sentence], message, reverse("endpoints:list"), besides=notified)

@@ -210,8 +210,8 @@ def held_since(people: Iterable[User]) -> dict[tuple[str, str], datetime]:
     or what was taken away since. One statement."""
     events = accounts.events_of([str(user.uuid) for user in people], {Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
     since: dict[tuple[str, str], datetime] = {}
-    for person, told in events.items():
-        for event in told:
+    for person, logged in events.items():
+        for event in logged:
             key = person, event.payload["root"]
             if event.verb == Verb.ROLE_GRANTED:
                 since[key] = event.at

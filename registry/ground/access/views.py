@@ -186,12 +186,12 @@ def change_role(request: SignedInRequest, uuid: UUID, *, gives: bool) -> HttpRes
         given = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
         with refused_on(form):
             proposal = (actions.grant if gives else actions.revoke)(root=found, actor=request.user, **given)
-            told(request, given["user"], given["role"].label, proposal, gives=gives)
+            toast_change(request, given["user"], given["role"].label, proposal, gives=gives)
             return redirect("access:project", uuid)
     return show_project(request, uuid, status=422, **{"governing_form" if governs else "form": form})
 
 
-def told(request: SignedInRequest, person: User, label: str, proposal: RoleProposal | None, *, gives: bool) -> None:
+def toast_change(request: SignedInRequest, person: User, label: str, proposal: RoleProposal | None, *, gives: bool) -> None:
     """Say whether a change took effect, or waits for another admin."""
     if proposal:
         toast(request, "Change proposed. Another organisation admin must confirm it.", kind="live")
@@ -249,7 +249,7 @@ def change_admin(request: SignedInRequest) -> HttpResponse:
         person, gives = given.pop("user"), given.pop("gives") == "1"
         with refused_on(form):
             made = governing.change(person=person, role=ADMIN, project=None, gives=gives, actor=request.user, **given)
-            told(request, person, "an organisation admin", made, gives=gives)
+            toast_change(request, person, "an organisation admin", made, gives=gives)
             return redirect("access:people")
     return show_people(request, status=422, admin_form=form)
 
@@ -265,7 +265,7 @@ def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             done = governing.confirm(proposal_id=uuid, actor=request.user, **form.cleaned_data)
-            told(request, done.person, done.get_role_display(), None, gives=done.gives)
+            toast_change(request, done.person, done.get_role_display(), None, gives=done.gives)
             return redirect("access:people")
     return show_people(request, status=422, refused={uuid: form})
 

@@ -68,16 +68,16 @@ def check_rows(signed: Signed, rows: set[tuple[str, int]]) -> Iterator[Fault]:
             yield from check_row(row, statement(row.document, public), signed)
 
 
-def check_row(row: Checkpoint, said: Statement | None, signed: Signed) -> Iterator[Fault]:
+def check_row(row: Checkpoint, stated: Statement | None, signed: Signed) -> Iterator[Fault]:
     """One row against what is signed in it."""
     where = f"checkpoint {row.uuid}"
-    if said is None:
+    if stated is None:
         yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The row's signature is invalid.")
         return
     at = row.at.isoformat(timespec="seconds") if row.at else ""  # which SQLite gives none of for a text that is no date
-    if said != (row.chain, row.seq, row.hash, at):
+    if stated != (row.chain, row.seq, row.hash, at):
         yield Fault(Rule.CHECKPOINT_ALTERED, where, "The row's columns differ from its signed content.")
-    yield from add(signed, said, where)
+    yield from add(signed, stated, where)
 
 
 def check_file(path: Path, signed: Signed, rows: set[tuple[str, int]], written: set[tuple[str, int]]) -> Iterator[Fault]:
@@ -88,14 +88,14 @@ def check_file(path: Path, signed: Signed, rows: set[tuple[str, int]], written: 
             if not line.strip():
                 continue
             where = f"{path}, line {number}"
-            said = statement(line, public)
-            if said is None:
+            stated = statement(line, public)
+            if stated is None:
                 yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The line's signature is invalid.")
                 continue
-            written.add((said.chain, said.seq))
-            yield from add(signed, said, where)
-            if (said.chain, said.seq) not in rows and not Checkpoint.objects.filter(chain=said.chain, seq=said.seq).exists():
-                detail = f"The checkpoint of chain {said.chain} at event {said.seq} is signed here, but its row is missing."
+            written.add((stated.chain, stated.seq))
+            yield from add(signed, stated, where)
+            if (stated.chain, stated.seq) not in rows and not Checkpoint.objects.filter(chain=stated.chain, seq=stated.seq).exists():
+                detail = f"The checkpoint of chain {stated.chain} at event {stated.seq} is signed here, but its row is missing."
                 yield Fault(Rule.CHECKPOINT_NOT_IN_DATABASE, where, detail)
 
 
@@ -120,19 +120,19 @@ def under_way() -> set[tuple[str, int]]:
     return {(newest.chain, newest.seq)} if newest and checkpoints.marker(newest.uuid).exists() else set()
 
 
-def add(signed: Signed, said: Statement, where: str) -> Iterator[Fault]:
+def add(signed: Signed, stated: Statement, where: str) -> Iterator[Fault]:
     """Take a statement in; a fault where another one knows the event by another hash."""
-    signature = Signature(said.hash, datetime.fromisoformat(said.at))
-    if signed.setdefault(said.chain, {}).setdefault(said.seq, signature).hash != said.hash:
-        detail = f"It has a different hash for event {said.seq} of chain {said.chain} than an earlier checkpoint."
+    signature = Signature(stated.hash, datetime.fromisoformat(stated.at))
+    if signed.setdefault(stated.chain, {}).setdefault(stated.seq, signature).hash != stated.hash:
+        detail = f"It has a different hash for event {stated.seq} of chain {stated.chain} than an earlier checkpoint."
         yield Fault(Rule.CHECKPOINTS_CONTRADICT, where, detail)
 
 
 def statement(document: str, public: Path) -> Statement | None:
     """What a signed document says; None for one that was altered, or says something else."""
     try:
-        said = bundle.verify_document(document.encode("utf-8"), public)
-        found = Statement(said["chain"], said["seq"], said["hash"], said["at"])
+        fields = bundle.verify_document(document.encode("utf-8"), public)
+        found = Statement(fields["chain"], fields["seq"], fields["hash"], fields["at"])
         datetime.fromisoformat(found.at)
     except (Refused, *rules.UNREADABLE):
         return None

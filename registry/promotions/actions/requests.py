@@ -111,10 +111,10 @@ def comment(*, request_id: UUID, actor: User, text: str) -> PromotionComment:
     """Say something to everyone who reads the request. The Event holds the digest of its words."""
     found = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.comment", found)
-    said = text.strip()
-    if not said or len(said) > rules.REASON_MAX:
+    stripped = text.strip()
+    if not stripped or len(stripped) > rules.REASON_MAX:
         raise Refused("A comment can have 1 to 4,000 characters.", fields={"text": ["Enter 1 to 4,000 characters."]})
-    made = PromotionComment.objects.create(request=found, author=actor, text=said)
+    made = PromotionComment.objects.create(request=found, author=actor, text=stripped)
     project = found.endpoint.model.project.uuid
-    record(actor, Verb.PROMOTION_COMMENTED, found, project=project, comment=made.uuid, digest=digest_of(said))
+    record(actor, Verb.PROMOTION_COMMENTED, found, project=project, comment=made.uuid, digest=digest_of(stripped))
     return made

@@ -97,8 +97,8 @@ def asked(request: PromotionRequest, *, by_trail: bool = False) -> tuple[dict[st
         return request.asked_by, request.plan
     requester, by_system, behind, plan = str(request.requester.uuid), request.by_system, request.behind, request.plan
     for event in accounts.events_about(request.uuid, {Verb.PROMOTION_REQUESTED}):
-        requester, told = event.actor, event.payload
-        by_system, behind, plan = told.get("by_system", False), told.get("behind", []), told.get("plan", {})
+        requester, payload = event.actor, event.payload
+        by_system, behind, plan = payload.get("by_system", False), payload.get("behind", []), payload.get("plan", {})
     return rules.asked_by(requester, behind, by_system=by_system), plan
 
 
