@@ -54,13 +54,13 @@ def share_of_clusters(draw: Draw) -> Iterator[Row]:
                 ours.append(holds((pair(clustered.share(sums(*each))) for each in zip(hits, rows, strict=True)), chance).mean())
                 total = zip(hits.sum(axis=1), rows.sum(axis=1), strict=True)
                 peer.append(holds((intervals.wilson(*each) for each in total), chance).mean())
-            size_told = f"{clusters} × {size}"
-            yield covers(("share, by cluster", world_of(icc), size_told), runs, min(ours), min(peer), "Wilson of rows")
+            size_text = f"{clusters} × {size}"
+            yield covers(("share, by cluster", world_of(icc), size_text), runs, min(ours), min(peer), "Wilson of rows")
 
 
 def share_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
     """Correct predictions of 100 customers who do not ask alike often, as a page tells them by groups of sticky keys; the worst of three
-    shares. What is told without an interval counts as covered."""
+    shares. A share without an interval counts as covered."""
     clusters, rows = 100, 2000
     runs, groups = draw.runs(3000), [senders.group_of(f"customer {at}") for at in range(clusters)]
     for shape in UNEVEN:
@@ -69,7 +69,7 @@ def share_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
             for chance in (0.5, 0.9, 0.98):
                 asked = sizes(draw, shape, clusters, rows, runs)
                 right = draw.random.binomial(asked, alike_within(draw, asked.shape, chance, icc))
-                found = (told_by_key(groups, *each) for each in zip(right.tolist(), asked.tolist(), strict=True))
+                found = (share_by_key(groups, *each) for each in zip(right.tolist(), asked.tolist(), strict=True))
                 ours.append(holds(((each.low, each.high) if each else EVERYTHING for each in found), chance).mean())
                 total = zip(right.sum(axis=1), asked.sum(axis=1), strict=True)
                 peer.append(holds((intervals.wilson(*each) for each in total), chance).mean())
@@ -80,13 +80,13 @@ def share_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
 EVERYTHING = (float("-inf"), float("inf"))
 
 
-def told_by_key(groups: list[int], right: list[int], asked: list[int]) -> senders.Told | None:
+def share_by_key(groups: list[int], right: list[int], asked: list[int]) -> senders.SenderShare | None:
     """As a page tells a share. groups: of the keys of customers; right, asked: their correct predictions, and all of theirs."""
     sides: dict[str, int] = {}
     for group, good, of in zip(groups, right, asked, strict=True):
         for sign, number in (("+", good), ("-", of - good)):
             sides[f"{group}{sign}"] = sides.get(f"{group}{sign}", 0) + number
-    return senders.told(sides, sum(right), sum(asked) - sum(right))
+    return senders.sender_share(sides, sum(right), sum(asked) - sum(right))
 
 
 def difference(draw: Draw) -> Iterator[Row]:
@@ -109,7 +109,7 @@ def difference_of_clusters(draw: Draw) -> Iterator[Row]:
     runs, chance = draw.runs(5000), 0.8
     for clusters, size in ((20, 5), (50, 20), (200, 50)):
         for icc in ALIKE:
-            told = f"2 × {clusters} × {size}"
+            setting = f"2 × {clusters} × {size}"
             apart = REACH * (2 * chance * (1 - chance) * (1 + (size - 0.5) * icc) / (clusters * size)) ** 0.5
             arms = [counted(draw, runs, clusters, size, max(each, 0.05), icc) for each in (chance, chance, chance - apart)]
             found = [
@@ -120,14 +120,14 @@ def difference_of_clusters(draw: Draw) -> Iterator[Row]:
             rows = [pair(intervals.newcombe(*map(int, each))) for each in zip(*totals[0], *totals[1], strict=True)]
             null, effect = (np.array([each.value for each in some]) for some in found)
             yield covers(
-                ("difference of shares, by cluster", world_of(icc), told),
+                ("difference of shares, by cluster", world_of(icc), setting),
                 runs,
                 holds(map(pair, found[0]), 0.0).mean(),
                 holds(rows, 0.0).mean(),
                 "Newcombe of rows",
             )
             yield finds(
-                ("difference of shares, by cluster", world_of(icc), told),
+                ("difference of shares, by cluster", world_of(icc), setting),
                 runs,
                 rate(each.low > 0 for each in found[1]),
                 oracle(null, effect),
@@ -164,8 +164,8 @@ def share_at_every_look(draw: Draw) -> Iterator[Row]:
                     in_all[rule] *= holds(by_count(lambda s, of=of, count=count: of(s, count), so_far[:, at]), chance)
             ours.append(in_all[0].mean())
             peer.append(in_all[1].mean())
-        told = f"{n:,} trials, {len(looks)} looks"
-        yield covers(("share, at every look", "repeated looks", told), runs, min(ours), min(peer), "Wilson at each look")
+        setting = f"{n:,} trials, {len(looks)} looks"
+        yield covers(("share, at every look", "repeated looks", setting), runs, min(ours), min(peer), "Wilson at each look")
 
 
 def mean_at_every_look(draw: Draw) -> Iterator[Row]:
@@ -178,16 +178,16 @@ def mean_at_every_look(draw: Draw) -> Iterator[Row]:
         means = sum_1 / looks
         variances = (sum_2 / looks - means**2) / (looks - 1)
         half, apart = half_width(variances, sequences.tau_for(1.0, sequences.BEST_AT)), (REACH + 0.5) / last**0.5
-        told, what = f"{last:,}, {len(looks)} looks", "mean, at every look"
+        setting, what = f"{last:,}, {len(looks)} looks", "mean, at every look"
         yield covers(
-            (what, f"repeated looks, {name}", told),
+            (what, f"repeated looks, {name}", setting),
             runs,
             (np.abs(means) <= half).all(axis=1).mean(),
             (np.abs(means) <= Z * np.sqrt(variances)).all(axis=1).mean(),
             "z at each look",
         )
         yield finds(
-            (what, f"repeated looks, {name}", told),
+            (what, f"repeated looks, {name}", setting),
             runs,
             (np.abs(means + apart) > half).any(axis=1).mean(),
             oracle(furthest(means, means), furthest(means + apart, means)),

@@ -78,7 +78,7 @@ def burns(checks: Sequence[Check], at: int, window_days: int) -> Chart:
     }  # fmt: skip
     peak = max((value for value in long if value is not None), default=None)
     lead = f"The burn rate peaked at {decimals(peak, 1)}." if peak is not None else "No data."
-    rows = [[time, told(one), told(other)] for time, one, other in zip(times, long, short, strict=True)]
+    rows = [[time, format_value(one), format_value(other)] for time, one, other in zip(times, long, short, strict=True)]
     return Chart(
         id="burns", lead=lead, caption="At burn rate 1 the budget lasts exactly its window. Both windows must exceed the limit to fire.",
         figure={"data": data, "layout": layout}, head=["UTC", name_long, name_short], rows=rows, size="short",
@@ -111,6 +111,6 @@ def dotted(colour: str) -> dict[str, Any]:
     return {"color": colour, "width": 1, "dash": "dot"}
 
 
-def told(value: float | None) -> str:
+def format_value(value: float | None) -> str:
     """A figure for the table."""
     return "" if value is None else decimals(value, 2)

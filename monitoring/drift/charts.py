@@ -96,7 +96,7 @@ def heat(days: Sequence[Day], monitors: Sequence[Monitor]) -> Chart:
         "yaxis": {"autorange": "reversed", "showgrid": False, "nticks": len(monitors)},
         "xaxis": {"type": "date"},
     }
-    rows = [[day.day.isoformat(), *(told(day.ratios.get(each)) for each in monitors)] for day in days]
+    rows = [[day.day.isoformat(), *(format_value(day.ratios.get(each)) for each in monitors)] for day in days]
     return Chart(
         id="weeks", lead=heat_lead(days, monitors), caption="Largest value of each day relative to the limit; empty: not measured.",
         figure={"data": [trace], "layout": layout}, head=["UTC", *(each.label for each in monitors)], rows=rows,
@@ -113,7 +113,7 @@ def heat_lead(days: Sequence[Day], monitors: Sequence[Monitor]) -> str:
     return f"{most.label} exceeded its limit on {count(beyond[most])} of {count(measured)} days."
 
 
-def told(value: float | None) -> str:
+def format_value(value: float | None) -> str:
     """A ratio for the data table."""
     return "" if value is None else decimals(value, 2)
 

@@ -41,8 +41,8 @@ def too_few(n: int, m: int) -> Compared | None:
     """The answer where a side has too few texts; None where both have enough."""
     if n >= MIN_TEXTS and m >= MIN_TEXTS:
         return None
-    said = f"The window has {m} stored texts" if m < MIN_TEXTS else f"The reference has {n} texts"
-    return Compared(tuple(Measured(each, Mark.INSUFFICIENT, f"{said}; at least {MIN_TEXTS} are needed.", n=n, m=m) for each in TEXTUAL))
+    problem = f"The window has {m} stored texts" if m < MIN_TEXTS else f"The reference has {n} texts"
+    return Compared(tuple(Measured(each, Mark.INSUFFICIENT, f"{problem}; at least {MIN_TEXTS} are needed.", n=n, m=m) for each in TEXTUAL))
 
 
 TEXTUAL = (Monitor.WORDS, Monitor.MEANING)
@@ -75,14 +75,14 @@ def compare(
     groups, known = grouped(same, n, keys, clusters)
     by_words = domain.told_apart(table.matrix[:n], table.matrix[n:], ALPHA, groups) if table.words else None
     new, missing = domain.telling_words(table, n, same, senders) if table.words else ([], [])
-    found = [told(Monitor.WORDS, by_words, known) if by_words else Measured(Monitor.WORDS, Mark.NOT_MEASURED, WORDLESS)]
+    found = [measured_from(Monitor.WORDS, by_words, known) if by_words else Measured(Monitor.WORDS, Mark.NOT_MEASURED, WORDLESS)]
     if isinstance(vectors, str):
         found.append(Measured(Monitor.MEANING, Mark.NOT_MEASURED, vectors))
         return Compared(tuple(found), new, missing, domain.most_typical(by_words.scores) if by_words else [])
     step("Comparing meanings")
     rows = domain.unit(np.vstack(vectors).astype(np.float64))
     by_meaning = domain.told_apart(rows[:n], rows[n:], ALPHA, groups)
-    found.append(told(Monitor.MEANING, by_meaning, known))
+    found.append(measured_from(Monitor.MEANING, by_meaning, known))
     outside = domain.outside_share(vectors[0], vectors[1], groups[:n])
     return Compared(tuple(found), new, missing, domain.most_typical(by_meaning.scores), outside)
 
@@ -106,7 +106,7 @@ def grouped(
     return groups[: len(same)].astype(np.int64), known if known > 1 else None
 
 
-def told(monitor: Monitor, verdict: Verdict, senders: int | None) -> Measured:
+def measured_from(monitor: Monitor, verdict: Verdict, senders: int | None) -> Measured:
     """A classifier's verdict as a monitor's value."""
     effect = verdict.effect if senders else None
     return Measured(

@@ -54,10 +54,11 @@ class JudgedMonitor:
         found = self.measured.plain() | {"mark": self.mark, "sure": self.sure, "open": self.is_open}
         if self.judgement is None:
             return found
-        said = self.judgement
+        verdict = self.judgement
         return found | {
-            "ratio": self.measured.ratio, "mean": said.mean, "control": said.control, "over": said.over, "overs": said.overs, "of": said.of,
-            "held": said.held, "quiet": not (said.over or self.was_open or self.is_open),
+            "ratio": self.measured.ratio, "mean": verdict.mean, "control": verdict.control,
+            "over": verdict.over, "overs": verdict.overs, "of": verdict.of,
+            "held": verdict.held, "quiet": not (verdict.over or self.was_open or self.is_open),
         }  # fmt: skip
 
 
@@ -70,31 +71,31 @@ def past_of(before: Sequence[Results], monitor: str) -> list[Past]:
 def say(found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True) -> list[JudgedMonitor]:
     """What a window means. before: results of the windows before it, oldest first. was_open: the monitors that stand open."""
     sure = measuring.sure(found)
-    said = []
+    results = []
     for each in found:
         is_open = each.monitor in was_open
         if each.value is None or each.critical is None:
-            said.append(JudgedMonitor(each, False, None, is_open, acts))
+            results.append(JudgedMonitor(each, False, None, is_open, acts))
             continue
         past, certain = past_of(before, each.monitor), sure[each.monitor]
         meaning = judge(past, ratio=each.ratio, rows=each.m, sure=certain, is_open=is_open, matters=each.matters)
-        said.append(JudgedMonitor(each, certain, meaning, is_open, acts))
-    return said
+        results.append(JudgedMonitor(each, certain, meaning, is_open, acts))
+    return results
 
 
-def state_of(said: Sequence[JudgedMonitor]) -> State:
+def state_of(results: Sequence[JudgedMonitor]) -> State:
     """One state for the window: what its monitors are marked with at worst. Drift only where one that stands open was measured; nothing
     measured is insufficient, never good."""
-    measured = [each for each in said if each.judgement is not None]
+    measured = [each for each in results if each.judgement is not None]
     if not measured:
         return State.INSUFFICIENT
     marks = {each.mark for each in measured}
     return next((state for state in (State.DRIFT, State.WATCH) if state in marks), State.OK)
 
 
-def worst_of(said: Sequence[JudgedMonitor]) -> JudgedMonitor | None:
+def worst_of(results: Sequence[JudgedMonitor]) -> JudgedMonitor | None:
     """The monitor farthest on the way to its limit, or beyond it."""
-    return max((each for each in said if each.judgement is not None), key=lambda each: each.measured.ratio, default=None)
+    return max((each for each in results if each.judgement is not None), key=lambda each: each.measured.ratio, default=None)
 
 
 # ── Sentences ───────────────────────────────────────────────────────────────
@@ -118,12 +119,12 @@ def moved(monitor: str, value: float | None) -> str:
     return f"{'down' if value >= 0 else 'up'} {shown(monitor, abs(value))}"
 
 
-def sentence(said: Sequence[JudgedMonitor], rows: int) -> str:
+def sentence(results: Sequence[JudgedMonitor], rows: int) -> str:
     """Why the window has its state."""
-    measured = [each for each in said if each.judgement is not None]
-    still = [Monitor(each.measured.monitor).label for each in said if each.is_open]
+    measured = [each for each in results if each.judgement is not None]
+    still = [Monitor(each.measured.monitor).label for each in results if each.is_open]
     if not measured:
-        few = next((each.measured.why for each in said if each.measured.mark == Mark.INSUFFICIENT), "Nothing could be measured.")
+        few = next((each.measured.why for each in results if each.measured.mark == Mark.INSUFFICIENT), "Nothing could be measured.")
         waits = f" Still open from before: {phrase(still)}." if still else ""
         return f"{few}{waits}" if rows else f"No predictions in this window.{waits}"
     opened = [each for each in measured if each.is_open]
@@ -137,13 +138,13 @@ def sentence(said: Sequence[JudgedMonitor], rows: int) -> str:
 
 def open_sentence(each: JudgedMonitor) -> str:
     """Of a monitor that stands open."""
-    found, said = each.measured, each.judgement
-    if said is None:
+    found, verdict = each.measured, each.judgement
+    if verdict is None:
         return ""
-    if each.opens and said.abrupt:
+    if each.opens and verdict.abrupt:
         often = f"; {of_limit(found.ratio)} in {found.m} rows, so one window is enough"
     else:
-        often = f"; exceeded in {said.overs} of the last {said.of} windows" if said.over else "; closes after 3 quiet windows"
+        often = f"; exceeded in {verdict.overs} of the last {verdict.of} windows" if verdict.over else "; closes after 3 quiet windows"
     return f"{Monitor(found.monitor).label}: {against(found.monitor, found.value, found.limit)}{often}."
 
 

@@ -23,7 +23,7 @@ from monitoring.drift.statistics import Bins
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS
-from monitoring.traffic.senders import by_group, told
+from monitoring.traffic.senders import by_group, sender_share
 
 F1_ROWS_A_LABEL = 5
 HOW = {
@@ -197,14 +197,14 @@ def design_of(monitor: str, reference: Reference, counts: Counts, senders: Sende
     if senders is None:
         return None
     known, now = reference.histograms[FIELD[monitor]] or {}, senders.values[FIELD[monitor]]
-    told = [at for at, value in enumerate(now) if value is not None or monitor != Monitor.OOV]  # which has no bin for what is missing
+    at_values = [at for at, value in enumerate(now) if value is not None or monitor != Monitor.OOV]  # which has no bin for what is missing
     if monitor == Monitor.LABEL:
         place = {name: at for at, name in enumerate(statistics.categorical_bins(known, {}).names)}
-        bins = [place[statistics.MISSING] if now[at] is None else place.get(now[at], place[statistics.OTHER]) for at in told]
+        bins = [place[statistics.MISSING] if now[at] is None else place.get(now[at], place[statistics.OTHER]) for at in at_values]
     else:
         edges = statistics.quantile_edges({int(key): count for key, count in known.items()})
-        bins = [len(edges) + 1 if now[at] is None else bisect_left(edges, now[at]) for at in told]
-    return clustered.design(bins, senders.codes[told], counts.answers)
+        bins = [len(edges) + 1 if now[at] is None else bisect_left(edges, now[at]) for at in at_values]
+    return clustered.design(bins, senders.codes[at_values], counts.answers)
 
 
 def measure(monitor: str, reference: Reference, counts: Counts, senders: Senders | None = None) -> Measured:
@@ -266,10 +266,10 @@ def effect_on_accuracy(reference: Reference, counts: Counts, senders: Senders | 
     if senders is None:
         return None
     bins, expected = senders.values[FIELD[Monitor.CONFIDENCE]], reference.calibration["expected"]
-    told = [at for at, value in enumerate(bins) if value is not None]
-    if not told:
+    at_values = [at for at, value in enumerate(bins) if value is not None]
+    if not at_values:
         return None
-    return clustered.effect_of_mean([expected[bins[at]] for at in told], senders.codes[told], sum(counts.confidence.values()))
+    return clustered.effect_of_mean([expected[bins[at]] for at in at_values], senders.codes[at_values], sum(counts.confidence.values()))
 
 
 def measure_fall(reference: Reference, counts: Counts, senders: Senders | None = None, outside: float = 0.0) -> Measured:
@@ -321,7 +321,7 @@ def tells_enough(counts: Counts) -> bool:
 
 def realised(counts: Counts) -> dict[str, Any] | None:
     """The share of answers that people or truth called right, with its interval, by sender; None where nothing was said."""
-    found = told(counts.by_sender, counts.right, counts.wrong)
+    found = sender_share(counts.by_sender, counts.right, counts.wrong)
     return asdict(found) if found else None
 
 
@@ -364,14 +364,14 @@ def expected_f1(reference: Reference, rows: Sequence[tuple[str, Sequence[Mapping
     """
     known = reference.calibration
     place = {label: at for at, label in enumerate(known["labels"])}
-    told = [(place[label], scores) for label, scores in rows if label in place and scores]
-    if len(told) < max(MIN_ROWS, F1_ROWS_A_LABEL * len(place)):
+    scored = [(place[label], scores) for label, scores in rows if label in place and scores]
+    if len(scored) < max(MIN_ROWS, F1_ROWS_A_LABEL * len(place)):
         return None
-    probabilities = np.stack([cbpe.spread_out(scores, place) for _, scores in told])
+    probabilities = np.stack([cbpe.spread_out(scores, place) for _, scores in scored])
     curves = [Curve(tuple(each["x"]), tuple(each["y"])) for each in known["curves"]]
-    expected = cbpe.macro_f1(np.array([at for at, _ in told]), cbpe.renormalised(curves, probabilities))
+    expected = cbpe.macro_f1(np.array([at for at, _ in scored]), cbpe.renormalised(curves, probabilities))
     value = min(1.0, max(0.0, expected + known["macro_f1"] - known["f1_expected"]))
-    return cbpe.banded(value, math.hypot(known["f1_spread"] / math.sqrt(len(told)), known["f1_error"]))
+    return cbpe.banded(value, math.hypot(known["f1_spread"] / math.sqrt(len(scored)), known["f1_error"]))
 
 
 # ── All of a window ─────────────────────────────────────────────────────────

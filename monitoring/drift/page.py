@@ -181,14 +181,14 @@ def worst(report: DriftReport) -> Figure:
     return Figure("Closest to its limit", Monitor(report.worst).label, sub=judging.of_limit(report.ratio))
 
 
-def called_right(said: Mapping[str, Any] | None) -> Figure:
+def called_right(measured: Mapping[str, Any] | None) -> Figure:
     """What people had said when the window was measured."""
-    if not said or said["rows"] < FEEDBACK_LEAST:
-        few = f"{things(said['rows'], 'prediction')} with feedback; {FEEDBACK_LEAST} needed" if said else "no feedback yet"
+    if not measured or measured["rows"] < FEEDBACK_LEAST:
+        few = f"{things(measured['rows'], 'prediction')} with feedback; {FEEDBACK_LEAST} needed" if measured else "no feedback yet"
         return Figure("Correct (from feedback)", None, sub=few)
-    by = f", {asked_by(said['senders'])}" if "senders" in said else ""  # older reports say nothing of it
-    interval = f"{percent(said['low'], 1)} to {percent(said['high'], 1)} of {count(said['rows'])}{by}"
-    return Figure("Correct (from feedback)", percent(said["value"], 1), sub=f"{interval}, when measured")
+    by = f", {asked_by(measured['senders'])}" if "senders" in measured else ""  # older reports say nothing of it
+    interval = f"{percent(measured['low'], 1)} to {percent(measured['high'], 1)} of {count(measured['rows'])}{by}"
+    return Figure("Correct (from feedback)", percent(measured["value"], 1), sub=f"{interval}, when measured")
 
 
 def estimated(name: str, found: Mapping[str, Any] | None, known: float | None) -> Figure:
@@ -261,14 +261,14 @@ def accuracy(report: DriftReport, since: datetime) -> Chart | None:
     windows, cut = queries.estimates(found, version, since)
     points = [Accuracy(start, estimate["accuracy"] | {"rows": estimate["rows"]}, None) for start, estimate in windows]
     days = traffic.series(found, since, timezone.now(), DAY)
-    points += [Accuracy(point.start + DAY / 2, None, word) for point in days if (word := said(point, version.semver))]
+    points += [Accuracy(point.start + DAY / 2, None, word) for point in days if (word := realised_accuracy(point, version.semver))]
     if not points:
         return None
     known = report.baseline.calibration["accuracy"] if report.baseline else None
     return charts.accuracy(sorted(points, key=lambda each: each.at), known, windows[0][0] if cut else None)
 
 
-def said(point: Point, semver: str) -> dict[str, Any] | None:
+def realised_accuracy(point: Point, semver: str) -> dict[str, Any] | None:
     """The share of a version's answers of a day that people called right, by now."""
     counts = merge(counts for (name, arm), counts in point.arms.items() if name == semver and arm != SHADOW)
     return measuring.realised(counts)

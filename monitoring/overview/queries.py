@@ -26,7 +26,7 @@ from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.models import Kpi, Rollup, RollupMark
 from monitoring.traffic.queries.figures import pieces
 from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, SHADOW, WINDOWS, availability, right_share
-from monitoring.traffic.senders import Told, told
+from monitoring.traffic.senders import SenderShare, sender_share
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
 from registry.ground.access import policy
@@ -120,9 +120,9 @@ class Month(NamedTuple):
     by_sender: Histogram
 
     @property
-    def right(self) -> Told | None:
+    def right(self) -> SenderShare | None:
         """Predictions that are correct, of those with feedback; None where they are too few to tell."""
-        return told(self.by_sender, self.volume.right, self.volume.wrong, FEEDBACK_LEAST)
+        return sender_share(self.by_sender, self.volume.right, self.volume.wrong, FEEDBACK_LEAST)
 
 
 def last_month(found: Sequence[Endpoint], now: datetime) -> dict[int, Month]:

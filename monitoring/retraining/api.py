@@ -248,8 +248,8 @@ def consider(request: Request, uuid: UUID) -> Response:
     """Evaluate the reasons now. Changes nothing."""
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
     found = weigh(endpoint, {name: limit.default for name, limit in LIMITS.items()}, timezone.now())
-    said = found.as_json()
-    return Response({"possible": found.yes, "reasons_for": said["for"], "reasons_against": said["against"]})
+    reasons = found.as_json()
+    return Response({"possible": found.yes, "reasons_for": reasons["for"], "reasons_against": reasons["against"]})
 
 
 @operation("GET", "retraining_triggers", Needs(SEE, Endpoint), gives=TriggersOut)

@@ -112,10 +112,10 @@ def costs(user: User, proposal: Proposal) -> str:
 
 def reasons(proposal: Proposal) -> list[RetrainingReason]:
     """What spoke for it and against it when it was made."""
-    return told(proposal.reasons_for, proposal.reasons_against)
+    return reason_lines(proposal.reasons_for, proposal.reasons_against)
 
 
-def told(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -> list[RetrainingReason]:
+def reason_lines(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -> list[RetrainingReason]:
     """Reasons as lines, those for it first."""
     lines = [RetrainingReason("ok", "for", each["fact"], each["value"], each["evidence"]) for each in found_for]
     for each in against:
@@ -261,7 +261,7 @@ def settings(user: User, endpoint: Endpoint, wrong: TriggerForm | None = None) -
         if wrong is not None and wrong.data.get("kind") == setting.kind:
             form = wrong
         verdict = setting.trigger.verdict if setting.trigger else {}
-        lines = told(verdict.get("for", []), verdict.get("against", []))
+        lines = reason_lines(verdict.get("for", []), verdict.get("against", []))
         opened, threshold = setting.is_on or form is wrong, f"{setting.initial['threshold']:,g}"
         cards.append(Card(setting, form, lines, bool(verdict.get("yes")), bool(verdict), opened, threshold))
     return {
@@ -276,4 +276,4 @@ def propose(endpoint: Endpoint, form: ProposeForm) -> dict[str, Any]:
     values = {name: limit.default for name, limit in LIMITS.items()}
     verdict = weigh(endpoint, values, timezone.now())
     found = verdict.as_json()
-    return {"endpoint": endpoint, "form": form, "lines": told(found["for"], found["against"]), "possible": verdict.yes}
+    return {"endpoint": endpoint, "form": form, "lines": reason_lines(found["for"], found["against"]), "possible": verdict.yes}

@@ -204,7 +204,7 @@ def people_behind(proposal: Proposal) -> frozenset[UUID]:
     work = [(str(each.uuid), at) for each, at in rows if each]
     subjects = [str(proposal.uuid), *([str(trigger.uuid)] if trigger else [])]
     events = accounts.events_of(subjects, {Verb.RETRAIN_PROPOSED, Verb.TRIGGER_SET})
-    work += [(event.actor, made if event.verb == Verb.RETRAIN_PROPOSED else event.at) for told in events.values() for event in told]
+    work += [(event.actor, made if event.verb == Verb.RETRAIN_PROPOSED else event.at) for logged in events.values() for event in logged]
     found = {UUID(actor) for actor, at in work if actor != SYSTEM and made - SETTLED < at <= made}
     snapshot = proposal.run.snapshot if proposal.run else proposal.snapshot
     return frozenset(found | (labelers(snapshot, proposal.live.run.snapshot) if snapshot else set()))
@@ -216,8 +216,8 @@ def labelers(snapshot: Snapshot, live: Snapshot) -> set[UUID]:
     then = {"created_at__lte": snapshot.created_at}
     people: set[str] = set()
     for rows in snapshots.newer(snapshot, live):
-        said = Annotation.objects.filter(item__in=rows.items, **then).order_by()
-        people |= {*map(str, said.exclude(queue__in=brought_queues(said)).values_list("user__uuid", flat=True).distinct())}
+        annotations = Annotation.objects.filter(item__in=rows.items, **then).order_by()
+        people |= {*map(str, annotations.exclude(queue__in=brought_queues(annotations)).values_list("user__uuid", flat=True).distinct())}
         people |= deciders_of(Decision.objects.filter(item__in=rows.items, **then).order_by())
         people |= deciders_of(Decision.objects.filter(uuid__in=rows.decisions).order_by())
         people |= uploaders_of(Item.objects.filter(pk__in=rows.items))
@@ -230,7 +230,7 @@ def workers_of(runs: Collection[UUID]) -> Workers:
     parts = ("trigger__author", "proposed_by", "live__run__snapshot", "run")
     rows = list(Proposal.objects.filter(run__uuid__in=runs).select_related(*parts))
     events = accounts.events_of([str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_INSISTED})
-    insists = [event for told in events.values() for event in told if event.verb == Verb.RETRAIN_INSISTED or event.payload.get("insists")]
+    insists = [event for some in events.values() for event in some if event.verb == Verb.RETRAIN_INSISTED or event.payload.get("insists")]
     insisted = {UUID(event.actor) for event in insists}
     return Workers(behind=frozenset().union(*map(people_behind, rows)), insisted=frozenset(insisted))
 
@@ -328,11 +328,11 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         "version": find_url("catalog:version", uuid=live.uuid), "dataset": find_url("datasets:dataset", uuid=snapshot.dataset.uuid),
         "drift": find_url("drift:endpoint", uuid=endpoint.uuid), "alerts": find_url("alerts:endpoint", uuid=endpoint.uuid),
     }  # fmt: skip
-    said = traffic.spoken(endpoint, since, now, live, SAMPLE, total.answers) if total.judged else []
+    sample = traffic.spoken(endpoint, since, now, live, SAMPLE, total.answers) if total.judged else []
     return Facts(
         live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), called=total.judged,
-        judged=total.correct, tells=tells_enough(total), not_wrong=by_key((each.key, each.right is not False) for each in said),
-        overridden=by_key((each.key, each.overridden) for each in said), senders=keys_of(said),
+        judged=total.correct, tells=tells_enough(total), not_wrong=by_key((each.key, each.right is not False) for each in sample),
+        overridden=by_key((each.key, each.overridden) for each in sample), senders=keys_of(sample),
         expected=live.evaluation.report.get("accuracy"), tested=live.evaluation.rows, **groups_of(live.evaluation), answers=total.answers,
         labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
         run=f"{run} trains on this data" if run else "", urls=urls, **common,
@@ -358,9 +358,9 @@ def by_key(words: Iterable[tuple[str, bool]]) -> Sums:
     return keyed + clustered.alone(sum(lone), len(lone))
 
 
-def keys_of(said: Iterable[traffic.Spoken]) -> int | None:
+def keys_of(sample: Iterable[traffic.Spoken]) -> int | None:
     """How many different keys are among them; None where predictions are taken as independent."""
-    keys = len({each.key for each in said if each.key})
+    keys = len({each.key for each in sample if each.key})
     return keys if keys > 1 else None
 
 
@@ -379,8 +379,8 @@ def shift_of(standing: drift.Standing, episode: Episode) -> Shift:
     """An open monitor as the rules read it."""
     found, monitor = standing.reading(episode), Monitor(episode.monitor)
     opened = "" if found.newest else f" when it opened, {found.at:%d %b}"
-    told = f"{judging.against(monitor, found.value, found.limit)}{opened}"
-    return Shift(monitor.label, None if monitor in UNIT else found.value, told, episode.opened_at)
+    text = f"{judging.against(monitor, found.value, found.limit)}{opened}"
+    return Shift(monitor.label, None if monitor in UNIT else found.value, text, episode.opened_at)
 
 
 def quality_alert(endpoint: Endpoint) -> str:

@@ -137,6 +137,6 @@ def insist(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     )
 
 
-def done(request: SignedInRequest, proposal: Proposal, said: str, kind: str) -> HttpResponse:
+def done(request: SignedInRequest, proposal: Proposal, message: str, kind: str) -> HttpResponse:
     """Back to the proposal's page."""
-    return done_at(request, reverse("retraining:detail", args=[proposal.uuid]), f"{proposal}: {said.lower()}", kind=kind)
+    return done_at(request, reverse("retraining:detail", args=[proposal.uuid]), f"{proposal}: {message.lower()}", kind=kind)

@@ -95,9 +95,9 @@ def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> 
     }  # fmt: skip
     nearest = max(rules.METRICS, key=lambda metric: last.log_e[metric] / rules.log_limit(plan.alphas[metric]))
     over = last.log_e[nearest] >= rules.log_limit(plan.alphas[nearest])
-    said = f"{nearest}, {rules.e_text(last.log_e[nearest])} of {decimals(limits[nearest], 0)}"
+    level = f"{nearest}, {rules.e_text(last.log_e[nearest])} of {decimals(limits[nearest], 0)}"
     lead = (
-        f"Reached the limit: {said}." if over else f"Nearest to its limit: {said}." if last.log_e[nearest] > 0 else "No evidence of harm."
+        f"Reached the limit: {level}." if over else f"Nearest to its limit: {level}." if last.log_e[nearest] > 0 else "No evidence of harm."
     )
     rows = [[stamp(look.at), *(rules.e_text(look.log_e[metric]) for metric in rules.METRICS)] for look in looks]
     return Chart(
@@ -132,8 +132,8 @@ def latency_lead(points: Sequence[ArmPoint]) -> str:
     if min(of) < rules.MIN_PER_ARM:
         return too_few()
     apart = (histogram.quantile(canary, 0.95) or 0.0) - (histogram.quantile(stable, 0.95) or 0.0)
-    told = f"{signed(apart, 1)}\u00a0ms against stable" if round(apart, 1) else "as fast as stable"
-    return f"Canary {told}: p95 of {count(of[0])} and {count(of[1])} responses."
+    comparison = f"{signed(apart, 1)}\u00a0ms against stable" if round(apart, 1) else "as fast as stable"
+    return f"Canary {comparison}: p95 of {count(of[0])} and {count(of[1])} responses."
 
 
 def too_few(more: str = "") -> str:
@@ -152,8 +152,8 @@ def error_lead(look: Look | None) -> str:
     if look is None or look.interval is None:
         return too_few(f" or {rules.MIN_KEYS} sticky keys")
     found, bounds = look.interval, f"[{signed(100 * look.interval.low, 2, (0,))}, {signed(100 * look.interval.high, 2, (0,))}]"
-    said = "More errors on the canary" if found.low > 0 else "Fewer errors on the canary" if found.high < 0 else "No difference shown"
-    return f"{said}, {signed(100 * found.value, 2)} {bounds}."
+    verdict = "More errors on the canary" if found.low > 0 else "Fewer errors on the canary" if found.high < 0 else "No difference shown"
+    return f"{verdict}, {signed(100 * found.value, 2)} {bounds}."
 
 
 def agreement(points: Sequence[ArmPoint], name: str, updates_url: str = "") -> Chart:
@@ -170,7 +170,7 @@ def agreement(points: Sequence[ArmPoint], name: str, updates_url: str = "") -> C
             "annotations": end_label(f"shadow {decimals(last, 1)}", SHADOW, points, values, 0),
         },
     }  # fmt: skip
-    rows = [[stamp(point.start), told(value, 1)] for point, value in zip(points, values, strict=True)]
+    rows = [[stamp(point.start), format_value(value, 1)] for point, value in zip(points, values, strict=True)]
     return Chart(
         id="agreement", lead=lead, caption="Same prediction as the client's, %.", figure=figure, head=["UTC", "shadow"], rows=rows,
         size="short", updates_url=updates_url,
@@ -190,14 +190,17 @@ def by_arm(
     shifts = {lower: 7 if low[lower] else -8, upper: 21 if low[upper] else 8}
     labels = [
         note for arm, colour in colours.items()
-        for note in end_label(f"{arm} {told(lasts[arm], digits)}", colour, points, values[arm], shifts[arm])
+        for note in end_label(f"{arm} {format_value(lasts[arm], digits)}", colour, points, values[arm], shifts[arm])
     ]  # fmt: skip
     layout = {
         "yaxis": {"rangemode": "tozero", "nticks": 4},
         "shapes": [{"type": "line", "x0": stamp(began), "x1": stamp(began), "y0": 0, "y1": 1, "yref": "paper", "line": limit("$blue")}],
         "annotations": labels,
     }
-    rows = [[stamp(point.start), told(values["stable"][at], digits), told(values["canary"][at], digits)] for at, point in enumerate(points)]
+    rows = [
+        [stamp(point.start), format_value(values["stable"][at], digits), format_value(values["canary"][at], digits)]
+        for at, point in enumerate(points)
+    ]
     data = [curve(arm, colour, points, values[arm]) for arm, colour in colours.items()]
     return Chart(
         id=name, lead=lead, caption=f"{caption} Dotted: canary start.", figure={"data": data, "layout": layout},
@@ -232,6 +235,6 @@ def newest(values: Sequence[float | None]) -> float | None:
     return next((value for value in reversed(values) if value is not None), None)
 
 
-def told(value: float | None, digits: int) -> str:
+def format_value(value: float | None, digits: int) -> str:
     """A figure for a table or a label; empty where nothing was measured."""
     return "" if value is None else decimals(value, digits)

@@ -133,6 +133,6 @@ def abort(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return done(request, made, f"All traffic is back on {made.baseline.semver}", "warn")
 
 
-def done(request: SignedInRequest, rollout: Rollout, said: str, kind: str) -> HttpResponse:
+def done(request: SignedInRequest, rollout: Rollout, message: str, kind: str) -> HttpResponse:
     """Back to the endpoint's page."""
-    return done_at(request, reverse("endpoints:detail", args=[rollout.endpoint.uuid]), said, kind=kind)
+    return done_at(request, reverse("endpoints:detail", args=[rollout.endpoint.uuid]), message, kind=kind)

@@ -168,12 +168,12 @@ def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
     """The strip of a business figure."""
     unit, apart = "" if is_share else found.kpi.unit, difference(found)
 
-    def told(value: float | None) -> str | None:
+    def format_value(value: float | None) -> str | None:
         return None if value is None else percent(value, 1) if is_share else significant(value, 4)
 
     return [
-        Figure("With the model", told(found.model_mean), unit, f"{count(found.model.n)} cases"),
-        Figure("Hold-out", told(found.holdout_mean), unit, f"{count(found.holdout.n)} cases"),
+        Figure("With the model", format_value(found.model_mean), unit, f"{count(found.model.n)} cases"),
+        Figure("Hold-out", format_value(found.holdout_mean), unit, f"{count(found.holdout.n)} cases"),
         Figure("Difference", apart.value if apart else None, apart.unit if apart else "", interval(found, apart)),
         Figure("Hold-out share", None if not found.subjects else percent(found.holdout.subjects / found.subjects, 1), sub=split_of(found)),
     ]  # fmt: skip

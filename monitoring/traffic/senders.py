@@ -40,7 +40,7 @@ def by_sender(sides: Mapping[str, int], good: int, bad: int) -> Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SenderShare:
     """A share of so many rows, by sender, with its 95 % interval. senders: at least so many; None: rows are taken as independent."""
 
     value: float
@@ -50,12 +50,12 @@ class Told:
     senders: int | None
 
 
-def told(sides: Mapping[str, int], good: int, bad: int, least: int = 1) -> Told | None:
-    """Good predictions of all of them, as `by_sender` has them; None of fewer than `least`."""
+def sender_share(sides: Mapping[str, int], good: int, bad: int, least: int = 1) -> SenderShare | None:
+    """The share of good predictions, clustered as by `by_sender`; None for fewer than `least` rows."""
     if good + bad < least:
         return None
     share = clustered.share(by_sender(sides, good, bad))
-    return Told(share.value, share.low, share.high, good + bad, len(by_group(sides)) or None)
+    return SenderShare(share.value, share.low, share.high, good + bad, len(by_group(sides)) or None)
 
 
 def asked_by(senders: int | None) -> str:

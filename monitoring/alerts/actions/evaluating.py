@@ -93,12 +93,12 @@ def judge(objective: Objective, counts: Windows, now: datetime, *, keep: bool = 
     window = timedelta(days=objective.window_days)
     readings = burn.read_rows(counts, objective.target, window)
     alerts = [follow(objective, severity, readings, counts, now) for severity in (Severity.PAGE, Severity.TICKET)]
-    answer, why, said = outcome(objective, readings, counts, firing=any(alerts))
+    answer, why, sentence = outcome(objective, readings, counts, firing=any(alerts))
     if keep:
         keep_reading(objective, readings, counts, answer)
     worst = burn.worst(readings)
     return note(
-        objective.endpoint.model.project, objective.endpoint, f"{OBJECTIVE_SOURCE}:{objective.kind}", answer, why, said, now=now,
+        objective.endpoint.model.project, objective.endpoint, f"{OBJECTIVE_SOURCE}:{objective.kind}", answer, why, sentence, now=now,
         objective=objective, value=worst.long if worst else None, threshold=worst.limit if worst else None,
         burns=[[reading.long, reading.short] for reading in readings],
     )  # fmt: skip
@@ -111,11 +111,11 @@ def follow(objective: Objective, severity: Severity, readings: Sequence[Reading]
     key = {"objective": objective.kind, "severity": severity.value}
     if firing:
         quickest, window = firing[0], timedelta(days=objective.window_days)
-        said = text.burning(objective.endpoint.full_name, objective.kind, objective.target, window, quickest.row, counts)
+        message = text.burning(objective.endpoint.full_name, objective.kind, objective.target, window, quickest.row, counts)
         url = reverse("alerts:endpoint", args=[objective.endpoint.uuid])
         raise_alert(
-            endpoint=objective.endpoint, source=OBJECTIVE_SOURCE, key=key, severity=severity, title=said.title, text=said.text, url=url,
-            value=quickest.long, now=now,
+            endpoint=objective.endpoint, source=OBJECTIVE_SOURCE, key=key, severity=severity, title=message.title, text=message.text,
+            url=url, value=quickest.long, now=now,
         )  # fmt: skip
         return True
     calm_down(objective, key, now, calm=all(reading.calm for reading in mine))

@@ -145,17 +145,17 @@ def note_suppressed(
 
 
 def note(
-    project: Project, endpoint: Endpoint | None, rule: str, state: Answer, why: Why, said: str, *, now: datetime,
+    project: Project, endpoint: Endpoint | None, rule: str, state: Answer, why: Why, sentence: str, *, now: datetime,
     alert: Alert | None = None, objective: Objective | None = None, value: float | None = None, threshold: float | None = None,
     burns: list[list[float | None]] | None = None,
 ) -> Check:  # fmt: skip
     """One evaluation in the log. The same answer within five minutes is counted into the row that says it."""
     last = Check.objects.filter(project=project, endpoint=endpoint, rule=rule, alert=alert, objective=objective).order_by("-id").first()
-    if last and last.state == state and last.why == why and last.said == said[:300] and now - last.begin < ONE_ROW:
+    if last and last.state == state and last.why == why and last.said == sentence[:300] and now - last.begin < ONE_ROW:
         Check.objects.filter(pk=last.pk).update(times=F("times") + 1, at=now)
         return last
     return Check.objects.create(
-        project=project, endpoint=endpoint, rule=rule, state=state, why=why, said=said[:300], begin=now, at=now, alert=alert,
+        project=project, endpoint=endpoint, rule=rule, state=state, why=why, said=sentence[:300], begin=now, at=now, alert=alert,
         objective=objective, value=value, threshold=threshold, burns=burns or [],
     )  # fmt: skip
 

@@ -54,18 +54,18 @@ def drift_opened(row: Outbox, now: datetime) -> None:
 
     A page where accuracy fell below the endpoint's objective of quality.
     """
-    if (endpoint := endpoint_of(row.payload)) and (said := drift_said(endpoint, row.payload)):
+    if (endpoint := endpoint_of(row.payload)) and (fields := alert_fields(endpoint, row.payload)):
         url = find_url("drift:endpoint", uuid=endpoint.uuid) or page_of(endpoint)
-        raise_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), url=url, now=now, **said)
+        raise_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), url=url, now=now, **fields)
 
 
 def drift_measured(row: Outbox, now: datetime) -> None:
     """Another window of it: the open alert says what that window measured. One that a person has resolved stays so."""
-    if (endpoint := endpoint_of(row.payload)) and (said := drift_said(endpoint, row.payload)):
-        renew_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), now=now, **said)
+    if (endpoint := endpoint_of(row.payload)) and (fields := alert_fields(endpoint, row.payload)):
+        renew_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), now=now, **fields)
 
 
-def drift_said(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
+def alert_fields(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
     """severity, title, text and value of an alert about drift, in the words and units of the page of drift; empty for no such monitor."""
     value, limit = number(payload.get("value")), number(payload.get("limit"))
     if payload.get("monitor") not in Monitor.values or value is None or limit is None:
@@ -105,15 +105,15 @@ def server_problem(row: Outbox, now: datetime) -> None:
     key = {"server": name}
     if not problem:
         for alert in Alert.objects.filter(source=SERVER_SOURCE).exclude(state=State.RESOLVED).select_related("project"):
-            said = "The server reports no problems."
-            resolve_alert(source=SERVER_SOURCE, key=key, endpoint=None, project=alert.project, text=said, now=now)
+            detail = "The server reports no problems."
+            resolve_alert(source=SERVER_SOURCE, key=key, endpoint=None, project=alert.project, text=detail, now=now)
         return
     for project in serving_projects():
-        said = problem_for(project.pk, problem)
+        detail = problem_for(project.pk, problem)
         raise_alert(
             endpoint=None, project=project, source=SERVER_SOURCE, key=key, severity=Severity.PAGE,
             title=f"Inference server {name or 'default'} can't apply the current config",
-            text=f"{said} It stays on config v{row.payload.get('epoch')}; traffic changes don't reach it.",
+            text=f"{detail} It stays on config v{row.payload.get('epoch')}; traffic changes don't reach it.",
             url=reverse("endpoints:list"), now=now,
         )  # fmt: skip
 

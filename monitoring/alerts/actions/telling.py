@@ -39,24 +39,24 @@ LINES_MAX = 30
 
 def tell(now: datetime | None = None) -> int:
     """Say what is due and return how many alerts were said. Two processes at once do not say the same: rows are claimed under a lock."""
-    moment, said = now or timezone.now(), 0
+    moment, sent = now or timezone.now(), 0
     inhibit()
     groups: dict[str, list[Alert]] = defaultdict(list)
     for alert in open_rows():
         groups[alert.group].append(alert)
     silences = in_force(moment)
-    told = dict(Alert.objects.filter(group__in=groups).order_by().values_list("group").annotate(Max("told_at")))
+    last_messages = dict(Alert.objects.filter(group__in=groups).order_by().values_list("group").annotate(Max("told_at")))
     for group, alerts in groups.items():
-        last = told[group]
+        last = last_messages[group]
         due = [
             alert for alert in alerts
             if is_due(alert.severity, alert.first_at, alert.told_at, last, firing=alert.state == State.FIRING, now=moment)
         ]  # fmt: skip
         free = [alert for alert in due if not held_back(alert, silences, moment)]
         if free:
-            said += say(free, moment)
+            sent += say(free, moment)
     tell_ends(moment)
-    return said
+    return sent
 
 
 def open_rows() -> list[Alert]:
@@ -209,11 +209,11 @@ def digest_of(project: Project, since: datetime, until: datetime, now: datetime)
     held = Check.objects.filter(project=project, state=Answer.SUPPRESSED, at__gte=since, at__lt=until).count()
     if not rows and not still:
         return False
-    said = digest_text(rows, still, held)
+    body = digest_text(rows, still, held)
     subject = f"Digest: {count(len(rows))} raised, {count(len(still))} open"
     notify(who_can("alerts.acknowledge", project), f"{subject} in {project}", reverse("alerts:list"))
     delivery.broadcast(
-        project, DIGEST, key=f"digest:{until:%Y-%m-%d}", subject=subject, text=said, url=reverse("alerts:list"),
+        project, DIGEST, key=f"digest:{until:%Y-%m-%d}", subject=subject, text=body, url=reverse("alerts:list"),
         data={"event": "alert.digest", "since": since.isoformat(), "raised": len(rows), "open": len(still), "held_back": held}, now=now,
     )  # fmt: skip
     read = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").exclude(state=State.RESOLVED)

@@ -70,15 +70,15 @@ def check_objective(kind: str, target: float, threshold_ms: float | None, window
 def warnings(target: float, window_days: int) -> list[str]:
     """What is worth knowing of an objective when it is set: rows that can never fire."""
     window = timedelta(days=window_days)
-    said = []
+    found = []
     for row in never_fires(target, window):
         least = math.ceil(1000 * (1 - 1 / row.burn(window))) / 1000
-        said.append(
+        found.append(
             f"The {row.severity.label.lower()} rule {row.name} can never fire: even if all events are bad, a target of {share(target)} "
             f"burns at {1 / (1 - target):.1f}, and the rule needs {row.burn(window):.1f}. "
             f"It can fire with a target of {share(least)} or more."
         )
-    return said
+    return found
 
 
 def share(value: float) -> str:

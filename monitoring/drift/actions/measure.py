@@ -75,10 +75,10 @@ def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) 
         reading = read(endpoint, version, base, span, counts, senders)
     with transaction.atomic():
         lock(endpoint)
-        said = judged(DriftReport, endpoint, version, span, reading.found, acts=True)
-        if not any(each.opens and each.judgement and each.judgement.abrupt for each in said):
+        results = judged(DriftReport, endpoint, version, span, reading.found, acts=True)
+        if not any(each.opens and each.judgement and each.judgement.abrupt for each in results):
             return None
-        return keep(endpoint, version, base, span, counts, reading, said, between=True)
+        return keep(endpoint, version, base, span, counts, reading, results, between=True)
 
 
 # ── Reading: nothing of it under a lock ─────────────────────────────────────
@@ -113,22 +113,21 @@ def write(
     known = queries.report_of(endpoint, version, span, asked=asked)
     if known:
         return known
-    said = judged(DriftReport, endpoint, version, span, reading.found, acts=not asked)
-    return keep(endpoint, version, base, span, counts, reading, said, asked=asked)
+    results = judged(DriftReport, endpoint, version, span, reading.found, acts=not asked)
+    return keep(endpoint, version, base, span, counts, reading, results, asked=asked)
 
 
 def keep(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, said: Sequence[JudgedMonitor],
-    *,
-    asked: bool = False, between: bool = False,
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading,
+    results: Sequence[JudgedMonitor], *, asked: bool = False, between: bool = False,
 ) -> DriftReport:  # fmt: skip
     """The report of a window that was judged, and what follows from it."""
     report = DriftReport.objects.create(
-        **common(endpoint, version, base, span, said, counts.answers, asked), between=between, estimate=reading.estimate,
+        **common(endpoint, version, base, span, results, counts.answers, asked), between=between, estimate=reading.estimate,
         realised=reading.realised, bins={each.monitor: each.rows for each in reading.found if each.bins},
     )  # fmt: skip
     if not asked:
-        follow(report, said)
+        follow(report, results)
     return report
 
 
@@ -159,23 +158,23 @@ def judged(
 
 
 def common(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, said: Sequence[JudgedMonitor], rows: int, asked: bool
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, results: Sequence[JudgedMonitor], rows: int, asked: bool
 ) -> dict[str, Any]:
     """The columns that every measurement has."""
-    worst = judging.worst_of(said)
+    worst = judging.worst_of(results)
     return {
         "endpoint": endpoint, "version": version, "baseline": base, "window_start": span.start, "window_end": span.end, "asked": asked,
-        "rows": rows, "state": judging.state_of(said), "results": {each.measured.monitor: each.plain() for each in said},
+        "rows": rows, "state": judging.state_of(results), "results": {each.measured.monitor: each.plain() for each in results},
         "worst": worst.measured.monitor if worst else "", "ratio": worst.measured.ratio if worst else None,
-        "why": judging.sentence(said, rows),
+        "why": judging.sentence(results, rows),
     }  # fmt: skip
 
 
-def follow(report: Measurement, said: Sequence[JudgedMonitor]) -> None:
+def follow(report: Measurement, results: Sequence[JudgedMonitor]) -> None:
     """Open and close episodes after a window, and tell what those that stay open measure now."""
     close_left(report.endpoint, report.window_end)
     still = {row.monitor: row for row in queries.open_episodes(report.endpoint)}
-    for each in said:
+    for each in results:
         other = still.get(each.measured.monitor)
         if each.opens and other is None:
             open_episode(report, each)
@@ -193,9 +192,9 @@ def close_left(endpoint: Endpoint, now: datetime) -> None:
             close(row, now, f"{live.version.semver} replaced it." if live else "No version is live.")
 
 
-def open_episode(report: Measurement, said: JudgedMonitor) -> Episode:
+def open_episode(report: Measurement, result: JudgedMonitor) -> Episode:
     """Note that a monitor stands open, and tell whoever reads the outbox."""
-    found = said.measured
+    found = result.measured
     if found.value is None or found.limit is None:
         raise ValueError(f"{found.monitor} was not measured, so it cannot open.")
     row = Episode.objects.create(

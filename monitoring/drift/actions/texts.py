@@ -132,14 +132,14 @@ def write(
     known: TextCheck | None = queries.same_window(TextCheck, endpoint, version, span, asked=asked)
     if known:
         return known
-    said = judged(TextCheck, endpoint, version, span, compared.found, acts=not asked)
+    results = judged(TextCheck, endpoint, version, span, compared.found, acts=not asked)
     check = TextCheck.objects.create(
-        **common(endpoint, version, base, span, said, len(current), asked), reference_rows=reference_rows, outside=compared.outside,
+        **common(endpoint, version, base, span, results, len(current), asked), reference_rows=reference_rows, outside=compared.outside,
         new_words=domain.plain(compared.new_words), missing_words=domain.plain(compared.missing_words),
         typical=[str(current[at].uuid) for at in compared.typical],
     )  # fmt: skip
     if not asked:
-        follow(check, said)
+        follow(check, results)
     return check
 
 

@@ -54,15 +54,15 @@ def dashboard(user: User, given: Mapping[str, str], now: datetime) -> dict[str, 
 
 def lede(lifts: Sequence[Lift], rows: Sequence[DashboardEndpoint], throughput: queries.Throughput) -> list[tuple[str, str, str]]:
     """The period in up to three sentences: (before, the fact in bold, after)."""
-    said = []
+    parts = []
     if best := next((each.comparison for each in lifts if each.comparison.reading in LEDES), None):
-        said.append((f"{best.kpi.name} is ", LEDES[best.reading], " the hold-out."))
+        parts.append((f"{best.kpi.name} is ", LEDES[best.reading], " the hold-out."))
     ill = [row.endpoint.full_name for row in rows if row.health.kind == "bad"]
     if ill:
-        said.append(("", phrase(ill, most=3), f" need{'s' if len(ill) == 1 else ''} attention."))
+        parts.append(("", phrase(ill, most=3), f" need{'s' if len(ill) == 1 else ''} attention."))
     elif any(row.health.kind == "ok" for row in rows):
         well = sum(row.health.kind == "ok" for row in rows)
-        said.append(
+        parts.append(
             (
                 "",
                 f"{well} of {len(rows)}",
@@ -71,5 +71,5 @@ def lede(lifts: Sequence[Lift], rows: Sequence[DashboardEndpoint], throughput: q
         )
     if throughput.waiting:
         one = throughput.waiting == 1
-        said.append(("", f"{count(throughput.waiting)} promotion{'' if one else 's'}", f" {'is' if one else 'are'} waiting for approval."))
-    return said
+        parts.append(("", f"{count(throughput.waiting)} promotion{'' if one else 's'}", f" {'is' if one else 'are'} waiting for approval."))
+    return parts

@@ -15,7 +15,7 @@ from monitoring.overview import queries, rules
 from monitoring.overview.queries import Burning, Volume
 from monitoring.overview.rules import Health
 from monitoring.traffic import histogram
-from monitoring.traffic.senders import Told, asked_by
+from monitoring.traffic.senders import SenderShare, asked_by
 from registry.catalog.models import Endpoint
 from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
@@ -28,7 +28,7 @@ class DashboardEndpoint:
     endpoint: Endpoint
     live: Deployment | None
     canary: str
-    right: Told | None
+    right: SenderShare | None
     asked_by: str
     called: int
     estimate: float | None

@@ -71,8 +71,8 @@ def wait_for_collector(proposal: Proposal) -> None:
         return
     wait(proposal, NOBODY)
     readers = [each for each in policy.who_can("traffic.read_texts", proposal.endpoint) if may_collect(each, proposal)]
-    said = f"{proposal} to retrain {proposal.endpoint} needs someone who can read its texts to collect them."
-    notices.notify(readers, said, reverse("retraining:detail", args=[proposal.uuid]))
+    message = f"{proposal} to retrain {proposal.endpoint} needs someone who can read its texts to collect them."
+    notices.notify(readers, message, reverse("retraining:detail", args=[proposal.uuid]))
 
 
 def texts_ahead(proposal: Proposal) -> Texts | None:
@@ -119,10 +119,10 @@ def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) ->
     datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=MAPPING, wait=True)
     job = datasets.accept_upload(upload_id=upload.uuid, actor=who, by_system=True)
     keys = dict(Prediction.objects.filter(uuid__in=[text.uuid for text, _ in rows]).values_list("uuid", "pk"))
-    said = [window.right.get(text.uuid, "")[:120] for text, _ in rows]
+    labels = [window.right.get(text.uuid, "")[:120] for text, _ in rows]
     Pick.objects.bulk_create(
         Pick(proposal=proposal, prediction_id=keys.get(text.uuid), prediction_uuid=text.uuid, kind=kind, label=label)
-        for (text, kind), label in zip(rows, said, strict=True)
+        for (text, kind), label in zip(rows, labels, strict=True)
     )
     found = Counter(kind for _, kind in rows)
     taken = ", ".join(f"{count(found[kind])} {words}" for kind, words in WORDS.items() if found[kind])
@@ -178,6 +178,6 @@ def open_over(proposal: Proposal, who: User, items: int, now: datetime) -> None:
     change(proposal, queue=queue, items=items, job=None, collected_by=who, collected_at=now, blocked_by="")
 
 
-def settle(proposal: Proposal, now: datetime, said: str) -> None:
+def settle(proposal: Proposal, now: datetime, message: str) -> None:
     """There is no queue, and it is clear why."""
-    change(proposal, collected_at=now, collect_note=said[:500], job=None, blocked_by="")
+    change(proposal, collected_at=now, collect_note=message[:500], job=None, blocked_by="")

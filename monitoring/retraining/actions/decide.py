@@ -54,10 +54,10 @@ def decline(*, proposal_id: UUID, actor: User, reason: str, seen: str, now: date
     policy.require(actor, "retraining.decide", proposal)
     check_open(proposal)
     check_current(proposal, seen)
-    said = check_reason(reason, "Rejecting", rules.REASON_MAX)
+    checked = check_reason(reason, "Rejecting", rules.REASON_MAX)
     end(
-        proposal, State.DECLINED, Outcome.DECLINED, actor, now, verb=Verb.RETRAIN_DECLINED, reason=said, decided_by=actor, decided_at=now,
-        decision_reason=said,
+        proposal, State.DECLINED, Outcome.DECLINED, actor, now, verb=Verb.RETRAIN_DECLINED, reason=checked, decided_by=actor,
+        decided_at=now, decision_reason=checked,
     )  # fmt: skip
     return proposal
 
@@ -73,12 +73,12 @@ def call_off(*, proposal_id: UUID, actor: User, reason: str, now: datetime | Non
     policy.require(actor, "retraining.propose", proposal)
     if not queries.may_call_off(actor, proposal):
         raise PermissionDenied("Only an ML lead can withdraw a proposal, or the person who proposed it while it's open.")
-    said = check_reason(reason, "Withdrawing", rules.REASON_MAX)
+    checked = check_reason(reason, "Withdrawing", rules.REASON_MAX)
     if proposal.run is not None and proposal.run.state in queries.RUN_ACTIVE:
         training.stop(run_id=proposal.run.uuid, actor=actor)
     if proposal.promotion is not None and proposal.promotion.status in OPEN:
-        promotions.withdraw(request_id=proposal.promotion.uuid, actor=actor, reason=said)
-    end(proposal, State.DECLINED, Outcome.CALLED_OFF, actor, now, reason=said, decision_reason=proposal.decision_reason or said)
+        promotions.withdraw(request_id=proposal.promotion.uuid, actor=actor, reason=checked)
+    end(proposal, State.DECLINED, Outcome.CALLED_OFF, actor, now, reason=checked, decision_reason=proposal.decision_reason or checked)
     return proposal
 
 
@@ -111,11 +111,11 @@ def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None 
     if proposal.state != State.DONE or proposal.outcome not in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE):
         raise Conflict("Only a proposal that ended without a promotion can be continued manually.")
     assert proposal.run is not None  # noqa: S101  it was compared
-    said = check_reason(reason, "Continuing manually", rules.REASON_MAX)
+    checked = check_reason(reason, "Continuing manually", rules.REASON_MAX)
     check_not_frozen(proposal, now)
-    move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=said, acting=actor)
+    move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=checked, acting=actor)
     verdict = (proposal.comparison or {}).get("verdict")
-    note(actor, Verb.RETRAIN_INSISTED, proposal, reason=said, verdict=verdict)
+    note(actor, Verb.RETRAIN_INSISTED, proposal, reason=checked, verdict=verdict)
     record(actor, Verb.RUN_INSISTED, proposal.run, project=proposal.run.project.uuid, proposal=proposal.uuid, verdict=verdict)
     return proposal
 

@@ -87,15 +87,15 @@ def end(
 
 def fail(proposal: Proposal, sentence: str, next_step: str, now: datetime) -> None:
     """A step could not be done: a person has to look, and may try again."""
-    said = sentence[:FAILURE_MAX]
-    end(proposal, State.FAILED, "", None, now, verb=Verb.RETRAIN_FAILED, reason=said, failure=said, failure_step=next_step[:STEP_MAX])
+    message = sentence[:FAILURE_MAX]
+    end(proposal, State.FAILED, "", None, now, verb=Verb.RETRAIN_FAILED, reason=message, failure=message, failure_step=next_step[:STEP_MAX])
     tell_leads(proposal, f"{proposal} to retrain {proposal.endpoint} failed: {sentence}")
 
 
-def done(proposal: Proposal, outcome: Outcome, now: datetime, said: str) -> None:
+def done(proposal: Proposal, outcome: Outcome, now: datetime, message: str) -> None:
     """It came to its end on its own."""
-    end(proposal, State.DONE, outcome, None, now, reason=said)
-    tell_leads(proposal, said)
+    end(proposal, State.DONE, outcome, None, now, reason=message)
+    tell_leads(proposal, message)
 
 
 def tell_leads(proposal: Proposal, text: str) -> None:
@@ -121,10 +121,10 @@ def acting_for(proposal: Proposal) -> User:
     approved the start, anyone who tried again."""
     if proposal.acting is None or not proposal.acting.is_active:
         raise Stuck("No one is responsible for the next step anymore.", "A lead can retry and take responsibility.")
-    told = accounts.events_about(proposal.uuid, ANSWERS_FOR)
-    if Verb.RETRAIN_APPROVED not in {event.verb for event in told}:
+    logged = accounts.events_about(proposal.uuid, ANSWERS_FOR)
+    if Verb.RETRAIN_APPROVED not in {event.verb for event in logged}:
         raise Stuck("The audit log doesn't show who approved this start.", "Withdraw the proposal, then create another.")
-    if told[-1].actor != str(proposal.acting.uuid):
+    if logged[-1].actor != str(proposal.acting.uuid):
         raise Stuck("The audit log doesn't show who is responsible for the next step.", "A lead can retry and take responsibility.")
     return proposal.acting
 
@@ -135,5 +135,5 @@ def ended(job: Job | None, what: str) -> bool:
         return False
     if job.state == JobState.SUCCEEDED:
         return True
-    said = job.error or f"The job was {job.get_state_display().lower()}."
-    raise Stuck(f"{what} wasn't created: {said}", job.next_step or "Try again.")
+    problem = job.error or f"The job was {job.get_state_display().lower()}."
+    raise Stuck(f"{what} wasn't created: {problem}", job.next_step or "Try again.")

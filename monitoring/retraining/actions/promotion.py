@@ -73,9 +73,9 @@ def requester(proposal: Proposal, actor: User) -> User:
 def note_of(proposal: Proposal) -> str:
     """What the promotion says of where it comes from."""
     why = "; ".join(reason["fact"] for reason in proposal.reasons_for) or proposal.note or "requested by a person"
-    said = (proposal.comparison or {}).get("why", "")
+    verdict = (proposal.comparison or {}).get("why", "")
     more = f" Requested manually: {proposal.insist_reason}" if proposal.insisted_by else ""
-    return f"{proposal}: {proposal.live.semver} retrained, because: {why}. {said}{more}".strip()[:2_000]
+    return f"{proposal}: {proposal.live.semver} retrained, because: {why}. {verdict}{more}".strip()[:2_000]
 
 
 def follow_promotion(proposal: Proposal, now: datetime) -> None:
@@ -85,7 +85,7 @@ def follow_promotion(proposal: Proposal, now: datetime) -> None:
     if asked.status == Status.FULFILLED:
         done(proposal, Outcome.PROMOTED, now, f"{proposal.semver} of {proposal} is live on {proposal.endpoint}.")
     elif asked.status not in OPEN:
-        said = f"{proposal.semver} of {proposal} didn't go live: request {asked.number} is {asked.get_status_display().lower()}."
-        done(proposal, Outcome.PROMOTION_ENDED, now, said)
+        message = f"{proposal.semver} of {proposal} didn't go live: request {asked.number} is {asked.get_status_display().lower()}."
+        done(proposal, Outcome.PROMOTION_ENDED, now, message)
     else:
         wait(proposal, f"Request {asked.number} is {asked.get_status_display().lower()}.")

@@ -75,11 +75,11 @@ def advance_once(proposal: Proposal, now: datetime) -> Proposal:
         except (Conflict, NotReady) as refusal:
             wait(proposal := lock(proposal_id), f"{refusal.message} {refusal.next_step}".strip())
         except (Stuck, Refusal, PermissionDenied) as stopped:
-            give_up(proposal := lock(proposal_id), *told(stopped), now)
+            give_up(proposal := lock(proposal_id), *failure_text(stopped), now)
         return proposal
 
 
-def told(stopped: Exception) -> tuple[str, str]:
+def failure_text(stopped: Exception) -> tuple[str, str]:
     """What stopped a step, and what to do, as sentences."""
     if isinstance(stopped, Stuck):
         return stopped.sentence, stopped.next_step

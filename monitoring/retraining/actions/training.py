@@ -79,8 +79,9 @@ def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> No
         )  # fmt: skip
         change(proposal, run=made, blocked_by="")
     elif run.state in queries.RUN_ENDED:
-        said = (run.error or {}).get("message") or f"{run} was stopped."
-        raise Stuck(f"{run} didn't finish: {said}", (run.error or {}).get("next_step") or "Try again; it resumes from its last checkpoint.")
+        error = run.error or {}
+        problem = error.get("message") or f"{run} was stopped."
+        raise Stuck(f"{run} didn't finish: {problem}", error.get("next_step") or "Try again; it resumes from its last checkpoint.")
 
 
 def measure(proposal: Proposal, actor: User) -> None:

@@ -26,7 +26,7 @@ class Shift:
 
     what: str
     psi: float | None
-    told: str
+    text: str
     since: datetime
 
 
@@ -126,9 +126,10 @@ class Verdict:
 
 def consider(facts: Facts, policy: Policy, now: datetime) -> Verdict:
     """Whether the trigger proposes now: its signal is there and nothing blocks. All reasons are told, those of other kinds too."""
-    told = weigh(facts, policy, now)
-    fires = policy.kind in {SIGNALS[reason.code] for reason in told.reasons_for if reaches(reason, facts, policy)}
-    return Verdict(fires and not any(reason.blocks for reason in told.reasons_against), fires, told.reasons_for, told.reasons_against)
+    weighed = weigh(facts, policy, now)
+    fires = policy.kind in {SIGNALS[reason.code] for reason in weighed.reasons_for if reaches(reason, facts, policy)}
+    is_blocked = any(reason.blocks for reason in weighed.reasons_against)
+    return Verdict(fires and not is_blocked, fires, weighed.reasons_for, weighed.reasons_against)
 
 
 def weigh(facts: Facts, policy: Policy, now: datetime) -> Verdict:
@@ -160,7 +161,7 @@ def drifted(facts: Facts, _policy: Policy, now: datetime) -> Iterator[Reason]:
     for shift in facts.drift.shifts:
         days = (now - shift.since).days
         fact = f"Drift of {shift.what.lower()}" + (f" for {count(days)} day{'s' * (days != 1)}" if days else " since today")
-        yield Reason("drift", fact, shift.told, facts.urls.get("drift", ""))
+        yield Reason("drift", fact, shift.text, facts.urls.get("drift", ""))
 
 
 def burning(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:

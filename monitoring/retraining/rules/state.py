@@ -102,9 +102,9 @@ def judge(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     """
     verdicts = {each["verdict"] for each in metrics.values()}
     verdict = "worse" if "worse" in verdicts else "better" if "better" in verdicts else "unclear"
-    said = ", ".join(
+    scores = ", ".join(
         f"{NAMED[name].words} {signed(each['difference'], 3)} [{signed(each['low'], 3)}, {signed(each['high'], 3)}]"
         for name, each in metrics.items()
     )
     words = {"worse": "the new model is worse", "better": "the new model is better", "unclear": "there is no clear difference"}
-    return verdict, f"{words[verdict]} on the same rows: {said}."
+    return verdict, f"{words[verdict]} on the same rows: {scores}."

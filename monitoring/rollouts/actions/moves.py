@@ -110,8 +110,8 @@ def widened(rollout: Rollout, deployment: Deployment, at: datetime) -> None:
         state=State.RUNNING if rollout.state == State.HOLDING else rollout.state, reason="",
     )  # fmt: skip
     tell.no_longer_holds(rollout, at)
-    said = {"old": old, "new": deployment.share, "reason": deployment.reason, "deployment": deployment.uuid}
-    note(deployment.started_by, Verb.ROLLOUT_WIDENED, rollout, **said)
+    details = {"old": old, "new": deployment.share, "reason": deployment.reason, "deployment": deployment.uuid}
+    note(deployment.started_by, Verb.ROLLOUT_WIDENED, rollout, **details)
 
 
 def close(rollout: Rollout, deployment: Deployment, now: datetime) -> None:

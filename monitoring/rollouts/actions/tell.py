@@ -53,8 +53,8 @@ def ended(rollout: Rollout, by: User | None, now: datetime) -> None:
 
 def holds(rollout: Rollout, why: str, now: datetime) -> None:
     """A ticket and a notice: the rule cannot decide, a person has to."""
-    said = f"{rollout.version.semver} stays at {share_text(rollout.share)} of {rollout.endpoint}."
-    text = f"{said} {why} Widen it with a reason, resume, or abort."
+    summary = f"{rollout.version.semver} stays at {share_text(rollout.share)} of {rollout.endpoint}."
+    text = f"{summary} {why} Widen it with a reason, resume, or abort."
     title = f"The rollout of {rollout.version.semver} on {rollout.endpoint} is on hold"
     raise_alert(
         endpoint=rollout.endpoint,

@@ -77,17 +77,17 @@ def record_many(*, words: list[Word], actor: User, source: str = Source.API) -> 
     if not 0 < len(words) <= BATCH_MAX:
         raise Refused(f"A batch can have 1 to {BATCH_MAX:,} predictions.", next_step="Send it in parts.")
     counts: dict[Place, Counts] = {}
-    said = say(sorted(words, key=lambda word: word.prediction), actor, source, counts)
+    results = say(sorted(words, key=lambda word: word.prediction), actor, source, counts)
     if counts:
         deposit(counts, timezone.now())
     fresh: dict[UUID, list[Feedback]] = {}
-    for feedback, is_new in said:
+    for feedback, is_new in results:
         if is_new:
             fresh.setdefault(feedback.prediction.endpoint.model.project.uuid, []).append(feedback)
     for project, rows in sorted(fresh.items()):
         digest = digest_of([[str(row.prediction.uuid), row.right, row.label, row.kind] for row in rows])
         record(actor, Verb.FEEDBACK_RECORDED, rows[0], project=project, count=len(rows), digest=digest)
-    return [feedback for feedback, _ in said]
+    return [feedback for feedback, _ in results]
 
 
 def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Counts]) -> list[tuple[Feedback, bool]]:
@@ -96,7 +96,7 @@ def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Cou
     predictions = locked(words, actor)
     newest = newest_words(predictions)
     may: set[int] = set()
-    said: list[tuple[Feedback, bool]] = []
+    results: list[tuple[Feedback, bool]] = []
     for word in words:
         prediction = predictions.get(word.prediction)
         if prediction is None:
@@ -108,7 +108,7 @@ def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Cou
         check_kind(word.kind, word.right)
         before = newest.get(prediction.pk)
         if before and (before.right, before.label, before.kind) == (word.right, word.label, word.kind):
-            said.append((before, False))
+            results.append((before, False))
             continue
         feedback = newest[prediction.pk] = Feedback(
             prediction=prediction, endpoint_id=prediction.endpoint_id, predicted_at=prediction.at, user=actor, kind=word.kind,
@@ -116,9 +116,9 @@ def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Cou
         )  # fmt: skip
         place = Place(prediction.endpoint_id, prediction.version_id, prediction.arm, floor(prediction.at, MINUTE))
         count(counts.setdefault(place, Counts()), before, feedback)
-        said.append((feedback, True))
-    Feedback.objects.bulk_create([feedback for feedback, is_new in said if is_new])
-    return said
+        results.append((feedback, True))
+    Feedback.objects.bulk_create([feedback for feedback, is_new in results if is_new])
+    return results
 
 
 def locked(words: Sequence[Word], actor: User) -> dict[UUID, Prediction]:

@@ -32,7 +32,7 @@ class Entry(NamedTuple):
     """A line and what it says."""
 
     line: bytes
-    said: spool.Parsed
+    parsed: spool.Parsed
 
 
 def spool_folder() -> Path:
@@ -93,7 +93,7 @@ def ingest_segment(path: Path) -> int:
                 bad.append(line)
                 continue
             batch.append(entry)
-            size += len(entry.said) if isinstance(entry.said, list) else 1
+            size += len(entry.parsed) if isinstance(entry.parsed, list) else 1
             if size >= BATCH_ROWS:
                 new += store_or_split(batch, bad)
                 batch, size = [], 0
@@ -139,11 +139,11 @@ def store(batch: list[Entry], now: datetime | None = None) -> int:
     the future; late ones keep their time, however late.
     """
     now = now or timezone.now()
-    names = Names(entry.said for entry in batch)
+    names = Names(entry.parsed for entry in batch)
     counts: dict[Place, Counts] = {}
-    new = store_predictions([row for entry in batch if isinstance(entry.said, list) for row in entry.said], names, counts, now)
-    store_shadows([entry.said for entry in batch if isinstance(entry.said, spool.Shadow)], names, counts, now)
-    store_trips([entry.said for entry in batch if isinstance(entry.said, spool.Guard)], names, now)
+    new = store_predictions([row for entry in batch if isinstance(entry.parsed, list) for row in entry.parsed], names, counts, now)
+    store_shadows([entry.parsed for entry in batch if isinstance(entry.parsed, spool.Shadow)], names, counts, now)
+    store_trips([entry.parsed for entry in batch if isinstance(entry.parsed, spool.Guard)], names, now)
     if counts:
         deposit(counts, now)
     return new
@@ -174,13 +174,13 @@ def store_predictions(rows: list[spool.SpooledPrediction], names: Names, counts:
     return len(fresh)
 
 
-def store_shadows(said: list[spool.Shadow], names: Names, counts: dict[Place, Counts], now: datetime) -> None:
+def store_shadows(entries: list[spool.Shadow], names: Names, counts: dict[Place, Counts], now: datetime) -> None:
     """The shadow answers that are new. One whose deployment is not the endpoint's is left out."""
-    if not said:
+    if not entries:
         return
-    known = set(ShadowAnswer.objects.filter(uuid__in=[each.uuid for each in said]).values_list("uuid", flat=True))
+    known = set(ShadowAnswer.objects.filter(uuid__in=[each.uuid for each in entries]).values_list("uuid", flat=True))
     made = []
-    for each in {each.uuid: each for each in said if each.uuid not in known}.values():
+    for each in {each.uuid: each for each in entries if each.uuid not in known}.values():
         endpoint = names.endpoint(each.endpoint)
         if endpoint is None:
             continue
@@ -203,12 +203,12 @@ def store_shadows(said: list[spool.Shadow], names: Names, counts: dict[Place, Co
     ShadowAnswer.objects.bulk_create(made, batch_size=BATCH_ROWS)
 
 
-def store_trips(said: list[spool.Guard], names: Names, now: datetime) -> None:
+def store_trips(entries: list[spool.Guard], names: Names, now: datetime) -> None:
     """The canaries that a server closed. A deployment that is not the endpoint's is left out, and said in the log."""
-    if not said:
+    if not entries:
         return
-    known = set(GuardTrip.objects.filter(uuid__in=[each.uuid for each in said]).values_list("uuid", flat=True))
-    for each in {each.uuid: each for each in said if each.uuid not in known}.values():
+    known = set(GuardTrip.objects.filter(uuid__in=[each.uuid for each in entries]).values_list("uuid", flat=True))
+    for each in {each.uuid: each for each in entries if each.uuid not in known}.values():
         endpoint = names.endpoint(each.endpoint)
         deployment = names.deployment(each.deployment, endpoint) if endpoint else None
         if endpoint is None or deployment is None:

@@ -14,10 +14,10 @@ class Names:
     """Endpoints by name, versions and deployments by uuid, as keys of the database; None for what is not there or is someone else's."""
 
     def __init__(self, batch: Iterable[spool.Parsed]) -> None:
-        said = [each[0] if isinstance(each, list) else each for each in batch]
-        versions = {each.version for each in said if not isinstance(each, spool.Guard) and each.version}
-        deployments = {each.deployment for each in said if each.deployment}
-        slugs = {slug_of(each.endpoint) for each in said}
+        entries = [each[0] if isinstance(each, list) else each for each in batch]
+        versions = {each.version for each in entries if not isinstance(each, spool.Guard) and each.version}
+        deployments = {each.deployment for each in entries if each.deployment}
+        slugs = {slug_of(each.endpoint) for each in entries}
         called = Endpoint.objects.filter(slug__in=slugs).order_by("-pk")
         endpoints = list(called.values_list("project__slug", "slug", "pk", "project__is_demo"))
         self._endpoints: dict[str, int] = {f"{project}/{slug}": pk for project, slug, pk, _ in endpoints}

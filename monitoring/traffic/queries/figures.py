@@ -26,7 +26,7 @@ from monitoring.traffic.rules import (
     floor,
     right_share,
 )
-from monitoring.traffic.senders import Told, told
+from monitoring.traffic.senders import SenderShare, sender_share
 from registry.catalog.models import Endpoint, ModelVersion
 
 Level = RollupMark.Level
@@ -94,9 +94,9 @@ class Total(Counts):
         return right_share(self.right, self.wrong)
 
     @property
-    def right_told(self) -> Told | None:
+    def right_told(self) -> SenderShare | None:
         """right_share with its interval, by sender."""
-        return told(self.by_sender, self.right, self.wrong, FEEDBACK_LEAST)
+        return sender_share(self.by_sender, self.right, self.wrong, FEEDBACK_LEAST)
 
     @property
     def agree_share(self) -> float | None:
@@ -104,9 +104,9 @@ class Total(Counts):
         return self.agree / (self.agree + self.disagree) if self.agree + self.disagree else None
 
     @property
-    def agree_told(self) -> Told | None:
+    def agree_told(self) -> SenderShare | None:
         """agree_share with its interval, by sender."""
-        return told(self.by_sender, self.agree, self.disagree)
+        return sender_share(self.by_sender, self.agree, self.disagree)
 
     @property
     def mean_confidence(self) -> float | None:

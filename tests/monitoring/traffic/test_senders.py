@@ -1,4 +1,4 @@
-"""What one customer sends resembles itself: shares of predictions are told by who asked."""
+"""What one customer sends resembles itself: shares of predictions are estimated by sender."""
 
 import pytest
 
@@ -19,12 +19,12 @@ from monitoring.traffic import senders
 )
 def test_groups_of_keys_are_clusters_and_the_rest_is_independent(sides, good, bad, found, known):
     assert senders.by_sender(sides, good, bad) == found
-    assert senders.told(sides, good, bad).senders == known
+    assert senders.sender_share(sides, good, bad).senders == known
 
 
-def test_of_fewer_than_asked_for_nothing_is_told():
-    assert senders.told({}, 16, 3, 20) is None
-    assert senders.told({}, 16, 4, 20).rows == 20
+def test_fewer_than_the_minimum_give_no_share():
+    assert senders.sender_share({}, 16, 3, 20) is None
+    assert senders.sender_share({}, 16, 4, 20).rows == 20
 
 
 def test_what_is_counted_by_key_is_what_rollouts_group_by():
