@@ -51,7 +51,7 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
 
 # ── An operating point ──────────────────────────────────────────────────────
 def own(evaluation: Evaluation) -> dict[str, Any] | None:
-    """The class that the model itself gives from a threshold on, as `engine.deciding.told`; None where its likeliest class answers."""
+    """The class that the model itself gives from a threshold on, as `deciding.with_measured`; None where its likeliest class answers."""
     found: dict[str, Any] | None = evaluation.report.get("deciding")
     return found if found and found["threshold"] is not None else None
 

@@ -103,9 +103,9 @@ def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth
     return replace(wanted, threshold=threshold, hits=found.hit, called=called, positives=positives, promised=promised)
 
 
-def told(deciding: Deciding, decided: Ints, truth: Ints, index: int, clusters: Ints | None = None) -> dict[str, Any]:
+def with_measured(deciding: Deciding, decided: Ints, truth: Ints, index: int, clusters: Ints | None = None) -> dict[str, Any]:
     """The choice with "measured": precision and recall of the class on other rows, each {"value", "low", "high"} with its 95 % Wilson
-    interval, None where no row tells it. decided, truth: (N,); index: of the class; clusters: as of `choose`."""
+    interval, None where no row gives it. decided, truth: (N,); index: of the class; clusters: as of `choose`."""
     found = operating.outcome_of(truth == index, decided == index, clusters=clusters)
     return to_json(deciding) | {"measured": {name: _share(found, name) for name in ("precision", "recall")}}
 

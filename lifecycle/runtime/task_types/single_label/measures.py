@@ -80,10 +80,10 @@ class SingleLabel(Measures[Predictions]):
         return replace(rows, labels=labels, truth=np.argsort(order)[rows.truth], probabilities=rows.probabilities[:, order], cut=cut)
 
     def parts(self, rows: Predictions, scored: Scored, bins: int) -> dict[str, Any]:
-        """per_class, confusion, and reliability as in `metrics`; wrong_rows; and deciding as in `deciding.told` if a label was to have a
-        threshold."""
+        """per_class, confusion, and reliability as in `metrics`; wrong_rows; and deciding as in `deciding.with_measured` if a label was to
+        have a threshold."""
         asked = rows.deciding
-        decided = asked and deciding.told(asked, scored.predicted, rows.truth, rows.labels.index(asked.label), rows.clusters)
+        decided = asked and deciding.with_measured(asked, scored.predicted, rows.truth, rows.labels.index(asked.label), rows.clusters)
         return {
             "wrong_rows": int((scored.truth != scored.predicted).sum()),
             "per_class": metrics.per_class(scored, rows.labels),
