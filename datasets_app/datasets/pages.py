@@ -25,7 +25,7 @@ from registry.ground.access import policy
 from registry.ground.access.models import User
 
 Context = dict[str, Any]
-FRAGMENTS = ("scanning:item", "snapshots:item", "trace:item")
+FRAGMENTS = ("scanning:item", "trace:item")
 LABELS_SHOWN = 20
 PEOPLE_SHOWN = 50
 STATE_KINDS = {
@@ -171,7 +171,7 @@ def item(user: User, uuid: UUID) -> Context:
         Step("File", row.upload.file_name, reverse("datasets:upload", args=[row.upload.uuid])),
         Step("Dataset", row.dataset.name, reverse("datasets:dataset", args=[row.dataset.uuid])),
         Step("Item", row.external_id or row.digest[:8], at="now", digest=row.digest),
-        Step("Used in", "labels, snapshots, runs", find_url("trace:item", uuid=row.uuid)),
+        Step("Used in", "labels, versions, runs", find_url("trace:item", uuid=row.uuid)),
     ]
     return {
         "item": row, "dataset": row.dataset, "may_read": may_read, "steps": steps, "duplicates": queries.duplicates(row),

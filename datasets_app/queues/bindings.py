@@ -27,8 +27,8 @@ def bind() -> None:
     """What this room adds to the rooms below it."""
     datasets.register_item_filter(*filters.FILTERS)
     datasets.register_item_columns(datasets.ItemColumns(("label", "decision"), decided_cells))
-    registry.register(JobKind("queues.fill", "Fill a labeling queue", run_fill, url=queue_url))
-    registry.register(JobKind("queues.reorder", "Reorder a labeling queue", run_reorder, url=queue_url))
+    registry.register(JobKind("queues.fill", "Fill labeling queue", run_fill, url=queue_url))
+    registry.register(JobKind("queues.reorder", "Reorder labeling queue", run_reorder, url=queue_url))
     schedule.every(60, "datasets_app.queues.tasks.sweep")
     schedule.every(30, "datasets_app.queues.tasks.tell_labels")
     topics.register(LABELED, "Annotations", for_programs=True)

@@ -12,5 +12,4 @@ urlpatterns = [
     path("<uuid:uuid>/", views.detail, name="detail"),
     path("<uuid:uuid>/export/", views.export, name="export"),
     path("exports/<uuid:uuid>/", views.download, name="download"),
-    path("items/<uuid:uuid>/", views.item, name="item"),
 ]

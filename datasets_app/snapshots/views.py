@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets import queries as datasets
-from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import actions, pages, queries
 from datasets_app.snapshots.actions.exports import MEDIA
 from datasets_app.snapshots.forms import ExportForm, FreezeForm
@@ -79,11 +79,3 @@ def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The bytes of an exported file, never shown inside the site."""
     row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
     return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=MEDIA[row.format])
-
-
-@require_safe
-@needs("snapshots.view", Item)
-def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """In which snapshots an item is: a part of the item's page."""
-    row = datasets.get_item(request.user, uuid)
-    return respond(request, "datasets_app/snapshots/item.html", "item", {"item": row, "found": queries.snapshots_with(row)})

@@ -14,8 +14,6 @@ class AuditConfig(AppConfig):
         from registry.audit import tasks
         from registry.ground.ledger.checkpoints import INTERVAL
 
-        registry.register(
-            registry.JobKind("audit.verify", "Audit log verification", tasks.verify, url=tasks.verify_url, can_see=tasks.may_see)
-        )
+        registry.register(registry.JobKind("audit.verify", "Verify audit log", tasks.verify, url=tasks.verify_url, can_see=tasks.may_see))
         schedule.every(INTERVAL.total_seconds(), "registry.audit.tasks.sign_checkpoints")
         navigation.register(navigation.NavItem("Registry", "Audit log", "audit:events", order=90))

@@ -20,7 +20,7 @@ class PromotionsConfig(AppConfig):
 
         registry.register(
             JobKind(
-                "promotions.check", "Promotion gate check", tasks.check, url=ports.request_url,
+                "promotions.check", "Check gates", tasks.check, url=ports.request_url,
                 on_failed=actions.check_failed, on_cancelled=actions.check_failed,
             )
         )  # fmt: skip

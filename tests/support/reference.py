@@ -189,11 +189,11 @@ def table(head: list[str], rows: list[list[str]], *, centred_from: int) -> str:
 
 def permissions() -> str:
     """The text of docs/permissions.md."""
-    rows = [[f"`{action}`", *("●" if role in holders else "" for role in Role)] for action, holders in ACTIONS.items()]
-    head = ["action", *(as_word(role) for role in Role)]
+    rows = [[action.label, f"`{name}`", *("●" if role in action.roles else "" for role in Role)] for name, action in ACTIONS.items()]
+    head = ["permission", "name", *(as_word(role) for role in Role)]
     scopes = table(["scope", "what a token can do with it"], [[f"`{scope.value}`", str(scope.label)] for scope in Scope], centred_from=2)
     admin = ", ".join(f"`{action}`" for action in sorted(ADMIN_ACTIONS))
-    return PERMISSIONS.format(table=table(head, rows, centred_from=1), admin=admin, scopes=scopes)
+    return PERMISSIONS.format(table=table(head, rows, centred_from=2), admin=admin, scopes=scopes)
 
 
 def audit_verbs() -> str:

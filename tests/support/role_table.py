@@ -193,7 +193,6 @@ TABLE = r"""
 /snapshots/<uuid:uuid>/                                    | snapshot   | L... +++++++ | ---- -------
 /snapshots/<uuid:uuid>/export/                             | snapshot   | ---- ------- | L... x++xxxx
 /snapshots/exports/<uuid:uuid>/                            | export     | L... x++xxxx | ---- -------
-/snapshots/items/<uuid:uuid>/                              | item       | L... +++++++ | ---- -------
 # models: runs
 /runs/                                                     |            | L+++ +++++++ | ---- -------
 /runs/launch/                                              |            | L+++ +++++++ | L+++ +++++++

@@ -54,7 +54,8 @@ def enqueue(
     job = Job(
         kind=kind, queue=known.queue, max_attempts=known.max_attempts, project=project, created_by=actor, args=args, key=key,
         priority=priority, device=device,
-        subject_type=subject._meta.label_lower if subject else "", subject_uuid=getattr(subject, "uuid", None), available_at=timezone.now(),
+        subject_type=subject._meta.label_lower if subject else "", subject_uuid=getattr(subject, "uuid", None),
+        subject_name=str(subject)[:200] if subject else "", available_at=timezone.now(),
     )  # fmt: skip
     try:
         with transaction.atomic():

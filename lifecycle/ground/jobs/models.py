@@ -30,6 +30,7 @@ class Job(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     subject_type = models.CharField(max_length=80, blank=True, default="", help_text="Kind of the object, such as training.run.")
     subject_uuid = models.UUIDField(null=True)
+    subject_name = models.CharField(max_length=200, blank=True, default="", help_text="Name of the object when the job was created.")
     args = models.JSONField(default=dict)
     key = models.CharField(max_length=200, null=True, help_text="Only one unfinished job can have this key.")  # noqa: DJ001
 

@@ -34,8 +34,11 @@ def was_cancelled(job: Job) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """A job as a page shows it. place: in line, from 1, where it waits and its moment has come. nobody: why it waits for ever, where no
-    worker is there that could take it."""
+    """A job as a page shows it.
+
+    label: the kind, and the name of the object, which a person may have written. place: in line, from 1, while it is due and no worker has
+    taken it. nobody: why no worker can take it.
+    """
 
     job: Job
     label: str
@@ -109,7 +112,15 @@ def line(user: Person, job: Job, waiting: QueuePosition | None = None) -> JobLin
     url = kind.url(job) if kind and kind.url else ""
     may = not job.is_finished and not job.is_cancelling and may_cancel(user, job)
     waiting = waiting or line_up([job])
-    return JobLine(job, registry.label(job.kind), url, may, waiting.places.get(job.pk), waiting.nobody.get(job.pk, ""))
+    label = registry.label(job.kind)
+    return JobLine(
+        job,
+        f"{label}: {job.subject_name}" if job.subject_name else label,
+        url,
+        may,
+        waiting.places.get(job.pk),
+        waiting.nobody.get(job.pk, ""),
+    )
 
 
 def running(user: Person) -> list[JobLine]:

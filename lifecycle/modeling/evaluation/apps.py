@@ -25,7 +25,7 @@ class EvaluationConfig(AppConfig):
 
         register(
             JobKind(
-                "evaluation.evaluate", "Evaluate run", tasks.evaluate, queue=Queue.EVALUATION, on_failed=forget, on_cancelled=forget,
+                "evaluation.evaluate", "Evaluate", tasks.evaluate, queue=Queue.EVALUATION, on_failed=forget, on_cancelled=forget,
                 url=lambda job: f"/runs/{job.args['run']}/",
             )
         )  # fmt: skip

@@ -41,7 +41,7 @@ class Evaluation(models.Model):
         indexes = [models.Index(fields=["run", "-id"], name="evaluation_run")]
 
     def __str__(self) -> str:
-        return f"evaluation on {self.split}"
+        return f"{self.run} on {self.split}"
 
     @property
     def computed_digest(self) -> str:

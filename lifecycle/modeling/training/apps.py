@@ -20,7 +20,7 @@ class TrainingConfig(AppConfig):
         register(
             JobKind(
                 "training.train",
-                "Train run",
+                "Train",
                 tasks.train,
                 queue=Queue.TRAINING,
                 max_attempts=5,
@@ -37,7 +37,7 @@ class TrainingConfig(AppConfig):
         )  # fmt: skip
         register(
             JobKind(
-                "training.estimate", "Estimate run", estimate_task.estimate, queue=Queue.TRAINING,
+                "training.estimate", "Estimate", estimate_task.estimate, queue=Queue.TRAINING,
                 url=lambda job: f"/runs/estimates/{job.args['estimate']}/", on_failed=estimate_task.failed,
                 on_cancelled=estimate_task.cancelled,
             )

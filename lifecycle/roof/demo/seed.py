@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.datasets.rules import Provenance
 from datasets_app.queues.actions.answers import submit
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.actions.opening import open_queue
@@ -46,6 +47,7 @@ HISTORY, NEW = 1_900, 600
 OVERLAP, ANSWERED, LEFT_DISPUTED = 3, 150, 12
 KEYS = UUID("6f1d2c52-7a0e-4d6e-9a43-2f8f0b6a5c11")  # namespace of the demo's idempotency keys
 POLL_SECONDS = 0.5
+INVENTED = Provenance(origin="Lifecycle's demo generator", licence="CC0", synthetic=True, generator="lifecycle.roof.demo.inbox")
 GUIDELINE = """# Support inbox
 
 Choose what the customer **wants from us now**, not everything they mention.
@@ -109,7 +111,7 @@ def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Messag
         with TemporaryDirectory() as folder:
             path = Path(folder) / name
             write_csv(path, messages, labeled=labeled)
-            found = datasets.receive_upload(dataset=target, actor=ana, file=path, file_name=name, origin="Lifecycle's demo generator")
+            found = datasets.receive_upload(dataset=target, actor=ana, file=path, file_name=name, provenance=INVENTED)
     if found.state == Upload.State.RECEIVED:
         found = datasets.inspect(upload_id=found.uuid, actor=ana)
     if found.state == Upload.State.INSPECTED:

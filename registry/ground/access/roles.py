@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import TextChoices
@@ -29,95 +30,104 @@ ADMIN = "admin"  # organisation admin: changed in the same way, and of no projec
 GOVERNING_CHOICES = [*((role.value, role.label) for role in Role if role in GOVERNING), (ADMIN, "Organisation admin")]
 WORKING = tuple(role for role in Role if role not in GOVERNING)
 
-ACTIONS: dict[str, frozenset[Role]] = {
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A permission. label: what it allows, as people read it; roles: who has it."""
+
+    label: str
+    roles: frozenset[Role]
+
+
+ACTIONS: dict[str, Action] = {
     # access
-    "access.view_project": EVERYONE,
-    "access.manage_members": frozenset({LEAD}),
+    "access.view_project": Action("View the project and its members", EVERYONE),
+    "access.manage_members": Action("Assign roles", frozenset({LEAD})),
     # data and labels
-    "datasets.view": EVERYONE,
-    "datasets.read_samples": frozenset({ANALYST, ADJUDICATOR, ENGINEER, GOVERNANCE}),
-    "datasets.create": frozenset({ANALYST, ENGINEER, LEAD}),
-    "datasets.upload": frozenset({ANALYST, ENGINEER, LEAD}),
-    "datasets.slice": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
-    "datasets.manage_slices": frozenset({LEAD}),  # those that others share
-    "datasets.export": frozenset({ENGINEER, ADJUDICATOR}),
-    "labeling.view": EVERYONE,
-    "labeling.annotate": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
-    "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),
-    "labeling.decide": frozenset({ADJUDICATOR}),
-    "labeling.read_corrections": frozenset({ADJUDICATOR, LEAD}),  # files of corrected labels; everyone discards their own
-    "labeling.discard_corrections": frozenset({LEAD}),  # those that others brought
-    "labeling.gold": frozenset({ADJUDICATOR, LEAD}),  # items whose answer is known, and how they are answered
-    "labeling.export": frozenset({ENGINEER, ADJUDICATOR}),
-    "labeling.assess": frozenset({LEAD}),  # what each person's answers are worth, by name
-    "scanning.view": EVERYONE,
-    "scanning.scan": frozenset({ADJUDICATOR, LEAD}),
-    "scanning.judge": frozenset({ADJUDICATOR, LEAD}),
-    "scanning.send": frozenset({ADJUDICATOR, LEAD}),
-    "snapshots.view": EVERYONE,
-    "snapshots.freeze": frozenset({ENGINEER, LEAD}),
-    "snapshots.export": frozenset({ENGINEER, ADJUDICATOR}),
+    "datasets.view": Action("View datasets", EVERYONE),
+    "datasets.read_samples": Action("Read texts", frozenset({ANALYST, ADJUDICATOR, ENGINEER, GOVERNANCE})),
+    "datasets.create": Action("Create datasets", frozenset({ANALYST, ENGINEER, LEAD})),
+    "datasets.upload": Action("Upload files", frozenset({ANALYST, ENGINEER, LEAD})),
+    "datasets.slice": Action("Save slices", frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE})),
+    "datasets.manage_slices": Action("Change other people's slices", frozenset({LEAD})),
+    "datasets.export": Action("Export items", frozenset({ENGINEER, ADJUDICATOR})),
+    "labeling.view": Action("View label schemas and queues", EVERYONE),
+    "labeling.annotate": Action("Label items", frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE})),
+    "labeling.manage": Action("Manage schemas, queues, and labeling functions", frozenset({ADJUDICATOR, ENGINEER, LEAD})),
+    "labeling.decide": Action("Adjudicate", frozenset({ADJUDICATOR})),
+    "labeling.read_corrections": Action("Read files of corrected labels", frozenset({ADJUDICATOR, LEAD})),  # everyone discards their own
+    "labeling.discard_corrections": Action("Discard other people's files of corrected labels", frozenset({LEAD})),
+    "labeling.gold": Action("Manage gold items", frozenset({ADJUDICATOR, LEAD})),
+    "labeling.export": Action("Export annotations", frozenset({ENGINEER, ADJUDICATOR})),
+    "labeling.assess": Action("View annotators' quality by name", frozenset({LEAD})),
+    "scanning.view": Action("View data issues", EVERYONE),
+    "scanning.scan": Action("Scan datasets", frozenset({ADJUDICATOR, LEAD})),
+    "scanning.judge": Action("Confirm and dismiss data issues", frozenset({ADJUDICATOR, LEAD})),
+    "scanning.send": Action("Send data issues to labeling", frozenset({ADJUDICATOR, LEAD})),
+    "snapshots.view": Action("View dataset versions", EVERYONE),
+    "snapshots.freeze": Action("Create dataset versions", frozenset({ENGINEER, LEAD})),
+    "snapshots.export": Action("Export dataset versions", frozenset({ENGINEER, ADJUDICATOR})),
     # training
-    "training.view": EVERYONE,
-    "training.launch": frozenset({ENGINEER, LEAD}),
-    "training.pause": frozenset({ENGINEER, LEAD}),
-    "training.stop": frozenset({ENGINEER, LEAD}),
-    "training.add_base": frozenset({ENGINEER, LEAD}),
-    "evaluation.view": EVERYONE,
-    "evaluation.evaluate": frozenset({ENGINEER, LEAD}),
+    "training.view": Action("View runs", EVERYONE),
+    "training.launch": Action("Launch runs and sweeps", frozenset({ENGINEER, LEAD})),
+    "training.pause": Action("Pause and resume runs", frozenset({ENGINEER, LEAD})),
+    "training.stop": Action("Stop runs", frozenset({ENGINEER, LEAD})),
+    "training.add_base": Action("Import base models", frozenset({ENGINEER, LEAD})),
+    "evaluation.view": Action("View evaluations", EVERYONE),
+    "evaluation.evaluate": Action("Evaluate and analyze runs", frozenset({ENGINEER, LEAD})),
     # registry
-    "policies.view": EVERYONE,
-    "catalog.view": EVERYONE,
-    "catalog.create_model": frozenset({ENGINEER, LEAD}),
-    "catalog.create_endpoint": frozenset({ENGINEER, LEAD}),
-    "catalog.register": frozenset({ENGINEER, LEAD}),
-    "catalog.edit_card": frozenset({ENGINEER, LEAD}),
-    "catalog.download": frozenset({ENGINEER, LEAD, GOVERNANCE, ONCALL}),
-    "catalog.freeze": frozenset({LEAD, GOVERNANCE, ONCALL}),
-    "catalog.quarantine": frozenset({LEAD, GOVERNANCE, ONCALL}),
-    "promotions.view": EVERYONE,
-    "promotions.request": frozenset({ENGINEER, LEAD}),
-    "promotions.withdraw": frozenset({ENGINEER, LEAD}),
-    "promotions.approve": frozenset({LEAD, GOVERNANCE}),
-    "promotions.reject": frozenset({LEAD, GOVERNANCE}),
-    "promotions.comment": EVERYONE - {AUDITOR},
+    "policies.view": Action("View policies", EVERYONE),
+    "catalog.view": Action("View models and versions", EVERYONE),
+    "catalog.create_model": Action("Create models", frozenset({ENGINEER, LEAD})),
+    "catalog.create_endpoint": Action("Create endpoints", frozenset({ENGINEER, LEAD})),
+    "catalog.register": Action("Register versions", frozenset({ENGINEER, LEAD})),
+    "catalog.edit_card": Action("Edit model cards", frozenset({ENGINEER, LEAD})),
+    "catalog.download": Action("Export versions", frozenset({ENGINEER, LEAD, GOVERNANCE, ONCALL})),
+    "catalog.freeze": Action("Freeze endpoints", frozenset({LEAD, GOVERNANCE, ONCALL})),
+    "catalog.quarantine": Action("Quarantine versions", frozenset({LEAD, GOVERNANCE, ONCALL})),
+    "promotions.view": Action("View promotion requests", EVERYONE),
+    "promotions.request": Action("Request promotion", frozenset({ENGINEER, LEAD})),
+    "promotions.withdraw": Action("Withdraw promotion requests", frozenset({ENGINEER, LEAD})),
+    "promotions.approve": Action("Approve promotion", frozenset({LEAD, GOVERNANCE})),
+    "promotions.reject": Action("Reject promotion", frozenset({LEAD, GOVERNANCE})),
+    "promotions.comment": Action("Comment on promotion requests", EVERYONE - {AUDITOR}),
     # serving
-    "endpoints.view": EVERYONE,
-    "endpoints.deploy": frozenset({ENGINEER, LEAD, ONCALL}),
-    "endpoints.roll_back": frozenset({LEAD, ONCALL}),
-    "endpoints.set_share": frozenset({ENGINEER, LEAD, ONCALL}),
-    "endpoints.shadow": frozenset({ENGINEER, LEAD, ONCALL}),
-    "endpoints.plant_fault": frozenset({LEAD, ONCALL}),
-    "endpoints.manage_tokens": frozenset({ENGINEER, LEAD, ONCALL}),  # of programs that ask one endpoint
-    "endpoints.infer": EVERYONE - {AUDITOR},
-    "traffic.view": EVERYONE,
-    "traffic.read_texts": frozenset({ANALYST, ADJUDICATOR, ENGINEER, GOVERNANCE}),
-    "traffic.record_feedback": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, ONCALL}),
-    "traffic.define_kpi": frozenset({LEAD}),
-    "traffic.record_outcomes": frozenset({ANALYST, ENGINEER, LEAD, ONCALL}),
+    "endpoints.view": Action("View endpoints", EVERYONE),
+    "endpoints.deploy": Action("Deploy approved versions", frozenset({ENGINEER, LEAD, ONCALL})),
+    "endpoints.roll_back": Action("Roll back", frozenset({LEAD, ONCALL})),
+    "endpoints.set_share": Action("Change a canary's share", frozenset({ENGINEER, LEAD, ONCALL})),
+    "endpoints.shadow": Action("Start and stop shadows", frozenset({ENGINEER, LEAD, ONCALL})),
+    "endpoints.plant_fault": Action("Inject faults (drill)", frozenset({LEAD, ONCALL})),
+    "endpoints.manage_tokens": Action("Manage endpoint tokens", frozenset({ENGINEER, LEAD, ONCALL})),
+    "endpoints.infer": Action("Request predictions", EVERYONE - {AUDITOR}),
+    "traffic.view": Action("View traffic", EVERYONE),
+    "traffic.read_texts": Action("Read the texts of predictions", frozenset({ANALYST, ADJUDICATOR, ENGINEER, GOVERNANCE})),
+    "traffic.record_feedback": Action("Give feedback", frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, ONCALL})),
+    "traffic.define_kpi": Action("Define business KPIs", frozenset({LEAD})),
+    "traffic.record_outcomes": Action("Report outcomes", frozenset({ANALYST, ENGINEER, LEAD, ONCALL})),
     # watching
-    "drift.view": EVERYONE,
-    "drift.measure": frozenset({ENGINEER, LEAD, ONCALL}),
-    "alerts.view": EVERYONE,
-    "alerts.acknowledge": frozenset({LEAD, ONCALL}),
-    "alerts.silence": frozenset({LEAD, ONCALL}),
-    "alerts.manage": frozenset({LEAD, ONCALL}),
-    "rollouts.view": EVERYONE,
-    "rollouts.start": frozenset({ENGINEER, LEAD, ONCALL}),
-    "rollouts.steer": frozenset({ENGINEER, LEAD, ONCALL}),
-    "rollouts.abort": frozenset({ENGINEER, LEAD, ONCALL}),
-    "retraining.view": EVERYONE,
-    "retraining.propose": frozenset({ENGINEER, LEAD, ONCALL}),
-    "retraining.decide": frozenset({LEAD}),
-    "retraining.manage": frozenset({LEAD}),
-    "overview.view": EVERYONE,
+    "drift.view": Action("View drift", EVERYONE),
+    "drift.measure": Action("Measure drift now", frozenset({ENGINEER, LEAD, ONCALL})),
+    "alerts.view": Action("View objectives and alerts", EVERYONE),
+    "alerts.acknowledge": Action("Acknowledge and resolve alerts", frozenset({LEAD, ONCALL})),
+    "alerts.silence": Action("Silence alerts", frozenset({LEAD, ONCALL})),
+    "alerts.manage": Action("Change objectives and alert channels", frozenset({LEAD, ONCALL})),
+    "rollouts.view": Action("View rollouts", EVERYONE),
+    "rollouts.start": Action("Start rollouts", frozenset({ENGINEER, LEAD, ONCALL})),
+    "rollouts.steer": Action("Pause, resume, and widen rollouts", frozenset({ENGINEER, LEAD, ONCALL})),
+    "rollouts.abort": Action("Abort rollouts", frozenset({ENGINEER, LEAD, ONCALL})),
+    "retraining.view": Action("View retraining proposals", EVERYONE),
+    "retraining.propose": Action("Propose retraining", frozenset({ENGINEER, LEAD, ONCALL})),
+    "retraining.decide": Action("Approve and reject retraining", frozenset({LEAD})),
+    "retraining.manage": Action("Change retraining triggers", frozenset({LEAD})),
+    "overview.view": Action("View the dashboard", EVERYONE),
     # across
-    "trace.view": EVERYONE,
-    "jobs.view": EVERYONE,
-    "jobs.cancel": frozenset({ENGINEER, LEAD}),
-    "audit.view": frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR}),
-    "audit.view_installation": frozenset({AUDITOR}),  # people, tokens, failed passwords: of no project
-    "audit.export": frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR}),
+    "trace.view": Action("View lineage", EVERYONE),
+    "jobs.view": Action("View jobs", EVERYONE),
+    "jobs.cancel": Action("Cancel other people's jobs", frozenset({ENGINEER, LEAD})),
+    "audit.view": Action("View the audit log", frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR})),
+    "audit.view_installation": Action("View the audit log of the installation", frozenset({AUDITOR})),  # people, tokens, failed passwords
+    "audit.export": Action("Export the audit log", frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR})),
 }
 
 # What the organisation's admin may do in any project: people and metadata, no samples and no decisions.
@@ -128,7 +138,7 @@ PERMISSIONS: list[tuple[str, Any]] = [(f"role_{role.value}", f"Holds the role {r
 
 def roles_for(action: str) -> frozenset[Role]:
     """The roles that may take an action. Raises KeyError for an action that does not exist: a typing error, never a "no"."""
-    return ACTIONS[action]
+    return ACTIONS[action].roles
 
 
 def sentence(action: str) -> str:

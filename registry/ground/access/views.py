@@ -148,10 +148,7 @@ def show_project(request: SignedInRequest, uuid: UUID, *, status: int = 200, **f
         "proposals": queries.open_proposals().filter(project=found),
         "known": queries.known_people(request.user) if may_manage else (),
         "governing_roles": GOVERNING,
-        "table": [
-            (action.replace(".", ": ").replace("_", " ").capitalize(), [role in roles for role in Role])
-            for action, roles in ACTIONS.items()
-        ],
+        "table": [(action.label, [role in action.roles for role in Role]) for action in ACTIONS.values()],
         "roles": list(Role),
     }
     return render(request, "registry/ground/access/project.html", context | forms, status=status)

@@ -8,6 +8,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
+from django.urls import reverse
 
 from datasets_app.assist import embeddings
 from datasets_app.queues.models import Decision
@@ -20,7 +21,7 @@ from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Refused
 from tests.support.datasets import import_texts, make_dataset
-from tests.support.jobs import run_jobs
+from tests.support.jobs import run_jobs, run_ok
 from tests.support.scanning import scan
 from tests.support.training import write_base
 
@@ -80,6 +81,16 @@ def test_a_planted_error_is_found_with_the_label_that_fits_and_no_label_changes(
     }  # fmt: skip
     assert list(Decision.objects.values_list("digest", flat=True)) == before
     assert Tally.objects.get().open == 1
+
+
+def test_labels_are_hidden_on_the_item_from_an_annotator_whom_a_queue_asks_about_it(scanned, dataset, ana, ravi, client_for):
+    address = reverse("scanning:item", args=[Finding.objects.get().item.uuid])
+    actions.send(dataset_id=dataset.uuid, kind="label_error", actor=ravi, name="Errors")
+    run_ok("default")
+    pages = [client_for(user).get(address, HTTP_HX_REQUEST="true").content for user in (ana, ravi)]
+
+    assert [b"Label error" in page for page in pages] == [True, True]
+    assert [b"cash" in page or b"card" in page for page in pages] == [False, True]
 
 
 @pytest.mark.usefixtures("_here")

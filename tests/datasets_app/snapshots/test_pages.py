@@ -101,14 +101,6 @@ def test_a_file_is_made_and_fetched_by_those_who_may(snapshot, mia, gita, client
     assert made.blob.digest in client.get(reverse("snapshots:detail", args=[snapshot.uuid])).content.decode()
 
 
-def test_an_item_tells_its_snapshots(snapshot, dataset, mia, client_for):
-    item = dataset.items.first()
-    fragment = client_for(mia).get(reverse("snapshots:item", args=[item.uuid]), **HTMX).content.decode()
-
-    assert "Version 1" in fragment
-    assert "<html" not in fragment
-
-
 def test_the_list_takes_the_same_number_of_statements_for_any_number(snapshot, dataset, mia, client_for, django_assert_num_queries):
     client = client_for(mia)
     client.get(reverse("snapshots:list"))

@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
                 ('queue', models.CharField(choices=[('default', 'Default'), ('scans', 'Scans'), ('evaluation', 'Evaluation'), ('training', 'Training')], default='default', max_length=20)),
                 ('subject_type', models.CharField(blank=True, default='', help_text='Kind of the object, such as training.run.', max_length=80)),
                 ('subject_uuid', models.UUIDField(null=True)),
+                ('subject_name', models.CharField(blank=True, default='', help_text='Name of the object when the job was created.', max_length=200)),
                 ('args', models.JSONField(default=dict)),
                 ('key', models.CharField(help_text='Only one unfinished job can have this key.', max_length=200, null=True)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=20)),

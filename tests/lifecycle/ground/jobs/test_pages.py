@@ -68,6 +68,17 @@ def test_failed_job_shows_its_sentence_inert(job, client_for, mia):
     assert "Mend it." in text
 
 
+def test_a_job_is_shown_with_the_name_of_its_object_inert(mia, project, client_for):
+    project.name = "Inbox <b>\u202e"
+    with kind("test.work", print, label="Import"):
+        made = actions.enqueue("test.work", actor=mia, project=project, args={}, subject=project)
+        addresses = [reverse("jobs:list"), reverse("jobs:progress", args=[made.uuid])]
+        pages = [client_for(mia).get(address).content.decode() for address in addresses]
+
+    assert made.subject_name == "Inbox <b>\u202e"
+    assert all("Import: Inbox &lt;b&gt;" in page and "\u202e" not in page for page in pages)
+
+
 def test_stranger_gets_404_and_changes_nothing(job, client_for, otto):
     client = client_for(otto)
 

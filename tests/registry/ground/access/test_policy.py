@@ -21,8 +21,8 @@ from tests.support.people import make_person, make_project
 
 
 def test_every_action_names_roles_and_every_role_has_an_action():
-    assert all(allowed for allowed in roles.ACTIONS.values())
-    assert {role for allowed in roles.ACTIONS.values() for role in allowed} == set(Role)
+    assert all(action.roles for action in roles.ACTIONS.values())
+    assert {role for action in roles.ACTIONS.values() for role in action.roles} == set(Role)
 
 
 @pytest.mark.parametrize(("action", "allowed"), [
