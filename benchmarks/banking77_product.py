@@ -1,4 +1,4 @@
-"""What the benchmark does inside its installation: the story of one analyst and one engineer, by the product's own actions."""
+"""The benchmark inside its installation: the work of one analyst and one engineer, by the product's own actions."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ from registry.ground.access.roles import Role
 
 
 def play(folder: Path, held_out: int, seed: int) -> dict[str, Any]:
-    """Import the files, freeze, fine-tune, evaluate. held_out: of each category, one row in so many validates. Returns the figures."""
+    """Import the files, create a version, fine-tune, evaluate. held_out: one in so many rows of each category is validation. Returns the
+    figures."""
     began = time.monotonic()
     project = access.create_project(name="Benchmark", slug="benchmark", actor=None)
     analyst, engineer = person("ana", Role.ANALYST, project), person("mia", Role.ENGINEER, project)
     target = datasets.create_dataset(project=project, actor=analyst, name="banking77", language="en")
     with TemporaryDirectory() as scratch:
         paths = {name: with_split(folder / name, Path(scratch), held_out) for name in ("train.csv", "test.csv")}
-        uploads = {name: bring(target, analyst, path) for name, path in paths.items()}
+        uploads = {name: upload_file(target, analyst, path) for name, path in paths.items()}
     imported = time.monotonic()
     snapshots.freeze(dataset=target, actor=engineer)
     drain()
@@ -62,7 +63,7 @@ def play(folder: Path, held_out: int, seed: int) -> dict[str, Any]:
 
 
 def person(username: str, role: Role, project: Project) -> User:
-    """Somebody with a role, who never signs in."""
+    """A user with a role who never signs in."""
     user = access.create_user(
         username=username, display_name=username.capitalize(), email="", password=secrets.token_urlsafe(20), actor=None
     )
@@ -71,7 +72,7 @@ def person(username: str, role: Role, project: Project) -> User:
 
 
 def with_split(path: Path, scratch: Path, held_out: int) -> Path:
-    """The file with a column that says its own split; of the train file one row in `held_out` of each category says validation."""
+    """The file with a split column; in the train file one in `held_out` rows of each category is validation."""
     seen: Counter[str] = Counter()
     made = scratch / path.name
     with path.open(encoding="utf-8", newline="") as source, made.open("w", encoding="utf-8", newline="") as target:
@@ -84,7 +85,7 @@ def with_split(path: Path, scratch: Path, held_out: int) -> Path:
     return made
 
 
-def bring(target: Dataset, analyst: User, path: Path) -> Upload:
+def upload_file(target: Dataset, analyst: User, path: Path) -> Upload:
     """Upload, dry run, acceptance, import."""
     upload = datasets.receive_upload(dataset=target, actor=analyst, file=path, file_name=path.name, origin="banking77")
     datasets.inspect(upload_id=upload.uuid, actor=analyst)
@@ -96,7 +97,7 @@ def bring(target: Dataset, analyst: User, path: Path) -> Upload:
 
 
 def drain() -> None:
-    """Run what waits, and what it queues in turn, until nothing is left. Raises RuntimeError with a job's own sentence."""
+    """Run queued jobs, and those that they queue, until none is left. Raises RuntimeError with a job's own error."""
     while True:
         Job.objects.filter(state=State.QUEUED).update(available_at=timezone.now())
         job = next((job for queue in Queue.values if (job := jobs.claim(queue))), None)
@@ -114,7 +115,7 @@ def measured(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_run(run: Run, seed: int) -> dict[str, Any]:
-    """How the weights were made, and what it cost."""
+    """The settings and cost of a run."""
     result = run.result
     return {
         "seed": seed, "strategy": run.strategy, "base": run.base.name, "best_step": run.best_step, "last_step": run.step,

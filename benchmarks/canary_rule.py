@@ -1,11 +1,11 @@
-"""How often the rule of a canary rolls back a harmless one, and how soon a bad one, over 240 looks; two usual rules beside it.
+"""How often the canary rule rolls back a harmless canary, and how soon a bad one, over 240 looks; with two usual rules for comparison.
 
     python -m benchmarks.canary_rule [--paths 4000]
 
-Every window brings 400 requests, 20 of them to the canary (5 %), and every window is looked at. The rule is the product's own, with its
-default plan: errors, slow answers and answers called wrong, each with its share of the 5 % that may go wrong. The figures are taken with
-`rules.log_e` on all paths at once; the first paths are also played look by look through `rules.decide`, which is what the controller calls,
-and must end in the same window. Beside it, on the same counts of errors: a fixed limit (more than 5 windows with over 1 % errors on the
+Every window has 400 requests, 20 of them to the canary (5 %), and is checked. The rule is the product's own, with its default plan: errors,
+slow responses and predictions with negative feedback, each with its share of the 5 % error rate. The figures are computed with
+`rules.log_e` on all paths at once; the first paths are also played look by look through `rules.decide`, which the controller calls, and
+must end in the same window. For comparison, on the same counts of errors: a fixed limit (more than 5 windows with over 1 % errors on the
 canary) and a z-test of both arms repeated at every look at 5 %, from the third window on.
 """
 
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from monitoring.rollouts import rules
 
 CANARY, STABLE, SHARE, LOOKS = 20, 380, 0.05, 240
-SLOW, WRONG = 0.05, 0.01  # of the answers of either arm: above its p95 by definition, and called wrong by somebody
-MINUTES = 5  # that a window stands for, where the plan asks for time
+SLOW, WRONG = 0.05, 0.01  # shares of the responses of either arm: above its p95 by definition, and with negative feedback
+MINUTES = 5  # of a window, where the plan requires time
 ALPHA, WINDOWS = 0.05, 5  # the bars
 WALKED = 60
 Counted = NDArray[np.int64]
@@ -139,7 +139,7 @@ def total(pair: tuple[Counted, Counted]) -> tuple[Counted, Counted]:
 
 
 def verdicts(played: Played, plan: rules.Plan) -> dict[str, Hits]:
-    """At which looks each rule would roll it back, (paths, 240)."""
+    """The looks at which each rule would roll it back, (paths, 240)."""
     errors, retried = played.counts["errors"], played.requests
     by_metric = [found_out(played.counts[name], plan.alphas[name], plan.rate_ratios[name]) for name in rules.METRICS]
     return {
@@ -218,7 +218,7 @@ def dealt(sides: list[rules.Side], customers: int) -> rules.Groups:
 
 
 def table(rows: dict[str, dict[str, Any]], plan: rules.Plan, paths: int) -> None:
-    """What was found, for people."""
+    """Print the table."""
     chances = ", ".join(f"{name} {alpha}" for name, alpha in plan.alphas.items())
     print(f"{paths:,} paths, {LOOKS} looks, {CANARY} of {CANARY + STABLE} requests a window on the canary")
     print(f"share of canaries rolled back (median window). product: three kinds of evidence, {chances}; one event for each key")
@@ -226,12 +226,12 @@ def table(rows: dict[str, dict[str, Any]], plan: rules.Plan, paths: int) -> None
     heads = {"fixed": "fixed 1 %", "z_test": "z-test", "every_retry": "every retry", "errors_alone": "errors alone", "product": "product"}
     print(f"{'truth':30}" + "".join(f"{head:>16}" for head in heads.values()) + f"{'widened to 25 %':>18}")
     for name, row in rows.items():
-        print(f"{name:30}" + "".join(f"{told(row[rule]):>16}" for rule in heads) + f"{row['widened']:>17.0%}")
+        print(f"{name:30}" + "".join(f"{cell(row[rule]):>16}" for rule in heads) + f"{row['widened']:>17.0%}")
     print()
 
 
-def told(found: dict[str, Any]) -> str:
-    """0.020, or 1.000 (3)."""
+def cell(found: dict[str, Any]) -> str:
+    """A cell of the table: "0.020", or "1.000 (3)"."""
     window = "" if found["windows"] is None else f" ({found['windows']:.0f})"
     return f"{found['rolled_back']:.3f}{window}"
 

@@ -1,20 +1,20 @@
-"""How often drift is found where there is none, and where it was planted; Evidently with its defaults on the same rows beside it.
+"""How often drift is found without drift, and with simulated drift; compared with Evidently with its defaults on the same rows.
 
     python -m benchmarks.drift_alarms [--windows 2000] [--peer 100] [--texts 200]
 
 A reference of 3,000 answered rows (what an evaluation gives), then windows of 50 to 1,000 rows. On null data a window is drawn from what
 the reference was drawn from; otherwise one thing is shifted. Ours goes through the product's own code: baseline histograms,
-`measuring.measure`, Benjamini and Hochberg over the monitors, and `judging.say` for what opens. Counted of a window:
+`measuring.measure`, Benjamini and Hochberg over the monitors, and `judging.assess` for what opens. Counted of a window:
 
-    test      a monitor's value is above what chance exceeds in 1 of 100 windows (alpha = 1 %); the worst monitor is told. The promise
-              holds over references too, so 40 are drawn; the same with one reference for all windows is told beside, and not judged
-    over      any monitor is beyond its limit: sure once all are looked at together, and above the floor of what matters
-    opened    an endpoint with 60 such windows, one after the other, opened anything (3 of 5 over)
+    test      a monitor's value is above its 1 % limit (alpha = 1 %); the worst monitor is reported. The guarantee includes the choice of
+              the reference, so 40 are drawn; the result with one reference for all windows is reported too, but not judged
+    over      any monitor is beyond its limit: significant over all monitors together, and above the smallest relevant value
+    opened    an endpoint with 60 such windows in sequence opened anything (3 of 5 over)
 
 Texts are those of the CSV that DRIFT_TEXTS names (a column `text`), else sentences of a small grammar.
-Evidently runs in an environment of its own below var/bench, made by pip once, with pandas below 3 (with 3 it does not import); its
-DataDriftPreset chooses tests and thresholds itself, and PSI is its own at its own threshold of 0.1. Told of it: any column drifts (what a
-person sees in red), and its "dataset drift" (half of the columns).
+Evidently runs in an environment of its own below var/bench, made by pip once, with pandas below 3 (it can't be imported with 3); its
+DataDriftPreset chooses tests and thresholds, and PSI is its own at its threshold of 0.1. Reported: any column drifts (shown in red), and
+its "dataset drift" (half of the columns).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ SHIFTS = (
 
 # ── Ours ────────────────────────────────────────────────────────────────────
 def baseline(rows: Rows, rng: np.random.Generator) -> Reference:
-    """What the product keeps of an evaluation with such answers: right as often as the confidence says."""
+    """The product's reference of an evaluation with such predictions: calibrated ones."""
     counts = counted(rows)
     right = (rng.random(len(rows.label)) < rows.confidence).astype(np.float64)
     calibration = {"labels": [f"label {each}" for each in range(LABELS)]} | reference.of_accuracy(rows.confidence, right)
@@ -183,9 +183,9 @@ def opened(known: Sequence[Reference], size: int, endpoints: int, rng: np.random
     for at in range(endpoints):
         before: list[dict[str, Any]] = []
         for _ in range(SEQUENCE):
-            said = judging.say(monitors(known[at % len(known)], counted(draw(size, rng))), before, ())
-            before.append({each.measured.monitor: each.plain() for each in said})
-            if any(each.opens for each in said):
+            results = judging.assess(monitors(known[at % len(known)], counted(draw(size, rng))), before, ())
+            before.append({each.measured.monitor: each.plain() for each in results})
+            if any(each.opens for each in results):
                 hit += 1
                 break
     return hit / endpoints
@@ -238,7 +238,7 @@ def by_words(before: Sequence[str], now: Sequence[str]) -> Measured:
 
 # ── Evidently ───────────────────────────────────────────────────────────────
 def evidently(windows: int, seed: int) -> dict[str, Any] | None:
-    """What Evidently says of windows drawn in the same way; None where it cannot be installed."""
+    """Evidently's results on windows drawn in the same way; None where it can't be installed."""
     python = BENCH / "evidently" / "bin" / "python"
     if not (BENCH / "evidently" / ".ready").exists():
         print("Installing Evidently into its own environment …", file=sys.stderr)

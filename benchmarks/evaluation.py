@@ -1,8 +1,8 @@
-"""The numbers of an evaluation beside those of the libraries that people trust, and how long a large report takes.
+"""The figures of an evaluation compared with those of standard libraries, and the time of a large report.
 
     python -m benchmarks.evaluation [--rows 100000] [--classes 77]
 
-Answers are made up by a seed. What is compared, by the largest difference from each library's own number:
+Predictions are simulated. Compared, by the largest difference from each library's own figure:
 
     one class          accuracy, F1, precision, recall, log loss, Brier score, confusion and each class, with scikit-learn
     several classes    F1, Hamming loss, subset accuracy, average precision, ranking precision and each class, with scikit-learn
@@ -10,7 +10,7 @@ Answers are made up by a seed. What is compared, by the largest difference from 
     written texts      chrF and BLEU with sacrebleu; ROUGE-1, ROUGE-2 and ROUGE-L with rouge-score
     fairness           three differences between groups, with fairlearn in an environment of its own below var/bench, made by pip once
 
-seqeval and rouge-score come with the tools of development; where one is missing its line reads *not measured* and the bar is not met.
+seqeval and rouge-score are development dependencies; where one is missing its line reads *not measured* and the bar isn't met.
 
 Timed is the whole report of one class with 1,000 bootstrap samples, beside the same six intervals by scikit-learn's functions on resampled
 rows: a few samples in turn with ours, scaled to 1,000.
@@ -46,7 +46,7 @@ BENCH = Path(__file__).resolve().parent.parent / "var" / "bench"
 FAIRLEARN = Path(__file__).resolve().parent / "evaluation_peers" / "fairlearn_measures.py"
 SAMPLES, PEER_SAMPLES, ROUNDS = 1_000, 3, 3
 EXACT, SECONDS = 1e-9, 20.0
-WORDS = 20  # of a text whose parts are marked
+WORDS = 20  # of a text with spans
 VOCABULARY = "the a cat dog sat on mat, it's 3,5 and ran. fast don't red-blue card_arrival (yes) an order was sent to you".split()  # noqa: SIM905
 Floats = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def answers(rows: int, classes: int) -> tuple[NDArray[np.int64], Floats]:
-    """True classes (N,) and probabilities (N, C) that are right for about two of three."""
+    """True classes (N,) and probabilities (N, C) that are right for about two in three."""
     random = np.random.default_rng(1)
     truth = random.integers(0, classes, rows)
     logits = random.normal(size=(rows, classes))
@@ -93,31 +93,31 @@ def answers(rows: int, classes: int) -> tuple[NDArray[np.int64], Floats]:
 
 # ── Differences ─────────────────────────────────────────────────────────────
 def of_labels(truth: NDArray[np.int64], shares: Floats) -> Predictions:
-    """Predictions of rows and labels that are called by their numbers."""
+    """Predictions of rows and labels named by their numbers."""
     return Predictions(tuple(map(str, range(shares.shape[1]))), tuple(map(str, range(len(truth)))), truth, shares)
 
 
 def of_one(truth: NDArray[np.int64], shares: Floats) -> float:
     """The largest difference from scikit-learn where a row has one class."""
     names = [str(each) for each in range(shares.shape[1])]
-    ours, said = single_label.ENTRY.report(of_labels(truth, shares), count=0), shares.argmax(axis=1)
+    ours, predicted = single_label.ENTRY.report(of_labels(truth, shares), count=0), shares.argmax(axis=1)
     macro: dict[str, Any] = {"average": "macro", "zero_division": 0}
     pairs = [
-        (ours["accuracy"], peer.accuracy_score(truth, said)),
-        (ours["macro_f1"], peer.f1_score(truth, said, **macro)),
-        (ours["weighted_f1"], peer.f1_score(truth, said, average="weighted")),
-        (ours["macro_precision"], peer.precision_score(truth, said, **macro)),
-        (ours["macro_recall"], peer.recall_score(truth, said, **macro)),
+        (ours["accuracy"], peer.accuracy_score(truth, predicted)),
+        (ours["macro_f1"], peer.f1_score(truth, predicted, **macro)),
+        (ours["weighted_f1"], peer.f1_score(truth, predicted, average="weighted")),
+        (ours["macro_precision"], peer.precision_score(truth, predicted, **macro)),
+        (ours["macro_recall"], peer.recall_score(truth, predicted, **macro)),
         (ours["log_loss"], peer.log_loss(truth, shares)),
         (ours["brier"], float(((shares - np.eye(len(names))[truth]) ** 2).sum(axis=1).mean())),
     ]
-    each = zip(*peer.precision_recall_fscore_support(truth, said, zero_division=0), strict=True)
+    each = zip(*peer.precision_recall_fscore_support(truth, predicted, zero_division=0), strict=True)
     pairs += [
         (row[name], float(value))
         for row, values in zip(ours["per_class"], each, strict=True)
         for name, value in zip(("precision", "recall", "f1", "support"), values, strict=True)
     ]
-    confused = np.abs(np.array(ours["confusion"]["counts"]) - peer.confusion_matrix(truth, said)).max()
+    confused = np.abs(np.array(ours["confusion"]["counts"]) - peer.confusion_matrix(truth, predicted)).max()
     return max(float(confused), *(abs(one - other) for one, other in pairs))
 
 
@@ -127,17 +127,17 @@ def of_several(rows: int, classes: int) -> float:
     truth = random.random((rows, classes)) < np.linspace(0.05, 0.5, classes)
     shares = np.clip(truth * 0.4 + random.random((rows, classes)) * 0.6, 0, 1)
     thresholds = tuple(np.linspace(0.3, 0.6, classes))
-    said = shares >= np.array(thresholds)
+    chosen = shares >= np.array(thresholds)
     made = SetPredictions(tuple(map(str, range(classes))), tuple(map(str, range(rows))), truth, shares, thresholds)
     ours = label_sets.ENTRY.report(made, count=0)
-    pairs = [(ours[f"{kind}_f1"], peer.f1_score(truth, said, average=kind, zero_division=0)) for kind in ("micro", "macro", "weighted")]
+    pairs = [(ours[f"{kind}_f1"], peer.f1_score(truth, chosen, average=kind, zero_division=0)) for kind in ("micro", "macro", "weighted")]
     pairs += [
-        (ours["hamming_loss"], peer.hamming_loss(truth, said)),
-        (ours["subset_accuracy"], peer.accuracy_score(truth, said)),
+        (ours["hamming_loss"], peer.hamming_loss(truth, chosen)),
+        (ours["subset_accuracy"], peer.accuracy_score(truth, chosen)),
         (ours["macro_ap"], peer.average_precision_score(truth, shares, average="macro")),
         (ours["lrap"], peer.label_ranking_average_precision_score(truth, shares)),
     ]
-    each = zip(*peer.precision_recall_fscore_support(truth, said, zero_division=0), strict=True)
+    each = zip(*peer.precision_recall_fscore_support(truth, chosen, zero_division=0), strict=True)
     pairs += [
         (row[name], float(value))
         for row, values in zip(ours["per_class"], each, strict=True)
@@ -153,12 +153,12 @@ def of_spans(rows: int, classes: int) -> float | None:
         from seqeval.scheme import IOB2
     except ModuleNotFoundError:
         return None
-    truth, said = marked(rows, classes)
-    found, nothing = tuple(tuple(Found(*span, 0.9) for span in row) for row in said), np.zeros(rows)
+    truth, predicted = marked(rows, classes)
+    found, nothing = tuple(tuple(Found(*span, 0.9) for span in row) for row in predicted), np.zeros(rows)
     names = [chr(ord("A") + each) for each in range(classes)]  # seqeval's classes come in the order of their names
     made = SpanPredictions(tuple(names), tuple(map(str, range(rows))), tuple(map(tuple, truth)), found, nothing, nothing + 1)
     ours = spans.ENTRY.report(made, count=0)
-    tags = [[in_tags(row, names) for row in side] for side in (truth, said)]
+    tags = [[in_tags(row, names) for row in side] for side in (truth, predicted)]
     pairs: list[tuple[float, float]] = []
     for mean in ("micro", "macro", "weighted"):
         precision, recall, f1, _ = v1.precision_recall_fscore_support(*tags, average=mean, scheme=IOB2, zero_division=0)
@@ -174,11 +174,11 @@ def of_spans(rows: int, classes: int) -> float | None:
 
 
 def marked(rows: int, classes: int) -> tuple[list[list[Span]], list[list[Span]]]:
-    """Spans over WORDS words of each text, true ones and those that a model found: some of these are right, in another place, of another
-    class, missed or invented. The last class is found and never true."""
+    """Spans over WORDS words of each text, true ones and predicted ones: some right, misplaced, of another class, missed or spurious. The
+    last class is predicted but never true."""
     random = np.random.default_rng(5)
     truth: list[list[Span]] = []
-    said: list[list[Span]] = []
+    predicted: list[list[Span]] = []
     for _ in range(rows):
         true: list[Span] = []
         mine: list[Span] = []
@@ -199,8 +199,8 @@ def marked(rows: int, classes: int) -> tuple[list[list[Span]], list[list[Span]]]
                 )
             at += length + 1 + int(random.integers(0, 3))
         truth.append(true)
-        said.append(mine)
-    return truth, said
+        predicted.append(mine)
+    return truth, predicted
 
 
 def in_tags(row: list[Span], names: list[str]) -> list[str]:
@@ -212,24 +212,24 @@ def in_tags(row: list[Span], names: list[str]) -> list[str]:
 
 
 def of_written(rows: int) -> float | None:
-    """The largest difference from sacrebleu and rouge-score over answers of which some are empty; None where one is not installed."""
+    """The largest difference from sacrebleu and rouge-score over responses of which some are empty; None where one isn't installed."""
     try:
         from rouge_score.rouge_scorer import RougeScorer
         from sacrebleu.metrics import BLEU, CHRF
     except ModuleNotFoundError:
         return None
     random = np.random.default_rng(6)
-    said, wanted = ([" ".join(random.choice(VOCABULARY, size)) for size in random.integers(least, 15, rows)] for least in (0, 1))
-    ours = metrics.point_estimates(text_scores.score_texts(said, wanted, [""] * rows))
+    written, references = ([" ".join(random.choice(VOCABULARY, size)) for size in random.integers(least, 15, rows)] for least in (0, 1))
+    ours = metrics.point_estimates(text_scores.score_texts(written, references, [""] * rows))
     pairs = [
-        (ours["chrf"], CHRF().corpus_score(said, [wanted]).score),
-        (ours["bleu"], BLEU(force=True).corpus_score(said, [wanted]).score),
+        (ours["chrf"], CHRF().corpus_score(written, [references]).score),
+        (ours["bleu"], BLEU(force=True).corpus_score(written, [references]).score),
     ]
     scorer, kinds = (
         RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False),
         {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"},
     )
-    each = [scorer.score(reference, answer) for answer, reference in zip(said, wanted, strict=True)]
+    each = [scorer.score(reference, answer) for answer, reference in zip(written, references, strict=True)]
     pairs += [(ours[own], float(np.mean([row[name].fmeasure for row in each]))) for name, own in kinds.items()]
     return float(max(abs(one - other) for one, other in pairs))
 
@@ -239,17 +239,17 @@ def of_groups(truth: NDArray[np.int64], shares: Floats) -> float | None:
     python = peer_python("fairlearn", "fairlearn")
     if python is None:
         return None
-    said, codes = shares.argmax(axis=1), np.random.default_rng(3).integers(0, 6, len(truth))
+    predicted, codes = shares.argmax(axis=1), np.random.default_rng(3).integers(0, 6, len(truth))
     folder = BENCH / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
-    asked = np.arange(5)
-    np.savez(folder / "answers.npz", truth=truth, predicted=said, groups=codes, asked=asked)
-    told = subprocess.run([str(python), str(FAIRLEARN), str(folder / "answers.npz")], capture_output=True, text=True, check=True)
-    theirs = json.loads(told.stdout.splitlines()[-1])
+    labels = np.arange(5)
+    np.savez(folder / "answers.npz", truth=truth, predicted=predicted, groups=codes, asked=labels)
+    process = subprocess.run([str(python), str(FAIRLEARN), str(folder / "answers.npz")], capture_output=True, text=True, check=True)
+    theirs = json.loads(process.stdout.splitlines()[-1])
     return max(
         abs(gap.value - theirs[str(label)][name])
-        for label in asked
-        for name, gap in fairness.gaps(fairness.rates(truth == label, said == label, codes, 6)).items()
+        for label in labels
+        for name, gap in fairness.gaps(fairness.rates(truth == label, predicted == label, codes, 6)).items()
         if gap is not None
     )
 
@@ -286,12 +286,12 @@ def timed(truth: NDArray[np.int64], shares: Floats) -> dict[str, Any]:
 def one_sample(truth: NDArray[np.int64], shares: Floats, rows: NDArray[np.int64]) -> None:
     """Six of the metrics on resampled rows, as people write it with scikit-learn."""
     true, probabilities = truth[rows], shares[rows]
-    said = probabilities.argmax(axis=1)
-    peer.accuracy_score(true, said)
+    predicted = probabilities.argmax(axis=1)
+    peer.accuracy_score(true, predicted)
     for average in ("macro", "weighted"):
-        peer.f1_score(true, said, average=average, zero_division=0)
-    peer.precision_score(true, said, average="macro", zero_division=0)
-    peer.recall_score(true, said, average="macro", zero_division=0)
+        peer.f1_score(true, predicted, average=average, zero_division=0)
+    peer.precision_score(true, predicted, average="macro", zero_division=0)
+    peer.recall_score(true, predicted, average="macro", zero_division=0)
     peer.log_loss(true, probabilities, labels=np.arange(shares.shape[1]))
 
 

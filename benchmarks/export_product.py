@@ -125,7 +125,7 @@ def export(snapshot: str, kind: str, rows: int) -> dict[str, Any]:
 
 def bare(database: str, kind: str, rows: int) -> dict[str, Any]:
     """The same columns of the same items by one statement, in the order of the table, 1,000 rows at a time, written as they come. What
-    the manifest says (label, split, decision) is made up; no progress, no digest of the file, no look at the manifest."""
+    the manifest contains (label, split, decision) is made up; no progress, no digest of the file, no reading of the manifest."""
     began, cpu = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         write = {"jsonl": write_json, "parquet": write_arrow}[kind]
@@ -170,8 +170,8 @@ def write_arrow(path: Path, pages: Iterator[list[tuple[Any, ...]]]) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for page in pages:
             keys, texts, groups, times, items, metadata = zip(*page, strict=True)
-            said = [json.dumps(each, ensure_ascii=False) for each in metadata]
-            columns = [keys, texts, ["class_01"] * len(page), ["train"] * len(page), groups, times, items, [DECISION] * len(page), said]
+            encoded = [json.dumps(each, ensure_ascii=False) for each in metadata]
+            columns = [keys, texts, ["class_01"] * len(page), ["train"] * len(page), groups, times, items, [DECISION] * len(page), encoded]
             writer.write_table(pa.table([pa.array(each, pa.string()) for each in columns], schema=schema))
 
 

@@ -1,4 +1,4 @@
-"""Bringing a file: 1 million rows of CSV and of JSONL through the product's own import job, on SQLite and on PostgreSQL.
+"""Importing a file: 1 million rows of CSV and of JSONL through the product's own import job, on SQLite and on PostgreSQL.
 
 `python -m benchmarks.ingest [--rows N] [--rounds N]`. Everything happens in installations that are thrown away: one on SQLite, one on the
 PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5432/postgres, in databases of its own that are dropped
@@ -6,14 +6,14 @@ afterwards). Every measure begins with a copy of the same small installation and
 another one filled and peak memory is that of one import alone.
 
 The import job is timed from its claim to its end: reading, validation, digests, exact dedupe, the rows, progress and checkpoints.
-The dry run before it is told apart. 2 % of the rows repeat an earlier text. Beside it stands a bare load of the same rows into the same
-table with the same indexes, constraints and triggers: rows that were worked out beforehand, dedupe and everything else left out; only
-the statements are timed. On PostgreSQL that is one COPY in one transaction. On SQLite it is executemany in transactions of 1,000 rows, as
-the house commits, and besides, for the record, in one transaction, during which nobody else could write.
+The dry run before it is reported separately. 2 % of the rows repeat an earlier text. Compared with a bare load of the same rows into the
+same table with the same indexes, constraints and triggers: precomputed rows, without dedupe or anything else; only the statements are
+timed. On PostgreSQL that is one COPY in one transaction. On SQLite it is executemany in transactions of 1,000 rows, as in the product,
+and for reference also in one transaction, which blocks all other writers.
 
-While an import runs, another process claims slots of a queue on other items and gives them back, as people who label do, every 50 ms.
+While an import runs, another process claims slots of a queue on other items and releases them, as annotators do, every 50 ms.
 
-LABEL_STUDIO is our own earlier measurement of Label Studio 1.23 on a 2-core machine, not of this run: what it took in per second.
+LABEL_STUDIO is our own earlier measurement of Label Studio 1.23 on a 2-core machine, not of this run: rows imported per second.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def measure(engine: str, files: Path, rows: int, rounds: int) -> dict[str, Any]:
                 kept["bare"].append(play("bare", {"rows": rows, "file": str(files / f"{rows}.csv")}, environment))
             for kind in FORMATS:
                 with copy_of(engine, base) as environment:
-                    kept[kind].append(bring(files / f"{rows}.{kind}", rows, environment))
+                    kept[kind].append(ingest(files / f"{rows}.{kind}", rows, environment))
         small = min(SMALL, rows)
         with copy_of(engine, base) as environment:
-            at_small = bring(files / f"{small}.csv", small, environment)
+            at_small = ingest(files / f"{small}.csv", small, environment)
     bare = statistics.median(each["rows_per_s"] for each in kept["bare"])
     found: dict[str, Any] = {"bare": {"rows_per_s": round(bare), **{k: v for k, v in kept["bare"][0].items() if k != "rows_per_s"}}}
     for kind in FORMATS:
@@ -90,22 +90,22 @@ def measure(engine: str, files: Path, rows: int, rounds: int) -> dict[str, Any]:
     return found
 
 
-def bring(file: Path, rows: int, environment: dict[str, str]) -> dict[str, Any]:
-    """One file: received and looked at, then imported while somebody labels."""
+def ingest(file: Path, rows: int, environment: dict[str, str]) -> dict[str, Any]:
+    """One file: received and dry-run, then imported while another process labels."""
     upload = play("receive", {"file": str(file)}, environment)
     with started("claims", {}, environment) as claims:
         found = play("import", {"upload": upload["upload"], "rows": rows}, environment)
-        told, _ = claims.communicate("stop\n")
-    return {**found, "dry_run_s": upload["dry_run_s"], **json.loads(told.splitlines()[-1])}
+        output, _ = claims.communicate("stop\n")
+    return {**found, "dry_run_s": upload["dry_run_s"], **json.loads(output.splitlines()[-1])}
 
 
 def play(part: str, given: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    """One part in a process of its own; what it tells in its last line."""
+    """Run one part in a process of its own; the result in its last line."""
     with started(part, given, environment) as process:
-        told, _ = process.communicate()
+        output, _ = process.communicate()
     if process.returncode:
         raise SystemExit(f"{part} ended with {process.returncode}.")
-    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
     return found
 
 
@@ -131,7 +131,7 @@ def copy_of(engine: str, base: dict[str, str]) -> Iterator[dict[str, str]]:
 
 
 def table(engine: str, found: dict[str, Any]) -> None:
-    """What was measured, for people."""
+    """Print the table."""
     bare = found["bare"]
     print(f"\n{engine}: bare load {bare['rows_per_s']:,} rows/s ({bare['how']})", end="")
     print(f"; in one transaction {bare['one_transaction_rows_per_s']:,} rows/s" if "one_transaction_rows_per_s" in bare else "")

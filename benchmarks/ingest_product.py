@@ -28,9 +28,9 @@ def rows(count: int) -> Iterator[tuple[str, str, str, str]]:
     """Made-up messages; some repeat an earlier one."""
     chance = random.Random(SEED)
     for number in range(count):
-        told = chance.randrange(number) if number and chance.random() < REPEATED else number
-        pick = random.Random(told)
-        text = f"{pick.choice(SUBJECTS)} {pick.choice(DEEDS)} {pick.choice(PLACES)}, {pick.choice(WISHES)}? Reference {told:,}."
+        reference = chance.randrange(number) if number and chance.random() < REPEATED else number
+        pick = random.Random(reference)
+        text = f"{pick.choice(SUBJECTS)} {pick.choice(DEEDS)} {pick.choice(PLACES)}, {pick.choice(WISHES)}? Reference {reference:,}."
         yield f"m-{number}", text, "mail", f"2026-01-{1 + number % 28:02}T08:00:00Z"
 
 
@@ -57,7 +57,7 @@ def prepare() -> dict[str, Any]:
 
     call_command("migrate", verbosity=0)
     project = make_project("benchmark", "Benchmark")
-    person = somebody("ana", project)
+    person = make_person("ana", project)
     other = labeling.make_dataset(project, person, [f"Item {number} waits to be labeled." for number in range(TEXTS)])
     labeling.make_queue(other, person)
     drain()
@@ -65,8 +65,8 @@ def prepare() -> dict[str, Any]:
     return {}
 
 
-def somebody(username: str, project: Any) -> Any:
-    """A person who may upload, label and open queues."""
+def make_person(username: str, project: Any) -> Any:
+    """A user who may upload, label and open queues."""
     from benchmarks.banking77_product import person
     from registry.ground.access.actions import grant
     from registry.ground.access.roles import Role
@@ -78,14 +78,14 @@ def somebody(username: str, project: Any) -> Any:
 
 
 def drain() -> None:
-    """Run what waits."""
+    """Run queued jobs."""
     from benchmarks.banking77_product import drain as run_all
 
     run_all()
 
 
 def receive(file: str) -> dict[str, Any]:
-    """Bring the file, have it looked through, and accept it; its import waits."""
+    """Upload the file, run the dry run, and accept it; its import is queued."""
     from datasets_app.datasets import actions
     from datasets_app.datasets.models import Dataset
     from registry.ground.access.models import User
@@ -182,7 +182,7 @@ def cells(upload: Any, count: int) -> Iterator[tuple[Any, ...]]:
 
 
 def claims() -> dict[str, Any]:
-    """Claim slots and give them back until told to stop. Times in milliseconds."""
+    """Claim slots and release them until a line on stdin. Times in milliseconds."""
     from datasets_app.queues.actions.claims import claim, release
     from datasets_app.queues.models import Queue
     from registry.ground.access.models import User

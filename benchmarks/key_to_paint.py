@@ -4,7 +4,7 @@
 on the PostgreSQL server of DATABASE_URL where that is set. One person answers --items items of a queue of --rows in each of three tasks:
 one of 77 classes, marked words, the better of two responses. The page takes the time, from the browser's own stamp of the key press to the
 first task behind the frame that shows the next item; answers go to the server meanwhile, as they always do. A person thinks for 300 ms
-before each key; the second pass does not think at all, and is told beside.
+before each key; the second pass doesn't wait at all, and is reported too.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=5_000, help="items of each queue")
     given = parser.parse_args()
     with running_product(from_nothing=True) as product, sync_playwright() as playwright:
-        said = product.python(LAY_DOWN.format(rows=given.rows, password=PASSWORD))
-        queues = dict(line.split() for line in said.splitlines() if line.startswith(tuple(KEYS)))
+        output = product.python(LAY_DOWN.format(rows=given.rows, password=PASSWORD))
+        queues = dict(line.split() for line in output.splitlines() if line.startswith(tuple(KEYS)))
         until(lambda: filled(product), "the queues are filled")
         chromium = playwright.chromium.launch(executable_path=next(filter(os.path.exists, BROWSERS)), args=ARGS)
         page = chromium.new_context(viewport={"width": 1440, "height": 1000}, base_url=product.url, bypass_csp=True).new_page()

@@ -1,6 +1,6 @@
 """Planted label errors in banking77: what the product's scan finds of them, against cleanlab used directly on the same probabilities.
 
-`python -m benchmarks.label_errors`. The data (train.csv with the columns text and category) lies in $SHARED_DATA/banking77 or in
+`python -m benchmarks.label_errors`. The data (train.csv with the columns text and category) is in $SHARED_DATA/banking77 or in
 ../shared/data/banking77. One label in twenty is replaced by another at random. The product's own program judges in five folds, once on
 vectors of all-MiniLM-L6-v2 and once on TF-IDF, as where that package is not installed; cleanlab gets the probabilities that it made, once
 with its settings as they come and once as its authors suggest for ranking (low_self_confidence). At k, the number of planted errors,

@@ -5,18 +5,18 @@
 Everything happens in installations that are thrown away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
 postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped afterwards). Two people answer each item; the answers
 to a fifth of the items are there. The web process is the product's own, gunicorn with deploy/gunicorn.conf.py as docs/settings.md advises:
-one process of 4 threads on SQLite, two processes of one thread for each core on PostgreSQL, or what WEB_WORKERS and WEB_THREADS say. A
-process of its own plays 50 signed-in browsers as the bench's script does: an answer is sent, what its reply brings is added to the items in
+one process of 4 threads on SQLite, two processes of one thread for each core on PostgreSQL, or WEB_WORKERS and WEB_THREADS. A
+process plays 50 signed-in browsers as the bench's script does: an annotation is sent, the items of its response are added to those in
 hand, and a person chooses every second or so (half to one and a half). People come in over the first 10 seconds of a round; answers count
 from then on.
 
 Measured on the server, for every request: the time inside (from the thread that took the request up until the answer was made, through
 all middleware, waiting for the database and for other threads included) and that thread's CPU time. What the browser waited beyond that, on
-the way and for a free thread, is told apart as queued. A round begins with one person who does not think at all, for the times of a server
+the way and for a free thread, is reported as queued. A round begins with one person without think time, for the times of a server
 that has nothing else to do.
 
 Every slot that the server handed out is kept with the person who got it, and until when: none may be in two hands at once, and in the end
-the database has to say the same as what was handed out and taken.
+the database must match what was handed out and taken.
 
 Beside it, round by round, what Label Studio asks its database for one next task, on tables of the same rows in the same database; see
 benchmarks.label_queue_peer. Those are bare statements of one person and of 10 at once, without its web application, while ours is the whole

@@ -3,11 +3,11 @@
 Each person has a session and a connection. They open the bench's page, read its items and classes out of it, and answer as the page's
 script does: the item that is shown is sent, the next one is shown at once, and what comes back fills the hand up again. They choose every
 half to one and a half `think` seconds, by chance and evenly, or as soon as the answer before has been saved where that takes longer, and
-beat once a minute. (By the clock, 50 people who came in a fifth of a second apart would choose in five crowds of ten.)
+beat once a minute. (By the clock, 50 people starting a fifth of a second apart would choose in five crowds of ten.)
 
 The JSON: host, port, bench (the page's address), people ([{"user", "session"}]), think, ramp (seconds over which they come in), seconds (of
 choosing after that), file. FILE gets a JSON line for every request: user, kind, begun and ended (of the machine's monotonic clock), code,
-inside and cpu (milliseconds, as the server told), handed (the slots that came with the answer), slot (that was answered), annotation
+inside and cpu (milliseconds, as reported by the server), handed (the slots that came with the answer), slot (that was answered), annotation
 (as the server named it), steady (begun after everybody had come in).
 """
 
@@ -89,7 +89,7 @@ class Person:
         self.take(json.loads(body)["items"])
 
     def take(self, items: list[dict[str, Any]]) -> None:
-        """What came goes into the hand."""
+        """Add received items to those in hand."""
         self.lines[-1]["handed"] = [item["slot"] for item in items]
         self.hand.extend(items)
 
@@ -106,25 +106,25 @@ class Person:
         sent = "\r\n".join([*head, "", ""]).encode() + (body or b"")
         begun = time.monotonic()
         try:
-            status, headers, told = await self.exchange(sent)
+            status, headers, body = await self.exchange(sent)
         except (asyncio.IncompleteReadError, ConnectionError):  # an idle connection that the server had closed
             if self.pair is None:
                 raise
             self.pair = None
-            status, headers, told = await self.exchange(sent)
+            status, headers, body = await self.exchange(sent)
         ended = time.monotonic()
         if status != 200:
-            raise SystemExit(f"{path} answered {status}: {told[:500].decode()}")
+            raise SystemExit(f"{path} answered {status}: {body[:500].decode()}")
         spent = {name: float(ms) for name, ms in re.findall(r"(\w+);dur=([\d.]+)", headers["server-timing"])}
         self.token = (re.search(r"csrftoken=(\w+)", headers.get("set-cookie", "")) or [None, self.token])[1] or ""
         self.lines.append(
             {
                 "user": self.user, "kind": kind, "begun": begun, "ended": ended, **spent, "steady": begun >= steady_from, "handed": [],
                 "slot": int(fields["slot"]) if fields and "slot" in fields else None,
-                "annotation": json.loads(told)["annotation"] if kind == "submit" else None,
+                "annotation": json.loads(body)["annotation"] if kind == "submit" else None,
             }
         )  # fmt: skip
-        return told.decode()
+        return body.decode()
 
     async def exchange(self, sent: bytes) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of one answer."""
@@ -137,10 +137,10 @@ class Person:
         for line in head[1:]:
             name, _, value = line.partition(": ")
             headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
-        told = await reader.readexactly(int(headers["content-length"]))
+        body = await reader.readexactly(int(headers["content-length"]))
         if headers.get("connection") == "close":
             self.pair = None
-        return int(head[0].split()[1]), headers, told
+        return int(head[0].split()[1]), headers, body
 
 
 async def play(given: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,12 +1,12 @@
 """How Label Studio looks for a person's next task, replayed as bare SQL: `python -m benchmarks.label_queue_peer PART JSON`.
 
-The statements are those of its label stream with sequential sampling, as it is set up by itself: the person's own lock; the ids of all
+The statements are those of its label stream with sequential sampling, its default: the person's own lock; the ids of all
 tasks that are not labeled and that the person has not annotated, every one of them fetched; then for each candidate the row with FOR
 UPDATE SKIP LOCKED (SQLite has no such lock, and Label Studio opens no transaction there), the count of other people's locks and of
 annotations; and the lock that is set on the first one with room. What its own code, serializers and HTTP cost is left out, and so are the
 looks for postponed drafts and skipped tasks, and, with two answers a task, the count of annotations over all open tasks ("breadth first").
 The tables hold the same rows as the product's, in the same database, with the columns that count and the indexes that Label Studio makes.
-Each person is a process with a connection of its own. The answer after a task (annotation, the task's state, the lock gone) is not timed.
+Each person is a process with a connection. The annotation after a task (with the state of the task and the removal of the lock) is untimed.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def moment(at: datetime) -> str:
 
 
 def connect(database: str) -> Any:
-    """A connection that commits each statement by itself, with the product's own settings on SQLite."""
+    """A connection in autocommit mode, with the product's own settings on SQLite."""
     if database.startswith("postgres"):
         import psycopg
 

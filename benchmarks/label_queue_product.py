@@ -66,7 +66,7 @@ def fill(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     both = f"SELECT i, a FROM ({numbers}) AS m, {pair}"
     person = f"({people[0]} + (i * 7919 + a) %% {len(people)})"
     label = f"(%(label)s + i %% {LABELS})"
-    said = "2 * i + a - 1"
+    ids = "2 * i + a - 1"
     run(
         f"""INSERT INTO datasets_item (id, uuid, dataset_id, upload_id, line, text, digest, normal_digest, {", ".join(ITEM)})
         SELECT %(base)s + i, {UUID[vendor]}, %(dataset)s, %(upload)s, i + 1, 'Where is the money of transfer ' || i || '?',
@@ -75,14 +75,14 @@ def fill(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     run(
         f"""INSERT INTO queues_annotation
         (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, gold, client_key, created_at)
-        SELECT {said}, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
+        SELECT {ids}, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
         {UUID[vendor]}, {AGO[vendor]} FROM ({both}) AS k WHERE i <= %(done)s""", given,
     )  # fmt: skip
     run(
         f"""INSERT INTO queues_slot (id, queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
-        SELECT {said}, %(queue)s, %(base)s + i, 0, FALSE,
+        SELECT {ids}, %(queue)s, %(base)s + i, 0, FALSE,
         CASE WHEN i <= %(done)s THEN 2 ELSE 0 END, CASE WHEN i <= %(done)s THEN {person} END,
-        CASE WHEN i <= %(done)s THEN {said} END FROM ({both}) AS k""", given,
+        CASE WHEN i <= %(done)s THEN {ids} END FROM ({both}) AS k""", given,
     )  # fmt: skip
     run(
         f"""INSERT INTO queues_decision (id, uuid, item_id, label_id, queue_id, how, reason, digest, created_at)
@@ -91,7 +91,7 @@ def fill(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     )  # fmt: skip
     run(
         f"""INSERT INTO queues_decision_annotations (decision_id, annotation_id)
-        SELECT i, {said} FROM ({both}) AS k WHERE i <= %(done)s""", given,
+        SELECT i, {ids} FROM ({both}) AS k WHERE i <= %(done)s""", given,
     )  # fmt: skip
     counters(dataset, queue, rows, people)
     if vendor == "postgresql":
@@ -152,13 +152,13 @@ def check(files: list[str], newest_answer: int) -> dict[str, Any]:
     for uuid, item, user in kept.iterator():
         judged[item, user] += 1
         saved.add(str(uuid))
-    said = [line["annotation"] for line in lines if line["kind"] == "submit"]
+    submitted = [line["annotation"] for line in lines if line["kind"] == "submit"]
     answers = Counter(item for item, _ in judged.elements())
     queue = Queue.objects.get()
     return {
-        "handed_out": len(held), "answers": len(said), "double_holds": double, "differs_from_database": differs,
+        "handed_out": len(held), "answers": len(submitted), "double_holds": double, "differs_from_database": differs,
         "judged_twice": sum(count > 1 for count in judged.values()), "judged_too_often": sum(count > OVERLAP for count in answers.values()),
-        "lost": len(set(said) - saved), "unasked": len(saved - set(said)),
+        "lost": len(set(submitted) - saved), "unasked": len(saved - set(submitted)),
         "counter_off": queue.slots_done - queue.slots.filter(state=Slot.State.DONE).count(),
     }  # fmt: skip
 

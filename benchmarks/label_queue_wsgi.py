@@ -1,4 +1,4 @@
-"""The product's web process, which tells with every answer what it spent on it: `gunicorn benchmarks.label_queue_wsgi`."""
+"""The product's web process, which reports its time in every response: `gunicorn benchmarks.label_queue_wsgi`."""
 
 from __future__ import annotations
 

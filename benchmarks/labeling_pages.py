@@ -5,7 +5,7 @@ away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
 database of its own that is dropped afterwards). Items, slots, answers, decisions and disputes are laid down by one statement each, as the
 product's own actions would have left them; the product's own job then measures the queue. Every page is asked through all of Django
 (middleware, permissions, templates) in this process: what is timed is the server's part of an answer. Statements are counted with 98
-answers of 3 people, then with all: a page whose number grows is told.
+annotations of 3 people, then with all: a page with a growing number is reported.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def played(engine: str, rows: int, rounds: int) -> dict[str, Any]:
 
 
 def inside(rows: int, rounds: int) -> int:
-    """In the installation's own process: set up, play, tell."""
+    """In the installation's own process: set up, run, print the result."""
     import django
 
     django.setup()

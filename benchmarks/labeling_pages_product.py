@@ -110,7 +110,7 @@ def fill(dataset: Dataset, queue: Queue, rows: int, people: list[int]) -> None:
     given = {
         "items": rows, "half": rows // 2, "dataset": dataset.pk, "upload": upload.pk, "queue": queue.pk,
         "now": f"{timezone.now():%Y-%m-%d %H:%M:%S}",
-        "base": top("datasets_item"), "said": top("queues_annotation"), "label": labels[0],
+        "base": top("datasets_item"), "first": top("queues_annotation"), "label": labels[0],
         "open": rows // 2 - max(11, rows // 100),
     }  # fmt: skip
     numbers, two = NUMBERS[vendor], "(SELECT 0 AS a UNION ALL SELECT 1) AS two"
@@ -125,13 +125,13 @@ def fill(dataset: Dataset, queue: Queue, rows: int, people: list[int]) -> None:
     run(
         f"""INSERT INTO queues_annotation
         (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, gold, client_key, created_at)
-        SELECT %(said)s + 2 * i + a, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
+        SELECT %(first)s + 2 * i + a, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
         {UUID[vendor]}, {AGO[vendor]} FROM ({both}) AS k WHERE i <= %(open)s""", given,
     )  # fmt: skip
     run(
         f"""INSERT INTO queues_slot (queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
         SELECT %(queue)s, %(base)s + i, 0, FALSE, CASE WHEN i <= %(open)s THEN 2 ELSE 0 END, CASE WHEN i <= %(open)s THEN {person} END,
-        CASE WHEN i <= %(open)s THEN %(said)s + 2 * i + a END FROM ({both}) AS k""", given,
+        CASE WHEN i <= %(open)s THEN %(first)s + 2 * i + a END FROM ({both}) AS k""", given,
     )  # fmt: skip
     pairs = "queues_annotation x JOIN queues_annotation y ON y.id = x.id + 1 AND y.item_id = x.item_id WHERE x.queue_id = %(queue)s"
     run(
@@ -188,7 +188,7 @@ def count(queue: Queue, workers: list[User]) -> None:
 
 
 def refresh() -> None:
-    """What the database's own housekeeping would have done by now: PostgreSQL keeps statistics by itself, SQLite keeps none."""
+    """Do the database's own maintenance: PostgreSQL collects statistics automatically in production, SQLite has none."""
     if connection.vendor == "postgresql":
         run("ANALYZE", {})
 

@@ -5,8 +5,8 @@ PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5
 afterwards). Traffic is laid down as the product's own task would have counted it: by the minute for 14 days, by the hour before, days added
 up by the product. Predictions are then taken in by the product's own ingest from segments as the inference server writes them, and every
 page is asked through all of Django (middleware, permissions, templates) in this process: what is timed is the server's part of an answer.
-The CPU time of this process stands beside it, and the machine's load: on a busy machine the two part. Statements of a page are counted
-with 2 models and 1 day, then with all: a page whose number grows is told.
+The CPU time of this process is reported too, and the machine's load: on a busy machine the two differ. Statements of a page are counted
+with 2 models and 1 day, then with all: a page with a growing number is reported.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def played(engine: str, small: bool) -> dict[str, Any]:
 
 
 def inside(size: dict[str, int]) -> int:
-    """In the installation's own process: set up, play, tell."""
+    """In the installation's own process: set up, run, print the result."""
     import django
 
     django.setup()

@@ -111,7 +111,7 @@ def play(models: int, days: int, predictions: int, rounds: int, lines: int) -> d
 
 
 def everything(project: Any) -> User:
-    """Somebody who sees every page of the wing."""
+    """A user who may see every monitoring page."""
     person = support.Crew(project).lee
     for role in (Role.ENGINEER, Role.ONCALL, Role.ANALYST):
         grant(user=person, role=role, root=project, actor=None)

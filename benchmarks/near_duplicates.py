@@ -4,7 +4,7 @@
 each size: a quarter of the rows, then all. Half of the texts are compared by words, half by characters. One text in twenty is a variant
 of another with other last words, so that similarities lie on both sides of 0.8; one variant in ten has a variant of its own, which makes
 chains. The truth is counted here, by sets, and not by the product.
-Recall: planted pairs of 0.8 or more that stand in one group. Precision: pairs that stand in one group and are 0.8 or more alike; ends of a
+Recall: generated pairs of 0.8 or more that are in one group. Precision: pairs in one group that are 0.8 or more alike; ends of a
 chain count against it. Growth: the exponent of processor time over rows, 1 for linear. Memory: the most that is the process's own (RssAnon
 of Linux) beyond what it held before, without the pages of files, which the system takes back when it needs them.
 """
@@ -56,8 +56,8 @@ def main() -> int:
 
 def in_a_process(rows: int) -> dict[str, Any]:
     """The figures of one size, with memory that is its own."""
-    told = subprocess.run([sys.executable, "-m", __spec__.name, "--one", str(rows)], check=True, capture_output=True, text=True)
-    return json.loads(told.stdout.splitlines()[-1])
+    process = subprocess.run([sys.executable, "-m", __spec__.name, "--one", str(rows)], check=True, capture_output=True, text=True)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def measure(rows: int) -> dict[str, Any]:

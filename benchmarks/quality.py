@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality [--only banking77,sms_spam,goemotions,wnut17,wikigold] [--seed 1] [--no-peer]
 
-The data lies in $SHARED_DATA or in ../shared/data. Ours is the engine's own program on a run folder with what the launch form suggests for
+The data is in $SHARED_DATA or in ../shared/data. Ours is the engine's own program on a run folder with what the launch form suggests for
 this data (best step by validation), then its evaluation with baselines, on the test rows. The peer (benchmarks.quality_peer) has the head
 and collator of its library's documentation, fp32, the rates of full fine-tuning, as many passes, and keeps its last step.
 
@@ -133,7 +133,7 @@ def lay_out(folder: Path, base: Path, data: Data, way: str, seed: int) -> Path:
 
 
 def program(module: str, *arguments: str) -> None:
-    """A process of its own, which says what went wrong."""
+    """Run a module in a process of its own. Raises CalledProcessError if it fails; its errors go to stderr."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONWARNINGS": "ignore"}
     subprocess.run(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -165,7 +165,7 @@ def banking77(folder: Path) -> Data:
 
 
 def sms_spam(folder: Path) -> Data:
-    """Two classes, one of them rare; the same text never stands in two parts."""
+    """Two classes, one of them rare; no text is in two parts."""
     lines = filter(None, (folder / "SMSSpamCollection").read_text(encoding="utf-8").split("\n"))
     known = {text: label for label, _, text in (line.partition("\t") for line in lines)}
     rows = [{"text": text, "label": label} for text, label in known.items()]
@@ -239,7 +239,7 @@ def sentences(path: Path) -> list[Row]:
 READERS = {"banking77": banking77, "sms_spam": sms_spam, "goemotions": goemotions, "wnut17": wnut17, "wikigold": wikigold}
 
 
-# ── What came of it ─────────────────────────────────────────────────────────
+# ── Results ────────────────────────────────────────────────────────────────
 def short(name: str, found: dict[str, Any]) -> list[str]:
     """The bars that are missed, in words."""
     bars = {way: bar for (data, way), bar in BARS.items() if data == name}

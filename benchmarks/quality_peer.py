@@ -3,7 +3,7 @@
 One class or any number of a text (AutoModelForSequenceClassification), or spans (AutoModelForTokenClassification over whole words, the
 first piece of each has its tag). Leaves peer.json: the score on test.jsonl (macro-F1 of one class, of any number, micro-F1 of spans) and
 the CPU seconds of training. Where a text may have any number, the threshold that all classes share is the best one for the validation
-rows; the documentation's 0.5 is told too, at which a script that learns from few rows gives no text any class.
+rows; the documentation's 0.5 is reported too, at which a script trained on few rows predicts no class at all.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def tagged(row: Row, tags: dict[str, int]) -> list[int]:
     return found
 
 
-def spans(row: Row, said: list[str]) -> set[tuple[int, int, str]]:
-    """The spans of tags, one a word; a tag that goes on with nothing begins a span."""
+def spans(row: Row, tags: list[str]) -> set[tuple[int, int, str]]:
+    """The spans of tags, one per word; an I- tag without a predecessor begins a span."""
     found: list[list[Any]] = []
     before = ""
-    for (word, at), tag in zip(words(row), said, strict=True):
+    for (word, at), tag in zip(words(row), tags, strict=True):
         kind = tag[2:]
         if tag.startswith("I-") and kind == before and found:
             found[-1][1] = at + len(word)
@@ -110,7 +110,7 @@ def main() -> None:
     busy = time.process_time()
     trainer.train()
     busy = time.process_time() - busy
-    logits, told = trainer.predict(parts["test"]).predictions, {}
+    logits, extra = trainer.predict(parts["test"]).predictions, {}
     if task == "single_label":
         truth = [labels.index(row["label"]) for row in rows["test"]]
         score = f1_score(truth, logits.argmax(-1), average="macro")
@@ -118,10 +118,10 @@ def main() -> None:
         validating = trainer.predict(parts["validation"]).predictions
         threshold = max(THRESHOLDS, key=lambda each: macro_f1(parts["validation"], validating, each))
         score = macro_f1(parts["test"], logits, threshold)
-        told = {"threshold": round(float(threshold), 2), "score_at_half": macro_f1(parts["test"], logits, 0.5)}
+        extra = {"threshold": round(float(threshold), 2), "score_at_half": macro_f1(parts["test"], logits, 0.5)}
     else:
         score = micro_f1(rows["test"], logits, places["test"], list(tags))
-    (folder / "peer.json").write_text(json.dumps({"score": float(score), "cpu_s": round(busy, 1)} | told))
+    (folder / "peer.json").write_text(json.dumps({"score": float(score), "cpu_s": round(busy, 1)} | extra))
 
 
 def macro_f1(rows: list[Row], logits: Any, threshold: float) -> float:
@@ -134,11 +134,11 @@ def micro_f1(rows: list[Row], logits: Any, places: list[list[int | None]], tags:
     """Of spans that are right in place and class."""
     right = called = true = 0
     for row, scores, ids in zip(rows, logits, places, strict=True):
-        said, best = ["O"] * len(words(row)), scores.argmax(-1)
+        predicted, best = ["O"] * len(words(row)), scores.argmax(-1)
         for at, (word, before) in enumerate(zip(ids, [None, *ids], strict=False)):
             if word is not None and word != before:
-                said[word] = tags[int(best[at])]
-        found, wanted = spans(row, said), {(each["start"], each["end"], each["label"]) for each in row["spans"]}
+                predicted[word] = tags[int(best[at])]
+        found, wanted = spans(row, predicted), {(each["start"], each["end"], each["label"]) for each in row["spans"]}
         right, called, true = right + len(found & wanted), called + len(found), true + len(wanted)
     return 2 * right / max(called + true, 1)
 

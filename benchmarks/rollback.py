@@ -8,7 +8,7 @@ without a pause; then requests come at 60 % of it, on a schedule that does not w
 rollback stops a canary with half of the requests, as the rule does: measured from the commit of the registry's transaction to the last
 answer of the version that was taken back. Every other one takes back a version that has all of them, as a person does on the page: measured
 from the click, which is when its POST leaves, to the first answer by the older version, and to the last one of the version taken back.
-The limit of a second holds for all of these; `ratio` says how many times over.
+The limit of a second applies to all of these; `ratio` is the limit divided by the slowest.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def percentile(values: list[float], at: float) -> float:
 def process(
     command: list[str], environment: dict[str, str], log: Path, stdin: Any = subprocess.DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is gone afterwards."""
+    """A process that is killed afterwards."""
     with log.open("wb") as file:
         running = subprocess.Popen(
             command,

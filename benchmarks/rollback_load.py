@@ -29,7 +29,7 @@ Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass
 class Load:
-    """Where to ask, and what came of it."""
+    """Clients of one endpoint, and a line for each of their requests."""
 
     host: str
     port: int
@@ -88,7 +88,7 @@ class Load:
 
 
 async def run(load: Load, rate: float, seconds: float) -> None:
-    """Until the time is over, or nobody is there who waits for it."""
+    """Send requests until the time is over, or stdin is closed or written to."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_reader(sys.stdin, stop.set)
     loop.call_later(seconds, stop.set)

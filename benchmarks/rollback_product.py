@@ -45,7 +45,7 @@ class Registry:
         endpoints.deploy(project, self.endpoint, self.versions[0])
 
     def sign_in(self, url: str) -> None:
-        """Have Omar look at the endpoint's page on the web process, as whoever rolls back does before."""
+        """Load the endpoint's page as Omar, as people do before a rollback."""
         client = Client()
         client.force_login(self.omar)
         cookies = {settings.SESSION_COOKIE_NAME: client.cookies[settings.SESSION_COOKIE_NAME].value}
@@ -79,7 +79,7 @@ class Registry:
         with transaction.atomic():
             moment = Moment()
             actions.stop_canary(deployment_id=canary.uuid, reason="Too many failed requests.", actor=None)
-        return self.told("canary stopped", moment)
+        return self.event("canary stopped", moment)
 
     def rolled_back(self) -> dict[str, Any]:
         """It has all requests, and a person clicks on the site to take it back. Timed from the click."""
@@ -92,14 +92,14 @@ class Registry:
         given = {"reason": "Errors.", "typed": "1.0.0", "seen": seen, "csrfmiddlewaretoken": self.browser.cookies["csrftoken"]}
         moment = Moment()
         moment.note()
-        answer = self.browser.post(f"/endpoints/{self.endpoint.uuid}/roll_back/", data=given)
+        answer = self.browser.post(f"/endpoints/{self.endpoint.uuid}/roll-back/", data=given)
         answered = time.monotonic()
         if answer.status_code != 302:
             raise SystemExit(f"The site did not roll back: {answer.status_code} {answer.text[:500]}")
-        return self.told("rolled back", moment) | {"answered": answered, "older": str(self.versions[0].uuid)}
+        return self.event("rolled back", moment) | {"answered": answered, "older": str(self.versions[0].uuid)}
 
-    def told(self, kind: str, moment: Moment) -> dict[str, Any]:
-        """What the figures need to know of it. commit: of a click, its own moment. until: well before the version answers again."""
+    def event(self, kind: str, moment: Moment) -> dict[str, Any]:
+        """The event for the figures. commit: its time (of a click, the click's). until: well before the version answers again."""
         self.settle()
         time.sleep(2 * SEEN_SECONDS)
         return {"kind": kind, "commit": moment.at, "until": time.monotonic(), "version": str(self.versions[1].uuid)}

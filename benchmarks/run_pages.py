@@ -5,7 +5,7 @@ the PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0
 afterwards). Runs and points are laid down as the product's own actions would have left them (a training value every 10 steps, 1,000
 evaluations); the answers are made up, the report over them is the engine's. 4,000 of the 100,000 answered items have a text. Every page is
 asked through all of Django (middleware, permissions, templates) in this process: what is timed is the server's part of an answer.
-Statements are counted with two runs, one of 20,000 points, which are thinned too, then with all: a page whose number grows is told.
+Statements are counted with two runs, one of 20,000 points, which are thinned too, then with all: a page with a growing number is reported.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def played(engine: str, small: bool) -> dict[str, Any]:
 
 
 def inside(size: dict[str, int]) -> int:
-    """In the installation's own process: set up, play, tell."""
+    """In the installation's own process: set up, run, print the result."""
     import django
 
     django.setup()

@@ -50,16 +50,16 @@ def play(points: int, items: int, labels: int, runs: int, rounds: int) -> dict[s
     began = time.monotonic()
     snapshot = make_snapshot(project, mia, name="many", texts=texts(labels), copies=1)
     large, second = (make_run(snapshot, mia, accuracy=share, seed=seed) for share, seed in ((0.9, 1), (0.85, 2)))
-    say(began, "texts and two runs")
+    log(began, "texts and two runs")
     for run, seed in ((large, 3), (second, 4)):
         answered(run, items, seed)
-        say(began, "answers of one")
+        log(began, "answers of one")
     add_points(large, points)
-    say(began, "points")
+    log(began, "points")
     add_runs(project, snapshot, large, runs)
     refresh()
     laid = time.monotonic() - began
-    say(began, "runs")
+    log(began, "runs")
     many = statements(mia, large, second)
     pages = [summary(name, found, small[name], many[name]) for name, found in timed(mia, large, second, rounds).items()]
     return {
@@ -70,7 +70,7 @@ def play(points: int, items: int, labels: int, runs: int, rounds: int) -> dict[s
     }  # fmt: skip
 
 
-def say(began: float, what: str) -> None:
+def log(began: float, what: str) -> None:
     """How far it is, for who waits."""
     print(f"{time.monotonic() - began:>7.1f} s  {what} laid down", file=sys.stderr)
 

@@ -5,7 +5,7 @@ the model is fine-tuned once, too (var/bench/model). Every engine runs one threa
 rounds are interleaved, so that whatever else runs on this machine falls upon all alike. CPU time is user and system time of the server's
 whole process tree by the requests that it answered; it is the figure that a busy machine disturbs least.
 
-The data (banking77) lies in $SHARED_DATA/banking77 or in ../shared/data/banking77.
+The data (banking77) is in $SHARED_DATA/banking77 or in ../shared/data/banking77.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def main() -> int:
                 peer.rounds.append(measure(peer, texts, options.requests, number))
         figures = {peer.name: of(peer) | {"same_labels": same[peer.name]} for peer in running}
     gate = json.loads((model / "artifact" / "lifecycle.json").read_text(encoding="utf-8"))["int8"]
-    return tell(figures, gate)
+    return report(figures, gate)
 
 
 def install(name: str) -> None:
@@ -211,7 +211,7 @@ def start_peer(name: str, port: int, model: Path, scratch: Path, environment: di
 
 
 def spawn(command: list[Any], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A process in a group of its own; what it says goes to a file."""
+    """A process in a group of its own, with its output in a file."""
     with (folder / "server.log").open("wb") as log:
         return subprocess.Popen(
             [str(part) for part in command], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -219,7 +219,7 @@ def spawn(command: list[Any], folder: Path, environment: dict[str, str]) -> subp
 
 
 def wait_for(peer: Peer) -> None:
-    """Until it answers, then warm. Raises RuntimeError with the end of its log when it does not come."""
+    """Wait until it responds, then warm it up. Raises RuntimeError with the end of its log when it doesn't start."""
     until = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -281,7 +281,7 @@ def of(peer: Peer) -> dict[str, Any]:
     )
 
 
-def tell(figures: dict[str, Any], gate: dict[str, Any] | None) -> int:
+def report(figures: dict[str, Any], gate: dict[str, Any] | None) -> int:
     """The table, and the line for machines."""
     columns = ("cpu_ms", "rps", "p50_ms", "p95_ms", "rss_mb", "tree_pss_mb")
     print(f"{'server':<18}" + "".join(f"{name:>13}" for name in columns))

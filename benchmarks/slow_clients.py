@@ -49,17 +49,17 @@ def main() -> int:
         chosen = ["--worker-class", given.worker, "--threads", "4"] if given.worker else []
         site = [str(Path(sys.executable).parent / "gunicorn"), "--config", "deploy/gunicorn.conf.py", *chosen, "lifecycle.wsgi"]
         with serving(site, "PORT", environment, "/healthz") as (port, process):
-            failed += told("site", given.worker or "buffering", port, "/healthz", given.half_sent, given.requests)
+            failed += measure("site", given.worker or "buffering", port, "/healthz", given.half_sent, given.requests)
             if not given.worker:
                 print(json.dumps({"server": "site", "upload_mb": given.upload_mb, "grown_mb": grown(process, port, given.upload_mb)}))
         inference = [sys.executable, "-m", "lifecycle.runtime.inference"]
         with serving(inference, "INFERENCE_PORT", environment, "/v2/health/live") as (port, _):
-            failed += told("inference", "uvicorn", port, "/v2/health/live", given.half_sent, given.requests)
+            failed += measure("inference", "uvicorn", port, "/v2/health/live", given.half_sent, given.requests)
     return 1 if failed else 0
 
 
-def told(server: str, worker: str, port: int, path: str, half_sent: int, requests: int) -> int:
-    """Print what is measured of a server; how many ordinary requests got no answer."""
+def measure(server: str, worker: str, port: int, path: str, half_sent: int, requests: int) -> int:
+    """Measure a server and print the figures; returns the number of ordinary requests without a response."""
     alone = [asked(port, path) for _ in range(requests)]
     with ExitStack() as stack:
         for half in (HALF_A_HEADER, HALF_A_BODY):
@@ -87,7 +87,7 @@ def milliseconds(seconds: list[float]) -> list[float]:
 
 
 def asked(port: int, path: str) -> float | None:
-    """Seconds until the first bytes of an answer; None where none came in time."""
+    """Seconds until the first bytes of a response; None where none arrived in time."""
     began = time.perf_counter()
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=GIVE_UP) as connection:
@@ -98,7 +98,7 @@ def asked(port: int, path: str) -> float | None:
 
 
 def grown(process: subprocess.Popen[bytes], port: int, megabytes: int) -> float:
-    """By how many MB the resident memory of a server's processes grew at most while a body came in and was answered."""
+    """Peak growth in MB of the resident memory of a server's processes while a body was received and answered."""
     all_of_it = list(psutil.Process(process.pid).children(recursive=True))
 
     def resident() -> float:

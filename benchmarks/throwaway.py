@@ -61,7 +61,7 @@ def file_or_url(environment: dict[str, str]) -> str:
 
 
 def play(module: str, part: str, given: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    """One part of a benchmark's module in a process of its own; what it tells in its last line."""
+    """Run one part of a benchmark's module in a process of its own; the result in its last line."""
     found: dict[str, Any] = json.loads(run([sys.executable, "-m", f"benchmarks.{module}", part, json.dumps(given)], environment)[-1])
     return found
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.training [--rounds 3] [--steps 100] [--seeds 3] [--rows 2000] [--epochs 5]
 
-The data (train.csv and test.csv with the columns text and category) lies in $SHARED_DATA/banking77 or in ../shared/data/banking77. Ours is
+The data (train.csv and test.csv with the columns text and category) is in $SHARED_DATA/banking77 or in ../shared/data/banking77. Ours is
 the engine's own program on a run folder, as the product starts it: its batches, its precision, validation, events, checkpoints. The plain
 script is a page of Hugging Face's Trainer as its documentation has it: DataCollatorWithPadding, batches by chance, fp32; see
 benchmarks.training_peer. Every measure is a process of its own.
@@ -179,7 +179,7 @@ def run(who: str, folder: Path, test: Rows | None = None) -> dict[str, Any]:
         input=json.dumps([text for text, _ in test]), stdout=subprocess.PIPE, preexec_fn=die_with_parent,
     )  # fmt: skip
     answers = json.loads(asked.stdout.splitlines()[-1])
-    return found | {"accuracy": sum(said == label for said, (_, label) in zip(answers, test, strict=True)) / len(test)}
+    return found | {"accuracy": sum(predicted == label for predicted, (_, label) in zip(answers, test, strict=True)) / len(test)}
 
 
 def summary(speed: dict[str, Any], queue: dict[str, Any], accuracy: dict[str, Any]) -> dict[str, Any]:

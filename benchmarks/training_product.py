@@ -1,7 +1,7 @@
 """What the queue and its worker take beside a run: `python -m benchmarks.training_product PART JSON`, in an installation of its own.
 
 A job runs here as in a worker process, and the engine in a child process as always: the CPU time of this process, while it carries the
-training job out, is what the product takes for claiming, laying the folder out, reading events and keeping what came of them.
+training job out, is the product's time for claiming, writing the folder, reading events and storing the results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def queue(path: str, ways: list[str], seed: int) -> dict[str, dict[str, float]]:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    from benchmarks.banking77_product import bring, drain, person
+    from benchmarks.banking77_product import drain, person, upload_file
     from datasets_app.datasets import actions as datasets
     from datasets_app.snapshots import actions as snapshots
     from datasets_app.snapshots.models import Snapshot
@@ -32,7 +32,7 @@ def queue(path: str, ways: list[str], seed: int) -> dict[str, dict[str, float]]:
     project = access.create_project(name="Benchmark", slug="benchmark", actor=None)
     analyst, engineer = person("ana", Role.ANALYST, project), person("mia", Role.ENGINEER, project)
     target = datasets.create_dataset(project=project, actor=analyst, name="banking77", language="en")
-    bring(target, analyst, Path(path))
+    upload_file(target, analyst, Path(path))
     snapshots.freeze(dataset=target, actor=engineer)
     drain()
     base = training.add_packaged_base(project=project, actor=engineer)

@@ -1,4 +1,4 @@
-"""The REST API: each room's own addresses under /api/v1/, its schema and its documentation."""
+"""The REST API: each room's addresses under /api/v1/, its schema, and its documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All settings of Lifecycle. What an installation may change comes from the environment and stands in docs/settings.md."""
+"""All settings of Lifecycle. Those of an installation come from the environment; docs/settings.md lists them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INFERENCE_URL = env_str("INFERENCE_URL") or f"http://127.0.0.1:{INFERENCE_PORT}"
 METRICS_TOKEN = env_str("METRICS_TOKEN")  # for /metrics; without it, this machine only
 PREDICTION_TEXT_DAYS = env_int("PREDICTION_TEXT_DAYS", 30, low=0, high=3650)  # texts of requests are erased after that
 PREDICTION_DAYS = env_int("PREDICTION_DAYS", 90, low=31, high=3650)  # predictions themselves are deleted after that; figures stay
-MINUTE_DAYS = env_int("MINUTE_DAYS", 14, low=14, high=365)  # figures by the minute are kept so long, then those by the hour stand for them
+MINUTE_DAYS = env_int("MINUTE_DAYS", 14, low=14, high=365)  # minute rollups are kept so long, then only hourly ones
 HOUR_DAYS = env_int("HOUR_DAYS", 730, low=90, high=3650)  # figures by the hour; those by the day are kept for good
 PRICE_PER_CORE_HOUR = env_float("PRICE_PER_CORE_HOUR", None, low=0, high=10_000)  # of engine CPU time; None: cost is not measured
 CURRENCY = env_str("CURRENCY", "EUR")[:10]
@@ -193,7 +193,7 @@ ACCOUNT_FORMS = {
     "reset_password_from_key": "registry.ground.access.forms.NewPasswordForm",
 }
 ACCOUNT_ADAPTER = "registry.ground.access.adapter.Adapter"
-MFA_ALLOW_UNVERIFIED_EMAIL = True  # accounts are made by admins: nobody takes the name of another, or has to have an address
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # admins create accounts, so no one takes another's name or needs an address
 MFA_TOTP_ISSUER = "Lifecycle"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 SESSION_COOKIE_HTTPONLY = True

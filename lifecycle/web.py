@@ -42,7 +42,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """A request whose end nobody in front can place elsewhere, and that is asked for no more than is read of it."""
+    """A request parser that refuses request smuggling, and asks for a body only where it will be read."""
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the header. Raises ParsingError (400, and the connection ends) for a Transfer-Encoding beside a Content-Length, in another
@@ -53,7 +53,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             raise ParsingError("The request's length is ambiguous: send either Content-Length or Transfer-Encoding: chunked.")
 
     def received(self, data: bytes) -> int:
-        """Take in what came. Who is refused, or has nothing to send, is not told to go on: waitress would take in a body after all."""
+        """Parse received bytes. No 100 Continue for a refused request or one without a body: waitress would read the body."""
         taken: int = super().received(data)
         if self.completed:
             self.expect_continue = False
@@ -61,14 +61,14 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that knows since when its present request has been coming in."""
+    """A connection with the arrival time of its present request."""
 
     parser_class = Parser
     began = 0.0
-    looked_at, looked_bytes = 0.0, 0  # when its body's rate was last looked at, and what had come by then
+    looked_at, looked_bytes = 0.0, 0  # when its body's rate was last checked, and the bytes received by then
 
     def received(self, data: bytes) -> bool:
-        """Take in what came. A chunked body whose sizes or trailer do not end is hung up on: waitress would search all of it each time."""
+        """Parse received bytes. Closes on a chunked body with endless sizes or trailer: waitress would search all of it each time."""
         before = self.request
         taken: bool = super().received(data)
         if self.request is not before or not self.began:
@@ -95,7 +95,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def waiting_bytes(self) -> int:
-        """What of a body has come in without its rest."""
+        """Bytes received of an incomplete body."""
         return int(self.request.body_bytes_received) if self.request else 0
 
     @property
@@ -112,12 +112,12 @@ class Deadlines:
     waiting_most: int = AT_ONCE * 512 * 1024 * 1024
 
     def maintenance(self, now: float) -> None:
-        """Hang up on who is late, on whom nothing moves, and, where too much waits in files, on whom most of it is of."""
+        """Close late and idle connections, and, when files hold too much, the one that holds most."""
         super().maintenance(now)  # type: ignore[misc]
         channels = list(self.active_channels.values())
         waiting = sum(channel.waiting_bytes for channel in channels)
         for channel in sorted(channels, key=lambda each: each.waiting_bytes, reverse=True):
-            if channel.requests:  # nothing is read meanwhile: what came of the next one is not late
+            if channel.requests:  # nothing is read meanwhile, so the next one isn't late
                 channel.began = channel.looked_at = now
             if channel.is_late(now):
                 channel.will_close = True
@@ -138,7 +138,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
     """One process: a loop that moves bytes, and `threads` threads that answer whole requests."""
 
     def run(self) -> None:
-        """Serve until told to end, or until max_requests; then answer what has come, for graceful_timeout seconds at most."""
+        """Serve until stopped, or until max_requests; then finish received requests, for graceful_timeout seconds at most."""
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
         servers = list_servers([each.sock for each in self.sockets], self.counted, self.cfg.threads, settings.UPLOAD_MAX_BYTES)
         while self.alive and os.getppid() == self.ppid:

@@ -1,20 +1,20 @@
-"""How often the intervals, alarms, verdicts and gates that pages show are right: coverage, false alarms and power in worlds made by a seed.
+"""How often the intervals, alarms, verdicts and gates of the pages are right: coverage, false alarms and power in simulated worlds.
 
     python -m benchmarks.statistics [--quick] [--only WORD]
 
-Each case calls the product's own function in one kind of world: rows that are independent; rows in clusters, such as requests of
-customers, with an intraclass correlation of .02, .3 or .8; figures that are looked at again and again; feedback that selects. Beside it
-stands what is usual: percentile bootstrap, the interval or test for one look and independent rows, a fixed threshold. The bars:
+Each case calls the product's own function in one kind of world: independent rows; rows in clusters, such as requests of customers, with
+an intraclass correlation of .02, .3 or .8; repeated looks; selective feedback. The peer is the usual method: percentile bootstrap, the
+interval or test for one look and independent rows, a fixed threshold. The bars:
 
     coverage        not below nominal − 2 points
     false alarms    not above the stated α by more than two standard errors of the simulation
-    power           not below 0.8 × that of an oracle on the same data: the same difference held against the limit that, in this very world
-                    without an effect, 5 % of paths pass at any of their looks; of burn rates the published table, which fires whenever it
-                    is over. Effects are such that the oracle's power is near 0.9 where rows allow it.
+    power           not below 0.8 × that of an oracle on the same data: the same difference compared with the limit that, in this world
+                    without an effect, 5 % of paths exceed at any of their looks; for burn rates the published table, which fires whenever
+                    it is exceeded. Effects are chosen so that the oracle's power is near 0.9 where rows allow it.
 
-A world that a function does not claim to hold in is measured too, and is a miss where it misses. `--quick` takes a tenth of the runs, too
-few to tell a point, so that coverage and power may lack two standard errors there. A case is a function that yields rows, named in CASES of
-the file of its room.
+A world outside a function's claims is measured too, and counts as a miss where it misses. `--quick` does a tenth of the runs, too few for
+precision to a point, so coverage and power may be two standard errors lower there. A case is a function that yields rows, listed in CASES
+of the file of its room.
 """
 
 from __future__ import annotations

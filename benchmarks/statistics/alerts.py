@@ -12,7 +12,7 @@ from monitoring.alerts.rules import burn
 
 
 def months(draw: Draw, runs: int, an_hour: float, budgets: float, target: float, together: int) -> Iterator[tuple[bool, bool]]:
-    """Whether the product, and the table by itself, alerts in a month. together: requests that fail at once, on average as often."""
+    """Whether the product, and the table alone, alerts in a month. together: requests that fail at once, equally often on average."""
     minutes, month = 30 * 24 * 60, timedelta(days=30)
     spans = [(each, int(each / burn.MINUTE)) for each in burn.WINDOWS]
     for _ in range(runs):

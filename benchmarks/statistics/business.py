@@ -24,7 +24,7 @@ class Quarter:
 
 @dataclass(frozen=True)
 class Trade:
-    """A world of outcomes. subjects: who return; 0: each case is one's own. effect: of the model, on the mean."""
+    """A world of outcomes. subjects: returning ones; 0: each case has its own. effect: of the model, on the mean."""
 
     kind: str
     cases: int
@@ -68,12 +68,12 @@ def welch(found: Quarter) -> Floats:
 
 
 def differences_of(found: Quarter) -> list[float]:
-    """At each look; NaN without cases."""
+    """The difference at each look; NaN without cases."""
     return [(model.mean if model.n else np.nan) - (rest.mean if rest.n else np.nan) for model, rest in found.arms]
 
 
-def told_apart(found: Quarter, kind: str, figures: int = 1) -> bool:
-    """Whether the product tells a difference at any look."""
+def differs(found: Quarter, kind: str, figures: int = 1) -> bool:
+    """Whether the product finds a difference at any look."""
     some = (outcomes.compare(kind, *arms, figures) for arms in found.arms)
     return any(each is not None and (each.low > 0 or each.high < 0) for each in some)
 
@@ -88,36 +88,36 @@ TRADES = (
 
 
 def business_figures(draw: Draw) -> Iterator[Row]:
-    """A quarter of looks: whether better or worse is told at any of them."""
+    """A quarter of looks: whether any of them has the verdict better or worse."""
     for name, trade, effect in TRADES:
         runs = draw.runs(1500 if trade.looks < 50 else 500)
         null = [quarter(draw, trade) for _ in range(runs)]
         moved = [quarter(draw, Trade(**asdict(trade) | {"effect": effect})) for _ in range(runs)]
         apart, far = (np.array([differences_of(each) for each in some], dtype=float) for some in (null, moved))
-        told = f"{trade.cases:,} cases, {trade.looks} looks"
+        setting = f"{trade.cases:,} cases, {trade.looks} looks"
         yield cries(
-            (f"business figure, {trade.kind}", name, told),
+            (f"business figure, {trade.kind}", name, setting),
             runs,
-            rate(told_apart(each, trade.kind) for each in null),
+            rate(differs(each, trade.kind) for each in null),
             rate((welch(each)[min(2, trade.looks - 1) :] > Z).any() for each in null),
             "Welch at each look",
         )
         yield finds(
-            (f"business figure, {trade.kind}", name, told),
+            (f"business figure, {trade.kind}", name, setting),
             runs,
-            rate(told_apart(each, trade.kind) for each in moved),
+            rate(differs(each, trade.kind) for each in moved),
             oracle(furthest(apart, apart), furthest(far, apart)),
         )
     yield from five_figures(draw)
 
 
 def five_figures(draw: Draw) -> Iterator[Row]:
-    """Five figures of one endpoint: whether any is told better or worse."""
+    """Five figures of one endpoint: whether any has the verdict better or worse."""
     runs, trade = draw.runs(500), TRADES[0][1]
     wrong = np.zeros((2, runs))
     for run in range(runs):
         five = [quarter(draw, trade) for _ in range(5)]
-        wrong[:, run] = any(told_apart(each, trade.kind, 5) for each in five), any((welch(each)[2:] > Z).any() for each in five)
+        wrong[:, run] = any(differs(each, trade.kind, 5) for each in five), any((welch(each)[2:] > Z).any() for each in five)
     yield cries(
         ("business figures, five", "independent, weekly", "5 × 2,600 cases, 13 looks"),
         runs,
@@ -128,7 +128,7 @@ def five_figures(draw: Draw) -> Iterator[Row]:
 
 
 def sample_ratio(draw: Draw) -> Iterator[Row]:
-    """A tenth of the subjects is held out: whether the split is called off at any of 13 looks, at p < 0.001."""
+    """A tenth of the subjects is held out: whether a mismatch is reported at any of 13 looks, at p < 0.001."""
     runs, asked = draw.runs(10_000), outcomes.MISMATCH_P
     for n in (300, 1000, 10_000):
         counts = (n * np.arange(1, 14) / 13).round().astype(np.int64)
@@ -145,9 +145,9 @@ def sample_ratio(draw: Draw) -> Iterator[Row]:
 
         null, off = seen(0.1), seen(0.1 + (REACH + 2.5) * (0.09 / n) ** 0.5)
         square = (null - 0.1 * counts) ** 2 / (0.09 * counts)
-        told = f"{n:,} subjects, 13 looks"
+        setting = f"{n:,} subjects, 13 looks"
         yield cries(
-            ("sample ratio off", "repeated looks", told),
+            ("sample ratio off", "repeated looks", setting),
             runs,
             alarmed(null).mean(),
             (stats.chi2.sf(square, 1) < asked).any(axis=1).mean(),
@@ -156,7 +156,7 @@ def sample_ratio(draw: Draw) -> Iterator[Row]:
         )
         limit = np.quantile(np.sqrt(square).max(axis=1), 1 - asked)
         best = (np.abs(off - 0.1 * counts) / np.sqrt(0.09 * counts) > limit).any(axis=1).mean()
-        yield finds(("sample ratio off", "repeated looks", told), runs, alarmed(off).mean(), best)
+        yield finds(("sample ratio off", "repeated looks", setting), runs, alarmed(off).mean(), best)
     yield from ratio_of_subjects(draw, asked)
 
 

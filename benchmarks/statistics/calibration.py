@@ -1,4 +1,4 @@
-"""Calibration, thresholds and what they cost."""
+"""Calibration, thresholds and their costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lifecycle.runtime.statistics import calibration, metrics, operating
 
 
 def calibration_error(draw: Draw) -> Iterator[Row]:
-    """ECE of a model that is calibrated, and of one that is 8 points too sure; 200 resamples stand for the product's 1,000."""
+    """ECE of a calibrated model, and of one that is 8 points overconfident; with 200 resamples instead of the product's 1,000."""
     bins, resampled = 15, 200
     for n in (100, 1000, 10_000):
         runs, found = draw.runs(1500 if n < 10_000 else 500), {}
@@ -42,7 +42,7 @@ def calibration_error(draw: Draw) -> Iterator[Row]:
 
 
 def cost_of_rows(draw: Draw) -> Iterator[Row]:
-    """What 1,000 rows cost at an operating point: 5 a wrong call, 20 a missed row, 1 a person."""
+    """The cost of 1,000 rows at an operating point: 5 for a wrong call, 20 for a missed row, 1 for a person."""
     costs, prices = operating.Costs(5.0, 20.0, 1.0), np.array([0, 5, 20, 0, 1])
     for name, chances in (("independent", (0.3, 0.04, 0.02, 0.54, 0.1)), ("independent, dear rows rare", (0.3, 0.01, 0.005, 0.685, 0.0))):
         truth = float(prices @ chances) * operating.PER
@@ -60,10 +60,10 @@ def cost_of_rows(draw: Draw) -> Iterator[Row]:
 
 
 def threshold_at_precision(draw: Draw) -> Iterator[Row]:
-    """Whether a threshold for a precision of .9, chosen on validation, has it in truth, or none is promised.
+    """Whether a threshold for a precision of .9, chosen on validation, truly has it, or none is promised.
 
-    Scores are true chances, but for the surest 2 % of rows of one world, which are wrong half of the time; in another each text stands five
-    times, which the procedure is told. It does not claim to hold in the first of these two."""
+    Scores are true probabilities, except for the most confident 2 % of rows of one world, which are wrong half of the time; in another each
+    text is repeated five times, and the procedure knows the clusters. It doesn't claim to be valid in the first of these two."""
     for world, centre, spread, copies, wrong in (
         ("15 % positive", -2.0, 2.0, 1, 0.0), ("50 % positive", 0.0, 2.0, 1, 0.0), ("80 % positive", 2.0, 1.5, 1, 0.0),
         ("80 % positive, surest 2 % wrong", 2.0, 1.5, 1, 0.02), ("80 % positive, each text five times", 2.0, 1.5, 5, 0.0),
@@ -73,7 +73,7 @@ def threshold_at_precision(draw: Draw) -> Iterator[Row]:
         chances = np.where(many > sure, 0.5, many)
         precision = chances[::-1].cumsum()[::-1] / np.arange(len(many), 0, -1)  # from each score on
         for n in (200, 1000, 10_000):
-            runs = draw.runs(2000 if n // copies < 10_000 else 400)  # 400 runs tell 95 % from 92.8 at best
+            runs = draw.runs(2000 if n // copies < 10_000 else 400)  # 400 runs distinguish 95 % from 92.8 at best
             ours, peer = np.ones(runs), np.ones(runs)
             for run in range(runs):
                 scores = special.expit(draw.random.normal(centre, spread, n // copies))

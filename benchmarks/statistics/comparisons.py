@@ -32,11 +32,11 @@ from lifecycle.runtime.task_types.rows import Rows
 
 
 def mcnemar(draw: Draw) -> Iterator[Row]:
-    """Two models on the same rows, near duplicates in clusters of five; a fifth of the rows is answered otherwise."""
+    """Two models on the same rows, near duplicates in clusters of five; a fifth of the predictions differs."""
     runs, size = draw.runs(3000), 5
     for clusters in (20, 200, 2000):
         for icc in ALIKE:
-            told, n = f"{clusters} × {size}", clusters * size
+            setting, n = f"{clusters} × {size}", clusters * size
             apart = REACH * (0.2 * (1 + (size - 1) * icc) / n) ** 0.5  # of the chances of fixed and broken
             shown = {}
             for name, by in (("null", 0.0), ("effect", min(apart, 0.19))):
@@ -44,12 +44,12 @@ def mcnemar(draw: Draw) -> Iterator[Row]:
                 for run in range(runs):
                     turned = signs(draw, (clusters, size), icc, by)
                     fixed, broken = int((turned > 0).sum()), int((turned < 0).sum())
-                    told_by = significance.mcnemar_clustered(turned.sum(axis=1).tolist()), significance.mcnemar(fixed, broken)
-                    found[:, run] = told_by[0] < ALPHA, told_by[1] < ALPHA, fixed - broken
+                    p_values = significance.mcnemar_clustered(turned.sum(axis=1).tolist()), significance.mcnemar(fixed, broken)
+                    found[:, run] = p_values[0] < ALPHA, p_values[1] < ALPHA, fixed - broken
                 shown[name] = found
             null, effect = shown["null"], shown["effect"]
-            yield cries(("McNemar, by cluster", world_of(icc), told), runs, null[0].mean(), null[1].mean(), "McNemar of rows")
-            yield finds(("McNemar, by cluster", world_of(icc), told), runs, effect[0].mean(), oracle(null[2], effect[2]))
+            yield cries(("McNemar, by cluster", world_of(icc), setting), runs, null[0].mean(), null[1].mean(), "McNemar of rows")
+            yield finds(("McNemar, by cluster", world_of(icc), setting), runs, effect[0].mean(), oracle(null[2], effect[2]))
 
 
 def signs(draw: Draw, shape: tuple[int, int], icc: float, apart: float) -> Ints:
@@ -59,7 +59,7 @@ def signs(draw: Draw, shape: tuple[int, int], icc: float, apart: float) -> Ints:
 
 
 def mcnemar_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
-    """The same where groups of near duplicates are not of one size, as a comparison of two runs asks for it."""
+    """As `mcnemar` with groups of near duplicates of unequal size, through the comparison of two runs."""
     runs, groups, rows = draw.runs(2000), 200, 1000
     for shape in UNEVEN:
         for icc in (0.3, 0.8):
@@ -94,10 +94,10 @@ def holm(draw: Draw) -> Iterator[Row]:
 
 
 def slices(draw: Draw) -> Iterator[Row]:
-    """Ten slices that do not differ: whether any is better or worse than the rest. Clusters of five rows: in one slice, or through all."""
+    """Ten slices that don't differ: whether any is better or worse than the rest. Clusters of five rows: in one slice, or in all."""
     runs, worlds = draw.runs(1000), [("independent", 0.0, 0.0), ("clusters of 5, ICC 0.3", 0.3, 0.0)]
-    told = [(rows, *world) for rows in (30, 300) for world in worlds]
-    for rows, name, icc, astray in [*told, *((rows, "clusters of 5, ICC 0.3, through slices", 0.3, 0.5) for rows in (30, 300))]:
+    cells = [(rows, *world) for rows in (30, 300) for world in worlds]
+    for rows, name, icc, astray in [*cells, *((rows, "clusters of 5, ICC 0.3, through slices", 0.3, 0.5) for rows in (30, 300))]:
         ones, found = np.ones(10 * rows), np.zeros((2, runs))
         clusters = np.repeat(np.arange(2 * rows), 5)
         for run in range(runs):
@@ -113,7 +113,7 @@ def slices(draw: Draw) -> Iterator[Row]:
 
 
 def fairness_gap(draw: Draw) -> Iterator[Row]:
-    """The widest difference of four groups, chosen after looking; they are alike in truth."""
+    """The largest difference of four groups, selected after looking; they don't truly differ."""
     runs = draw.runs(10_000)
     for n in (30, 100, 1000):
         hits = draw.random.binomial(n, 0.8, (runs, 4))
@@ -132,21 +132,21 @@ def fairness_gap(draw: Draw) -> Iterator[Row]:
 
 
 def better_than_a_baseline(draw: Draw) -> Iterator[Row]:
-    """A run that is right where a baseline isn't in 7 %, and the other way round in 2 %; or in 4 % each. 300 resamples stand for the
-    product's 1,000."""
+    """A run that is right where a baseline isn't in 7 %, and vice versa in 2 %; or in 4 % each. 300 resamples instead of the product's
+    1,000."""
     runs, n = draw.runs(300), 600
     shape = {"by": metrics_of("single_label"), "count": 300, "seed": 1}
     rows, found = Rows(tuple(map(str, range(n))), ("",) * n), {}
     for name, shares in (("null", [0.1, 0.04, 0.04, 0.82]), ("effect", [0.1, 0.02, 0.07, 0.81])):
-        told = np.zeros((3, runs))
+        counts = np.zeros((3, runs))
         for run in range(runs):
             truth, kind = draw.random.integers(0, 2, n), draw.random.choice(4, n, p=shares)
             own, other = (metrics.score_rows(np.eye(2)[truth ^ np.isin(kind, wrong)], truth) for wrong in ([0, 1], [0, 2]))
             baseline = baselines.measure(other, rows, **shape)
             report = metrics.summary(own, count=300, seed=1) | baselines.report_sections(own, rows, {"tfidf_logreg": baseline}, **shape)
             two = report | {"against": {}}
-            told[:, run] = evaluation.rival(report) is None, evaluation.rival(two) is None, (kind == 2).sum() - (kind == 1).sum()
-        found[name] = told
+            counts[:, run] = evaluation.rival(report) is None, evaluation.rival(two) is None, (kind == 2).sum() - (kind == 1).sum()
+        found[name] = counts
     named = "better than a baseline", "independent", f"{n} rows"
     null, effect = found["null"], found["effect"]
     yield cries(named, runs, null[0].mean(), null[1].mean(), "two intervals")

@@ -1,4 +1,4 @@
-"""Drift: of counts, of texts, and of an accuracy that is expected without feedback or told with it."""
+"""Drift: of counts, of texts, and of accuracy, expected without feedback or measured with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITHIN = 0.9973  # three standard errors to each side
 
 # ── Counts ──────────────────────────────────────────────────────────────────
 def population(draw: Draw) -> Iterator[Row]:
-    """PSI of 1,000 answers against 3,000 of the reference; nothing changed. A sender's answers resemble each other."""
+    """PSI of 1,000 predictions against 3,000 of the reference; nothing changed. Predictions of one sender resemble each other."""
     shares, alpha = np.arange(1, 11) / 55, 0.01
     for senders, alike in ((1000, 0.0), (200, 0.3), (50, 0.3), (20, 0.3)):
         runs = draw.runs(2000)
@@ -41,8 +41,8 @@ def population(draw: Draw) -> Iterator[Row]:
 
 
 def population_of_uneven_senders(draw: Draw) -> Iterator[Row]:
-    """The same as the monitor of predicted labels has it, where senders do not ask alike often, or where the rows of the reference come in
-    groups of five near duplicates."""
+    """As `population` through the monitor of predicted labels, with senders of unequal size, or with the rows of the reference in groups of
+    five near duplicates."""
     for name, shape, senders, alike, within in (
         ("one of 200 senders has a third, ICC 0.3", THIRD, 200, 0.3, 0.0),
         ("200 senders, Pareto sizes, ICC 0.3", PARETO, 200, 0.3, 0.0),
@@ -70,7 +70,7 @@ def labels_of(draw: Draw, codes: Ints, icc: float) -> list[str]:
 
 
 def alarmed(found: measuring.Measured) -> bool:
-    """Whether a monitor is beyond what chance exceeds in 1 of 100 windows."""
+    """Whether a monitor exceeds its 1 % limit."""
     return found.p is not None and found.p <= ALPHA
 
 
@@ -79,9 +79,9 @@ WORDS = tuple(f"{a}{b}" for a in ("ba", "do", "ki", "lu", "me") for b in ("ra", 
 
 
 def drift_of_texts(draw: Draw) -> Iterator[Row]:
-    """The monitor of words on 100 texts of the reference and of a window, six words each; nothing changed, or two texts of five of the
-    window have two words more. Who has a word of their own puts it in the place of three words of ten; on both sides, or neither, since
-    texts of people with such words are others than those of people without, however many write them."""
+    """The monitor of words on 100 texts of the reference and of a window, six words each; nothing changed, or two in five texts of the
+    window have two more words. Writers with a word of their own use it for three in ten words; on both sides or neither, since texts with
+    such words differ from those without, for any number of writers."""
     for name, shape, senders, authors, taste in (
         ("independent", "", 100, 100, 0.0),
         ("all with words of their own, 20 senders", "", 20, 100, 0.3),
@@ -90,15 +90,15 @@ def drift_of_texts(draw: Draw) -> Iterator[Row]:
     ):
         runs, found = draw.runs(250), {}
         for world, more in (("null", ""), ("effect", " parcel locker")):
-            told, values = [], []
+            alarms, values = [], []
             for _ in range(runs):
                 who, wrote = codes_of(draw, shape, senders, 100), codes_of(draw, "", authors, 100)
                 known = texts_of(draw, wrote, taste)
                 now = [text + more * (at % 5 < 2) for at, text in enumerate(texts_of(draw, who, taste))]
                 measured = by_words(known, wrote, now, [f"sender {each}" for each in who])
-                told.append(alarmed(measured))
+                alarms.append(alarmed(measured))
                 values.append(measured.value)
-            found[world] = rate(told), np.array(values, dtype=float)
+            found[world] = rate(alarms), np.array(values, dtype=float)
         named = ("drift of texts", name, "100 texts against 100")
         fixed = (found["null"][1] > 0.55).mean()
         yield cries(named, runs, found["null"][0], fixed, "AUC above .55", ALPHA)
@@ -115,7 +115,7 @@ def texts_of(draw: Draw, codes: Ints, taste: float) -> list[str]:
 
 
 def by_words(before: list[str], wrote: Ints, now: list[str], keys: list[str]) -> measuring.Measured:
-    """The monitor of words, as the check of a window asks for it. wrote: the group of each text of the reference (N,)."""
+    """The monitor of words, as the check of a window calls it. wrote: the group of each text of the reference (N,)."""
     known, kept = comparing.once(before), comparing.once(now)
     sides = [before[at] for at in known], [now[at] for at in kept]
     asked = [keys[at] for at in kept], "Not part of this benchmark.", lambda _: None, wrote[known].tolist()
@@ -125,8 +125,8 @@ def by_words(before: list[str], wrote: Ints, now: list[str], keys: list[str]) ->
 # ── Accuracy ────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Trust:
-    """A world of confidences. groups: of the evaluation's 500 rows; senders: of the window's 2,000 answers; 0: each row is one's own. The
-    shapes of both, and how much is alike within. apart: whether senders differ in what is right at an equal confidence, and in it alone."""
+    """Confidences. groups: of the evaluation's 500 rows; senders: of the window's 2,000 predictions; 0: each row has its own. The
+    shapes of both, and the ICC within. apart: whether senders differ only in their accuracy at equal confidence."""
 
     name: str
     groups: int = 0
@@ -155,11 +155,11 @@ TRUSTS = (
 
 
 def expected_accuracy(draw: Draw) -> Iterator[Row]:
-    """Accuracy without feedback, where nothing changed: whether the band of three standard errors has what turns out, and whether a fall is
-    told. Confidences promise 15 points more than they hold."""
+    """Accuracy without feedback, where nothing changed: whether the band of three standard errors covers the actual accuracy, and whether a
+    fall is reported. Confidences are 15 points too high."""
     for trust in TRUSTS:
         runs = draw.runs(250)
-        inside, told = np.zeros((2, runs)), np.zeros((2, runs))
+        inside, alarms = np.zeros((2, runs)), np.zeros((2, runs))
         for run in range(runs):
             groups, who = trust.codes(draw)
             sure, right = confidences(draw, groups, 0.8)
@@ -171,23 +171,23 @@ def expected_accuracy(draw: Draw) -> Iterator[Row]:
                 base = measuring.Reference(len(sure), {}, reference.of_accuracy(sure, right, by))
                 band, fall = measuring.expected_accuracy(base, counts, sent), measuring.measure_accuracy(base, counts, sent)
                 inside[rule, run] = band is None or band.low <= hits.mean() <= band.high
-                told[rule, run] = alarmed(fall)
+                alarms[rule, run] = alarmed(fall)
         named = (trust.name, "500 rows, 2,000 answers")
         yield covers(("expected accuracy", *named), runs, *inside.mean(axis=1), "rows as independent", WITHIN)
-        yield cries(("expected accuracy falls", *named), runs, *told.mean(axis=1), "rows as independent", ALPHA)
+        yield cries(("expected accuracy falls", *named), runs, *alarms.mean(axis=1), "rows as independent", ALPHA)
 
 
 def confidences(draw: Draw, codes: Ints, icc: float, *, apart: bool = False) -> tuple[Floats, Floats]:
-    """How sure each row is, from .5 to 1, and whether it is right (N,): in as many as it promises, less 15 points. Both are alike within a
-    cluster; apart: only what is right is."""
+    """The confidence of each row, from .5 to 1, and whether it is right (N,): with that probability less 15 points. Both are alike within a
+    cluster; apart: only whether it is right."""
     luck = as_its_cluster(draw, codes, icc)
     sure = 0.5 + 0.5 * (draw.random.random(len(codes)) if apart else luck()) ** 0.5
     return sure, (luck() < sure - 0.15).astype(np.float64)
 
 
 def accuracy_by_feedback(draw: Draw) -> Iterator[Row]:
-    """Accuracy by feedback where nothing changed: right in 90 % of 500 rows of the evaluation, in groups of five, and of 2,000 answers of
-    100 customers. reported: the share of correct and of wrong answers with feedback; where too few have it, none is told by it."""
+    """Accuracy by feedback where nothing changed: 90 % of 500 rows of the evaluation, in groups of five, and of 2,000 predictions for 100
+    customers. reported: the share of correct and of wrong predictions with feedback; too small a share gives no verdict."""
     for name, shape, within, icc, reported in (
         ("100 customers, ICC .3", "", 0.0, 0.3, (1.0, 1.0)),
         ("one of 100 customers has a third, ICC .3", THIRD, 0.0, 0.3, (1.0, 1.0)),
@@ -207,7 +207,7 @@ def accuracy_by_feedback(draw: Draw) -> Iterator[Row]:
             counts = Counts(answers=int(asked.sum()), right=int(good.sum()), wrong=int(bad.sum()), by_sender=sides)
             groups = asdict(clustered.sums(tested, np.full(100, 5))) if within else None
             base = measuring.Reference(500, {}, {"accuracy": tested.sum() / 500, "groups": groups})
-            found[0, run] = measuring.tells_enough(counts) and alarmed(measuring.measure_realised(base, counts))
+            found[0, run] = measuring.has_enough_feedback(counts) and alarmed(measuring.measure_realised(base, counts))
             found[1, run] = by_rows(base.calibration["accuracy"], 500, counts.right, counts.right + counts.wrong) <= ALPHA
         yield cries(("accuracy by feedback falls", name, "500 rows, 2,000 answers"), runs, *found.mean(axis=1), "z of rows", ALPHA)
 

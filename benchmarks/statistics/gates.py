@@ -31,9 +31,9 @@ def membership_gate(draw: Draw) -> Iterator[Row]:
                 measure = gates.Measure(value, low, high)
                 found.append((gates.membership(gate, gates.Evidence(membership=measure)).outcome is gates.Outcome.PASSED, value))
             passed[true], fixed[true] = (np.array(each) for each in zip(*found, strict=True))
-        told = f"2 × {n:,} rows"
+        setting = f"2 × {n:,} rows"
         yield cries(
-            ("gate: membership", "true AUC .60, limit .55", told),
+            ("gate: membership", "true AUC .60, limit .55", setting),
             runs,
             passed[0.6].mean(),
             (fixed[0.6] <= 0.55).mean(),
@@ -43,12 +43,12 @@ def membership_gate(draw: Draw) -> Iterator[Row]:
         at_limit = [attacked(draw, n, 0.55) for _ in range(runs)]
         areas = np.array([float((inside[:, None] < outside[None]).mean()) for _, inside, outside in at_limit])
         best = (fixed[0.5] < np.quantile(areas, ALPHA / 2)).mean()
-        yield finds(("gate: membership passes", "true AUC .50, limit .55", told), runs, passed[0.5].mean(), best)
+        yield finds(("gate: membership passes", "true AUC .50, limit .55", setting), runs, passed[0.5].mean(), best)
 
 
 def live_gate(draw: Draw) -> Iterator[Row]:
-    """The standard policy's gate against the live version: how often one that is worse by the margin passes, and how often an equal one
-    does. Four rows in 100 turn, near duplicates together; macro-F1 of four labels, paired, 400 resamples for the product's 1,000."""
+    """The standard policy's gate against the live version: how often a version worse by the margin passes, and how often an equal one does.
+    4 % of the rows change, near duplicates together; macro-F1 of four labels, paired, 400 resamples instead of the product's 1,000."""
     settings = policy.read(STANDARD.read_text(encoding="utf-8")).gates["live"]
     margin, gate = float(settings["at_most_worse"]), gates.Gate("live", settings)
     for name, shape, groups, n, icc in (
@@ -71,7 +71,7 @@ def live_gate(draw: Draw) -> Iterator[Row]:
 
 
 def compared(draw: Draw, codes: Ints, icc: float, worse: float, labels: int = 4, turned: float = 0.04) -> gates.Live:
-    """What the gate knows of two versions that are right on about nine rows of ten. worse: share of rows broken less share fixed; codes:
+    """The gate's evidence on two versions that are right on about nine in ten rows. worse: share of rows broken less share fixed; codes:
     number of each row's group (N,), whose rows have one label."""
     truth, luck = draw.random.integers(labels, size=int(codes.max()) + 1)[codes], as_its_cluster(draw, codes, icc)()
     broken, both = luck < (turned + worse) / 2, luck > 0.1 + turned
@@ -87,7 +87,7 @@ def compared(draw: Draw, codes: Ints, icc: float, worse: float, labels: int = 4,
 
 
 def membership_gate_of_groups(draw: Draw) -> Iterator[Row]:
-    """The same where both sides are near duplicates by five, eight of ten alike."""
+    """As `membership_gate` with near duplicates by five on both sides, eight in ten alike."""
     gate = gates.Gate("membership", {"at_most": 0.55})
     for n in (300, 1000):
         runs, passed, areas = draw.runs(2000), {}, {}
@@ -98,16 +98,16 @@ def membership_gate_of_groups(draw: Draw) -> Iterator[Row]:
                 gates.Evidence(membership=gates.Measure(float(area), *ends)) for area, (ends, *_) in zip(areas[true], found, strict=True)
             )
             passed[true] = rate(gates.membership(gate, each).outcome is gates.Outcome.PASSED for each in evidence)
-        told = f"2 × {n:,} rows, near duplicates by five"
+        setting = f"2 × {n:,} rows, near duplicates by five"
         fixed = (areas[0.6] <= 0.55).mean()
-        yield cries(("gate: membership", "true AUC .60, limit .55", told), runs, passed[0.6], fixed, "value at most .55", ALPHA / 2)
+        yield cries(("gate: membership", "true AUC .60, limit .55", setting), runs, passed[0.6], fixed, "value at most .55", ALPHA / 2)
         best = (areas[0.5] < np.quantile(areas[0.55], ALPHA / 2)).mean()
-        yield finds(("gate: membership passes", "true AUC .50, limit .55", told), runs, passed[0.5], best)
+        yield finds(("gate: membership passes", "true AUC .50, limit .55", setting), runs, passed[0.5], best)
 
 
 def quality_gate(draw: Draw) -> Iterator[Row]:
-    """The standard policy's gate of quality: how often a model passes whose macro-F1 of four labels is just the limit, and how often one of
-    .85 does, where test rows come in groups of near duplicates; 300 resamples stand for the product's 1,000."""
+    """The standard policy's quality gate: how often a model with a macro-F1 of four labels exactly at the limit passes, and how often one
+    of .85 does, with test rows in groups of near duplicates; 300 resamples instead of the product's 1,000."""
     settings = policy.read(STANDARD.read_text(encoding="utf-8")).gates["quality"]
     limit, gate = float(settings["at_least"]), gates.Gate("quality", settings)
     for name, shape, groups, n, icc in (
@@ -125,8 +125,8 @@ def quality_gate(draw: Draw) -> Iterator[Row]:
                 measure = gates.Measure(metrics.point_estimates(rows)["macro_f1"], *metrics.bootstrap(rows, 300, run, codes)["macro_f1"])
                 evidence = gates.Evidence(rows=len(codes), groups=int(codes.max()) + 1, metrics={"macro_f1": measure})
                 found.append((gates.quality(gate, evidence).outcome is not gates.Outcome.FAILED, measure.value))
-            told, values[right] = (np.array(each) for each in zip(*found, strict=True))
-            passed[right] = told.mean()
+            outcomes, values[right] = (np.array(each) for each in zip(*found, strict=True))
+            passed[right] = outcomes.mean()
         fixed, best = (values[limit] >= limit).mean(), (values[0.85] > np.quantile(values[limit], 1 - ALPHA / 2)).mean()
         yield cries(("gate: quality", f"just at the limit, {name}", f"{n} rows"), runs, passed[limit], fixed, "value", ALPHA / 2)
         yield finds(("gate: quality passes", f"macro-F1 .85, limit .70, {name}", f"{n} rows"), runs, passed[0.85], best)

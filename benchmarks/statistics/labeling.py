@@ -12,7 +12,7 @@ from lifecycle.runtime.statistics import intervals
 
 
 def gold(draw: Draw) -> Iterator[Row]:
-    """Gold accuracy of people who are exactly at the minimum, after each annotation: whether they are ever held."""
+    """Gold accuracy of people exactly at the minimum, after each annotation: whether they are ever paused."""
     for minimum in (0.8, 0.9):
         runs, last = draw.runs(4000), 300
         right = (draw.random.random((runs, last)) < minimum).cumsum(axis=1)

@@ -1,4 +1,4 @@
-"""How well training rows are told from others."""
+"""Membership inference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lifecycle.runtime.statistics import membership
 
 
 def membership_area(draw: Draw) -> Iterator[Row]:
-    """AUC of the attack by loss: exponential losses whose scales stand as true to 1 − true."""
+    """AUC of the loss attack: exponential losses with scales in the ratio of true to 1 − true."""
     for n in (30, 100, 1000):
         runs = draw.runs(3000 if n < 1000 else 1000)
         for true in (0.5, 0.6, 0.95):
@@ -43,7 +43,7 @@ def by_five(n: int) -> Ints:
 
 
 def attacked(draw: Draw, n: int, true: float, alike: float = 0.0) -> tuple[tuple[float, float], Floats, Floats]:
-    """The interval and both sides' losses; in clusters of five a row has the loss of its cluster with chance `alike`."""
+    """The interval and both sides' losses; in clusters of five a row has the loss of its cluster with probability `alike`."""
     sides = []
     for scale in ((1 - true) / true, 1.0):
         own = draw.random.exponential(scale, n)

@@ -34,8 +34,8 @@ from monitoring.traffic.counts import Counts
 def windows_of(
     draw: Draw, days: int, customers: int, a_day: int, chance: float, icc: float, often: Floats | None = None
 ) -> Iterator[tuple[Floats, Floats]]:
-    """What each customer had right, and asked, in the 14 days before each of the looks. customers: 0: each request is one's
-    own. often: the share of requests that is each customer's; None: of all the same."""
+    """Correct predictions and requests by customer in the 14 days before each look. customers: 0: each request has its own. often: each
+    customer's share of requests; None: equal."""
     if not customers:
         right = draw.random.binomial(a_day, chance, days).astype(float)
         for at in range(days - 13):
@@ -55,15 +55,18 @@ def less_accurate(draw: Draw) -> Iterator[Row]:
             runs, found = draw.runs(800), {}
             error = (0.09 / tested + 0.09 / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)) ** 0.5
             for world, fall in (("null", 0.0), ("effect", (REACH + 0.3) * error)):
-                told, fixed, falls = [], [], []
+                alarms, fixed, falls = [], [], []
                 for _ in range(runs):
                     expected = draw.random.binomial(tested, 0.9) / tested
                     looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, 0.9 - fall, icc)]
-                    ours = [reasons.fall_of(reasons.Facts(tells=True, expected=expected, tested=tested, not_wrong=each)) for each in looks]
-                    told.append(any(each is not None and each.low > 0 for each in ours))
+                    ours = [
+                        reasons.fall_of(reasons.Facts(enough_feedback=True, expected=expected, tested=tested, not_wrong=each))
+                        for each in looks
+                    ]
+                    alarms.append(any(each is not None and each.low > 0 for each in ours))
                     fixed.append(any(intervals.wilson(each.above, each.below)[1] < expected for each in looks))
                     falls.append([expected - each.value for each in looks])
-                found[world] = rate(told), rate(fixed), np.array(falls)
+                found[world] = rate(alarms), rate(fixed), np.array(falls)
             size = f"{tested:,} test rows, 29 looks"
             yield cries(("less accurate", name, size), runs, found["null"][0], found["null"][1], "test accuracy as known, one look")
             best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
@@ -72,7 +75,7 @@ def less_accurate(draw: Draw) -> Iterator[Row]:
 
 
 def reported_by_choice(draw: Draw) -> Iterator[Row]:
-    """The same where people tell more often of wrong predictions than of right ones."""
+    """As `less_accurate`, where people report wrong predictions more often than right ones."""
     runs = draw.runs(2000)
     for name, wrong, right in (
         ("people report wrong ones, and a tenth of the rest", 1.0, 0.1),
@@ -82,9 +85,9 @@ def reported_by_choice(draw: Draw) -> Iterator[Row]:
         for _ in range(runs):
             correct = int(draw.random.binomial(1400, 0.9))
             good, bad = int(draw.random.binomial(correct, right)), int(draw.random.binomial(1400 - correct, wrong))
-            tells = measuring.tells_enough(Counts(answers=1400, right=good, wrong=bad))
+            enough = measuring.has_enough_feedback(Counts(answers=1400, right=good, wrong=bad))
             expected = float(draw.random.binomial(1000, 0.9) / 1000)
-            facts = reasons.Facts(tells=tells, expected=expected, tested=1000, not_wrong=clustered.alone(1400 - bad, 1400))
+            facts = reasons.Facts(enough_feedback=enough, expected=expected, tested=1000, not_wrong=clustered.alone(1400 - bad, 1400))
             fall = reasons.fall_of(facts)
             alarms.append((fall is not None and fall.low > 0, intervals.wilson(good, good + bad)[1] < expected))
         ours, peer = np.mean(alarms, axis=0)
@@ -92,7 +95,7 @@ def reported_by_choice(draw: Draw) -> Iterator[Row]:
 
 
 def less_accurate_of_groups(draw: Draw) -> Iterator[Row]:
-    """The same where 1,000 test rows come in groups of near duplicates that are right together, and where one customer asks for a third."""
+    """As `less_accurate`, with 1,000 test rows in groups of near duplicates that are right together, and with a third by one customer."""
     for name, shape, groups, asked, within, icc in (
         ("test groups of five, ICC .8", "", 200, "", 0.8, 0.0),
         ("one of 200 test groups has a third, ICC .8", THIRD, 200, "", 0.8, 0.0),
@@ -101,19 +104,19 @@ def less_accurate_of_groups(draw: Draw) -> Iterator[Row]:
     ):
         runs, found = draw.runs(250), {}
         for world, far in (("null", 0.0), ("effect", REACH + 0.3)):
-            told, fixed, falls = [], [], []
+            alarms, fixed, falls = [], [], []
             for run in range(runs):
                 codes, often = codes_of(draw, shape, groups, 1000), sizes(draw, asked, 70, 7000)[0] / 7000
                 spread = (1 + (weight_of(codes) - 1) * within) / 1000 + (1 + (1400 * (often**2).sum() - 1) * icc) / 1400
                 looks = [sums(*each) for each in windows_of(draw, 42, 70, 100, max(0.9 - far * (0.09 * spread) ** 0.5, 0.4), icc, often)]
                 facts = tested_on(draw, codes, within, run)
                 ours = [reasons.fall_of(replace(facts, not_wrong=each)) for each in looks]
-                told.append(any(each is not None and each.low > 0 for each in ours))
+                alarms.append(any(each is not None and each.low > 0 for each in ours))
                 rows = [clustered.alone(each.above, each.below) for each in looks]
                 alone = [reasons.fall_of(replace(facts, groups=None, between=None, not_wrong=each)) for each in rows]
                 fixed.append(any(each is not None and each.low > 0 for each in alone))
                 falls.append([facts.expected - each.value for each in looks])
-            found[world] = rate(told), rate(fixed), np.array(falls)
+            found[world] = rate(alarms), rate(fixed), np.array(falls)
         named = ("less accurate", name, "1,000 test rows, 29 looks")
         yield cries(named, runs, found["null"][0], found["null"][1], "rows as independent")
         best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
@@ -121,11 +124,10 @@ def less_accurate_of_groups(draw: Draw) -> Iterator[Row]:
 
 
 def tested_on(draw: Draw, codes: Ints, icc: float, seed: int) -> reasons.Facts:
-    """What is known of an evaluation that is right in 90 %; 300 resamples stand for the product's 1,000. codes: number of each row's group
-    (N,)."""
+    """Facts of an evaluation with 90 % accuracy; 300 resamples instead of the product's 1,000. codes: number of each row's group (N,)."""
     n, groups = len(codes), int(codes.max()) + 1
     right = (as_its_cluster(draw, codes, icc)() < 0.9).astype(np.int64)
-    facts = reasons.Facts(tells=True, expected=float(right.mean()), tested=n)
+    facts = reasons.Facts(enough_feedback=True, expected=float(right.mean()), tested=n)
     if groups == n:
         return facts
     none = np.zeros(n)
@@ -134,19 +136,19 @@ def tested_on(draw: Draw, codes: Ints, icc: float, seed: int) -> reasons.Facts:
 
 
 def overruled(draw: Draw) -> Iterator[Row]:
-    """Retraining where people override more than 5 %: they override just 5 %, or more, looked at on 29 days."""
+    """Retraining where people override more than 5 %: they override exactly 5 %, or more, at 29 daily looks."""
     limit = reasons.OVERRIDES_WORTH
     for name, customers, icc in (("independent", 0, 0.0), ("70 customers, ICC .02", 70, 0.02), ("70 customers, ICC .3", 70, 0.3)):
         runs, found = draw.runs(2000), {}
         error = (limit * (1 - limit) / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)) ** 0.5
         for world, more in (("null", 0.0), ("effect", (REACH + 0.5) * error)):
-            told, fixed, shares = [], [], []
+            alarms, fixed, shares = [], [], []
             for _ in range(runs):
                 looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, limit + more, icc)]
-                told.append(any(reasons.overruled(reasons.Facts(overridden=each), NO_POLICY, NOW) for each in looks))
+                alarms.append(any(reasons.overruled(reasons.Facts(overridden=each), NO_POLICY, NOW) for each in looks))
                 fixed.append(any(intervals.wilson(each.above, each.below)[0] > limit for each in looks))
                 shares.append([each.value - limit for each in looks])
-            found[world] = rate(told), rate(fixed), np.array(shares)
+            found[world] = rate(alarms), rate(fixed), np.array(shares)
         named = ("people override", name, "1,400 predictions, 29 looks")
         yield cries(named, runs, found["null"][0], found["null"][1], "Wilson at each look")
         best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))

@@ -14,7 +14,7 @@ from monitoring.rollouts.rules import interval as rollouts
 
 
 def widening(draw: Draw) -> Iterator[Row]:
-    """The difference that widens a canary: a tenth of the customers is on it, who return; 60 looks, 12,000 requests, 2 % fail."""
+    """The difference that widens a canary with a tenth of the returning customers; 60 looks, 12,000 requests, 2 % fail."""
     looks, chance, margin = 60, 0.02, 0.01
     for keys, icc in ((2000, 0.0), (2000, 0.02), (400, 0.02), (400, 0.3)):
         runs = draw.runs(500)
@@ -41,22 +41,22 @@ def widening(draw: Draw) -> Iterator[Row]:
 
 
 def shadow_disagreement(draw: Draw) -> Iterator[Row]:
-    """The bound that a plan sets on a shadow: it differs in just 10 % of predictions, or fewer; looked at daily for two weeks."""
+    """A plan's bound on a shadow that differs in exactly 10 % of predictions, or fewer; daily looks for two weeks."""
     most, days = 0.1, 14
     for customers, each, icc in ((200, 1, 0.0), (100, 5, 0.02), (100, 5, 0.3), (400, 5, 0.3)):
         runs, found, rows = draw.runs(1000), {}, days * each * customers
         error = (most * (1 - most) / rows * (1 + (days * each - 1) * icc)) ** 0.5
         for world, fewer in (("null", 0.0), ("effect", min((REACH + 0.3) * error, 0.08))):
-            told, fixed, shares = [], [], []
+            bounded, fixed, shares = [], [], []
             for _ in range(runs):
                 asked = draw.random.poisson(each, (days, customers))
                 differ = draw.random.binomial(asked, alike_within(draw, (1, customers), most - fewer, icc)).cumsum(axis=0)
                 looks = [sums(of - bad, of) for of, bad in zip(asked.cumsum(axis=0), differ, strict=True)]
                 bounds = [rollouts.disagreement(look, alpha=ALPHA) for look in looks]
-                told.append(any(bound is not None and bound.high <= most for bound in bounds))
+                bounded.append(any(bound is not None and bound.high <= most for bound in bounds))
                 fixed.append(any(intervals.wilson(look.below - look.above, look.below)[1] <= most for look in looks))
                 shares.append([1 - look.value - most for look in looks])
-            found[world] = rate(told), rate(fixed), np.array(shares)
+            found[world] = rate(bounded), rate(fixed), np.array(shares)
         named = ("shadow disagreement bounded", world_of(icc), f"{rows:,} predictions of {customers} customers, {days} looks")
         yield cries(named, runs, found["null"][0], found["null"][1], "Wilson of rows at each look")
         best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))

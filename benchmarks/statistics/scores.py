@@ -12,15 +12,15 @@ from lifecycle.runtime.statistics import metrics
 
 
 def scores(draw: Draw) -> Iterator[Row]:
-    """Accuracy and macro-F1 of a model that is right in 99 or 85 %; 300 resamples stand for the product's 1,000."""
+    """Accuracy and macro-F1 of a model with 99 or 85 % accuracy; 300 resamples instead of the product's 1,000."""
     worlds = ("accuracy", 30, 2, 0.99), ("accuracy", 100, 2, 0.99), ("accuracy", 1000, 2, 0.85), ("macro_f1", 800, 77, 0.85)
     for name, n, classes, right in worlds:
         runs, resampled = draw.runs(400), 300
         ours, peer = [], []
         for run in range(runs):
             truth = draw.random.integers(0, classes, n)
-            said = (truth + (draw.random.random(n) >= right) * draw.random.integers(1, classes, n)) % classes
-            rows = metrics.score_rows(np.eye(classes)[said], truth)
+            predicted = (truth + (draw.random.random(n) >= right) * draw.random.integers(1, classes, n)) % classes
+            rows = metrics.score_rows(np.eye(classes)[predicted], truth)
             ours.append(metrics.bootstrap(rows, resampled, run)[name])
             drawn = np.concatenate([metrics.aggregate(rows, weights)[name] for weights in metrics.resamples(n, resampled, run)])
             peer.append(tuple(np.percentile(drawn, (2.5, 97.5))))
@@ -29,31 +29,31 @@ def scores(draw: Draw) -> Iterator[Row]:
 
 
 def scores_of_clusters(draw: Draw) -> Iterator[Row]:
-    """Accuracy of near duplicates in clusters of five, and two models on the same rows that are equally good; 300 resamples stand for the
-    product's 1,000. A row is as the rest of its cluster, which two models answer apart."""
+    """Accuracy of near duplicates in clusters of five, and two equally good models on the same rows; 300 resamples instead of the product's
+    1,000. A row is like the rest of its cluster, independently for the two models."""
     size, resampled, right = 5, 300, 0.85
     for clusters in (40, 160):
         for icc in (0.0, 0.8):
-            runs, told = draw.runs(400), f"{clusters} × {size}"
+            runs, setting = draw.runs(400), f"{clusters} × {size}"
             codes, none = np.repeat(np.arange(clusters), size), np.zeros(clusters * size)
             ours, peer, apart, rows_apart = [], [], [], []
             for run in range(runs):
                 own = alike_within(draw, (2, clusters), right, icc)[:, codes]
-                said = (draw.random.random(own.shape) >= own).astype(np.int64)
-                one, two = (metrics.Scored(none.astype(np.int64), each, none, none, none, 2, 15) for each in said)
+                predicted = (draw.random.random(own.shape) >= own).astype(np.int64)
+                one, two = (metrics.Scored(none.astype(np.int64), each, none, none, none, 2, 15) for each in predicted)
                 for by, found, pairs in ((codes, ours, apart), (None, peer, rows_apart)):
                     found.append(metrics.bootstrap(one, resampled, run, by)["accuracy"])
                     both = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=resampled, seed=run, clusters=by)["accuracy"]
                     pairs.append((both["low"], both["high"]))
-            named = "accuracy, by cluster", world_of(icc), told
+            named = "accuracy, by cluster", world_of(icc), setting
             yield covers(named, runs, holds(ours, right).mean(), holds(peer, right).mean(), "resampled rows")
-            named = "paired difference, by cluster", world_of(icc), told
+            named = "paired difference, by cluster", world_of(icc), setting
             yield covers(named, runs, holds(apart, 0.0).mean(), holds(rows_apart, 0.0).mean(), "resampled rows")
 
 
 def scores_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
-    """Accuracy and macro-F1 of four labels where groups of near duplicates have one label and are mostly answered alike; 300 resamples
-    stand for the product's 1,000. A row is as its group with the root of ICC .8."""
+    """Accuracy and macro-F1 of four labels where groups of near duplicates have one label and mostly equal predictions; 300 resamples
+    instead of the product's 1,000. A row follows its group with probability √.8, for an ICC of .8."""
     groups, n, right, icc = 100, 500, 0.85, 0.8
     for shape in ("even", *UNEVEN):
         runs, found = draw.runs(500), {"accuracy": ([], []), "macro_f1": ([], [])}
@@ -70,16 +70,16 @@ def scores_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
 
 
 def answered(draw: Draw, codes: Ints, right: float, icc: float, classes: int = 4) -> metrics.Scored:
-    """Rows of groups, scored. codes: number of each row's group (N,). A group has one label, all labels are
-    as frequent, and wrong answers fall on all others alike, so that accuracy and macro-F1 are both `right` in truth."""
+    """Rows of groups, scored. codes: number of each row's group (N,). A group has one label, all labels are equally frequent, and wrong
+    predictions are uniform over the other labels, so that the true accuracy and macro-F1 are both `right`."""
     groups, luck = int(codes.max()) + 1, as_its_cluster(draw, codes, icc)
     truth, hit, wrong = draw.random.integers(0, classes, groups)[codes], luck() < right, luck()
-    said = (truth + ~hit * (1 + (wrong * (classes - 1)).astype(np.int64))) % classes
-    return metrics.score_rows(np.eye(classes)[said], truth)
+    predicted = (truth + ~hit * (1 + (wrong * (classes - 1)).astype(np.int64))) % classes
+    return metrics.score_rows(np.eye(classes)[predicted], truth)
 
 
 def macro_f1_of_rare_labels(draw: Draw) -> Iterator[Row]:
-    """Macro-F1 of independent rows where the k-th label is 1/k as frequent as the first; 300 resamples stand for the product's 1,000."""
+    """Macro-F1 of independent rows where the k-th label is 1/k as frequent as the first; 300 resamples instead of the product's 1,000."""
     right = 0.85
     for n, classes in ((300, 10), (1000, 20)):
         runs, often = draw.runs(500), 1 / np.arange(1, classes + 1)
@@ -88,8 +88,8 @@ def macro_f1_of_rare_labels(draw: Draw) -> Iterator[Row]:
         true, ours, peer = float((2 * often * right / (often + given)).mean()), [], []
         for run in range(runs):
             truth = draw.random.choice(classes, n, p=often)
-            said = (truth + (draw.random.random(n) >= right) * draw.random.integers(1, classes, n)) % classes
-            rows = metrics.score_rows(np.eye(classes)[said], truth)
+            predicted = (truth + (draw.random.random(n) >= right) * draw.random.integers(1, classes, n)) % classes
+            rows = metrics.score_rows(np.eye(classes)[predicted], truth)
             ours.append(metrics.bootstrap(rows, 300, run)["macro_f1"])
             drawn = np.concatenate([metrics.aggregate(rows, weights)["macro_f1"] for weights in metrics.resamples(n, 300, run)])
             peer.append(tuple(np.percentile(drawn, (2.5, 97.5))))

@@ -1,4 +1,4 @@
-"""Shares, their differences and means: at one look, and looked at again and again."""
+"""Shares, their differences and means: at one look, and at repeated looks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from monitoring.traffic import senders
 
 
 def share(draw: Draw) -> Iterator[Row]:
-    """Wilson's interval of independent rows; the worst of three shares."""
+    """Wilson's interval for independent rows; the worst of three shares."""
     runs = draw.runs(20_000)
     for n in (30, 100, 1000, 10_000):
         ours, peer = [], []
@@ -59,8 +59,8 @@ def share_of_clusters(draw: Draw) -> Iterator[Row]:
 
 
 def share_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
-    """Correct predictions of 100 customers who do not ask alike often, as a page tells them by groups of sticky keys; the worst of three
-    shares. A share without an interval counts as covered."""
+    """Correct predictions for 100 customers of unequal size, as on a page, by groups of sticky keys; the worst of three shares. A share
+    without an interval counts as covered."""
     clusters, rows = 100, 2000
     runs, groups = draw.runs(3000), [senders.group_of(f"customer {at}") for at in range(clusters)]
     for shape in UNEVEN:
@@ -81,7 +81,7 @@ EVERYTHING = (float("-inf"), float("inf"))
 
 
 def share_by_key(groups: list[int], right: list[int], asked: list[int]) -> senders.SenderShare | None:
-    """As a page tells a share. groups: of the keys of customers; right, asked: their correct predictions, and all of theirs."""
+    """A share as on a page. groups: of the keys of customers; right, asked: their correct predictions, and all of theirs."""
     sides: dict[str, int] = {}
     for group, good, of in zip(groups, right, asked, strict=True):
         for sign, number in (("+", good), ("-", of - good)):
@@ -90,7 +90,7 @@ def share_by_key(groups: list[int], right: list[int], asked: list[int]) -> sende
 
 
 def difference(draw: Draw) -> Iterator[Row]:
-    """Newcombe's of two independent samples; the worst of three pairs of shares."""
+    """Newcombe's interval for two independent samples; the worst of three pairs of shares."""
     runs = draw.runs(20_000)
     for n in (30, 100, 1000, 10_000):
         ours, peer = [], []

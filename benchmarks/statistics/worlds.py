@@ -102,5 +102,5 @@ def rate(flags: Iterable[Any]) -> float:
 
 
 def looks_to(last: int, number: int = 50, first: int = 1) -> Ints:
-    """Counts at which somebody looks: all up to `number`, then ever further apart."""
+    """Counts at which a look is taken: all up to `number`, then increasingly far apart."""
     return np.unique(np.geomspace(first, last, number).round().astype(np.int64))

@@ -1,4 +1,4 @@
-"""What this room brings to the rooms below it when the site starts."""
+"""Registrations with the rooms below when the site starts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from lifecycle.ui.addresses import find_url
 
 
 def queue_url(job: Job) -> str:
-    """The page of the queue that a job fills, orders, learns for or measures; everyone who sees the job may open it."""
+    """The page of a job's queue; everyone who sees the job may open it."""
     return find_url("queues:queue", uuid=job.args["queue"])
 
 
 def rules_url(job: Job) -> str:
-    """The page of the rules that a job applies."""
+    """The page of the labeling functions that a job applies."""
     return find_url("assist:rules", uuid=job.args["dataset"])
 
 
 def bind() -> None:
-    """What this room adds to the rooms below it."""
+    """Register this room's jobs, page part, and schedule."""
     registry.register(JobKind("assist.apply_rules", "Apply labeling functions", run_rules, url=rules_url))
     registry.register(JobKind("assist.learn", "Train the built-in model", run_learn, url=queue_url))
     parts.register("queues:queue", "datasets_app/assist/learning.html#learning", learning.on_queue)

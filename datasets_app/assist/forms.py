@@ -1,4 +1,4 @@
-"""A rule as people write it."""
+"""The form of a labeling function."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datasets_app.datasets.models import Dataset
 
 
 class RuleForm(forms.Form):
-    """A rule that suggests a class. changes: the version that it changes."""
+    """A labeling function. changes: the version that it replaces."""
 
     name = forms.CharField(max_length=80)
     label = forms.TypedChoiceField(label="Label", coerce=UUID, empty_value=None)
@@ -37,5 +37,5 @@ class RuleForm(forms.Form):
         self.fields["label"].choices = [("", "Choose a label"), *labels]  # type: ignore[attr-defined]
 
     def clean_mode(self) -> str:
-        """Any of the words where nothing was chosen."""
+        """Any of the words if empty."""
         return str(self.cleaned_data["mode"] or Mode.ANY)

@@ -35,7 +35,7 @@ PART = 2_000
 
 
 def fit(folder: Path) -> dict[str, Any]:
-    """Carry it out on a folder; returns what result.json says."""
+    """Fit and score in a folder. Returns the content of result.json."""
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     events = EventWriter(folder / "events.jsonl")
     rows = read(folder / "train.jsonl")
@@ -57,14 +57,14 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def inputs(folder: Path, name: str, spec: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Any:
-    """What the model reads of each row: its vector, or its text."""
+    """The model's input for each row: its vector, or its text."""
     if spec["features"] == "vectors":
         return np.load(folder / f"{name}.npy")
     return np.array([row["text"] for row in rows], dtype=object)
 
 
 def targets(labels: Sequence[Sequence[int]], spec: dict[str, Any]) -> NDArray[np.int64]:
-    """The class of each row (N,), or which classes it has (N, K)."""
+    """The class of each row (N,), or 0/1 for each class (N, K)."""
     if not spec["many"]:
         return np.array([each[0] for each in labels], dtype=np.int64)
     found = np.zeros((len(labels), spec["classes"]), dtype=np.int64)
@@ -74,7 +74,7 @@ def targets(labels: Sequence[Sequence[int]], spec: dict[str, Any]) -> NDArray[np
 
 
 def fitted(known: Any, truth: NDArray[np.int64], spec: dict[str, Any]) -> Any:
-    """A model of these rows."""
+    """A model fitted to these rows."""
     logistic: Any = LogisticRegression(C=STRENGTH[spec["features"]], max_iter=ITERATIONS, tol=TOLERANCE, random_state=spec["seed"])
     if spec["many"]:
         logistic = OneVsRestClassifier(logistic)
@@ -85,7 +85,7 @@ def fitted(known: Any, truth: NDArray[np.int64], spec: dict[str, Any]) -> Any:
 
 
 def probabilities(model: Any, asked: Any, spec: dict[str, Any]) -> NDArray[np.float64]:
-    """(M, K), 0 for classes that no row had."""
+    """Class probabilities (M, K), 0 for classes without training rows."""
     found = model.predict_proba(asked)
     if spec["many"]:
         return np.asarray(found)
@@ -95,7 +95,7 @@ def probabilities(model: Any, asked: Any, spec: dict[str, Any]) -> NDArray[np.fl
 
 
 def cross_validate(known: Any, truth: NDArray[np.int64], spec: dict[str, Any]) -> tuple[int, int]:
-    """How many rows are answered rightly by models of the other folds, all their classes together; and how many folds there are."""
+    """(rows predicted correctly by models of the other folds, with all their classes; number of folds)."""
     folds = FOLDS_OF_MANY if len(truth) > MANY_ROWS else FOLDS
     splitter: Any = KFold if spec["many"] else StratifiedKFold
     right = 0
@@ -108,14 +108,14 @@ def cross_validate(known: Any, truth: NDArray[np.int64], spec: dict[str, Any]) -
 
 
 def count_right(found: NDArray[np.float64], truth: NDArray[np.int64], spec: dict[str, Any]) -> int:
-    """Rows whose class, or whose every class, was found."""
+    """The number of rows whose class, or all of whose classes, are predicted correctly."""
     if spec["many"]:
         return int(np.all((found >= HALF) == (truth == 1), axis=1).sum())
     return int(np.sum(found.argmax(axis=1) == truth))
 
 
 def margins(found: NDArray[np.float64], spec: dict[str, Any]) -> NDArray[np.float64]:
-    """0 to 1: between the two likeliest classes; where a text has any number, between yes and no of the least sure class."""
+    """Margins from 0 to 1: between the two likeliest classes; for multi-label, between yes and no of the least confident class."""
     if spec["many"]:
         return np.abs(2 * found - 1).min(axis=1)
     best = np.sort(found, axis=1)[:, -2:]
@@ -143,7 +143,7 @@ def score(folder: Path, model: Any, asked: Any, spec: dict[str, Any]) -> list[li
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when result.json says succeeded."""
+    """Run the program. Returns 0 on success, 2 for wrong arguments."""
     if len(arguments) != 2 or arguments[0] != "fit":
         print("Usage: python -m datasets_app.assist.learning fit DIR", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""How a rule reads a text: words and phrases, or a regular expression that takes linear time whatever its pattern. Pure."""
+"""Patterns of labeling functions: words and phrases, or a regular expression that runs in linear time. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.db.models import TextChoices
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.spans.answers import LIMIT
 
-TEXT_READ = 10_000  # characters of a text that a rule reads, from its beginning
+TEXT_READ = 10_000  # characters of a text that are searched, from its beginning
 PATTERN_LIMIT = 1_000  # characters of a regular expression
 PROGRAM_LIMIT = 10_000  # instructions of a compiled expression: then a text takes at most about a tenth of a second
 MEMORY = 1 << 20  # bytes that an expression may take
@@ -32,14 +32,14 @@ Find = Callable[[str, int], list[Span]]
 
 
 class Kind(TextChoices):
-    """What a rule's pattern is."""
+    """The kind of a pattern."""
 
     WORDS = "words", "Words and phrases"
     REGEX = "regex", "Regular expression"
 
 
 class Mode(TextChoices):
-    """How many of the words a text needs."""
+    """How many of the words a text must contain."""
 
     ANY = "any", "Any"
     ALL = "all", "All"
@@ -47,27 +47,27 @@ class Mode(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A pattern that is ready. find: the first so many hits in a text, as (start, end) in code points, in order, without overlap."""
+    """A compiled pattern. find: the first `limit` matches in a text, as (start, end) in code points, in order, without overlap."""
 
     find: Find
 
     def spans(self, text: str) -> list[Span]:
-        """The first 20 hits in what a rule reads of the text."""
+        """The first 20 matches in the searched part of the text."""
         return self.find(readable(text), SPANS_SHOWN)
 
     def hits(self, text: str) -> bool:
-        """Whether the text is hit at all."""
+        """Whether the text has a match."""
         return bool(self.find(readable(text), 1))
 
     def marks(self, text: str) -> list[Span]:
-        """Every hit as an answer may mark it: at most 1,000, without white space around them. What the cut may have halved is left out."""
+        """All matches as annotation spans: at most 1,000, without surrounding white space, and none that reaches the cut."""
         text = readable(text)
         found = [trimmed(text, span) for span in self.find(text, LIMIT)]
         return [(start, end) for start, end in found if start < end and end < TEXT_READ]
 
 
 def readable(text: str) -> str:
-    """What a rule reads of a text; surrogates without their partner, which UTF-8 cannot hold, become question marks."""
+    """The searched part of a text; unpaired surrogates, which UTF-8 can't encode, become question marks."""
     return text[:TEXT_READ].encode("utf-8", "replace").decode("utf-8")
 
 
@@ -79,7 +79,7 @@ def trimmed(text: str, span: Span) -> Span:
 
 
 def clean_pattern(kind: str, pattern: str) -> str:
-    """The pattern as it is kept: words one a line, each once whatever its case, with single blanks; an expression without outer blanks."""
+    """The pattern in stored form: words one per line, unique ignoring case, with single blanks; an expression without outer blanks."""
     if kind == Kind.REGEX:
         return pattern.strip()
     kept: dict[str, str] = {}
@@ -92,19 +92,19 @@ def clean_pattern(kind: str, pattern: str) -> str:
 
 @lru_cache(maxsize=512)
 def matcher(kind: str, pattern: str, mode: str) -> Matcher:
-    """The pattern, as `clean_pattern` gave it, ready to be used. Raises Refused, naming the field `pattern`, with the fix."""
+    """Compile a pattern from `clean_pattern`. Raises Refused, naming the field `pattern`, with the fix."""
     if not pattern:
         refuse("Enter a pattern." if kind == Kind.REGEX else "Enter words or phrases.", "Enter what a text must contain.")
     return regex(pattern) if kind == Kind.REGEX else words(pattern.split("\n"), mode)
 
 
-def refuse(told: str, todo: str) -> NoReturn:
-    """Say no to a pattern."""
-    raise Refused(told, next_step=todo, fields={"pattern": [told]})
+def refuse(message: str, todo: str) -> NoReturn:
+    """Raise Refused for a pattern. todo: the fix."""
+    raise Refused(message, next_step=todo, fields={"pattern": [message]})
 
 
 def regex(pattern: str) -> Matcher:
-    """A regular expression of RE2, which looks at each character once: no pattern makes it slow."""
+    """An RE2 regular expression, which reads each character once, so no pattern is slow."""
     if len(pattern) > PATTERN_LIMIT:
         refuse(f"The expression has {len(pattern):,} characters; the limit is {PATTERN_LIMIT:,}.", "Split it into two labeling functions.")
     options = re2.Options()
@@ -112,8 +112,8 @@ def regex(pattern: str) -> Matcher:
     try:
         compiled = re2.compile(pattern, options)
     except re2.error as error:
-        told = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
-        refuse(f"Invalid expression: {told}.", "Fix it; RE2 has no look-around and no backreferences.")
+        reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        refuse(f"Invalid expression: {reason}.", "Fix it; RE2 has no look-around and no backreferences.")
     if compiled.programsize > PROGRAM_LIMIT:
         refuse("The expression is too large once its repetitions are expanded.", "Use fewer repetitions or smaller character classes.")
     if compiled.search("") is not None:
@@ -135,7 +135,7 @@ def regex(pattern: str) -> Matcher:
 
 
 def words(lines: Sequence[str], mode: str) -> Matcher:
-    """Whole words, whatever their case; blanks between the words of a phrase may be any."""
+    """Whole words, ignoring case; any white space may separate the words of a phrase."""
     if len(lines) > WORDS_LIMIT:
         refuse(f"There are {len(lines)} words; the limit is {WORDS_LIMIT}.", "Split them into two labeling functions.")
     if long := next((line for line in lines if len(line) > WORD_LIMIT), ""):
@@ -167,7 +167,7 @@ def whole(line: str) -> str:
 
 
 def fold(text: str) -> tuple[str, Callable[[int], int]]:
-    """The text with its case folded, and from each place in it the place in the text: ß becomes two letters."""
+    """The case-folded text, and a function from its offsets to those of the text: ß becomes two letters."""
     folded = text.casefold()
     if len(folded) == len(text):
         return folded, lambda place: place
@@ -184,7 +184,7 @@ class Piece:
 
 
 def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
-    """About 240 characters around the first hit, cut where hits begin and end. Omitted text is shown as dots."""
+    """About 240 characters around the first match, cut where matches begin and end. Omitted text is shown as dots."""
     start = max(0, spans[0][0] - AROUND) if spans else 0
     end = min(len(text), max(start + SHOWN, spans[0][1] + AROUND if spans else 0), start + 4 * SHOWN)
     found: list[Piece] = [Piece("… ", hit=False)] if start else []
@@ -200,7 +200,7 @@ def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
 
 
 def rule_digest(*, dataset: UUID, stable_id: UUID, version: int, label: UUID, kind: str, pattern: str, mode: str, retired: bool) -> str:
-    """sha256, in hex, over everything that makes one version of a rule: what its suggestions name as their source."""
+    """sha256, in hex, over all fields of one version of a labeling function: the source digest of its pre-labels."""
     document: dict[str, Any] = {
         "dataset": str(dataset), "rule": str(stable_id), "version": version, "label": str(label), "kind": kind, "pattern": pattern,
         "mode": mode, "retired": retired,

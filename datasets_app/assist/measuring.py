@@ -1,4 +1,4 @@
-"""What a rule does to texts, and how often it is right where they are decided. Pure."""
+"""Coverage and precision of labeling functions. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lifecycle.runtime.task_types.answers import Value
 from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
 from lifecycle.runtime.task_types.by_key.types import type_of
 
-FEW = 20  # decided claims below which a precision says too little
+FEW = 20  # labeled matches below which a precision isn't meaningful
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,7 @@ class Claim:
     """The matches of a labeling function in one text. value: None without a match. marks: match positions; all of them for spans, else
     those to show.
 
-    parts: how many it marks, where parts are marked. count: what it claims of a decided text, its class or each of the parts that it marks;
-    right: of these, as decided.
+    parts: number of spans, for span tasks. count: its labels or spans in a labeled text; right: of these, equal to the resolved label.
     """
 
     value: Value | None = None
@@ -31,24 +30,24 @@ class Claim:
     right: int = 0
 
 
-def claim(task: str, find: Matcher, text: str, label: UUID | None, said: Value | None, *, closely: bool = False) -> Claim:
-    """Try a pattern on one text. label: stable id of its class. said: the resolved label. closely: where it was hit is wanted too."""
+def claim(task: str, find: Matcher, text: str, label: UUID | None, resolved: Value | None, *, closely: bool = False) -> Claim:
+    """Try a pattern on one text. label: stable id of its label. resolved: the resolved label. closely: whether to find match positions."""
     kind = type_of(task)
     marks = find.marks(text) if not kind.labels_texts else find.spans(text) if closely else []
     if not marks and (closely or not kind.labels_texts or not find.hits(text)):
         return Claim()
     value, marked = suggestions_of(task).of_label(str(label), marks), 0 if kind.labels_texts else len(marks)
-    if said is None:
+    if resolved is None:
         return Claim(value, marks, marked)
-    claimed, decided = set(kind.answers.parts(value)), set(kind.answers.parts(said))
+    claimed, decided = set(kind.answers.parts(value)), set(kind.answers.parts(resolved))
     return Claim(value, marks, marked, len(claimed), len(claimed & decided))
 
 
 @dataclass(slots=True)
 class Measured:
-    """What one rule hits. items, hits: of the sample. marked: parts that it marks there, where parts are marked.
+    """The figures of one labeling function. items, hits: of the sample. marked: its spans there, for span tasks.
 
-    decided: what it claims of decided texts, also beside the sample: its class of each, or each part that it marks. right: of these.
+    decided: its labels or spans in labeled texts, including those outside the sample. right: of these, equal to the resolved label.
     """
 
     items: int = 0
@@ -57,27 +56,27 @@ class Measured:
     decided: int = 0
     right: int = 0
 
-    def add(self, said: Claim, *, drawn: bool) -> None:
-        """Count one text. drawn: of the sample itself."""
+    def add(self, claim: Claim, *, drawn: bool) -> None:
+        """Count one text. drawn: whether it's in the sample itself."""
         self.items += drawn
-        self.hits += drawn and said.value is not None
-        self.marked += said.parts if drawn else 0
-        self.decided += said.count
-        self.right += said.right
+        self.hits += drawn and claim.value is not None
+        self.marked += claim.parts if drawn else 0
+        self.decided += claim.count
+        self.right += claim.right
 
     @property
     def coverage(self) -> float | None:
-        """Share of the sample that is hit; None of an empty one."""
+        """Share of the sample with a match; None for an empty sample."""
         return self.hits / self.items if self.items else None
 
     @property
     def few(self) -> bool:
-        """Whether too little that it claims is decided to say how often the rule is right."""
+        """Whether there are too few labeled matches for a precision."""
         return self.decided < FEW
 
     @property
     def precision(self) -> float | None:
-        """Share of its decided claims that are as decided: texts that have its class, or parts marked exactly so. None below 20."""
+        """Share of its labeled matches that are correct: texts with its label, or spans with equal ends. None below 20."""
         return None if self.few else self.right / self.decided
 
     @property

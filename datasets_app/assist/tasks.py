@@ -1,4 +1,4 @@
-"""What runs from time to time."""
+"""Periodic tasks."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from datasets_app.assist.actions import learning
 
 @shared_task  # type: ignore[untyped-decorator]
 def learn_due() -> int:
-    """Have the built-in models learn for which enough answers have come in."""
+    """Retrain the built-in models of datasets with enough new annotations."""
     return learning.learn_due(timezone.now())

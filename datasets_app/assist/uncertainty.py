@@ -1,4 +1,4 @@
-"""When the built-in model learns again, and in which order items are labeled so that it learns most. Pure.
+"""When the built-in model is retrained, and in which order items are labeled so that it learns most. Pure.
 
 Items are ordered by the margin between the two likeliest classes, the smallest first (Scheffer, Decomain and Wrobel, 2001; Settles,
 Active Learning Literature Survey, 2009, section 3.1). A sample that only holds what a model is unsure of drifts away from the data
@@ -12,55 +12,55 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-CLASSES = 2  # that need enough answers before anything is learnt
-ANSWERS = 5  # that are enough for one class
-STEP, SHARE = 20, 0.10  # answers from one fit to the next, at least
-WAITING_STEP = 10  # answers from one look to the next while nothing has been learnt
+CLASSES = 2  # labels that need enough annotations before the first training
+ANSWERS = 5  # annotations that are enough for one label
+STEP, SHARE = 20, 0.10  # annotations from one fit to the next, at least
+WAITING_STEP = 10  # annotations from one check to the next before the first training
 GAP = timedelta(minutes=3)
-CHANCE = 10  # every so many items is drawn by chance
-FEW = 20  # rows below which a cross-validated accuracy says too little
+CHANCE = 10  # one of this many items is drawn at random
+FEW = 20  # rows below which a cross-validated accuracy isn't meaningful
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """The last fit. answers: that there were. learnt: whether there were enough of them."""
+class LastFit:
+    """The last fit. answers: annotations at that time. trained: whether there were enough of them."""
 
     answers: int
-    learnt: bool
+    trained: bool
     at: datetime
 
 
-def next_fit_at(before: Before | None) -> int:
-    """The number of answers at which the model learns again: 20 or a tenth more than the last time, whichever is more."""
-    if before is None:
+def next_fit_at(last: LastFit | None) -> int:
+    """The number of annotations at which the model is retrained: 20 or a tenth more than last time, whichever is more."""
+    if last is None:
         return CLASSES * ANSWERS
-    if not before.learnt:
-        return before.answers + WAITING_STEP
-    return before.answers + max(STEP, math.ceil(before.answers * SHARE))
+    if not last.trained:
+        return last.answers + WAITING_STEP
+    return last.answers + max(STEP, math.ceil(last.answers * SHARE))
 
 
-def fit_is_due(before: Before | None, *, answers: int, imported: bool, waiting: bool, now: datetime) -> bool:
-    """Whether to learn now; never sooner than three minutes after the last time.
+def fit_is_due(last: LastFit | None, *, answers: int, imported: bool, waiting: bool, now: datetime) -> bool:
+    """Whether to train now; never sooner than three minutes after the last time.
 
-    imported: whether decisions came with a file, so training can start before any annotation. waiting: whether a queue
-    has no order of the last fit yet.
+    imported: whether there are imported labels, so training can start before any annotation. waiting: whether a queue isn't ordered by
+    the last fit yet.
     """
-    if before is None:
+    if last is None:
         return imported or answers >= next_fit_at(None)
-    if now - before.at < GAP:
+    if now - last.at < GAP:
         return False
-    return answers >= next_fit_at(before) or (waiting and before.learnt)
+    return answers >= next_fit_at(last) or (waiting and last.trained)
 
 
 def enough(counts: Iterable[int]) -> bool:
-    """Whether two classes have five answers each. counts: answers of each class."""
+    """Whether two labels have five annotations each. counts: annotations of each label."""
     return sum(count >= ANSWERS for count in counts) >= CLASSES
 
 
 def order(margins: Sequence[float], chance: Sequence[int]) -> list[int]:
-    """The numbers of the items as they are to be labeled: the smallest margin first, every tenth drawn by chance.
+    """The indices of the items in labeling order: smallest margin first, every tenth drawn at random.
 
-    margins: 0 to 1, of each item. chance: a number of each item that is drawn once and for all; it settles ties too.
+    margins: 0 to 1, of each item. chance: a fixed random number of each item; it breaks ties too.
     """
     unsure = iter(sorted(range(len(margins)), key=lambda item: (margins[item], chance[item])))
     drawn = iter(sorted(range(len(margins)), key=lambda item: chance[item]))

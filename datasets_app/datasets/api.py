@@ -82,7 +82,7 @@ class ProvenanceOut(serializers.Serializer[Provenance]):
 
 
 class UploadOut(RowOut[Upload]):
-    """An upload, how it is read, and what the dry run or the import found."""
+    """An upload, its parsing settings, and the results of its dry run or import."""
 
     size = serializers.IntegerField()
     provenance = ProvenanceOut()
@@ -108,16 +108,16 @@ class UploadOut(RowOut[Upload]):
         ]  # fmt: skip
 
     def get_looking(self, upload: Upload) -> bool:
-        """Whether a dry run is under way."""
-        return queries.is_looked_at(upload)
+        """Whether a dry run is queued or running."""
+        return queries.is_being_checked(upload)
 
     def get_seen(self, upload: Upload) -> str:
-        """The digest of what is accepted."""
+        """The digest to accept."""
         return queries.seen_digest(upload)
 
 
 class ReadingIn(serializers.Serializer[object]):
-    """How to read the file. Without a mapping, the columns are proposed again."""
+    """How to parse the file. Without a mapping, column roles are proposed again."""
 
     encoding = serializers.ChoiceField(choices=list(ENCODINGS), required=False, default="")
     parser = serializers.ChoiceField(choices=list(PARSERS), required=False, default="")
@@ -136,7 +136,7 @@ class ReadingIn(serializers.Serializer[object]):
 
 
 class AcceptIn(serializers.Serializer[object]):
-    """What becomes of the labels. seen: the digest of the dry run that was looked at."""
+    """How labels are imported. seen: the digest of the reviewed dry run."""
 
     labels_as = serializers.ChoiceField(choices=Upload.Labels.choices, default=Upload.Labels.DECISIONS)
     default_split = serializers.ChoiceField(choices=list(SPLITS), required=False, allow_blank=True, allow_null=True, default=None)
@@ -156,7 +156,7 @@ class ItemOut(RowOut[Item]):
         fields = ["uuid", "dataset", "upload", "line", "digest", "external_id", "group", "event_time", "split", "text", "metadata"]
 
     def get_text(self, item: Item) -> str | None:
-        """The text, where the reader may."""
+        """The text, if the user may read it."""
         return item.text if self.context["may_read"] else None
 
     def get_metadata(self, item: Item) -> dict[str, Any] | None:
@@ -176,26 +176,26 @@ def datasets(request: Request, given: dict[str, Any]) -> object:
 
 @operation("POST", "datasets_create", Needs("datasets.create"), takes=DatasetIn, gives=DatasetOut, status=201)
 def create_dataset(request: Request, given: dict[str, Any]) -> object:
-    """Make a dataset."""
+    """Create a dataset."""
     project = policy.get_visible(request.user, Project, "access.view_project", uuid=given.pop("project"))
     return actions.create_dataset(project=project, actor=request.user, **given)
 
 
 @operation("GET", "datasets_read", Needs("datasets.view", Dataset), gives=DatasetOut)
 def one_dataset(request: Request, uuid: UUID) -> object:
-    """Its facts."""
+    """Read a dataset."""
     return queries.get_dataset(request.user, uuid)
 
 
 @operation("GET", "datasets_item_read", Needs("datasets.view", Item), gives=ItemOut)
 def one_item(request: Request, uuid: UUID) -> Response:
-    """Its content and where it came from."""
+    """Read an item: its content and source."""
     item = queries.get_item(request.user, uuid)
     return Response(ItemOut(item, context={"may_read": queries.may_read(request.user, item.dataset)}).data)
 
 
 class Uploads(View):
-    """Bringing a file."""
+    """Uploading a file."""
 
     needs = {"POST": Needs("datasets.upload", Dataset, see="datasets.view")}
     parser_classes = [RawParser]
@@ -207,40 +207,40 @@ class Uploads(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Send the file as the raw body, its name and provenance in the query.
 
-        Answers with its dry run, or with state received while a job looks.
+        Returns its dry run, or the state received while a job checks the file.
         """
         dataset = queries.get_dataset(request.user, uuid)
         stream = request.stream or request._request
         name = unquote(request.query_params.get("name", "")) or "file"
         chunks = iter(lambda: stream.read(CHUNK), b"")
-        said = ProvenanceOut(data=request.query_params.dict())
-        said.is_valid(raise_exception=True)
-        provenance = Provenance(**said.validated_data)
+        provenance_in = ProvenanceOut(data=request.query_params.dict())
+        provenance_in.is_valid(raise_exception=True)
+        provenance = Provenance(**provenance_in.validated_data)
         upload = actions.receive_stream(dataset=dataset, actor=request.user, chunks=chunks, file_name=name, provenance=provenance)
         return Response(UploadOut(actions.inspect(upload_id=upload.uuid, actor=request.user)).data, status=201)
 
 
 @operation("GET", "datasets_upload_read", Needs("datasets.view", Upload), gives=UploadOut)
 def one_upload(request: Request, uuid: UUID) -> object:
-    """How it is read, and what was found."""
+    """Read an upload: its settings and results."""
     return queries.get_upload(request.user, uuid)
 
 
 @operation("POST", "datasets_inspect", Needs("datasets.upload", Upload, see="datasets.view"), takes=ReadingIn, gives=UploadOut)
 def inspect_upload(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Read it as chosen; large files are left to a job."""
+    """Check it with these settings; large files are checked by a job."""
     return actions.inspect(upload_id=uuid, actor=request.user, **given)
 
 
 @operation("POST", "datasets_accept", Needs("datasets.upload", Upload, see="datasets.view"), takes=AcceptIn, gives=JobOut, status=202)
 def accept_upload(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Have it imported; the answer is the job."""
+    """Import it; returns the job."""
     return actions.accept_upload(upload_id=uuid, actor=request.user, **given)
 
 
 @operation("POST", "datasets_discard", Needs("datasets.upload", Upload, see="datasets.view"), gives=UploadOut)
 def discard_upload(request: Request, uuid: UUID) -> object:
-    """Its file stays in the store; nothing of it is imported."""
+    """Discard it: its file stays in the store, and nothing is imported."""
     return actions.discard_upload(upload_id=uuid, actor=request.user)
 
 

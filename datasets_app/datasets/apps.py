@@ -3,7 +3,7 @@ from django.db.models.signals import post_migrate
 
 
 class DatasetsConfig(AppConfig):
-    """Datasets, their uploads and items: where every text came from."""
+    """Datasets, their uploads and items, with the source of every text."""
 
     name = "datasets_app.datasets"
     label = "datasets"

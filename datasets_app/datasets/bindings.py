@@ -28,17 +28,17 @@ def sees_slice(user: User, job: Job) -> bool:
 
 
 def exports_url(job: Job) -> str:
-    """The page of the files that a job makes."""
+    """The page of the exports that a job creates."""
     return find_url("datasets:exports", uuid=job.args["dataset"])
 
 
-def asked_for(user: User, job: Job) -> bool:
-    """Whether the person requested the file of a job; it's for them only."""
+def is_requester(user: User, job: Job) -> bool:
+    """Whether the person requested the job's export; only they may see it."""
     return job.created_by_id == user.pk
 
 
 def find_slices(user: User, query: str) -> list[palette.Hit]:
-    """Slices whose name holds what was typed."""
+    """Slices whose name contains the query."""
     rows = queries.slices(user).filter(name__icontains=query)[: palette.LIMIT]
     return [palette.Hit(row.name, find_url("datasets:slice", uuid=row.uuid), f"of {row.dataset}") for row in rows]
 
@@ -53,7 +53,7 @@ def register() -> None:
         )
     )  # fmt: skip
     registry.register(JobKind("datasets.count_slice", "Count slice", actions.run_count, url=slice_url, can_see=sees_slice))
-    registry.register(JobKind("datasets.export", "Export items", actions.run_export, url=exports_url, can_see=asked_for))
+    registry.register(JobKind("datasets.export", "Export items", actions.run_export, url=exports_url, can_see=is_requester))
     palette.register_search("Slices", find_slices)
     registry.register(JobKind("datasets.inspect", "Check upload", actions.run_inspection, url=upload_url))
     registry.register(JobKind("datasets.clean_up", "Clean up after an import", actions.clean_up, url=upload_url, max_attempts=10))

@@ -26,10 +26,10 @@ LONGEST = 100_000  # characters of an item
 
 
 class WordsField(forms.CharField):
-    """What is typed to find texts, cleaned to a search.Query."""
+    """A full-text search, cleaned to a search.Query."""
 
     def clean(self, value: Any) -> Any:
-        """The query. Raises ValidationError where there is nothing to look for."""
+        """The query. Raises ValidationError for a query without words to include."""
         text = super().clean(value)
         try:
             return search.parse(text) if text else None
@@ -43,7 +43,7 @@ def day(label: str) -> forms.DateField:
 
 
 def day_range(column: str, values: Values, first: str, last: str) -> dict[str, datetime]:
-    """Conditions that a moment lies on one of these days, both included, in the time zone of the site. first, last: names of the fields."""
+    """Query conditions for a time between two days, both included, in the site's time zone. first, last: names of the fields."""
     found = {}
     if values.get(first):
         found[f"{column}__gte"] = midnight(values[first])
@@ -65,16 +65,16 @@ def span_words(what: str, shown: dict[str, str], first: str, last: str) -> str:
 
 # ── Words ───────────────────────────────────────────────────────────────────
 def search_fields(dataset: Dataset, viewer: User) -> Fields:
-    """For those who may read texts: who may not could learn them word by word."""
-    told = 'card transfer, "a phrase", -without, begin*'
+    """The search, only for people who may read texts: others could guess texts word by word."""
+    example = 'card transfer, "a phrase", -without, begin*'
     field = WordsField(
-        label="Search", required=False, max_length=200, widget=forms.TextInput(attrs={"type": "search", "placeholder": told})
+        label="Search", required=False, max_length=200, widget=forms.TextInput(attrs={"type": "search", "placeholder": example})
     )
     return {"q": field} if queries.may_read(viewer, dataset) else {}
 
 
-def searched(rows: Rows, _values: Values, _scope: Scope) -> Rows:
-    """The selection asks the full-text index itself, which leads the way through the items."""
+def by_search(rows: Rows, _values: Values, _scope: Scope) -> Rows:
+    """All rows: the selection queries the full-text index itself."""
     return rows
 
 
@@ -92,16 +92,16 @@ def split_fields(_dataset: Dataset, _viewer: User) -> Fields:
 
 
 def id_fields(_dataset: Dataset, _viewer: User) -> Fields:
-    """The id that the file gave."""
+    """The id from the file."""
     return {"external_id": forms.CharField(label="Id, exactly", required=False, max_length=200)}
 
 
 def group_fields(_dataset: Dataset, _viewer: User) -> Fields:
-    """The group that the file gave."""
+    """The group from the file."""
     return {"group": forms.CharField(label="Group, exactly", required=False, max_length=200)}
 
 
-def column(rows: Rows, values: Values, _scope: Scope) -> Rows:
+def by_column(rows: Rows, values: Values, _scope: Scope) -> Rows:
     """Fields that are columns of the item."""
     return rows.filter(**values)
 
@@ -114,7 +114,7 @@ def length_fields(_dataset: Dataset, _viewer: User) -> Fields:
     }
 
 
-def of_length(rows: Rows, values: Values, _scope: Scope) -> Rows:
+def by_length(rows: Rows, values: Values, _scope: Scope) -> Rows:
     """By the number of Unicode code points."""
     limits = {"length_from": "characters__gte", "length_to": "characters__lte"}
     return rows.alias(characters=Length("text")).filter(**{limits[name]: value for name, value in values.items()})
@@ -128,7 +128,7 @@ def length_words(shown: dict[str, str]) -> str:
 
 
 def metadata_fields(dataset: Dataset, viewer: User) -> Fields:
-    """A column that an upload keeps as metadata, and its value; for those who may read metadata."""
+    """A metadata column and its value, only for people who may read metadata."""
     mappings = dataset.uploads.filter(state=UploadState.IMPORTED).order_by("-id").values_list("mapping", flat=True)[:50]
     keys = sorted({key for mapping in mappings for key, role in mapping.items() if role == Role.METADATA})
     if not keys or not queries.may_read(viewer, dataset):
@@ -139,19 +139,19 @@ def metadata_fields(dataset: Dataset, viewer: User) -> Fields:
     }
 
 
-def of_metadata(rows: Rows, values: Values, _scope: Scope) -> Rows:
-    """By one value of the metadata; by its presence where only the key is given. A value without a key chooses nothing."""
+def by_metadata(rows: Rows, values: Values, _scope: Scope) -> Rows:
+    """By one value of the metadata, or by presence if only the key is given. A value without a key matches nothing."""
     if "metadata_key" not in values:
         return rows.none()
-    there = rows.alias(told=told_in_metadata(values["metadata_key"])).filter(told__isnull=False)
-    return there.filter(told=values["metadata_value"]) if "metadata_value" in values else there
+    found = rows.alias(value=metadata_value(values["metadata_key"])).filter(value__isnull=False)
+    return found.filter(value=values["metadata_value"]) if "metadata_value" in values else found
 
 
-def told_in_metadata(key: str) -> Func:
-    """What the metadata say under a key, whatever its signs; null where they say nothing."""
+def metadata_value(key: str) -> Func:
+    """The metadata's value for a key, which may contain any characters; null if the key is missing."""
     if connection.vendor == "postgresql":
         return Func(F("metadata"), Value(key), function="jsonb_extract_path_text", output_field=TextField())
-    found = "(SELECT value FROM json_each(%(expressions)s))"  # by its key: no path of SQLite names one that holds a quotation mark
+    found = "(SELECT value FROM json_each(%(expressions)s))"  # by its key: a JSON path of SQLite can't contain a quotation mark
     return Func(F("metadata"), Value(key), template=found, arg_joiner=") WHERE key = (", output_field=TextField())
 
 
@@ -163,11 +163,11 @@ def metadata_words(shown: dict[str, str]) -> str:
 
 # ── Days ────────────────────────────────────────────────────────────────────
 def event_fields(_dataset: Dataset, _viewer: User) -> Fields:
-    """The time that the file gave."""
+    """The time from the file."""
     return {"event_from": day("Time in the file, from"), "event_until": day("Time in the file, until")}
 
 
-def at_event(rows: Rows, values: Values, _scope: Scope) -> Rows:
+def by_event_time(rows: Rows, values: Values, _scope: Scope) -> Rows:
     """On these days."""
     return rows.filter(**day_range("event_time", values, "event_from", "event_until"))
 
@@ -177,7 +177,7 @@ def imported_fields(_dataset: Dataset, _viewer: User) -> Fields:
     return {"imported_from": day("Imported from"), "imported_until": day("Imported until")}
 
 
-def when_imported(rows: Rows, values: Values, scope: Scope) -> Rows:
+def by_import_day(rows: Rows, values: Values, scope: Scope) -> Rows:
     """Of uploads imported on these days."""
     uploads = Upload.objects.filter(dataset=scope.dataset, **day_range("imported_at", values, "imported_from", "imported_until"))
     return rows.filter(upload__in=uploads.values("pk"))
@@ -188,8 +188,8 @@ def collected_fields(_dataset: Dataset, _viewer: User) -> Fields:
     return {"collected_from": day("Collected from"), "collected_until": day("Collected until")}
 
 
-def when_collected(rows: Rows, values: Values, scope: Scope) -> Rows:
-    """Of uploads whose days of collection touch these; one that says no days is left out."""
+def by_collection_day(rows: Rows, values: Values, scope: Scope) -> Rows:
+    """Of uploads whose collection period overlaps these days; uploads without a period are left out."""
     uploads = Upload.objects.filter(dataset=scope.dataset).exclude(collected_from=None, collected_until=None)
     if values.get("collected_from"):
         uploads = uploads.exclude(collected_until__lt=values["collected_from"])
@@ -199,23 +199,23 @@ def when_collected(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 
 FILTERS = (
-    ItemFilter("Search", "Search", ("q",), search_fields, searched, lambda shown: f"Search: {shown['q']}"),
-    ItemFilter("Upload", "Source", ("upload",), upload_fields, column, lambda shown: f"Upload {shown['upload']}"),
-    ItemFilter("Split in the file", "Source", ("split",), split_fields, column, lambda shown: f"Split {shown['split']}"),
-    ItemFilter("ID", "Source", ("external_id",), id_fields, column, lambda shown: f"ID {shown['external_id']}"),
-    ItemFilter("Group", "Source", ("group",), group_fields, column, lambda shown: f"Group {shown['group']}"),
-    ItemFilter("Metadata", "Source", ("metadata_key", "metadata_value"), metadata_fields, of_metadata, metadata_words),
-    ItemFilter("Length", "Text and time", ("length_from", "length_to"), length_fields, of_length, length_words),
+    ItemFilter("Search", "Search", ("q",), search_fields, by_search, lambda shown: f"Search: {shown['q']}"),
+    ItemFilter("Upload", "Source", ("upload",), upload_fields, by_column, lambda shown: f"Upload {shown['upload']}"),
+    ItemFilter("Split in the file", "Source", ("split",), split_fields, by_column, lambda shown: f"Split {shown['split']}"),
+    ItemFilter("ID", "Source", ("external_id",), id_fields, by_column, lambda shown: f"ID {shown['external_id']}"),
+    ItemFilter("Group", "Source", ("group",), group_fields, by_column, lambda shown: f"Group {shown['group']}"),
+    ItemFilter("Metadata", "Source", ("metadata_key", "metadata_value"), metadata_fields, by_metadata, metadata_words),
+    ItemFilter("Length", "Text and time", ("length_from", "length_to"), length_fields, by_length, length_words),
     ItemFilter(
-        "Time in the file", "Text and time", ("event_from", "event_until"), event_fields, at_event,
+        "Time in the file", "Text and time", ("event_from", "event_until"), event_fields, by_event_time,
         lambda shown: span_words("Time in the file", shown, "event_from", "event_until"),
     ),
     ItemFilter(
-        "Imported", "Text and time", ("imported_from", "imported_until"), imported_fields, when_imported,
+        "Imported", "Text and time", ("imported_from", "imported_until"), imported_fields, by_import_day,
         lambda shown: span_words("Imported", shown, "imported_from", "imported_until"),
     ),
     ItemFilter(
-        "Collected", "Text and time", ("collected_from", "collected_until"), collected_fields, when_collected,
+        "Collected", "Text and time", ("collected_from", "collected_until"), collected_fields, by_collection_day,
         lambda shown: span_words("Collected", shown, "collected_from", "collected_until"),
     ),
 )  # fmt: skip

@@ -16,13 +16,13 @@ from datasets_app.datasets.rules import SPLITS, Provenance
 from lifecycle.runtime.task_types.columns import Role
 from registry.ground.access.models import User
 
-VALUES_SHOWN = 40  # values of a label column that the page asks about; the API takes all
-KEEP = "="  # in front of the name that a value becomes, since no name at all leaves it out
+VALUES_SHOWN = 40  # values of a label column on the page; the API takes all
+KEEP = "="  # prefix of the name that a value becomes, since an empty one means no label
 SPLIT_CHOICES = [("", "None: split when a version is created"), *((split, split.capitalize()) for split in SPLITS)]
 
 
 class DatasetForm(forms.ModelForm[Dataset]):
-    """What a person says of a new dataset."""
+    """A new dataset."""
 
     config = forms.CharField(
         label="Labeling configuration", required=False, max_length=label_config.LIMIT,
@@ -49,7 +49,7 @@ class DatasetForm(forms.ModelForm[Dataset]):
 
 
 class UploadForm(forms.Form):
-    """A file, and where it comes from. What is asked about its texts is folded away but for the origin."""
+    """A file and its provenance. Every provenance field but the origin is collapsed."""
 
     file = forms.FileField(
         help_text=(
@@ -75,13 +75,13 @@ class UploadForm(forms.Form):
         return [self[field.name] for field in fields(Provenance) if field.name != "origin"]
 
     @property
-    def told_more(self) -> bool:
-        """Whether any of them was filled in or is wrong, so that they are to be seen."""
+    def has_details(self) -> bool:
+        """Whether any of them has a value or an error, so that the page expands them."""
         return any(field.value() or field.errors for field in self.more)
 
 
 class ReadingForm(forms.Form):
-    """How a file is read, and what each of its columns is used for: one select a column, named by its place."""
+    """Parsing settings, and the role of each column: one select per column, named by its position."""
 
     encoding = forms.ChoiceField(choices=[("", "Choose …"), *ENCODINGS.items()], required=False)
     parser = forms.ChoiceField(choices=list(PARSERS.items()))
@@ -103,7 +103,7 @@ class ReadingForm(forms.Form):
         for place, column in enumerate(self.columns):
             field = forms.ChoiceField(label=column, choices=roles, initial=upload.mapping.get(column, Role.IGNORE))
             self.fields[f"column_{place}"] = field
-        self.ask_values(upload)
+        self.add_value_fields(upload)
         self.fields["parser"].choices = parser_choices(upload.parser)  # type: ignore[attr-defined]
         if upload.parser in BINARY:
             del self.fields["encoding"]
@@ -112,7 +112,7 @@ class ReadingForm(forms.Form):
         if upload.parser and upload.parser not in WITH_HEADER:
             del self.fields["has_header"]
 
-    def ask_values(self, upload: Upload) -> None:
+    def add_value_fields(self, upload: Upload) -> None:
         """One select for each of the most frequent values of the label column: a label, a new label of that name, or no label."""
         found: dict[str, int] = upload.report.get("dry_run", {}).get("values", {})
         self.values = sorted(found, key=lambda value: (-found[value], value))[:VALUES_SHOWN]
@@ -138,12 +138,12 @@ class ReadingForm(forms.Form):
         return [self[f"value_{place}"] for place in range(len(self.values))]
 
     def label_values(self) -> dict[str, str] | None:
-        """What each value becomes; None where another column holds the labels now, or nothing was asked."""
+        """What each value becomes; None if the label column changed or the form had no values."""
         label = [column for column, role in self.upload.mapping.items() if role == Role.LABEL]
         if not self.values or label != [column for column, role in self.mapping().items() if role == Role.LABEL]:
             return None
-        asked = [(value, f"value_{place}") for place, value in enumerate(self.values) if f"value_{place}" in self.data]
-        return self.upload.label_values | {value: self.cleaned_data[name].removeprefix(KEEP) for value, name in asked}
+        shown = [(value, f"value_{place}") for place, value in enumerate(self.values) if f"value_{place}" in self.data]
+        return self.upload.label_values | {value: self.cleaned_data[name].removeprefix(KEEP) for value, name in shown}
 
     @property
     def column_fields(self) -> list[forms.BoundField]:
@@ -151,7 +151,7 @@ class ReadingForm(forms.Form):
         return [self[f"column_{place}"] for place in range(len(self.columns))]
 
     def chosen(self) -> dict[str, Any]:
-        """How the file is read, as `actions.inspect` takes it."""
+        """The parsing settings, as arguments of `actions.inspect`."""
         chosen = {name: self.cleaned_data.get(name, "") for name in ("encoding", "parser", "delimiter")}
         others = {name: self.cleaned_data.get(name) for name in ("has_header", "contradicting")}
         return {**chosen, **others, "default_split": self.cleaned_data["default_split"]}
@@ -162,12 +162,12 @@ class ReadingForm(forms.Form):
 
 
 def parser_choices(parser: str) -> list[tuple[str, str]]:
-    """The parsers that can take the place of this one: its bytes say whether a file is Parquet, Excel or text."""
+    """The parsers that can replace this one: a file's bytes determine whether it's Parquet, Excel or text."""
     return [(name, label) for name, label in PARSERS.items() if (name == parser if parser in BINARY else name in TEXTUAL)]
 
 
 class AcceptForm(forms.Form):
-    """What becomes of the labels. seen: the digest of what the person looked at."""
+    """How labels are imported. seen: the digest of the reviewed dry run."""
 
     labels_as = forms.ChoiceField(
         label="Import labels as",
@@ -180,7 +180,7 @@ class AcceptForm(forms.Form):
 
 
 class SliceForm(forms.Form):
-    """What a person says of a slice."""
+    """Name, description and visibility of a slice."""
 
     name = forms.CharField(max_length=80)
     description = forms.CharField(max_length=300, required=False)

@@ -1,4 +1,4 @@
-"""What the list of items and the pages of slices show, gathered for their templates."""
+"""Template contexts of the item list and the slice pages."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ SLICES_SHOWN = 30
 
 
 def items(user: User, dataset: Dataset, params: Mapping[str, str]) -> Context:
-    """A page of the items that the address chooses, and all that it takes to choose others."""
+    """A page of the items that match the URL's filters, and the filter controls."""
     selection = Selection(dataset, user, params)
     page = selection.page(before=key_in(params), after=key_in(params, "after"))
-    here, base = reverse("datasets:dataset", args=[dataset.uuid]), selection.said
+    here, base = reverse("datasets:dataset", args=[dataset.uuid]), selection.filters
     pager = {
         "previous": f"?{urlencode(base | {'after': page.after})}" if page.after is not None else "",
         "next": f"?{urlencode(base | {'before': page.before})}" if page.before is not None else "",
@@ -38,7 +38,7 @@ def items(user: User, dataset: Dataset, params: Mapping[str, str]) -> Context:
         "dataset": dataset, "selection": selection, "chips": chips(here, selection), "groups": groups(selection),
         "search_field": selection.form["q"] if searchable else None,
         "lines": [(item, search.marked(item.text, selection.query)) for item in page.items],
-        "said_query": urlencode(base), "pager": pager, "stopped": page.stopped, "may_read": searchable,
+        "filter_query": urlencode(base), "pager": pager, "stopped": page.stopped, "may_read": searchable,
         "address": f"{here}?{urlencode(base)}" if base else here,
         "may_export": policy.can(user, "datasets.export", dataset),
         "may_slice": policy.can(user, "datasets.slice", dataset), "slice_form": SliceForm(auto_id="slice_%s"),
@@ -47,7 +47,7 @@ def items(user: User, dataset: Dataset, params: Mapping[str, str]) -> Context:
 
 
 def chips(here: str, selection: Selection) -> list[tuple[str, str, str]]:
-    """(words, problem, the address without it) of each filter in force."""
+    """(description, problem, URL without it) of each active filter."""
     return [(chip.words, chip.problem, f"{here}?{urlencode(chip.rest)}#items") for chip in selection.chips]
 
 
@@ -61,9 +61,9 @@ def groups(selection: Selection) -> list[tuple[str, list[BoundField]]]:
 
 
 def exports(user: User, dataset: Dataset) -> Context:
-    """The files of items that the person asked for, and the one that is being made."""
-    asked = jobs.of_subject(dataset).filter(kind="datasets.export", created_by=user)
-    job = asked.first()
+    """The item exports that the person requested, and the one in progress."""
+    requested = jobs.of_subject(dataset).filter(kind="datasets.export", created_by=user)
+    job = requested.first()
     return {
         "dataset": dataset, "exports": queries.exports(user, dataset), "may_export": policy.can(user, "datasets.export", dataset),
         "job": job, "working": job is not None and not job.is_finished,
@@ -71,19 +71,19 @@ def exports(user: User, dataset: Dataset) -> Context:
 
 
 def slice_page(user: User, uuid: UUID) -> Context:
-    """One slice: what it chooses, whether its filters still hold, and what can be done with it."""
+    """One slice: its filters, whether they're still valid, and the available actions."""
     job = jobs.about(Slice, uuid).first()
     row = queries.get_slice(user, uuid)
     selection = Selection(row.dataset, user, row.filters, whole=True)
     initial = {"name": row.name, "description": row.description, "shared": row.shared}
-    listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.said)}#items"
+    listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.filters)}#items"
     queue = find_url("queues:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""
     queue_url = f"{queue}?slice={row.uuid}" if queue else ""
     frozen = find_url("snapshots:dataset", uuid=row.dataset.uuid) if policy.can(user, "snapshots.freeze", row) else ""
     return {
         "freeze_url": f"{frozen}?slice={row.uuid}" if frozen else "",
         "slice": row, "dataset": row.dataset, "selection": selection, "listed": listed, "queue_url": queue_url,
-        "said_query": urlencode(selection.said), "may_export": policy.can(user, "datasets.export", row),
+        "filter_query": urlencode(selection.filters), "may_export": policy.can(user, "datasets.export", row),
         "may_slice": policy.can(user, "datasets.slice", row), "may_change": queries.may_change(user, row),
         "form": SliceForm(initial=initial), "job": job, "counting": job is not None and not job.is_finished,
     }  # fmt: skip

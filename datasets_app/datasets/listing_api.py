@@ -1,4 +1,4 @@
-"""Choosing items, and slices, over REST: the same filters, actions and permissions as the pages."""
+"""Filtered items and slices over REST: the same filters, actions and permissions as the pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILTERS = [
 class ItemPageOut(serializers.Serializer[object]):
     """Up to 30 items, newest first. before: give it as ?before= to get the next page; null on the last.
 
-    stopped: the page ended early, after two seconds of looking; the next one continues from there.
+    stopped: the page ended early, after two seconds; the next one continues from there.
     """
 
     results = ItemOut(many=True)
@@ -58,7 +58,7 @@ class SliceChangeIn(serializers.Serializer[object]):
 
 
 class SliceOut(RowOut[Slice]):
-    """A slice. filters: empty for those who may not read texts. size: items when it was counted last; null where it never was."""
+    """A slice. filters: empty if you may not read texts. size: items at the last count; null: never counted."""
 
     filters = serializers.SerializerMethodField()
     size = serializers.IntegerField(allow_null=True)
@@ -68,7 +68,7 @@ class SliceOut(RowOut[Slice]):
         fields = ["uuid", "dataset", "name", "description", "filters", "shared", "created_by", "created_at", "size", "counted_at"]
 
     def get_filters(self, row: Slice) -> dict[str, str]:
-        """What it looks for may be words of texts."""
+        """Filters may contain words of texts."""
         return dict(row.filters) if self.context["may_read"] else {}
 
 
@@ -79,21 +79,21 @@ def slice_out(request: Request, row: Slice) -> dict[str, Any]:
 
 
 class CountOut(serializers.Serializer[object]):
-    """The slice as it is counted; where that takes longer, the job that counts it."""
+    """The slice with its count; if that takes longer, the job that counts it."""
 
     slice = SliceOut()
     job = JobOut(allow_null=True)
 
 
 class ItemExportIn(serializers.Serializer[object]):
-    """What goes into a file. filters: value by name, as the list of items takes them. slice: whose filters they are added to."""
+    """What to export. filters: value by name, as in the list of items. slice: its filters are applied, too."""
 
     filters = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
     slice = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 
 class ItemExportOut(serializers.Serializer[Export]):
-    """A CSV file of items that you asked for. words: its filters, as they were called then; both empty where you may not export texts."""
+    """A CSV file of items that you requested. words: description of its filters at that time; both empty if you may not export texts."""
 
     uuid = serializers.UUIDField()
     filters = serializers.SerializerMethodField()
@@ -106,11 +106,11 @@ class ItemExportOut(serializers.Serializer[Export]):
     url = serializers.SerializerMethodField()
 
     def get_filters(self, row: Export) -> dict[str, str]:
-        """What was looked for may be words of texts."""
+        """Filters may contain words of texts."""
         return dict(row.filters) if self.context["may_export"] else {}
 
     def get_words(self, row: Export) -> str:
-        """So may these."""
+        """The description may contain words of texts."""
         return row.words if self.context["may_export"] else ""
 
     def get_url(self, row: Export) -> str:
@@ -119,13 +119,13 @@ class ItemExportOut(serializers.Serializer[Export]):
 
 
 def chosen(request: Request, dataset: Dataset) -> Selection:
-    """What the address or its slice chooses. Raises ValidationError naming every filter that is unknown or does not hold."""
+    """The selection of the URL and its slice. Raises ValidationError naming every unknown or invalid filter."""
     given = {name: value for name, value in request.query_params.dict().items() if name not in NOT_FILTERS}
     if word := request.query_params.get("slice"):
         uuid = serializers.UUIDField().run_validation(word)
         given = queries.get_slice(request.user, uuid).filters | given
     selection = Selection(dataset, request.user, given, whole=True)
-    if not selection.holds:
+    if not selection.is_valid:
         raise serializers.ValidationError({name: [problem] for name, problem in selection.problems.items()})
     return selection
 
@@ -156,7 +156,7 @@ def item_exports(request: Request, uuid: UUID) -> Response:
 
 @operation("POST", "datasets_export", Needs("datasets.export", Dataset, see="datasets.view"), takes=ItemExportIn, gives=JobOut, status=202)
 def export_items(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Have the items that filters choose written as CSV; the answer is the job."""
+    """Start a job that writes filtered items as CSV; returns the job."""
     kept = queries.get_slice(request.user, given["slice"]).filters if given["slice"] else {}
     return actions.export_items(dataset_id=uuid, actor=request.user, filters=kept | given["filters"])
 
@@ -179,7 +179,7 @@ def slices(request: Request, uuid: UUID) -> Response:
 
 @operation("POST", "datasets_save_slice", Needs("datasets.slice", Dataset, see="datasets.view"), takes=SliceIn, gives=SliceOut, status=201)
 def save_slice(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
-    """Keep filters under a name."""
+    """Save filters under a name."""
     row = actions.save_slice(dataset_id=uuid, actor=request.user, **given)
     return Response(slice_out(request, row), status=201)
 
@@ -200,7 +200,7 @@ def change_slice(request: Request, uuid: UUID) -> Response:
 
 @operation("DELETE", "datasets_delete_slice", Needs("datasets.slice", Slice, see="datasets.view"), gives=None, status=204)
 def delete_slice(request: Request, uuid: UUID) -> Response:
-    """Forget its filters; the items stay."""
+    """Delete a slice; its items stay."""
     queries.get_slice(request.user, uuid)
     actions.delete_slice(slice_id=uuid, actor=request.user)
     return Response(status=204)
@@ -208,7 +208,7 @@ def delete_slice(request: Request, uuid: UUID) -> Response:
 
 @operation("POST", "datasets_count_slice", Needs("datasets.slice", Slice, see="datasets.view"), gives=CountOut)
 def count_slice(request: Request, uuid: UUID) -> Response:
-    """Count what it chooses now: at once, or by the job that is answered."""
+    """Count its items: directly, or in the job that is returned."""
     queries.get_slice(request.user, uuid)
     job = actions.count_slice(slice_id=uuid, actor=request.user)
     row = queries.get_slice(request.user, uuid)

@@ -16,7 +16,7 @@ from registry.ground.artifacts.models import Blob
 
 
 class Dataset(models.Model):
-    """A body of texts for one task. Its name may change; its items only ever become more."""
+    """Texts for one task. Its name may change; items are only ever added."""
 
     project_path = "project"
     root_path = "pk"
@@ -42,7 +42,7 @@ class Dataset(models.Model):
 
     @property
     def task_type(self) -> TaskType:
-        """What its task is."""
+        """The type of its task."""
         return types.type_of(self.task)
 
 
@@ -133,7 +133,7 @@ class Upload(models.Model):
 
 
 class Item(models.Model):
-    """One text of a dataset, known by the digest of its content. Never changed; seen once its upload is imported."""
+    """One text of a dataset, identified by the digest of its content. Never changed; visible once its upload is imported."""
 
     append_only = True
     deletable_when = "EXISTS (SELECT 1 FROM datasets_upload u WHERE u.id = OLD.upload_id AND u.state <> 'imported')"

@@ -107,7 +107,7 @@ def upload(user: User, uuid: UUID) -> Context:
 
 
 def provenance(row: Upload) -> list[tuple[str, str]]:
-    """What is said of where the texts come from, line by line; empty where nothing is."""
+    """The provenance of an upload's texts as (name, value) lines; an unknown value is empty."""
     days = [day.isoformat() for day in (row.collected_from, row.collected_until) if day]
     when = " to ".join(days) if len(days) == 2 else f"from {days[0]}" if row.collected_from else f"until {days[0]}" if days else ""
     made = f"yes, by {row.generator}" if row.synthetic else "no"

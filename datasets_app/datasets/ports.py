@@ -10,17 +10,17 @@ from django import forms
 from django.db.models import QuerySet
 
 if TYPE_CHECKING:
-    from datasets_app.datasets.importing.brought import Told
+    from datasets_app.datasets.importing.labeling import Labeling
     from datasets_app.datasets.models import Dataset, Item, Upload
     from lifecycle.runtime.task_types.answers import Value
     from registry.ground.access.models import User
 
 
 class LabelImporter(Protocol):
-    """Turns the labels of a file into decisions or suggestions, as `upload.labels_as` says; `upload.accepted_by` answers for them.
+    """Turns the labels of a file into decisions or suggestions (`upload.labels_as`), under `upload.accepted_by`'s responsibility.
 
-    The import job calls begin once, write for each batch, and finish once; after a crash it begins again, so each call must be safe twice.
-    Rows whose text was already in the dataset are never handed over: their present label stays.
+    The import job calls begin once, write for each batch, and finish once; after a crash it starts over, so each call must be idempotent.
+    Rows with an existing text are never passed: the text keeps its label.
     """
 
     def begin(self, upload: Upload, names: Sequence[str]) -> None:
@@ -37,8 +37,8 @@ class LabelImporter(Protocol):
         The items are not visible yet: their upload is still importing.
         """
 
-    def bring(self, upload: Upload, rows: Sequence[tuple[Item, Told]]) -> None:
-        """One batch of rows of another labeling tool, like `write`: annotations and predictions.
+    def write_labeling(self, upload: Upload, rows: Sequence[tuple[Item, Labeling]]) -> None:
+        """One batch of rows from another labeling tool, like `write`: annotations and predictions.
 
         A text in several rows is passed once per row.
         """
@@ -53,7 +53,7 @@ class LabelImporter(Protocol):
         """The first classes of a dataset that the actor has just made, in the caller's transaction. Raises Refused for a bad name."""
 
     def accounts(self, dataset: Dataset, people: Sequence[str]) -> dict[str, str]:
-        """Of the people whom a file names, those who have an account that may annotate in the dataset, with its name."""
+        """The names of accounts that may annotate in the dataset, by person as named in a file; others are left out."""
 
     def known_names(self, dataset: Dataset) -> Sequence[str]:
         """The names of the dataset's classes."""
@@ -62,10 +62,10 @@ class LabelImporter(Protocol):
         """Remove what `write` saved for these items of an upload in progress: other rows of the file contradict it."""
 
     def finish(self, upload: Upload) -> None:
-        """All is written: called in the short transaction that makes the upload imported and its items visible. Records the decisions."""
+        """Record the decisions, in the short transaction that marks the upload as imported and shows its items."""
 
     def undo(self, upload: Upload, item_ids: Sequence[int]) -> None:
-        """The import was cancelled or failed for good: delete what `write` made for these items, in the transaction that deletes them."""
+        """Delete what `write` created for these items of a cancelled or failed import, in the transaction that deletes them."""
 
     def values_of(self, item_ids: Sequence[int]) -> dict[int, Value]:
         """The present value, labels by name (decided, or else suggested), of those of these items that have one: to count contradicting
@@ -76,19 +76,19 @@ _importers: list[LabelImporter] = []
 
 
 def register_label_importer(importer: LabelImporter) -> None:
-    """Make the one label importer known; registering again replaces it."""
+    """Register the only label importer, in place of any earlier one."""
     _importers[:] = [importer]
 
 
 def label_importer() -> LabelImporter | None:
-    """The label importer, or None where no room understands labels: a column of labels can then not be imported."""
+    """The label importer, or None: then a label column can't be imported."""
     return _importers[0] if _importers else None
 
 
 # ── Filters of items ────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which items are looked at, and for whom: those of a dataset from key `low` up to and without `high`."""
+    """A range of a dataset's items, for one person: from key `low` (included) to `high` (excluded)."""
 
     dataset: Dataset
     viewer: User
@@ -96,7 +96,7 @@ class Scope:
     high: int
 
     def of(self, rows: QuerySet[Any], column: str = "item_id") -> QuerySet[Any]:
-        """The keys of the items that rows of another table are about: to be used as `pk__in`. It reads no more than the scope."""
+        """The item keys of another table's rows, for `pk__in`, limited to the scope."""
         return rows.filter(**{f"{column}__gte": self.low, f"{column}__lt": self.high}).order_by().values(column)
 
 
@@ -105,14 +105,14 @@ Fields = dict[str, forms.Field]
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """One way to choose items. Its fields are asked on the page, in addresses and in the API under the same names, unique in the product.
+    """One item filter. Its fields have the same names on the page, in URLs and in the API, unique in the product.
 
-    title: what the filter is called. group: the heading under which the page asks it. names: of all its fields.
-    fields: for a dataset and who looks, by name; none where the filter is not for them or says nothing here. A field that the person leaves
-    out takes its `initial` once another field of the filter is given.
-    apply: keeps the items that fit; given only the values that are set, as the fields clean them. It adds conditions that an index answers
-    (`pk__in` of Scope.of) and never a DISTINCT, a join that repeats rows or a COUNT.
-    words: the filter in force, as a line. Takes in what the person chose, in words, by field.
+    title: the filter's name. group: its heading on the page. names: of all its fields.
+    fields: by name, for a dataset and a viewer; empty if the filter isn't available to them or doesn't apply. A missing field takes its
+    `initial` if another field of the filter is set.
+    apply: filters the items by the cleaned values that are set. It adds conditions that an index can answer (`pk__in` of Scope.of), and
+    never a DISTINCT, a join that repeats rows, or a COUNT.
+    words: one line that describes the active filter, from the display values by field.
     """
 
     title: str
@@ -127,21 +127,21 @@ _filters: dict[str, ItemFilter] = {}
 
 
 def register_item_filter(*filters: ItemFilter) -> None:
-    """Make filters known, in the order of the page; registering a title again replaces it."""
+    """Register filters, in the order of the page; a filter of the same title is replaced."""
     _filters.update({each.title: each for each in filters})
 
 
 def item_filters() -> list[ItemFilter]:
-    """All filters, in the order in which they were registered."""
+    """All filters, in order of registration."""
     return list(_filters.values())
 
 
 # ── Columns of items ────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class ItemColumns:
-    """What a room above knows of items, as columns of a file of them.
+    """Columns that a higher app adds to an item export.
 
-    names: of the columns. cells: for at most 500 items, by key, in a constant number of statements; an item that has none is left out.
+    names: of the columns. cells: for at most 500 items, by key, in a constant number of statements; items without any are left out.
     """
 
     names: tuple[str, ...]
@@ -152,10 +152,10 @@ _columns: dict[tuple[str, ...], ItemColumns] = {}
 
 
 def register_item_columns(columns: ItemColumns) -> None:
-    """Make columns known; registering the same names again replaces them."""
+    """Register columns; columns of the same names are replaced."""
     _columns[columns.names] = columns
 
 
 def item_columns() -> list[ItemColumns]:
-    """All of them, in the order in which they were registered."""
+    """All columns, in order of registration."""
     return list(_columns.values())

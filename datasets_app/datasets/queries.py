@@ -82,7 +82,7 @@ def uploads(dataset: Dataset, limit: int = 50) -> list[Upload]:
 
 
 def items(dataset: Dataset) -> QuerySet[Item]:
-    """The visible items of a dataset, in the order in which they came."""
+    """The visible items of a dataset, oldest first."""
     return Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).order_by("id")
 
 
@@ -115,23 +115,23 @@ def find_slice(user: User, dataset: Dataset, uuid: UUID | None) -> Slice:
     """The slice of a dataset that a form names, one that the user may see. Raises Refused, naming the field."""
     found = slices(user).filter(dataset=dataset, uuid=uuid).first() if uuid else None
     if found is None:
-        told = "Choose a slice of this dataset."
-        raise Refused(told, fields={"slice": [told]})
+        message = "Choose a slice of this dataset."
+        raise Refused(message, fields={"slice": [message]})
     return found
 
 
 def may_change(user: User, row: Slice) -> bool:
-    """Whether the user may rename, share or delete the slice: it is theirs, or it is shared and they look after the shared ones."""
+    """Whether the user may rename, share or delete the slice: it's their own, or it's shared and they manage shared slices."""
     return row.created_by_id == user.pk or (row.shared and policy.can(user, "datasets.manage_slices", row))
 
 
 def exports(user: User, dataset: Dataset, limit: int = 20) -> list[Export]:
-    """The newest files of items of a dataset that the user asked for."""
+    """The newest item exports of a dataset that the user requested."""
     return list(Export.objects.filter(dataset=dataset, created_by=user).select_related("dataset", "blob").order_by("-id")[:limit])
 
 
 def get_export(user: User, uuid: UUID) -> Export:
-    """One file of items that the user asked for. Raises Http404, also for another person's file."""
+    """One item export that the user requested. Raises Http404, also for another person's export."""
     rows = Export.objects.filter(created_by=user).select_related("dataset__project", "blob")
     return policy.get_visible(user, rows, "datasets.view", uuid=uuid)
 
@@ -147,7 +147,7 @@ AMONG = {"postgresql": "digest = ANY(%s)", "sqlite": "digest IN (SELECT value FR
 
 
 class Known(NamedTuple):
-    """An item that is there, as far as a repeated row asks for it."""
+    """An existing item, with the fields that a repeated row needs."""
 
     pk: int
     member: str
@@ -175,7 +175,7 @@ def reading_of(upload: Upload) -> Reading:
 
 
 def first_rows(upload: Upload) -> list[Row] | None:
-    """The first rows of the uploaded file, read again; none while its encoding is not known. None where that would take long."""
+    """The first rows of the uploaded file, read again; empty while its encoding is unknown. None if reading takes too long."""
     if not upload.parser or not (upload.encoding or upload.parser in BINARY):
         return []
     try:
@@ -185,8 +185,8 @@ def first_rows(upload: Upload) -> list[Row] | None:
         return None
 
 
-def is_looked_at(upload: Upload) -> bool:
-    """Whether a job is looking through the file, or waits to."""
+def is_being_checked(upload: Upload) -> bool:
+    """Whether a job that checks the file is queued or running."""
     return jobs.of_subject(upload).filter(kind="datasets.inspect", finished_at=None).exists()
 
 
@@ -197,18 +197,18 @@ def imported_before(upload: Upload) -> Upload | None:
 
 
 def importing_now(dataset_id: int) -> Upload | None:
-    """The upload that is being imported into the dataset at this moment."""
+    """The upload that is currently being imported into the dataset."""
     return Upload.objects.filter(dataset=dataset_id, state=UploadState.IMPORTING).first()
 
 
 def known_labels(dataset: Dataset) -> list[str]:
-    """The names of its classes, in their order; none where no room understands labels."""
+    """The names of its labels, in their order; empty if no installed app imports labels."""
     importer = ports.label_importer()
     return list(importer.known_names(dataset)) if importer else []
 
 
 def seen_digest(upload: Upload) -> str:
-    """What a person accepts: the file, how it is read, and what its columns are used for."""
+    """Digest of what a person accepts: the file, its parsing settings, and its column mapping."""
     return digest_of(
         [
             upload.blob.digest,

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 
 class LimitHandler(FileUploadHandler):
-    """Counts what arrives and breaks off over the limit; `request.upload_too_large` then says so."""
+    """Stop an upload over the limit and set `request.upload_too_large`."""
 
     def __init__(self, request: HttpRequest, limit: int) -> None:
         super().__init__(request)

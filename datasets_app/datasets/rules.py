@@ -1,4 +1,4 @@
-"""States of an upload, and how a text becomes its digests. Pure."""
+"""States of an upload, and digests of texts. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lifecycle.runtime.refusals import Refused
 
 
 class UploadState(TextChoices):
-    """An upload's items are seen by others only once it is imported."""
+    """An upload's items are visible to others only once it's imported."""
 
     RECEIVED = "received", "Received"
     INSPECTED = "inspected", "Needs review"
@@ -46,20 +46,20 @@ PLACES = {
     "json": "Object",
     "json_columns": "Row",
     "labelstudio": "Object",
-}  # what the place of a row counts, by parser
+}  # what a row's position counts, by parser
 
 
 def place(parser: str) -> str:
-    """The word for the place of a row in a file of this kind: Line, Row or Object."""
+    """The word for a row's position in a file of this type: Line, Row or Object."""
     return PLACES.get(parser, "Line")
 
 
-COMMIT_SECONDS = 0.05  # of one commit on SQLite, where one writes at a time
+COMMIT_SECONDS = 0.05  # of one commit on SQLite, which has one writer at a time
 FEWEST = 100
 
 
 def next_batch(size: int, seconds: float, most: int) -> int:
-    """How many rows the next commit takes, after one of `size` rows that took so long: at least FEWEST, at most `most`."""
+    """The number of rows of the next commit, after one of `size` rows that took `seconds`: at least FEWEST, at most `most`."""
     fitting = int(size * COMMIT_SECONDS / seconds) if seconds > 0 else most
     return min(most, max(min(FEWEST, most), min(fitting, 2 * size)))
 
@@ -78,24 +78,24 @@ class Provenance:
     generator: str = ""
 
     def checked(self) -> Provenance:
-        """The same without blanks around. Raises Refused, naming the field, where two of its parts contradict each other."""
+        """The same, with values stripped. Raises Refused, naming the field, if two values contradict each other."""
         words: dict[str, Any] = {field.name: value.strip() for field in fields(self) if isinstance(value := getattr(self, field.name), str)}
         found = replace(self, **words)
         if found.collected_from and found.collected_until and found.collected_until < found.collected_from:
-            told = "The last day is before the first."
-            raise Refused(told, fields={"collected_until": [told]})
+            message = "The last day is before the first."
+            raise Refused(message, fields={"collected_until": [message]})
         if found.synthetic and not found.generator:
-            told = "Enter the program or model that made the synthetic texts."
-            raise Refused(told, fields={"generator": [told]})
+            message = "Enter the program or model that made the synthetic texts."
+            raise Refused(message, fields={"generator": [message]})
         if found.generator and not found.synthetic:
-            told = "Only synthetic texts have a generator: mark the file as synthetic, or leave the generator empty."
-            raise Refused(told, fields={"generator": [told]})
+            message = "Only synthetic texts have a generator: mark the file as synthetic, or leave the generator empty."
+            raise Refused(message, fields={"generator": [message]})
         return found
 
     def document(self) -> dict[str, str | bool]:
-        """For the audit trail: given values only; days in ISO 8601."""
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value.isoformat() if isinstance(value, date) else value for name, value in said.items() if value}
+        """For the audit log: given values only; days in ISO 8601."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items() if value}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What people type to find texts, and its translation to the full-text index.
+"""The syntax of a text search, and its translation to the full-text index.
 
     card transfer      both words, anywhere, in any order
     "card transfer"    these words in a row
@@ -28,7 +28,7 @@ MOST_TERMS = 20
 TERM = re.compile(r'(-?)(?:"([^"]*)"?|([^\s"]+))(\*?)')
 WORD = re.compile(r"[^\W_]+")
 BLANKS = str.maketrans(dict.fromkeys(string.punctuation + "".join(map(chr, range(32))) + "\x7f", " "))
-# Signs that PostgreSQL's parser takes for parts of addresses, numbers and tags; the migration's index has the same.
+# Characters that PostgreSQL's parser takes for parts of addresses, numbers and tags; the migration's index has the same.
 SIGNS = "/@.-_<&+~"
 VECTOR = f"to_tsvector('simple'::regconfig, translate(\"left\"(text, {TEXT_SEARCHED}), '{SIGNS}'::text, '{' ' * len(SIGNS)}'::text))"
 MATCHES = {
@@ -66,13 +66,13 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for, read by `parse`: at least one term that must occur."""
+    """A search query, as returned by `parse`: at least one term that must occur."""
 
     terms: tuple[Term, ...]
 
     @property
     def wanted(self) -> list[Term]:
-        """What must occur."""
+        """The terms that must occur."""
         return [term for term in self.terms if not term.without]
 
     @property
@@ -88,7 +88,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """The query that a person typed. Never fails on its form; raises Refused where there is nothing to look for."""
+    """Parse a search query. Accepts any syntax; raises Refused for a query without words to include."""
     readable = text.encode("utf-8", "ignore").decode()
     found = [
         Term(words, bool(star) or bool(bare and bare.endswith("*")), without=bool(minus))
@@ -97,11 +97,11 @@ def parse(text: str) -> Query:
     ]
     terms = tuple(dict.fromkeys(found))
     if not any(not term.without for term in terms):
-        told = "Enter at least one word to include." if terms else "Enter at least one word: a word has letters or digits."
-        raise Refused(told, fields={"q": [told]})
+        message = "Enter at least one word to include." if terms else "Enter at least one word: a word has letters or digits."
+        raise Refused(message, fields={"q": [message]})
     if len(terms) > MOST_TERMS:
-        told = f"The search has {len(terms)} words; the limit is {MOST_TERMS}."
-        raise Refused(told, fields={"q": [told]})
+        message = f"The search has {len(terms)} words; the limit is {MOST_TERMS}."
+        raise Refused(message, fields={"q": [message]})
     return Query(terms)
 
 
@@ -112,22 +112,22 @@ def words_in(piece: str) -> tuple[str, ...]:
 
 def matching(dataset_id: int, query: Query, low: int, high: int) -> list[int]:
     """The keys from `low` up to and without `high` of the items of a dataset that match, ascending; hidden items among them."""
-    asked = query.tsquery if connection.vendor == "postgresql" else query.fts5
+    expression = query.tsquery if connection.vendor == "postgresql" else query.fts5
     with connection.cursor() as cursor:
-        cursor.execute(MATCHES[connection.vendor], [dataset_id, low, high, asked])
+        cursor.execute(MATCHES[connection.vendor], [dataset_id, low, high, expression])
         return sorted(key for (key,) in cursor.fetchall())
 
 
-# ── What is shown of a match ────────────────────────────────────────────────
+# ── Excerpts of matches ─────────────────────────────────────────────────────
 def pattern(query: Query) -> re.Pattern[str]:
-    """What of a text to mark: the wanted words, as whole words or as beginnings."""
+    """A pattern of the included words, as whole words or prefixes."""
     choices = [r"[\W_]+".join(map(re.escape, term.words)) + (r"[^\W_]*" if term.prefix else "") for term in query.wanted]
     longest = sorted(choices, key=len, reverse=True)
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(longest)})(?![^\W_])", re.IGNORECASE)
 
 
 def excerpt(text: str, found: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The part of a text that a list shows: its beginning, or the part around the first match."""
+    """Start and end of the part of a text that a list shows: its beginning, or the part around the first match."""
     start = 0
     if found and found[0][1] > LINE:
         start = max(0, found[0][0] - LEAD)
@@ -137,7 +137,7 @@ def excerpt(text: str, found: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def marked(text: str, query: Query | None) -> SafeString:
-    """A line of a text, inert, with what was looked for in <mark>."""
+    """An escaped line of a text with the matches in <mark>."""
     found = [each.span() for each in pattern(query).finditer(text[:TEXT_SEARCHED])] if query else []
     start, end = excerpt(text, found)
     parts, at = ["…" if start else ""], start

@@ -1,8 +1,7 @@
-"""Choosing items of a dataset by any filters together: read from an address or a slice, put in words, and walked through in flat memory.
+"""Selecting items of a dataset by any combination of filters from a URL or a slice, in constant memory.
 
-Items are looked through in windows, from one end to the other, so that no statement reads a whole table however the filters fall: the first
-windows are small, which finds what is frequent at once; later ones grow, which finds what is rare. A page stops after two seconds and says
-so; the next one continues from there.
+Items are scanned in windows, so that no statement reads a whole table whatever the filters: the first windows are small, to find frequent
+matches at once; later ones grow, to find rare ones. A page stops after two seconds and reports it; the next one continues from there.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ PAGE_SECONDS = 2.0
 CHUNK = 500  # keys of one statement
 END = 2**63 - 1
 NOT_OFFERED = "This filter isn't available to your role or in this dataset."
-GONE = "something that no longer exists"
+MISSING = "something that no longer exists"
 
 
 Offered = list[tuple[ports.ItemFilter, ports.Fields]]
@@ -42,7 +41,7 @@ class SelectionForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter in force. rest: the other filters, as shown in an address. problem: why it's invalid; else empty."""
+    """An active filter. rest: the other filters, as in a URL. problem: why it's invalid; else empty."""
 
     words: str
     rest: dict[str, str]
@@ -51,7 +50,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was found in one window: keys in the order of the walk. edge: where the next one begins, None behind the last."""
+    """The matches in one window: keys in scan order. edge: where the next window begins, None after the last."""
 
     keys: list[int]
     edge: int | None
@@ -60,8 +59,8 @@ class Window:
 class Selection:
     """Filters on the items of a dataset, for one person.
 
-    given: values by the names of fields, as in an address; other names are left alone, but in a slice (`whole`) each has to be known.
-    said: what is set. problems: by field, why a value is invalid; then nothing is found.
+    given: values by field name, as in a URL; other names are ignored, but in a slice (`whole`) each has to be known.
+    filters: the values that are set. problems: by field, why a value is invalid; then no items match.
     """
 
     def __init__(self, dataset: Dataset, viewer: User, given: Mapping[str, str], *, whole: bool = False) -> None:
@@ -69,32 +68,32 @@ class Selection:
         given = {name: value.strip() for name, value in given.items() if isinstance(value, str) and value.strip()}
         self.offered: Offered = [(each, each.fields(dataset, viewer)) for each in ports.item_filters()]
         known = {name for each, _ in self.offered for name in each.names}
-        self.said = {name: value for name, value in given.items() if whole or name in known} | left_out(self.offered, given)
-        self.form = SelectionForm(self.offered, self.said)
-        self.problems = {name: NOT_OFFERED for name in self.said if name not in self.form.fields}
-        self.problems |= {name: " ".join(map(str, errors)) for name, errors in self.form.errors.items() if name in self.said}
-        self.values = {name: value for name, value in self.form.cleaned_data.items() if name in self.said}
+        self.filters = {name: value for name, value in given.items() if whole or name in known} | initial_values(self.offered, given)
+        self.form = SelectionForm(self.offered, self.filters)
+        self.problems = {name: NOT_OFFERED for name in self.filters if name not in self.form.fields}
+        self.problems |= {name: " ".join(map(str, errors)) for name, errors in self.form.errors.items() if name in self.filters}
+        self.values = {name: value for name, value in self.form.cleaned_data.items() if name in self.filters}
         self.query: search.Query | None = next((value for value in self.values.values() if isinstance(value, search.Query)), None)
 
     @property
-    def holds(self) -> bool:
-        """Whether all that is set can be asked."""
+    def is_valid(self) -> bool:
+        """Whether every filter is valid."""
         return not self.problems
 
     @property
     def chips(self) -> list[Chip]:
-        """The filters in force, each in words, with what stays when it is taken away."""
-        found, told = [], set[str]()
+        """The active filters, each as text with the filters that remain when it's removed."""
+        found, covered = [], set[str]()
         for each, fields in self.offered:
-            if own := [name for name in each.names if name in self.said]:
-                told.update(own)
+            if own := [name for name in each.names if name in self.filters]:
+                covered.update(own)
                 words = each.words({name: self.shown(name) for name in own}) if fields else each.title
                 found.append(self.chip(own, words))
-        return found + [self.chip([name], name) for name in self.said if name not in told]
+        return found + [self.chip([name], name) for name in self.filters if name not in covered]
 
     def chip(self, own: list[str], words: str) -> Chip:
-        """One filter in force, of these fields."""
-        rest = {name: value for name, value in self.said.items() if name not in own}
+        """One active filter of these fields."""
+        rest = {name: value for name, value in self.filters.items() if name not in own}
         return Chip(words, rest, " ".join(self.problems[name] for name in own if name in self.problems))
 
     @property
@@ -103,22 +102,22 @@ class Selection:
         return "; ".join(chip.words for chip in self.chips)
 
     def shown(self, name: str) -> str:
-        """What was chosen in a field, as its page calls it."""
-        field, value = self.form.fields[name], self.said[name]
+        """The value of a field as its page shows it."""
+        field, value = self.form.fields[name], self.filters[name]
         if isinstance(field, forms.ModelChoiceField):
-            return str(self.values.get(name) or GONE)
+            return str(self.values.get(name) or MISSING)
         if isinstance(field, forms.ChoiceField):
             choices: Any = field.choices
-            return next((str(label) for key, label in choices if str(key) == value), GONE)
+            return next((str(label) for key, label in choices if str(key) == value), MISSING)
         return value
 
     # ── Walking ─────────────────────────────────────────────────────────────
     def page(self, *, before: int | None = None, after: int | None = None, size: int = queries.PAGE) -> queries.ItemPage:
-        """A page of what is chosen, newest first. before: only older than this key; after: only newer. Empty where problems are."""
-        if not self.holds:
+        """A page of matching items, newest first. before: only older than this key; after: only newer. Empty if a filter is invalid."""
+        if not self.is_valid:
             return queries.ItemPage([], None, None)
         rows = queries.items(self.dataset).select_related("dataset", "upload")
-        if not self.said:
+        if not self.filters:
             return queries.item_page(rows, before=before, after=after, size=size)
         up = after is not None
         start = after + 1 if after is not None else before
@@ -138,7 +137,7 @@ class Selection:
     def first(
         self, limit: int, *, up: bool = False, start: int | None = None, seconds: float = PAGE_SECONDS
     ) -> tuple[list[int], int | None]:
-        """The first keys that are found, at most `limit`; and where the walk stopped for want of time, None where it did not have to."""
+        """The first matching keys, at most `limit`; and where the scan ran out of time, or None."""
         found: list[int] = []
         until = time.monotonic() + seconds
         for window in self.walk(up=up, start=start, limit=limit):
@@ -150,12 +149,12 @@ class Selection:
         return found, None
 
     def walk(self, *, up: bool = True, start: int | None = None, limit: int | None = None) -> Iterator[Window]:
-        """The keys that are found, window by window, none for the caller who asks when problems are there.
+        """The matching keys, window by window; none if a filter is invalid.
 
-        up: oldest first. start: the first key to look at when going up; else the first one that is not. limit: of what one window is asked.
+        up: oldest first. start: the first key to scan when going up; else the first one to skip. limit: maximum of keys per window.
         """
         size, at = FIRST, start if start is not None else (0 if up else END)
-        while self.holds:
+        while self.is_valid:
             began = time.monotonic()
             edge = self.edge(at, size, up=up)
             far = edge if edge is not None else (END if up else 0)
@@ -165,19 +164,19 @@ class Selection:
                 return
             at = edge
             if self.query is not None:
-                size = LARGEST  # of few items the database rather reads every text than its index
+                size = LARGEST  # with few items, the database prefers reading every text to its index
             elif time.monotonic() - began < QUICK:
                 size = min(size * 4, LARGEST)
 
     def edge(self, at: int, size: int, *, up: bool) -> int | None:
-        """The end of a window of so many items: the first key behind it going up, its last key going down. None where no more follow."""
+        """The end of a window of `size` items: the first key after it going up, its last key going down. None if no items follow."""
         rows = Item.objects.filter(dataset=self.dataset)
         side = rows.filter(pk__gte=at).order_by("pk") if up else rows.filter(pk__lt=at).order_by("-pk")
         ends = list(side.values_list("pk", flat=True)[size - (0 if up else 1) : size + 1])
         return None if len(ends) < (1 if up else 2) else ends[0]
 
     def within(self, low: int, high: int, *, up: bool, limit: int | None) -> list[int]:
-        """The keys that are found from `low` up to and without `high`."""
+        """The matching keys from `low` (included) to `high` (excluded)."""
         order = "pk" if up else "-pk"
         if self.query is None:
             keys = self.rows(low, high).filter(pk__gte=low, pk__lt=high).order_by(order).values_list("pk", flat=True)
@@ -203,8 +202,8 @@ class Selection:
         return rows
 
 
-def left_out(offered: Offered, given: Mapping[str, str]) -> dict[str, str]:
-    """The fields that take their initial value, since another field of their filter is given and they are not."""
+def initial_values(offered: Offered, given: Mapping[str, str]) -> dict[str, str]:
+    """The initial values of fields that are missing while another field of their filter is set."""
     return {
         name: str(field.initial)
         for _, fields in offered if any(name in given for name in fields)

@@ -1,4 +1,4 @@
-"""Addresses of datasets, uploads, items, files of them and slices."""
+"""URLs of datasets, uploads, items, item exports and slices."""
 
 from django.urls import path
 

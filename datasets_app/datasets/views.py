@@ -35,7 +35,7 @@ def datasets(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("datasets.create")
 def create(request: SignedInRequest) -> HttpResponse:
-    """Make a dataset."""
+    """Create a dataset."""
     form = DatasetForm(request.POST or None, user=request.user)
     if form.is_valid():
         try:
@@ -50,10 +50,10 @@ def create(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("datasets.view", Dataset)
 def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One dataset: its figures, its uploads and its items. The address keeps only the filters that are set."""
+    """One dataset: its figures, uploads and items. Redirects to a URL without empty filters."""
     if not all(request.GET.values()) and not wants_fragment(request):
-        said = {name: value for name, value in request.GET.items() if value}
-        return HttpResponseRedirect(f"{request.path}?{urlencode(said)}#items" if said else f"{request.path}#items")
+        filters = {name: value for name, value in request.GET.items() if value}
+        return HttpResponseRedirect(f"{request.path}?{urlencode(filters)}#items" if filters else f"{request.path}#items")
     context = pages.dataset(request.user, uuid, request.GET)
     answer = respond(request, "datasets_app/datasets/dataset.html", "items", context)
     if wants_fragment(request):
@@ -61,9 +61,9 @@ def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return answer
 
 
-@csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
+@csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is set
 def receive(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
-    """Take in a file, look through it, and show its dry run."""
+    """Receive a file and show its dry run."""
     request.upload_handlers.insert(0, LimitHandler(request, settings.UPLOAD_MAX_BYTES))
     return receive_limited(request, uuid=uuid)
 
@@ -103,7 +103,7 @@ def upload(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("datasets.upload", Upload, see="datasets.view")
 def inspect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Look through the file again, as the person chose to read it."""
+    """Check the file again with the chosen settings."""
     row = queries.get_upload(request.user, uuid)
     form = ReadingForm(request.POST, upload=row)
     if form.is_valid():
@@ -128,7 +128,7 @@ def inspect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("datasets.upload", Upload, see="datasets.view")
 def accept(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have the file imported."""
+    """Import the file."""
     form = AcceptForm(request.POST)
     if not form.is_valid():
         return respond(
@@ -142,7 +142,7 @@ def accept(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("datasets.upload", Upload, see="datasets.view")
 def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Put the upload aside."""
+    """Discard the upload."""
     row = actions.discard_upload(upload_id=uuid, actor=request.user)
     return done_at(request, reverse("datasets:dataset", args=[row.dataset.uuid]), f"{row.file_name} discarded")
 
@@ -150,7 +150,7 @@ def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("datasets.view", Item)
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One item: its text, where it came from, and where it went."""
+    """One item: its text, source, and uses."""
     return respond(request, "datasets_app/datasets/item.html", "item", pages.item(request.user, uuid))
 
 
@@ -158,7 +158,7 @@ def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("datasets.view", Dataset)
 def exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The files of items that the person asked for; a POST asks for one of what the filters of the address choose."""
+    """The item exports that the person requested; a POST requests one with the filters of the URL."""
     row = queries.get_dataset(request.user, uuid)
     refusal = None
     if request.method == "POST":
@@ -184,7 +184,7 @@ def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 @require_POST
 @needs("datasets.slice", Dataset, see="datasets.view")
 def save_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Keep the filters of the address under a name."""
+    """Save the URL's filters as a slice."""
     form = SliceForm(request.POST, auto_id="slice_%s")
     if form.is_valid():
         with refused_on(form):
@@ -227,6 +227,6 @@ def delete_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("datasets.slice", Slice, see="datasets.view")
 def count_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Count what it chooses now."""
+    """Count its items."""
     actions.count_slice(slice_id=uuid, actor=request.user)
     return redirect_or_refresh(request, reverse("datasets:slice", args=[uuid]))

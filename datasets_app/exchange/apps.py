@@ -8,7 +8,7 @@ class ExchangeConfig(AppConfig):
     label = "exchange"
 
     def ready(self) -> None:
-        """Bring what this room adds to the rooms below it."""
+        """Register this app with the lower-level apps."""
         from datasets_app.exchange import bindings
 
         bindings.bind()

@@ -1,4 +1,4 @@
-"""What a file of corrected labels says of each item, against what is decided now. Pure."""
+"""Compare the rows of a file of corrected labels with the current labels. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import TextChoices
 
 from lifecycle.runtime.task_types.answers import Value
 
-CASES = 30  # of one outcome that are kept with their lines
+CASES = 30  # rows listed per outcome
 PAIRS = 200
 
 
@@ -29,9 +29,9 @@ class Outcome(TextChoices):
 
 
 class Facts(NamedTuple):
-    """The state of a row's item. exported: the label that the row refers to; None where there is no such decision.
+    """The state of a row's item. exported: the label that the row refers to; None if there is no such decision.
 
-    current: what is decided now; None for undecided. digest: of the newest decision, a withdrawal included. own: whether the person has a
+    current: the current label; None if unlabeled. digest: of the newest decision, including a withdrawal. own: whether the person has a
     current annotation of the item. written: whether the newest label is from this file.
     """
 
@@ -42,14 +42,14 @@ class Facts(NamedTuple):
     written: bool = False
 
 
-def judge(said: Value, decision: str, facts: Facts) -> Outcome:
-    """What becomes of a row that says this of a known item. decision: the digest that the row names."""
-    if said == facts.current:
+def judge(value: Value, decision: str, facts: Facts) -> Outcome:
+    """The outcome of a row for a known item. value: its label. decision: the digest in the row."""
+    if value == facts.current:
         return Outcome.UNCHANGED
     if facts.written:
         return Outcome.REPEATED
     moved = decision != facts.digest
-    if moved and said == facts.exported:
+    if moved and value == facts.exported:
         return Outcome.UNCHANGED  # not corrected; newer labels stay
     if facts.own:
         return Outcome.OWN
@@ -57,7 +57,7 @@ def judge(said: Value, decision: str, facts: Facts) -> Outcome:
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """The class that was probably meant, or the empty text."""
+    """The label that was probably meant, or an empty string."""
     folded = {each.casefold(): each for each in known}
     found = get_close_matches(name.casefold(), folded, n=1)
     return folded[found[0]] if found else ""
@@ -65,7 +65,7 @@ def nearest(name: str, known: list[str]) -> str:
 
 @dataclass(slots=True)
 class Sum:
-    """The totals of a file. pairs: (old, new) in words. unknown: names that are no class. cases: by outcome, the first ones."""
+    """The totals of a file. pairs: (old, new) as text. unknown: unknown label names. cases: the first rows of each outcome."""
 
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -85,7 +85,7 @@ class Sum:
             kept.append(case)
 
     def as_json(self, known: list[str]) -> dict[str, Any]:
-        """Plain JSON types. known: the classes among which the nearest names are found."""
+        """As JSON types. known: the labels to suggest for unknown names."""
         return {
             "rows": self.rows, "counts": dict(self.counts), "cases": self.cases,
             "pairs": [[*pair, count] for pair, count in self.pairs.most_common()],

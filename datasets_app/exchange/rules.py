@@ -8,7 +8,7 @@ from lifecycle.runtime.task_types.by_key.formats import formats_of
 
 
 class ExportFormat(TextChoices):
-    """The labeling tools as whose files answers are exported."""
+    """Labeling tools whose formats annotations can be exported in."""
 
     LABEL_STUDIO = "labelstudio", "Label Studio"
     DOCCANO = "doccano", "doccano"
@@ -17,7 +17,7 @@ class ExportFormat(TextChoices):
 
     @property
     def ending(self) -> str:
-        """Of its files' names."""
+        """The file name extension."""
         return {"labelstudio": "zip", "doccano": "zip", "prodigy": "jsonl", "argilla": "json"}[self.value]
 
     @property
@@ -27,5 +27,5 @@ class ExportFormat(TextChoices):
 
 
 def export_formats(task: str) -> list[ExportFormat]:
-    """The formats that hold the answers of a task."""
+    """The formats that can represent a task."""
     return [each for each in ExportFormat if each in formats_of(task).tools]

@@ -1,4 +1,4 @@
-"""Suggestions of models elsewhere over REST."""
+"""Pre-labels of external models over REST."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from registry.ground.access.rest import Request, View, read
 
 
 class SuggestedIn(serializers.Serializer[Any]):
-    """What a model elsewhere says of one item. label: name of a class, where texts have classes; else value, as an answer of the task."""
+    """A pre-label of one item. label: name of a label, for tasks that label whole texts; else value, as an annotation of the task."""
 
     item = serializers.UUIDField()
     label = serializers.CharField(required=False, max_length=120)  # type: ignore[assignment]
@@ -52,5 +52,5 @@ class Suggestions(View):
 
 
 urlpatterns = [
-    path("labeling/datasets/<uuid:uuid>/suggestions/", Suggestions.as_view(), name="api-labeling-suggestions"),
+    path("labeling/datasets/<uuid:uuid>/pre-labels/", Suggestions.as_view(), name="api-labeling-suggestions"),
 ]

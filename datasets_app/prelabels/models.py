@@ -12,9 +12,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Suggestion(models.Model):
-    """What a model, a rule or an imported file proposes for an item; never counted as an annotation.
+    """A pre-label of an item by a model, a labeling function, or an imported file; never counted as an annotation.
 
-    A source names classes one by one, each with its score; spans come as one value, each span with its own "score" where there is one.
+    A source suggests labels one by one, each with its score; spans are one value, each span with its own "score" if there is one.
     """
 
     append_only = True
@@ -43,7 +43,7 @@ class Suggestion(models.Model):
 
 
 class RetiredSource(models.Model):
-    """A labeling function's version that was replaced or retired: what it suggested stays as history and is not shown."""
+    """A version of a labeling function that was replaced or retired: its pre-labels are kept but not shown."""
 
     append_only = True
 

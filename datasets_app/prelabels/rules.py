@@ -1,4 +1,4 @@
-"""Who suggests labels."""
+"""Types of pre-label sources."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db.models import TextChoices
 
 
 class Proposer(TextChoices):
-    """Who suggests labels."""
+    """The type of a pre-label's source."""
 
     IMPORT = "import", "Imported file"
     RUN = "run", "Run or version"

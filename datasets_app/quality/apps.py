@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class QualityConfig(AppConfig):
-    """How good labels are: agreement, gold items, annotators, and measured reports."""
+    """Label quality: agreement, gold items, annotators, and reports."""
 
     name = "datasets_app.quality"
     label = "quality"
 
     def ready(self) -> None:
-        """Bring what this room adds to the rooms below it."""
+        """Register with the rooms below."""
         from datasets_app.quality import bindings
 
         bindings.bind()

@@ -1,4 +1,4 @@
-"""What this room brings to the rooms below it when the site starts."""
+"""Registrations with the rooms below when the site starts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lifecycle.ui.addresses import find_url
 
 
 def queue_url(job: Job) -> str:
-    """The page of the queue that a job fills, orders, learns for or measures; everyone who sees the job may open it."""
+    """The page of a job's queue; everyone who sees the job may open it."""
     return find_url("queues:queue", uuid=job.args["queue"])
 
 
 def bind() -> None:
-    """What this room adds to the rooms below it."""
+    """Register this room's job, page part, and schedule."""
     registry.register(JobKind("quality.measure", "Measure label quality", run_measure, url=queue_url))
     parts.register("queues:queue", "datasets_app/quality/agreement.html", quality.on_queue)
     schedule.every(600, "datasets_app.quality.tasks.measure_due")

@@ -1,4 +1,4 @@
-"""The charts of a queue's quality page. Pure: figures in, charts out; colours are tokens."""
+"""Charts of a queue's quality page. Pure; colors are tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DAY_MS = 86_400_000
 
 
 def throughput(days: Sequence[tuple[str, int]], week: int) -> Chart:
-    """Standing answers by the day on which they were given. days: (ISO date, answers), without gaps. week: answers of the last 7 days."""
+    """Current annotations by day. days: (ISO date, annotations), without gaps. week: annotations of the last 7 days."""
     numbers = [answers for _, answers in days]
     names = [f"{day.day} {day:%b}" for day in (date.fromisoformat(each) for each, _ in days)]
     bars = {

@@ -1,4 +1,4 @@
-"""What is asked about gold."""
+"""Forms of gold items."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 from django import forms
 
 from datasets_app.quality.actions.gold import EXPLANATION, PER_CLASS
-from datasets_app.queues.forms.answers import SaysForm
+from datasets_app.queues.forms.answers import ValueForm
 
 
-class GoldForm(SaysForm):
-    """What is known of an item, and why."""
+class GoldForm(ValueForm):
+    """An item's gold label, and why."""
 
     explanation = forms.CharField(required=False, max_length=EXPLANATION)
 
     def clean(self) -> dict[str, Any]:
-        """Something has to be known."""
+        """Require a value."""
         data = super().clean()
-        if not self.errors and data["said"] is None:
+        if not self.errors and data["annotation"] is None:
             self.add_error(None, "Choose the correct label.")
         return data
 
 
 class SampleForm(forms.Form):
-    """How many decided items become gold."""
+    """How many labeled items become gold."""
 
     per_class = forms.IntegerField(label="Gold items per label", min_value=1, max_value=PER_CLASS, initial=5)
     imported = forms.BooleanField(label="Include imported labels", required=False)

@@ -1,4 +1,4 @@
-"""What answers say about the people who gave them and the labels they mix up. Pure; takes in answers one item at a time.
+"""Measure annotators and confused labels from annotations. Pure; reads one item at a time.
 
 Memory grows with people, labels and days, never with items.
 """
@@ -20,12 +20,12 @@ from lifecycle.runtime.task_types.task_type import TaskType
 WEEK = timedelta(days=7)
 DAYS_KEPT = 60
 STEP = math.log(1.01)  # times are kept to within 1 %
-MOST_PEOPLE = 60  # those with most answers whose agreement in pairs is kept
-CONSENSUS_ITEMS = 5_000  # items, spread over the queue, from whose answers a consensus is estimated; at most twice as many
-CONSENSUS_CELLS = 5_000_000  # people × labels × labels up to which their confusions are estimated
+MOST_PEOPLE = 60  # people, those with most annotations, whose pairwise agreement is kept
+CONSENSUS_ITEMS = 5_000  # items, spread over the queue, from which a consensus is estimated; at most twice as many
+CONSENSUS_CELLS = 5_000_000  # people × labels × labels up to which confusions are estimated
 CONSENSUS_PEOPLE = 3  # fewer people can't be distinguished
-SMOOTHING = 0.03  # answers added to what each annotator says of a true label, in equal parts
-MOST_CELLS = 2_000  # pairs of labels that are kept, those mixed up most first
+SMOOTHING = 0.03  # annotations added to each annotator's row of a true label, in equal parts
+MOST_CELLS = 2_000  # pairs of labels that are kept, most confused first
 ALWAYS_SHOWN, ALWAYS_SHARE = 50, 0.98
 ALWAYS_WRONG, ALWAYS_TAKEN = 5, 0.5
 ALWAYS_RULE = (
@@ -35,7 +35,7 @@ ALWAYS_RULE = (
 
 
 class Given(NamedTuple):
-    """One current annotation. value, suggested: as they are compared; suggested is None where nothing was shown. seconds: 0 if unknown."""
+    """One current annotation. value, suggested: from `compared`; suggested is None if no pre-label was shown. seconds: 0 if unknown."""
 
     item: int
     user: int
@@ -47,9 +47,9 @@ class Given(NamedTuple):
 
 @dataclass(slots=True)
 class Worker:
-    """What is known of one person. judged: their answers to items decided by several people, by a reviewer or by an import.
+    """Figures of one annotator. judged: annotations of items labeled by several people, an adjudicator, or an import.
 
-    gold_…: answers to gold, which are none of the others; gold_classes: by stable id of the known class, [answers, right].
+    gold_…: gold annotations, not included in the others; gold_classes: by stable id of the gold label, [annotations, correct].
     """
 
     answers: int = 0
@@ -67,7 +67,7 @@ class Worker:
     times: Counter[int] = field(default_factory=Counter)
 
     def add(self, answer: Given, decided: Any, *, recent: bool) -> None:
-        """One answer. decided: the value that holds for its item, None where that says nothing about this answer."""
+        """Count one annotation. decided: the item's resolved value; None if it's no evidence about this annotation."""
         self.answers += 1
         self.week += recent
         if answer.seconds > 0:
@@ -85,14 +85,14 @@ class Worker:
             self.wrong_taken += took
 
     def document(self) -> dict[str, Any]:
-        """It as JSON, with the median time instead of all times."""
+        """The figures as JSON, with the median time instead of all times."""
         names = ["answers", "week", "judged", "right", "sent_back", "shown", "accepted", "wrong_shown", "wrong_taken"]
         names += ["gold_done", "gold_right", "gold_classes"]
         return {name: getattr(self, name) for name in names} | {"median_seconds": median(self.times)}
 
 
 def median(times: Counter[int]) -> float | None:
-    """The middle of times kept as rounded logarithms, in seconds, to within 1 %. None without any."""
+    """The median in seconds, to within 1 %, of times kept as rounded logarithms. None without any."""
     seen, half = 0, times.total() / 2
     for at in sorted(times):
         seen += times[at]
@@ -109,7 +109,7 @@ def always_accepts(worker: dict[str, Any]) -> bool:
 
 
 class Apart(NamedTuple):
-    """Two people's different answers to one item. one < other; leads: first of its item with these two values."""
+    """Two people's different annotations of one item. one < other; leads: whether it's the item's first with these two values."""
 
     item: int
     one: int
@@ -120,7 +120,7 @@ class Apart(NamedTuple):
 
 
 class Measure:
-    """Takes in the answers of a queue, item by item in any order. kind: of its task. order: the values of single labels, from first to
+    """Measures a queue's annotations, item by item in any order. kind: the task's type. order: the values of single labels, from first to
     last."""
 
     def __init__(self, now: datetime, kind: TaskType, order: Sequence[Any] = ()) -> None:
@@ -135,7 +135,7 @@ class Measure:
         self.first_at: datetime | None = None
 
     def add(self, answers: Sequence[Given], decided: Any = None) -> list[Apart]:
-        """The answers to one item, each by another person. Returns those pairs that differ."""
+        """Add one item's annotations, each by another person. Returns the pairs that differ."""
         for answer in answers:
             self.workers[answer.user].add(answer, decided, recent=answer.at > self.now - WEEK)
             self.days[answer.at.date()] += 1
@@ -145,18 +145,18 @@ class Measure:
         return list(self.compare(sorted(answers, key=lambda answer: answer.user)))
 
     def add_gold(self, items: Mapping[str, Mapping[int, bool]]) -> None:
-        """One person's answers to gold: by stable id of the known class, item → whether it is right."""
+        """Add one person's gold annotations: by stable id of the gold label, item → whether it's correct."""
         for key, answers in items.items():
             for item, right in answers.items():
                 self.gold[key][item].append(right)
 
     def gold_items(self) -> dict[str, list[list[int]]]:
-        """By stable id of the known class: [right answers, answers, items of which that is so], since answers to one item are alike."""
+        """By stable id of the gold label: [correct annotations, annotations, items with these counts], for the clustering by item."""
         counted = {key: Counter((sum(each), len(each)) for each in items.values()) for key, items in self.gold.items()}
         return {key: [[*cell, items] for cell, items in sorted(cells.items())] for key, cells in sorted(counted.items())}
 
     def keep(self, answers: Sequence[Given]) -> None:
-        """Hold on to every n-th item with two answers or more, so that there are never more than twice CONSENSUS_ITEMS."""
+        """Keep every n-th item with two or more annotations, so that there are never more than twice CONSENSUS_ITEMS."""
         if len(answers) < 2 or not self.kind.one_label:
             return
         if self.shared % self.every == 0:
@@ -168,7 +168,8 @@ class Measure:
     def likely_right(self) -> tuple[dict[int, Interval], str]:
         """Estimated accuracy of each person, and the reason if it isn't measured.
 
-        Of nobody where fewer than three people share 20 items or more: two who differ can't be distinguished; nor for thousands of labels.
+        Not measured if fewer than three people share 20 items or more, since two who differ can't be distinguished, or with thousands of
+        labels.
         """
         if not self.kind.one_label:
             return {}, "Not measured: for tasks with one label per text only."
@@ -186,7 +187,7 @@ class Measure:
         return {user: found[user] for user in known if user in found}, why
 
     def compare(self, answers: Sequence[Given]) -> Iterator[Apart]:
-        """Count the pairs of answers of one item; those that differ come out."""
+        """Count the pairs of annotations of one item, and yield those that differ."""
         known: set[tuple[Any, Any]] = set()
         for one, other in combinations(answers, 2):
             values = (one.value, other.value)
@@ -194,7 +195,7 @@ class Measure:
                 self.pairs[one.user, other.user][values] += 1
                 first, second = sorted(values)
                 self.together[first, second] += (first, second) not in known
-            else:  # too many different values to keep them all: whether they are equal is enough
+            else:  # too many different values to keep: only whether they are equal
                 self.pairs[one.user, other.user][(True, True) if one.value == other.value else (True, False)] += 1
                 first, second = None, None
             if one.value != other.value:
@@ -202,14 +203,14 @@ class Measure:
             known.add((first, second))
 
     def figures(self) -> dict[str, Any]:
-        """Everything that was measured, as JSON. People are keys, labels places in the order given."""
+        """All figures as JSON. People are given by key, labels by place in the given order."""
         likely, why = self.likely_right()
         kept = [user for user, _ in sorted(self.workers.items(), key=lambda row: (-row[1].answers, row[0]))[:MOST_PEOPLE]]
         return {
             "items": self.tally.items, "answers": sum(each.answers for each in self.workers.values()),
-            "coefficients": [told(each) for each in self.tally.coefficients()],
+            "coefficients": [coefficient_data(each) for each in self.tally.coefficients()],
             "people": {
-                str(user): worker.document() | told_likely(likely.get(user), why)
+                str(user): worker.document() | likely_data(likely.get(user), why)
                 for user, worker in sorted(self.workers.items())
             },
             "pairs": [self.pair(one, other) for one, other in combinations(sorted(kept), 2) if (one, other) in self.pairs],
@@ -218,7 +219,7 @@ class Measure:
         }  # fmt: skip
 
     def pair(self, one: int, other: int) -> list[Any]:
-        """[one, other, shared items, equal answers, Cohen's kappa, low, high]; kappa from 20 shared items on, for single labels."""
+        """[one, other, shared items, equal annotations, Cohen's kappa, low, high]; kappa from 20 shared items on, for single labels."""
         cells = self.pairs[one, other]
         n, equal = cells.total(), sum(count for (first, second), count in cells.items() if first == second)
         if n < FEWEST or not self.kind.one_label:
@@ -228,13 +229,13 @@ class Measure:
         return [one, other, n, equal, rounded(cohen_of(cells)), rounded(low), rounded(high)]
 
     def confusion(self) -> list[list[int]]:
-        """[first label, second label, items to which both were given], those of two labels by items, then those of one by two people."""
+        """[first label, second label, items with both]: pairs of different labels by items, then labels given by two or more people."""
         ranked = sorted(self.together.items(), key=lambda cell: (cell[0][0] == cell[0][1], -cell[1], cell[0]))
         mixed = [[*labels, count] for labels, count in ranked if labels[0] != labels[1]][:MOST_CELLS]
         return mixed + [[*labels, count] for labels, count in ranked if labels[0] == labels[1]]
 
     def recent_days(self) -> list[list[Any]]:
-        """[day, answers] of the last 60 days since the first, days without any included."""
+        """[day, annotations] of the last 60 days since the first annotation, days without any included."""
         if self.first_at is None:
             return []
         last = self.now.date()
@@ -242,13 +243,13 @@ class Measure:
         return [[day.isoformat(), self.days[day]] for at in range((last - first).days + 1) if (day := first + timedelta(days=at))]
 
 
-def told(each: Coefficient) -> dict[str, Any]:
+def coefficient_data(each: Coefficient) -> dict[str, Any]:
     """A coefficient as JSON."""
     ends = {"value": rounded(each.value), "low": rounded(each.low), "high": rounded(each.high)}
     return {"name": each.name, **ends, "n": each.n, "why": each.why}
 
 
-def told_likely(share: Interval | None, why: str) -> dict[str, Any]:
+def likely_data(share: Interval | None, why: str) -> dict[str, Any]:
     """Estimated accuracy by person, as JSON. why: the reason if it isn't measured."""
     if share is None:
         return {"likely_right": None, "likely_interval": None, "likely_why": why}
@@ -256,13 +257,13 @@ def told_likely(share: Interval | None, why: str) -> dict[str, Any]:
 
 
 def rounded(value: float | None) -> float | None:
-    """As many digits as any page shows, and two more."""
+    """The value with two more digits than any page shows."""
     return None if value is None else round(value, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """When a queue is done. left: answers. per_day: of the last 7 days. days: None if unknown; why has the reason."""
+    """When a queue will be done. left: annotations. per_day: in the last 7 days. days: None if unknown; why has the reason."""
 
     left: int
     per_day: float | None
@@ -271,7 +272,7 @@ class Forecast:
 
 
 def forecast(*, left: int, state: str, week: int, first_at: datetime | None, as_of: datetime) -> Forecast:
-    """At the pace of the last 7 days before `as_of`, or since the first answer where that is less, but at least a day."""
+    """Extrapolate the pace of the 7 days before `as_of`, or since the first annotation if that is later, but at least a day."""
     if not left:
         return Forecast(0, None, 0.0, "All annotations are done.")
     span = min(WEEK, max(timedelta(days=1), as_of - first_at)) if first_at else WEEK

@@ -14,7 +14,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class QualityReport(models.Model):
-    """How good the labels of one queue are, as measured once over all its standing answers. The newest edition is the one that counts."""
+    """The label quality of one queue, measured once over all its current annotations. The newest edition counts."""
 
     append_only = True
     project_path = "queue__dataset__project"
@@ -38,9 +38,9 @@ class QualityReport(models.Model):
 
 
 class Difference(models.Model):
-    """Two people's different answers to one item, as of an edition of the queue's report: what the cells of its matrices open.
+    """Two people's different annotations of one item, in an edition of the queue's report: the rows behind its matrix cells.
 
-    Written by the measure before its report appears, and removed when the next edition has appeared.
+    Written before the report is saved, and removed after the next edition is.
     """
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, db_index=False, related_name="differences")

@@ -1,4 +1,4 @@
-"""What runs from time to time."""
+"""Periodic tasks."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from datasets_app.quality.actions import quality
 
 @shared_task  # type: ignore[untyped-decorator]
 def measure_due() -> int:
-    """Have the queues measured whose labels changed since their last measure, a day ago or longer."""
+    """Measure queues whose labels changed since their last report, if that is a day old or older."""
     return quality.measure_due(timezone.now())

@@ -8,7 +8,7 @@ class QueuesConfig(AppConfig):
     label = "queues"
 
     def ready(self) -> None:
-        """Bring what this room adds to the rooms below it."""
+        """Register with the rooms below."""
         from datasets_app.queues import bindings
 
         bindings.bind()

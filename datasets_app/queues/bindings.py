@@ -1,4 +1,4 @@
-"""What this room brings to the rooms below it when the site starts."""
+"""Registrations with the rooms below when the site starts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datasets_app.datasets import ports as datasets
 from datasets_app.queues import filters
 from datasets_app.queues.actions.filling import run_fill
 from datasets_app.queues.actions.ordering import run_reorder
-from datasets_app.queues.actions.telling import CHANGED, LABELED
+from datasets_app.queues.actions.webhooks import CHANGED, LABELED
 from datasets_app.queues.queries.comments import open_mentions
 from datasets_app.queues.queries.decisions import decided_cells
 from lifecycle.ground.jobs import registry, schedule
@@ -19,12 +19,12 @@ from registry.ground.access import policy
 
 
 def queue_url(job: Job) -> str:
-    """The page of the queue that a job fills, orders, learns for or measures; everyone who sees the job may open it."""
+    """The page of a job's queue; everyone who sees the job may open it."""
     return find_url("queues:queue", uuid=job.args["queue"])
 
 
 def bind() -> None:
-    """What this room adds to the rooms below it."""
+    """Register this room's filters, jobs, schedules, notice topics, and navigation."""
     datasets.register_item_filter(*filters.FILTERS)
     datasets.register_item_columns(datasets.ItemColumns(("label", "decision"), decided_cells))
     registry.register(JobKind("queues.fill", "Fill labeling queue", run_fill, url=queue_url))

@@ -21,7 +21,7 @@ from datasets_app.queues.models.decisions import Comment, Decision, Dispute
 from datasets_app.queues.queries.decisions import standing, standing_answers
 from datasets_app.queues.queries.pages import annotators
 from datasets_app.schemas.models.schemas import Label
-from datasets_app.schemas.queries.changes import merges_of, saying
+from datasets_app.schemas.queries.changes import merges_of, with_labels
 from datasets_app.schemas.queries.labels import latest_schema
 from datasets_app.schemas.relabeling import follow
 from registry.ground.access import policy
@@ -36,36 +36,36 @@ REMARKS = [("flagged", "Flagged"), ("open", "Flagged, open"), ("commented", "Wit
 
 
 def class_choices(dataset: Dataset) -> list[tuple[str, str]]:
-    """The classes of the newest version by stable id, in their order; none where answers name no class."""
+    """(stable id, name) of the newest version's labels, in their order; empty for tasks without labels."""
     schema = latest_schema(dataset) if dataset.task_type.has_labels else None
     return [(str(stable), name) for stable, name in schema.labels.values_list("stable_id", "name")] if schema else []
 
 
-def sees_everybody(dataset: Dataset, viewer: User) -> bool:
-    """Whether the person may know who answered what: they settle disagreements, or assess annotators."""
+def sees_annotators(dataset: Dataset, viewer: User) -> bool:
+    """Whether the person may know who annotated what: adjudicators, and those who assess annotators."""
     return policy.can(viewer, "labeling.decide", dataset) or policy.can(viewer, "labeling.assess", dataset)
 
 
 def naming(rows: QuerySet[Any], dataset: Dataset, stable_id: str) -> QuerySet[Any]:
-    """Those of these answers, decisions or suggestions that name a class, or one that was merged into it."""
+    """Those of these annotations, decisions, or suggestions that use a label, or one that was merged into it."""
     merges = merges_of(dataset.pk)
     names = [stable_id, *(str(source) for source in merges if str(follow(source, merges)) == stable_id)]
     if dataset.task_type.one_label:
         labels = list(Label.objects.filter(schema__dataset=dataset, stable_id__in=names).values_list("pk", flat=True))
-        if connection.vendor == "sqlite":  # which would rather read all rows of a class again for each window than those of the window
+        if connection.vendor == "sqlite":  # its planner would otherwise read all rows of a label again for each window
             return rows.alias(class_key=ExpressionWrapper(F("label_id") + 0, output_field=BigIntegerField())).filter(class_key__in=labels)
         return rows.filter(label__in=labels)
-    return saying(rows, names)
+    return with_labels(rows, names)
 
 
 # ── Decisions ───────────────────────────────────────────────────────────────
 def state_fields(_dataset: Dataset, _viewer: User) -> Fields:
-    """Whether a decision holds."""
+    """Filter by label state."""
     return {"labels": forms.ChoiceField(label="State", choices=[ANY, *STATES], required=False)}
 
 
 def of_state(rows: Rows, values: Values, scope: Scope) -> Rows:
-    """Undecided, decided, or with a disagreement that waits."""
+    """Unlabeled, labeled, or with an open dispute."""
     if values["labels"] == "disputed":
         return rows.filter(pk__in=scope.of(Dispute.objects.filter(state=Dispute.State.OPEN)))
     decided = scope.of(standing())
@@ -73,7 +73,7 @@ def of_state(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 
 def decided_fields(dataset: Dataset, _viewer: User) -> Fields:
-    """The class that holds, how it came about, and when."""
+    """Filter by resolved label, how it was resolved, and when."""
     classes = class_choices(dataset)
     named = {"decided": forms.ChoiceField(label="Label", choices=[ANY, *classes], required=False)} if classes else {}
     return {
@@ -85,7 +85,7 @@ def decided_fields(dataset: Dataset, _viewer: User) -> Fields:
 
 
 def as_decided(rows: Rows, values: Values, scope: Scope) -> Rows:
-    """By the decision that holds."""
+    """By the current decision."""
     found = standing().filter(**day_range("created_at", values, "decided_from", "decided_until"))
     if "decided_how" in values:
         found = found.filter(how=values["decided_how"])
@@ -107,7 +107,7 @@ def answered_fields(dataset: Dataset, viewer: User) -> Fields:
     """Filter by annotation; for most people only their own."""
     classes = class_choices(dataset)
     named = {"answered": forms.ChoiceField(label="Annotated as", choices=[ANY, *classes], required=False)} if classes else {}
-    if sees_everybody(dataset, viewer):
+    if sees_annotators(dataset, viewer):
         people = [(str(user.uuid), str(user)) for user in annotators(dataset)]
         by = forms.ChoiceField(label="Annotated by", choices=[("", "Anyone"), *people], required=False)
     else:
@@ -118,7 +118,7 @@ def answered_fields(dataset: Dataset, viewer: User) -> Fields:
 
 def as_answered(rows: Rows, values: Values, scope: Scope) -> Rows:
     """By a current annotation."""
-    found: QuerySet[Annotation] = standing_answers() if sees_everybody(scope.dataset, scope.viewer) else said_by(scope.viewer)
+    found: QuerySet[Annotation] = standing_answers() if sees_annotators(scope.dataset, scope.viewer) else annotations_of(scope.viewer)
     if "answered_by" in values:
         found = found.filter(user__uuid=values["answered_by"])
     if "answered" in values:
@@ -126,7 +126,7 @@ def as_answered(rows: Rows, values: Values, scope: Scope) -> Rows:
     return rows.filter(pk__in=scope.of(found))
 
 
-def said_by(viewer: User) -> QuerySet[Annotation]:
+def annotations_of(viewer: User) -> QuerySet[Annotation]:
     """All annotations of a person not undone, of gold items too: gaps would reveal which items are gold."""
     return Annotation.objects.filter(user=viewer, action=Annotation.Action.LABEL, replaced_by__isnull=True)
 
@@ -139,7 +139,7 @@ def answered_words(shown: dict[str, str]) -> str:
 
 # ── Suggestions ─────────────────────────────────────────────────────────────
 def suggested_fields(dataset: Dataset, _viewer: User) -> Fields:
-    """The class that a source suggests, which kind of source, and how sure it is."""
+    """Filter by pre-label: label, type of source, and confidence."""
     classes = class_choices(dataset)
     named = {"suggested": forms.ChoiceField(label="Pre-labeled as", choices=[ANY, *classes], required=False)} if classes else {}
     return {
@@ -151,7 +151,7 @@ def suggested_fields(dataset: Dataset, _viewer: User) -> Fields:
 
 
 def as_suggested(rows: Rows, values: Values, scope: Scope) -> Rows:
-    """By one suggestion that fits all of it; without those of rules that were changed since."""
+    """By a pre-label that matches all criteria; without those of outdated labeling functions."""
     limits = {"score_from": "score__gte", "score_to": "score__lte", "suggested_by": "source"}
     found = live(Suggestion.objects.filter(**{limits[name]: value for name, value in values.items() if name in limits}))
     if "suggested" in values:
@@ -169,7 +169,7 @@ def suggested_words(shown: dict[str, str]) -> str:
 
 # ── Remarks ─────────────────────────────────────────────────────────────────
 def remark_fields(_dataset: Dataset, _viewer: User) -> Fields:
-    """What people wrote."""
+    """Filter by flags and comments."""
     return {"remarks": forms.ChoiceField(label="Comments", choices=[ANY, *REMARKS], required=False)}
 
 

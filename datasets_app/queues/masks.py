@@ -15,7 +15,7 @@ ROUNDS = 4
 
 
 def mask(number: int, kind: str) -> int:
-    """Another number below 2 ** 48 for a key below that, always the same and never that of another key. kind: "slot", "suggestion"."""
+    """A number below 2 ** 48 for a key below that; one-to-one and always the same. kind: "slot" or "suggestion"."""
     secret = salted_hmac("labeling.mask", kind, algorithm="sha256").digest()
     left, right = number >> BITS, number & HALF
     for turn in range(ROUNDS):
@@ -35,6 +35,6 @@ def unmask(number: int, kind: str) -> int:
 
 
 def stirred(secret: bytes, turn: int, half: int) -> int:
-    """What one half does to the other in one round of a Feistel network."""
+    """The round function of a Feistel network: 24 bits to combine with the other half."""
     digest = hmac.digest(secret, bytes([turn]) + half.to_bytes(3, "big"), "sha256")
     return int.from_bytes(digest[:3], "big")

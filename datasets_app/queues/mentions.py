@@ -1,4 +1,4 @@
-"""Names in what people write. Pure: who is meant by them is asked of the database elsewhere."""
+"""User names mentioned in comments. Pure: who they are is looked up elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDS = ".-+@"  # a sentence may end with them, and so may a user name
 
 
 def readings(text: str) -> list[list[str]]:
-    """What each name in the text may be, in lower case, the longest reading first: "@ana." is "ana." or "ana"."""
+    """The possible readings of each name in the text, in lower case, longest first: "@ana." is "ana." or "ana"."""
     found: dict[str, list[str]] = {}
     for name in MENTION.findall(text):
         shorter = [name.lower()]
@@ -37,12 +37,12 @@ def match(found: Iterable[list[str]], known: Collection[str]) -> tuple[list[str]
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """The user name that was perhaps meant; empty when none is near."""
+    """The most similar user name; empty without one."""
     return next(iter(get_close_matches(name, list(known), n=1)), "")
 
 
 def pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """The text in pieces, each with whether it is a name with its @; punctuation at the end of a sentence isn't part of a name."""
+    """The text in pieces, each with whether it's a mentioned name; punctuation at the end of a sentence isn't part of a name."""
     after = 0
     for found in MENTION.finditer(text):
         end = found.start() + len(found[0].rstrip(ENDS))

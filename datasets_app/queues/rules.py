@@ -20,19 +20,19 @@ from lifecycle.runtime.task_types.answers import Value, canonical
 from lifecycle.runtime.task_types.values import contested, labels_of
 
 LEASE = timedelta(minutes=15)
-RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anyone
-HAND = 5  # items that a bench holds: the one shown and the next ones
-ENOUGH = 3  # a page that still holds so many gets no more: every third answer brings the next three
+RETURN_LEASE = timedelta(hours=24)  # how long a returned item is reserved for the same person
+HAND = 5  # items that a labeling page holds: the one shown and the next ones
+ENOUGH = 3  # a page that still holds this many gets no more, so every third annotation fetches the next three
 UNDO_DEPTH = 20
 
 
 def decision_digest(*, item: str, value: Value, names: Mapping[str, str], how: str, by: UUID | None, supersedes: str) -> str:
-    """sha256, in hex, over the item's digest, the resolved label, how, who (empty: a rule) and the superseded digest.
+    """sha256, in hex, over the item's digest, the resolved label, how, who (empty: automatic), and the superseded digest.
 
-    The resolved label: the class's stable id and name; for other tasks the canonical value and the names of its classes in their order.
+    The resolved label: its stable id and name; for other tasks the canonical value and the names of its labels in their order.
     """
-    said = value["label"] if set(value) == {"label"} else canonical(value)
-    parts = [item, said, ", ".join(names[key] for key in labels_of(value)), how, str(by or ""), supersedes]
+    label = value["label"] if set(value) == {"label"} else canonical(value)
+    parts = [item, label, ", ".join(names[key] for key in labels_of(value)), how, str(by or ""), supersedes]
     return hashlib.sha256("\x1f".join(parts).encode("utf-8")).hexdigest()
 
 
@@ -46,12 +46,12 @@ RANGE = 1_000_000  # places are whole numbers from 0 to here
 
 
 def random_place(queue: UUID, item: int) -> int:
-    """The place of an item in a queue whose order is by chance: 0 to a million, the same however often it is asked for."""
+    """The place of an item in a queue in random order: 0 to a million, always the same for the same queue and item."""
     return int.from_bytes(hashlib.sha256(f"{queue}:{item}".encode()).digest()[:8], "big") % RANGE
 
 
 def uncertain_place(score: float | None) -> int:
-    """The place of an item by the score, 0 to 1, of what is suggested first: the least sure first, those without one last."""
+    """The place of an item by its first pre-label's score, 0 to 1: least confident first, without a score last."""
     return RANGE if score is None else round(min(max(score, 0.0), 1.0) * (RANGE - 1))
 
 
@@ -71,7 +71,7 @@ def disagreement(votes: Sequence[Hashable]) -> float:
 
 
 def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[int]:
-    """The order in which this person sees an item's responses: by chance over items and people, the same whenever they look."""
+    """The order in which this person sees an item's responses: random over items and people, always the same for both."""
 
     def place(number: int) -> bytes:
         return hashlib.sha256(f"{queue}:{item_digest}:{person}:{number}".encode()).digest()
@@ -80,23 +80,23 @@ def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[
 
 
 # ── Gold ────────────────────────────────────────────────────────────────────
-GOLD_MOST = 30  # percent of what a person gets
+GOLD_MOST = 30  # percent of a person's items
 GOLD_PLACES = 2**31  # places of gold: from 0 to below this
-GOLD_FEWEST = 20  # answers from which a share says anything
-UNJUDGED_TOLD = "Generated text can be good in many ways, so this task has no correct annotation and no gold items."
-SUSPECT_FROM = 5  # answers from which gold that most get wrong is suspected
+GOLD_FEWEST = 20  # annotations from which an accuracy is meaningful
+NO_GOLD = "Generated text can be good in many ways, so this task has no correct annotation and no gold items."
+SUSPECT_FROM = 5  # annotations from which gold that most get wrong is suspicious
 
 
 def is_gold_place(seed: bytes, place: int, rate: int) -> bool:
-    """Whether the item at this place of what a person gets is gold: by chance, at `rate` percent, each place whatever the others are."""
+    """Whether a person's item at this place is gold: random, with `rate` percent, independent of other places."""
     mark = hashlib.sha256(seed + b"place" + str(place).encode()).digest()
     return int.from_bytes(mark[:8], "big") % 100 < rate
 
 
 def gold_accuracy(right: int, done: int) -> Interval | None:
-    """The share of gold that was answered rightly, with an interval that holds with 95 % at every look; None below GOLD_FEWEST answers.
+    """Gold accuracy with a 95 % confidence sequence, valid at every look; None below GOLD_FEWEST annotations.
 
-    It is looked at after each answer: of people exactly at a minimum, fewer than 5 % are ever below it by the upper end.
+    It's checked after each annotation: of people exactly at a minimum, fewer than 5 % ever have an upper end below it.
     """
     if done < GOLD_FEWEST:
         return None
@@ -104,10 +104,10 @@ def gold_accuracy(right: int, done: int) -> Interval | None:
 
 
 def gold_of_class(cells: Sequence[Sequence[int]]) -> tuple[int, int, Interval | None]:
-    """Answers to the gold of a class, the right ones of them, and their share, None below GOLD_FEWEST answers.
+    """(annotations, correct ones, accuracy) of a gold label; accuracy is None below GOLD_FEWEST annotations.
 
-    cells: [right answers, answers, items of which that is so]. An item that one person gets wrong others get wrong too, so that the answers
-    count as the effective number of independent ones, over items; where each item was answered once that is their number.
+    cells: [correct annotations, annotations, items with these counts]. Items that one person gets wrong others get wrong too, so the
+    annotations count as the effective number of independent ones over items; with one annotation per item that is their number.
     """
     found = clustered.sums(*np.repeat([each[:2] for each in cells], [each[2] for each in cells], axis=0).T)
     done, rows = int(found.below), clustered.effective(found)
@@ -116,28 +116,28 @@ def gold_of_class(cells: Sequence[Sequence[int]]) -> tuple[int, int, Interval | 
 
 
 def gold_start(seed: bytes, place: int) -> int:
-    """From where on gold is drawn for this place: 0 to below GOLD_PLACES."""
+    """The place from which gold is drawn for this position: 0 to below GOLD_PLACES."""
     return int.from_bytes(hashlib.sha256(seed + b"start" + str(place).encode()).digest()[:8], "big") % GOLD_PLACES
 
 
-def is_right(said: Value, known: Value, now: ClassesNow) -> bool:
-    """Whether an answer is the known one: the same class, set, spans (F1 of 1), choice or order; read through what became of classes."""
-    return canonical(through(said, now)) == canonical(through(known, now))
+def is_right(value: Value, known: Value, now: ClassesNow) -> bool:
+    """Whether a value equals the gold value, with current labels: the same label, set, spans (F1 of 1), choice, or ranking."""
+    return canonical(through(value, now)) == canonical(through(known, now))
 
 
 def shown_total(total: int, done: int, gold_done: int, rate: int) -> int:
-    """The number of needed annotations shown for a queue with gold: so that each of their answers, gold or not, is one of them."""
+    """The number of needed annotations to show for a queue with gold, so that every annotation, gold or not, counts towards it."""
     if done >= total:
         return done + gold_done
     return total + max(gold_done, total * rate // (100 - rate))
 
 
 def coarse(number: int) -> int:
-    """A figure for people from whom single annotations are hidden: rounded down to tens."""
+    """A figure rounded down to tens, for people who mustn't see single annotations in it."""
     return number // 10 * 10
 
 
-# ── Where an answer goes ────────────────────────────────────────────────────
+# ── Slots ───────────────────────────────────────────────────────────────────
 class SlotState(IntEnum):
     """As in Slot.State."""
 
@@ -149,7 +149,7 @@ class SlotState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SlotFacts:
-    """What a rule needs to know of a slot."""
+    """The fields of a slot that rules need."""
 
     pk: int
     state: int
@@ -158,9 +158,9 @@ class SlotFacts:
 
 
 def slot_for(slots: Iterable[SlotFacts], user: int) -> SlotFacts | None:
-    """The slot of an item that this person's answer fills: their own, else an open one; None makes it an extra answer.
+    """The slot of an item that this person's annotation fills: their own, else an open one; None makes it an extra annotation.
 
-    Gold stays theirs when they no longer hold it.
+    A gold slot stays theirs even if they no longer hold it.
     """
     slots = list(slots)
     held = (SlotState.LEASED, SlotState.DONE)
@@ -170,9 +170,9 @@ def slot_for(slots: Iterable[SlotFacts], user: int) -> SlotFacts | None:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the answers of an item amount to. complete: every needed answer is there. value: the unanimous value; None without agreement.
+    """The outcome of an item's annotations. complete: whether it has all of them. value: the unanimous value; None without agreement.
 
-    pair: the one or two classes that they differ in, joined by a bar. answers: how many different ones there are.
+    pair: the one or two labels that they differ in, joined by a bar. answers: number of different annotations.
     """
 
     complete: bool
@@ -182,13 +182,13 @@ class Verdict:
 
 
 def is_complete(states: Sequence[int]) -> bool:
-    """Whether an item whose slots are in these states has every answer that it needs."""
+    """Whether an item with slots in these states has all the annotations it needs."""
     needed = [state for state in states if state != SlotState.CLOSED]
     return bool(needed) and all(state == SlotState.DONE for state in needed)
 
 
 def judge(states: Sequence[int], values: Sequence[Value]) -> Verdict:
-    """states: of the item's slots. values: what each current answer that fills a slot says."""
+    """Compare an item's annotations. states: of its slots. values: of the current annotations that fill slots."""
     if not is_complete(states):
         return Verdict(complete=False)
     different = len({canonical(value) for value in values})
@@ -200,21 +200,21 @@ def judge(states: Sequence[int], values: Sequence[Value]) -> Verdict:
 # ── Undo ────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One answer or skip of a person in a queue, as undo sees it."""
+    """One annotation or skip of a person in a queue, for undo."""
 
     pk: int
     undone: bool
 
 
 def undo_target(newest_first: Sequence[Step]) -> int | None:
-    """The answer that undo takes back: the newest that is still current among the last 20; None when there is none."""
+    """The annotation that undo takes back: the newest current one among the last 20; None without one."""
     return next((step.pk for step in newest_first[:UNDO_DEPTH] if not step.undone), None)
 
 
-# ── Ranking on the bench ────────────────────────────────────────────────────
+# ── Ranking pre-labels ──────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The classes first shown for an item. scores are None where the source gives none; source is empty where nothing is suggested."""
+    """The labels first shown for an item. Scores are None if the source has none; source is empty without pre-labels."""
 
     labels: list[tuple[int, float | None]] = field(default_factory=list)
     source: str = ""
@@ -222,7 +222,7 @@ class Ranked:
 
 
 def rank(suggestions: Sequence[tuple[int, int, float | None]], source: str) -> Ranked:
-    """suggestions: (suggestion, label, score) of one source; the best first, those without a score last."""
+    """Rank the pre-labels of one source, best first, those without a score last. suggestions: (suggestion, label, score)."""
     ordered = sorted(suggestions, key=lambda row: (row[2] is None, -(row[2] or 0), row[0]))
     if not ordered:
         return Ranked()

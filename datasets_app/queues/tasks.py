@@ -1,11 +1,11 @@
-"""What runs from time to time."""
+"""Periodic tasks."""
 
 from __future__ import annotations
 
 from celery import shared_task
 from django.utils import timezone
 
-from datasets_app.queues.actions import claims, telling
+from datasets_app.queues.actions import claims, webhooks
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -17,4 +17,4 @@ def sweep() -> int:
 @shared_task  # type: ignore[untyped-decorator]
 def tell_labels() -> int:
     """Send labels and annotations to webhooks."""
-    return telling.tell_labels(timezone.now())
+    return webhooks.send_labels(timezone.now())

@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class ReviewConfig(AppConfig):
-    """What people resolve: disputes, spot checks, and labels that follow a schema change."""
+    """Review: disputes, spot checks, and labels after a schema change."""
 
     name = "datasets_app.review"
     label = "review"
 
     def ready(self) -> None:
-        """Bring what this room adds to the rooms below it."""
+        """Register with the rooms below."""
         from datasets_app.review import bindings
 
         bindings.bind()

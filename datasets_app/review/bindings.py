@@ -1,4 +1,4 @@
-"""What this room brings to the rooms below it when the site starts."""
+"""Registrations with the rooms below when the site starts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lifecycle.ui.addresses import find_url
 
 
 def queue_url(job: Job) -> str:
-    """The page of the queue that a job fills, orders, learns for or measures; everyone who sees the job may open it."""
+    """The page of a job's queue; everyone who sees the job may open it."""
     return find_url("queues:queue", uuid=job.args["queue"])
 
 
 def schema_url(job: Job) -> str:
-    """The page of the classes whose decisions a job moves."""
+    """The page of the schema whose resolved labels a job moves."""
     return find_url("schemas:schema", uuid=job.args["dataset"])
 
 
 def bind() -> None:
-    """What this room adds to the rooms below it."""
+    """Register this room's jobs, page parts, and follow-up of published schemas."""
     registry.register(JobKind("review.move_decisions", "Move labels after a schema change", run_moves, url=schema_url))
     registry.register(JobKind("review.accept", "Accept agreed labels", run_accept, url=queue_url))
     parts.register("queues:queue/top", "datasets_app/review/agreed.html", checks.on_queue)

@@ -15,7 +15,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class SpotCheck(models.Model):
-    """A reviewer's look at a sample of the items on which people agree, before all others are accepted. One at a time in a queue."""
+    """An adjudicator's check of a sample of unanimous items before the rest are accepted. One at a time per queue."""
 
     project_path = "queue__dataset__project"
     root_path = "queue__dataset"
@@ -52,7 +52,7 @@ class SpotCheck(models.Model):
 
 
 class Sampled(models.Model):
-    """One item of a check's sample, and what the reviewer found."""
+    """One item of a check's sample, and whether it was right."""
 
     check_of = models.ForeignKey(SpotCheck, on_delete=models.CASCADE, db_index=False, related_name="sample")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")

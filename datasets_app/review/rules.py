@@ -1,4 +1,4 @@
-"""What a reviewer probably decides. Pure."""
+"""The likely label of a disputed item. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lifecycle.runtime.task_types.answers import Value, canonical
 
 
 def likely_answer(values: Sequence[Value], suggested: Value | None) -> Value | None:
-    """What a reviewer probably decides: the answer most people gave, among equals the suggested one; None if undecidable."""
+    """The likely label: the most frequent annotation, among equals the pre-label; None without one."""
     counts = Counter(canonical(value) for value in values)
     if not counts:
         return None

@@ -26,7 +26,7 @@ MEMBERS = 100
 
 
 class ScanIn(serializers.Serializer[Any]):
-    """What to look for."""
+    """The kind of scan."""
 
     kind = serializers.ChoiceField(choices=ScanKind.choices)
 
@@ -53,14 +53,14 @@ class TallyOut(serializers.Serializer[Any]):
 
 
 class ScansOut(serializers.Serializer[Any]):
-    """The newest ten scans of a dataset, and how many findings there are."""
+    """The newest ten scans of a dataset, and the number of findings."""
 
     scans = ScanOut(many=True)
     findings = TallyOut(many=True)
 
 
 class FindingOut(RowOut[Finding]):
-    """A finding. item or group: what it is about. given, suggested: names of labels. labels: how a group is decided."""
+    """A finding about an item or a group. given, suggested: label names. labels: resolved labels of the group."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     status = serializers.ChoiceField(choices=Status.choices)
@@ -79,7 +79,7 @@ class FindingOut(RowOut[Finding]):
 
 
 class ScanGroupMemberOut(serializers.Serializer[GroupMember]):
-    """An item of a group. nearest, first: Jaccard similarity to the text that it belongs through, and to the group's first."""
+    """An item of a group. nearest, first: Jaccard similarity to the text that links it to the group, and to the group's first text."""
 
     item = serializers.UUIDField(source="item.uuid")
     nearest = serializers.FloatField()
@@ -93,26 +93,26 @@ class OneFindingOut(FindingOut):
 
     @extend_schema_field(ScanGroupMemberOut(many=True))
     def get_members(self, row: Finding) -> list[dict[str, Any]]:
-        """None for a finding about one item."""
+        """The members of the group; empty for a finding about one item."""
         return list(ScanGroupMemberOut(queries.members(row.group, MEMBERS), many=True).data) if row.group else []
 
 
 class FindingPageOut(serializers.Serializer[Any]):
-    """Up to 30 findings, the most doubtful first. after: give it as ?after= to get the next page; null on the last."""
+    """Up to 30 findings, most likely problems first. after: pass it as ?after= for the next page; null on the last."""
 
     results = FindingOut(many=True)
     after = serializers.CharField(allow_null=True)
 
 
 class FindingsIn(serializers.Serializer[Any]):
-    """Which findings, and from where on."""
+    """The kind, status, and position of findings."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     status = serializers.ChoiceField(choices=Status.choices, required=False, default=Status.OPEN)
     after = serializers.CharField(required=False, allow_blank=True, default="", max_length=60)
 
     def validate_after(self, word: str) -> queries.Place | None:
-        """A place that an earlier page gave."""
+        """Parse the position from an earlier page."""
         place = pages.place_of(word)
         if word and place is None:
             raise serializers.ValidationError("Use the value from the previous page's link.")
@@ -120,7 +120,7 @@ class FindingsIn(serializers.Serializer[Any]):
 
 
 class SendIn(serializers.Serializer[Any]):
-    """The queue to open. limit: items, with `overlap` answers each at most 1,000 answers."""
+    """The queue to create. limit: items; times `overlap` at most 1,000 annotations."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     name = serializers.CharField(max_length=80)
@@ -129,27 +129,27 @@ class SendIn(serializers.Serializer[Any]):
 
 
 class JudgeIn(serializers.Serializer[Any]):
-    """seen: the status that you know, to be refused when it is another."""
+    """seen: the status you know; any other causes a conflict."""
 
     seen = serializers.ChoiceField(choices=Status.choices, required=False, allow_blank=True, default="")
 
 
 class DismissIn(JudgeIn):
-    """Why nothing is wrong."""
+    """The reason of a dismissal."""
 
     reason = serializers.CharField(max_length=REASON_LIMIT)
 
 
 @operation("GET", "scanning_scans", Needs("scanning.view", Dataset), gives=ScansOut)
 def list_scans(request: Request, uuid: UUID) -> object:
-    """The newest scans with their reports, and the findings by kind and status."""
+    """The newest scans with their reports, and finding counts by kind and status."""
     dataset = datasets.get_dataset(request.user, uuid)
     return {"scans": queries.scans(dataset), "findings": list(queries.tallies(dataset).values())}
 
 
 @operation("POST", "scanning_scan", Needs("scanning.scan", Dataset, see="scanning.view"), takes=ScanIn, gives=JobOut, status=202)
 def start_scan(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Have a dataset scanned; the answer is the job, whose subject is the dataset."""
+    """Scan a dataset; the response is the job, whose subject is the dataset."""
     return actions.scan(dataset=datasets.get_dataset(request.user, uuid), actor=request.user, **given)
 
 
@@ -165,9 +165,9 @@ def start_scan(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     ],
 )
 def list_findings(request: Request, uuid: UUID) -> Response:
-    """One kind and status, by keyset."""
-    asked = read(FindingsIn, request.query_params)
-    rows = queries.ranked(datasets.get_dataset(request.user, uuid), asked["kind"], asked["status"], asked["after"])
+    """Findings of one kind and status, by keyset."""
+    query = read(FindingsIn, request.query_params)
+    rows = queries.ranked(datasets.get_dataset(request.user, uuid), query["kind"], query["status"], query["after"])
     found = list(rows.select_related(*queries.RELATED)[: PAGE + 1])
     last = found[PAGE - 1] if len(found) > PAGE else None
     return Response({"results": FindingOut(found[:PAGE], many=True).data, "after": f"{last.score!r}:{last.pk}" if last else None})
@@ -175,40 +175,40 @@ def list_findings(request: Request, uuid: UUID) -> Response:
 
 @operation("POST", "scanning_send", Needs("scanning.send", Dataset, see="scanning.view"), takes=SendIn, gives=QueueOut, status=201)
 def send(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Open a labeling queue for the items of open and confirmed findings that are in none yet."""
+    """Create a labeling queue for the items of open and confirmed findings that aren't in a queue yet."""
     return actions.send(dataset_id=uuid, actor=request.user, **given)
 
 
 @operation("GET", "scanning_finding", Needs("scanning.view", Finding), gives=OneFindingOut)
 def one_finding(request: Request, uuid: UUID) -> object:
-    """With the items of its group."""
+    """One finding, with the items of its group."""
     return queries.get_finding(request.user, uuid)
 
 
 @operation("POST", "scanning_confirm", Needs("scanning.judge", Finding, see="scanning.view"), takes=JudgeIn, gives=FindingOut)
 def confirm(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """It is to be mended; no label changes."""
+    """Confirm an issue to fix; no label changes."""
     return actions.confirm(finding_id=uuid, actor=request.user, **given)
 
 
 @operation("POST", "scanning_dismiss", Needs("scanning.judge", Finding, see="scanning.view"), takes=DismissIn, gives=FindingOut)
 def dismiss(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Later scans leave it dismissed."""
+    """Dismiss an issue; later scans keep it dismissed."""
     return actions.dismiss(finding_id=uuid, actor=request.user, **given)
 
 
 @operation("POST", "scanning_reopen", Needs("scanning.judge", Finding, see="scanning.view"), takes=JudgeIn, gives=FindingOut)
 def reopen(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Open again, after it was confirmed or dismissed."""
+    """Reopen an issue after it was confirmed or dismissed."""
     return actions.reopen(finding_id=uuid, actor=request.user, **given)
 
 
 urlpatterns = [
     path("datasets/<uuid:uuid>/scans/", methods(list_scans, start_scan)),
-    path("datasets/<uuid:uuid>/findings/", list_findings),
-    path("datasets/<uuid:uuid>/findings/send/", send),
-    path("findings/<uuid:uuid>/", one_finding),
-    path("findings/<uuid:uuid>/confirm/", confirm),
-    path("findings/<uuid:uuid>/dismiss/", dismiss),
-    path("findings/<uuid:uuid>/reopen/", reopen),
+    path("datasets/<uuid:uuid>/data-issues/", list_findings),
+    path("datasets/<uuid:uuid>/data-issues/send/", send),
+    path("data-issues/<uuid:uuid>/", one_finding),
+    path("data-issues/<uuid:uuid>/confirm/", confirm),
+    path("data-issues/<uuid:uuid>/dismiss/", dismiss),
+    path("data-issues/<uuid:uuid>/reopen/", reopen),
 ]

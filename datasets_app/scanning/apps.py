@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class ScanningConfig(AppConfig):
-    """What is doubtful in a dataset, found by scans and judged by people."""
+    """Likely problems of a dataset, found by scans and reviewed by people."""
 
     name = "datasets_app.scanning"
     label = "scanning"

@@ -1,4 +1,4 @@
-"""What this room registers with the rooms below it when the site starts."""
+"""Registrations with lower-level apps at startup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sees_findings(user: User) -> bool:
 
 
 def register() -> None:
-    """Job kinds, our filter of items and the navigation item."""
+    """Register job kinds, the item filter, and the navigation item."""
     ports.register_item_filter(*filters.FILTERS)
     handlers = {ScanKind.NEAR_DUPLICATES: actions.run_near_duplicates, ScanKind.LABEL_ERRORS: actions.run_label_errors}
     for kind, handler in handlers.items():

@@ -1,7 +1,7 @@
-"""Groups of near-duplicate texts, in memory that hardly grows with their number. No Django.
+"""Groups of near-duplicate texts, in nearly constant memory. No Django.
 
-A group is what confirmed pairs hold together: each of its texts has a Jaccard similarity of 0.8 or more with at least one other, but not
-always with all of them. How near each is to the group's first text is therefore kept with it.
+A group is a connected component of confirmed pairs: each text has a Jaccard similarity of 0.8 or more with at least one other, but not
+always with all of them. The similarity of each text to the group's first text is therefore stored too.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from datasets_app.scanning.signatures import BANDS, Signatures
 
 THRESHOLD = 0.8
 BATCH = 1_000
-Step = Callable[[str, int, int], None]  # what is done, how far, of how many; may raise to stop
+Step = Callable[[str, int, int], None]  # stage, done, total; may raise to stop
 
 
 class Member(NamedTuple):
-    """One text of a group. key: as it was added; nearest: to the text through which it belongs here; first: to the group's first text."""
+    """One text of a group. key: as added. nearest, first: similarity to the text that links it to the group, and to the group's first."""
 
     key: int
     nearest: float
@@ -33,7 +33,7 @@ class Member(NamedTuple):
 
 
 class Corpus:
-    """Texts on disk in `folder`, in the order in which they are added. Per text 40 bytes are in memory, all else on disk."""
+    """Texts on disk in `folder`, in the order they are added. Each text takes 40 bytes of memory."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -45,7 +45,7 @@ class Corpus:
         return len(self._keys)
 
     def add(self, rows: Sequence[tuple[int, str, str]]) -> None:
-        """The next (key, normal digest in hex, text)."""
+        """Append (key, normal digest in hex, text) rows."""
         for key, digest, text in rows:
             form = normal_form(text).encode("utf-8")
             self._file.write(form)
@@ -54,7 +54,7 @@ class Corpus:
             self._digests += bytes.fromhex(digest)[:16]
 
     def groups(self, step: Step) -> Iterator[list[Member]]:
-        """The groups of two texts or more, each in the order in which its texts were added, by their first text."""
+        """The groups of two texts or more, ordered by their first text; the texts of each in the order added."""
         self._file.close()
         if not self._ends[-1]:
             return
@@ -75,7 +75,7 @@ class Corpus:
         return found
 
     def _signed(self, texts: mmap.mmap, first_of: NDArray[np.int64], step: Step) -> Iterator[NDArray[np.int64]]:
-        """Pairs of rows that may be near each other, in any unit, for each band."""
+        """Candidate pairs of rows, in any unit, for each band."""
         signatures = Signatures(self._folder)
         rows = array("q")
         forms = np.flatnonzero(first_of == np.arange(len(first_of)))
@@ -95,7 +95,7 @@ class Corpus:
             yield row_of[pairs]
 
     def _link(self, union: Union, bands: Iterator[NDArray[np.int64]], texts: mmap.mmap, step: Step) -> None:
-        """Join what is confirmed to be near."""
+        """Join pairs confirmed as near duplicates."""
         size = np.int64(len(self))
         codes = [np.unique(pairs[:, 0] * size + pairs[:, 1]) for pairs in bands]
         pairs = np.unique(np.concatenate(codes)) if codes else np.empty(0, dtype=np.int64)
@@ -136,7 +136,7 @@ class Union:
         self.nearest = array("d", bytes(8 * size))
 
     def root(self, row: int) -> int:
-        """The first row of its group."""
+        """The first row of a row's group."""
         parents = self._parents
         while parents[row] != row:
             parents[row] = parents[parents[row]]
@@ -144,7 +144,7 @@ class Union:
         return row
 
     def join(self, one: int, other: int, similarity: float) -> None:
-        """Make two groups one."""
+        """Join the groups of two rows."""
         self.nearest[one] = max(self.nearest[one], similarity)
         self.nearest[other] = max(self.nearest[other], similarity)
         first, second = sorted((self.root(one), self.root(other)))

@@ -1,4 +1,4 @@
-"""The filter of items that findings give."""
+"""The item filter by findings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fields(_dataset: Dataset, _viewer: User) -> Fields:
 
 
 def found(rows: QuerySet[Item], values: dict[str, Any], scope: Scope) -> QuerySet[Item]:
-    """About the item, or about a group that it belongs to. Without a status, issues no longer found don't count."""
+    """Items with such a finding, or in a group with one. Without a status, issues no longer found don't count."""
     about = Finding.objects.filter(dataset=scope.dataset)
     if "finding" in values:
         about = about.filter(kind=values["finding"])

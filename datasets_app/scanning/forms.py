@@ -10,13 +10,13 @@ from datasets_app.scanning.rules import Kind, ScanKind, Status
 
 
 class ScanForm(forms.Form):
-    """What a dataset is scanned for."""
+    """The kind of scan."""
 
     kind = forms.ChoiceField(choices=ScanKind.choices)
 
 
 class SendForm(forms.Form):
-    """A queue of findings. kind: the one that the page shows."""
+    """A queue of findings. kind: as shown on the page."""
 
     kind = forms.ChoiceField(choices=Kind.choices, widget=forms.HiddenInput)
     name = forms.CharField(label="Queue name", max_length=80)
@@ -28,12 +28,12 @@ class SendForm(forms.Form):
 
 
 class JudgeForm(forms.Form):
-    """A word on a finding. seen: the status that the page showed."""
+    """Confirm or reopen a finding. seen: the status shown on the page."""
 
     seen = forms.ChoiceField(choices=Status.choices, required=False)
 
 
 class DismissForm(JudgeForm):
-    """Why nothing is wrong."""
+    """The reason of a dismissal."""
 
     reason = forms.CharField(max_length=REASON_LIMIT, error_messages={"required": "Enter why nothing is wrong."})

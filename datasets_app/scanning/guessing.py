@@ -1,12 +1,12 @@
-"""Which decided labels are probably wrong: `python -m datasets_app.scanning.guessing label-errors DIR`. A program without Django.
+"""Find labels that are probably wrong: `python -m datasets_app.scanning.guessing label-errors DIR`. A program without Django.
 
-It reads rows.jsonl, one {"item", "form", "text", "label"} a line (form: equal for duplicates; label: a number from 0), spec.json with
-{"folds", "seed", "width"}, and where width is not 0 the file vectors: a vector of so many float16 for each row. Every text gets its
-probabilities from logistic regression, on these vectors or else on TF-IDF of words and word pairs, that was trained on the other folds;
-duplicates are in the same fold. Temperature and rate of wrong labels are then fitted to all held-out rows, so that a probability is one.
-Confident learning (Northcutt, Jiang and Chuang, 2021; cleanlab) estimates how many labels are wrong and picks them by the probability of
-the given label; the doubt of each is the probability that its label is wrong, given the text and the label. It writes issues.jsonl, the
-most doubtful first, and result.json. Texts, vectors and probabilities stay on disk but for the rows that a fold trains on.
+It reads rows.jsonl, one {"item", "form", "text", "label"} per line (form: equal for duplicates; label: a number from 0), spec.json with
+{"folds", "seed", "width"}, and, unless width is 0, the file vectors: `width` float16 numbers per row. Each text gets its probabilities
+from a logistic regression trained on the other folds, on these vectors or else on TF-IDF of words and word pairs; duplicates are in the
+same fold. Temperature and rate of wrong labels are then fitted to all held-out rows, to calibrate the probabilities. Confident learning
+(Northcutt, Jiang, and Chuang, 2021; cleanlab) estimates how many labels are wrong and picks them by the probability of the given label;
+the score of each is the probability that its label is wrong, given the text and the label. It writes issues.jsonl, highest scores first,
+and result.json. Texts, vectors, and probabilities stay on disk, except the rows that a fold trains on.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from lifecycle.runtime.engine.program import leave_with_parent
 BATCH = 1_000
 TRAIN_LIMIT = 50_000  # texts that one fold's model is trained on
 STRENGTH, ITERATIONS, TOLERANCE, FEATURES = 10.0, 100, 1e-3, 20_000
-CELLS_LIMIT = 8_000_000  # probabilities to which temperature and rate are fitted
+CELLS_LIMIT = 8_000_000  # probabilities used to fit temperature and rate
 TEMPERATURES, RATES = (0.1, 10.0), (0.001, 0.4)
-USUAL_RATE = 0.03  # of labels at random, where few rows say otherwise
+USUAL_RATE = 0.03  # prior of the rate of random labels
 LEAST = 1e-12
 
 
 class Labels(NamedTuple):
-    """The rows without their texts. given: (N,) from 0, -1 where the class is too small; fold: (N,) from 0, -1 likewise."""
+    """The rows without their texts. given: (N,) labels from 0; fold: (N,) from 0, -1 if the label is too rare."""
 
     given: NDArray[np.int32]
     fold: NDArray[np.int32]
-    kept: list[int]  # the classes that are large enough, by their numbers
+    kept: list[int]  # numbers of the labels with enough texts
     left_out: list[int]
 
 
 class Issue(NamedTuple):
-    """A row whose label is probably wrong. score: the probability that it is."""
+    """A row whose label is probably wrong. score: the probability of that."""
 
     row: int
     score: float
@@ -57,7 +57,7 @@ class Issue(NamedTuple):
 
 
 def find(folder: Path) -> dict[str, Any]:
-    """Carry it out on a folder; returns what result.json says."""
+    """Run on a folder; returns the content of result.json."""
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     events = EventWriter(folder / "events.jsonl")
     labels = divide(folder, spec["folds"], spec["seed"])
@@ -87,7 +87,7 @@ def find(folder: Path) -> dict[str, Any]:
 
 
 def failed(message: str) -> dict[str, Any]:
-    """The result when it cannot be done."""
+    """The result of a failed run."""
     return {"status": "failed", "error": {"code": "refused", "message": message, "next_step": "Label more texts, then scan again."}}
 
 
@@ -98,7 +98,7 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def divide(folder: Path, folds: int, seed: int) -> Labels:
-    """The fold of every row: stratified by label over different texts, duplicates in the fold of their first."""
+    """The fold of every row: stratified by label over distinct texts; duplicates are in the fold of the first."""
     found = [(row["form"], row["label"]) for row in read(folder)]
     given = np.array([label for _, label in found], dtype=np.int32)
     _, first, inverse = np.unique(np.array([form for form, _ in found]), return_index=True, return_inverse=True)
@@ -116,17 +116,17 @@ def divide(folder: Path, folds: int, seed: int) -> Labels:
 
 
 def numbered(labels: Labels) -> NDArray[np.int32]:
-    """The labels of all rows as numbers among the classes that are kept."""
+    """The labels of all rows as indexes into `labels.kept`."""
     return np.searchsorted(labels.kept, labels.given).astype(np.int32)
 
 
 def guess(folder: Path, labels: Labels, fold: int, spec: dict[str, Any], guesses: NDArray[np.float32]) -> None:
-    """Fill in the probabilities of one fold from a model of the others."""
+    """Fill in the probabilities of one fold, from a model trained on the others."""
     chosen = sample(np.flatnonzero((labels.fold >= 0) & (labels.fold != fold)), labels.given, spec["seed"])
     model = LogisticRegression(C=STRENGTH, max_iter=ITERATIONS, tol=TOLERANCE, random_state=spec["seed"])
-    read_as = Vectors(folder, len(labels.given), spec["width"]) if spec.get("width") else Words(folder)
-    model.fit(read_as.learn(chosen), numbered(labels)[chosen])
-    for rows, features in read_as.batches(labels.fold == fold):
+    reader = Vectors(folder, len(labels.given), spec["width"]) if spec.get("width") else Words(folder)
+    model.fit(reader.fit(chosen), numbered(labels)[chosen])
+    for rows, features in reader.batches(labels.fold == fold):
         part = np.zeros((len(rows), len(labels.kept)), dtype=np.float32)
         part[:, model.classes_] = model.predict_proba(features)
         guesses[rows] = part
@@ -139,30 +139,30 @@ class Words:
         self.folder = folder
         self.vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=FEATURES, token_pattern=r"(?u)\S+")  # noqa: S106
 
-    def learn(self, chosen: NDArray[np.int64]) -> csr_matrix:
-        """The features of these rows, whose words become the vocabulary."""
+    def fit(self, chosen: NDArray[np.int64]) -> csr_matrix:
+        """The features of these rows; their words become the vocabulary."""
         wanted = set(chosen.tolist())
         return self.vectorizer.fit_transform([row["text"] for at, row in enumerate(read(self.folder)) if at in wanted])
 
     def batches(self, held: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], csr_matrix]]:
-        """The rows that are held out with their features, some at a time."""
+        """Held-out rows with their features, in batches."""
         found = ((at, row["text"]) for at, row in enumerate(read(self.folder)) if held[at])
         while batch := list(islice(found, BATCH)):
             yield np.array([at for at, _ in batch]), self.vectorizer.transform([text for _, text in batch])
 
 
 class Vectors:
-    """Texts as the vectors that an encoder made of them."""
+    """Texts as embeddings of an encoder."""
 
     def __init__(self, folder: Path, rows: int, width: int) -> None:
         self.matrix = np.memmap(folder / "vectors", dtype=np.float16, mode="r", shape=(rows, width))
 
-    def learn(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    def fit(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of these rows."""
         return self.matrix[chosen].astype(np.float32)
 
     def batches(self, held: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """The rows that are held out with their vectors, some at a time."""
+        """Held-out rows with their vectors, in batches."""
         for rows in parts(np.flatnonzero(held)):
             yield rows, self.matrix[rows].astype(np.float32)
 
@@ -175,8 +175,8 @@ class Rows(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """What is fitted to held-out rows. temperature: by which logits are divided. rate: the share of labels that are any of the `classes`
-    at random, the right one among them."""
+    """Parameters fitted to held-out rows. temperature: divisor of logits. rate: the share of labels that are uniformly random among the
+    `classes`, including the right one."""
 
     temperature: float
     rate: float
@@ -189,7 +189,7 @@ class Noise(NamedTuple):
 
 
 def fit_noise(given: NDArray[np.int32], guesses: Rows, seed: int) -> Noise:
-    """The temperature and the rate under which the given labels are likeliest, near 1 and USUAL_RATE where few rows say otherwise.
+    """The maximum a posteriori temperature and rate of the given labels, with priors around 1 and USUAL_RATE.
 
     A given label g has the probability (1 - rate) p(g) + rate / K, with p of K classes by the model at this temperature.
     """
@@ -219,18 +219,18 @@ def softmax(logits: NDArray[Any]) -> NDArray[Any]:
 
 
 def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Probabilities (N, K) whose logits are divided by the temperature."""
+    """Probabilities (N, K) with their logits divided by the temperature."""
     return softmax(np.log(np.maximum(probabilities, LEAST)) / np.float32(temperature)).astype(np.float32)
 
 
 def doubt(probability: float, rate: float, classes: int) -> float:
-    """The probability that a label is wrong, given how probable the model finds it and the share of labels that are any at random."""
+    """The probability that a label is wrong, given its probability by the model and the rate of random labels."""
     wrong = rate / classes * (1 - probability)
     return wrong / ((1 - rate) * probability + rate / classes)
 
 
 def sample(rows: NDArray[np.int64], given: NDArray[np.int32], seed: int) -> NDArray[np.int64]:
-    """At most 50,000 of the rows, in order, each class by its share and with one row at least."""
+    """At most 50,000 of the rows, in order, sampled by share of each label, with at least one row per label."""
     if len(rows) <= TRAIN_LIMIT:
         return rows
     shuffled = np.random.default_rng(seed).permutation(rows)
@@ -239,10 +239,10 @@ def sample(rows: NDArray[np.int64], given: NDArray[np.int32], seed: int) -> NDAr
 
 
 def judge(given: NDArray[np.int32], guesses: Rows, rate: float | None = USUAL_RATE) -> list[tuple[int, float, int]]:
-    """(position, score, likeliest class) of the labels that are probably wrong, the most doubtful first.
+    """(position, score, likeliest label) of the labels that are probably wrong, highest scores first.
 
-    given: (N,) classes from 0, each with a row at least; guesses: (N, K) out-of-sample probabilities; rate: see Noise, None where it is not
-    known: the score is then one minus the probability of the given label.
+    given: (N,) labels from 0, each with at least one row; guesses: (N, K) out-of-sample probabilities; rate: as in Noise; None if unknown:
+    the score is then one minus the probability of the given label.
     """
     inspector = LabelInspector(num_class=guesses.matrix.shape[1], verbose=False, n_jobs=1)
     whole = range(0, len(given), BATCH)
@@ -260,7 +260,7 @@ def judge(given: NDArray[np.int32], guesses: Rows, rate: float | None = USUAL_RA
 
 
 def write_issues(folder: Path, labels: Labels, issues: Sequence[Issue]) -> None:
-    """One {"item", "score", "given", "suggested"} a line."""
+    """Write one {"item", "score", "given", "suggested"} per line."""
     items = {issue.row: 0 for issue in issues}
     items |= {at: row["item"] for at, row in enumerate(read(folder)) if at in items}
     with (folder / "issues.jsonl").open("w", encoding="utf-8") as file:
@@ -270,13 +270,13 @@ def write_issues(folder: Path, labels: Labels, issues: Sequence[Issue]) -> None:
 
 
 def parts(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Rows by batches."""
+    """Rows in batches."""
     for at in range(0, len(rows), BATCH):
         yield rows[at : at + BATCH]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when result.json says succeeded, 1 when it says failed."""
+    """Returns 0 if the run succeeded, 1 if it failed, 2 for wrong arguments."""
     if len(arguments) != 2 or arguments[0] != "label-errors":
         print("Usage: python -m datasets_app.scanning.guessing label-errors DIR", file=sys.stderr)
         return 2

@@ -16,7 +16,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Scan(models.Model):
-    """One look through a dataset for one kind of doubt. Made when it is asked for; its report is written when it is done."""
+    """A scan of a dataset for one kind of problem. Created on request; its report is written when it's done."""
 
     project_path = "dataset__project"
     root_path = "dataset"
@@ -44,7 +44,7 @@ class Scan(models.Model):
 
 
 class DuplicateGroup(models.Model):
-    """Items whose texts are near each other, found together by a scan. Never changed: one item more or less makes another group."""
+    """Items with near-duplicate texts, found by a scan. Never changed: one item more or less makes another group."""
 
     append_only = True
     project_path = "dataset__project"
@@ -82,7 +82,7 @@ class GroupMember(models.Model):
 
 
 class Finding(models.Model):
-    """Something doubtful about an item or a group, for people to judge. It changes no label; its status stays across scans."""
+    """A likely problem of an item or a group, for people to review. It changes no label; its status stays across scans."""
 
     project_path = "dataset__project"
     root_path = "dataset"
@@ -125,12 +125,12 @@ class Finding(models.Model):
 
     @property
     def title(self) -> str:
-        """What one finding of its kind is called."""
+        """The display name of its kind."""
         return rules.ONE[rules.Kind(self.kind)]
 
 
 class Tally(models.Model):
-    """How many findings of one kind a dataset has in each status. Kept by the actions, so that no page counts findings."""
+    """The number of findings of one kind in each status. Updated by actions, so that pages don't count findings."""
 
     project_path = "dataset__project"
     root_path = "dataset"

@@ -1,4 +1,4 @@
-"""What the pages of this room show, gathered for their templates."""
+"""Template contexts of the pages of scans and findings."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ ABOUT = {
 }
 
 
-class Look(NamedTuple):
-    """One kind of scan: its last run and the job that works on it now."""
+class ScanLine(NamedTuple):
+    """One kind of scan, with its last scan and the job shown for it."""
 
     kind: ScanKind
     scan: Scan | None
@@ -51,7 +51,7 @@ class Look(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A finding in a list. now: the label that holds now, where it is another than the one that was doubted."""
+    """A finding in a list. now: the current label, if it isn't the questioned one any more."""
 
     finding: Finding
     mark: str
@@ -60,7 +60,7 @@ class Line(NamedTuple):
 
 
 class MemberLine(NamedTuple):
-    """A text of a group with its label; chained: it is near another text of the group, but not the first."""
+    """A text of a group with its label. chained: similar to another text of the group, but not to the first."""
 
     member: GroupMember
     label: Label | None
@@ -68,7 +68,7 @@ class MemberLine(NamedTuple):
 
 
 def listing(user: User, params: Mapping[str, str]) -> Context:
-    """The datasets that were scanned, newest first, with what is open in each."""
+    """The scanned datasets, newest first, with finding counts."""
     before = key_in(params)
     scanned = Exists(Scan.objects.filter(dataset=OuterRef("pk")))
     rows = policy.visible_to(user, Dataset, "scanning.view").filter(scanned).select_related("project").order_by("-id")
@@ -81,9 +81,9 @@ def listing(user: User, params: Mapping[str, str]) -> Context:
 
 
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
-    """The findings of one kind and status of a dataset, its scans, and the form that sends findings to a queue."""
+    """The findings of one kind and status of a dataset, its scans, and the form to send findings to a queue."""
     dataset = datasets.get_dataset(user, uuid)
-    scans = looks(dataset)
+    scans = scan_lines(dataset)
     tallies = queries.tallies(dataset)
     first = next((kind for kind in Kind if tallies[kind].open), Kind.NEAR_DUPLICATE)
     kind, status = Kind(choice_in(params, "kind", Kind.values, first)), Status(choice_in(params, "status", Status.values, Status.OPEN))
@@ -100,7 +100,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
             for each in Kind
         ],
         "statuses": [(each, link(here, kind, each), getattr(tallies[kind], each.value)) for each in Status],
-        "looks": scans, "pager": {"previous": link(here, kind, status) if place else "", "next": following, "about": None},
+        "scans": scans, "pager": {"previous": link(here, kind, status) if place else "", "next": following, "about": None},
         "scanned": queries.was_scanned(dataset, kind),
         "may_read": datasets.may_read(user, dataset), "may_scan": policy.can(user, "scanning.scan", dataset),
         "may_send": policy.can(user, "scanning.send", dataset), "to_send": tallies[kind].open + tallies[kind].confirmed,
@@ -109,7 +109,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
 
 
 def place_of(word: str) -> Place | None:
-    """The place in a ranking that an address names as "score:key"; None for its beginning. Raises Unreadable."""
+    """The position in a ranking from "score:key"; None for the start. Raises Unreadable."""
     if not word:
         return None
     score, _, key = word.partition(":")
@@ -120,22 +120,22 @@ def place_of(word: str) -> Place | None:
 
 
 def link(here: str, kind: Kind, status: Status, **more: str) -> str:
-    """The address of a list."""
+    """The URL of a list."""
     return f"{here}?{urlencode({'kind': kind.value, 'status': status.value, **more})}"
 
 
-def looks(dataset: Dataset) -> list[Look]:
-    """Each kind of scan, with its last one."""
+def scan_lines(dataset: Dataset) -> list[ScanLine]:
+    """Each kind of scan with its last scan."""
     found = []
     for kind in ScanKind:
         job, scan = queries.job_of(dataset, kind), queries.newest_scan(dataset, kind)
-        told = job if scan and scan.state in (ScanState.RUNNING, ScanState.FAILED) else None
-        found.append(Look(kind, scan, SCAN_MARKS[ScanState(scan.state)] if scan else "", told, facts(scan) if scan else []))
+        shown_job = job if scan and scan.state in (ScanState.RUNNING, ScanState.FAILED) else None
+        found.append(ScanLine(kind, scan, SCAN_MARKS[ScanState(scan.state)] if scan else "", shown_job, facts(scan) if scan else []))
     return found
 
 
 def facts(scan: Scan) -> list[tuple[str, str]]:
-    """The report of a scan, in words."""
+    """The report of a scan, as labels and text."""
     report = scan.report
     if not report:
         return []
@@ -158,13 +158,13 @@ def facts(scan: Scan) -> list[tuple[str, str]]:
         found.append(("Estimated wrong labels", numbers.percent(report["noise"], 1)))
     if report.get("left_out_rows"):
         names = ", ".join(report["left_out"][:5]) + (" …" if len(report["left_out"]) > 5 else "")
-        told = f"{numbers.count(report['left_out_rows'])} with labels that have fewer than {report['folds']} different texts: {names}"
-        found.append(("Excluded", told))
+        text = f"{numbers.count(report['left_out_rows'])} with labels that have fewer than {report['folds']} different texts: {names}"
+        found.append(("Excluded", text))
     return found
 
 
 def list_lines(rows: list[Finding]) -> list[Line]:
-    """Findings with their text and, of a doubted label that was changed since, the label that holds now."""
+    """Findings with their text, and the current label if a questioned label changed since."""
     labels = queries.labels_of(row.item_id for row in rows if row.item_id)
     found = []
     for row in rows:
@@ -197,7 +197,7 @@ def detail(user: User, uuid: UUID) -> Context:
         "finding": finding, "dataset": finding.dataset, "mark": MARKS[Status(finding.status)], "about": ABOUT[Kind(finding.kind)],
         "members": [MemberLine(each, labels.get(each.item_id), each.first < THRESHOLD) for each in members],
         "left": finding.group.size - len(members) if finding.group else 0, "now": labels.get(finding.item_id or 0),
-        "told": told(finding), "chance": numbers.significant(finding.score), "may_read": datasets.may_read(user, finding.dataset),
+        "summary": summary(finding), "chance": numbers.significant(finding.score), "may_read": datasets.may_read(user, finding.dataset),
         "list_url": link(here, Kind(finding.kind), Status.OPEN),
         "may_judge": policy.can(user, "scanning.judge", finding), "seen": {"seen": finding.status},
         "next_url": reverse("scanning:finding", args=[following.uuid]) if following else "",
@@ -209,8 +209,8 @@ def after(finding: Finding) -> Finding | None:
     return queries.ranked(finding.dataset, finding.kind, Status.OPEN, Place(finding.score, finding.pk)).exclude(pk=finding.pk).first()
 
 
-def told(finding: Finding) -> str:
-    """What is measured about a group, in a sentence."""
+def summary(finding: Finding) -> str:
+    """The measurements of a group, as a sentence."""
     if finding.group is None:
         return ""
     size = numbers.count(finding.group.size)
@@ -220,5 +220,5 @@ def told(finding: Finding) -> str:
 
 
 def item_lines(item: Item) -> list[tuple[Finding, str]]:
-    """What was found about an item, with the mark of its status."""
+    """The findings of an item, with the mark of their status."""
     return [(row, MARKS[Status(row.status)]) for row in queries.of_item(item)]

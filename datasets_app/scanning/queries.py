@@ -1,4 +1,4 @@
-"""Reading scans and findings, for this room's pages and for the rooms above."""
+"""Read scans and findings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RELATED = (
 
 
 class Place(NamedTuple):
-    """A place in the ranking of findings: behind this score and key."""
+    """A position in the ranking of findings: after this score and key."""
 
     score: float
     key: int
@@ -45,19 +45,19 @@ def get_finding(user: User, uuid: UUID) -> Finding:
 
 
 def ranked(dataset: Dataset, kind: str, status: str, after: Place | None = None) -> QuerySet[Finding]:
-    """The findings of one kind and status, the most doubtful first, behind a place."""
+    """The findings of one kind and status, most likely problems first, after a position."""
     rows = Finding.objects.filter(dataset=dataset, kind=kind, status=status).order_by("-score", "-id")
     return rows.filter(Q(score__lt=after.score) | Q(score=after.score, pk__lt=after.key)) if after else rows
 
 
 def of_item(item: Item) -> list[Finding]:
-    """What was found about an item, on its own or in its groups, newest first; without those no longer found."""
+    """The findings of an item and of its groups, newest first, without those no longer found."""
     about = Q(item=item) | Q(group__in=GroupMember.objects.filter(item=item).values("group"))
     return list(Finding.objects.filter(about, dataset=item.dataset_id).exclude(status=Status.GONE).select_related(*RELATED).order_by("-id"))
 
 
 def tallies(dataset: Dataset) -> dict[str, Tally]:
-    """How many findings of each kind are in each status; zeros where nothing was scanned yet."""
+    """Finding counts by kind; zeros if nothing was scanned yet."""
     found = {tally.kind: tally for tally in Tally.objects.filter(dataset=dataset)}
     return {kind: found.get(kind) or Tally(dataset=dataset, kind=kind) for kind in Kind.values}
 
@@ -73,28 +73,28 @@ def newest_scan(dataset: Dataset, kind: str) -> Scan | None:
 
 
 def was_scanned(dataset: Dataset, kind: Kind) -> bool:
-    """Whether a scan that looks for this kind of finding was ever done."""
+    """Whether a scan for this kind of finding ever succeeded."""
     scans_for = [scan for scan, kinds in FOUND_BY.items() if kind in kinds]
     return Scan.objects.filter(dataset=dataset, kind__in=scans_for, state=ScanState.DONE).exists()
 
 
 def running(dataset: Dataset, kind: str) -> Scan | None:
-    """The scan of this kind that runs now."""
+    """The running scan of this kind."""
     return Scan.objects.filter(dataset=dataset, kind=kind, state=ScanState.RUNNING).first()
 
 
 def job_of(dataset: Dataset, kind: str) -> Job | None:
-    """The newest job that scans a dataset for one kind."""
+    """The newest scan job of a dataset and kind."""
     return jobs.of_subject(dataset).filter(kind=f"scanning.{kind}").first()
 
 
 def members(group: DuplicateGroup, limit: int) -> list[GroupMember]:
-    """The first members of a group, in the order in which the items came."""
+    """The first members of a group, oldest items first."""
     return list(group.members.select_related("item__upload").order_by("item_id")[:limit])
 
 
 def labels_of(items: Iterable[int]) -> dict[int, Label]:
-    """The label that holds for each of these items, by key, of those that are decided as one class."""
+    """The current label of each of these items with a single label, by key."""
     found: dict[int, Label] = {}
     for some in chunks(items):
         rows = standing().filter(item_id__in=some).select_related("label")
@@ -112,7 +112,7 @@ def near_texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield from (row[1:] for row in page)
 
 
-# ── What a scan reads ───────────────────────────────────────────────────────
+# ── Reading for scans ───────────────────────────────────────────────────────
 def texts(dataset: Dataset, upto: int) -> Iterator[list[tuple[int, str, str]]]:
     """(key, normal digest, text) of the visible items up to a key, by pages of 1,000."""
     rows = datasets.items(dataset).filter(pk__lte=upto).values_list("pk", "normal_digest", "text")
@@ -123,12 +123,12 @@ def texts(dataset: Dataset, upto: int) -> Iterator[list[tuple[int, str, str]]]:
 
 
 def newest_item(dataset: Dataset) -> int:
-    """The key of the newest visible item, 0 where there is none."""
+    """The key of the newest visible item; 0 if there is none."""
     return datasets.items(dataset).order_by("-id").values_list("pk", flat=True).first() or 0
 
 
 def decided(dataset: Dataset) -> Iterator[list[Decision]]:
-    """The decisions that hold, with item and label, by pages of 1,000."""
+    """Current decisions with item and label, by pages of 1,000."""
     rows = current_decisions(dataset)
     after = 0
     while page := list(rows.filter(item_id__gt=after)[:BATCH]):

@@ -1,4 +1,4 @@
-"""Kinds and states of findings, and what makes two findings the same. Pure."""
+"""Kinds, states, and identity of findings. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.db.models import TextChoices
 
 from registry.ground.ledger.rules import digest_of
 
-FOLDS, SEED = 5, 13  # of the small model that judges labels
+FOLDS, SEED = 5, 13  # of the small model that checks labels
 TEXT_LIMIT = 2_000  # characters of a text that it reads
 
 
 class ScanKind(TextChoices):
-    """What a scan looks for."""
+    """The kind of a scan."""
 
     NEAR_DUPLICATES = "near_duplicates", "Near duplicates"
     LABEL_ERRORS = "label_errors", "Label errors"
@@ -31,7 +31,7 @@ class ScanState(TextChoices):
 
 
 class Kind(TextChoices):
-    """What is doubtful."""
+    """The kind of a finding."""
 
     NEAR_DUPLICATE = "near_duplicate", "Near duplicates"
     LABEL_CONFLICT = "label_conflict", "Label conflicts"
@@ -61,33 +61,33 @@ MOVES: dict[Status, set[Status]] = {
 
 
 def status_when_found(status: Status, *, decided: bool) -> Status:
-    """The status of a finding that a scan meets again: unchanged, or restored if it was no longer found."""
+    """The status of a finding that a scan finds again: unchanged, or restored if it was no longer found."""
     if status != Status.GONE:
         return status
     return Status.CONFIRMED if decided else Status.OPEN
 
 
 def group_digest(items: Iterable[str]) -> str:
-    """The name of a group: sha256 over the sorted digests of its items. One item more or less is another group."""
+    """The digest of a group: SHA-256 over the sorted digests of its items. One item more or less makes another group."""
     return digest_of(sorted(items))
 
 
 def duplicate_key(group: str) -> str:
-    """Names the finding that a group is a group."""
+    """The key of the near-duplicate finding of a group."""
     return digest_of([Kind.NEAR_DUPLICATE, group])
 
 
 def conflict_key(group: str, labels: Mapping[str, UUID]) -> str:
-    """Names the finding that items of a group, by digest, have these labels, by stable id. Another label makes another finding."""
+    """The key of the label-conflict finding of a group. labels: stable ids by item digest; another label makes another finding."""
     return digest_of([Kind.LABEL_CONFLICT, group, sorted((item, str(label)) for item, label in labels.items())])
 
 
 def label_error_key(item: str, given: UUID) -> str:
-    """Names the finding that an item has a doubtful label: the same however doubtful it is, another when the label changes."""
+    """The key of the label-error finding of an item: independent of the score, but another one when the label changes."""
     return digest_of([Kind.LABEL_ERROR, item, str(given)])
 
 
 def conflict_score(labels: Iterable[UUID]) -> float | None:
-    """The share of decided items outside the most frequent label, above 0 to below 1; None where they do not contradict each other."""
+    """The share of labeled items without the most frequent label, between 0 and 1; None if all have the same label."""
     counts = Counter(labels)
     return None if len(counts) < 2 else round(1 - max(counts.values()) / counts.total(), 6)

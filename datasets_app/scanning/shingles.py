@@ -1,7 +1,7 @@
-"""How much two texts have in common: the Jaccard similarity of their shingles. Pure.
+"""The Jaccard similarity of the shingles of two texts. Pure.
 
-A text is compared in its normal form (NFKC, case folded, without punctuation). Where the shorter of two texts has 20 words or more, the
-shingles are runs of 5 words; else they are runs of 5 characters, since a short text has too few words.
+Texts are compared in normal form (NFKC, case folded, without punctuation). If the shorter of two texts has 20 words or more, the
+shingles are runs of 5 words; else runs of 5 characters, since a short text has too few words.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 from enum import IntEnum
 
 LENGTH = 5
-WORDS_FROM = 20  # words of the shorter text from which words are compared
+WORDS_FROM = 20  # words of the shorter text from which on words are compared
 CHARACTERS_TO = 25  # words of a text up to which it may be near one of fewer than 20: 0.8 of 25 is 20
 
 
 class Unit(IntEnum):
-    """What a shingle is a run of."""
+    """The unit of a shingle."""
 
     CHARACTERS = 0
     WORDS = 1
 
 
 def units_of(form: str) -> list[Unit]:
-    """The units in which a text may be near another: of 20 to 24 words in both."""
+    """The units in which a text may be compared; both for 20 to 24 words."""
     words = len(form.split())
     return [*([Unit.CHARACTERS] if words < CHARACTERS_TO else []), *([Unit.WORDS] if words >= WORDS_FROM else [])]
 
@@ -32,7 +32,7 @@ def unit_of(one: str, other: str) -> Unit:
 
 
 def shingles(form: str, unit: Unit) -> set[str]:
-    """The different runs of 5 in a normal form; the whole text where it is shorter. Never empty but for an empty text."""
+    """The distinct runs of 5 in a normal form; the whole text if it is shorter. Only empty for an empty text."""
     if unit is Unit.CHARACTERS:
         return {form[at : at + LENGTH] for at in range(max(1, len(form) - LENGTH + 1))} if form else set()
     words = form.split()
@@ -40,7 +40,7 @@ def shingles(form: str, unit: Unit) -> set[str]:
 
 
 def jaccard(one: str, other: str) -> float:
-    """Shingles in both by shingles in either, from 0 to 1, of two normal forms; 1 for equal ones."""
+    """The Jaccard similarity of two normal forms, from 0 to 1; 1 for equal ones."""
     if one == other:
         return 1.0
     unit = unit_of(one, other)

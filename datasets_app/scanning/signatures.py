@@ -1,4 +1,4 @@
-"""Which texts may be near each other: MinHash signatures on disk, and locality-sensitive hashing of their bands. No Django."""
+"""Candidate pairs of near duplicates: MinHash signatures on disk, with locality-sensitive hashing of their bands. No Django."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Signatures:
         self._files = [path.open("wb") for path in (self._signatures, *self._bands)]
 
     def add(self, shingles: Sequence[set[str]]) -> None:
-        """The next rows."""
+        """Append rows."""
         sets = [list(each) for each in shingles]
         rows = np.array(RMinHash.digests_from_token_sets(sets, PERMUTATIONS, SEED), dtype=np.uint32).reshape(len(sets), PERMUTATIONS)
         self._files[0].write(rows.tobytes())
@@ -34,12 +34,12 @@ class Signatures:
             file.write(mixed(rows[:, band * ROWS : (band + 1) * ROWS]).tobytes())
 
     def close(self) -> None:
-        """No more rows come."""
+        """Close the files after the last row."""
         for file in self._files:
             file.close()
 
     def candidates(self, threshold: float) -> Iterator[NDArray[np.int64]]:
-        """For each band, the pairs (P, 2) of rows, the earlier first, that share it and whose signatures do not rule `threshold` out."""
+        """For each band, the pairs (P, 2) of rows, the earlier first, that share it and may reach `threshold` by their signatures."""
         if not self._signatures.stat().st_size:
             return
         signatures = np.memmap(self._signatures, dtype=np.uint32, mode="r").reshape(-1, PERMUTATIONS)
@@ -71,6 +71,6 @@ def bucket_mates(hashes: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
 
 
 def likely(signatures: NDArray[np.uint32], pairs: NDArray[np.int64], threshold: float) -> NDArray[np.bool_]:
-    """Whether the share of equal hashes lets each pair reach the threshold."""
+    """Whether each pair may reach the threshold by its share of equal hashes."""
     equal = np.count_nonzero(signatures[pairs[:, 0]] == signatures[pairs[:, 1]], axis=1)
     return equal >= (threshold - MARGIN) * PERMUTATIONS

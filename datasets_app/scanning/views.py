@@ -38,7 +38,7 @@ def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("scanning.scan", Dataset, see="scanning.view")
 def scan(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have a dataset scanned."""
+    """Scan a dataset."""
     found = cleaned(ScanForm(request.POST))
     actions.scan(dataset=datasets.get_dataset(request.user, uuid), kind=found["kind"], actor=request.user)
     return redirect_or_refresh(request, reverse("scanning:dataset", args=[uuid]))
@@ -47,7 +47,7 @@ def scan(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("scanning.send", Dataset, see="scanning.view")
 def send(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Open a labeling queue for findings."""
+    """Create a labeling queue for findings."""
     form = SendForm(request.POST)
     if form.is_valid():
         with refused_on(form):
@@ -67,7 +67,7 @@ def finding(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("scanning.judge", Finding, see="scanning.view")
 def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Something is wrong here."""
+    """Confirm an issue."""
     found = cleaned(JudgeForm(request.POST))
     return onward(request, actions.confirm(finding_id=uuid, actor=request.user, seen=found["seen"]))
 
@@ -75,7 +75,7 @@ def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("scanning.judge", Finding, see="scanning.view")
 def dismiss(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Nothing is wrong here."""
+    """Dismiss an issue."""
     found = cleaned(DismissForm(request.POST))
     return onward(request, actions.dismiss(finding_id=uuid, actor=request.user, reason=found["reason"], seen=found["seen"]))
 
@@ -90,7 +90,7 @@ def reopen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def onward(request: SignedInRequest, row: Finding) -> HttpResponse:
-    """To the next open finding, or to the list after the last."""
+    """Redirect to the next open finding, or to the list after the last."""
     toast(request, f"Issue {row.get_status_display().lower()}")
     following = pages.after(row)
     here = reverse("scanning:dataset", args=[row.dataset.uuid])
@@ -101,7 +101,7 @@ def onward(request: SignedInRequest, row: Finding) -> HttpResponse:
 @require_safe
 @needs("scanning.view", Item)
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What was found about an item: a part of the item's page."""
+    """The findings of an item: a part of the item's page."""
     row = datasets.get_item(request.user, uuid)
     context = {"item": row, "lines": pages.item_lines(row), "shows_labels": not is_asked(row, request.user)}
     return respond(request, "datasets_app/scanning/item.html", "item", context)

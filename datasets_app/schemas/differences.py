@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 CONTEXT = 2  # unchanged lines around each change
-LIMIT = 4_000  # lines that are compared; the rest is left to the reader
+LIMIT = 4_000  # lines of both texts that are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class DiffLine:
 
 
 def differences(before: str, after: str) -> list[DiffLine] | None:
-    """Added and removed lines, each change with two lines of context; empty where nothing differs.
+    """Added and removed lines, each change with two lines of context; empty if nothing differs.
 
-    None where the texts have more than 4,000 lines together, which would take too long.
+    None if the texts have more than 4,000 lines in total, which would take too long.
     """
     old, new = before.splitlines(), after.splitlines()
     if len(old) + len(new) > LIMIT:

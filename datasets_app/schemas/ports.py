@@ -1,4 +1,4 @@
-"""What rooms above do when a version of a label schema is published. Filled in ready()."""
+"""Listeners of higher apps for published label schemas. Filled in ready()."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from datasets_app.schemas.models.schemas import LabelSchema
 from registry.ground.access.models import User
 
-Follow = Callable[[LabelSchema, User], None]
+Listener = Callable[[LabelSchema, User], None]
 
-_following: list[Follow] = []
+_listeners: list[Listener] = []
 
 
-def on_published(follow: Follow) -> None:
-    """Have this called with each published version and its author, in the transaction that publishes it."""
-    _following.append(follow)
+def on_published(listener: Listener) -> None:
+    """Register a listener for each published version and its author; it's called in the publishing transaction."""
+    _listeners.append(listener)
 
 
 def published(schema: LabelSchema, actor: User) -> None:
-    """Tell whoever follows that a version was published."""
-    for follow in _following:
-        follow(schema, actor)
+    """Call all listeners with a published version."""
+    for listener in _listeners:
+        listener(schema, actor)

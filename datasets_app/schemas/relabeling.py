@@ -1,4 +1,4 @@
-"""Changes of classes from one version to the next: which classes follow, and where each class that goes away leads. Pure."""
+"""Changes of labels between versions: the next labels, and what each removed label becomes. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHANGES_LIMIT = 20  # changes of one version
 
 
 class ChangeKind(TextChoices):
-    """What happens to a class that the next version no longer has."""
+    """What happens to a label that the next version no longer has."""
 
     MERGE = "merge", "Merge into"
     SPLIT = "split", "Split into"
@@ -33,7 +33,7 @@ KINDS = [(RENAME, "Rename to"), *ChangeKind.choices]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One wish. kind: rename or a ChangeKind. into: the new name; the class of a merge; the classes of a split; empty for a retirement."""
+    """One requested change. kind: rename or a ChangeKind. into: the new name, the target of a merge, the labels of a split, or empty."""
 
     source: UUID
     kind: str
@@ -41,8 +41,8 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """A class that the next version no longer has. into: names in the next version."""
+class Removed:
+    """A label that the next version no longer has. into: names in the next version."""
 
     source: UUID
     name: str
@@ -52,56 +52,56 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The classes of the next version, in their order, what went away, and (old, new) names of what is only called otherwise."""
+    """The labels of the next version, in their order, the removed labels, and (old, new) names of renamed ones."""
 
     labels: list[LabelSpec]
-    gone: list[Gone]
+    removed: list[Removed]
     renamed: list[tuple[str, str]]
 
 
 def plan(labels: Sequence[LabelSpec], changes: Sequence[Change]) -> Plan:
-    """Apply all changes at once. labels: of the present version, each with its stable id. Raises Refused, naming the field `changes`.
+    """Apply all changes at once. labels: of the current version, each with its stable id. Raises Refused, naming the field `changes`.
 
-    Renamed classes keep their place and identity. The new labels of a split take the old one's position and heading. A merge target must
+    Renamed labels keep their position and stable id. The new labels of a split take the old one's position and heading. A merge target must
     stay, so merges can't form a cycle.
     """
     known = {label.stable_id: label for label in labels if label.stable_id}
     check(changes, known)
     by_source = {change.source: change for change in changes}
     renamed = [(known[each.source].name, clean(each.into[0])) for each in changes if each.kind == RENAME]
-    staying = [label for label in labels if not leaves(by_source, label)]
+    staying = [label for label in labels if not is_removed(by_source, label)]
     called = dict(renamed)
     names = {label.name: called.get(label.name, label.name) for label in staying}
     following: list[LabelSpec] = []
-    gone: list[Gone] = []
+    removed: list[Removed] = []
     for label in labels:
         change = by_source.get(label.stable_id) if label.stable_id else None
         if change is None or change.kind == RENAME:
             following.append(replace(label, name=names[label.name]))
             continue
         into = targets(change, label, names)
-        gone.append(Gone(change.source, label.name, change.kind, into))
+        removed.append(Removed(change.source, label.name, change.kind, into))
         if change.kind == ChangeKind.SPLIT:
             following += [LabelSpec(name, group=label.group) for name in into if name not in names.values()]
-    return Plan(following, gone, renamed)
+    return Plan(following, removed, renamed)
 
 
-def leaves(changes: Mapping[UUID, Change], label: LabelSpec) -> bool:
-    """Whether the next version lacks this class."""
+def is_removed(changes: Mapping[UUID, Change], label: LabelSpec) -> bool:
+    """Whether the next version removes this label."""
     change = changes.get(label.stable_id) if label.stable_id else None
     return change is not None and change.kind != RENAME
 
 
 def targets(change: Change, label: LabelSpec, names: Mapping[str, str]) -> tuple[str, ...]:
-    """The names, in the next version, into which a class goes. names: of the classes that stay, old to new."""
+    """The names, in the next version, that a label becomes. names: of the remaining labels, old to new."""
     into = tuple(dict.fromkeys(names.get(clean(name), clean(name)) for name in change.into if clean(name)))
     if change.kind == ChangeKind.RETIRE:
         return ()
     if label.name in into:
         refuse(f"{label.name} can't be merged or split into itself.")
     if change.kind == ChangeKind.MERGE and (len(into) != 1 or into[0] not in names.values()):
-        told = f"{label.name} must be merged into one label that stays in the next version"
-        refuse(f"{told}; {into[0]} doesn't." if len(into) == 1 else f"{told}.")
+        reason = f"{label.name} must be merged into one label that stays in the next version"
+        refuse(f"{reason}; {into[0]} doesn't." if len(into) == 1 else f"{reason}.")
     if change.kind == ChangeKind.SPLIT and len(into) < 2:
         refuse(f"{label.name} must be split into two or more labels; separate their names with semicolons.")
     return into
@@ -125,13 +125,13 @@ def check(changes: Sequence[Change], known: Mapping[UUID, LabelSpec]) -> None:
             refuse(f"{known[change.source].name} needs one new name.")
 
 
-def refuse(told: str) -> NoReturn:
-    """Say no to the changes."""
-    raise Refused("The labels weren't changed.", next_step=told, fields={"changes": [told]})
+def refuse(reason: str) -> NoReturn:
+    """Refuse the changes with a reason."""
+    raise Refused("The labels weren't changed.", next_step=reason, fields={"changes": [reason]})
 
 
 def follow(source: UUID, merges: Mapping[UUID, UUID]) -> UUID:
-    """Where a class leads through all merges; itself where it was never merged. A circle, which cannot be written, would end."""
+    """The final label after all merges; itself if it was never merged. Ends even for a cycle, which can't be saved."""
     seen = {source}
     while (target := merges.get(source)) is not None and target not in seen:
         source = target
@@ -140,10 +140,9 @@ def follow(source: UUID, merges: Mapping[UUID, UUID]) -> UUID:
 
 
 def moved(value: Value, *, merged: Mapping[str, str], split: Collection[str], retired: Collection[str]) -> Value | None:
-    """The resolved label, after the changes of one version, all by stable id; None where it no longer holds.
+    """A resolved label after the changes of one version, all by stable id; None if it's no longer valid.
 
-    It no longer holds where it names a class that was split, or where it names retired ones alone: no one confirmed that no other label
-    fits.
+    It's no longer valid if it has a split label or only retired ones: no annotator confirmed that no other label fits.
     """
     if not set(split).isdisjoint(labels_of(value)):
         return None
@@ -152,5 +151,5 @@ def moved(value: Value, *, merged: Mapping[str, str], split: Collection[str], re
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """Names with semicolons between."""
+    """Names separated by semicolons."""
     return tuple(name for part in text.split(";") if (name := clean(part)))

@@ -1,4 +1,4 @@
-"""What a label schema is made of, and what became of its labels. Pure."""
+"""Rules of label schemas and their changes. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lifecycle.runtime.task_types.answers import Value
 from lifecycle.runtime.task_types.inputs import has_invisible
 from lifecycle.runtime.task_types.values import answers_of, labels_of, type_in
 
-BATCH = 1_000  # rows, or annotations, of one statement in the labeling rooms
+BATCH = 1_000  # rows or annotations of one statement in labeling apps
 LABELS_LIMIT = 1_000
 NAME_LIMIT = 120
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSpec:
-    """One label as written. stable_id: of the class it was in the version before; None for a new one or to find it by name."""
+    """One label as written. stable_id: of the label in the version before; None for a new one, or to find it by name."""
 
     name: str
     definition: str = ""
@@ -30,7 +30,7 @@ class LabelSpec:
     stable_id: UUID | None = None
 
     def document(self) -> dict[str, Any]:
-        """What of it is hashed."""
+        """The hashed content."""
         return {
             "name": self.name,
             "definition": self.definition,
@@ -49,9 +49,9 @@ class ClassesNow:
 
 
 def through(value: Value, now: ClassesNow) -> Value:
-    """The value with its classes as they are now: merged ones where they lead, each once; retired ones left out, unless no other is left.
+    """The value with its current labels: merged ones replaced, without duplicates; retired ones removed, unless no other is left.
 
-    Equal spans of two classes that were merged become one. A value that names no class stays as it is.
+    Equal spans of two merged labels become one. A value without labels stays unchanged.
     """
     if not type_in(value).has_labels:
         return value
@@ -62,9 +62,9 @@ def through(value: Value, now: ClassesNow) -> Value:
 
 
 def check_labels(labels: Sequence[LabelSpec], *, needed: bool = True) -> None:
-    """Raises Refused, with a message for the field `labels`, for names that are missing, too long, unseen or twice there.
+    """Raises Refused, with a message for the field `labels`, for names that are missing, too long, invisible or duplicated.
 
-    needed: whether the task has classes at all.
+    needed: whether the task has labels.
     """
     problems = [problem for label in labels if (problem := name_problem(label.name))]
     problems += [f"{name!r} is listed {count} times." for name, count in Counter(label.name for label in labels).items() if count > 1]
@@ -79,7 +79,7 @@ def check_labels(labels: Sequence[LabelSpec], *, needed: bool = True) -> None:
 
 
 def name_problem(name: str) -> str:
-    """What is wrong with the name of a class, as a sentence; empty when it is in order."""
+    """What is wrong with a label's name, as a sentence; empty if it's valid."""
     if not name:
         return "A label has no name."
     if len(name) > NAME_LIMIT:

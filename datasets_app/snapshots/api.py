@@ -37,7 +37,7 @@ class SharesIn(serializers.Serializer[object]):
 
 
 class FreezeIn(serializers.Serializer[object]):
-    """How new items are divided. after: the number of the newest snapshot that you know, to be refused when there is a newer one."""
+    """How new items are split. after: the number of the newest version you know; a newer one causes a conflict."""
 
     seed = serializers.IntegerField(required=False, default=SEED)
     shares = SharesIn(required=False, default=SHARES)
@@ -97,38 +97,38 @@ class ExportOut(serializers.Serializer[Export]):
     url = serializers.SerializerMethodField()
 
     def get_url(self, row: Export) -> str:
-        """Where its bytes are."""
+        """The download URL."""
         return reverse("api-snapshot-file", args=[row.uuid])
 
 
 @operation("GET", "snapshots_list", Needs("signed_in"), gives=page_out(SnapshotOut, PAGE, "versions"), filters=FILTERS)
 def snapshots(request: Request, given: dict[str, Any]) -> object:
-    """List snapshots by keyset, or those of a dataset or with a number."""
+    """List dataset versions by keyset, optionally of a dataset or with a number."""
     rows = queries.snapshots(request.user).filter(**given)
     return paging.page(rows, key_in(request.query_params), PAGE)
 
 
 @operation("POST", "snapshots_freeze", Needs("snapshots.freeze", Dataset, see="snapshots.view"), takes=FreezeIn, gives=JobOut, status=202)
 def freeze(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Have the decided items frozen; the answer is the job, whose subject is the dataset."""
+    """Create a version of the labeled items; the response is the job, whose subject is the dataset."""
     return actions.freeze(dataset=datasets.get_dataset(request.user, uuid), actor=request.user, **given)
 
 
 @operation("GET", "snapshots_read", Needs("snapshots.view", Snapshot), gives=SnapshotOut)
 def one_snapshot(request: Request, uuid: UUID) -> object:
-    """Its digests, counts and leakage report."""
+    """Its digests, counts, and leakage report."""
     return queries.get_snapshot(request.user, uuid)
 
 
 @operation("GET", "snapshots_exports", Needs("snapshots.view", Snapshot), gives=ExportOut(many=True))
 def exports(request: Request, uuid: UUID) -> object:
-    """The newest 30 files."""
+    """The newest 30 exports."""
     return queries.get_snapshot(request.user, uuid).exports.select_related("blob").order_by("-id")[:PAGE]
 
 
 @operation("POST", "snapshots_export", Needs("snapshots.export", Snapshot, see="snapshots.view"), takes=ExportIn, gives=JobOut, status=202)
 def export(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Have a file made; the answer is the job."""
+    """Create an export; the response is the job."""
     return actions.export(snapshot_id=uuid, actor=request.user, format=given["format"])
 
 
@@ -140,9 +140,9 @@ def export_file(request: Request, uuid: UUID) -> FileResponse:
 
 
 urlpatterns = [
-    path("snapshots/", snapshots),
-    path("snapshots/<uuid:uuid>/", one_snapshot),
-    path("snapshots/<uuid:uuid>/exports/", methods(exports, export)),
-    path("snapshot-files/<uuid:uuid>/", export_file, name="api-snapshot-file"),
-    path("datasets/<uuid:uuid>/freeze/", freeze),
+    path("dataset-versions/", snapshots),
+    path("dataset-versions/<uuid:uuid>/", one_snapshot),
+    path("dataset-versions/<uuid:uuid>/exports/", methods(exports, export)),
+    path("dataset-version-files/<uuid:uuid>/", export_file, name="api-snapshot-file"),
+    path("datasets/<uuid:uuid>/dataset-versions/", freeze),
 ]

@@ -1,4 +1,4 @@
-"""What this room registers with the rooms below it when the site starts."""
+"""Registrations with lower-level apps at startup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from registry.ground.ledger import accounts
 
 
 def freeze_url(job: Job) -> str:
-    """The snapshot, or its dataset's freezing page while it is not there."""
+    """The version, or its dataset's page until it exists."""
     if Snapshot.objects.filter(uuid=job.args["snapshot"]).exists():
         return find_url("snapshots:detail", uuid=job.args["snapshot"])
     return find_url("snapshots:dataset", uuid=job.args["dataset"])
@@ -32,7 +32,7 @@ def sees_snapshots(user: User) -> bool:
 
 
 def register() -> None:
-    """Job kinds, the navigation item, and what the trail must account for."""
+    """Register job kinds, the navigation item, and the audit-log account."""
     registry.register(JobKind("snapshots.freeze", "Create dataset version", actions.run_freeze, url=freeze_url))
     registry.register(JobKind("snapshots.export", "Export dataset version", actions.run_export, url=export_url))
     accounts.register(trail.SNAPSHOTS)

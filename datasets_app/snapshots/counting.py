@@ -1,4 +1,4 @@
-"""How the labels of a snapshot came about, counted over its own rows while it is frozen."""
+"""Label sources of a dataset version, counted over its rows while it is created."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from datasets_app.quality.agreement import Tally, leading, names
-from datasets_app.quality.measure import told
+from datasets_app.quality.measure import coefficient_data
 from datasets_app.quality.queries.answers import answers_of_items, ordered_labels, places_of
 from datasets_app.queues.models.decisions import Decision
 from datasets_app.schemas.models.schemas import LabelSchema
@@ -18,11 +18,11 @@ BATCH = 1_000
 
 
 def label_protocol(schema: LabelSchema, rows: Iterator[ManifestRow], counted: Callable[[int], None]) -> dict[str, Any]:
-    """Who decided these rows and how far annotators agree on their items, as JSON, in memory that does not grow with them.
+    """Label sources of these rows and annotator agreement on their items, as JSON, in constant memory.
 
-    {"decisions": {how: rows}, "agreement": the coefficient that leads on a queue's page, as `quality.told` gives it with its name in
-    words as coefficient, and annotators: whose answers it rests on}. The decisions are those of the rows, whatever was decided since;
-    the answers are those that are current. counted: called with the number of rows so far.
+    {"decisions": {how: rows}, "agreement": the leading coefficient of a queue's page, as from `quality.coefficient_data`, with its name in
+    words as coefficient, and annotators: whose annotations it is based on}. The decisions are those of the rows, whatever was decided
+    since; the annotations are the current ones. counted: called with the number of rows so far.
     """
     kind, labels = schema.dataset.task_type, ordered_labels(schema)
     places = places_of(schema, labels)
@@ -35,6 +35,6 @@ def label_protocol(schema: LabelSchema, rows: Iterator[ManifestRow], counted: Ca
             tally.add([(answer.user, answer.value) for answer in answers])
             annotators.update(answer.user for answer in answers if len(answers) > 1)
         counted(decisions.total())
-    main = leading([told(each) for each in tally.coefficients()])
+    main = leading([coefficient_data(each) for each in tally.coefficients()])
     name, _ = names(has_labels=kind.has_labels)[main["name"]]
     return {"decisions": dict(sorted(decisions.items())), "agreement": {**main, "coefficient": name, "annotators": len(annotators)}}

@@ -5,12 +5,12 @@ only.
 2. A row that had a split in an earlier snapshot keeps it, and a row with a split in its file keeps that.
 3. Where the rows of a cluster have several such splits, the strictest wins (test, then validation, then train); the rows of the others
    are left out.
-4. Rows with the same normal text but different labels contradict each other: all are left out, but for test rows, which are never moved.
+4. Rows with the same normal text but different labels contradict each other: all are left out, except test rows, which are never moved.
 5. New clusters fill the quotas: within each label, in the order of sha256(seed, cluster), first test, then validation; the rest is train.
    Where the file has a train but no validation split, validation is taken out of its train rows in the same way.
 
-A snapshot of a slice places the rows of the slice alone. The other decided rows still bind them: they link texts to clusters, their splits
-are the strictest where they are, and their labels contradict.
+A version of a slice places only the rows of the slice. The other labeled rows still constrain them: they link texts to clusters, their
+splits count for the strictest, and their labels for contradictions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CASES = 100
 
 @dataclass(slots=True)
 class Division:
-    """The outcome. placed: in the order of item digests. assigned: how many rows got their split here for the first time by quota."""
+    """The result. placed: ordered by item digest. assigned: number of rows that got their first split by quota."""
 
     placed: list[Placed] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -58,9 +58,9 @@ class Clusters:
         return root
 
     def join(self, normal: str, group: str) -> None:
-        """Note that a text and a group belong together; the smallest digest of a text becomes the root, whatever the order.
+        """Join a text and a group; the smallest text digest becomes the root, in any order.
 
-        group: a key that sorts behind every digest, so that a cluster is named by one of its texts; "" where it has none.
+        group: a key that sorts after every digest, so that one of its texts names a cluster; "" for no group.
         """
         one = self.find(normal)
         if group:
@@ -74,7 +74,7 @@ def group_key(group: str) -> str:
 
 
 def near_key(group: str) -> str:
-    """The key of a group of near duplicates; no declared group has it."""
+    """The key of a group of near duplicates, distinct from all declared groups."""
     return f"}}{group}"
 
 
@@ -87,9 +87,9 @@ def divide(
     near: Iterable[tuple[str, str]] = (),
     beside: Iterable[Row] = (),
 ) -> Division:
-    """Divide the rows. shares: percent by split, 100 in all. near: (group of near duplicates, normal text) of every text in one.
+    """Split the rows. shares: percent by split, 100 in all. near: (group of near duplicates, normal text) of every text in one.
 
-    beside: decided rows that are not to be placed, but bind those that are. The result depends on the sets alone, not on their order.
+    beside: labeled rows that aren't placed but constrain the others. The result doesn't depend on the order of the rows.
     """
     outside = {row.item: row for row in beside}
     ordered = sorted([*rows, *outside.values()], key=lambda row: row.item)
@@ -126,7 +126,7 @@ def divide(
 
 
 class Fresh(NamedTuple):
-    """A cluster that gets its split now. carved: its file says train, so that it may become validation but not test."""
+    """A cluster without a split. carved: train in its file, so it may become validation but not test."""
 
     cluster: str
     rows: list[Row]
@@ -134,7 +134,7 @@ class Fresh(NamedTuple):
 
 
 def strictest(found: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The strictest split of each cluster that has any."""
+    """The strictest split of each cluster that has one."""
     best: dict[str, str] = {}
     for cluster, split in found:
         if split and STRICT[split] > STRICT.get(best.get(cluster, ""), -1):
@@ -143,8 +143,8 @@ def strictest(found: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def without_contradictions(rows: Sequence[Row], outside: Container[str], division: Division) -> list[Row]:
-    """The rows of one cluster that are to be placed, without those that have the same text and another label; test rows stay and are
-    counted. outside: the items of rows that are not to be placed; they contradict all the same."""
+    """The rows of one cluster to place, without rows with the same text and another label; test rows stay and are
+    counted. outside: items of rows that aren't placed; their labels count as contradictions too."""
     by_text: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_text[row.normal].append(row)
@@ -171,7 +171,7 @@ def own_split(row: Row) -> str:
 
 
 def leave_out(division: Division, row: Row, reason: Reason, against: Row | None) -> None:
-    """Count a row that is not in the snapshot, and keep it while it is among the first of its reason."""
+    """Count an excluded row, and keep it if it is among the first of its reason."""
     division.left_out[reason.value] += 1
     if division.left_out[reason.value] <= CASES:
         other = (against.item_uuid, own_split(against)) if against else ("", "")
@@ -189,7 +189,7 @@ def place(division: Division, cluster: str, rows: Sequence[Row], split: str) -> 
 
 
 def strata_of(rows: Iterable[Row]) -> dict[str, str]:
-    """The class within which each item is divided: its rarest, so that rare ones reach every split; "" where it names none."""
+    """The label by which each item is stratified: its rarest, so that rare labels reach every split; "" if it has none."""
     rows = list(rows)
     often = Counter(name for row in rows for name in row.named)
     return {row.item: min(row.named, key=lambda name: (often[name], name), default="") for row in rows}

@@ -15,7 +15,7 @@ from registry.ground.access.models import User
 
 
 class FreezeForm(forms.Form):
-    """How new items are divided. after: the number of the newest snapshot that the page showed."""
+    """How new items are split. after: the number of the newest version shown on the page."""
 
     train = forms.IntegerField(label="Train (%)", min_value=0, max_value=100, initial=SHARES["train"], help_text="For training models.")
     validation = forms.IntegerField(
@@ -41,7 +41,7 @@ class FreezeForm(forms.Form):
         self.fields["slice"].queryset = datasets.slices(viewer).filter(dataset=dataset)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """The shares make 100 %."""
+        """Check that the shares add up to 100 %."""
         cleaned: dict[str, Any] = super().clean() or {}
         shares = self.shares(cleaned)
         if len(shares) == len(rules.SPLITS):
@@ -51,7 +51,7 @@ class FreezeForm(forms.Form):
 
     @staticmethod
     def shares(cleaned: dict[str, Any]) -> dict[str, int]:
-        """The three shares, as far as they were given."""
+        """The shares that were given."""
         return {split: cleaned[split] for split in rules.SPLITS if cleaned.get(split) is not None}
 
 

@@ -1,4 +1,4 @@
-"""The Parquet file of a snapshot: one row an item, in the order of item digests. No text: that stays in the item."""
+"""The Parquet file of a dataset version: one row per item, ordered by item digest, without texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = ("item", "item_uuid", "decision", "decision_uuid", "label", "split", "
 SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in COLUMNS])
 ROW_GROUP = 20_000
 BATCH = 1_000
-COMPARED = 100_000  # rows that are compared with another file at once
+COMPARED = 100_000  # rows compared with another file at once
 
 
 class ManifestRow(NamedTuple):
@@ -34,7 +34,7 @@ class ManifestRow(NamedTuple):
 
 
 def write(path: Path, placed: Sequence[Placed], filters_digest: str = "") -> None:
-    """Write the rows, which are in order. The same rows give the same bytes. filters_digest: of a slice, kept in the file's metadata."""
+    """Write ordered rows. The same rows give the same bytes. filters_digest: of a slice, stored in the file's metadata."""
     schema = SCHEMA.with_metadata({"filters": filters_digest}) if filters_digest else SCHEMA
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["label", "split"], write_statistics=True) as writer:
         for start in range(0, len(placed), ROW_GROUP):
@@ -48,32 +48,32 @@ def write(path: Path, placed: Sequence[Placed], filters_digest: str = "") -> Non
 
 
 def read(path: Path) -> Iterator[ManifestRow]:
-    """All rows in order, in flat memory."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # which would keep all that was read until the end
+    """All rows in order, in constant memory."""
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # pre-buffering would keep all read data until the end
         for batch in file.iter_batches(batch_size=BATCH, columns=list(COLUMNS)):
             columns = [batch.column(name).to_pylist() for name in COLUMNS]
             yield from map(ManifestRow, *columns)
 
 
 def find(path: Path, item: str) -> ManifestRow | None:
-    """The row of one item digest; reads only the part of the file that can hold it."""
+    """The row of one item digest; reads only the part of the file that can contain it."""
     return next(iter(find_all(path, [item])), None)
 
 
 def find_all(path: Path, items: Collection[str]) -> list[ManifestRow]:
-    """The rows of these item digests, in the order of the file, which is read once, in the parts that can hold them."""
+    """The rows of these item digests, in file order; reads only the parts of the file that can contain them."""
     return [ManifestRow(**row) for row in pq.read_table(path, columns=list(COLUMNS), filters=[("item", "in", items)]).to_pylist()]
 
 
 def items_at(path: Path, split: str, numbers: Collection[int]) -> dict[int, str]:
-    """The item digests of some rows of a split, which are counted from 0 in the order of the file; numbers beyond its end are left out."""
+    """The item digests of some rows of a split by number, from 0 in file order; numbers beyond its end are left out."""
     table = pq.read_table(path, columns=["item"], filters=[("split", "=", split)])
     return {number: table["item"][number].as_py() for number in numbers if 0 <= number < len(table)}
 
 
 def newer(path: Path, before: Path | None, split: str = "") -> Iterator[tuple[list[str], list[str]]]:
-    """What a file has and another lacks, of one split or of all: the uuids of items that are not in it, and of other decisions on items
-    that are. Without another file all items are new."""
+    """Rows of a file, or of one split, that `before` lacks: uuids of new items, and of other decisions on items in both. Without `before`
+    all items are new."""
     known = pq.read_table(before, columns=["item_uuid", "decision_uuid"]) if before else None
     with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_size=COMPARED, columns=["item_uuid", "decision_uuid", "split"]):

@@ -14,7 +14,7 @@ from registry.ground.ledger.rules import digest_of
 
 
 class Snapshot(models.Model):
-    """A frozen version of a dataset: which items, with which decisions, in which split. Made when the freeze is done, never changed."""
+    """An immutable version of a dataset: which items, with which decisions, in which split. Created when its job succeeds."""
 
     append_only = True
     project_path = "dataset__project"
@@ -51,12 +51,12 @@ class Snapshot(models.Model):
 
     @property
     def filters_digest(self) -> str:
-        """What the digest and the manifest name the filters by; empty where every decided item was taken."""
+        """The digest of the filters in the version's digest and manifest; empty for all labeled items."""
         return digest_of(self.filters) if self.filters else ""
 
 
 class SplitAssignment(models.Model):
-    """The split that an item got at its first snapshot, and keeps in every later one."""
+    """The split of an item, set by its first version and kept in every later one."""
 
     append_only = True
 
@@ -102,6 +102,6 @@ class Export(models.Model):
 
     @property
     def left_out(self) -> list[str]:
-        """What the format could not hold, in words, each with its number."""
-        losses = self.losses or ([{"code": "spans", "count": self.dropped}] if self.dropped else [])  # CoNLL, before reasons were kept
+        """What the format couldn't represent, as sentences with counts."""
+        losses = self.losses or ([{"code": "spans", "count": self.dropped}] if self.dropped else [])  # CoNLL, before reasons were stored
         return [in_words(each["code"], each["count"]) for each in losses]

@@ -1,4 +1,4 @@
-"""What the pages of this room show, gathered for their templates."""
+"""Template contexts of the pages of dataset versions."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class LabelLine(NamedTuple):
 
 
 def listing(user: User, params: Mapping[str, str]) -> Context:
-    """Snapshots of all datasets, or of the one named by ?dataset=, newest first."""
+    """Versions of all datasets, newest first."""
     before = key_in(params)
     found, older = paging.page(queries.snapshots(user), before, PAGE)
     return {"snapshots": found, "pager": paging.links(before, older, first=reverse("snapshots:list"))}
 
 
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
-    """The snapshots of one dataset, the unfinished freeze, and the form for the next one; of the slice named by ?slice=."""
+    """The versions of one dataset, the unfinished job, and the form for the next version, for the slice in ?slice=."""
     dataset = datasets.get_dataset(user, uuid)
     job = jobs.of_subject(dataset).filter(kind="snapshots.freeze").first()
     found = list(Snapshot.objects.filter(dataset=dataset).select_related("created_by", "schema").order_by("-number")[:100])
@@ -68,7 +68,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
 
 
 def detail(user: User, uuid: UUID) -> Context:
-    """One snapshot: its thread, counts, what was left out, and its files."""
+    """One version: its steps, counts, exclusions, and exports."""
     snapshot = queries.get_snapshot(user, uuid)
     export, made = jobs.of_subject(snapshot).filter(kind="snapshots.export").first(), snapshot.counts.get("label_protocol")
     launch = find_url("training:launch")
@@ -100,7 +100,7 @@ def steps(snapshot: Snapshot) -> list[Step]:
 
 
 def figures(snapshot: Snapshot) -> list[Figure]:
-    """Rows by split, what each has, and what was left out."""
+    """Rows in total and by split, excluded rows, and leaked rows."""
     counts, leakage = snapshot.counts, snapshot.leakage
     total = counts["rows"]
     parts = [
@@ -109,15 +109,15 @@ def figures(snapshot: Snapshot) -> list[Figure]:
     ]
     out = sum(leakage["left_out"].values())
     return [
-        Figure("Rows", numbers.count(total), sub=answered(snapshot)),
+        Figure("Rows", numbers.count(total), sub=content_text(snapshot)),
         *parts,
         Figure("Excluded", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} unlabeled"),
         Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="re-checked after splitting"),
     ]
 
 
-def answered(snapshot: Snapshot) -> str:
-    """What its rows hold: 12 classes, or what people gave where there are none."""
+def content_text(snapshot: Snapshot) -> str:
+    """What its rows contain, such as "12 labels"."""
     classes = len(snapshot.counts["labels"])
     return formats_of(snapshot.dataset.task).rows_in_words or f"{numbers.count(classes)} label{'' if classes == 1 else 's'}"
 
@@ -131,11 +131,11 @@ def label_lines(snapshot: Snapshot) -> list[LabelLine]:
 
 
 def left_out(snapshot: Snapshot) -> list[tuple[str, int]]:
-    """Each reason in words with its count, those that met nothing too."""
+    """Each reason as text with its count, including zeros."""
     counts = snapshot.leakage["left_out"]
     return [(reason.label, counts.get(reason.value, 0)) for reason in Reason]
 
 
 def cases(snapshot: Snapshot) -> list[dict[str, str]]:
-    """The first rows that were left out, with the reason in words."""
+    """The first excluded rows, with the reason as text."""
     return [{**case, "why": Reason(case["reason"]).label} for case in snapshot.leakage["cases"][:CASES_SHOWN]]

@@ -1,4 +1,4 @@
-"""How the labels of a snapshot came about, in words: who decided them, and how far annotators agreed. Pure."""
+"""Label sources and annotator agreement of a dataset version, as text. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOT_MEASURED = "not measured: no item was annotated by two people"
 
 
 def decided_by(protocol: Mapping[str, Any] | None) -> str:
-    """ "280 imported, 20 adjudicated". protocol: as `counting.label_protocol` gives it; None of a snapshot that has none."""
+    """ "280 imported, 20 adjudicated". protocol: from `counting.label_protocol`; None if the version has none."""
     if protocol is None:
         return NOT_COUNTED
     names = dict(Decision.How.choices)

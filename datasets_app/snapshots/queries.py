@@ -1,4 +1,4 @@
-"""Reading snapshots and their rows, for this room's pages and for the rooms above."""
+"""Read dataset versions and their rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ AT_ONCE = 4_000  # keys in one statement, which may name them several times: SQL
 
 
 class Cut(NamedTuple):
-    """The moment that a snapshot shows: decisions up to this key, the uploads that were imported, and how many items there were."""
+    """The state that a version shows: decisions up to this key, the imported uploads, and the number of items."""
 
     decision: int
     uploads: list[int]
@@ -48,7 +48,7 @@ class Cut(NamedTuple):
 
 
 class ItemParts(NamedTuple):
-    """What a snapshot's rows need of an item, read without making a model of each: a file may have millions of them."""
+    """The fields of an item that rows need, read without model instances: a file may have millions of items."""
 
     digest: str
     text: str
@@ -60,7 +60,7 @@ class ItemParts(NamedTuple):
 
 
 class TextRow(NamedTuple):
-    """A row of a snapshot with its text and its other parts."""
+    """A row of a version with its item."""
 
     row: ManifestRow
     item: ItemParts
@@ -87,9 +87,9 @@ def freezing_now(dataset: Dataset) -> Job | None:
     return next((job for job in jobs.of_subject(dataset).filter(kind="snapshots.freeze")[:5] if not job.is_finished), None)
 
 
-# ── Rows of a snapshot, for the rooms above ─────────────────────────────────
+# ── Rows of a version ───────────────────────────────────────────────────────
 def open_snapshot(snapshot: Snapshot) -> Iterator[ManifestRow]:
-    """All rows of a snapshot in the order of item digests, in flat memory; no texts."""
+    """All rows of a version, ordered by item digest, in constant memory; no texts."""
     with artifacts.local_copy(snapshot.manifest.digest) as path:
         yield from manifest.read(path)
 
@@ -100,15 +100,14 @@ def rows_of(snapshot: Snapshot, split: str) -> Iterator[ManifestRow]:
 
 
 class Newer(NamedTuple):
-    """Some rows that a snapshot has and another lacks. items: keys of items that are not in it; decisions: uuids of other decisions on
-    items that are."""
+    """Some rows that only the newer version has. items: keys of new items; decisions: uuids of other decisions on items in both."""
 
     items: list[int]
     decisions: list[str]
 
 
 def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -> Iterator[Newer]:
-    """What a snapshot's manifest has of a split, or in all, and another's lacks, AT_ONCE at a time; all of it where there is no other.
+    """Rows of a version, or of one of its splits, that `before` lacks, AT_ONCE at a time; all rows if there is no `before`.
 
     Raises Refused if an item is missing from the database, since its contributors are unknown then.
     """
@@ -124,7 +123,7 @@ def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -
 
 
 def with_items(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[TextRow]:
-    """Each of these rows of a snapshot with its item, read in batches; rows in the order of digests find theirs side by side."""
+    """Each of these rows with its item, read in batches; rows ordered by digest read adjacent items."""
     items = Item.objects.filter(dataset=snapshot.dataset_id)
     while batch := list(islice(rows, BATCH)):
         found = items.filter(digest__in=[row.item for row in batch]).values_list(*ItemParts._fields)
@@ -134,9 +133,8 @@ def with_items(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[Text
 
 
 def with_values(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[tuple[ManifestRow, ItemParts, Any]]:
-    """Each of these rows of a snapshot with its item and the resolved label, its labels by name: the name of its label, or what the value
-    of
-    the task holds; None where that was written and has been erased.
+    """Each of these rows with its item and its resolved label: a label name, or the content of the task's value with label names; None if
+    the text written by annotators was erased.
     """
     kind, found = snapshot.dataset.task_type, with_items(snapshot, rows)
     if not kind.writes_text:
@@ -150,9 +148,9 @@ def with_values(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[tup
 
 
 def engine_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | None = None) -> Iterator[dict[str, Any]]:
-    """One split, or some of its rows, as the engine reads them: "id", the digest of the item; "cluster", the name of what the row was split
-    together with; and what the task's `engine_row` gives. Of a row from which nothing is learnt "id" and "left_out", why. Rows that were
-    erased are left out. rows: in the order of the split."""
+    """One split, or some of its rows, in the engine's format: "id", the item digest; "cluster", shared by rows that were split together;
+    and the fields of the task's `engine_row`. A row that can't be trained on has "id" and "left_out", the reason. Erased rows are skipped.
+    rows: in the order of the split."""
     kind, formats = snapshot.dataset.task_type, formats_of(snapshot.dataset.task)
     for row, item, label in with_values(snapshot, iter(rows) if rows is not None else rows_of(snapshot, split)):
         if label is None:
@@ -162,13 +160,13 @@ def engine_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | No
         except Unlearnable as error:
             yield {"id": row.item, "left_out": str(error)}
             continue
-        if found is not None:  # runs are known by the bytes of these lines, hence the two orders
+        if found is not None:  # runs are identified by the bytes of these lines, hence the two orders
             before, behind = ({}, {"cluster": row.cluster}) if kind.has_labels else ({"cluster": row.cluster}, {})
             yield {"id": row.item, **before, **found, **behind}
 
 
 def learned_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | None = None) -> Iterator[dict[str, Any]]:
-    """As `engine_rows`, without the rows from which nothing is learnt."""
+    """As `engine_rows`, without rows that can't be trained on."""
     return (row for row in engine_rows(snapshot, split, rows) if "left_out" not in row)
 
 
@@ -185,7 +183,7 @@ def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[Manif
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows as JSON lines. Returns their number, without those from which nothing is learnt."""
+    """Write rows as JSON lines. Returns their number, without rows that can't be trained on."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
@@ -195,7 +193,7 @@ def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def items_at(snapshot: Snapshot, split: str, numbers: Collection[int]) -> dict[int, str]:
-    """The item digests of some rows of a split by their number, as `write_split` counts them while nothing of the split is erased."""
+    """The item digests of some rows of a split by number, in the order of `write_split` if nothing was erased."""
     if not numbers:
         return {}
     with artifacts.local_copy(snapshot.manifest.digest) as path:
@@ -210,18 +208,18 @@ def labels_of(snapshot: Snapshot) -> list[str]:
 
 
 def export_formats(snapshot: Snapshot) -> list[ExportFormat]:
-    """The formats that hold what is decided in a snapshot."""
+    """The formats that can represent the labels of a version."""
     return formats_for(snapshot.dataset.task, list(snapshot.counts["labels"]))
 
 
 def contains(snapshot: Snapshot, item: Item) -> ManifestRow | None:
-    """The row of an item in a snapshot, or None when it is not in it."""
+    """The row of an item in a version; None if it isn't in it."""
     with artifacts.local_copy(snapshot.manifest.digest) as path:
         return manifest.find(path, item.digest)
 
 
 def snapshots_with(item: Item) -> list[tuple[Snapshot, ManifestRow]]:
-    """Every snapshot that holds an item, newest first, with its row there."""
+    """Every version with an item, newest first, with its row."""
     first = SplitAssignment.objects.filter(item=item).values_list("snapshot__number", flat=True).first()
     if first is None:
         return []
@@ -229,14 +227,14 @@ def snapshots_with(item: Item) -> list[tuple[Snapshot, ManifestRow]]:
     return [(snapshot, row) for snapshot in later if (row := contains(snapshot, item))]
 
 
-# ── What a freeze reads ─────────────────────────────────────────────────────
+# ── Reading for a new version ───────────────────────────────────────────────
 def has_decisions(dataset: Dataset) -> bool:
     """Whether any visible item is decided."""
     return current_decisions(dataset).exists()
 
 
 def cut_of(dataset: Dataset) -> Cut:
-    """The present moment, as a cut that can be read again later."""
+    """The current state as a cut that can be read again later."""
     newest = Decision.objects.order_by("-id").values_list("pk", flat=True).first() or 0
     uploads = list(dataset.uploads.filter(state=UploadState.IMPORTED).order_by("id").values_list("pk", flat=True))
     return Cut(newest, uploads, Dataset.objects.values_list("items_total", flat=True).get(pk=dataset.pk))
@@ -248,14 +246,14 @@ def newest_schema(dataset: Dataset) -> LabelSchema | None:
 
 
 def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tuple[int, Row | Reason]]:
-    """The key of every decided item at the cut with its row, by pages; Reason.REMOVED for one whose label the schema no longer has.
+    """The key of every labeled item at the cut with its row, by pages; Reason.REMOVED if its label is no longer in the schema.
 
-    Labels are named as the schema names them now.
+    Labels have the names of this schema.
     """
     names, kind = names_in(schema), dataset.task_type
     current = Q(superseded_by__isnull=True) | Q(superseded_by__gt=cut.decision)
-    standing = Decision.objects.filter(current, pk__lte=cut.decision).exclude(how=Decision.How.WITHDRAWN)
-    decisions = standing.filter(item__dataset=dataset, item__upload__in=cut.uploads).order_by("item_id")
+    rows = Decision.objects.filter(current, pk__lte=cut.decision).exclude(how=Decision.How.WITHDRAWN)
+    decisions = rows.filter(item__dataset=dataset, item__upload__in=cut.uploads).order_by("item_id")
     columns = (
         "item_id", "item__digest", "item__uuid", "digest", "uuid", "label__stable_id", "value", "item__normal_digest", "item__group",
         "item__assignment__split", "item__split",
@@ -264,16 +262,16 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tu
     while page := list(decisions.filter(item_id__gt=after).values_list(*columns)[:BATCH]):
         after = page[-1][0]
         for key, item, item_uuid, decision, uuid, stable_id, value, normal, group, kept, declared in page:
-            said = values.rename(values.value_of(stable_id, value), names)
-            if said is None:
+            named = values.rename(values.value_of(stable_id, value), names)
+            if named is None:
                 yield key, Reason.REMOVED
             else:
-                label, labels = kind.answers.frozen(said), None if kind.one_label else tuple(sorted(set(values.labels_of(said))))
+                label, labels = kind.answers.frozen(named), None if kind.one_label else tuple(sorted(set(values.labels_of(named))))
                 yield key, Row(item, str(item_uuid), decision, str(uuid), label, normal, group, kept or "", declared, labels)
 
 
 def anchors(dataset: Dataset) -> Iterator[Anchor]:
-    """The text, group and split of every item that has had a split, by pages."""
+    """The text, group, and split of every item with a saved split, by pages."""
     columns = ("pk", "item__normal_digest", "item__group", "split")
     rows = SplitAssignment.objects.filter(item__dataset=dataset).order_by("pk")
     after = 0

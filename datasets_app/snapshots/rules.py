@@ -1,4 +1,4 @@
-"""What a row of a snapshot is, why one is left out, and what a snapshot counts and is known by. Pure."""
+"""Rows of a dataset version, reasons for exclusion, counts, and digests. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STRICT = {TRAIN: 0, VALIDATION: 1, TEST: 2}
 
 
 class Reason(TextChoices):
-    """Why a decided row is not in a snapshot."""
+    """Why a labeled row is excluded from a version."""
 
     LEAK = "leak", "Duplicate of a row in test or validation"
     CONTRADICTION = "contradiction", "Same text with another label"
@@ -23,7 +23,7 @@ class Reason(TextChoices):
 
 
 class ExportFormat(TextChoices):
-    """The kinds of file that a snapshot is exported as."""
+    """Export formats of a dataset version."""
 
     CSV = "csv", "CSV"
     XLSX = "xlsx", "Excel"
@@ -44,11 +44,10 @@ class ExportFormat(TextChoices):
 
 
 class Row(NamedTuple):
-    """A decided item. kept: its split in an earlier snapshot; declared: the split in its file; empty if none.
+    """A labeled item. kept: its split in an earlier version; declared: the split in its file; empty if none.
 
-    label: the name of its class; for other tasks than one class per text the resolved label as JSON, its classes by name. classes: those
-    that
-    it names, each once, where label is no class; () for a row that names none.
+    label: the name of its label; except in single-label tasks, the value as JSON with label names. classes: then its distinct label
+    names, () for none.
     """
 
     item: str
@@ -64,12 +63,12 @@ class Row(NamedTuple):
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The classes that the row counts for."""
+        """The label names that the row counts for."""
         return (self.label,) if self.classes is None else self.classes
 
 
 class Anchor(NamedTuple):
-    """An item that had a split in an earlier snapshot but is not among the rows now: its text and group still bind others."""
+    """An item with a split in an earlier version that isn't among the rows now: its text and group still constrain others."""
 
     normal: str
     group: str
@@ -77,7 +76,7 @@ class Anchor(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A row of the snapshot."""
+    """A row with its split."""
 
     row: Row
     split: str
@@ -85,7 +84,7 @@ class Placed(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A row that was left out, and another of its cluster because of which it was. Empty against: a row that is not in this snapshot."""
+    """An excluded row, and the row of its cluster that caused it. against: empty if that row isn't in this version."""
 
     item_uuid: str
     reason: str
@@ -116,9 +115,9 @@ def counts(placed: Iterable[Placed]) -> dict[str, object]:
 
 
 def digests(placed: Iterable[Placed], schema_digest: str, filters_digest: str = "") -> tuple[str, str]:
-    """The digest of the snapshot, over its rows in order, the schema and the filters of its slice, and that of its test rows alone.
+    """The digest of the version, over its rows in order, the schema, and the filters of its slice; and the digest of its test rows.
 
-    filters_digest: "" where it takes every decided item.
+    filters_digest: "" for all labeled items.
     """
     whole, test = hashlib.sha256(f"schema {schema_digest}\n".encode()), hashlib.sha256()
     if filters_digest:
@@ -132,25 +131,25 @@ def digests(placed: Iterable[Placed], schema_digest: str, filters_digest: str = 
 
 
 def check_shares(shares: Mapping[str, int]) -> dict[str, list[str]]:
-    """What is wrong with the shares, by field; empty when they are in order."""
-    wrong: dict[str, list[str]] = {}
+    """Errors of the shares by field; empty if valid."""
+    errors: dict[str, list[str]] = {}
     for split in SPLITS:
         if not 0 <= shares.get(split, -1) <= 100:
-            wrong[split] = [f"The share of {split} must be a whole percentage from 0 to 100."]
-    if not wrong and sum(shares[split] for split in SPLITS) != 100:
+            errors[split] = [f"The share of {split} must be a whole percentage from 0 to 100."]
+    if not errors and sum(shares[split] for split in SPLITS) != 100:
         total = sum(shares[split] for split in SPLITS)
-        wrong[TRAIN] = [f"The three shares add up to {total} %; they must add up to 100 %."]
-    return wrong
+        errors[TRAIN] = [f"The three shares add up to {total} %; they must add up to 100 %."]
+    return errors
 
 
 def why_not(placed: Sequence[Placed], left_out: Counter[str]) -> tuple[str, str] | None:
-    """Why these rows cannot be frozen, as a sentence and what to do; None when they can."""
+    """Why these rows can't form a version, as a sentence and what to do; None if they can."""
     if not placed:
         return (
             f"All {left_out.total():,} labeled rows are excluded.",
             "Resolve the contradicting labels, or correct the splits in the file.",
         )
-    one_class = placed[0].row.classes is None  # a row's label is its class: there have to be two
+    one_class = placed[0].row.classes is None  # single-label: two labels are required
     if one_class and len({each.row.label for each in placed}) == 1:
         return "All rows have the same label, so a model can't be trained.", "Label rows with a second label, then create a version."
     splits = Counter(each.split for each in placed)

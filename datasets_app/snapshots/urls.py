@@ -1,4 +1,4 @@
-"""Addresses of snapshots."""
+"""URLs of dataset versions."""
 
 from django.urls import path
 
@@ -8,7 +8,7 @@ app_name = "snapshots"
 urlpatterns = [
     path("", views.snapshots, name="list"),
     path("dataset/<uuid:uuid>/", views.dataset, name="dataset"),
-    path("dataset/<uuid:uuid>/freeze/", views.freeze, name="freeze"),
+    path("dataset/<uuid:uuid>/create/", views.freeze, name="freeze"),
     path("<uuid:uuid>/", views.detail, name="detail"),
     path("<uuid:uuid>/export/", views.export, name="export"),
     path("exports/<uuid:uuid>/", views.download, name="download"),

@@ -38,7 +38,7 @@ def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("snapshots.freeze", Dataset, see="snapshots.view")
 def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have a snapshot frozen."""
+    """Create a dataset version."""
     into = datasets.get_dataset(request.user, uuid)
     form = FreezeForm(into, request.user, request.POST)
     if form.is_valid():
@@ -63,7 +63,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("snapshots.export", Snapshot, see="snapshots.view")
 def export(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have the snapshot written as a file."""
+    """Export the version as a file."""
     form = ExportForm(queries.get_snapshot(request.user, uuid), request.POST)
     if not form.is_valid():
         return respond(

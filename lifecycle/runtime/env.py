@@ -48,7 +48,7 @@ def env_int(name: str, default: int, *, low: int, high: int) -> int:
 
 
 def env_float(name: str, default: float | None, *, low: float, high: float) -> float | None:
-    """A number between low and high, both included; the default where nothing is given."""
+    """A number between low and high, both included; the default if unset."""
     value = env_str(name).strip()
     if not value:
         return default
@@ -95,7 +95,7 @@ def mail_settings(url: str) -> dict[str, object]:
 
 
 def cache_at(url: str) -> dict[str, object]:
-    """Django's cache at an address of Redis; the memory of each process at any other. Values are JSON: who writes to Redis runs no code."""
+    """Django's cache settings: Redis for a Redis URL, else the memory of each process. Values are JSON: writing to Redis can't run code."""
     if not url.startswith(("redis://", "rediss://", "unix://")):
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     options = {"serializer": "lifecycle.runtime.env.Json"}
@@ -103,14 +103,14 @@ def cache_at(url: str) -> dict[str, object]:
 
 
 class Json:
-    """How values stand in Redis."""
+    """Serializer of values in Redis."""
 
     def dumps(self, value: object) -> bytes:
-        """A value of JSON's kinds as bytes. Raises TypeError for another."""
+        """A JSON value as bytes. Raises TypeError for any other."""
         return json.dumps(value).encode()
 
     def loads(self, data: bytes) -> object:
-        """The value again."""
+        """The value of these bytes."""
         return json.loads(data)
 
 

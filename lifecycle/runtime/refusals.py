@@ -1,4 +1,4 @@
-"""The ways in which an action says no. Plain exceptions: pages, API and CLI turn them into their own kind of answer."""
+"""Refusals of actions. Plain exceptions: pages, API and CLI turn them into their own kind of response."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 
 class Refusal(Exception):
-    """An action was not carried out, nothing has changed, and `str(self)` is a sentence that says why.
+    """An action was not carried out and nothing changed; `str(self)` is a sentence with the reason.
 
     next_step: what the reader can do about it, as a sentence; empty where nothing can be done.
-    fields: messages by field name, for input that can be mended in a form.
+    fields: messages by field name, for input that can be corrected in a form.
     """
 
     code = "refused"
@@ -26,16 +26,16 @@ class Refusal(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of an HTTP answer."""
+        """Headers of an HTTP response."""
         return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
 
 
 class Refused(Refusal):
-    """A rule of the product forbids it for anyone in this state of things (HTTP 422)."""
+    """A rule of the product forbids it to everyone in the current state (HTTP 422)."""
 
 
 class Damaged(Refused):
-    """Bytes are not what was sealed under their digest or signature. Missing ones are not damaged: they may be restored."""
+    """Bytes don't match their digest or signature. Missing bytes aren't damaged: they may be restored."""
 
     code = "damaged"
 
@@ -48,16 +48,16 @@ class Conflict(Refusal):
 
 
 class Unreadable(Refusal):
-    """An address asks for what cannot be read or is not offered. Nothing is shown: it would be more than was asked for (HTTP 400)."""
+    """A URL has a parameter that is invalid or not supported. Nothing is shown: it would be more than was requested (HTTP 400)."""
 
     code = "invalid"
     status = 400
 
 
 class NotReady(Refusal):
-    """It will be possible later: something it needs is still being made or does not answer (HTTP 503).
+    """Possible later: something it needs is still being made or doesn't respond (HTTP 503).
 
-    retry_after_seconds: when it is worth to ask again, as the answer's Retry-After says.
+    retry_after_seconds: when to try again, sent as Retry-After.
     """
 
     code = "not_ready"
@@ -67,7 +67,7 @@ class NotReady(Refusal):
 
 @contextmanager
 def full_disk_refused(message: str, *, next_step: str) -> Iterator[None]:
-    """A disk, or a share of it, that is full in the block becomes a sentence. Raises Refused."""
+    """Raise Refused with this message where the disk or a quota on it is full inside the block."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What many rooms ask in the same way: whether a state may follow another, and for a reason."""
+"""Rules that many rooms share: allowed state changes, and required reasons."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def check_move(noun: str, moves: Mapping[S, Collection[S]], old: S, new: S) -> N
 
 
 def check_reason(reason: str, what: str, most: int) -> str:
-    """The reason without blanks around it. what: that for which it is given.
+    """The reason, stripped. what: the thing that needs it.
 
-    Raises Refused for none, or one of more than `most` characters.
+    Raises Refused if it is empty or has more than `most` characters.
     """
     text = reason.strip()
     if not text or len(text) > most:

@@ -1,4 +1,4 @@
-"""Who is on this machine and who may read /metrics, of the site and of the inference server alike, and in which format they get it."""
+"""Access to /metrics of the site and of the inference server, and its exposition format."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-# What proxies say of themselves; one that says nothing cannot be told from this machine.
+# Headers that proxies add; a proxy that adds none looks like this machine.
 PROXIED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
 
 
 def may_scrape(*, token: str, peer: str, headers: Mapping[str, str]) -> bool:
-    """With a token set, whoever sends it; without one, only this machine. See is_here."""
+    """Whether the caller may read metrics: it sends the token or, where none is set, calls from this machine (see is_here)."""
     return sends(token, headers) if token else is_here(peer, headers)
 
 
 def is_here(peer: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from this machine, and not from somebody that a proxy on it speaks for.
+    """Whether a request comes from this machine and wasn't forwarded by a proxy on it.
 
-    peer: the address that the connection came from; headers: of the request, found whatever their case.
+    peer: the address of the connection; headers: of the request, looked up case-insensitively.
     """
     return is_loopback(peer) and not any(name in headers for name in PROXIED)
 
@@ -34,7 +34,7 @@ def sends(token: str, headers: Mapping[str, str]) -> bool:
 
 
 def is_loopback(peer: str) -> bool:
-    """Whether an address is this machine's own; False for what is no address."""
+    """Whether an address is this machine's own; False for anything that isn't an address."""
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:
@@ -44,7 +44,7 @@ def is_loopback(peer: str) -> bool:
 
 
 class Once(Collector):
-    """Families that are there already, in the shape that an encoder reads."""
+    """A collector over given metric families, as an encoder expects it."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -58,6 +58,6 @@ def exposition(families: Iterable[Metric], accept: str) -> tuple[bytes, str]:
     """The body and its Content-Type, in the format that the scraper asks for: OpenMetrics, or Prometheus' plain text."""
     try:
         encode, content_type = choose_encoder(accept)
-    except (TypeError, ValueError):  # a version that is none
+    except (TypeError, ValueError):  # an invalid version
         encode, content_type = choose_encoder("")
     return encode(Once(families)), content_type  # type: ignore[arg-type]  # it calls collect() and nothing else

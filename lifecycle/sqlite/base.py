@@ -1,8 +1,8 @@
 """Django's SQLite, whose transactions in one process take turns.
 
-SQLite knows one writer at a time. Who comes second asks again after 1, 2, 5 … 100 ms, whether or not the first has long ended, and who
-asks at the right moment overtakes. Threads of one process need not ask: here they wait for a lock, which wakes them. Single statements
-outside of transactions, and other processes, ask as before.
+SQLite allows one writer at a time. A second one retries after 1, 2, 5 … 100 ms, even if the first ended earlier, and a lucky retry
+overtakes the others. Threads of one process need not retry: here they wait for a lock, which wakes them. Single statements
+outside of transactions, and other processes, retry as before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db.backends.sqlite3 import base
 
 from lifecycle.sqlite.schema import DatabaseSchemaEditor
 
-TURNS: defaultdict[str, Lock] = defaultdict(Lock)  # by database; other processes are told apart by SQLite's own lock
+TURNS: defaultdict[str, Lock] = defaultdict(Lock)  # by database; SQLite's own lock excludes other processes
 PATIENCE = 5.0  # seconds, as sqlite3's own
 os.register_at_fork(after_in_child=TURNS.clear)  # the threads that hold them are not there
 
@@ -67,7 +67,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._end_turn()
 
     def _end_turn(self) -> None:
-        turn, self.turn = self.turn, None  # first, since whoever waits may have this very connection
+        turn, self.turn = self.turn, None  # first, since the waiting thread may have this very connection
         if turn is not None:
             turn.release()
 

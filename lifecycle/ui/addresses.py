@@ -1,4 +1,4 @@
-"""Links to rooms that may not have been built or switched on, and what addresses ask for."""
+"""Links to rooms that may be missing or switched off, and parameters of the query string."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lifecycle.runtime.refusals import Unreadable
 
 
 def find_url(name: str, **kwargs: Any) -> str:
-    """The address of a URL name, or the empty text when no room answers to it."""
+    """The address of a URL name, or the empty text when no room has it."""
     try:
         return reverse(name, kwargs=kwargs or None)
     except NoReverseMatch:
@@ -19,7 +19,7 @@ def find_url(name: str, **kwargs: Any) -> str:
 
 
 def key_in(given: Mapping[str, str], name: str = "before") -> int | None:
-    """The place in a list from which to continue, as the page before wrote it; None for its beginning. Raises Unreadable."""
+    """The key from which a list continues, as the page before wrote it; None for its beginning. Raises Unreadable."""
     text = given.get(name, "")
     if not text:
         return None
@@ -29,7 +29,7 @@ def key_in(given: Mapping[str, str], name: str = "before") -> int | None:
 
 
 def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], otherwise: str = "") -> str:
-    """Which of the choices an address names; `otherwise` where it names none. Raises Unreadable for one that is not offered."""
+    """The choice in the query string; `otherwise` without one. Raises Unreadable for one that isn't offered."""
     word = given.get(name, "")
     if word and word not in choices:
         raise unreadable({name: [f"Choose one of {', '.join(choices)}." if choices else "No options are available."]})
@@ -37,7 +37,7 @@ def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], oth
 
 
 def typed_in(given: Mapping[str, str], name: str, most: int) -> str:
-    """What someone has typed so far, in at most so many characters. NUL is a blank: PostgreSQL takes it in no text."""
+    """The typed text, cut to `most` characters. NUL becomes a blank: PostgreSQL accepts it in no text."""
     return given.get(name, "")[:most].replace("\0", " ")
 
 

@@ -1,4 +1,4 @@
-"""What a page needs to draw one chart: figure, finding, data. Colours are token names such as "$c1" or "$c1/14", never hex."""
+"""A chart of a page: figure, finding, data. Colors are token names such as "$c1" or "$c1/14", never hex."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Chart:
 
     id: unique on the page. lead: the finding, in bold; caption: the rest of the sentence. figure: {"data": [...], "layout": {...}}
     as Plotly takes it. head, rows: the data as a table, all points or a fair part of them with csv_url leading to all. size: one of
-    SIZES. updates_url: answers the points since, {"traces": [0, 1], "x": [[...], [...]], "y": [[...], [...]], "next": url or null}, and
+    SIZES. updates_url: returns the new points, {"traces": [0, 1], "x": [[...], [...]], "y": [[...], [...]], "next": url or null}, and
     where axes, labels or finding move with them the whole chart: "chart": {"figure": {...}, "lead": "...", "caption": "..."}.
     """
 
@@ -34,8 +34,8 @@ class Chart:
             raise ValueError(f"The chart {self.id!r} has the unknown size {self.size!r}; choose from {', '.join(map(repr, SIZES))}.")
 
     @property
-    def told(self) -> str:
-        """The caption as one text."""
+    def alt(self) -> str:
+        """The caption as one text, for screen readers."""
         return f"{self.lead} {self.caption}".strip()
 
     @property

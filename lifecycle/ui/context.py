@@ -1,4 +1,4 @@
-"""What base.html needs on each page. Nothing is computed before a template asks for it, so fragments cost nothing."""
+"""The context of base.html. Computed lazily, so fragments cost nothing."""
 
 from __future__ import annotations
 

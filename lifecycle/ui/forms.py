@@ -1,4 +1,4 @@
-"""How every form looks: one renderer, one field template, our classes on the widgets, an error summary whose links lead to the fields."""
+"""Rendering of all forms: one renderer, one field template, our widget classes, and an error summary with links to the fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BARE = ("checkbox", "radio", "file", "hidden", "range", "color")
 
 
 class BoundField(forms.BoundField):
-    """A field whose text inputs, selects and text areas carry the class `in`. What people write runs in its own direction."""
+    """A field whose text inputs, selects, and text areas have the class `in`. User text has dir="auto"."""
 
     def build_widget_attrs(self, attrs: dict[str, Any], widget: forms.Widget | None = None) -> dict[str, Any]:
         """Django's attributes plus our class, kept beside the widget's own."""
@@ -37,7 +37,7 @@ class BoundField(forms.BoundField):
 
     @property
     def shape(self) -> str:
-        """check, choices, file or line: which form of the field template fits."""
+        """The variant of the field template: check, choices, file, or line."""
         widget = self.field.widget
         if isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
             return "choices"
@@ -84,7 +84,7 @@ def errors_of(form: forms.BaseForm) -> dict[str, list[str]]:
 
 
 def cleaned(form: forms.Form) -> dict[str, Any]:
-    """What was sent by a dialog, which has no page to be shown again on. Raises Refused, with the fields, when it is not complete."""
+    """The cleaned data of a dialog's form, which isn't shown again. Raises Refused, with the fields, when it is invalid."""
     if not form.is_valid():
         raise Refused("Nothing was changed: the form is incomplete.", next_step=first_problem(form), fields=errors_of(form))
     given: dict[str, Any] = form.cleaned_data
@@ -92,42 +92,42 @@ def cleaned(form: forms.Form) -> dict[str, Any]:
 
 
 def filters_in(form: forms.BaseForm) -> dict[str, Any]:
-    """What the address asks of a list. Raises Unreadable where a filter does not hold: without it more would be found."""
+    """The filters of a list. Raises Unreadable for an invalid one: without it more would be found."""
     if not form.is_valid():
         raise unreadable(errors_of(form))
-    asked: dict[str, Any] = form.cleaned_data
-    return asked
+    filters: dict[str, Any] = form.cleaned_data
+    return filters
 
 
 def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
-    """Put what an action said no to, and what to do, beside the fields that it names; above the form where it names none of them.
+    """Add a refusal and its next step to the fields that it names, or to the form where it names none of them.
 
-    Of several fields each says for itself what is wrong with it; of one the refusal's own sentence gives the reason why.
+    With several fields each has its own error; with one, the refusal's message gives the reason.
     """
     known = [name for name in refusal.fields if name in form.fields]
-    why = [refusal.message] if len(refusal.fields) == 1 else []
+    reasons = [refusal.message] if len(refusal.fields) == 1 else []
     for name in known:
-        form.add_error(name, sentences(*why, *refusal.fields[name], refusal.next_step))
+        form.add_error(name, sentences(*reasons, *refusal.fields[name], refusal.next_step))
     if not known:
         form.add_error(None, " ".join(sentences(refusal.message, *chain.from_iterable(refusal.fields.values()), refusal.next_step)))
 
 
 @contextmanager
 def refused_on(form: forms.BaseForm, kind: type[Refusal] = Refused) -> Iterator[None]:
-    """A refusal of this kind ends the block and is put on the form, which is then shown again."""
+    """A context manager that adds a refusal of this kind to the form, which is then shown again."""
     try:
         yield
     except kind as refusal:
         add_refusal(form, refusal)
 
 
-def sentences(*said: str) -> list[str]:
-    """Each once, without the empty ones."""
-    return list(dict.fromkeys(filter(None, said)))
+def sentences(*texts: str) -> list[str]:
+    """The texts without duplicates and empty ones."""
+    return list(dict.fromkeys(filter(None, texts)))
 
 
 def first_problem(form: forms.Form) -> str:
-    """The first thing to mend, as a sentence."""
+    """The first error of a form, as a sentence."""
     return next((str(errors[0]) for errors in form.errors.values()), "")
 
 

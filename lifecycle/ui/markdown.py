@@ -1,6 +1,6 @@
-"""What people wrote, as it stands in Markdown that the product writes: words alone, which open no heading, table, link, code or HTML. Pure.
+"""Escapes user text for Markdown that the product writes: it opens no heading, table, link, code, or HTML. Pure.
 
-CommonMark takes a backslash before any ASCII punctuation for the character itself, so the words read on as they were typed.
+CommonMark renders a backslash before ASCII punctuation as the character itself, so the text reads as typed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 ACTIVE = re.compile(r"([\\`*_\[\]<>|#~!&$@])")
-ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.", re.IGNORECASE)  # what GitHub and Hugging Face make links of on their own
+ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)\.", re.IGNORECASE)  # texts that GitHub and Hugging Face turn into links
 RULE = re.compile(r"[-=+:\s]*")  # a line of these alone underlines a heading, opens a table, or is a rule
 
 
@@ -18,7 +18,7 @@ def inline(value: object) -> str:
 
 
 def paragraphs(text: str) -> str:
-    """What someone wrote in several lines. Blank lines part paragraphs and lines that begin with "- " or "1. " stay lists."""
+    """User text of several lines. Blank lines separate paragraphs, and lines that begin with "- " or "1. " stay lists."""
     lines = (escaped(line.strip()) for line in text.strip().splitlines())
     return "\n".join(f"\\{line}" if line and RULE.fullmatch(line) else line for line in lines)
 

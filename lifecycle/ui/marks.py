@@ -1,4 +1,4 @@
-"""Small drawings that the server makes: digests, intervals, sparklines, bars. SVG with classes, no inline style."""
+"""Small drawings made on the server: digests, intervals, sparklines, bars. SVG with classes, no inline style."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Figure:
 
 
 def kind_of(word: str) -> str:
-    """The mark that goes with a word; half for a word no one listed, which promises nothing."""
+    """The mark of a word; half for an unknown one, which promises nothing."""
     return KIND_OF.get(word.lower().replace("_", " "), "half")
 
 
@@ -104,12 +104,12 @@ def interval(
     digits: int = 3,
     scale: Number | None = None,
     watch: bool = False,
-    told: str = "",
+    label: str = "",
 ) -> SafeString:
     """A difference with its 95 % interval; right of zero is better, blue when zero is outside, grey when it is inside.
 
     better: "up" or "down", which direction of the value is good. limit: drawn red and dotted. scale: the value at the right edge, by
-    default just beyond the farthest end. told: what it says to who does not see it, its state in another unit or at another level.
+    default just beyond the farthest end. label: for screen readers; by default the value with its interval.
     """
     if value is None or low is None or high is None:
         return format_html('<span class="muted">{}</span>', NOT_MEASURED)
@@ -121,14 +121,14 @@ def interval(
         return round(min(147.0, max(3.0, 75 + 72 * sign * float(number) / edge)), 1)
 
     kind = " watch" if watch else "" if low > 0 or high < 0 else " flat"
-    told = told or f"{signed(value, digits)}, 95\u00a0% interval {signed(low, digits)} to {signed(high, digits)}"
+    label = label or f"{signed(value, digits)}, 95\u00a0% interval {signed(low, digits)} to {signed(high, digits)}"
     dotted = format_html('<line class="lim" x1="{0}" x2="{0}" y1="-4" y2="20"/>', short(x(limit))) if limit is not None else ""
     left, right = sorted((x(low), x(high)))
     return format_html(
         '<svg class="ci{}" width="150" height="16" viewBox="0 0 150 16" role="img" aria-label="{}">'
         '<line class="zero" x1="75" x2="75" y1="-4" y2="20"/>{}'
         '<line class="rng" x1="{}" x2="{}" y1="8" y2="8"/><circle class="pt" cx="{}" cy="8" r="3"/></svg>',
-        kind, told, dotted, short(left), short(right), short(x(value)),
+        kind, label, dotted, short(left), short(right), short(x(value)),
     )  # fmt: skip
 
 
@@ -157,12 +157,12 @@ def spark(values: Sequence[Number | None], *, hot: bool = False) -> SafeString:
 def bar(share: Number | None, *, kind: str = "judged", label: str = "") -> SafeString:
     """A share from 0 to 1 of a whole. kind: judged (blue), reference (graphite), third, ok, warn, bad, ghost (outline only).
 
-    label: what a screen reader says; without it the bar is hidden from it, because the number is beside it.
+    label: its text for screen readers; without one the bar is hidden from them, because the number is beside it.
     """
     width = round(100 * min(1.0, max(0.0, float(share or 0))), 1)
-    told = format_html('role="img" aria-label="{}"', label) if label else HIDDEN
+    role = format_html('role="img" aria-label="{}"', label) if label else HIDDEN
     return format_html(
         '<svg class="bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" {}><rect class="all" width="100" height="6"/>'
         '<rect class="part" width="{}" height="6"/></svg>',
-        kind, told, short(width),
+        kind, role, short(width),
     )  # fmt: skip

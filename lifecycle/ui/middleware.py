@@ -1,4 +1,4 @@
-"""Refusals become answers, and fragment requests never swallow a whole page."""
+"""Turns refusals into responses, and keeps whole pages out of fragments."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ NOT_ALLOWED = "Your role doesn't allow this."
 
 
 class RefusalMiddleware:
-    """Turns a Refusal that a view let through into an answer: a toast for a fragment request, a page otherwise.
+    """Turns a Refusal raised by a view into a response: a toast for a fragment request, a page otherwise.
 
-    A redirect that answers a fragment request becomes a full load of its target, since its body would land inside the page.
+    A redirect of a fragment request becomes a full load of its target, since its body would be inserted in the page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """The view's answer, or a full load in place of a redirect."""
+        """The view's response, or a full load in place of a redirect."""
         response = self.get_response(request)
         if response.status_code in (301, 302, 303, 307, 308) and wants_fragment(request):
             return full_load(request, response)
@@ -38,7 +38,7 @@ class RefusalMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """The answer to a refusal, and to a missing permission of a fragment request; None for any other exception."""
+        """The response to a refusal, or to a missing permission of a fragment request; None for any other exception."""
         if isinstance(error, PermissionDenied) and wants_fragment(request):
             return toast_answer(request, Refusal(str(error) or NOT_ALLOWED), 403)
         if not isinstance(error, Refusal):
@@ -52,7 +52,7 @@ class RefusalMiddleware:
 
 
 def form_only(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """A page for anyone who opens the address of a form, in place of an empty answer."""
+    """A page for the address of a form opened alone, instead of an empty response."""
     refusal = Refusal("This URL only accepts form submissions.", next_step="Go back and use the button on the page.")
     page = render(request, "refused.html", {"refusal": refusal, "status": 405}, status=405)
     page["Allow"] = response["Allow"]
@@ -60,7 +60,7 @@ def form_only(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def toast_answer(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
-    """A toast that says no and leaves the page as it is."""
+    """A toast with the refusal; the page stays as it is."""
     response = render(request, "components/refusal_toast.html", {"refusal": refusal, "status": status}, status=status)
     response["HX-Reswap"] = "none"
     return response

@@ -1,4 +1,4 @@
-"""The navigation: rooms register their items here when they start, and each item says for whom it shows and what it counts."""
+"""The navigation: rooms register items at start-up, each with its audience and count."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def everyone(_user: Person) -> bool:
 class NavItem:
     """One line of the navigation.
 
-    group: one of GROUPS. order: position within it. show: who sees it. count: open work for this person (None: nothing to say), asked only
+    group: one of GROUPS. order: position within it. show: who sees it. count: open work for this person (None: no number), called only
     by the lazy counts fragment. hot: the count burns (SLO, incident) and is red. match: URL names or namespaces on whose pages this item
     is current, by default the namespace of its own URL; the longest match wins. key: the letter after `g` that goes there.
     """
@@ -71,7 +71,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Count:
-    """The number beside an item; value is None when there is nothing to say."""
+    """The number beside an item; value is None when there is none."""
 
     item: NavItem
     value: int | None
@@ -93,7 +93,7 @@ def items() -> list[NavItem]:
 
 
 def groups(user: Person, view_name: str = "") -> list[Group]:
-    """What this person sees, with the current page marked. Groups without a visible item are left out, as are rooms that are not there."""
+    """The person's navigation, with the current page marked. Omits groups without a visible item, and missing rooms."""
     shown = [(item, url) for item in items() if (url := find_url(item.url_name)) and item.show(user)]
     best = max(shown, key=lambda pair: pair[0].fits(view_name), default=None)
     current = best[0] if best and best[0].fits(view_name) else None

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them here: a real minus, thousands with commas, a no-break space before the unit."""
+"""Formats numbers and times: a real minus, commas between thousands, a no-break space before the unit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Number = int | float | Decimal
 
 
 def decimals(value: Number | None, digits: int = 3, unlike: Sequence[Number] = ()) -> str:
-    """0.927; 1,204.5; −0.013. What was not measured, or is not a number, says so.
+    """0.927; 1,204.5; −0.013. "Not measured" for None and NaN.
 
-    unlike: limits that the value is compared with, such as 0 or a threshold: it has as many more decimals as it takes to read as another
-    number than those that it differs from, so that 0.69996 is never 0.700 beside "at least 0.700".
+    unlike: limits that the value is compared with, such as 0 or a threshold: decimals are added until it reads differently from those
+    that it differs from, so that 0.69996 is never 0.700 beside "at least 0.700".
     """
     if value is None or value != value:  # noqa: PLR0124  NaN is the one value unequal to itself
         return NOT_MEASURED
@@ -29,7 +29,7 @@ def decimals(value: Number | None, digits: int = 3, unlike: Sequence[Number] = (
 
 
 def more_digits(value: Number, digits: int, unlike: Sequence[Number]) -> int:
-    """How many more decimals than `digits` tell a value from the numbers that it differs from: up to six, else none."""
+    """How many more decimals than `digits` distinguish a value from the numbers that it differs from: up to six, else none."""
 
     def reads_like(other: Number, more: int) -> bool:
         return value != other and float(f"{value:.{digits + more}f}") == float(f"{other:.{digits + more}f}")
@@ -38,7 +38,7 @@ def more_digits(value: Number, digits: int, unlike: Sequence[Number]) -> int:
 
 
 def significant(value: Number | None, digits: int = 2) -> str:
-    """0.0044, 0.083, 5.1, 1,312: as many decimals as it takes to show so many digits that say something."""
+    """0.0044, 0.083, 5.1, 1,312: with enough decimals for `digits` significant digits."""
     if not value or value != value:  # noqa: PLR0124
         return decimals(value, 0)
     return decimals(value, max(0, digits - 1 - math.floor(math.log10(abs(float(value))))))

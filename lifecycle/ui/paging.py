@@ -1,4 +1,4 @@
-"""Pages of long lists by keyset: no page counts what lies beyond it."""
+"""Keyset pagination of long lists, without a total count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ M = TypeVar("M", bound=Model)
 
 
 def page(rows: QuerySet[M], before: int | None, size: int, *, key: str = "pk") -> tuple[list[M], int | None]:
-    """One page of rows that stand newest first, and the key to go on before; None on the last page.
+    """One page of rows, newest first, and the `before` of the next page; None on the last page.
 
     before: the key that the page before gave; None for the first. key: the unique field by which the rows are sorted, descending.
     """
@@ -19,6 +19,6 @@ def page(rows: QuerySet[M], before: int | None, size: int, *, key: str = "pk") -
 
 
 def links(before: object | None, older: object | None, *, first: str = "", kept: str = "") -> dict[str, Any]:
-    """Where the buttons of components/pager.html lead. first: the address of the first page. kept: the query of the list's filters."""
+    """The links of components/pager.html. first: the address of the first page. kept: the query of the list's filters."""
     following = "" if older is None else f"?{kept}{'&' if kept else ''}before={older}"
     return {"previous": "" if before is None else first or f"?{kept}", "next": following, "about": None}

@@ -1,4 +1,4 @@
-"""The palette (`/`): pages and search providers that rooms register, asked together for what a person typed."""
+"""The palette (`/`): searches the pages and providers that rooms register."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMIT = 8
 
 @dataclass(frozen=True)
 class Hit:
-    """One line of the result: where it leads, and a note that tells equal titles apart."""
+    """One search result: title, address, and a note that distinguishes equal titles."""
 
     title: str
     url: str
@@ -31,7 +31,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A page that can be gone to by name. keywords: other words people look for."""
+    """A page that the palette finds by name. keywords: other words people look for."""
 
     label: str
     url_name: str
@@ -50,7 +50,7 @@ def register_page(label: str, url_name: str, *, show: Callable[[Person], bool] =
 
 
 def register_search(label: str, search: Search) -> None:
-    """Ask `search(user, query)` for hits; it must return only what the user may see. The same label again replaces it."""
+    """Register `search(user, query)`; it must return only what the user may see. The same label again replaces it."""
     _searches[label] = search
 
 
@@ -67,7 +67,7 @@ def find(user: Person, query: str) -> list[Section]:
 
 
 def fits_word(page: Page, word: str) -> bool:
-    """Whether the word stands anywhere in the label, or begins one of the keywords."""
+    """Whether the label contains the word, or a keyword begins with it."""
     return word in page.label.casefold() or any(keyword.startswith(word) for keyword in page.keywords.casefold().split())
 
 

@@ -1,4 +1,4 @@
-"""Parts of a page that rooms above add to it. The page names a place; an upper room registers in `ready()` what is shown there."""
+"""Parts of a page that upper rooms add. The page names a place; an upper room registers a template for it in `ready()`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _places: dict[str, list[tuple[str, Context]]] = defaultdict(list)
 
 
 def register(place: str, template: str, context: Context) -> None:
-    """Show a template at a place, behind what was registered before. context: what it shows of the page's subject to whoever asks; None
+    """Show a template at a place, after those registered before. context: its context for the page's subject and request; None
     leaves it out."""
     _places[place].append((template, context))
 

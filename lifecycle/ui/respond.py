@@ -1,4 +1,4 @@
-"""One view, two answers: the whole page, or only the fragment that htmx asked for."""
+"""Responses of a view: the whole page, or only the fragment that htmx requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lifecycle.ui.toasts import toast
 
 
 def wants_fragment(request: HttpRequest) -> bool:
-    """Whether htmx asks for a part of the page: not for a boosted link, and not to restore a page from history."""
+    """Whether htmx requests a fragment: not for a boosted link, and not to restore a page from history."""
     htmx: HtmxDetails | None = getattr(request, "htmx", None)
     return htmx is not None and bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
@@ -41,13 +41,13 @@ def respond(
 
 
 def redirect_or_refresh(request: HttpRequest, url: str = "") -> HttpResponse:
-    """Go to `url` after a change, as a full load for htmx too. Without url: reload the page that asked."""
+    """Redirect to `url` after a change, as a full load for htmx too. Without url: reload the requesting page."""
     if not wants_fragment(request):
         return HttpResponseRedirect(url or request.get_full_path())
     return HttpResponseClientRedirect(url) if url else HttpResponseClientRefresh()
 
 
 def done_at(request: HttpRequest, url: str, text: str, *, kind: str = "ok") -> HttpResponse:
-    """Go to `url` after a change, and say there what was done."""
+    """Redirect to `url` after a change, with a toast."""
     toast(request, text, kind=kind)
     return redirect_or_refresh(request, url)

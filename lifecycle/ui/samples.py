@@ -1,4 +1,4 @@
-"""What the style guide shows: every component with invented content, clearly of no real run."""
+"""Samples of the style guide: every component with invented content."""
 
 from __future__ import annotations
 

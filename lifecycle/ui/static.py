@@ -1,4 +1,4 @@
-"""Where static files stand after `collectstatic`: under hashed names, and compressed."""
+"""Storage of static files after `collectstatic`: with hashed names, and compressed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How templates are loaded."""
+"""The template loader."""
 
 from __future__ import annotations
 

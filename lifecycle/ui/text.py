@@ -1,4 +1,4 @@
-"""Text that came from outside, made safe to look at."""
+"""Makes user text safe to display."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNSEEN = regex.compile(
 def inert(text: object) -> SafeString:
     """The text, escaped, with each control, bidi and invisible character replaced by its visible code point.
 
-    Carriage returns before a newline are dropped. What could reorder or hide part of a line is thereby seen, and does nothing.
+    Carriage returns before a newline are dropped. Characters that could reorder or hide part of a line are thereby visible and inert.
     """
     plain = str(text).replace("\r\n", "\n")
     parts: list[str] = []
@@ -46,7 +46,7 @@ def visible(character: str) -> SafeString:
 
 
 def spelt(text: object) -> SafeString:
-    """As inert without markup, for what holds text alone: titles of pages, options, attributes. What is escaped already stays so."""
+    """As inert without markup, where only text is allowed: titles of pages, options, attributes. Escaped text stays escaped."""
     plain = format_html("{}", text).replace("\r\n", "\n")
     return mark_safe(UNSEEN.sub(lambda found: found["kept"] or code(found.group()), plain))  # noqa: S308  escaped above
 
@@ -63,7 +63,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def boundary(text: str, at: int) -> int:
-    """Where the character begins, as people see it, that is at this place; the text's length behind its end."""
+    """The start of the grapheme cluster at this index; the text's length beyond its end."""
     for found in regex.finditer(r"\X", text, pos=max(0, at - 64)):  # longer ones are no one's writing
         if found.end() > at:
             return found.start()

@@ -1,4 +1,4 @@
-"""Short messages that pass: a reversible success, something started. Never the only place of an error."""
+"""Toasts: a reversible success, something started. Never the only place of an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LEVELS = {"ok": messages.SUCCESS, "live": messages.INFO, "warn": messages.WARNIN
 
 
 def toast(request: HttpRequest, text: str, *, kind: str = "ok", open_url: str = "", undo_url: str = "") -> None:
-    """Say `text` on the page or fragment that answers this request, or on the next page after a redirect.
+    """Show `text` on this response's page or fragment, or on the next page after a redirect.
 
     kind: ok, live, warn, bad. undo_url: adds the button Undo, which posts there. open_url: adds the link Open.
     """

@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class AlertsConfig(AppConfig):
-    """Objectives, error budgets, and whom to tell when one burns."""
+    """Objectives, error budgets, and alerts."""
 
     name = "monitoring.alerts"
     label = "alerts"
 
     def ready(self) -> None:
-        """Have alerts evaluated, told and sent, the clock and the workers watch that it happens, and the pages found."""
+        """Schedule evaluation, notification, and delivery, have beat and the workers watch them, and add the pages to the navigation."""
         from celery import signals
 
         from lifecycle.ground.jobs import schedule
@@ -26,7 +26,7 @@ class AlertsConfig(AppConfig):
         schedule.every(30, "monitoring.alerts.tasks.evaluate")
         schedule.every(10, "monitoring.alerts.tasks.deliver")
         schedule.every(600, "monitoring.alerts.tasks.digest")
-        for begun in (signals.beat_init, signals.worker_ready):  # the evaluation stops when either dies; then the other says so
+        for begun in (signals.beat_init, signals.worker_ready):  # the evaluation stops when either dies; then the other raises a page
             begun.connect(watching.start, weak=False, dispatch_uid="watch-alerts")
         navigation.register(
             NavItem(

@@ -58,10 +58,10 @@ class Objective(models.Model):
 
 
 class Alert(models.Model):
-    """Something that someone should know of, from its first to its last sight. Open ones are one per fingerprint.
+    """A condition to notify people of, from its first to its last occurrence. At most one is open per fingerprint.
 
-    group: endpoint and live deployment, which are said together. told_at: the last message about it. calm: evaluations in a row below the
-    limit. inhibited_by: the page that makes it unimportant for now.
+    group: endpoint and live deployment, which are notified together. notified_at: time of the last message. calm: evaluations in a row
+    below the limit. inhibited_by: the page that makes it unimportant for now.
     """
 
     project_path = "project"
@@ -84,7 +84,7 @@ class Alert(models.Model):
     count = models.PositiveIntegerField(default=1, help_text="how often it was seen")
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
-    told_at = models.DateTimeField(null=True)
+    notified_at = models.DateTimeField(null=True)
     calm = models.PositiveSmallIntegerField(default=0)
     inhibited_by = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="inhibits")
     acknowledged_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
@@ -105,7 +105,7 @@ class Alert(models.Model):
             models.Index(fields=["project", "-id"], name="alert_project"),
             models.Index(fields=["endpoint", "-id"], name="alert_endpoint"),
             models.Index(fields=["fingerprint", "-first_at"], name="alert_flaps"),
-            models.Index(fields=["group", "-told_at"], name="alert_group"),
+            models.Index(fields=["group", "-notified_at"], name="alert_group"),
             models.Index(fields=["id"], condition=~Q(state="resolved"), name="alert_open"),
         ]
 
@@ -150,7 +150,7 @@ class Silence(models.Model):
 
 
 class Check(models.Model):
-    """What a rule came to. Equal answers of up to five minutes are one row, `times` of them; kept for 30 days, never changed after that.
+    """An evaluation of a rule. Equal results of up to five minutes are one row, `times` of them; kept for 30 days.
 
     rule: such as objective:availability or drift. burns: of the four rows, [long, short] each; value and threshold: of the worst.
     """
@@ -168,7 +168,7 @@ class Check(models.Model):
     times = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=12, choices=Answer.choices)
     why = models.CharField(max_length=12, choices=Why.choices, blank=True)
-    said = models.CharField(max_length=300, blank=True, help_text="why, as a sentence")
+    message = models.CharField(max_length=300, blank=True, help_text="why, as a sentence")
     value = models.FloatField(null=True)
     threshold = models.FloatField(null=True)
     burns = models.JSONField(default=list)

@@ -1,4 +1,4 @@
-"""Reading alerts: what is open, what was, how much budget is left, what was not said and why."""
+"""Reading alerts: open and resolved ones, the error budget that is left, and what was suppressed and why."""
 
 from __future__ import annotations
 
@@ -161,12 +161,12 @@ def checks_of(alert: Alert, limit: int = 48) -> list[Check]:
 
 
 def held_back_of(alert: Alert) -> list[Check]:
-    """Why it was not said, newest first."""
+    """Why the alert was suppressed, newest first."""
     return list(Check.objects.filter(alert=alert, state=Answer.SUPPRESSED).order_by("-id")[:FEW])
 
 
 def suppressed(user: Person, *, endpoint: str = "", why: str = "", before: int | None = None) -> tuple[list[Check], int | None]:
-    """What looked wrong and was not said, newest first, and the key of the next page."""
+    """Conditions that notified no one, newest first, and the key of the next page."""
     rows = Check.objects.filter(state=Answer.SUPPRESSED).select_related("endpoint__model__project", "project", "alert")
     rows = policy.visible_to(user, rows, SEE).order_by("-id")
     given = {"endpoint__uuid": endpoint, "why": why}

@@ -9,10 +9,10 @@ from monitoring.alerts import actions
 
 @shared_task  # type: ignore[untyped-decorator]
 def evaluate() -> None:
-    """Take in what happened, measure every objective, tell what is due, and leave the heartbeat."""
+    """Take in what happened, measure every objective, notify of what is due, and leave the heartbeat."""
     actions.read_outbox()
     actions.evaluate()
-    actions.tell()
+    actions.notify_due()
     actions.beat()
     actions.ping()
 
@@ -25,7 +25,7 @@ def deliver() -> None:
 
 @shared_task  # type: ignore[untyped-decorator]
 def digest() -> None:
-    """Say once a day what was raised; forget what is old."""
+    """Send the daily digest; delete old evaluations."""
     actions.digest()
     actions.forget_checks(timezone.now())
     delivery.forget_old(timezone.now())

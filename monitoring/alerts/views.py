@@ -1,4 +1,4 @@
-"""Pages of alerts: what is open, one of them, what an endpoint is held to, silences, ways out, what was not said."""
+"""Pages of alerts: the list, one alert, an endpoint's objectives, silences, channels, and what was suppressed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("alerts.acknowledge", Alert, see=SEE)
 def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Say that you look after it."""
+    """Acknowledge an alert."""
     actions.acknowledge(alert_id=uuid, actor=request.user, seen=cleaned(SeenForm(request.POST))["seen"])
     return done_at(request, reverse("alerts:detail", args=[uuid]), "Alert acknowledged")
 
@@ -113,7 +113,7 @@ def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @signed_in
 def suppressed(request: SignedInRequest) -> HttpResponse:
-    """What looked wrong and was not said, with why."""
+    """Conditions that notified no one, and why."""
     return respond(request, SUPPRESSED, "suppressed", page.listing.suppressed(request.user, request.GET.dict(), key_in(request.GET)))
 
 
@@ -172,7 +172,7 @@ def switch_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs(MANAGE, Channel, see=SEE)
 def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Send a message that says that it is a test."""
+    """Send a test message."""
     delivery.send_test(channel_id=uuid, actor=request.user, once=typed_in(request.POST, "once", 64) or str(uuid4()))
     return done_at(request, reverse("alerts:channels"), "Test message queued; its result appears below", kind="live")
 

@@ -75,7 +75,7 @@ class MeasurementOut(serializers.Serializer[Any]):
     semver = serializers.CharField(source="version.semver")
     window_start = serializers.DateTimeField()
     window_end = serializers.DateTimeField()
-    asked = serializers.BooleanField(help_text="measured on request; opens and closes nothing")
+    requested = serializers.BooleanField(help_text="measured on request; opens and closes nothing")
     rows = serializers.IntegerField()
     state = serializers.ChoiceField(choices=State.choices)
     why = serializers.CharField()
@@ -142,9 +142,9 @@ class DriftOut(serializers.Serializer[Any]):
 
     state = serializers.ChoiceField(choices=State.choices, allow_null=True)
     report = ReportOut(allow_null=True)
-    asked = ReportOut(allow_null=True, help_text="the latest requested")
+    requested = ReportOut(allow_null=True, help_text="the latest requested")
     texts = TextCheckOut(allow_null=True, help_text="for the same window as the report")
-    asked_texts = TextCheckOut(allow_null=True, help_text="the latest requested; opens and closes nothing")
+    requested_texts = TextCheckOut(allow_null=True, help_text="the latest requested; opens and closes nothing")
     open = EpisodeOut(many=True, help_text="open episodes of the live version")
     episodes = EpisodeOut(many=True, help_text="open or closed, newest first, up to 30")
 
@@ -154,9 +154,9 @@ def of_endpoint(request: Request, uuid: UUID) -> object:
     """The latest report and text check, the latest requested ones, and open monitors."""
     found = Endpoint.objects.get(uuid=uuid)
     standing = queries.standing([found])[found.pk]
-    shown: dict[str, Any] = {"state": standing.state, "report": standing.report, "asked": queries.latest_asked(found)}
+    shown: dict[str, Any] = {"state": standing.state, "report": standing.report, "requested": queries.latest_requested(found)}
     shown |= {"texts": queries.texts_for(request.user, standing.texts)}
-    shown |= {"asked_texts": queries.texts_for(request.user, queries.latest_asked_texts(found))}
+    shown |= {"requested_texts": queries.texts_for(request.user, queries.latest_requested_texts(found))}
     shown |= {"open": standing.open, "episodes": queries.episodes(found, queries.PAGE)}
     return shown
 

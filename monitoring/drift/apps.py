@@ -8,7 +8,7 @@ class DriftConfig(AppConfig):
     label = "drift"
 
     def ready(self) -> None:
-        """Have due windows measured every five minutes; bring the two jobs and the page into the navigation."""
+        """Have due windows measured every five minutes; register the two jobs and the page in the navigation."""
         from lifecycle.ground.jobs import registry, schedule
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem

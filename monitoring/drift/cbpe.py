@@ -121,7 +121,7 @@ def factor(resampled: Floats) -> Floats:
 def accuracy(expected: Floats, weight: Floats, errors: Floats, rows: float, effect: float = 1.0) -> Estimate:
     """Expected accuracy of a window. expected: calibrated confidence of each bin (B,); weight: the window's answers in it.
 
-    errors: of the expected values, as `factor` gives them (R, B). rows: of the reference, as many as would tell as much if they were
+    errors: of the expected values, as `factor` gives them (R, B). rows: of the reference, their effective number if they were
     independent. effect: design effect of the window's senders.
     """
     answers = math.fsum(weight)

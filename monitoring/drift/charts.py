@@ -75,7 +75,7 @@ def named(name: str) -> str:
 # ── Weeks ───────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What the windows that ended on a day say. ratios: monitor → the largest, 1 is its limit; what was not measured is missing."""
+    """The windows that ended on a day. ratios: monitor → the largest, 1 is its limit; what was not measured is missing."""
 
     day: date
     ratios: Mapping[str, float]
@@ -129,7 +129,7 @@ class Accuracy:
 
 
 def accuracy(points: Sequence[Accuracy], known: float | None, cut: datetime | None = None) -> Chart:
-    """Expected accuracy with its band, and the share called right where people said so. known: on the evaluation.
+    """Expected accuracy with its band, and the share correct by feedback where there is any. known: on the evaluation.
 
     cut: where the estimates begin, if there are more windows before than are drawn.
     """

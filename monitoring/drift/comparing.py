@@ -25,7 +25,7 @@ WORDLESS = "No word occurs in two texts, so words can't be compared."
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What tells the sides apart. typical: places among the current texts, most typical first. outside: share, None where not measured."""
+    """What separates the sides. typical: places among the current texts, most typical first. outside: share, None where not measured."""
 
     found: tuple[Measured, ...]
     new_words: list[Word] = field(default_factory=list)
@@ -62,9 +62,9 @@ def compare(
 ) -> Compared:  # fmt: skip
     """Both classifiers, the words, the texts most typical of the window, and how many lie outside what was evaluated.
 
-    reference, current: each text `once`. keys: who sent each current text, empty where no one says so; then the text itself represents its
+    reference, current: each text `once`. keys: the sender of each current text, empty where unknown; then the text itself represents its
     sender.
-    vectors: of reference and current in the model's embedding, or the sentence why there are none. step: told what comes next. clusters:
+    vectors: of reference and current in the model's embedding, or why there are none. step: called with the next stage. clusters:
     the group of near duplicates of each text of the reference; None where each is one of its own, or no one counted.
     """
     n = len(reference)
@@ -73,15 +73,15 @@ def compare(
     same = [normal_digest(text) for text in (*reference, *current)]
     senders = [*same[:n], *(key or text for key, text in zip(keys, same[n:], strict=True))]
     groups, known = grouped(same, n, keys, clusters)
-    by_words = domain.told_apart(table.matrix[:n], table.matrix[n:], ALPHA, groups) if table.words else None
-    new, missing = domain.telling_words(table, n, same, senders) if table.words else ([], [])
+    by_words = domain.two_sample_test(table.matrix[:n], table.matrix[n:], ALPHA, groups) if table.words else None
+    new, missing = domain.distinctive_words(table, n, same, senders) if table.words else ([], [])
     found = [measured_from(Monitor.WORDS, by_words, known) if by_words else Measured(Monitor.WORDS, Mark.NOT_MEASURED, WORDLESS)]
     if isinstance(vectors, str):
         found.append(Measured(Monitor.MEANING, Mark.NOT_MEASURED, vectors))
         return Compared(tuple(found), new, missing, domain.most_typical(by_words.scores) if by_words else [])
     step("Comparing meanings")
     rows = domain.unit(np.vstack(vectors).astype(np.float64))
-    by_meaning = domain.told_apart(rows[:n], rows[n:], ALPHA, groups)
+    by_meaning = domain.two_sample_test(rows[:n], rows[n:], ALPHA, groups)
     found.append(measured_from(Monitor.MEANING, by_meaning, known))
     outside = domain.outside_share(vectors[0], vectors[1], groups[:n])
     return Compared(tuple(found), new, missing, domain.most_typical(by_meaning.scores), outside)
@@ -90,7 +90,7 @@ def compare(
 def grouped(
     same: Sequence[str], n: int, keys: Sequence[str], clusters: Sequence[int] | None = None
 ) -> tuple[NDArray[np.int64], int | None]:
-    """The group of each row, and how many senders are known; None where fewer than two are, so that a key does not tell who asks.
+    """The group of each row, and how many senders are known; None where fewer than two are, so that keys don't identify senders.
 
     same: what is the same text, of each row, the reference's n first. Rows are of one group that are the same text, or of one sender, or of
     one of the reference's clusters, and those that such rows join.

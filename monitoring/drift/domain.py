@@ -1,7 +1,7 @@
-"""Can anybody tell today's texts from the reference's? A classifier tries; how well it does out of fold is the drift. Pure; numpy.
+"""Drift of texts by a classifier two-sample test: how well a classifier separates today's texts from the reference's. Pure; numpy.
 
 The classifier is ridge regression on the side (+1 current, -1 reference), solved in the dual, so that one Gram matrix serves all folds and
-words or embedding dimensions may be many. Its area under the ROC curve is 0.5 where nothing tells the sides apart.
+words or embedding dimensions may be many. Its area under the ROC curve is 0.5 where nothing separates the two sides.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KNOWN = 5  # a word is named only where so many different texts, of so many send
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How well current texts can be told from reference ones.
+    """How well a classifier separates current texts from reference ones.
 
     auc: out of fold, 0 to 1. limit: what it exceeds with probability alpha where the sides are alike. p: one-sided. scores: out of fold,
     of the current rows in their order; large is typical of today. effect: the design effect of the current rows' groups on the AUC, 1 or
@@ -54,7 +54,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that tells the sides apart. reference, current: the share of each side's texts that hold it, 0 to 1."""
+    """A word that distinguishes the two sides. reference, current: the share of each side's texts that contain it, 0 to 1."""
 
     word: str
     reference: float
@@ -166,8 +166,8 @@ def standard_error(n: int, m: int) -> float:
     return math.sqrt((n + m + 1) / (12 * n * m))
 
 
-def told_apart(reference: Floats, current: Floats, alpha: float, groups: Ints | None = None, *, seed: int = SEED) -> Verdict:
-    """Whether a classifier tells the current rows (m, D) from the reference's (n, D) out of fold. Both hold FOLDS rows at least.
+def two_sample_test(reference: Floats, current: Floats, alpha: float, groups: Ints | None = None, *, seed: int = SEED) -> Verdict:
+    """Whether a classifier separates the current rows (m, D) from the reference (n, D) out of fold. Both have at least FOLDS rows.
 
     groups: a number for the sender of each of the n + m rows, or for its text, or the texts that are its near duplicates; rows of one group
     share a fold, for a classifier knows a text again that it has seen the like of. None: each its own.
@@ -203,8 +203,8 @@ def together(placed: Floats, groups: Ints) -> tuple[float, float]:
     return clustered.effect_of_mean(placed, groups, len(placed)), float(sizes.sum() ** 2 / (sizes**2).sum()) - 1
 
 
-# ── What tells them apart ───────────────────────────────────────────────────
-def telling_words(table: Table, n: int, texts: Sequence[str], senders: Sequence[str]) -> tuple[list[Word], list[Word]]:
+# ── Distinctive words ───────────────────────────────────────────────────────
+def distinctive_words(table: Table, n: int, texts: Sequence[str], senders: Sequence[str]) -> tuple[list[Word], list[Word]]:
     """The words most typical of the current rows (those from n on), and of the reference's, by the weight of a classifier on all rows.
 
     texts, senders: of each row, what is the same text and who sent it. Only words that KNOWN different texts and senders of their side

@@ -37,12 +37,12 @@ class JudgedMonitor:
 
     @property
     def is_open(self) -> bool:
-        """Whether the monitor stands open after this window."""
+        """Whether the monitor is open after this window."""
         return (self.was_open or self.opens) and not self.closes
 
     @property
     def mark(self) -> str:
-        """The word for it: what was not measured is never shown as good, also where the monitor stands open."""
+        """The mark: what was not measured is never shown as good, not even where the monitor is open."""
         if self.judgement is None:
             return self.measured.mark
         if self.is_open:
@@ -68,8 +68,8 @@ def past_of(before: Sequence[Results], monitor: str) -> list[Past]:
     return [Past(each["ratio"], each["mean"], each["over"], each["quiet"]) for each in found]
 
 
-def say(found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True) -> list[JudgedMonitor]:
-    """What a window means. before: results of the windows before it, oldest first. was_open: the monitors that stand open."""
+def assess(found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True) -> list[JudgedMonitor]:
+    """Judge a window. before: results of the windows before it, oldest first. was_open: the open monitors."""
     sure = measuring.sure(found)
     results = []
     for each in found:
@@ -84,8 +84,8 @@ def say(found: Sequence[Measured], before: Sequence[Results], was_open: Collecti
 
 
 def state_of(results: Sequence[JudgedMonitor]) -> State:
-    """One state for the window: what its monitors are marked with at worst. Drift only where one that stands open was measured; nothing
-    measured is insufficient, never good."""
+    """One state for the window: the worst mark of its monitors. Drift only where an open one was measured; nothing measured is
+    insufficient, never good."""
     measured = [each for each in results if each.judgement is not None]
     if not measured:
         return State.INSUFFICIENT
@@ -137,7 +137,7 @@ def sentence(results: Sequence[JudgedMonitor], rows: int) -> str:
 
 
 def open_sentence(each: JudgedMonitor) -> str:
-    """Of a monitor that stands open."""
+    """The sentence of an open monitor."""
     found, verdict = each.measured, each.judgement
     if verdict is None:
         return ""
@@ -161,7 +161,7 @@ def of_limit(ratio: float) -> str:
 
 
 def asked_by(found: Mapping[str, Any]) -> str:
-    """The senders of a monitor's rows with their design effect: 50, effect 7.3. Windows measured before senders were looked at say none."""
+    """The senders of a monitor's rows with their design effect: 50, effect 7.3. Empty for windows measured without senders."""
     if found.get("senders") is None:
         return "unknown"
     return f"{count(found['senders'])}, effect {decimals(found['design_effect'], 1)}"

@@ -49,7 +49,7 @@ class Reference:
         return Sums(**known) if known else None
 
     def effective(self, z: float) -> float:
-        """How many independent rows would tell the accuracy as well."""
+        """How many independent rows would measure the accuracy as precisely."""
         return clustered.effective(self.groups, z) if self.groups else self.rows
 
     @property
@@ -59,13 +59,13 @@ class Reference:
 
     @property
     def one_group(self) -> bool:
-        """Whether all rows are near duplicates of each other, which tells nothing of chance."""
+        """Whether all rows are near duplicates of each other, so that nothing is known of chance."""
         return self.groups is not None and self.groups.clusters < 2
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One monitor in one window. value, critical: in the monitor's unit; None where it was not measured, and why says so. p: by chance.
+    """One monitor in one window. value, critical: in the monitor's unit; None where it was not measured, see `why`. p: by chance.
 
     senders: how many, in the sample that the design effect was estimated from. Both None: the window's rows are taken as independent.
     """
@@ -114,7 +114,7 @@ class Measured:
 
 
 def too_few(monitor: str, m: int, least: int) -> Measured:
-    """A window in which the monitor has too little to say anything."""
+    """A window in which the monitor has too few rows."""
     return Measured(monitor, Mark.INSUFFICIENT, f"{m} predictions; at least {least} are needed.", m=m)
 
 
@@ -125,7 +125,7 @@ def small_reference(monitor: str, n: int, m: int) -> Measured:
 
 # ── Bins of each monitor ────────────────────────────────────────────────────
 def bins_of(monitor: str, reference: Reference, counts: Counts) -> Bins | None:
-    """The same bins of reference and window; None where the reference does not know, or the window says nothing of it."""
+    """The same bins of reference and window; None where the reference or the window lacks them."""
     known, now = reference.histograms.get(FIELD[monitor]), getattr(counts, NOW[monitor])
     if known is None or (monitor != Monitor.LABEL and not now):
         return None
@@ -193,7 +193,7 @@ def ends_of(monitor: str, edges: Sequence[int]) -> list[float]:
 
 
 def design_of(monitor: str, reference: Reference, counts: Counts, senders: Senders | None) -> Design | None:
-    """What the window's senders do to the shares of a monitor's bins; None where no one shows who asked."""
+    """The effect of the window's senders on the shares of a monitor's bins; None where senders are unknown."""
     if senders is None:
         return None
     known, now = reference.histograms[FIELD[monitor]] or {}, senders.values[FIELD[monitor]]
@@ -208,7 +208,7 @@ def design_of(monitor: str, reference: Reference, counts: Counts, senders: Sende
 
 
 def measure(monitor: str, reference: Reference, counts: Counts, senders: Senders | None = None) -> Measured:
-    """One of the PSI monitors. senders: who asked; None: no one says so, and answers are taken as independent."""
+    """One of the PSI monitors. senders: of the predictions; None: unknown, predictions are treated as independent."""
     if reference.histograms.get(FIELD[monitor]) is not None and counts.answers < MIN_ROWS:
         return too_few(monitor, counts.answers, MIN_ROWS)
     bins = bins_of(monitor, reference, counts)
@@ -262,7 +262,7 @@ def errors_of(calibration: Mapping[str, Any]) -> Floats:
 
 
 def effect_on_accuracy(reference: Reference, counts: Counts, senders: Senders | None) -> float | None:
-    """The design effect of the senders on the mean expected value; None where no one shows who asked."""
+    """The design effect of the senders on the mean expected value; None where senders are unknown."""
     if senders is None:
         return None
     bins, expected = senders.values[FIELD[Monitor.CONFIDENCE]], reference.calibration["expected"]
@@ -277,7 +277,7 @@ def measure_fall(reference: Reference, counts: Counts, senders: Senders | None =
     without it, in between by whichever is further on the way to its limit, at half of ALPHA each (Bonferroni): feedback on a part bounds a
     fall alone, and confidences don't know what became wrong with them. outside: the share of texts unlike any evaluated (0 to 1)."""
     estimates = outside <= OUTSIDE_MOST
-    if not tells_enough(counts):
+    if not has_enough_feedback(counts):
         return measure_accuracy(reference, counts, senders) if estimates else not_estimable(outside)
     if counts.right + counts.wrong < counts.answers and estimates:
         realised, expected = measure_realised(reference, counts, 2), measure_accuracy(reference, counts, senders, 2)
@@ -310,17 +310,17 @@ def measure_accuracy(reference: Reference, counts: Counts, senders: Senders | No
     )  # fmt: skip
 
 
-def tells_enough(counts: Counts) -> bool:
-    """Whether people judged so many of the window's answers, and so large a part, that their word is worth more than an estimate.
+def has_enough_feedback(counts: Counts) -> bool:
+    """Whether enough of the window's predictions have feedback, in number and share, that it's worth more than an estimate.
 
-    Where only a few are judged they are mostly the wrong ones, since no one reports what went well.
+    Where only a few have feedback they are mostly wrong ones, since people rarely report correct predictions.
     """
     judged = counts.right + counts.wrong
     return judged >= MIN_ROWS and judged >= JUDGED_LEAST * counts.answers
 
 
 def realised(counts: Counts) -> dict[str, Any] | None:
-    """The share of answers that people or truth called right, with its interval, by sender; None where nothing was said."""
+    """The share of correct predictions by feedback, with its interval, by sender; None without feedback."""
     found = sender_share(counts.by_sender, counts.right, counts.wrong)
     return asdict(found) if found else None
 

@@ -50,7 +50,7 @@ class Measurement(models.Model):
     )
     window_start = models.DateTimeField()
     window_end = models.DateTimeField()
-    asked = models.BooleanField(default=False, help_text="measured on request; opens and closes no alerts")
+    requested = models.BooleanField(default=False, help_text="measured on request; opens and closes no alerts")
     rows = models.PositiveIntegerField(help_text="answers in the window; of texts: how many were compared")
     state = models.CharField(max_length=12, choices=State.choices)
     results = models.JSONField(default=dict, help_text="monitor → what was measured")
@@ -79,7 +79,7 @@ class DriftReport(Measurement):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["endpoint", "version", "window_start", "window_end", "asked", "between"], name="one_drift_report_per_window"
+                fields=["endpoint", "version", "window_start", "window_end", "requested", "between"], name="one_drift_report_per_window"
             )
         ]
         indexes = [models.Index(fields=["endpoint", "-window_end", "-id"], name="drift_newest")]
@@ -95,7 +95,7 @@ class DriftReport(Measurement):
 
 
 class TextCheck(Measurement):
-    """Kept texts of a window against the texts of the evaluation: whether a classifier tells them apart, and by which words.
+    """Kept texts of a window against the texts of the evaluation: whether a classifier separates them, and by which words.
 
     Words are named only where several texts of several senders hold them, and shown only to those who may read texts. Texts are named by
     their predictions, and are gone when those are erased.
@@ -109,7 +109,9 @@ class TextCheck(Measurement):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["endpoint", "version", "window_start", "window_end", "asked"], name="one_text_check_per_window")
+            models.UniqueConstraint(
+                fields=["endpoint", "version", "window_start", "window_end", "requested"], name="one_text_check_per_window"
+            )
         ]
         indexes = [models.Index(fields=["endpoint", "-window_end", "-id"], name="text_check_newest")]
 
@@ -118,7 +120,7 @@ class TextCheck(Measurement):
 
 
 class Episode(models.Model):
-    """The time during which a monitor of an endpoint stood open. Only its end is written later."""
+    """The time during which a monitor of an endpoint was open. Only its end is written later."""
 
     append_only = True
     changeable = ("closed_at", "end_reason")

@@ -74,7 +74,7 @@ class EndpointLine:
 
 
 def listing(user: User) -> dict[str, Any]:
-    """All endpoints with what the last 60 days say of each: those with drift first, then by name."""
+    """All endpoints with their last 60 days: those with drift first, then by name."""
     found = list(queries.visible(user))
     standing = queries.standing(found)
     ratios = queries.trends(standing)
@@ -93,7 +93,7 @@ def endpoint_line(found: Endpoint, standing: Standing, ratios: list[float | None
 
 
 def marked(standing: Standing) -> tuple[str, str]:
-    """The mark and the word for where an endpoint stands."""
+    """The mark and the word for an endpoint's state."""
     if standing.open:
         return MARKS[State.DRIFT], f"Drift: {phrase(queries.names(standing.open)).lower()}"
     state = standing.state
@@ -105,15 +105,15 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     """The page of an endpoint: one window of one version, and what led to it. given: report (uuid, else the newest of the live version),
     period (a key of PERIODS)."""
     job = queries.job_of(found)
-    asked = queries.latest_asked(found)
-    standing = shown_standing(user, found, given.get("report", ""), asked)
+    requested = queries.latest_requested(found)
+    standing = shown_standing(user, found, given.get("report", ""), requested)
     report, key = standing.report, choice_in(given, "period", PERIODS, "4w")
     check = queries.texts_for(user, standing.texts)
     since = timezone.now() - PERIODS[key][1]
     mark, word = marked(standing)
     shown: dict[str, Any] = {
         "endpoint": found, "report": report, "check": check, "open": standing.open, "mark": mark, "word": word,
-        "job": working(job), "failed_job": job if job and job.state == "failed" else None, "asked": asked,
+        "job": working(job), "failed_job": job if job and job.state == "failed" else None, "requested": requested,
         "lines": monitor_lines(report, check), "period": key, "periods": [(name, PERIODS[name][0]) for name in PERIODS],
         "episodes": queries.episodes(found, HISTORY), "limits": cbpe.LIMITS, "live": live_deployment(found),
         "why_not": why_not(user, found),
@@ -123,18 +123,18 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     if report:
         shown |= {"figures": figures(report), "histograms": histograms(report), "accuracy": accuracy(report, since)}
         days = queries.ratios_by_day(found, report.version, since)
-        if any(days.values()):  # a window that said too little is no measurement
+        if any(days.values()):  # a window with too few rows is no measurement
             shown["weeks"] = charts.heat([Day(day, ratios) for day, ratios in days.items()], list(Monitor))
     return shown | texts(user, found, check)
 
 
-def shown_standing(user: User, found: Endpoint, wanted: str, asked: DriftReport | None) -> Standing:
-    """Where the endpoint stands; where it stood after the report that the address names, or after the one that was asked for while there is
-    no other. Raises Http404 for a report that is not there."""
+def shown_standing(user: User, found: Endpoint, wanted: str, requested: DriftReport | None) -> Standing:
+    """The endpoint's state: the present one, the one after the report that the URL names, or after the requested report while there is no
+    other. Raises Http404 for a missing report."""
     if wanted:
         return queries.standing_after(report_of(user, found, wanted))
     standing = queries.standing([found])[found.pk]
-    return standing if standing.report or asked is None else queries.standing_after(asked)
+    return standing if standing.report or requested is None else queries.standing_after(requested)
 
 
 def report_of(user: User, found: Endpoint, wanted: str) -> DriftReport:
@@ -170,7 +170,7 @@ def figures(report: DriftReport) -> list[Figure]:
         worst(report),
         estimated("Expected accuracy", expected, known["accuracy"] if known else None),
         estimated("Expected macro-F1", f1, known["macro_f1"] if known else None),
-        called_right(report.realised),
+        correct_figure(report.realised),
     ]
 
 
@@ -181,12 +181,12 @@ def worst(report: DriftReport) -> Figure:
     return Figure("Closest to its limit", Monitor(report.worst).label, sub=judging.of_limit(report.ratio))
 
 
-def called_right(measured: Mapping[str, Any] | None) -> Figure:
-    """What people had said when the window was measured."""
+def correct_figure(measured: Mapping[str, Any] | None) -> Figure:
+    """The feedback there was when the window was measured."""
     if not measured or measured["rows"] < FEEDBACK_LEAST:
         few = f"{things(measured['rows'], 'prediction')} with feedback; {FEEDBACK_LEAST} needed" if measured else "no feedback yet"
         return Figure("Correct (from feedback)", None, sub=few)
-    by = f", {asked_by(measured['senders'])}" if "senders" in measured else ""  # older reports say nothing of it
+    by = f", {asked_by(measured['senders'])}" if "senders" in measured else ""  # older reports lack it
     interval = f"{percent(measured['low'], 1)} to {percent(measured['high'], 1)} of {count(measured['rows'])}{by}"
     return Figure("Correct (from feedback)", percent(measured["value"], 1), sub=f"{interval}, when measured")
 
@@ -201,7 +201,7 @@ def estimated(name: str, found: Mapping[str, Any] | None, known: float | None) -
 
 # ── Monitors ────────────────────────────────────────────────────────────────
 def monitor_lines(report: DriftReport | None, check: TextCheck | None) -> list[MonitorLine]:
-    """The table of monitors: counts from the report, texts from the check beside it, which says so where its window is another."""
+    """The table of monitors: counts from the report, texts from the check beside it, marked where its window is another."""
     lines = []
     for shown in filter(None, (report, check)):
         past = queries.results_until(shown)
@@ -256,7 +256,7 @@ def grown(rows: Sequence[Sequence[Any]]) -> str:
 
 # ── Weeks ───────────────────────────────────────────────────────────────────
 def accuracy(report: DriftReport, since: datetime) -> Chart | None:
-    """Expected accuracy of the report's version by window, and what people said by day; None where there is neither."""
+    """Expected accuracy of the report's version by window, and the share correct by feedback by day; None where there is neither."""
     found, version = report.endpoint, report.version
     windows, cut = queries.estimates(found, version, since)
     points = [Accuracy(start, estimate["accuracy"] | {"rows": estimate["rows"]}, None) for start, estimate in windows]
@@ -276,7 +276,7 @@ def realised_accuracy(point: Point, semver: str) -> dict[str, Any] | None:
 
 # ── Texts ───────────────────────────────────────────────────────────────────
 def texts(user: User, found: Endpoint, check: TextCheck | None) -> dict[str, Any]:
-    """The words that tell the sides apart, and the texts most typical of the window for those who may read them."""
+    """The words that distinguish the two sides, and the texts most typical of the window for those who may read them."""
     reads = traffic.reads_texts(user, found)
     shown: dict[str, Any] = {"reads": reads, "who_reads": sentence("traffic.read_texts"), "min_texts": MIN_TEXTS}
     if check:
@@ -289,7 +289,7 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
 
     Raises Http404 for what is not there.
     """
-    report = shown_standing(user, found, given.get("report", ""), queries.latest_asked(found)).report
+    report = shown_standing(user, found, given.get("report", ""), queries.latest_requested(found)).report
     if report is None or not report.bins or report.baseline is None:
         return {"endpoint": found, "report": None}
     monitor = given.get("monitor") or next(each for each in Monitor if each in report.bins)
@@ -310,7 +310,7 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
 
 # ── Beside other things ─────────────────────────────────────────────────────
 def panel(found: Endpoint) -> dict[str, Any]:
-    """What the page of an endpoint says of its drift."""
+    """The drift of an endpoint for its page."""
     standing = queries.standing([found])[found.pk]
     report, check = standing.report, standing.texts
     mark, word = marked(standing)

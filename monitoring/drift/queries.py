@@ -75,7 +75,7 @@ def standing(found: Sequence[Endpoint]) -> dict[int, Standing]:
 
     Reports of windows that ended more than 60 days ago don't count. Four statements, however many endpoints.
     """
-    mine = DriftReport.objects.filter(LIVE, endpoint=OuterRef("pk"), asked=False, window_end__gt=timezone.now() - BACK)
+    mine = DriftReport.objects.filter(LIVE, endpoint=OuterRef("pk"), requested=False, window_end__gt=timezone.now() - BACK)
     newest_of_mine = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
     newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=newest_of_mine)
     rows = DriftReport.objects.filter(pk__in=newest).select_related("version", "baseline", "endpoint").defer("bins")
@@ -88,7 +88,7 @@ def standing(found: Sequence[Endpoint]) -> dict[int, Standing]:
 
 
 def standing_after(report: DriftReport) -> Standing:
-    """Where an endpoint stood after the window of a report."""
+    """The state of an endpoint after the window of a report."""
     return Standing(report, texts_beside([report]).get(report.pk), open_after(report))
 
 
@@ -97,7 +97,7 @@ def texts_beside(reports: Iterable[DriftReport]) -> dict[int, TextCheck]:
     where there is one. A check that someone asked for is beside a report that someone asked for alone."""
     keys = [report.pk for report in reports]
     mine = TextCheck.objects.filter(endpoint=OuterRef("endpoint"), version=OuterRef("version"), window_end__lte=OuterRef("window_end"))
-    mine = mine.filter(Q(asked=False) | Q(asked=OuterRef("asked")))
+    mine = mine.filter(Q(requested=False) | Q(requested=OuterRef("requested")))
     newest = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
     pairs = dict(DriftReport.objects.filter(pk__in=keys).annotate(beside=newest).values_list("pk", "beside"))
     checks = TextCheck.objects.select_related("version", "endpoint").in_bulk([pk for pk in pairs.values() if pk])
@@ -112,15 +112,15 @@ def texts_for(user: User, check: TextCheck | None) -> TextCheck | None:
     return check
 
 
-def latest_asked(endpoint: Endpoint) -> DriftReport | None:
-    """The newest report of the live version that someone asked for."""
-    rows = DriftReport.objects.filter(LIVE, endpoint=endpoint, asked=True)
+def latest_requested(endpoint: Endpoint) -> DriftReport | None:
+    """The newest requested report of the live version."""
+    rows = DriftReport.objects.filter(LIVE, endpoint=endpoint, requested=True)
     return rows.select_related("version", "baseline").order_by("-id").first()
 
 
-def latest_asked_texts(endpoint: Endpoint) -> TextCheck | None:
-    """The newest check of the live version's texts that someone asked for."""
-    rows = TextCheck.objects.filter(LIVE, endpoint=endpoint, asked=True)
+def latest_requested_texts(endpoint: Endpoint) -> TextCheck | None:
+    """The newest requested check of the live version's texts."""
+    rows = TextCheck.objects.filter(LIVE, endpoint=endpoint, requested=True)
     return rows.select_related("version", "endpoint").order_by("-id").first()
 
 
@@ -143,7 +143,7 @@ def open_episodes(endpoint: Endpoint) -> list[Episode]:
 
 
 def open_after(report: DriftReport) -> list[Episode]:
-    """The monitors of a report's version that stood open after its window, longest first."""
+    """The monitors of a report's version that were open after its window, longest first."""
     rows = Episode.objects.filter(endpoint=report.endpoint, version=report.version, opened_at__lte=report.window_end)
     rows = rows.filter(Q(closed_at=None) | Q(closed_at__gt=report.window_end))
     return list(rows.select_related("endpoint__model__project", "version").order_by("opened_at", "id"))
@@ -156,8 +156,8 @@ def episodes(endpoint: Endpoint, limit: int) -> list[Episode]:
 
 
 def scheduled(model: type[Any], endpoint: Endpoint) -> QuerySet[Any]:
-    """What the beat measured, newest first; what someone asked for is not among it, an hour between windows is."""
-    rows: QuerySet[Any] = model.objects.filter(endpoint=endpoint, asked=False).order_by("-window_end", "-id")
+    """Scheduled measurements, newest first, without requested ones; an hour between windows is included."""
+    rows: QuerySet[Any] = model.objects.filter(endpoint=endpoint, requested=False).order_by("-window_end", "-id")
     return rows
 
 
@@ -168,15 +168,15 @@ def windows(model: type[Any], endpoint: Endpoint) -> QuerySet[Any]:
 
 
 # ── For measuring ───────────────────────────────────────────────────────────
-def report_of(endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool) -> DriftReport | None:
+def report_of(endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool) -> DriftReport | None:
     """The report of a window, if it was measured already; an hour between windows is not one."""
-    return same_window(DriftReport, endpoint, version, span, asked=asked, between=False)
+    return same_window(DriftReport, endpoint, version, span, requested=requested, between=False)
 
 
-def same_window(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool, **more: Any) -> Any:
+def same_window(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool, **more: Any) -> Any:
     """What was measured in a window already; None where nothing was."""
-    rows = model.objects.filter(endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, asked=asked, **more)
-    return rows.first()
+    rows = model.objects.filter(endpoint=endpoint, version=version, window_start=span.start, window_end=span.end)
+    return rows.filter(requested=requested, **more).first()
 
 
 def results_before(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span) -> list[Results]:
@@ -187,7 +187,7 @@ def results_before(model: type[Any], endpoint: Endpoint, version: ModelVersion, 
 
 def outside_share(endpoint: Endpoint, version: ModelVersion, at: datetime) -> float | None:
     """The share of texts unlike anything evaluated, as the last scheduled check of texts before `at` has it; None where there is none."""
-    rows = TextCheck.objects.filter(endpoint=endpoint, version=version, asked=False, outside__isnull=False)
+    rows = TextCheck.objects.filter(endpoint=endpoint, version=version, requested=False, outside__isnull=False)
     near = rows.filter(window_end__lte=at + OUTSIDE_HOLDS, window_end__gt=at - OUTSIDE_HOLDS)
     return near.order_by("-window_end", "-id").values_list("outside", flat=True).first()
 
@@ -198,8 +198,8 @@ def scores_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: in
 
 
 def senders_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: int) -> Senders | None:
-    """Who asked, of about 10,000 of a window's answers drawn from all of it; None where no one says so, or no answer is kept."""
-    return of_answers(traffic.asked(endpoint, span.start, span.end, version, SAMPLE, answers))
+    """The senders of about 10,000 predictions sampled from the window; None where unknown, or where no prediction is stored."""
+    return of_answers(traffic.sampled(endpoint, span.start, span.end, version, SAMPLE, answers))
 
 
 def last_end(endpoint: Endpoint) -> datetime | None:
@@ -215,7 +215,7 @@ def last_text_end(endpoint: Endpoint) -> datetime | None:
 
 
 def job_of(endpoint: Endpoint) -> Job | None:
-    """The newest measurement that was asked for or is due, in any state."""
+    """The newest measurement that was requested or is due, in any state."""
     return jobs.of_subject(endpoint).filter(kind__in=KINDS).first()
 
 
@@ -230,7 +230,7 @@ def trends(found: Mapping[int, Standing]) -> dict[int, list[float | None]]:
 
     found: as `standing` has it. An hour between windows is no window; it counts where it is the newest report, as on the endpoint's page.
     """
-    rows = DriftReport.objects.filter(LIVE, endpoint__in=found, asked=False, between=False, window_end__gt=timezone.now() - BACK)
+    rows = DriftReport.objects.filter(LIVE, endpoint__in=found, requested=False, between=False, window_end__gt=timezone.now() - BACK)
     ratios: dict[int, list[float | None]] = {key: [] for key in found}
     for key, ratio in newest_of_each(rows, SPARK).values_list("endpoint", "ratio"):
         ratios[key].insert(0, ratio)

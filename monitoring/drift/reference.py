@@ -44,7 +44,7 @@ def counted(keys: Any) -> Histogram:
 def calibrate(answers: Predictions) -> dict[str, Any]:
     """How to read confidences of this version, learned on labeled rows that it was not trained on, and how far chance moves what is read.
 
-    labels, and what `of_accuracy` and `of_macro_f1` say.
+    labels, and the results of `of_accuracy` and `of_macro_f1`.
     """
     order = np.argsort(answers.ids)  # what is drawn by chance below must not hang on the order of the rows
     truth, best, classes = answers.truth[order], answers.predicted[order], len(answers.labels)
@@ -86,7 +86,7 @@ def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None)
 
 
 def few(clusters: Ints | None) -> float:
-    """What `cbpe.wider` says; 1 without clusters, and of a single one, from which nothing is estimated."""
+    """The factor of `cbpe.wider`; 1 without clusters, and of a single one, from which nothing is estimated."""
     return cbpe.wider(int(clusters.max()) + 1) if clusters is not None and clusters.any() else 1.0
 
 

@@ -18,8 +18,8 @@ OPEN_OVER, OPEN_OF = 3, 5
 FAR, MANY = 3.0, 100  # times the limit, with so many rows: one window is enough
 CLEAR_BELOW, CLEAR_FOR = 0.8, 3
 WEIGHT = 0.2  # of the newest window in the moving mean
-CHUNKS_LEAST, CHUNKS_MOST = 14, 56  # quiet windows that tell what is usual here
-JUDGED_LEAST = 0.5  # of a window's answers, so that what people said counts instead of the estimate
+CHUNKS_LEAST, CHUNKS_MOST = 14, 56  # quiet windows that show what is usual here
+JUDGED_LEAST = 0.5  # of a window's answers, with feedback, so that it counts instead of the estimate
 WINDOWS_AT_ONCE = 100  # of an endpoint, at each turn of the beat; the rest follows at the next
 OUTSIDE_MOST = 0.05  # of the texts may lie outside what was evaluated; beyond, no accuracy is estimated
 SETTLE = timedelta(minutes=5)  # lines of the spool may be so late
@@ -29,7 +29,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class State(TextChoices):
-    """What a report says of its window. Watch: something was over its limit and nothing stands open."""
+    """The state of a report's window. Watch: something was over its limit and nothing is open."""
 
     OK = "ok", "No drift"
     WATCH = "watch", "Watch"
@@ -39,7 +39,7 @@ class State(TextChoices):
 
 
 class Mark(TextChoices):
-    """What a report says of one monitor. Watch: something was over its limit and nothing was opened, for the reason that is given."""
+    """The mark of one monitor in a report. Watch: it was over its limit and nothing was opened, for the reason given."""
 
     OK = "ok", "No drift"
     WATCH = "watch", "Watch"
@@ -52,7 +52,7 @@ class Mark(TextChoices):
 def standing_of(report: str | None, texts: str | None, *, is_open: bool) -> State | None:
     """The state of an endpoint. report, texts: states of its newest report and of the text check beside it, None where there is none.
 
-    An open monitor stays drift while windows are too small to say more. Counts that are as evaluated do not represent texts beside them
+    An open monitor stays drift while windows are too small. Counts that are as evaluated do not represent texts beside them
     that were over their limit. None: nothing was measured.
     """
     if is_open:

@@ -1,4 +1,4 @@
-"""Who asked: a random sample of a window's answers, by the digest of their sticky key; rollups have no keys. Pure."""
+"""Senders: a random sample of a window's answers, by the digest of their sticky key; rollups have no keys. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitoring.traffic import histogram
-from monitoring.traffic.queries import Asked
+from monitoring.traffic.queries import Sampled
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, share_bin
 
 Ints = NDArray[np.int64]
@@ -29,8 +29,8 @@ class Senders:
     values: Mapping[str, Sequence[Any]]
 
 
-def of_answers(rows: Sequence[Asked]) -> Senders | None:
-    """None where no key is known, or one key alone: then it does not tell who asks."""
+def of_answers(rows: Sequence[Sampled]) -> Senders | None:
+    """Senders of these rows; None with fewer than two keys, since a single key doesn't identify senders."""
     number = {key: at for at, key in enumerate(sorted({row.key for row in rows if row.key}))}
     if len(number) < 2:
         return None

@@ -3,7 +3,7 @@
 PSI as credit scoring has it, with a threshold that knows the sample sizes: without any drift PSI is about (1/n + 1/m) times a chi-square
 with B - 1 degrees of freedom (Yurdakul 2018), so a small window does not cry wolf and a large one does not sleep. Where the same senders
 ask again and again, 1/m is multiplied by their design effect (`lifecycle.runtime.statistics.clustered.by_chance`); where the reference's
-rows are near duplicates, n is as many as tell as much if those of a group are all alike.
+rows are near duplicates, n is their effective number if those of a group are all alike.
 """
 
 from __future__ import annotations

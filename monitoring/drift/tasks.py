@@ -10,7 +10,7 @@ from django.urls import reverse
 from lifecycle.ground.jobs.context import JobContext
 from lifecycle.ground.jobs.models import Job
 from monitoring.drift import actions
-from monitoring.drift.actions.ask import measure_asked
+from monitoring.drift.actions.ask import measure_requested
 from monitoring.drift.actions.texts import note_failure
 from monitoring.drift.rules import Span
 from registry.catalog.models import Endpoint, ModelVersion
@@ -47,18 +47,18 @@ def texts(ctx: JobContext) -> None:
 
 
 def measure(ctx: JobContext) -> None:
-    """Measure because someone asked."""
+    """Measure on request."""
     work = work_of(ctx.job)
-    measure_asked(ctx, work.endpoint, work.version, work.span)
+    measure_requested(ctx, work.endpoint, work.version, work.span)
 
 
 def failed(job: Job) -> None:
-    """Say on the endpoint's page that the texts were not compared, and why."""
+    """Store that the texts were not compared, and why, for the endpoint's page."""
     work = work_of(job)
     if work.endpoint.keep_text:
-        note_failure(work.endpoint, work.version, work.span.start, work.span.end, job.error, asked=job.kind == "drift.measure")
+        note_failure(work.endpoint, work.version, work.span.start, work.span.end, job.error, requested=job.kind == "drift.measure")
 
 
 def page(job: Job) -> str:
-    """Where the result stands."""
+    """The page with the result."""
     return reverse("drift:endpoint", args=[job.args["endpoint"]])

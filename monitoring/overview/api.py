@@ -30,8 +30,8 @@ class ModelHealthOut(serializers.Serializer[Any]):
     health = serializers.CharField(source="health.word")
     why = serializers.CharField(source="health.why")
     right = serializers.FloatField(source="right.value", allow_null=True)
-    right_told = ShareOfSendersOut(source="right", allow_null=True)
-    called = serializers.IntegerField(help_text="predictions with feedback in 30 days")
+    right_interval = ShareOfSendersOut(source="right", allow_null=True)
+    with_feedback = serializers.IntegerField(help_text="predictions with feedback in 30 days")
     estimate = serializers.FloatField(allow_null=True)
     psi = serializers.FloatField(allow_null=True, help_text="the largest of the newest drift report")
     drift = serializers.CharField(allow_null=True, help_text="its state: ok, watch, drift, insufficient, failed")
@@ -49,14 +49,14 @@ class DashboardDifferenceOut(serializers.Serializer[Any]):
 
 
 class LiftOut(serializers.Serializer[Any]):
-    """A KPI compared with its hold-out. ratio_off: the group sizes don't match the hold-out share."""
+    """A KPI compared with its hold-out. mismatch: the group sizes don't match the hold-out share."""
 
     kpi = serializers.UUIDField(source="comparison.kpi.uuid")
     name = serializers.CharField(source="comparison.kpi.name")
     endpoint = serializers.CharField(source="comparison.kpi.endpoint.full_name")
     n = serializers.IntegerField(source="comparison.n", help_text="cases of both sides")
     difference = DashboardDifferenceOut(source="comparison.difference", allow_null=True)
-    ratio_off = serializers.BooleanField(source="comparison.mismatch")
+    mismatch = serializers.BooleanField(source="comparison.mismatch")
     reading = serializers.CharField(
         source="comparison.reading", help_text="better, worse, no clear difference, not enough data, not measured, sample ratio off"
     )
@@ -83,7 +83,7 @@ class NoteOut(serializers.Serializer[Any]):
 class GovernanceOut(serializers.Serializer[Any]):
     """Promotions of the period. hours: median from request to approval, of those approved in it."""
 
-    asked = serializers.IntegerField()
+    requested = serializers.IntegerField()
     approved = serializers.IntegerField()
     rejected = serializers.IntegerField()
     voided = serializers.IntegerField()

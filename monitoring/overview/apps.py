@@ -8,7 +8,7 @@ class OverviewConfig(AppConfig):
     label = "overview"
 
     def ready(self) -> None:
-        """Bring the page into the navigation and the palette."""
+        """Register the page in the navigation and the palette."""
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from registry.ground.access.policy import can_somewhere

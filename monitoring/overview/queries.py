@@ -71,13 +71,13 @@ class Volume:
         return availability(self.requests - self.refused - self.shed, self.errors, round(self.lost_milli / 1000))
 
     @property
-    def called(self) -> int:
-        """Answers that someone called right or wrong."""
+    def with_feedback(self) -> int:
+        """Predictions with feedback."""
         return self.right + self.wrong
 
     @property
     def right_share(self) -> float | None:
-        """Of these; None where they are too few to tell."""
+        """Of these; None where they are too few."""
         return right_share(self.right, self.wrong)
 
     def __add__(self, other: Volume) -> Volume:
@@ -121,7 +121,7 @@ class Month(NamedTuple):
 
     @property
     def right(self) -> SenderShare | None:
-        """Predictions that are correct, of those with feedback; None where they are too few to tell."""
+        """Predictions that are correct, of those with feedback; None where they are too few."""
         return sender_share(self.by_sender, self.volume.right, self.volume.wrong, FEEDBACK_LEAST)
 
 
@@ -205,7 +205,7 @@ class Throughput:
     """What governance did in a period. hours: median from request to approval, of the `timed` requests approved in it; overdue: open past
     their date now."""
 
-    asked: int
+    requested: int
     approved: int
     rejected: int
     voided: int
@@ -217,12 +217,12 @@ class Throughput:
 
 
 def throughput(found: Sequence[Endpoint], since: date, now: datetime) -> Throughput:
-    """Promotions asked, decided and waiting."""
+    """Promotions requested, decided, and waiting."""
     rows = PromotionRequest.objects.filter(endpoint__in=found)
     begin = at_midnight(since)
     closed = Q(closed_at__gte=begin)
     counts = rows.aggregate(
-        asked=Count("pk", filter=Q(created_at__gte=begin)),
+        requested=Count("pk", filter=Q(created_at__gte=begin)),
         approved=Count("pk", filter=closed & Q(status=Status.FULFILLED)) + Count("pk", filter=Q(status=Status.APPROVED)),
         rejected=Count("pk", filter=closed & Q(status=Status.REJECTED)),
         voided=Count("pk", filter=closed & Q(status=Status.VOIDED)),

@@ -1,4 +1,4 @@
-"""What a lead is told, decided from facts. Pure."""
+"""What the dashboard shows a lead, decided from facts. Pure."""
 
 from __future__ import annotations
 

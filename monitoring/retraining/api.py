@@ -27,7 +27,7 @@ SEE = "retraining.view"
 def number(name: str, **more: Any) -> serializers.IntegerField:
     """One of the limits."""
     limit = LIMITS[name]
-    return serializers.IntegerField(min_value=limit.low, max_value=limit.high, help_text=limit.says, **more)
+    return serializers.IntegerField(min_value=limit.low, max_value=limit.high, help_text=limit.help, **more)
 
 
 class ReasonOut(serializers.Serializer[Any]):
@@ -214,11 +214,11 @@ def collect(request: Request, uuid: UUID) -> Response:
 
 
 @operation(
-    "POST", "retraining_call_off", Needs("retraining.propose", Proposal, SEE), takes=RetrainingReasonIn, gives=RetrainingProposalDetailOut
+    "POST", "retraining_withdraw", Needs("retraining.propose", Proposal, SEE), takes=RetrainingReasonIn, gives=RetrainingProposalDetailOut
 )
-def call_off(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+def withdraw(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
     """Withdraw: stops its training and withdraws its open promotion."""
-    actions.call_off(proposal_id=uuid, actor=request.user, **given)
+    actions.withdraw(proposal_id=uuid, actor=request.user, **given)
     return Response(shown(request.user, uuid))
 
 
@@ -231,15 +231,15 @@ def retry(request: Request, uuid: UUID) -> Response:
 
 @operation(
     "POST",
-    "retraining_insist",
+    "retraining_override",
     Needs("retraining.decide", Proposal, SEE),
     takes=RetrainingReasonIn,
     gives=RetrainingProposalDetailOut,
     scope=None,
 )
-def insist(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+def override(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
     """Request promotion although the new model isn't better."""
-    actions.insist(proposal_id=uuid, actor=request.user, **given)
+    actions.override(proposal_id=uuid, actor=request.user, **given)
     return Response(shown(request.user, uuid))
 
 
@@ -283,9 +283,9 @@ urlpatterns = [
     path("retraining/<uuid:uuid>/approve/", approve, name="api-retraining-approve"),
     path("retraining/<uuid:uuid>/decline/", decline, name="api-retraining-decline"),
     path("retraining/<uuid:uuid>/collect/", collect, name="api-retraining-collect"),
-    path("retraining/<uuid:uuid>/call-off/", call_off, name="api-retraining-call-off"),
+    path("retraining/<uuid:uuid>/withdraw/", withdraw, name="api-retraining-withdraw"),
     path("retraining/<uuid:uuid>/retry/", retry, name="api-retraining-retry"),
-    path("retraining/<uuid:uuid>/insist/", insist, name="api-retraining-insist"),
+    path("retraining/<uuid:uuid>/override/", override, name="api-retraining-override"),
     path("endpoints/<uuid:uuid>/retraining/consider/", consider, name="api-retraining-consider"),
     path("endpoints/<uuid:uuid>/retraining/triggers/", methods(triggers, set_trigger), name="api-retraining-triggers"),
 ]

@@ -8,7 +8,7 @@ class RetrainingConfig(AppConfig):
     label = "retraining"
 
     def ready(self) -> None:
-        """Have triggers asked and proposals carried on every fifteen seconds, and bring the page into the navigation."""
+        """Schedule triggers and proposals every fifteen seconds, and register the page in the navigation."""
         from lifecycle.ground.jobs import schedule
         from lifecycle.modeling.training import ports
         from lifecycle.ui import navigation

@@ -1,4 +1,4 @@
-"""Forms of retraining: shape alone; what fits is the rules' to say."""
+"""Forms of retraining: shape only; rules check the values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitoring.retraining.rules import KINDS, LIMITS, REASON_MAX, Kind
 def number(name: str) -> forms.IntegerField:
     """A field for one of the limits."""
     limit = LIMITS[name]
-    return forms.IntegerField(label=limit.label, help_text=limit.says, min_value=limit.low, max_value=limit.high, initial=limit.default)
+    return forms.IntegerField(label=limit.label, help_text=limit.help, min_value=limit.low, max_value=limit.high, initial=limit.default)
 
 
 class TriggerForm(forms.Form):
@@ -34,7 +34,7 @@ class TriggerForm(forms.Form):
         super().__init__(data, auto_id=f"{kind}-%s", initial=dict(initial or {}) | {"kind": kind})
         meaning = KINDS[Kind(kind)]
         high = f"{meaning.high:,.6f}".rstrip("0").rstrip(".")
-        self.fields["threshold"].help_text = f"{meaning.says} In {meaning.unit}, {meaning.low:g} to {high}."
+        self.fields["threshold"].help_text = f"{meaning.help} In {meaning.unit}, {meaning.low:g} to {high}."
 
 
 class ProposeForm(forms.Form):

@@ -55,7 +55,7 @@ class Trigger(models.Model):
 
 
 class Proposal(models.Model):
-    """A proposal to train an endpoint's live version again, why yes and why not, and everything that came of it.
+    """A proposal to train an endpoint's live version again, the reasons for and against, and everything that followed.
 
     What was known when it was made never changes, and no proposal is ever deleted. Each step writes its own foreign key once, so that the
     chain can be walked and a step that was killed is taken up where it was.
@@ -65,7 +65,7 @@ class Proposal(models.Model):
     changeable = (
         "state", "outcome", "ended_at", "collected_by", "collected_at", "collect_note", "upload", "queue", "items", "decided_by",
         "decided_at", "decision_reason", "acting", "labels_new", "labels_at", "gated_at", "job", "snapshot", "run", "evaluation",
-        "live_evaluation", "comparison", "insisted_by", "insist_reason", "semver", "version", "promotion", "blocked_by", "failure",
+        "live_evaluation", "comparison", "overridden_by", "override_reason", "semver", "version", "promotion", "blocked_by", "failure",
         "failure_step",
     )  # fmt: skip
     project_path = "endpoint__model__project"
@@ -127,10 +127,10 @@ class Proposal(models.Model):
         Evaluation, null=True, on_delete=models.PROTECT, related_name="+", help_text="of the live version, on the same rows where it can be"
     )
     comparison = models.JSONField(null=True, help_text="paired differences, new run minus live version; positive is better")
-    insisted_by = models.ForeignKey(
+    overridden_by = models.ForeignKey(
         USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="who went on although it is not better"
     )
-    insist_reason = models.TextField(blank=True)
+    override_reason = models.TextField(blank=True)
     semver = models.CharField(max_length=40, blank=True)
     version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
     promotion = models.ForeignKey(PromotionRequest, null=True, on_delete=models.PROTECT, related_name="+")

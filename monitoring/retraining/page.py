@@ -78,7 +78,7 @@ def detail(user: User, proposal: Proposal) -> dict[str, Any]:
     } | buttons(user, proposal)  # fmt: skip
 
 
-# What approving costs, told before.
+# What approving costs, shown before.
 COSTS = "Approving the start doesn't count as training: you can still approve the promotion."
 BARRED = "You {why}."
 RESUMES = "This resumes the run in your name, so you can't approve its promotion."
@@ -100,18 +100,18 @@ def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
         "why_not_approve": "" if approves else OWN if decides else sentence("retraining.decide"),
         "collects": waits_for_collector(proposal),
         "why_not_collect": next((sentence(action) for action, subject in asked_for(proposal) if not policy.can(user, action, subject)), ""),
-        "may_call_off": queries.may_call_off(user, proposal),
-        "may_insist": decides and proposal.state == State.DONE and proposal.outcome in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE),
+        "may_withdraw": queries.may_withdraw(user, proposal),
+        "may_override": decides and proposal.state == State.DONE and proposal.outcome in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE),
     }  # fmt: skip
 
 
 def costs(user: User, proposal: Proposal) -> str:
-    """What approving the start means for deciding the promotion, given what this person already did: told before they approve."""
+    """What approving the start means for deciding the promotion, given what this person already did: shown before they approve."""
     return BARRED.format(why=why) if (why := queries.behind(user, proposal)) else COSTS
 
 
 def reasons(proposal: Proposal) -> list[RetrainingReason]:
-    """What spoke for it and against it when it was made."""
+    """The reasons for and against it when it was made."""
     return reason_lines(proposal.reasons_for, proposal.reasons_against)
 
 
@@ -241,13 +241,13 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A kind of trigger with its form, and what its newest consideration said."""
+    """A kind of trigger with its form, and its newest verdict."""
 
     setting: queries.Setting
     form: TriggerForm
     lines: list[RetrainingReason]
     yes: bool
-    said: bool
+    has_verdict: bool
     open: bool
     threshold: str
 

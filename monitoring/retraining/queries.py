@@ -16,7 +16,7 @@ from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.queues.models import Annotation, Decision, Queue
 from datasets_app.queues.queries import decisions
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.makers import brought_queues, deciders, deciders_of, uploaders_of
+from datasets_app.snapshots.makers import deciders, deciders_of, imported_queues, uploaders_of
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.modeling.evaluation import rules as evaluation_rules
 from lifecycle.modeling.evaluation.models import Evaluation
@@ -33,7 +33,7 @@ from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
 from monitoring.alerts.rules.state import State as AlertState
 from monitoring.drift import judging
 from monitoring.drift import queries as drift
-from monitoring.drift.measuring import tells_enough
+from monitoring.drift.measuring import has_enough_feedback
 from monitoring.drift.models import Episode
 from monitoring.drift.rules import UNIT, Monitor
 from monitoring.retraining.models import Pick, Proposal, Trigger
@@ -54,7 +54,7 @@ RUN_ACTIVE = UNFINISHED
 RUN_ENDED = (Run.State.FAILED, Run.State.STOPPED)
 SETTLED = timedelta(days=1)  # a trigger that was set or changed since is like a proposal by hand
 POOL = 5_000  # newest kept texts of the window from which texts are chosen
-SAMPLE = 10_000  # predictions of the window that tell what people say of them
+SAMPLE = 10_000  # predictions of the window whose feedback is read
 COUNTED = 100_000  # labels are counted up to here
 CHUNK = 500
 RECENT = timedelta(days=30)
@@ -147,7 +147,7 @@ def waiting_count(user: Person) -> int | None:
     return to_decide(user).filter(state=State.OPEN).order_by()[:100].count()
 
 
-def may_call_off(user: Person, proposal: Proposal) -> bool:
+def may_withdraw(user: Person, proposal: Proposal) -> bool:
     """Whether this person's part allows withdrawing: a lead at any step, the proposer while it is open."""
     if proposal.state not in (*BUSY, State.FAILED):
         return False
@@ -170,7 +170,7 @@ def behind(user: User, proposal: Proposal) -> str:
     """What this person already did, and that it bars or may bar them from approving the promotion; "" for nothing."""
     base = proposal.live.run.base.run
     workers = training.workers_of(base) if base else Workers()
-    if user.uuid in workers.behind | workers.insisted:
+    if user.uuid in workers.behind | workers.overrode:
         return "took part in a retraining that the new model starts from, so you can't approve the promotion that may follow"
     if user.uuid in workers.trained:
         return "launched or resumed a run that the new model starts from, so you can't approve the promotion that may follow"
@@ -188,7 +188,7 @@ def is_labeler(user: User, proposal: Proposal) -> bool:
         return user.uuid in training.workers_of(proposal.run).behind
     since = {"created_at__gt": proposal.live.run.snapshot.created_at}
     uploads = Upload.objects.filter(dataset=proposal.dataset_id, **since).exclude(pk=proposal.upload_id or 0)
-    answers = Annotation.objects.exclude(queue__source=Queue.Source.BROUGHT)  # which name whom a file names
+    answers = Annotation.objects.exclude(queue__source=Queue.Source.IMPORTED)  # by people whom a file names
     return (
         answers.filter(user=user, item__dataset=proposal.dataset_id, **since).exists()
         or Decision.objects.filter(by=user, item__dataset=proposal.dataset_id, **since).exists()
@@ -198,7 +198,7 @@ def is_labeler(user: User, proposal: Proposal) -> bool:
 
 def people_behind(proposal: Proposal) -> frozenset[UUID]:
     """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
-    day before, and whose work its new labels and texts are. By the rows and by the audit log: neither alone frees anybody."""
+    day before, and whose work its new labels and texts are. By the rows and by the audit log: neither alone clears anyone."""
     trigger, made = proposal.trigger, proposal.created_at
     rows = [(proposal.proposed_by, made), (trigger.author, trigger.set_at) if trigger else (None, made)]
     work = [(str(each.uuid), at) for each, at in rows if each]
@@ -217,7 +217,7 @@ def labelers(snapshot: Snapshot, live: Snapshot) -> set[UUID]:
     people: set[str] = set()
     for rows in snapshots.newer(snapshot, live):
         annotations = Annotation.objects.filter(item__in=rows.items, **then).order_by()
-        people |= {*map(str, annotations.exclude(queue__in=brought_queues(annotations)).values_list("user__uuid", flat=True).distinct())}
+        people |= {*map(str, annotations.exclude(queue__in=imported_queues(annotations)).values_list("user__uuid", flat=True).distinct())}
         people |= deciders_of(Decision.objects.filter(item__in=rows.items, **then).order_by())
         people |= deciders_of(Decision.objects.filter(uuid__in=rows.decisions).order_by())
         people |= uploaders_of(Item.objects.filter(pk__in=rows.items))
@@ -229,10 +229,9 @@ def workers_of(runs: Collection[UUID]) -> Workers:
     model was not better."""
     parts = ("trigger__author", "proposed_by", "live__run__snapshot", "run")
     rows = list(Proposal.objects.filter(run__uuid__in=runs).select_related(*parts))
-    events = accounts.events_of([str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_INSISTED})
-    insists = [event for some in events.values() for event in some if event.verb == Verb.RETRAIN_INSISTED or event.payload.get("insists")]
-    insisted = {UUID(event.actor) for event in insists}
-    return Workers(behind=frozenset().union(*map(people_behind, rows)), insisted=frozenset(insisted))
+    events = accounts.events_of([str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_OVERRIDDEN})
+    overrode = {UUID(event.actor) for some in events.values() for event in some if event.verb == Verb.RETRAIN_OVERRIDDEN}
+    return Workers(behind=frozenset().union(*map(people_behind, rows)), overrode=frozenset(overrode))
 
 
 def may_request(user: Person, proposal: Proposal) -> bool:
@@ -262,7 +261,7 @@ class Setting:
     """A kind of trigger on an endpoint: as it is set, or with its defaults where it is not."""
 
     kind: Kind
-    says: str
+    help: str
     unit: str
     trigger: Trigger | None
     initial: dict[str, Any]
@@ -276,7 +275,7 @@ class Setting:
 def settings(endpoint: Endpoint) -> list[Setting]:
     """All kinds of trigger of an endpoint, in their order."""
     known = {trigger.kind: trigger for trigger in endpoint.triggers.select_related("author")}
-    return [Setting(kind, meaning.says, meaning.unit, known.get(kind), values(known.get(kind), kind)) for kind, meaning in KINDS.items()]
+    return [Setting(kind, meaning.help, meaning.unit, known.get(kind), values(known.get(kind), kind)) for kind, meaning in KINDS.items()]
 
 
 def triggers_on(endpoint: Endpoint) -> list[str]:
@@ -328,26 +327,27 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         "version": find_url("catalog:version", uuid=live.uuid), "dataset": find_url("datasets:dataset", uuid=snapshot.dataset.uuid),
         "drift": find_url("drift:endpoint", uuid=endpoint.uuid), "alerts": find_url("alerts:endpoint", uuid=endpoint.uuid),
     }  # fmt: skip
-    sample = traffic.spoken(endpoint, since, now, live, SAMPLE, total.answers) if total.judged else []
+    sample = traffic.feedback_sample(endpoint, since, now, live, SAMPLE, total.answers) if total.judged else []
     return Facts(
-        live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), called=total.judged,
-        judged=total.correct, tells=tells_enough(total), not_wrong=by_key((each.key, each.right is not False) for each in sample),
+        live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), with_feedback=total.judged,
+        judged=total.correct, enough_feedback=has_enough_feedback(total),
+        not_wrong=by_key((each.key, each.right is not False) for each in sample),
         overridden=by_key((each.key, each.overridden) for each in sample), senders=keys_of(sample),
         expected=live.evaluation.report.get("accuracy"), tested=live.evaluation.rows, **groups_of(live.evaluation), answers=total.answers,
-        labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
+        labels_new=labels_since(snapshot.dataset, snapshot.created_at), snapshot_at=snapshot.created_at,
         run=f"{run} trains on this data" if run else "", urls=urls, **common,
     )  # fmt: skip
 
 
 def groups_of(evaluation: Evaluation) -> dict[str, Any]:
-    """groups and between, as `Facts` has them; empty where each row is a group of its own, or an older report does not say."""
+    """groups and between, as `Facts` has them; empty where each row is a group of its own, or an older report lacks them."""
     groups, (low, high) = evaluation.report.get("clusters"), evaluation_rules.interval(evaluation.report, "accuracy")
     return {"groups": groups, "between": (low, high)} if groups and groups < evaluation.rows and None not in (low, high) else {}
 
 
 def by_key(words: Iterable[tuple[str, bool]]) -> Sums:
     """Predictions that are so / all of them, by sticky key; without a key each is a cluster of its own, as all are where one key alone is
-    known, which does not tell who asks."""
+    known, since that doesn't identify senders."""
     clusters: dict[str, list[bool]] = defaultdict(list)
     for key, so in words:
         clusters[key].append(so)
@@ -358,7 +358,7 @@ def by_key(words: Iterable[tuple[str, bool]]) -> Sums:
     return keyed + clustered.alone(sum(lone), len(lone))
 
 
-def keys_of(sample: Iterable[traffic.Spoken]) -> int | None:
+def keys_of(sample: Iterable[traffic.Judged]) -> int | None:
     """How many different keys are among them; None where predictions are taken as independent."""
     keys = len({each.key for each in sample if each.key})
     return keys if keys > 1 else None
@@ -370,7 +370,7 @@ def cooled_by(endpoint: Endpoint) -> Proposal | None:
 
 
 def drift_of(endpoint: Endpoint, live: ModelVersion) -> Drift:
-    """Where the live version stands, as the page of drift has it, and which of its monitors are open with what they measured last."""
+    """The drift state of the live version, as its page shows it, and its open monitors with what they measured last."""
     standing = drift.standing([endpoint])[endpoint.pk]
     return Drift(standing.state or "", tuple(shift_of(standing, each) for each in standing.open if each.version_id == live.pk))
 
@@ -432,7 +432,7 @@ class Texts:
 def window_texts(proposal: Proposal) -> Texts:
     """The kept texts of the live version's answers in the window, newest first: those called wrong, and the newest 5,000 of all."""
     endpoint, since, until, live = proposal.endpoint, proposal.window_start, proposal.window_end, proposal.live
-    wrong = {each.uuid: each for each in traffic.called_wrong(endpoint, since, until, POOL, live)}
+    wrong = {each.uuid: each for each in traffic.reported_wrong(endpoint, since, until, POOL, live)}
     found = {each.uuid: each for each in traffic.texts(endpoint, since, until, POOL, live)} | wrong
     texts = sorted(found.values(), key=lambda text: (text.at, str(text.uuid)), reverse=True)
     rows = [

@@ -17,7 +17,7 @@ urlpatterns = [
     path("<uuid:uuid>/approve/", views.approve, name="approve"),
     path("<uuid:uuid>/decline/", views.decline, name="decline"),
     path("<uuid:uuid>/collect/", views.collect, name="collect"),
-    path("<uuid:uuid>/call-off/", views.call_off, name="call_off"),
+    path("<uuid:uuid>/withdraw/", views.withdraw, name="withdraw"),
     path("<uuid:uuid>/retry/", views.retry, name="retry"),
-    path("<uuid:uuid>/insist/", views.insist, name="insist"),
+    path("<uuid:uuid>/override/", views.override, name="override"),
 ]

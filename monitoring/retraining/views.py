@@ -103,7 +103,7 @@ def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
 def decline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Say no to a proposal."""
+    """Decline a proposal."""
     return done(request, actions.decline(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))), "Rejected", "warn")
 
 
@@ -116,9 +116,9 @@ def collect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("retraining.propose", Proposal, see=SEE)
-def call_off(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def withdraw(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a proposal at any step."""
-    return done(request, actions.call_off(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Withdrawn", "warn")
+    return done(request, actions.withdraw(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Withdrawn", "warn")
 
 
 @require_POST
@@ -130,10 +130,10 @@ def retry(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
-def insist(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def override(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Request promotion although the model is not better."""
     return done(
-        request, actions.insist(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Continuing manually", "live"
+        request, actions.override(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Continuing manually", "live"
     )
 
 

@@ -168,7 +168,7 @@ def start(request: Request, given: dict[str, Any]) -> object:
     wanted = policy.visible_to(request.user, PromotionRequest, "promotions.view").filter(uuid=given.pop("request")).first()
     if wanted is None:
         raise Refused("Approval not found.", fields={"request": ["Give the uuid of an approved request."]})
-    named = set(request.data) - {"request"}  # whoever names no part of a plan means the approved one
+    named = set(request.data) - {"request"}  # a request without parts of a plan means the approved one
     return actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given) if named else None)
 
 

@@ -8,7 +8,7 @@ class RolloutsConfig(AppConfig):
     label = "rollouts"
 
     def ready(self) -> None:
-        """Have the rule look every ten seconds, keep other hands off its canaries, and bring the page into the navigation."""
+        """Schedule the rule every ten seconds, protect its canaries from other changes, and register the page in the navigation."""
         from lifecycle.ground.jobs import schedule
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem

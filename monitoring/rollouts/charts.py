@@ -137,7 +137,7 @@ def latency_lead(points: Sequence[ArmPoint]) -> str:
 
 
 def too_few(more: str = "") -> str:
-    """What is said where an arm is too small to be compared. more: what else it may lack."""
+    """The text where an arm is too small to be compared. more: what else it may lack."""
     return f"Not enough data: fewer than {rules.MIN_PER_ARM} requests{more} on an arm."
 
 

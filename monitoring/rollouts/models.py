@@ -22,7 +22,7 @@ class Rollout(models.Model):
 
     append_only = True
     changeable = (
-        "state", "share", "moves", "step_started_at", "window_started_at", "asked_at", "going_to", "going_by", "going_why", "reason",
+        "state", "share", "moves", "step_started_at", "window_started_at", "asked_at", "next_share", "next_by", "next_reason", "reason",
         "ended_at", "ended_by",
     )  # fmt: skip
     project_path = "endpoint__model__project"
@@ -42,9 +42,9 @@ class Rollout(models.Model):
     step_started_at = models.DateTimeField(help_text="since when it has this share")
     window_started_at = models.DateTimeField(help_text="start of the time limit of the current step; reset on resume")
     asked_at = models.DateTimeField(null=True, help_text="when a person was asked to widen this step")
-    going_to = models.PositiveSmallIntegerField(null=True, help_text="the wider share that was decided and is not in force yet")
-    going_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: the rule")
-    going_why = models.CharField(max_length=500, blank=True)
+    next_share = models.PositiveSmallIntegerField(null=True, help_text="the wider share that was decided and is not in force yet")
+    next_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: the rule")
+    next_reason = models.CharField(max_length=500, blank=True)
     reason = models.CharField(max_length=500, blank=True, help_text="why it holds, or why it ended")
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
@@ -182,7 +182,7 @@ class Minute(Sides):
 
 
 class FirstEvent(models.Model):
-    """The minute in which a sticky key first failed, was slow, or was told something wrong in a segment. Gone when the rollout ends."""
+    """The minute in which a sticky key first failed, was slow, or got a wrong prediction in a segment. Gone when the rollout ends."""
 
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="first_events", db_index=False)
     metric = models.CharField(max_length=6)

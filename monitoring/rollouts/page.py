@@ -148,10 +148,10 @@ def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
     holds = decision.kind == rules.Kind.PROMOTE
     nxt, semver, baseline = share_text(rollout.rule.next_share(rollout.share)), rollout.version.semver, rollout.baseline.semver
     blocked = queries.blocked(rollout, timezone.now())
-    going = f"The canary is being widened to {share_text(rollout.going_to)}." if rollout.going_to else ""
+    widening = f"The canary is being widened to {share_text(rollout.next_share)}." if rollout.next_share else ""
     text = f"{semver} takes {nxt} of the traffic within a second. Clients already on it stay on it."
     return {
-        "why_not_steer": steer or going, "why_not_widen": steer or going or blocked, "why_not_abort": abort,
+        "why_not_steer": steer or widening, "why_not_widen": steer or widening or blocked, "why_not_abort": abort,
         "seen": {"seen": rollout.moves}, "rule_holds": holds, "next": nxt,
         "widen_dialog": {
             "title": f"Widen to {nxt}?",

@@ -37,7 +37,7 @@ from registry.ground.ledger.verbs import Verb
 PAGE = 20
 MINUTE = timedelta(minutes=1)
 BASELINE = timedelta(hours=1)  # the stretch of the stable arm that says what is slow
-LAG = timedelta(seconds=10)  # within which every server has taken a new split; which split a request had is told by its epoch
+LAG = timedelta(seconds=10)  # within which every server has taken a new split; a request's epoch identifies its split
 MIN_FOR_SLOW = 100
 CHART_POINTS = 120
 KEYS_READ = 10_000
@@ -231,9 +231,9 @@ def is_first(prediction: UUID) -> bool:
 
 
 def predictions(segment: Segment, since: datetime, until: datetime) -> QuerySet[Prediction]:
-    """What both arms answered under this segment's split. The epoch tells the split exactly, on either arm and by any server's clock.
+    """What both arms answered under this segment's split. The epoch identifies the split exactly, on either arm and by any server's clock.
 
-    Without the requests that insisted on a version: the split did not choose their arm, so they say nothing about it.
+    Without requests that pin a version: the split did not choose their arm, so they say nothing about it.
     """
     rows = Prediction.objects.filter(endpoint=segment.rollout.endpoint_id, arm__in=(STABLE, CANARY), at__gte=since, at__lt=until)
     rows = rows.filter(epoch__gte=segment.deployment.epoch).exclude(pinned=True)

@@ -1,4 +1,4 @@
-"""Rollouts, by the trail and by the tables: verification finds a plan that is not the agreed one, a share that nobody decided on, a canary
+"""Rollouts, by the trail and by the tables: verification finds a plan that is not the agreed one, a share that no one decided on, a canary
 that the rollout never had, and a rollout that was paused, held or ended in the database."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
     for event in events:
         verb, payload = Verb(event.verb), event.payload
         if verb == Verb.ROLLOUT_STEP_DECIDED:
-            lasting["going"] = going(payload["new"], event.actor, payload["reason"])
+            lasting["next"] = next_step(payload["new"], event.actor, payload["reason"])
             continue
         if verb == Verb.ROLLOUT_STARTED:
             about = (payload[name] for name in ("endpoint", "version", "request", "baseline"))
@@ -40,7 +40,7 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
         if verb in ENDS:
             share, lasting["ended"] = ALL if verb == Verb.ROLLOUT_PROMOTED else payload["old"], ended(event.actor)
         if verb in ENDS | {Verb.ROLLOUT_WIDENED, Verb.ROLLOUT_STEP_DROPPED}:
-            lasting.pop("going", None)
+            lasting.pop("next", None)
         if verb != Verb.ROLLOUT_STEP_DROPPED:
             state = STATES.get(verb, state)
             lasting["reason"] = because(payload["reason"] if verb in ENDS | {Verb.ROLLOUT_HELD} else "")
@@ -51,14 +51,14 @@ def logged_facts(events: list[LoggedEvent]) -> set[str]:
 def stored_facts(rollouts: list[str]) -> dict[str, set[str]]:
     """Facts from the table about these rollouts."""
     facts: dict[str, set[str]] = {}
-    people = ("started_by", "going_by", "ended_by")
+    people = ("started_by", "next_by", "ended_by")
     for row in Rollout.objects.filter(uuid__in=rollouts).select_related("endpoint", "version", "request", "baseline", *people):
         about = (each.uuid for each in (row.endpoint, row.version, row.request, row.baseline))
         facts[str(row.uuid)] = found = {
             started(row.started_by.uuid, *about), by_plan(row.plan), has(State(row.state), row.share), because(row.reason)
         }  # fmt: skip
-        if row.going_to is not None:
-            found.add(going(row.going_to, row.going_by.uuid if row.going_by else SYSTEM, row.going_why))
+        if row.next_share is not None:
+            found.add(next_step(row.next_share, row.next_by.uuid if row.next_by else SYSTEM, row.next_reason))
         if row.ended_at is not None:
             found.add(ended(row.ended_by.uuid if row.ended_by else SYSTEM))
     rows = Segment.objects.filter(rollout__uuid__in=facts)
@@ -92,7 +92,7 @@ def because(reason: str) -> str:
     return f"has a reason with digest {digest_of(reason)}"
 
 
-def going(share: int, by: object, reason: str) -> str:
+def next_step(share: int, by: object, reason: str) -> str:
     """The wider share that was decided on and is not in force yet."""
     return f"goes to {share} of 10000, decided by {by} for a reason with digest {digest_of(reason)}"
 

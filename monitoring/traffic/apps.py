@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class TrafficConfig(AppConfig):
-    """Predictions that were made, their rollups, and what people said of them."""
+    """Predictions, their rollups, and feedback on them."""
 
     name = "monitoring.traffic"
     label = "traffic"

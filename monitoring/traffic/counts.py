@@ -79,7 +79,7 @@ class Counts:
         if tokens:
             histogram.count(self.tokens, histogram.bucket(tokens))
 
-    def add_word(self, right: bool, key: str, times: int = 1) -> None:
+    def add_feedback(self, right: bool, key: str, times: int = 1) -> None:
         """Feedback on an answer; key: the digest of who asked. times: −1 takes it out."""
         self.right += times * right
         self.wrong += times * (not right)

@@ -1,4 +1,4 @@
-"""Where the next page of a list begins, as it stands in an address: a time and a key, `2026-11-25T10:00:00.000000Z_5`."""
+"""Where the next page of a list begins, as it is in a URL: a time and a key, `2026-11-25T10:00:00.000000Z_5`."""
 
 from __future__ import annotations
 

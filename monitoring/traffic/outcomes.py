@@ -20,7 +20,7 @@ from lifecycle.runtime.statistics.intervals import Interval
 Floats = NDArray[np.float64]
 SHARE = "share"
 GROUPS = 256  # random groups of subjects: as many independent sums tell a variance to within 10 %, whatever the number of subjects
-LEAST = {"share": 30, "number": 100}  # groups with a case in each arm, below which no difference is told: skewed numbers need more
+LEAST = {"share": 30, "number": 100}  # groups with a case in each arm, below which no difference is reported: skewed numbers need more
 SUBJECTS_LEAST = {"share": 32, "number": 130}  # about so many subjects fill them
 LARGEST = 0.10  # of an arm's cases: with more in one group a mean of numbers is that of a few subjects, and no interval holds
 BEST_AT = {"share": 100, "number": 1000}  # n·m / (n + m) of the arms at which intervals are narrowest: effects on money show later
@@ -97,8 +97,8 @@ def compare(kind: str, model: Arm, holdout: Arm, figures: int = 1) -> Interval |
 
     Shares by Newcombe's interval at the effective number of rows, numbers by Hall's for skewed values, both over groups of subjects and as
     wide as may be looked at again and again. None where too few groups have a case; of numbers also where one group has more than LARGEST
-    of an arm's cases, whose mean is that of a few subjects, and where they are all the same in each arm: where nothing varies no interval
-    can be told, and a difference without one is none.
+    of an arm's cases, whose mean is that of a few subjects, and where they are all the same in each arm: where nothing varies there is
+    no interval, and a difference without one isn't reported.
     """
     if min(model.filled, holdout.filled) < LEAST[kind] or (kind != SHARE and max(model.largest, holdout.largest) > LARGEST):
         return None

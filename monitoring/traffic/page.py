@@ -54,7 +54,7 @@ def busy_window(endpoint: Endpoint) -> Window:
 
 def figures(total: Total) -> list[Figure]:
     """The strip above the charts."""
-    right, cost = total.right_told, total.cost_per_million
+    right, cost = total.right_interval, total.cost_per_million
     return [
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "on the server"),
@@ -104,7 +104,7 @@ def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
 
 
 def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) -> dict[str, Any]:
-    """One prediction with what was said of it, what shadows answered, and its result."""
+    """One prediction with its feedback, shadow answers, and outcomes."""
     labels = queries.labels_of(found.version) if found.version else []
     return {
         "prediction": found, "reads": queries.reads_texts(user, found.endpoint), "history": queries.history(found),
@@ -124,7 +124,7 @@ def shadow(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
     until = floor(timezone.now(), MINUTE) + MINUTE
     total = queries.total(endpoint, until - 7 * DAY, until, version=running.version if running else None, arm=SHADOW)
     rows, older = queries.disagreements(user, endpoint, key, queries.FEW if few else queries.PAGE)
-    agree = total.agree_told
+    agree = total.agree_interval
     return {
         "endpoint": endpoint, "running": running, "total": total, "agree": agree, "rows": rows, "few": few,
         "by": asked_by(agree.senders) if agree else "", "reads": queries.reads_texts(user, endpoint),
@@ -201,13 +201,13 @@ class Difference(NamedTuple):
         return f"{self.value}{GAP}{self.unit}" if self.unit else self.value
 
     @property
-    def told(self) -> str:
-        """With its interval, in words."""
+    def text(self) -> str:
+        """The value with its interval, as text."""
         return f"{self.with_unit}, {self.low} to {self.high}, valid at any time"
 
 
 def difference(found: Comparison) -> Difference | None:
-    """Model minus hold-out; None where it is not told."""
+    """Model minus hold-out; None where there is none."""
     if found.difference is None:
         return None
     factor, digits, unit = (100, 1, "points") if found.kpi.kind == Kpi.Kind.SHARE else (1, 3, found.kpi.unit)

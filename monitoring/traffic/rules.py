@@ -20,7 +20,7 @@ class FeedbackKind(TextChoices):
     """Where a word on an answer comes from."""
 
     REVIEW = "review", "Review"  # someone looked at the answer
-    OVERRIDE = "override", "Override"  # someone acted otherwise than the answer said
+    OVERRIDE = "override", "Override"  # someone decided against the prediction
     TRUTH = "truth", "Truth"  # what turned out to be so, often much later
 
 
@@ -108,7 +108,7 @@ WINDOWS = {
 
 
 def may_arrive(made_at: datetime | None, waits_since: datetime | None, now: datetime) -> bool:
-    """Whether a prediction that is not here may still come. made_at: None where its id tells no time, so that no server of ours made it.
+    """Whether a prediction that is not here may still come. made_at: None where its id has no time, so that no server of ours made it.
 
     waits_since: when the oldest part of the spool was written that no one has read; None: all is read.
     """

@@ -54,7 +54,7 @@ class SpooledPrediction:
     pinned: bool = False
 
     @property
-    def says_demo(self) -> bool:
+    def is_marked_demo(self) -> bool:
         """Whether it calls itself a request of the demo's own generator, as any client can."""
         return self.request_id.startswith(DEMO_PREFIX)
 
@@ -101,7 +101,7 @@ def prediction_uuid(request: UUID, index: int) -> UUID:
 
 
 def made_at(request: UUID) -> datetime | None:
-    """When a request was answered, as its uuid tells (version 7: milliseconds since 1970 in front); None for one that tells no time."""
+    """When a request was answered, from its uuid (version 7: milliseconds since 1970 in front); None for a uuid without a time."""
     if request.version != 7:
         return None
     try:

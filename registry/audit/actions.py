@@ -50,7 +50,7 @@ def export(*, actor: User, filters: queries.Filters, form: str) -> Iterator[str]
         raise PermissionDenied(roles.sentence("audit.export"))
     checkpoints.sign_checkpoints()
     with transaction.atomic():
-        record(actor, Verb.TRAIL_EXPORTED, actor, form=form, filters={k: str(v) for k, v in asdict(filters).items() if v})
+        record(actor, Verb.AUDIT_EXPORTED, actor, form=form, filters={k: str(v) for k, v in asdict(filters).items() if v})
     events = queries.search(actor, filters)
     return as_csv(events) if form == "csv" else as_json_lines(events)
 

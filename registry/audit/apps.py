@@ -8,7 +8,7 @@ class AuditConfig(AppConfig):
     label = "audit"
 
     def ready(self) -> None:
-        """Bring the checkpoint of every five minutes, the verification job and the place in the navigation."""
+        """Schedule the checkpoint of every five minutes, and register the verification job and the navigation item."""
         from lifecycle.ground.jobs import registry, schedule
         from lifecycle.ui import navigation
         from registry.audit import tasks

@@ -58,7 +58,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class AuditLogEntry:
-    """An event as a page shows it; names come from beside the chain and may be gone."""
+    """An event as a page shows it; names are stored beside the chain and may be erased."""
 
     event: Event
     actor: str
@@ -177,5 +177,5 @@ def checkpoint_is_late() -> bool:
 
 
 def payload_of(event: Event) -> dict[str, Any]:
-    """What the event says, as it was hashed; nothing where its bytes are no event's, as verification then says."""
+    """The event's payload, as it was hashed; empty where its bytes are no event's, which verification reports."""
     return document_of(event.canonical) or {}

@@ -24,7 +24,7 @@ def sign_checkpoints() -> None:
 
 
 def verify(ctx: JobContext) -> None:
-    """Do what `manage.py verify_audit` does; the job fails with the first faults, else says what was walked."""
+    """Do what `manage.py verify_audit` does; the job fails with the first faults, else reports what was walked."""
     faults: list[Fault] = []
     parts: list[Part] = []
     for found in ledger_verify.verify_all():

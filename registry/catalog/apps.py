@@ -8,7 +8,7 @@ class CatalogConfig(AppConfig):
     label = "catalog"
 
     def ready(self) -> None:
-        """Bring the catalog's jobs, its navigation item and its search."""
+        """Register the catalog's jobs, navigation item, and search."""
         from lifecycle.ground.jobs import registry, schedule
         from lifecycle.ground.jobs.registry import JobKind
         from lifecycle.modeling.evaluation import ports as evaluation

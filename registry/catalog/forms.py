@@ -54,7 +54,7 @@ class RunChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it takes n
 
 
 class StatedForm(forms.Form):
-    """What people say in a card; blanks read: not stated."""
+    """The fields of a card that people write; blanks read: not stated."""
 
     purpose = forms.CharField(required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="What it is for, and what it is not for.")
     limits = forms.CharField(required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="Where it fails or wasn't tested.")

@@ -153,7 +153,7 @@ class PackedExport(models.Model):
 class Endpoint(models.Model):
     """A model in an environment, under an address: what clients call, and what promotions are asked for.
 
-    project: always the model's; it stands here so that a slug is unique within it. Neither of the three ever changes, and no endpoint is
+    project: always the model's; it's stored here so that a slug is unique within it. Neither of the three ever changes, and no endpoint is
     deleted: what was answered under an address stays where it was answered.
     """
 

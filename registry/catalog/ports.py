@@ -1,4 +1,4 @@
-"""What the catalog brings to lower rooms: where a job's result stands, the palette's search, what became of a run."""
+"""What the catalog registers with lower rooms: the page of a job's result, the palette's search, and the versions of a run."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def made_export(card: Card) -> Export | None:
 
 
 def is_as_packed(card: Card, found: os.stat_result) -> bool:
-    """Whether the file in the place of an export is the one that was packed, told by its stamp: nothing is read."""
+    """Whether the file in the place of an export is the one that was packed, by its stamp: nothing is read."""
     return PackedExport.objects.filter(card=card).values_list("stamp", flat=True).first() == stamp_of(found)
 
 
@@ -241,7 +241,7 @@ def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
 
 
 def frozen_until(endpoint: Endpoint) -> datetime | None:
-    """Until when the endpoint is frozen as the audit log has it, whatever the rows say by now; None where it is not."""
+    """Until when the endpoint is frozen by the audit log, whatever the rows contain; None where it is not."""
     until = None
     for event in accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}):
         until = datetime.fromisoformat(event.payload["until"]) if event.verb == Verb.ENDPOINT_FROZEN else None

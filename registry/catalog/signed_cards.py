@@ -21,7 +21,7 @@ from registry.ground.access.models import User
 from registry.ground.ledger import accounts, keys
 from registry.ground.ledger.verbs import Verb
 
-WRITTEN = frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})  # the events that each tell of a revision
+WRITTEN = frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})  # each of these events records a revision
 HOUR = 3600  # for which an answer that depends on nothing else is remembered
 README, ABOUT = "README.md", "card.json"
 ALTERED = "Revision {revision} of the model card was changed after signing."
@@ -86,7 +86,7 @@ def is_altered(card: Card) -> bool:
 
 
 def is_of_another_key(card: Card) -> bool:
-    """Whether a revision says that another key than this installation's signed it, so that no one here can tell whether it was altered."""
+    """Whether a revision says that another key than this installation's signed it, so that an alteration can't be detected here."""
     return bool(card.signature) and card.key_fingerprint != bundle.fingerprint(keys.public_key_path())
 
 

@@ -1,4 +1,4 @@
-"""Sealed versions as models that suggest labels: what the catalog brings to the evaluation room."""
+"""Sealed versions as models that suggest labels: what the catalog provides to the evaluation room."""
 
 from __future__ import annotations
 

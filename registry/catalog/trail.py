@@ -170,7 +170,7 @@ def ran_out(until: str | datetime) -> str:
 
 def lifted(freeze: object, *, by: object) -> str:
     """Who ended a freeze before its time."""
-    return f"freeze {freeze} lifted by {by or 'nobody'}"
+    return f"freeze {freeze} lifted by {by or 'unknown'}"
 
 
 MODELS = Account("models", RegisteredModel, frozenset({Verb.MODEL_CREATED}), logged_model_facts, stored_model_facts)

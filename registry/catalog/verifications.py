@@ -1,6 +1,6 @@
-"""When a version's files were last hashed again, and by what: rooms above bring what they found, since this one is below them.
+"""When a version's files were last hashed again, and by what: rooms above register their results, since this one is below them.
 
-The stored files and the copy that the inference servers were given are different bytes: that the one holds says nothing of the other.
+The stored files and the copy that the inference servers were given are different bytes: a verified one doesn't imply the other.
 """
 
 from __future__ import annotations

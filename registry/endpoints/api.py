@@ -38,7 +38,7 @@ class FaultOut(RowOut[Fault]):
 
     class Meta:
         model = Fault
-        fields = ["uuid", "deployment", "kind", "share", "delay_ms", "reason", "until", "planted_at", "planted_by", "lifted_at"]
+        fields = ["uuid", "deployment", "kind", "share", "delay_ms", "reason", "until", "injected_at", "injected_by", "lifted_at"]
 
 
 class ArmOut(serializers.Serializer[Any]):
@@ -204,16 +204,16 @@ def stop_shadow(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     return actions.stop_shadow(deployment_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "endpoints_plant_fault", Needs("endpoints.plant_fault", Deployment, SEE), takes=FaultIn, gives=FaultOut, status=201)
-def plant_fault(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+@operation("POST", "endpoints_inject_fault", Needs("endpoints.inject_fault", Deployment, SEE), takes=FaultIn, gives=FaultOut, status=201)
+def inject_fault(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """Inject a fault: a share of a deployment's requests fail or slow down for a while, on servers with drills enabled."""
-    return actions.plant_fault(deployment_id=uuid, actor=request.user, **given)
+    return actions.inject_fault(deployment_id=uuid, actor=request.user, **given)
 
 
-@operation("POST", "endpoints_lift_fault", Needs("endpoints.plant_fault", Deployment, SEE), gives=FaultOut)
-def lift_fault(request: Request, uuid: UUID) -> object:
+@operation("POST", "endpoints_remove_fault", Needs("endpoints.inject_fault", Deployment, SEE), gives=FaultOut)
+def remove_fault(request: Request, uuid: UUID) -> object:
     """Remove a deployment's fault."""
-    return actions.lift_fault(deployment_id=uuid, actor=request.user)
+    return actions.remove_fault(deployment_id=uuid, actor=request.user)
 
 
 @operation("GET", "endpoints_deployments", Needs(SEE, Endpoint), takes=WhenIn, gives=page_out(DeploymentOut, queries.PAGE, "intervals"))
@@ -228,11 +228,11 @@ def deployments(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 
 def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
     """What's running on an endpoint, the live version first."""
-    planted = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
+    injected = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
     return [
         {
             "deployment": row.uuid, "arm": row.arm, "share": share, "version": row.version.uuid, "semver": row.version.semver,
-            "closed": queries.guard_of(row) is not None, "fault": planted.get(row.pk),
+            "closed": queries.guard_of(row) is not None, "fault": injected.get(row.pk),
         }
         for row, share in queries.arms_of(endpoint)
     ]  # fmt: skip
@@ -263,14 +263,14 @@ urlpatterns = [
     path("endpoints/", endpoints, name="api-endpoints"),
     path("endpoints/<uuid:uuid>/", one_endpoint, name="api-endpoint"),
     path("endpoints/<uuid:uuid>/deploy/", deploy, name="api-endpoint-deploy"),
-    path("endpoints/<uuid:uuid>/roll_back/", roll_back, name="api-endpoint-roll-back"),
+    path("endpoints/<uuid:uuid>/roll-back/", roll_back, name="api-endpoint-roll-back"),
     path("endpoints/<uuid:uuid>/shadow/", start_shadow, name="api-endpoint-start-shadow"),
     path("endpoints/<uuid:uuid>/tokens/", tokens, name="api-endpoint-tokens"),
     path("endpoint-tokens/<uuid:uuid>/", revoke_token, name="api-endpoint-token"),
     path("deployments/<uuid:uuid>/share/", set_share, name="api-deployment-share"),
-    path("deployments/<uuid:uuid>/stop_canary/", stop_canary, name="api-deployment-stop-canary"),
-    path("deployments/<uuid:uuid>/stop_shadow/", stop_shadow, name="api-deployment-stop-shadow"),
-    path("deployments/<uuid:uuid>/plant_fault/", plant_fault, name="api-deployment-plant-fault"),
-    path("deployments/<uuid:uuid>/lift_fault/", lift_fault, name="api-deployment-lift-fault"),
+    path("deployments/<uuid:uuid>/stop-canary/", stop_canary, name="api-deployment-stop-canary"),
+    path("deployments/<uuid:uuid>/stop-shadow/", stop_shadow, name="api-deployment-stop-shadow"),
+    path("deployments/<uuid:uuid>/inject-fault/", inject_fault, name="api-deployment-inject-fault"),
+    path("deployments/<uuid:uuid>/remove-fault/", remove_fault, name="api-deployment-remove-fault"),
     path("endpoints/<uuid:uuid>/deployments/", deployments, name="api-endpoint-deployments"),
 ]

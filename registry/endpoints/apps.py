@@ -8,7 +8,7 @@ class EndpointsConfig(AppConfig):
     label = "endpoints"
 
     def ready(self) -> None:
-        """Bring the page into the navigation and the palette, and have the servers tended every five seconds and files verified."""
+        """Register the page in the navigation and the palette, and schedule the upkeep of servers every five seconds and of files."""
         from lifecycle.ground.jobs import schedule
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem

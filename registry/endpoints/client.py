@@ -20,7 +20,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """What the endpoint said of one text. scores: the best labels with their shares, 0 to 1. latency_ms: as this site measured it."""
+    """The prediction of one text. scores: the best labels with their shares, 0 to 1. latency_ms: as this site measured it."""
 
     label: str
     confidence: float
@@ -72,7 +72,7 @@ def read(answer: dict[str, Any], latency_ms: float) -> Answer:
 
 
 def is_ready() -> bool | None:
-    """Whether the server says that it is ready; None when nothing answers there."""
+    """Whether the server reports that it is ready; None when nothing answers there."""
     try:
         return httpx.get(f"{settings.INFERENCE_URL}/v2/health/ready", timeout=1).status_code == httpx.codes.OK
     except httpx.HTTPError:

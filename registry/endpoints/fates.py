@@ -1,4 +1,4 @@
-"""What became of a version that was deployed for a promotion request, told from its intervals."""
+"""The outcome of a version that was deployed for a promotion request, from its intervals."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def of_last(request: PromotionRequest, last: Deployment) -> Fate:
 
 
 def approval_of(live: Deployment) -> int | None:
-    """The request by whose approval a version is live: of one that a rollback brought back, the one that made it live last."""
+    """The request by whose approval a version is live: of one that a rollback restored, the request that made it live last."""
     made_live = Deployment.objects.filter(endpoint=live.endpoint_id, version=live.version_id, arm=Arm.STABLE, approval__isnull=False)
     return made_live.order_by("-pk").values_list("approval", flat=True).first()

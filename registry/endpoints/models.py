@@ -59,7 +59,7 @@ class Deployment(models.Model):
 
 
 class Fault(models.Model):
-    """A fault planted into a running deployment for a drill, until a time. Only its end is written later. Servers may obey it."""
+    """A fault injected into a running deployment for a drill, until a time. Only its end is written later. Servers may obey it."""
 
     append_only = True
     changeable = ("lifted_at", "lifted_by")
@@ -77,14 +77,14 @@ class Fault(models.Model):
     delay_ms = models.PositiveIntegerField(default=0, help_text="of slow answers: added to each")
     reason = models.CharField(max_length=rules.REASON_MAX, blank=True)
     until = models.DateTimeField()
-    planted_at = models.DateTimeField(auto_now_add=True)
-    planted_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    injected_at = models.DateTimeField(auto_now_add=True)
+    injected_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     lifted_at = models.DateTimeField(null=True)
     lifted_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["deployment"], condition=Q(lifted_at__isnull=True), name="one_fault_planted"),
+            models.UniqueConstraint(fields=["deployment"], condition=Q(lifted_at__isnull=True), name="one_fault_injected"),
             models.CheckConstraint(condition=Q(share__gte=1, share__lte=10000), name="fault_share_of_10000"),
         ]
 
@@ -118,7 +118,7 @@ class EndpointToken(models.Model):
 
 
 class Routes(models.Model):
-    """The number of the newest routes document, and what its readers say is wrong. One row; locked by anyone who changes what is served.
+    """The number of the newest routes document, and the problems that servers report. One row; locked by anyone who changes what is served.
 
     problems: None for a server that fell silent since it raised one.
     """

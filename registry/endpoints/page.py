@@ -27,12 +27,12 @@ from registry.promotions.models import PromotionRequest
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How one inference server stands to an endpoint. kind: a mark of ui.marks; said: what is wrong or waited for."""
+    """The state of one inference server for an endpoint. kind: a mark of ui.marks; note: what is wrong or awaited."""
 
     name: str
     kind: str
     word: str
-    said: str
+    note: str
     state: ServerState
 
 
@@ -105,18 +105,18 @@ def slots(endpoint: Endpoint) -> dict[str, str]:
 
 def lanes(endpoint: Endpoint) -> list[Lane]:
     """What runs, the live version first."""
-    planted = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
+    injected = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
     bars = {"stable": "reference", "canary": "judged", "shadow": "ghost"}
     return [
         Lane(
-            row, share / rules.ALL, rules.percent(share), bars[row.arm], queries.guard_of(row), planted.get(row.pk), stopping(row),
+            row, share / rules.ALL, rules.percent(share), bars[row.arm], queries.guard_of(row), injected.get(row.pk), stopping(row),
         )
         for row, share in queries.arms_of(endpoint)
     ]  # fmt: skip
 
 
 def stopping(row: Deployment) -> dict[str, str]:
-    """What the dialog says that ends a canary or a shadow."""
+    """The text of the dialog that ends a canary or a shadow."""
     name = row.version.semver
     if row.arm == Deployment.Arm.CANARY:
         return {
@@ -144,15 +144,15 @@ def why_nots(
         "steer": why_not(user, "endpoints.set_share", endpoint) or (steering.why_not_by_hand(canary) if canary else ""),
         "stop_shadow": why_not(user, "endpoints.shadow", endpoint),
         "shadow": why_not(user, "endpoints.shadow", endpoint) or nothing or shadow,
-        "drill": why_not(user, "endpoints.plant_fault", endpoint) or nothing or drills,
-        "lift": why_not(user, "endpoints.plant_fault", endpoint),
+        "drill": why_not(user, "endpoints.inject_fault", endpoint) or nothing or drills,
+        "lift": why_not(user, "endpoints.inject_fault", endpoint),
     }
 
 
 def dialogs(
     endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, before: Deployment | None, waiting: PromotionRequest | None
 ) -> dict[str, Any]:
-    """What the two dialogs of the head say and send."""
+    """What the two dialogs of the head show and send."""
     found: dict[str, Any] = {}
     if live and canary:
         text = f"Canary {canary.version.semver} ends, and all traffic goes to {live.version.semver} within a second."
@@ -215,7 +215,7 @@ def servers(endpoint: Endpoint) -> dict[str, Any]:
     published = Routes.objects.values_list("published_epoch", flat=True).first() or 0
     running = list(queries.serving(endpoint))
     lines = [server(state, endpoint, running, published) for state in queries.server_states_for(endpoint)]
-    lines += [Server(state.name or "server", "bad", "Not running", "", state) for state in queries.lately_dead(timezone.now())]
+    lines += [Server(state.name or "server", "bad", "Not running", "", state) for state in queries.recently_dead(timezone.now())]
     applied = sum(line.state.lives and line.state.epoch >= published for line in lines)
     return {"published": published, "applied": applied, "lines": lines, "pending": any(line.kind == "wait" for line in lines)}
 

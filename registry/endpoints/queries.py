@@ -1,4 +1,4 @@
-"""What is live where, what was, and what the servers say."""
+"""What is live where, what was, and what the servers report."""
 
 from __future__ import annotations
 
@@ -85,37 +85,37 @@ def published_faults() -> dict[str, Any] | None:
         return None
 
 
-def planted() -> QuerySet[Fault]:
+def injected() -> QuerySet[Fault]:
     """The faults of drills that no one has lifted."""
     rows = Fault.objects.filter(lifted_at=None)
-    return rows.select_related("deployment__endpoint__model__project", "deployment__version", "planted_by").order_by("id")
+    return rows.select_related("deployment__endpoint__model__project", "deployment__version", "injected_by").order_by("id")
 
 
-def faults_that_are_over() -> QuerySet[Fault]:
-    """Planted faults whose time has come, or whose deployment has ended."""
-    return planted().filter(Q(until__lte=timezone.now()) | Q(deployment__ended_at__isnull=False))
+def expired_faults() -> QuerySet[Fault]:
+    """Injected faults whose time has come, or whose deployment has ended."""
+    return injected().filter(Q(until__lte=timezone.now()) | Q(deployment__ended_at__isnull=False))
 
 
-def planted_faults() -> list[rules.PlantedFault]:
+def injected_faults() -> list[rules.InjectedFault]:
     """The same as the document of faults names them."""
     return [
-        rules.PlantedFault(str(each.deployment.uuid), each.kind, each.share, each.delay_ms, each.until.isoformat(timespec="seconds"))
-        for each in planted()
+        rules.InjectedFault(str(each.deployment.uuid), each.kind, each.share, each.delay_ms, each.until.isoformat(timespec="seconds"))
+        for each in injected()
     ]
 
 
 def faults_on(endpoint: Endpoint) -> list[Fault]:
-    """What is planted on an endpoint now."""
-    return list(planted().filter(deployment__endpoint=endpoint))
+    """Faults injected into an endpoint now."""
+    return list(injected().filter(deployment__endpoint=endpoint))
 
 
 def fault_in(deployment: Deployment) -> Fault | None:
-    """What is planted in a deployment now."""
-    return planted().filter(deployment=deployment).first()
+    """The fault injected into a deployment now."""
+    return injected().filter(deployment=deployment).first()
 
 
 def drills_run() -> bool:
-    """Whether any inference server says that it obeys planted faults."""
+    """Whether any inference server obeys injected faults."""
     return any(state.drills for state in server_states())
 
 
@@ -169,7 +169,7 @@ def rollback_target(endpoint: Endpoint) -> ModelVersion | None:
 
 
 def is_recorded(deployment: Deployment) -> bool:
-    """Whether the audit log says that this deployment, live or a canary, began on its endpoint with the version that its row names."""
+    """Whether, by the audit log, this deployment, live or a canary, began on its endpoint with the version that its row names."""
     events = accounts.events_about(deployment.endpoint.uuid, BEGAN[Deployment.Arm(deployment.arm)])
     began = {(event.payload["deployment"], event.payload["version"]) for event in events}
     return (str(deployment.uuid), str(deployment.version.uuid)) in began
@@ -329,18 +329,18 @@ def problem_for(project_id: int, problem: str) -> str:
 
 
 def server_states_for(endpoint: Endpoint) -> list[ServerState]:
-    """What every server that lives says, as the people of an endpoint's project may read it."""
+    """What every running server reports, as the people of an endpoint's project may read it."""
     project_id = endpoint.model.project_id
     return [replace(state, problem=problem_for(project_id, state.problem)) if state.problem else state for state in server_states()]
 
 
-def lately_dead(now: datetime) -> list[ServerState]:
+def recently_dead(now: datetime) -> list[ServerState]:
     """The servers that fell silent within the last hour; an older file is of a server that no one misses."""
     return [state for state in written_states() if not state.lives and state.at and now - state.at < MISSED_FOR]
 
 
 def guard_of(deployment: Deployment) -> ClosedArm | None:
-    """What a server says of a canary that it closed; None when none did. That it has died since undoes nothing."""
+    """What a server reports of a canary that it closed; None when none did. It counts even if the server has died since."""
     closed = [arm for state in written_states() for arm in state.closed]
     return next((arm for arm in closed if arm.deployment == str(deployment.uuid)), None)
 

@@ -25,20 +25,20 @@ def routes() -> list[rules.Route]:
     arms: dict[int, dict[str, Deployment]] = defaultdict(dict)
     for row in queries.running().select_related("endpoint__model__project", "version__model"):
         arms[row.endpoint_id][row.arm] = row
-    own, back, experiments, given, gone = rules.Token(token_digest(queries.web_token())), standbys(), salts(), tokens(), withdrawn()
+    own, back, experiments, given, revoked = rules.Token(token_digest(queries.web_token())), standbys(), salts(), tokens(), withdrawn()
     known = [*(found[Arm.STABLE].endpoint for found in arms.values() if Arm.STABLE in found), *queries.emptied()]
     return [
-        route(each, arms[each.pk], back.get(each.pk), experiments.get(each.pk), (own, *given.get(each.pk, ())), gone[each.pk])
+        route(each, arms[each.pk], back.get(each.pk), experiments.get(each.pk), (own, *given.get(each.pk, ())), revoked[each.pk])
         for each in known
     ]
 
 
 def route(
     endpoint: Endpoint, arms: dict[str, Deployment], back: ModelVersion | None, experiment: UUID | None, given: tuple[rules.Token, ...],
-    gone: list[str],
+    revoked: list[str],
 ) -> rules.Route:  # fmt: skip
-    """One endpoint of the document. arms: what runs on it; back: what is kept loaded for a rollback; experiment: see `salts`; gone: see
-    `withdrawn`."""
+    """One endpoint of the document. arms: what runs on it; back: what is kept loaded for a rollback; experiment: see `salts`; revoked:
+    see `withdrawn`."""
     return rules.Route(
         name=endpoint.full_name,
         uuid=str(endpoint.uuid),
@@ -50,7 +50,7 @@ def route(
         standby=rules.ServedVersion(str(back.uuid), str(back), back.root_digest) if back else None,
         tokens=given,
         keep_text=endpoint.keep_text,
-        withdrawn=tuple(gone),
+        withdrawn=tuple(revoked),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the inference servers are told, and which version an endpoint can go back to. Pure."""
+"""The documents for the inference servers, and which version an endpoint can roll back to. Pure."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class PlantedFault:
+class InjectedFault:
     """A fault as the document of faults names it. share: of 10,000 requests; until: ISO 8601 in UTC."""
 
     deployment: str
@@ -102,7 +102,7 @@ class PlantedFault:
     until: str
 
 
-def faults_document(faults: Iterable[PlantedFault]) -> dict[str, Any]:
+def faults_document(faults: Iterable[InjectedFault]) -> dict[str, Any]:
     """What the servers that run drills shall obey, in order of deployment: equal content gives equal JSON."""
     return {"format": FAULTS_FORMAT, "faults": [asdict(fault) for fault in sorted(faults, key=lambda fault: fault.deployment)]}
 

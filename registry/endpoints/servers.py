@@ -1,8 +1,7 @@
 """What the inference servers write about themselves, as values. Reads files, never the database.
 
-A file outlives its server. What it says of the present (ready, refused, a problem, drills) is believed of a server that lives alone, which
-`server_states` gives; what it says was done (epochs that were applied, canaries that were closed) stays true, and is read from
-`written_states`.
+A file outlives its server. Its present state (ready, refused, a problem, drills) counts only for a running server, which `server_states`
+gives; what was done (epochs that were applied, canaries that were closed) stays true, and is read from `written_states`.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ class ServerState:
     lives: bool = True
 
     def refusal_of(self, version: ModelVersion) -> str:
-        """Why the server does not load a version; empty when it does, or says nothing."""
+        """Why the server does not load a version; empty when it does, or reports nothing."""
         found = self.versions.get(version.root_digest, {})
         return str(found.get("reason") or "It gave no reason.") if found.get("state") == "refused" else ""
 
     def state_of(self, version: ModelVersion) -> str:
-        """loading, ready or refused; empty when the server says nothing of it."""
+        """loading, ready or refused; empty when the server reports nothing about it."""
         return str(self.versions.get(version.root_digest, {}).get("state", ""))
 
 

@@ -7,11 +7,11 @@ from registry.endpoints import actions
 
 @shared_task  # type: ignore[untyped-decorator]
 def tend() -> None:
-    """Bring back files that are gone, stop what may not continue, publish what was left behind, look at what servers say."""
+    """Restore missing files, stop what may not continue, publish what is behind, and read what servers report."""
     if actions.lay_out_missing():
         actions.publish_anew()
     actions.take_out()
-    actions.lift_what_is_over()
+    actions.lift_expired_faults()
     actions.publish()
     actions.publish_faults()
     actions.check_loads()

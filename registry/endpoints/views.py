@@ -120,15 +120,15 @@ def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@needs("endpoints.plant_fault", Endpoint, see=SEE)
+@needs("endpoints.inject_fault", Endpoint, see=SEE)
 def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Plant a fault for a drill."""
+    """Inject a fault for a drill."""
     endpoint = queries.visible(request.user).get(uuid=uuid)
     form = DrillForm(request.POST or None, deployments=queries.answering(endpoint))
     if form.is_valid():
         given = form.cleaned_data
         with refused_on(form):
-            actions.plant_fault(deployment_id=given.pop("deployment").uuid, actor=request.user, **given)
+            actions.inject_fault(deployment_id=given.pop("deployment").uuid, actor=request.user, **given)
             return done_at(request, reverse("endpoints:detail", args=[uuid]), f"Fault injected in {endpoint.slug}", kind="warn")
     text = "Clients really get these errors and delays. The guard, the rollout's rule, and alerts react as usual."
     context = page.form(endpoint, f"Inject a fault in {endpoint.slug}", text, "Inject fault", form)
@@ -136,10 +136,10 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("endpoints.plant_fault", Deployment, see=SEE)
-def lift_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+@needs("endpoints.inject_fault", Deployment, see=SEE)
+def remove_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a drill."""
-    fault = actions.lift_fault(deployment_id=uuid, actor=request.user)
+    fault = actions.remove_fault(deployment_id=uuid, actor=request.user)
     return done_at(request, reverse("endpoints:detail", args=[fault.deployment.endpoint.uuid]), "Fault removed")
 
 

@@ -19,7 +19,7 @@ def publish(*, text: str, actor: User | None) -> Policy:
     """Make a text the next version of the policy it names. Open requests under the version before are void at their next use.
 
     actor: None, the installation itself (set-up, or its operator at the machine). A publication from the pages takes two persons and is not
-    offered yet, so a person is refused. Raises Refused that names the wrong entry, or says that nothing differs.
+    offered yet, so a person is refused. Raises Refused that names the wrong entry, or where nothing differs.
     """
     if actor is not None:
         raise PermissionDenied("Publishing a policy takes two people; until that's available, the operator publishes it.")

@@ -16,7 +16,7 @@ from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed, things
 from registry.policies.rules import Rules
 
 LEAST_ROWS = 30  # where a policy asks for no number: of so many, a model that is wrong in 1 of 10 has one wrong in 96 of 100 splits
-UNEVEN = 0.5  # of the rows, if all labels had as few as the rarest: below it the finding says so
+UNEVEN = 0.5  # of the rows, if all labels had as few as the rarest: below it the finding mentions it
 JUDGED_BY = {"ece": "ece_debiased"}  # an ECE on its own grows as rows get fewer
 
 
@@ -57,8 +57,8 @@ class Live:
     rarest: int = 0
 
     def independent(self, metric: str) -> float:
-        """How many rows say as much on their own, at least. A score to which each label adds alike may fall by the rarest label alone, of
-        which it is then told: by as many rows as there were if all labels had so few."""
+        """The effective number of independent rows, at least. A score to which each label adds equally may fall by the rarest label alone:
+        of such, the number of rows if all labels had that few."""
         known = float(self.rows) if self.effective_clusters is None else self.effective_clusters
         return known * self.evenness if metric == "macro_f1" else known
 
@@ -77,10 +77,10 @@ class Live:
 class Evidence:
     """What was found about one version. None always means: could not be found, and the gate that needs it fails.
 
-    groups: of near duplicates, in which the test rows come. membership: AUC with which training rows are told from others by their loss;
+    groups: of near duplicates, in which the test rows come. membership: AUC with which the loss separates training rows from others;
     analysis: digest of what found it. leaked: test rows whose text, normalised text or group is in the training split. overruled: test
     labels decided again since the freeze. files: how many were hashed again; signature_problem: "" when every one and the signature hold.
-    stated: card fields that say something.
+    stated: card fields that are filled.
     """
 
     rows: int | None = None
@@ -168,12 +168,12 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
 
 
 def live(gate: Gate, evidence: Evidence) -> Finding:
-    """The paired difference to the live version is not worse than the limit: its lower end, or its value where the policy says `point`. A
+    """The paired difference to the live version is not worse than the limit: its lower end, or its value where the policy has `point`. A
     first version has nothing to compare, and passes.
 
     The score test counts a group of near duplicates as one row, groups of unequal size as fewer of one size: what a row of it is worth is
     not known of a score such as macro-F1, and where all rows of a group turn together it is worth no more. Where they do not, the gate asks
-    for more than it has to. The interval is by groups already. Of macro-F1 it counts rows as `Live.independent` says.
+    for more than it has to. The interval is by groups already. Of macro-F1 it counts rows by `Live.independent`.
     """
     metric, bound, worse = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_most_worse"])
     title, threshold = (
@@ -225,7 +225,7 @@ def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric:
 
 def calibration(gate: Gate, evidence: Evidence) -> Finding:
     """The debiased calibration error on the frozen test split stays below the limit. Of few rows chance may put it above; then the finding
-    says that there is not enough data."""
+    reports too little data."""
     metric, limit = JUDGED_BY[gate.settings["metric"]], float(gate.settings["at_most"])
     title, threshold = f"{NAMED[metric].heading} at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
@@ -242,7 +242,7 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
 
 
 def membership(gate: Gate, evidence: Evidence) -> Finding:
-    """Training rows are not told from held-out ones by their loss: the whole interval of the attack's AUC stays at or below the limit.
+    """The loss doesn't separate training rows from held-out ones: the whole interval of the attack's AUC stays at or below the limit.
 
     Where it reaches beyond, a leak is not shown, and neither is that there is none: too few rows were compared.
     """
@@ -300,7 +300,7 @@ def signature(gate: Gate, evidence: Evidence) -> Finding:
 
 
 def card(gate: Gate, evidence: Evidence) -> Finding:
-    """The model card says what the policy wants to be said."""
+    """The model card has the fields that the policy requires."""
     wanted = list(gate.settings["fields"])
     title, threshold = "Model card complete", f"{len(wanted)} of {len(wanted)}"
     if evidence.stated is None:

@@ -46,7 +46,7 @@ def default() -> Policy:
 
 
 def is_published(policy: Policy) -> bool:
-    """Whether the trail knows that this name, version and text were published: a row that somebody wrote into the database has no event."""
+    """Whether the audit log has the publication of this name, version, and text: a row written into the database has no event."""
     uuid, digest = str(policy.uuid), rules.digest_of(policy.text)
     events = accounts.events_about(uuid, {Verb.POLICY_PUBLISHED})
     known = {(event.payload["name"], event.payload["version"], event.payload["digest"]) for event in events}
@@ -54,7 +54,7 @@ def is_published(policy: Policy) -> bool:
 
 
 def read(policy: Policy) -> Rules:
-    """What a published version says."""
+    """The content of a published version."""
     return _read(policy.text)
 
 

@@ -1,4 +1,4 @@
-"""What a policy may say. Reading is strict: an unknown, missing or impossible entry is refused by its name. Pure."""
+"""What a policy may contain. Reading is strict: an unknown, missing or impossible entry is refused by its name. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUALITY_METRICS = tuple(
 CALIBRATION_METRICS = (ECE.name,)
 BOUNDS = ("low", "point")
 CARD_FIELDS = ("purpose", "limits", "risks", "owner")
-# What each gate is set by, and may be; every gate may also say `blocking: false`.
+# What each gate is set by, and may be; every gate may also have `blocking: false`.
 GATES: dict[str, tuple[str, ...]] = {
     "quality": ("metric", "bound", "at_least"),
     "live": ("metric", "bound", "at_most_worse"),

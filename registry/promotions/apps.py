@@ -8,7 +8,7 @@ class PromotionsConfig(AppConfig):
     label = "promotions"
 
     def ready(self) -> None:
-        """Bring the check job, the periodic sweep and the navigation item."""
+        """Register the check job, the periodic sweep, and the navigation item."""
         from lifecycle.ground.jobs import registry, schedule
         from lifecycle.ground.jobs.registry import JobKind
         from lifecycle.ui import navigation

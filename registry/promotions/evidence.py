@@ -11,7 +11,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN
 from lifecycle.modeling.evaluation import queries as evaluations
-from lifecycle.modeling.evaluation.actions import compare_anew
+from lifecycle.modeling.evaluation.actions import compare_uncached
 from lifecycle.modeling.evaluation.models import Analysis, Evaluation
 from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions as catalog
@@ -21,7 +21,7 @@ from registry.ground.ledger.rules import digest_of
 from registry.policies.gates import Evidence, Live, Measure
 
 BATCH = 5000
-GROUPS = ("clusters", "effective_clusters")  # of near duplicates, as a comparison tells them
+GROUPS = ("clusters", "effective_clusters")  # of near duplicates, as in a comparison
 
 
 def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dict[str, Any] | None, problem: str) -> Evidence:
@@ -97,7 +97,7 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
     known = queries.frozen_evaluation(baseline.run, candidate.snapshot) or baseline.evaluation
     try:
         check_recorded(known)
-        found = compare_anew(known, candidate)
+        found = compare_uncached(known, candidate)
     except Refused as refusal:
         return None, (
             f"The live version {baseline.semver} couldn't be compared. {refusal.message} "

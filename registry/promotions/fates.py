@@ -1,4 +1,4 @@
-"""What became of the version of a fulfilled request: the room that deploys says so, since this one is below it."""
+"""The outcome of a fulfilled request's version: provided by the room that deploys, since this one is below it."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class DecisionForm(StepUpForm):
 
 
 class ApprovalForm(DecisionForm):
-    """An approval also says what it consents to."""
+    """An approval with its consent."""
 
     consent = forms.BooleanField(label="I reviewed the gates and changes, and didn't work on this version")
 

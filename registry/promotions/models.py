@@ -34,7 +34,7 @@ OF_VERSION = (
     "evaluation",
     "registered_by",
     "folder",
-)  # what is read of a version to tell what an approval of it rests on
+)  # what is read of a version for the subject of an approval
 
 
 class PromotionRequest(models.Model):
@@ -92,7 +92,7 @@ class PromotionRequest(models.Model):
 
     @property
     def asked_by(self) -> dict[str, list[str]]:
-        """Whose work the request is on its own, as uuids by part, as its row says."""
+        """Whose work the request is on its own, as uuids by part, by its row."""
         return rules.asked_by(str(self.requester.uuid), self.behind, by_system=self.by_system)
 
     @classmethod

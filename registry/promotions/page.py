@@ -1,4 +1,4 @@
-"""What the promotion page says, put together by rule from what is stored. Reads, never writes."""
+"""The content of the promotion page, by rule from what is stored. Reads, never writes."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def context(user: User, uuid: UUID) -> dict[str, Any]:
         "plan_lines": plans.lines(plans.canary_of(request.plan)),
         "seats": queries.seats(request),
         "standing": queries.standing(user, request),
-        "said": said(request, fate),
+        "discussion": discussion(request, fate),
         "stale": stale(request),
         "freeze": catalog.freeze_of(request.endpoint),
         "open": request.status in OPEN,
@@ -158,8 +158,8 @@ def against(request: PromotionRequest) -> str:
             if known
             else f"{leading.heading} not measured"
         )
-        stood = "is" if request.status in OPEN else "was"
-        first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} {stood} live; not compared"
+        verb = "is" if request.status in OPEN else "was"
+        first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} {verb} live; not compared"
         return f"{first}. {score} on {count(request.version.evaluation.rows)} test rows."
     by = {
         verdict: [NAMED[name].title for name in compared_by(request) if comparison["measures"].get(name, {}).get("verdict") == verdict]
@@ -187,7 +187,7 @@ def rows(request: PromotionRequest) -> list[ComparedMetric]:
 
 
 def compared_by(request: PromotionRequest) -> list[str]:
-    """The metrics of a comparison, the leading one first. Those of before have an ECE too, which tells no better model."""
+    """The metrics of a comparison, the leading one first. Those of before have an ECE too, which doesn't rank models."""
     metrics = metrics_of(request.version.evaluation.report)
     return list(dict.fromkeys((metrics.leading.name, *metrics.compared)))
 
@@ -241,8 +241,8 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
     return places.get(gate.gate, ("", ""))
 
 
-def said(request: PromotionRequest, fate: Fate | None) -> list[DiscussionEntry]:
-    """Request, verdicts, comments, the end and what became of the version, newest first."""
+def discussion(request: PromotionRequest, fate: Fate | None) -> list[DiscussionEntry]:
+    """The request, its verdicts and comments, its end, and the outcome of its version, newest first."""
     found = [DiscussionEntry("", request.requester, "requested this promotion", request.note, request.created_at)]
     if request.checked_at:
         found.append(DiscussionEntry("", None, f"checked the gates (check {request.checks})", "", request.checked_at))

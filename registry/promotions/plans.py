@@ -22,7 +22,7 @@ RATE_RATIOS = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
 # Beyond these the rule would never take a canary back, or after so much harm that it might as well not.
 MIN_ALPHA, MAX_ALPHA, MAX_RATIO = 0.001, 0.2, 3.0
 MAX_WARM_UP, MAX_SHARE = 1_000, 9_000
-MAX_MARGIN = 0.2  # it has no part in taking back, but says what is still called no worse
+MAX_MARGIN = 0.2  # not part of rolling back; it defines what is still called no worse
 MAX_DISAGREEMENT = 0.5
 
 
@@ -37,7 +37,7 @@ class Plan:
 
     steps: shares of 10,000, rising, the last 10,000. min_requests, min_minutes: what every step must show before the next; requests of the
     canary, at most one for each sticky key and minute. margin: the error share may be higher than the stable arm's by less than this,
-    at the upper bound. rise: the increase of the error share that must be found, by which the time to a decision is told beforehand.
+    at the upper bound. rise: the increase of the error share that must be found, from which the time to a decision is forecast.
     max_hours: of one step; then it holds. automatic: whether the rule widens on its own, or asks a person at each step. warm_up: requests
     of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for each kind of evidence. rate_ratios:
     how many times the stable version's rate that of the canary may be and still count as harmless. tau: see interval.difference.
@@ -98,7 +98,7 @@ class Plan:
         return sum(self.alphas.values())
 
     def as_json(self) -> dict[str, Any]:
-        """As it is stored and told. Without what it does not require."""
+        """As it is stored and sent. Without what it does not require."""
         document = asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "rate_ratios": dict(self.rate_ratios)}
         return {name: value for name, value in document.items() if value is not None}
 
@@ -190,7 +190,7 @@ def points(share: float) -> str:
 
 
 def lines(plan: Plan | None) -> list[tuple[str, str]]:
-    """A canary's rule as people read it wherever it stands, name and value; nothing for another kind of plan."""
+    """A canary's rule as people read it everywhere, name and value; nothing for another kind of plan."""
     return (
         []
         if plan is None

@@ -1,4 +1,4 @@
-"""Reading promotions: the queue, who may decide, and how one request stands."""
+"""Reading promotions: the queue, who may decide, and the state of one request."""
 
 from __future__ import annotations
 
@@ -87,9 +87,7 @@ def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | 
     if voted:
         return Standing(False, "You've already decided; each person decides once.", False, step)
     if step is None or step.role not in held:
-        late = (
-            roles is None and step is not None and access.holds(user, step.role, request)
-        )  # a list says less, and asks nothing for each line
+        late = roles is None and step is not None and access.holds(user, step.role, request)  # a list shows less, and has no query per line
         return Standing(False, rules.LATE if late else rules.waiting_sentence(step), rejects, step)
     return Standing(True, "", rejects, step)
 

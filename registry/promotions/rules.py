@@ -45,12 +45,12 @@ MARKS = {
 }  # fmt: skip
 
 
-# What makes a person one of those whose work is judged, in the order in which it is told.
+# What makes a person one of those whose work is judged, in the order in which it is listed.
 PARTS = {
     "requester": "You requested this promotion, so you can't approve it.",
     "trained": "You launched or resumed a run behind this version, so you can't approve it.",
     "behind": "You proposed this retraining, or labeled or uploaded texts for it, so you can't approve it.",
-    "insisted": "You requested promotion although the retrained model wasn't better, so you can't approve it.",
+    "overrode": "You requested promotion although the retrained model wasn't better, so you can't approve it.",
     "registered": "You registered this version, so you can't approve it.",
     "decided": "You labeled, uploaded, or chose rows in its test split, so you can't approve it.",
     "froze": "You created the dataset version it was trained and tested on, or one whose splits that reuses, so you can't approve it.",

@@ -16,7 +16,7 @@ def check(ctx: JobContext) -> None:
     args, stages = ctx.args, iter(range(1, 10))
     actions.check(
         request_id=UUID(args["request"]), number=args["check"], actor=User.objects.filter(uuid=args["actor"]).first(),
-        say=lambda stage: ctx.progress(next(stages), 4, stage=stage),
+        report=lambda stage: ctx.progress(next(stages), 4, stage=stage),
     )  # fmt: skip
 
 

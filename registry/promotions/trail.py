@@ -1,4 +1,4 @@
-"""Requests and what belongs to them, by the trail and by the tables: verification finds an approval that somebody wrote into the database,
+"""Requests and what belongs to them, by the trail and by the tables: verification finds an approval that was written into the database,
 and words, gates or a comparison that were changed."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from registry.promotions.models import GateResult, PromotionComment, PromotionRe
 from registry.promotions.rules import RESULT, Status
 
 MOVES = {
-    Verb.PROMOTION_REQUESTED: Status.CHECKING, Verb.PROMOTION_CHECK_ASKED: Status.CHECKING, Verb.PROMOTION_REJECTED: Status.REJECTED,
+    Verb.PROMOTION_REQUESTED: Status.CHECKING, Verb.PROMOTION_CHECK_REQUESTED: Status.CHECKING, Verb.PROMOTION_REJECTED: Status.REJECTED,
     Verb.PROMOTION_WITHDRAWN: Status.WITHDRAWN, Verb.PROMOTION_VOIDED: Status.VOIDED, Verb.PROMOTION_EXPIRED: Status.EXPIRED,
     Verb.PROMOTION_FULFILLED: Status.FULFILLED,
 }  # fmt: skip
@@ -75,8 +75,8 @@ def stored_facts(requests: list[str]) -> dict[str, set[str]]:
     columns = ("request__uuid", "reviewer__uuid", "approves", "step", "subject_digest", "reason")
     for uuid, who, approves, step, digest, reason in given.values_list(*columns):
         facts[str(uuid)] |= {verdict(who, approves, step, digest), because(who) + digest_of(reason)}
-    said = PromotionComment.objects.filter(request__uuid__in=requests)
-    for uuid, who, comment, text in said.values_list("request__uuid", "author__uuid", "uuid", "text").iterator(chunk_size=100):
+    comments = PromotionComment.objects.filter(request__uuid__in=requests)
+    for uuid, who, comment, text in comments.values_list("request__uuid", "author__uuid", "uuid", "text").iterator(chunk_size=100):
         facts[str(uuid)] |= {commented(who, comment), reads(comment) + digest_of(text)}
     return facts
 
@@ -91,7 +91,7 @@ def results_of(requests: list[str]) -> dict[str, dict[int, list[list[Any]]]]:
 
 
 def differing(request: PromotionRequest, newest: list[list[Any]]) -> Iterator[str]:
-    """What of a request is not what its own digests say. newest: the results of its newest check that came to an end."""
+    """What of a request doesn't match its own digests. newest: the results of its newest check that came to an end."""
     subject = request.subject
     if subject and digest_of(subject) != request.subject_digest:
         yield "keeps another subject than that of its digest"

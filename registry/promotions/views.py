@@ -128,7 +128,7 @@ def check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("promotions.comment", PromotionRequest, see=SEE)
 def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Say something to everyone who reads the request."""
+    """Comment on a request."""
     form = CommentForm(request.POST)
     if not form.is_valid():
         return show(request, uuid, status=422, comment_form=form)

@@ -22,11 +22,11 @@ WITHOUT_COOKIES = ("/accounts/", "/api/schema/", "/api/docs/", "/favicon.ico", "
 REFUSED = {  # what the world has no answer for, or an address alone does not say
     "/runs/<uuid:uuid>/manifest/": 409,
     "/api/v1/runs/<uuid:uuid>/manifest/": 409,
-    "/evaluations/<uuid:uuid>/answers/": 422,
-    "/api/v1/evaluations/<uuid:uuid>/answers/": 422,
-    "/api/v1/evaluations/<uuid:uuid>/words/": 400,
+    "/evaluations/<uuid:uuid>/predictions/": 422,
+    "/api/v1/evaluations/<uuid:uuid>/predictions/": 422,
+    "/api/v1/evaluations/<uuid:uuid>/attribution/": 400,
     "/api/v1/evaluations/compare/": 400,
-    "/api/v1/datasets/<uuid:uuid>/findings/": 400,
+    "/api/v1/datasets/<uuid:uuid>/data-issues/": 400,
 }
 
 
@@ -121,8 +121,19 @@ def test_texts_are_hidden_from_roles_that_may_not_read_them(world, pages, name):
     assert len(seen) > 15
 
 
-LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/", "/alerts/"]
-LISTS += ["/alerts/suppressed/", "/scanning/", "/runs/sweeps/"]
+LISTS = [
+    "/jobs/",
+    "/datasets/",
+    "/labeling/",
+    "/dataset-versions/",
+    "/runs/",
+    "/evaluations/",
+    "/promotions/",
+    "/audit/",
+    "/notices/",
+    "/alerts/",
+]
+LISTS += ["/alerts/suppressed/", "/data-issues/", "/runs/sweeps/"]
 
 
 @pytest.mark.postgres

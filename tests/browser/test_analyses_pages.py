@@ -44,7 +44,7 @@ def addresses(project, mia, monkeypatch):
         "compare": f"/evaluations/compare/?a={a.uuid}&b={b.uuid}",
         "groups": f"/evaluations/{a.uuid}/clusters/",
         "membership": f"/evaluations/{a.uuid}/membership/",
-        "words": f"/evaluations/{a.uuid}/words/?item={item.digest}",
+        "words": f"/evaluations/{a.uuid}/attribution/?item={item.digest}",
         "evaluation": f"/evaluations/{a.uuid}/",
     }
 

@@ -185,7 +185,7 @@ def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia
     page.get_by_role("button", name="Publish version").click()
 
     expect(page.locator("#proposals")).to_have_count(0)
-    assert sorted(GuidelineProposal.objects.values_list("state", flat=True)) == ["declined", "taken_up"]
+    assert sorted(GuidelineProposal.objects.values_list("state", flat=True)) == ["accepted", "declined"]
     page.goto(page.url.split("#")[0] + "2/")
     is_legible(page, f"version-{width}")
 

@@ -56,7 +56,7 @@ def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, ev
 
 def test_what_is_chosen_before_the_scripts_are_there_counts_too(opened, evaluation, mia):
     page, held = opened(f"/evaluations/{evaluation.uuid}/", mia), []
-    intercept(page, lambda url: "htmx" in url and "groups" in page.url, lambda route: held.append(route))
+    intercept(page, lambda url: "htmx" in url and "slices" in page.url, lambda route: held.append(route))
 
     with page.expect_request(lambda request: "htmx" in request.url):
         page.get_by_role("link", name="Slices", exact=True).click(no_wait_after=True)
@@ -84,7 +84,7 @@ def test_so_does_what_is_typed_once_it_is_left(opened, evaluation, mia):
 
 
 def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evaluation, mia):
-    page = opened(f"/evaluations/{evaluation.uuid}/groups/?column=metadata:channel", mia)
+    page = opened(f"/evaluations/{evaluation.uuid}/slices/?column=metadata:channel", mia)
     page.evaluate("""new MutationObserver((_, observer) => {
         observer.disconnect();
         document.getElementById("class").value = "card";
@@ -128,7 +128,7 @@ def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation
 
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia):
     pages = {
-        "report": "", "groups": "groups/?column=metadata:channel&class=card", "threshold": "threshold/?goal=cost&class=card&person=0.3",
+        "report": "", "groups": "slices/?column=metadata:channel&class=card", "threshold": "threshold/?goal=cost&class=card&person=0.3",
         "robustness": "robustness/?probe=typos",
     }  # fmt: skip
     paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
@@ -140,7 +140,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia):
 def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, evaluation, mia):
     for name, path in {
         "report": "?classes=all",
-        "groups": "groups/?column=metadata:channel&class=card",
+        "groups": "slices/?column=metadata:channel&class=card",
         "robustness": "robustness/",
     }.items():
         page = opened(f"/evaluations/{evaluation.uuid}/{path}", mia)

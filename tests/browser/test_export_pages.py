@@ -24,7 +24,7 @@ def version(project, mia, ravi):
 def test_an_export_goes_from_the_button_to_progress_to_the_download(opened, version, mia, tmp_path):
     page = opened(f"/models/versions/{version.uuid}/", mia)
     page.get_by_role("button", name="Export version").click()
-    bar = page.get_by_role("group", name="Export a version")
+    bar = page.get_by_role("group", name="Export version: ")
     expect(bar).to_be_visible()
     expect(page.get_by_role("button", name="Export version")).to_have_count(0)
 

@@ -32,8 +32,8 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
 
 def test_three_groups_and_the_fairness_of_a_label_fit_can_be_read_by_everybody_and_are_printed_whole(opened, project, mia):
     evaluation = grouped_evaluation(project, mia, "multi_label")
-    shown = "groups/?column=metadata:channel&class=refund"
-    pages = {"groups": shown, "rows": "groups/items/?column=metadata:channel&group=1"}
+    shown = "slices/?column=metadata:channel&class=refund"
+    pages = {"groups": shown, "rows": "slices/items/?column=metadata:channel&group=1"}
     paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
 
     for name, page in loaded_on_a_phone(opened, paths, mia):

@@ -22,7 +22,7 @@ def dataset(project, mia, ana):
 
 def test_hits_follow_what_is_typed_and_the_rule_is_written(window_of, dataset, mia):
     page = window_of(mia).new_page()  # not `opened`: what is refused, such as half an expression, is told in the console too
-    page.goto(f"/labeling/datasets/{dataset.uuid}/rules/new/")
+    page.goto(f"/labeling/datasets/{dataset.uuid}/functions/new/")
     preview = page.locator("#preview")
     expect(preview).to_contain_text("Enter words or an expression")
 
@@ -55,7 +55,7 @@ def test_the_pages_fit_and_are_accessible(opened, dataset, mia):
         )
     retire_rule(rule_id=rule.uuid, actor=mia)
 
-    paths = {"rules": f"/labeling/datasets/{dataset.uuid}/rules/", "rule": f"/labeling/rules/{Rule.objects.all()[0].uuid}/"}
+    paths = {"rules": f"/labeling/datasets/{dataset.uuid}/functions/", "rule": f"/labeling/functions/{Rule.objects.all()[0].uuid}/"}
     for name, page in loaded_on_a_phone(opened, paths, mia):
         shuts_nobody_out(page, name)
 

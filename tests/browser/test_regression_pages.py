@@ -72,7 +72,7 @@ def test_the_pages_of_what_is_measured_can_be_read_by_everybody(opened, project,
     paths = {
         "regression-report": f"/evaluations/{second.uuid}/",
         "regression-items": f"/evaluations/{second.uuid}/items/",
-        "regression-groups": f"/evaluations/{second.uuid}/groups/",
+        "regression-groups": f"/evaluations/{second.uuid}/slices/",
         "regression-compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
         "regression-run": f"/runs/{good.uuid}/",
         "regression-list": "/evaluations/",

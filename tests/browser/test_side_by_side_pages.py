@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.actions.managing import close_queue
 from lifecycle.modeling.evaluation import actions, queries
 from lifecycle.modeling.evaluation.models import SideBySide
 from tests.lifecycle.modeling.evaluation.test_side_by_side import choose

@@ -27,7 +27,7 @@ def queue(project, mia) -> Queue:
 
 
 def test_a_rule_is_tried_applied_and_taken_on_the_bench(opened, open_bench, queue, mia, ana):
-    page = opened(f"/labeling/datasets/{queue.dataset.uuid}/rules/new/", mia)
+    page = opened(f"/labeling/datasets/{queue.dataset.uuid}/functions/new/", mia)
     preview = page.locator("#preview")
     page.locator("#id_name").fill("Fire")
     page.locator("#id_label").select_option(label="TOPIC")
@@ -76,10 +76,10 @@ def proposed(queue, mia, ana) -> Queue:
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_the_pages_fit_and_are_accessible(opened, proposed, mia, width, scheme):
-    rules = f"/labeling/datasets/{proposed.dataset.uuid}/rules/"
+    rules = f"/labeling/datasets/{proposed.dataset.uuid}/functions/"
     page = opened(rules, mia, width=width, scheme=scheme)
     is_legible(page, f"rules-spans-{width}")
-    page.goto(f"/labeling/rules/{Rule.objects.order_by('id')[0].uuid}/")
+    page.goto(f"/labeling/functions/{Rule.objects.order_by('id')[0].uuid}/")
     is_legible(page, f"rule-spans-{width}")
 
     page.goto(f"/labeling/datasets/{proposed.dataset.uuid}/schema/change/")

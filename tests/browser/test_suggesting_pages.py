@@ -37,14 +37,14 @@ def queue(project, mia, ana):
 
 
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, queue, mia):
-    suggest = f"/evaluations/suggest/{queue.dataset.uuid}/?queue={queue.uuid}"
+    suggest = f"/evaluations/pre-label/{queue.dataset.uuid}/?queue={queue.uuid}"
 
     for name, page in loaded_on_a_phone(opened, {"queue": f"/labeling/{queue.uuid}/", "suggest": suggest}, mia):
         shuts_nobody_out(page, name)
 
 
 def test_a_model_is_chosen_and_its_job_is_watched(opened, queue, mia):
-    page = opened(f"/evaluations/suggest/{queue.dataset.uuid}/?queue={queue.uuid}", mia)
+    page = opened(f"/evaluations/pre-label/{queue.dataset.uuid}/?queue={queue.uuid}", mia)
 
     expect(page.get_by_role("radio", name="Run 1")).to_be_checked()
     page.get_by_role("button", name="Pre-label").click()

@@ -56,7 +56,7 @@ def test_the_words_of_a_label_are_chosen(opened, project, mia, monkeypatch):
     monkeypatch.setattr(warm, "explain", lambda *_: {"classes": classes})
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=mia, item=item)
     run_ok("default")
-    page = opened(f"/evaluations/{evaluation.uuid}/words/?item={item}", mia)
+    page = opened(f"/evaluations/{evaluation.uuid}/attribution/?item={item}", mia)
 
     page.locator('a[href*="for=refund"]').click()
 
@@ -102,7 +102,7 @@ def test_the_words_around_a_span_are_reached_from_its_row(opened, marked, mia, m
     run_ok("default")
     page = opened(f"/evaluations/{marked.uuid}/items/?kind=exact", mia)
 
-    page.locator('a[href*="/words/?item="]').first.click()
+    page.locator('a[href*="/attribution/?item="]').first.click()
 
     expect(page.locator("mark.for").first).to_be_visible()
 
@@ -124,7 +124,7 @@ def test_mistakes_open_and_ticked_rows_become_a_queue_and_the_closest_are_chosen
 def test_rows_are_found_by_a_score(opened, project, mia):
     evaluation = measured("generation", project, mia)
     found = queries.rows_of(evaluation)
-    page = opened(f"/evaluations/{evaluation.uuid}/answers/", mia)
+    page = opened(f"/evaluations/{evaluation.uuid}/predictions/", mia)
 
     page.locator("input[name=high]").fill("0.5")
     page.locator("input[name=high]").press("Tab")
@@ -141,10 +141,10 @@ def test_the_words_of_a_prompt_are_asked_for_from_its_row(opened, project, mia, 
         return Result("succeeded", data=found | {"found": 3, "taken": 1})
 
     monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", run_child)
-    page = opened(f"/evaluations/{evaluation.uuid}/answers/", mia)
+    page = opened(f"/evaluations/{evaluation.uuid}/predictions/", mia)
 
-    page.locator('a[href*="/words/?item="]').first.click()
-    ask = page.locator('main form[action*="/words/"] button')
+    page.locator('a[href*="/attribution/?item="]').first.click()
+    ask = page.locator('main form[action*="/attribution/"] button')
     ask.click()
     expect(ask).to_have_count(0)
     run_ok("evaluation")
@@ -163,7 +163,7 @@ def test_long_turns_open_on_demand_and_people_choose_between_two_dialogues(opene
     side = actions.ask_people(first=first, second=second, actor=mia, pairs=10)
     run_ok("default")
     side = actions.open_side_by_side(side_id=side.uuid, actor=mia)
-    page = opened(f"/evaluations/{first.uuid}/answers/", mia)
+    page = opened(f"/evaluations/{first.uuid}/predictions/", mia)
 
     fold = page.locator("tbody tr details").first
     expect(fold.locator("p").first).to_be_hidden()

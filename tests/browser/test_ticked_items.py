@@ -69,8 +69,8 @@ def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia)
     queue = Queue.objects.get()
     propose_change(dataset_id=dataset.uuid, actor=mia, text="Fees are cash.")
     pages = {
-        "queue": f"/labeling/{queue.uuid}/", "slice": f"/datasets/slices/{kept.uuid}/", "snapshot": f"/snapshots/{snapshot.uuid}/",
-        "freezing": f"/snapshots/dataset/{dataset.uuid}/?slice={kept.uuid}", "schema": f"/labeling/datasets/{dataset.uuid}/schema/",
+        "queue": f"/labeling/{queue.uuid}/", "slice": f"/datasets/slices/{kept.uuid}/", "snapshot": f"/dataset-versions/{snapshot.uuid}/",
+        "freezing": f"/dataset-versions/dataset/{dataset.uuid}/?slice={kept.uuid}", "schema": f"/labeling/datasets/{dataset.uuid}/schema/",
     }  # fmt: skip
 
     for name, page in loaded_on_a_phone(opened, pages, mia):

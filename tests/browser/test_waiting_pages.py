@@ -19,13 +19,13 @@ def test_the_second_split_appears_once_it_is_measured(opened, project, mia):
     job = actions.evaluate(run=run, split="test", actor=mia)
     page = opened(f"/runs/{run.uuid}/", mia)
     expect(page.get_by_role("link", name="Evaluation on validation")).to_be_visible()
-    expect(page.get_by_role("group", name="Evaluate run")).to_be_visible()
+    expect(page.get_by_role("group", name=f"Evaluate: {run}")).to_be_visible()
 
     make_evaluation(run, "test")
     Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=timezone.now())
 
     expect(page.get_by_role("link", name="Evaluation on test")).to_be_visible()
-    expect(page.get_by_role("group", name="Evaluate run")).to_have_count(0)
+    expect(page.get_by_role("group", name=f"Evaluate: {run}")).to_have_count(0)
 
 
 def test_the_form_follows_once_the_model_is_ready(opened, project, mia, tmp_path):

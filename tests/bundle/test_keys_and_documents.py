@@ -39,7 +39,7 @@ def test_a_lost_public_half_is_written_again(key):
     assert bundle.fingerprint(bundle.ensure_key(key)) == before
 
 
-def test_a_document_comes_back_as_it_was_signed(key):
+def test_a_document_is_returned_as_it_was_signed(key):
     document = {"epoch": 3, "endpoints": {"té": [1, 2.5, None, "x"]}}
 
     assert bundle.verify_document(bundle.sign_document(document, key), bundle.public_path(key)) == document

@@ -176,7 +176,7 @@ def test_a_broken_signature_file_is_refused(model, key, content):
     assert refusal(model, key) == "model.sig isn't a model signature."
 
 
-def test_another_signed_model_is_not_the_one_asked_for(model, key):
+def test_another_signed_model_is_not_the_requested_one(model, key):
     bundle.sign(model, key)
 
     with pytest.raises(Refused, match="isn't the requested model"):

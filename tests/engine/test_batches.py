@@ -30,7 +30,7 @@ def test_like_lengths_share_a_batch():
     assert len(found) == 125
 
 
-def test_batches_come_by_chance_and_do_not_grow_shorter():
+def test_batches_come_in_random_order_and_do_not_grow_shorter():
     means = [np.mean([LENGTHS[row] for row in batch]) for batch in batches(LENGTHS, 8)]
 
     assert abs(np.corrcoef(np.arange(len(means)), means)[0, 1]) < 0.2
@@ -43,7 +43,7 @@ def test_the_longest_texts_come_first_and_what_makes_no_batch_last():
     assert [len(batch) for batch in found] == [4] * 7 + [2]
 
 
-def test_seed_and_epoch_alone_say_the_order():
+def test_only_seed_and_epoch_determine_the_order():
     assert batches(LENGTHS, 8) == batches(LENGTHS, 8)
     assert batches(LENGTHS, 8) != batches(LENGTHS, 8, epoch=1)
     assert batches(LENGTHS, 8) != batches(LENGTHS, 8, seed=2)

@@ -107,7 +107,7 @@ def test_a_loss_that_rises_and_stays_ends_the_run_and_nothing_later_is_kept(run_
     assert result["metrics"]["macro_f1"] == scores[result["best_step"]]
 
 
-def test_a_loss_that_rises_and_comes_back_does_not_end_the_run(run_folder, train_here, spoil):
+def test_a_loss_that_rises_and_recovers_does_not_end_the_run(run_folder, train_here, spoil):
     folder = run_folder(**SPEC)
     losses = iter([5.0] * 4)
     spoil(9, lambda loss: loss + next(losses, 0.0))
@@ -117,7 +117,7 @@ def test_a_loss_that_rises_and_comes_back_does_not_end_the_run(run_folder, train
     assert (result["status"], result["error"], result["last_step"]) == ("succeeded", None, 24)
 
 
-def test_without_an_evaluation_before_it_the_run_fails_and_says_where(run_folder, train_here, spoil):
+def test_without_an_earlier_evaluation_the_run_fails_and_reports_where(run_folder, train_here, spoil):
     folder = run_folder(**SPEC)
     spoil(2, not_a_number)
 
@@ -163,7 +163,7 @@ def curve(*losses):
         ((), None),
     ],
 )
-def test_divergence_is_a_jump_that_does_not_come_back(losses, found):
+def test_divergence_is_a_jump_without_recovery(losses, found):
     assert diagnosis.divergence(curve(*losses)) == found
 
 

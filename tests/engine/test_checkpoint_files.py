@@ -77,7 +77,7 @@ def test_the_last_checkpoint_has_no_optimizer_and_those_before_have(run_folder, 
     assert list(found.values()) == [True]
 
 
-def test_gradients_and_moments_are_gone_when_the_artifact_is_written(run_folder, train_here, monkeypatch):
+def test_gradients_and_moments_are_freed_before_the_artifact_is_written(run_folder, train_here, monkeypatch):
     import torch
 
     from lifecycle.runtime.engine.task_types.single_label.answerer import LabelAnswerer
@@ -96,7 +96,7 @@ def test_gradients_and_moments_are_gone_when_the_artifact_is_written(run_folder,
     assert seen == [[], []]
 
 
-def test_what_learning_held_goes_back_to_the_machine_before_libraries_that_write_graphs_are_loaded(run_folder, train_here, monkeypatch):
+def test_memory_of_training_is_freed_before_libraries_that_write_graphs_are_loaded(run_folder, train_here, monkeypatch):
     from lifecycle.runtime.engine import devices
     from lifecycle.runtime.engine.task_types.single_label.answerer import LabelAnswerer
 
@@ -113,7 +113,7 @@ def test_what_learning_held_goes_back_to_the_machine_before_libraries_that_write
     assert order == ["cpu", "cpu", "graphs"]  # of the optimizer, then of the weights of the last step
 
 
-def test_a_run_learns_without_the_libraries_that_write_graphs_and_tables():
+def test_a_run_trains_without_the_libraries_that_write_graphs_and_tables():
     import subprocess
     import sys
 

@@ -115,7 +115,7 @@ def test_the_head_begins_with_the_labels_that_both_know(known, run_folder, train
         ({"pooling": "cls"}, "spec.json: keep_head must be mean, the pooling that the head of Run 1 uses."),
     ],
 )
-def test_a_head_of_another_kind_is_not_taken(fields, message, known, run_folder, train_here):
+def test_a_head_of_another_kind_is_not_reused(fields, message, known, run_folder, train_here):
     rows = SETS if "task" in fields else ROWS
     folder = run_folder(rows=rows, **on(known, labels=["card", "refund"], **fields))
 
@@ -168,7 +168,7 @@ def test_rehearsal_keeps_what_is_lost_without_it(known, run_folder, train_here):
     assert set(found["without"]["per_class"]) == {"card", "refund"}
 
 
-def test_sets_are_asked_about_the_labels_that_both_know(run_folder, train_here, tmp_path, tiny_base):
+def test_label_sets_are_compared_on_the_shared_labels(run_folder, train_here, tmp_path, tiny_base):
     fast = {"task": "multi_label", "learning_rate": 5e-3, "head_learning_rate": 5e-2, "epochs": 30}
     first = run_folder("first", rows=SETS, **fast)
     train_here(first)

@@ -81,7 +81,7 @@ def test_the_threshold_of_a_recall_is_the_most_precise_one_in_the_middle_between
     assert found == Deciding("b", "recall", 0.95, pytest.approx(0.35), hits=19, called=19, positives=20)
 
 
-def test_where_no_threshold_has_the_precision_the_most_precise_one_is_taken_and_reported_to_miss_it():
+def test_where_no_threshold_has_the_precision_the_most_precise_one_is_chosen_and_reported_to_miss_it():
     probabilities, truth = rows([0.4] * 15 + [0.2] * 5, [0.4] * 5 + [0.3] * 80)
 
     found = deciding.choose(Deciding("b", "precision", 0.9), ("a", "b"), probabilities, truth)
@@ -99,7 +99,7 @@ def test_with_few_rows_of_the_class_there_is_no_threshold_and_the_likeliest_clas
     assert (found.is_met, found.cut(("a", "b"))) == (False, None)
 
 
-def test_a_recall_is_promised_where_other_rows_reach_it_too_and_the_most_precise_of_such_thresholds_is_taken():
+def test_a_recall_is_promised_where_other_rows_reach_it_too_and_the_most_precise_such_threshold_is_chosen():
     probabilities, truth = rows([0.9] * 95 + [0.5] * 5, [0.6] * 10 + [0.1] * 70)
 
     more, less = (deciding.choose(Deciding("b", "recall", target), ("a", "b"), probabilities, truth) for target in (0.9, 0.85))
@@ -135,7 +135,7 @@ def test_near_duplicates_promise_no_more_than_their_clusters():
 
 # ── Reports ────────────────────────────────────────────────────────────
 def reported(info):
-    """What the engine reports of five rows that are answered as an artifact says."""
+    """The engine's report on five rows that are predicted by an artifact."""
     ids = tuple("abcde")
     return single_label.ENTRY.report(decoding_of("single_label").predicted(SHARES, np.array([2, 0, 2, 1, 0]), ids, info), count=0)
 
@@ -154,7 +154,7 @@ def test_scores_count_the_answers_that_the_threshold_gives():
     }
 
 
-def test_a_report_without_a_class_that_was_asked_for_says_nothing_of_one():
+def test_a_report_without_a_requested_class_omits_it():
     assert "deciding" not in reported(INFO)
 
 
@@ -211,7 +211,7 @@ def test_only_an_artifact_with_a_threshold_has_the_format_that_older_readers_ref
         ArtifactInfo.read(tmp_path)
 
 
-def test_the_rule_follows_the_class_into_another_order_and_is_none_where_it_is_gone():
+def test_the_rule_follows_the_class_into_another_order_and_is_none_without_it():
     info = replace(INFO, deciding=replace(WANTED, threshold=0.31))
 
     assert info.cut == Cut(2, 0.31)
@@ -238,7 +238,7 @@ def test_a_threshold_that_no_answer_could_have_is_refused_by_its_field(fields, m
         TrainSpec.from_json(TrainSpec(Base("base", "tiny"), LABELS).to_json() | fields)
 
 
-def test_a_class_with_a_threshold_is_taken():
+def test_a_class_with_a_threshold_is_accepted():
     asked = {"operating_class": "fraud", "operating_point": "recall", "operating_target": 0.95}
 
     assert TrainSpec.from_json(TrainSpec(Base("base", "tiny"), LABELS).to_json() | asked).operating_class == "fraud"
@@ -291,7 +291,7 @@ def test_a_run_answers_by_the_threshold_wherever_it_answers(trained, train_here,
     assert names["answers"] == ["card", "refund", "refund"]
 
 
-def test_where_the_class_is_too_rare_on_validation_a_finding_says_so_and_no_threshold_is_kept(run_folder, train_here):
+def test_a_class_too_rare_on_validation_is_reported_and_has_no_threshold(run_folder, train_here):
     folder = run_folder(operating_class="refund", operating_point="precision", operating_target=0.9)
 
     result = train_here(folder)

@@ -39,7 +39,7 @@ def settings():
 
 
 @pytest.mark.parametrize(("kind", "inner"), settings(), ids=str)
-def test_a_strategy_learns_and_what_is_kept_is_the_same_model(kind, inner, base, tmp_path):
+def test_a_strategy_trains_and_the_saved_model_is_the_same(kind, inner, base, tmp_path):
     import torch
 
     from lifecycle.runtime.engine.decoders import Decoder, build_decoder, open_decoder, save_decoder
@@ -111,7 +111,7 @@ def test_prefix_tuning_does_not_go_with_checkpointing(tmp_path):
         build_decoder(make_tiny_decoder(tmp_path / "base"), Strategy("prefix"), checkpointing=True)
 
 
-def test_ia3_is_offered_where_peft_knows_what_it_scales():
+def test_ia3_is_offered_where_peft_has_a_mapping():
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
 
     assert set(WRITTEN.ia3_models) <= set(TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING)

@@ -78,7 +78,7 @@ def test_the_first_start_chooses_and_later_ones_keep_it(gpus, tmp_path, wanted, 
     assert json.loads((tmp_path / "device.json").read_text()) == {"device": device}
 
 
-def test_a_run_that_asks_for_a_gpu_where_there_is_none_is_refused_in_a_sentence_and_nothing_is_kept(gpus, tmp_path):
+def test_a_run_that_requests_a_missing_gpu_is_refused_in_a_sentence_and_nothing_is_kept(gpus, tmp_path):
     gpus(0)
 
     with pytest.raises(EngineFault) as refused:
@@ -101,7 +101,7 @@ def test_a_run_that_was_begun_on_a_gpu_does_not_go_on_without_one(gpus, tmp_path
         devices.kept(spec(), tmp_path)
 
 
-def test_a_run_from_before_devices_were_kept_goes_on_where_it_was_begun(gpus, tmp_path):
+def test_a_run_from_before_devices_were_recorded_resumes_where_it_started(gpus, tmp_path):
     gpus(1)
     (tmp_path / "precision.json").write_text('{"precision": "bf16"}')
 
@@ -162,7 +162,7 @@ def test_more_processes_than_gpus_are_refused_by_the_field(gpus):
     assert asked == []
 
 
-def test_nothing_is_asked_of_torch_for_the_cpu(gpus):
+def test_torch_is_not_queried_for_the_cpu(gpus):
     asked = gpus(1)
 
     devices.prepare("cpu", processes=8)
@@ -177,7 +177,7 @@ def test_what_is_no_longer_used_of_the_hosts_memory_is_given_back():
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
     kept = [torch.ones(16_000) for _ in range(3_000)]  # 192 MB, in pieces too small to have pages of their own
-    del kept[:-1]  # the last holds the end of the heap, so that glibc keeps what lies before it
+    del kept[:-1]  # the last holds the end of the heap, so that glibc keeps what is before it
     before = resident()
 
     devices.release_memory("cpu")
@@ -373,7 +373,7 @@ def test_class_weights_on_a_device_weigh_labels_that_are_still_on_the_cpu():
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     ],
 )
-def test_what_a_gpu_says_when_its_memory_runs_out_is_understood(error):
+def test_the_out_of_memory_error_of_a_gpu_is_recognized(error):
     assert is_out_of_memory(error)
     assert describe(error).code == "out_of_memory"
 

@@ -45,7 +45,7 @@ def test_findings_follow_from_the_curves(points, codes):
     assert [each.code for each in diagnose(points, classes=5)] == codes
 
 
-def test_a_collapse_comes_before_what_is_only_to_watch():
+def test_a_collapse_comes_before_warnings():
     points = curve(FALLING, [1.5, 1.0, 1.2, 1.3, 1.4], predicted_classes=[1.0] * 5)
 
     assert [(each.code, each.severity) for each in diagnose(points, classes=5)] == [("collapse", "bad"), ("overfitting", "watch")]

@@ -193,7 +193,7 @@ def test_turns_that_the_template_does_not_write_are_counted_and_one_is_named(cha
     )
 
 
-def test_earlier_answers_that_would_be_asked_for_otherwise_are_read_and_not_learned(chat):
+def test_earlier_answers_with_another_prompt_are_read_and_not_trained_on(chat):
     reasoned = (Turn("user", "how do i pay"), Turn("assistant", "1 2 . pay by card"), Turn("user", "where"))
 
     example = dialogues.encode(template_of(chat, FORGETTING), reasoned, "yes", 64)

@@ -64,7 +64,7 @@ def test_the_ids_are_those_that_its_template_gives(smollm2):
         assert counted == "The atlas costs 40 crowns.<|im_end|>The novel costs 12 crowns.<|im_end|>"
 
 
-def test_it_learns_what_a_later_question_asks_for(smollm2, tmp_path, train_here):
+def test_it_learns_the_answer_to_a_later_question(smollm2, tmp_path, train_here):
     names = list(PRICES)
     pairs = [(first, second) for at, first in enumerate(names) for second in (names[at - 1], names[at - 3], names[at - 5])]
     train, held_out = pairs[:20], [(names[at], names[at - 2]) for at in range(8)]

@@ -52,7 +52,7 @@ def test_another_attempt_adds_to_what_was_kept(tmp_path, clock):
 
 
 @pytest.mark.parametrize("torn", ["", "[]", '{"train": 3}', '{"train": {"seconds": 1}}'])
-def test_a_torn_file_counts_for_nothing(torn, tmp_path, clock):
+def test_a_torn_file_is_ignored(torn, tmp_path, clock):
     (tmp_path / "effort.json").write_text(torn)
 
     assert Effort(tmp_path).to_json() == {"seconds": 0.0, "cpu_seconds": 0.0, "stages": {"prepare": {"seconds": 0.0, "cpu_seconds": 0.0}}}

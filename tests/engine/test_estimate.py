@@ -74,7 +74,7 @@ def test_written_texts_have_no_gate_and_their_sample_answers_cost_the_same_for_a
     assert found.artifact_seconds == pytest.approx(8.0 + 136 * 0.13 / 64)
 
 
-def test_a_run_of_the_sample_itself_takes_what_was_measured():
+def test_a_run_of_the_sample_itself_takes_the_measured_values():
     short = shorten(SPEC, 320)
 
     found = estimate(MEASURED, short, MEASURED.rows)
@@ -201,7 +201,7 @@ def test_a_real_short_run_is_measured(run_folder, train_here, strategy, once):
     assert max(event["step"] for event in read_events(folder / "events.jsonl")[0] if event["kind"] == "metric") == 10
 
 
-def test_a_short_run_that_cannot_be_made_says_why(run_folder, train_here):
+def test_a_failed_dry_run_reports_why(run_folder, train_here):
     folder = run_folder(rows=[("card lost", "card"), ("card stolen", "card")])
 
     result = train_here(folder, verb="profile")

@@ -96,7 +96,7 @@ def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(evalu
     assert results["one"]["baselines"] == results["two"]["baselines"] == alone["baselines"]
 
 
-def test_baselines_of_an_earlier_report_are_taken_where_they_were_measured_from_the_same(evaluated, train_here, monkeypatch):
+def test_baselines_of_an_earlier_report_are_reused_if_measured_from_the_same(evaluated, train_here, monkeypatch):
     folder, first = evaluated
     learn, calls = baselines.learn, []
     monkeypatch.setattr(baselines, "learn", lambda *args, **options: calls.append(args) or learn(*args, **options))

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from lifecycle.runtime.engine.events import EventWriter, Point, points, read_events, write_json
 
 
-def test_seq_goes_on_after_a_torn_last_line(tmp_path):
+def test_seq_continues_after_a_torn_last_line(tmp_path):
     path = tmp_path / "events.jsonl"
     writer = EventWriter(path)
     writer.write("log", message="one")

@@ -45,7 +45,7 @@ def test_words_behind_what_the_model_reads_are_not_left_out(run_folder, train_he
     assert (len(found["words"]), found["found"]) == (6, 20)
 
 
-def test_words_speak_for_each_class_by_itself_where_a_text_may_have_several(run_folder, train_here, warm_engine):
+def test_multi_label_words_are_attributed_to_each_class(run_folder, train_here, warm_engine):
     folder = run_folder(rows=SETS, task="multi_label", epochs=40)
     train_here(folder)
     text = "card lost money back"
@@ -64,7 +64,7 @@ def test_words_speak_for_each_class_by_itself_where_a_text_may_have_several(run_
         assert effects["card"] == pytest.approx(float(logits[0, at] - logits[2, at]), rel=1e-3, abs=1e-4)
 
 
-def test_words_speak_for_each_marked_part_in_its_place(spans_folder, train_here, warm_engine):  # noqa: F811
+def test_words_are_attributed_to_each_span_in_its_place(spans_folder, train_here, warm_engine):  # noqa: F811
     folder = spans_folder(strategy={"kind": "full"}, learning_rate=5e-3, head_learning_rate=5e-2)
     train_here(folder)
     text = "where is my card"
@@ -82,7 +82,7 @@ def test_words_speak_for_each_marked_part_in_its_place(spans_folder, train_here,
     assert effects["my"] == pytest.approx(card - alone, rel=1e-3, abs=1e-3)
 
 
-def test_words_speak_for_each_response_by_its_lead(ranked_folder, train_here, warm_engine):  # noqa: F811
+def test_words_are_attributed_to_each_response_by_its_lead(ranked_folder, train_here, warm_engine):  # noqa: F811
     folder = ranked_folder(rows=ORDERS, task="ranking", epochs=12)
     train_here(folder)
     prompt, responses = "my card is lost", ["refund please", "card help", "thanks"]

@@ -111,7 +111,7 @@ def short_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_file_that_cannot_grow_ends_in_a_result_that_says_so(run_folder, train_here, short_files):
+def test_a_full_disk_is_reported_in_the_result(run_folder, train_here, short_files):
     folder = run_folder(epochs=2)
 
     fails(train_here(folder), "disk_full")  # the weights fit, the optimizer's state does not
@@ -152,7 +152,7 @@ def copy_base(tiny_base, target, **config):
     return target
 
 
-def test_a_base_that_brings_code_is_refused(tiny_base, tmp_path):
+def test_a_base_with_code_is_refused(tiny_base, tmp_path):
     folder = copy_base(tiny_base, tmp_path / "code", auto_map={"AutoModel": "evil.Model"})
 
     with pytest.raises(EngineFault, match="requires custom model code"):

@@ -31,7 +31,7 @@ def waiting(run_folder):
     process.stdout.close()
 
 
-def test_exit_status_and_words_come_back():
+def test_exit_status_and_output_are_returned():
     done = subprocess.run([*ENGINE, "nonsense"], capture_output=True, text=True)
 
     assert (done.returncode, done.stdout) == (2, "")
@@ -74,7 +74,7 @@ def test_it_stops_when_its_pipe_ends(waiting):
     assert json.loads((folder / "result.json").read_text())["status"] == "cancelled"
 
 
-def test_what_is_asked_to_start_cold_is_a_child_of_this_process(cold):
+def test_a_process_requested_to_start_cold_is_a_child_of_this_process(cold):
     assert subprocess.Popen is ORDINARY
     done = subprocess.run([*ENGINE, "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2

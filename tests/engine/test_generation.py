@@ -92,7 +92,7 @@ def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_
     assert (compared["rows"], compared["left_out"], compared["metrics"]["rouge_l"]["difference"]) == (8, 0, 0.0)
 
 
-def test_labels_are_not_asked_of_it(base, tmp_path, train_here):
+def test_labels_are_not_requested_from_it(base, tmp_path, train_here):
     run = make_run(tmp_path / "run", base, epochs=1)
     train_here(run)
     folder = make_evaluation(tmp_path / "predict", run / "artifact", base)

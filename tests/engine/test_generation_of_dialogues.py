@@ -29,7 +29,7 @@ def events_of(folder, kind):
     return [event for line in (folder / "events.jsonl").read_text().splitlines() if (event := json.loads(line))["kind"] == kind]
 
 
-def test_a_run_learns_every_answer_and_is_measured_by_the_last_ones(base, tmp_path, train_here):
+def test_a_run_trains_on_every_answer_and_is_measured_by_the_last_ones(base, tmp_path, train_here):
     run = make_talks(tmp_path / "run", base, epochs=20)
     result = train_here(run)
     folder = make_evaluation(tmp_path / "evaluation", run / "artifact", base)
@@ -60,7 +60,7 @@ def test_the_samples_of_a_run_answer_the_last_turn(base, tmp_path, train_here):
     assert answers == [talk[-1]["content"] for talk in TALKS[:4]]
 
 
-def test_an_earlier_answer_that_was_mended_asks_for_something_else(base, tmp_path, train_here):
+def test_a_corrected_earlier_answer_makes_another_prompt(base, tmp_path, train_here):
     run = make_talks(tmp_path / "run", base, epochs=1)
     train_here(run)
     kept = []
@@ -118,7 +118,7 @@ def test_what_a_strategy_keeps_gives_the_losses_that_it_was_chosen_by(kind, base
     assert result["metrics"]["validation_loss"] == pytest.approx(losses[result["best_step"]], rel=1e-4)
 
 
-def test_a_run_of_dialogues_goes_on_from_prompts_and_reports_what_it_forgets(base, tmp_path, train_here):
+def test_a_run_of_dialogues_continues_from_prompts_and_reports_forgetting(base, tmp_path, train_here):
     first = make_run(tmp_path / "first", base, epochs=8)
     train_here(first)
     merged = tmp_path / "merged"

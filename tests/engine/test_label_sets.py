@@ -147,7 +147,7 @@ def test_the_threshold_of_the_best_f1(scores, truth, wanted):
     assert calibration.best_threshold(np.array(scores), np.array(truth, dtype=bool)) == pytest.approx(wanted)
 
 
-def test_of_equally_good_thresholds_the_nearest_to_a_half_is_taken():
+def test_of_equally_good_thresholds_the_nearest_to_a_half_is_chosen():
     scores, truth = np.array([0.9, 0.6, 0.55, 0.2, 0.1]), np.array([1, 0, 0, 0, 1], dtype=bool)
 
     # F1 is 2/3 with the first alone, and below with more

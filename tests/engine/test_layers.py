@@ -59,7 +59,7 @@ def test_adapters_begin_as_if_they_were_not_there(encoder, batch):
     assert {name.rsplit(".", 3)[1] for name, each in encoder.named_parameters() if each.requires_grad} == {"adapter"}
 
 
-def test_adapters_come_back_from_their_files(encoder, batch, tmp_path):
+def test_adapters_are_restored_from_their_files(encoder, batch, tmp_path):
     import copy
 
     import torch
@@ -109,7 +109,7 @@ def test_layers_that_need_more_than_what_those_below_gave_are_refused(config, mo
     assert torch.equal(encoder(**batch).last_hidden_state, before)
 
 
-def test_embeddings_that_do_not_stand_apart_are_refused():
+def test_a_base_without_separate_embeddings_is_refused():
     import transformers
 
     from lifecycle.runtime.engine.layers import freeze_lowest

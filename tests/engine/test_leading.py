@@ -45,7 +45,7 @@ def test_only_errors_and_losses_are_better_where_they_are_lower():
     }  # fmt: skip
 
 
-def test_statistics_knows_the_scores_from_0_to_1_as_such():
+def test_statistics_lists_the_scores_from_0_to_1_as_bounded():
     shares = {each.name for found in MEASURES.values() for each in found.metrics.known if each.is_share}
 
     assert BOUNDED | {*OF_ROWS} <= shares

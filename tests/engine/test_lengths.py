@@ -20,7 +20,7 @@ def test_each_text_is_counted():
     assert count_tokens(words("card", "lost"), ["card lost", "lost", "where is my card", ""]) == [2, 1, 4, 0]
 
 
-def test_a_file_that_is_no_tokenizer_or_knows_no_unknown_word_gives_nothing():
+def test_an_invalid_tokenizer_or_one_without_an_unknown_token_gives_nothing():
     assert count_tokens("{", ["card"]) is None
     assert count_tokens(words("card", unknown=None), ["card lost"]) is None
 

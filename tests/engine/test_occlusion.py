@@ -29,7 +29,7 @@ def test_the_word_on_which_the_answer_hinges_is_first_and_its_effect_exact():
     assert max(effects, key=effects.__getitem__) == "LOST"
 
 
-def test_of_a_model_that_adds_up_the_effects_sum_to_what_all_words_say():
+def test_the_effects_of_an_additive_model_sum_to_the_effect_of_all_words():
     found = explain(linear, "card lost lost refund")
 
     assert found.log_odds == pytest.approx(0.1 + 0.5 + 4.0 - 1.5)
@@ -87,7 +87,7 @@ def test_each_class_has_its_own_words_those_that_are_given_first():
     assert [word.effect for word in refund.words] == pytest.approx([0.0, 0.0, 0.0, 1.5])
 
 
-def test_a_class_is_given_from_its_threshold_on_and_the_likeliest_others_stand_behind():
+def test_a_class_is_predicted_from_its_threshold_on_and_followed_by_the_likeliest_others():
     def many(texts):
         return np.array([np.arange(9.0) - 4.0] * len(texts))
 

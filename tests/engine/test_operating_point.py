@@ -34,11 +34,11 @@ INFO = ArtifactInfo(("rare", "odd"), 64, "mean", 1.0, "full", "tiny", "", ("inpu
         ("recall", 0.5, 0.75, True),  # two of three, the most precise
     ],
 )
-def test_a_threshold_has_the_precision_or_recall_that_was_asked_for(by, target, threshold, reached):
+def test_a_threshold_has_the_requested_precision_or_recall(by, target, threshold, reached):
     assert choose_for(by, target, SCORES, TRUTH, minimum=1) == [Choice(pytest.approx(threshold), reached, promised=False)]
 
 
-def test_a_precision_that_nothing_reaches_takes_the_most_precise_threshold_and_says_so():
+def test_an_unreachable_precision_takes_the_most_precise_threshold_and_reports_it():
     truth = np.array([[False], [True], [True], [False], [False], [False]])
 
     assert choose_for("precision", 0.9, SCORES, truth, minimum=1) == [Choice(pytest.approx(0.65), is_met=False)]
@@ -61,7 +61,7 @@ def test_what_scikit_learn_measures_at_the_threshold_reaches_the_target(by, meas
     assert measure(truth[:, 0], scores[:, 0] >= threshold) >= target
 
 
-def test_calibration_keeps_what_was_asked_for_and_what_missed_it():
+def test_calibration_keeps_the_target_and_what_missed_it():
     truth = np.array([[at % 2 == 0, at == 0] for at in range(60)])
     logits = np.where(truth, 2.0, -2.0)
 
@@ -105,7 +105,7 @@ def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
         TrainSpec.from_json({**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"})
 
 
-def test_a_run_leaves_thresholds_of_the_recall_that_was_asked_for(run_folder, train_here, monkeypatch):
+def test_a_run_leaves_thresholds_of_the_requested_recall(run_folder, train_here, monkeypatch):
     codes, chosen = [], operating.choose_for
     monkeypatch.setattr(operating, "choose_for", lambda *given, clusters: (codes.append(clusters.tolist()), chosen(*given))[1])
     folder = run_folder(task="multi_label", operating_point="recall", operating_target=1.0, labels=("card", "refund"))

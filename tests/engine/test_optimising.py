@@ -61,7 +61,7 @@ def test_smoothing_divides_its_share_among_all_classes():
     ("schedule", "shares"),
     [("linear", [1, 0.75, 0.5, 0.25]), ("constant", [1, 1, 1, 1]), ("cosine", [1, 0.8536, 0.5, 0.1464])],
 )
-def test_rates_fall_as_the_schedule_says(schedule, shares, run_folder, train_here):
+def test_rates_fall_according_to_the_schedule(schedule, shares, run_folder, train_here):
     folder = run_folder(schedule=schedule, warmup_fraction=0.0, epochs=4, batch_size=8)
 
     train_here(folder)

@@ -95,7 +95,7 @@ def test_a_run_that_runs_out_of_memory_ends_as_one_that_never_did(options, error
     assert json.loads((short / "batch.json").read_text()) == {"batch": 8, "rows": 2, "step": 0}
 
 
-def test_it_goes_on_from_the_newest_checkpoint_and_says_so(calm, run_folder, train_here, memory_for):
+def test_it_resumes_from_the_newest_checkpoint_and_reports_it(calm, run_folder, train_here, memory_for):
     folder = run_folder(base=calm, **SPEC)
     memory_for(4, after=3)
 
@@ -110,7 +110,7 @@ def test_it_goes_on_from_the_newest_checkpoint_and_says_so(calm, run_folder, tra
     assert [event["seq"] for event in events] == list(range(len(events)))
 
 
-def test_a_resume_takes_up_the_smaller_parts(calm, run_folder, train_here, memory_for):
+def test_a_resumed_run_keeps_the_smaller_parts(calm, run_folder, train_here, memory_for):
     folder = run_folder(base=calm, **SPEC)
     memory_for(4, after=1)
     asked = iter([False] * 3)

@@ -25,7 +25,7 @@ ODD = ["", " ", "a", "٣٤", "e\u0301e\u0301", "👨\u200d👩\u200d👧 family"
         ("edges", "lost", " \t... lost !!\n "),
     ],
 )
-def test_each_probe_does_what_it_says(probe, text, found):
+def test_each_probe_makes_its_perturbation(probe, text, found):
     assert disturb(probe, text, seed=1, name="one").text == found
 
 

@@ -86,7 +86,7 @@ def test_a_question_that_does_not_fit_without_its_context_loses_its_beginning(ch
     assert words(chat, asked) == "<|start|> user my order <|end|> <|start|> assistant"
 
 
-def test_a_context_that_does_not_stand_in_the_prompt_changes_nothing(chat):
+def test_a_context_missing_from_the_prompt_changes_nothing(chat):
     asked = encode_prompts(chat, find_frame(chat), ["1 2 3 4 5", "1 2 3 4 5"], 8, ["press", "1 2 3 4 5"])
 
     assert {words(chat, each) for each in asked} == {"<|start|> user 3 4 5 <|end|> <|start|> assistant"}

@@ -126,7 +126,7 @@ def test_test_rows_choose_no_graph(trained, run_folder, train_here):
 
 
 @pytest.mark.parametrize(("rows", "reason"), [(1, "has 1."), (99, "has 99.")])
-def test_too_few_validation_rows_leave_fp32_and_say_so(trained, rows, reason):
+def test_too_few_validation_rows_leave_fp32_with_a_reason(trained, rows, reason):
     folder, result = trained(rows, epochs=1)
 
     assert ArtifactInfo.read(folder / "artifact").serving == SERVING

@@ -55,7 +55,7 @@ def test_of_equally_strong_ones_the_first_is_first_and_leads_by_nothing():
     assert [(each.answer, each.log_odds) for each in found] == [(0, 0.0), (1, 0.0)]
 
 
-def test_of_a_long_text_no_more_is_asked_than_can_be_read():
+def test_no_more_of_a_long_text_is_scored_than_can_be_read():
     asked = []
 
     def seen(pairs):

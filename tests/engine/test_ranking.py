@@ -124,7 +124,7 @@ def test_scores_without_rows_are_refused():
         ranking.score(np.zeros((0, 2)), ())
 
 
-def test_answers_come_back_from_their_file_and_score_alike(tmp_path):
+def test_predictions_read_back_from_their_file_score_alike(tmp_path):
     strengths, truth = rows(40, 6)
     made = RankedAnswers.of([f"{at:04x}" for at in range(40)], strengths, truth)
     ranked_predictions.ENTRY.write(tmp_path / "predictions.parquet", made, "test")

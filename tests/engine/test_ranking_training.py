@@ -96,7 +96,7 @@ def test_orders_of_three_are_learned(ranked_folder, train_here):
     )
 
 
-def test_samples_tell_the_order_of_the_responses(ranked_folder, train_here):
+def test_samples_contain_the_order_of_the_responses(ranked_folder, train_here):
     folder = ranked_folder(epochs=40)
     train_here(folder)
 

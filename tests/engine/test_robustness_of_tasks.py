@@ -96,7 +96,7 @@ def test_equal_strengths_are_equal_places_and_sure_is_of_the_first_two():
     assert sure(strengths) == pytest.approx(1 / (1 + np.exp(-1.5)))
 
 
-def test_every_response_of_a_row_is_disturbed_in_its_own_way():
+def test_every_response_of_a_row_is_perturbed_separately():
     same = disturb_responses("typos", ["money back please"] * 4, seed=1, name="one")
 
     assert len(set(same)) > 1
@@ -259,7 +259,7 @@ def test_a_prompt_of_which_nothing_is_left_is_answered_too(tmp_path, train_here)
 
 
 @engine
-def test_it_stops_between_batches_when_asked_and_leaves_no_flips(run_folder, train_here, tiny_base, probe):
+def test_it_stops_between_batches_on_request_and_leaves_no_flips(run_folder, train_here, tiny_base, probe):
     run = run_folder(rows=SETS, task="multi_label", epochs=1)
     train_here(run)
     asked = iter([False] * 3)

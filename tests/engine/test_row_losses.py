@@ -154,7 +154,7 @@ def test_of_orders_it_is_the_mean_of_the_pairs(task, rows, ranked_folder, train_
 
 @engine
 @pytest.mark.parametrize("strategy", ["full", "lora"])
-def test_of_written_texts_it_is_what_the_published_library_says_of_the_answer(strategy, train_here, tmp_path, both):
+def test_for_generated_texts_it_equals_the_published_library(strategy, train_here, tmp_path, both):
     import torch
     from transformers import AutoTokenizer
 
@@ -193,7 +193,7 @@ def test_of_dialogues_it_is_that_of_the_last_answer(train_here, tmp_path, both):
 
 
 @engine
-def test_it_stops_between_batches_when_asked_and_leaves_no_losses(run_folder, train_here, tiny_base, measure):
+def test_it_stops_between_batches_on_request_and_leaves_no_losses(run_folder, train_here, tiny_base, measure):
     run = run_folder(epochs=1)
     train_here(run)
 

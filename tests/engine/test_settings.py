@@ -50,7 +50,7 @@ def test_small_data_gets_more_epochs_and_large_data_fewer(rows, epochs, batch):
 
 
 @pytest.mark.parametrize("task", ["single_label", "spans"])
-def test_a_head_that_knows_its_classes_takes_a_fifth_of_the_rate_of_one_that_does_not(task):
+def test_a_head_with_trained_classes_has_a_fifth_of_the_rate_of_a_new_one(task):
     choices = suggest(1000, task=task).choices
     known = settings_of(task).continuing("run 1", {"pooling": "mean", "labels": ["a", "b"]}, ["a", "b"], choices)
 
@@ -58,7 +58,7 @@ def test_a_head_that_knows_its_classes_takes_a_fifth_of_the_rate_of_one_that_doe
 
 
 @pytest.mark.parametrize(("strategy", "rate"), [("full", 1e-3), ("lora", 5e-3), ("head", 1e-2)])
-def test_a_head_that_reads_each_word_takes_a_smaller_rate_and_pools_nothing(strategy, rate):
+def test_a_token_head_has_a_smaller_rate_and_no_pooling(strategy, rate):
     choices = suggest(1000, strategy=strategy, task="spans").choices
 
     assert choices["head_learning_rate"].value == rate
@@ -83,7 +83,7 @@ def test_room_follows_the_long_texts(long_tokens, max_tokens):
     assert ("truncated" in choice.reason) == (long_tokens == 4000)
 
 
-def test_class_weights_come_on_when_one_class_dwarfs_another():
+def test_class_weights_are_enabled_when_one_class_dwarfs_another():
     assert suggest(1000, counts=[950, 50]).values()["class_weights"] is True
     assert suggest(1000, counts=[600, 400]).values()["class_weights"] is False
     assert suggest(1000).values()["class_weights"] is False

@@ -32,7 +32,7 @@ def test_what_cannot_be_divided_is_refused_by_the_field(fields, message):
     assert (refused.value.field, refused.value.message) == ("sharded", f"spec.json: {message}")
 
 
-def test_several_processes_and_what_does_not_divide_are_taken():
+def test_several_processes_and_uneven_divisions_are_accepted():
     assert TrainSpec.from_json(SPEC).sharded is True
     assert TrainSpec.from_json(SPEC | {"strategy": CACHED, "sharded": False}).processes == 2
 

@@ -42,7 +42,7 @@ def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_
     assert not children()
 
 
-def test_a_first_process_that_is_killed_leaves_a_run_that_goes_on_to_the_same_weights(run_folder, engine):
+def test_a_run_whose_first_process_is_killed_resumes_to_the_same_weights(run_folder, engine):
     undisturbed, folder = (run_folder(name, epochs=8, **DIVIDED) for name in ("undisturbed", "killed"))
     assert engine("train", undisturbed).returncode == 0
     leader = engine.start("train", folder)
@@ -82,7 +82,7 @@ def test_a_checkpoint_has_the_files_and_tensors_of_one_process(calm_folder, trai
 
 
 @pytest.mark.parametrize(("first", "then"), [(DIVIDED, {}), ({}, DIVIDED)], ids=["divided first", "alone first"])
-def test_a_run_goes_on_in_one_process_from_a_divided_checkpoint_and_the_other_way(calm_folder, train_here, first, then):
+def test_a_run_resumes_in_one_process_from_a_sharded_checkpoint_and_vice_versa(calm_folder, train_here, first, then):
     undisturbed, folder = calm_folder("undisturbed"), calm_folder("changed", **first)
     train_here(undisturbed)
     stopped_at(4, folder, train_here)

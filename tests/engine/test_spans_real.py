@@ -18,7 +18,7 @@ pytestmark = pytest.mark.engine
 SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
-def test_real_weights_mark_entities_that_no_dictionary_knows(tmp_path, train_here):
+def test_real_weights_mark_entities_outside_any_dictionary(tmp_path, train_here):
     base = bundled_minilm()
     if not os.environ.get("REAL_RUNS"):
         pytest.skip("It trains for minutes: set REAL_RUNS=1.")

@@ -147,7 +147,7 @@ def test_what_cannot_be_learned_as_it_is_marked_is_reported(spans_folder, train_
     assert Predictor(folder / "artifact").answer(["my card ", long]).logits.cut == (False, True)
 
 
-def test_a_text_that_was_read_to_its_end_asks_for_no_more_tokens(tiny_base):
+def test_a_text_read_to_its_end_needs_no_more_tokens(tiny_base):
     long = "thanks help please thanks help please thanks help my card"
     texts, marked = ("my card ", long), (Marked(((3, 8, 0),)), Marked(((len(long) - 4, len(long), 0),)))
 
@@ -193,7 +193,7 @@ def test_the_loss_that_is_reported_does_not_hang_on_how_long_texts_are(spans_fol
         ('{"precision": "fp32", "unit": "word"}', Unit.WORD),
     ],
 )
-def test_a_run_goes_on_by_what_it_was_begun_with(kept, unit, pieces_folder, train_here):
+def test_a_run_resumes_with_its_initial_settings(kept, unit, pieces_folder, train_here):
     folder = pieces_folder(lambda text: [{"start": text.index("cards"), "end": text.index("cards") + 5, "label": "thing"}], CARDS)
     (folder / "precision.json").write_text(kept)
 
@@ -285,7 +285,7 @@ def test_a_model_that_finds_nothing_is_reported_as_such():
 
 
 # ── What it must beat ───────────────────────────────────────────────────────
-def test_the_frozen_base_reads_the_texts_that_it_is_asked_about(tiny_base, tmp_path):
+def test_the_frozen_base_reads_the_given_texts(tiny_base, tmp_path):
     """And not those that it was trained on, whose vectors are in a file too."""
     from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
     from lifecycle.runtime.task_types.spans.baselines import frozen_base_logreg

@@ -49,7 +49,7 @@ def encoder(folder):
 
 
 @pytest.mark.parametrize("name", LEARNING)
-def test_each_strategy_learns_its_own_weights_and_learns_the_rows(name, run_folder, train_here):
+def test_each_strategy_trains_its_own_weights_and_fits_the_rows(name, run_folder, train_here):
     strategy, weights = LEARNING[name]
     folder = run_folder(strategy=strategy | {"dropout": 0.0}, learning_rate=3e-2, head_learning_rate=5e-2, epochs=20)
 

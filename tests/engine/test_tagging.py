@@ -88,7 +88,7 @@ def test_quotes_brackets_and_stops_of_any_language_are_not_of_the_word(text):
     assert tagging.inner_places(text, Unit.SPACED) == [start < at < start + 6 for at in range(len(text) + 1)]
 
 
-def test_a_unit_that_would_hide_most_of_a_class_is_not_taken():
+def test_a_unit_that_would_hide_most_of_a_class_is_not_chosen():
     user, name = Marked(((0, 3, 1),)), Marked(((0, 4, 0),))
     texts = ["Anna"] * 1000 + ["joe@acme.com"] * 4
 
@@ -96,7 +96,7 @@ def test_a_unit_that_would_hide_most_of_a_class_is_not_taken():
     assert tagging.unit_of(texts, [name] * 1000 + [user] * 2 + [Marked(((0, 12, 1),))] * 2) == Unit.SPACED
 
 
-def test_a_document_of_a_version_that_knew_words_alone_says_whether_it_is_by_them():
+def test_a_document_of_a_version_with_words_only_records_whether_it_uses_them():
     documents = {}, {"whole_words": False}, {"whole_words": True}, {"unit": "spaced"}, {"unit": None}
     assert [*map(Unit.from_document, documents)] == [Unit.PIECE, Unit.PIECE, Unit.WORD, Unit.SPACED, Unit.PIECE]
 

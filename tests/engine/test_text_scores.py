@@ -130,7 +130,7 @@ def test_perplexity_weighs_rows_by_their_tokens():
     assert found["perplexity"] == pytest.approx(np.exp(2.0))
 
 
-def test_groundedness_is_the_share_of_content_words_that_stand_in_the_context():
+def test_groundedness_is_the_share_of_content_words_in_the_context():
     context = "Parcels leave the depot in Leeds at 9.30, and customs may hold them for 12 days."
 
     assert words.groundedness("They leave Leeds at 9.30.", context) == 1.0
@@ -158,7 +158,7 @@ def test_lengths_and_empty_answers_are_counted():
     assert (found["answer_words"], found["empty_answers"], found["length_ratio"]) == (1.0, pytest.approx(1 / 3), 0.5)
 
 
-def test_a_summary_leaves_out_what_is_not_known_and_holds_intervals():
+def test_a_summary_omits_unknown_scores_and_has_intervals():
     found = metrics.summary(score_texts(["one two", "one"], ["one two", "two"], ["", ""]), count=200, seed=1)
 
     assert {"perplexity", "loss", "groundedness"}.isdisjoint(found)

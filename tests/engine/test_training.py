@@ -16,7 +16,7 @@ STRATEGIES = {
 }
 
 
-def test_full_fine_tuning_learns_eight_examples_by_heart_within_three_seconds(run_folder, train_here):
+def test_full_fine_tuning_memorizes_eight_examples_within_three_seconds(run_folder, train_here):
     import lifecycle.runtime.engine.training  # the imports are not part of the run
 
     assert lifecycle.runtime.engine.training
@@ -56,7 +56,7 @@ def test_every_pooling_trains_and_exports(pooling, run_folder, train_here):
     assert json.loads((folder / "artifact" / "lifecycle.json").read_text())["pooling"] == pooling
 
 
-def test_events_tell_losses_scores_speed_and_memory(run_folder, train_here):
+def test_events_have_losses_scores_speed_and_memory(run_folder, train_here):
     folder = run_folder(epochs=6)
 
     train_here(folder)

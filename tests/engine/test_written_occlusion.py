@@ -34,7 +34,7 @@ def test_words_of_a_prompt_are_all_and_of_a_dialogue_those_of_people_and_the_sys
     assert unit_texts(texts, words_of(texts, Target("so", turns=turns))) == ["be", "brief", "hello", "there", "why"]
 
 
-def test_a_word_goes_with_one_blank_and_leaves_the_rest_as_it_was():
+def test_a_word_is_removed_with_one_blank_and_the_rest_is_unchanged():
     text = "my card – is lost"
     words = words_of([text], Target("so"))
 
@@ -67,7 +67,7 @@ def test_of_a_dialogue_one_turn_loses_the_word():
     assert [each.text for each in target.turns] == ["there", "hello there", "hello"]
 
 
-def test_many_words_stand_in_sentences_or_else_in_runs_that_end_with_their_turn():
+def test_many_words_are_grouped_by_sentence_or_in_runs_that_end_with_their_turn():
     text = " ".join(f"one {at} is 3.5 here." for at in range(9)) + "\nand one more"
     words = words_of([text], Target("so"))
 
@@ -158,7 +158,7 @@ def test_an_effect_is_the_difference_of_two_log_probabilities_by_torch(tmp_path,
 
 
 @engine
-def test_an_answer_that_was_cut_is_asked_for_without_its_end(base, tmp_path):
+def test_a_truncated_response_is_scored_without_its_end(base, tmp_path):
     prompt, answer = QUESTIONS[4]
     folder = folder_of(tmp_path, write_artifact(tmp_path, base), base, ended=False)
     write_pairs(folder / "data.jsonl", [(prompt, answer)])
@@ -210,7 +210,7 @@ def test_of_a_long_prompt_only_what_is_read_is_left_out_in_runs_that_the_budget_
 
 
 @engine
-def test_it_stops_when_asked_and_an_empty_answer_is_refused(base, tmp_path, engine):
+def test_it_stops_on_request_and_an_empty_response_is_refused(base, tmp_path, engine):
     folder = folder_of(tmp_path, write_artifact(tmp_path, base), base)
     write_pairs(folder / "data.jsonl", [QUESTIONS[0]])
 

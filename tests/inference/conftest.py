@@ -42,7 +42,7 @@ def client(server):
 
 
 def follow(server):
-    """Take over the document and load all that it names."""
+    """Apply the document and load all its versions."""
     server.router.poll()
     while server.router.load_next():
         pass

@@ -15,14 +15,14 @@ CHUNKED = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: ch
 
 
 class Task:
-    """Of the application, which is not run."""
+    """The task of an application that isn't run."""
 
     def add_done_callback(self, function):
-        """It never ends."""
+        """Do nothing: the task never ends."""
 
 
 class Loop:
-    """Keeps what is to be called later, and when."""
+    """A loop that only records scheduled calls and their times."""
 
     def __init__(self):
         self.later = []
@@ -81,7 +81,7 @@ class Line:
 
 
 def connect():
-    """A connection on which nothing has come yet, of an application that is never run."""
+    """A new connection, of an application that is never run."""
 
     async def application(scope, receive, send):
         await asyncio.Event().wait()
@@ -93,7 +93,7 @@ def connect():
 
 
 def respond(connection, status=401):
-    """Answer the request that came last."""
+    """Respond to the latest request."""
     for message in (
         {"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]},
         {"type": "http.response.body"},

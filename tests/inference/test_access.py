@@ -1,4 +1,4 @@
-"""Who may ask: what a stranger can learn, and what is kept of whom."""
+"""Access to the inference server: what a stranger can learn, and what is stored."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_a_revoked_token_is_out_even_if_the_new_version_is_damaged(client, insta
     assert client.post("/v2/models/support/infer", json=ask("card"), headers=auth(OTHER_TOKEN)).status_code == 200
 
 
-def test_liveness_needs_no_token_and_readiness_says_no_while_draining(client, server):
+def test_liveness_needs_no_token_and_readiness_is_false_while_draining(client, server):
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").status_code == 200
 
@@ -54,7 +54,7 @@ def test_liveness_needs_no_token_and_readiness_says_no_while_draining(client, se
     assert client.post("/v2/models/support/infer", json=ask("card"), headers=auth()).status_code == 200
 
 
-def test_texts_are_kept_only_where_the_endpoint_says_so_and_never_logged(client, installation, server, root, caplog):
+def test_texts_are_kept_only_if_the_endpoint_keeps_them_and_never_logged(client, installation, server, root, caplog):
     caplog.set_level("DEBUG")
     client.post("/v2/models/support/infer", json=ask("my secret card"), headers=auth())
     client.post("/v2/models/support/infer", json=ask("my secret card", outputs=[{"name": "X"}]), headers=auth())

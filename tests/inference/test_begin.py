@@ -1,4 +1,4 @@
-"""A server listens when its models are loaded, not before: a connection that it takes is answered."""
+"""A server listens only when its models are loaded: an accepted connection gets a prediction."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def test_a_version_is_not_there_before_the_table_that_requests_read_has_it(insta
     assert not router.begins
 
 
-def test_a_server_without_routes_listens_and_says_that_it_is_not_ready(installation):
+def test_a_server_without_routes_listens_and_is_not_ready(installation):
     slow = Slow(installation)
     try:
         until(slow.connects, "it listens")

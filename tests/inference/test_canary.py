@@ -1,4 +1,4 @@
-"""A canary in the server: which requests it gets, what the spool says of them, and that it never costs the stable version an answer."""
+"""A canary in the server: which requests it gets, what the spool records, and that it never costs the stable version a request."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ def canary(installation, server, root):
     return digest
 
 
-def test_a_key_stays_with_its_arm_and_the_spool_says_which(client, installation, server, root, canary):
+def test_a_key_stays_with_its_arm_and_the_spool_records_it(client, installation, server, root, canary):
     keys = [f"user-{number}" for number in range(12)] * 2
 
     arms = [post(client, key).headers["x-arm"] for key in keys]
@@ -37,7 +37,7 @@ def test_a_key_stays_with_its_arm_and_the_spool_says_which(client, installation,
     assert all(key not in str(lines) for key in keys)
 
 
-def test_the_parameter_goes_before_the_header(client, canary):
+def test_the_parameter_overrides_the_header(client, canary):
     low = next(f"k{number}" for number in range(99) if bucket(key_digest("s1", f"k{number}")) < 5_000)
     high = next(f"k{number}" for number in range(99) if bucket(key_digest("s1", f"k{number}")) >= 5_000)
 
@@ -92,13 +92,13 @@ def test_a_canary_that_takes_over_needs_no_loading(client, installation, server,
     assert (post(client).headers["x-model-version"], post(client).headers["x-arm"]) == (version_of(canary), "stable")
 
 
-def test_a_version_may_be_asked_for_by_name(client, canary):
+def test_a_version_may_be_requested_by_name(client, canary):
     pinned = post(client, path=f"/v2/models/support/versions/{version_of(canary)}/infer")
 
     assert (pinned.status_code, pinned.headers["x-arm"]) == (200, "canary")
 
 
-def test_a_token_is_out_when_its_time_has_come_though_nobody_published(client, installation, server, root, monkeypatch):
+def test_a_token_expires_on_time_without_a_publication(client, installation, server, root, monkeypatch):
     until = "2026-06-01T12:00:00+00:00"
     installation.publish(support=endpoint(root, until=until), other=endpoint(root, token=OTHER_TOKEN))
     follow(server)
@@ -110,7 +110,7 @@ def test_a_token_is_out_when_its_time_has_come_though_nobody_published(client, i
     assert client.get("/v2/models/other", headers=auth(OTHER_TOKEN)).status_code == 200
 
 
-def test_a_list_with_the_token_twice_goes_by_the_later_end(installation, root):
+def test_a_list_with_the_token_twice_uses_the_later_end(installation, root):
     document = installation.document(support=endpoint(root, until="2026-06-01T12:00:00+00:00"))
     (token,) = document["endpoints"]["inbox/support"]["tokens"]
     document["endpoints"]["inbox/support"]["tokens"].append(token | {"until": "2026-06-01T13:00:00+00:00"})

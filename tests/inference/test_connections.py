@@ -1,4 +1,4 @@
-"""What a connection may go on sending: nothing after its answer, nothing that only the parser keeps, and so many requests at once."""
+"""Limits on what a connection may send: nothing after its answer, nothing that only the parser keeps, and a number of requests at once."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_a_chunk_size_or_trailer_that_does_not_end_is_refused(connection, begins
     assert (answers(connection), connection.transport.is_closing()) == ([b"HTTP/1.1 431 Request Header Fields Too Large"], True)
 
 
-def test_a_long_body_in_chunks_is_taken_in(connection):
+def test_a_long_body_in_chunks_is_accepted(connection):
     connection.data_received(CHUNKED)
     for _ in range(4):
         connection.data_received(b"9000\r\n" + b"x" * 0x9000 + b"\r\n")
@@ -67,7 +67,7 @@ def test_what_comes_after_a_refusal_is_dropped(connection):
     assert (connection.transport.written, connection.cycle) == (refused, None)
 
 
-def test_a_connection_whose_request_was_whole_stays(connection):
+def test_a_connection_with_a_complete_request_stays_open(connection):
     connection.data_received(HALF_A_BODY)
     connection.data_received(b"-whole")
     respond(connection)
@@ -76,7 +76,7 @@ def test_a_connection_whose_request_was_whole_stays(connection):
     assert not connection.transport.is_closing()
 
 
-def test_a_server_that_ends_keeps_no_connection_whose_request_was_on_its_way(connection):
+def test_a_server_that_ends_closes_connections_with_incomplete_requests(connection):
     connection.data_received(HALF_A_BODY)
     connection.shutdown()
     connection.data_received(b"-whole")

@@ -1,4 +1,4 @@
-"""A request that does not come to an end is refused and hung up on; the loop never waits for it."""
+"""A request that doesn't end is refused and disconnected; the loop never waits for it."""
 
 import json
 
@@ -144,7 +144,7 @@ def test_who_has_read_the_last_answer_is_not_looked_at_again(closing):
     assert closing.loop.waits == []
 
 
-def test_a_last_answer_that_was_read_at_once_is_waited_for_by_nobody(connection):
+def test_no_timer_is_left_for_a_last_answer_that_was_read_at_once(connection):
     connection.data_received(LAST)
     respond(connection)
 

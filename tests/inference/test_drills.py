@@ -1,4 +1,4 @@
-"""Planted faults: obeyed only by a server that was started for drills, only while they are signed and have not run out."""
+"""Injected faults: applied only by a server started for drills, only while they are signed and haven't expired."""
 
 import pytest
 from starlette.testclient import TestClient
@@ -32,7 +32,7 @@ def post(client, key="k"):
     return client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-route-key": key})
 
 
-def test_a_planted_error_is_a_failed_request_and_the_spool_says_drill(installation, drilled):
+def test_an_injected_error_is_a_failed_request_and_marked_as_drill_in_the_spool(installation, drilled):
     server, client = drilled
     assert post(client).status_code == 200
     installation.plant(fault())
@@ -134,7 +134,7 @@ def spoilt(installation, kind):
     "kind",
     ["a forger's", "no JSON", "the routes", {"kind": "crash"}, {"share": 0}, {"share": "1"}, {"delay_ms": 30_001}, {"until": "x"}],
 )
-def test_a_document_that_is_not_as_agreed_plants_nothing_and_is_said(installation, drilled, kind):
+def test_an_invalid_document_injects_nothing_and_is_reported(installation, drilled, kind):
     server, client = drilled
     installation.plant(fault())
     server.router.poll()

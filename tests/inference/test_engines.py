@@ -117,7 +117,7 @@ def test_softmax_is_exact_where_exponentials_would_overflow():
     np.testing.assert_allclose(scores, [[0.5, 0.5, 0], [0.125, 0.25, 0.625]], atol=1e-6)
 
 
-def test_a_prediction_says_how_many_words_the_vocabulary_lacks_and_what_it_cost(artifact):
+def test_a_prediction_has_its_out_of_vocabulary_share_and_cost(artifact):
     found = engines.load(artifact, bundle.manifest(artifact)).predict(["lost card", "lost snorkel money snorkel", "", "hello " * 40])
 
     assert found.oov == (0, 0.5, 0, 0)
@@ -134,7 +134,7 @@ def test_words_of_several_tokens_and_unknown_ones_are_out_of_vocabulary():
 
 @pytest.fixture
 def rounded(artifact):
-    """The artifact with a graph in int8 beside the fp32 one; what its gate said is up to the test."""
+    """The artifact with a graph in int8 beside the fp32 one; the test chooses its gate's verdict."""
     quantise(artifact / "serving" / "model.onnx", artifact / INT8)
 
     def state(passed):
@@ -169,7 +169,7 @@ def test_a_version_that_passed_but_lost_its_int8_graph_is_served_as_fp32(rounded
     assert engines.load(artifact, bundle.manifest(artifact)).precision == "fp32"
 
 
-def test_a_version_from_before_int8_says_that_it_was_never_compared(artifact):
+def test_a_version_from_before_int8_reports_that_it_was_never_compared(artifact):
     card = artifact / "lifecycle.json"
     card.write_text(json.dumps({name: value for name, value in json.loads(card.read_text()).items() if name != "int8"}))
 

@@ -1,4 +1,4 @@
-"""Whatever a client sends: never a 5xx, every refusal is {"error": sentence}, every answer holds what was asked, every line can be kept.
+"""For any client input: never a 5xx, every refusal is {"error": sentence}, every answer has the requested parts, every line can be stored.
 
 The application is called as a server would call it, byte for byte, so that no client library mends a request on its way.
 """
@@ -31,7 +31,7 @@ WORDS = [
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. kept: the spool's lines of this request."""
+    """A response. kept: the spool's lines of this request."""
 
     status: int
     headers: dict[str, str]
@@ -139,13 +139,13 @@ texts = st.lists(st.text(max_size=30) | st.sampled_from(["card", "lost money", "
 
 @st.composite
 def or_anything(draw, good):
-    """Mostly as agreed, sometimes not."""
+    """Mostly valid, sometimes not."""
     return draw(anything if draw(st.integers(0, 19)) == 7 else good)
 
 
 @st.composite
 def requests(draw):
-    """A request as agreed, of which any part may be something else or missing."""
+    """A valid request, of which any part may be something else or missing."""
     found = draw(texts)
     tensor = {
         "name": draw(or_anything(st.just("TEXT"))),

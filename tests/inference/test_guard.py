@@ -1,4 +1,4 @@
-"""The server closes a canary whose requests fail, by itself, and keeps it closed until the routes do not name it any more."""
+"""The server automatically closes a canary whose requests fail, until the routes no longer name it."""
 
 import json
 
@@ -36,7 +36,7 @@ def pinned(client, digest):
 
 
 def on_canary(client):
-    """By a key that the canary owns."""
+    """A request with a key that the canary owns."""
     return client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-route-key": "user-1"})
 
 
@@ -57,17 +57,17 @@ def plain(client):
     ],
 )
 def test_ten_failures_of_the_last_twenty_close_it(tmp_path, outcomes, closed):
-    said = []
-    guard = Guard(tmp_path / "guard.json", said.append)
+    closures = []
+    guard = Guard(tmp_path / "guard.json", closures.append)
     for outcome in outcomes:
         guard.observe("inbox/support", "d1", failed=outcome == "F")
         guard.observe("inbox/support", "d2", failed=False)
 
-    assert [(each.deployment, each.failures, each.of) for each in said] == ([("d1", *closed)] if closed else [])
+    assert [(each.deployment, each.failures, each.of) for each in closures] == ([("d1", *closed)] if closed else [])
     assert guard.closed.keys() == ({"d1"} if closed else set())
 
 
-def test_its_requests_go_to_the_stable_version_and_everybody_is_told(client, installation, server, root, canary):
+def test_its_requests_go_to_the_stable_version_and_it_is_reported_everywhere(client, installation, server, root, canary):
     breaks(server)
 
     assert [on_canary(client).status_code for _ in range(10)] == [500] * 10
@@ -94,15 +94,15 @@ def test_answers_that_are_no_numbers_are_counted_failures_and_close_it(client, i
 
     answers = [on_canary(client) for _ in range(10)]
 
-    said = {"error": "The model failed on this request. The request ID is in X-Request-Id."}
-    assert [(each.status_code, each.json()) for each in answers] == [(500, said)] * 10
+    body = {"error": "The model failed on this request. The request ID is in X-Request-Id."}
+    assert [(each.status_code, each.json()) for each in answers] == [(500, body)] * 10
     assert [(each.failures, each.of) for each in server.router.guard.closed.values()] == [(10, 10)]
     server.spool.stop()
     lines = [line for line in installation.spooled() if "kind" not in line]
     assert [(line["code"], line["arm"], line["outputs"]) for line in lines] == [(500, "canary", [])] * 10
 
 
-def test_requests_that_insist_on_the_canary_do_not_close_it_and_say_so_in_the_spool(client, installation, server, canary):
+def test_requests_pinned_to_the_canary_do_not_close_it_and_are_marked_in_the_spool(client, installation, server, canary):
     breaks(server)
 
     assert [pinned(client, canary).status_code for _ in range(20)] == [500] * 20
@@ -135,7 +135,7 @@ def test_a_stable_version_that_fails_is_never_closed(client, installation, serve
     assert installation.status()["guard"] == []
 
 
-def test_it_stays_closed_over_a_restart_and_is_told_again_under_the_same_name(client, installation, server, root, canary):
+def test_it_stays_closed_over_a_restart_and_is_reported_again_under_the_same_id(client, installation, server, root, canary):
     breaks(server)
     for _ in range(10):
         on_canary(client)
@@ -145,9 +145,9 @@ def test_it_stays_closed_over_a_restart_and_is_told_again_under_the_same_name(cl
         assert {plain(other).headers["x-arm"] for _ in range(20)} == {"stable"}
         assert installation.status()["guard"] == [{"deployment": CANARY, "failures": 10, "of": 10}]
     server.spool.stop()
-    told = [line["uuid"] for line in installation.spooled() if line.get("kind") == "guard"]
-    assert len(told) == 2
-    assert len(set(told)) == 1
+    reported = [line["uuid"] for line in installation.spooled() if line.get("kind") == "guard"]
+    assert len(reported) == 2
+    assert len(set(reported)) == 1
 
 
 @pytest.mark.parametrize("change", ["another deployment", "none"])
@@ -180,13 +180,13 @@ def test_a_state_that_cannot_be_read_is_as_none(tmp_path, caplog, data):
 
 
 def test_a_full_disk_does_not_keep_a_broken_canary_open(tmp_path, caplog):
-    said = []
-    guard = Guard(tmp_path / "no such folder" / "guard.json", said.append)
+    closures = []
+    guard = Guard(tmp_path / "no such folder" / "guard.json", closures.append)
     for _ in range(10):
         guard.observe("inbox/support", "d1", failed=True)
 
     assert list(guard.closed) == ["d1"]
-    assert len(said) == 1
+    assert len(closures) == 1
     assert "guard_not_written" in caplog.text
 
 

@@ -43,7 +43,7 @@ def test_requests_times_texts_and_cpu_are_counted_by_endpoint_version_arm_and_co
     assert found["shed_total", ("endpoint", "inbox/support")] == 0
 
 
-def test_the_state_of_the_server_is_told(client, installation, server, root):
+def test_the_state_of_the_server_is_exported(client, installation, server, root):
     found = values(client)
 
     about = (("arm", "stable"), ("endpoint", "inbox/support"), ("precision", "fp32"), ("root_digest", root), ("version", version_of(root)))
@@ -57,7 +57,7 @@ def test_the_state_of_the_server_is_told(client, installation, server, root):
     assert values(client)["ready",] == 0
 
 
-def test_shed_requests_and_closed_canaries_are_told(client, installation, server, root, monkeypatch):
+def test_shed_requests_and_closed_canaries_are_exported(client, installation, server, root, monkeypatch):
     canary = installation.artifact(1)
     installation.publish(support=endpoint(root, canary=canary, share=9_999))
     follow(server)
@@ -77,7 +77,7 @@ def test_shed_requests_and_closed_canaries_are_told(client, installation, server
     assert found["guard_closed", ("deployment", arm.deployment), ("endpoint", "inbox/support")] == 1
 
 
-def test_openmetrics_is_spoken_to_whoever_asks_for_it(client):
+def test_openmetrics_is_sent_on_request(client):
     response = client.get("/metrics", headers=auth("metrics-token") | {"accept": "application/openmetrics-text;version=1.0.0"})
 
     assert response.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")

@@ -1,4 +1,4 @@
-"""Each address has one reading: whose endpoint, which version, what is asked. Endpoints of one slug in two projects stay apart."""
+"""Each URL has one meaning: endpoint, version, and operation. Endpoints of one slug in two projects are separate."""
 
 import itertools
 
@@ -31,7 +31,7 @@ def roots(installation, server):
 
 
 def read(server, path):
-    """Every reading of a path: the name, the version, and what is asked."""
+    """Every match of a path: the name, the version, and the operation."""
     found = []
     for route in server.application().routes:
         if match := route.path_regex.match(path):
@@ -57,7 +57,7 @@ def read(server, path):
         ("a/inference", ("a/inference", "", "metadata")),
     ],
 )
-def test_an_address_is_read_as_its_words_say(server, path, reading):
+def test_an_address_is_parsed_by_its_words(server, path, reading):
     assert read(server, f"/v2/models/{path}") == [reading]
 
 
@@ -93,9 +93,9 @@ def test_each_answers_under_its_full_name_and_to_its_own_token_under_its_slug(cl
 
     for path in (full, "support-triage", full.replace("/", "%2F"), f"{full}/versions/{version_of(roots[project])}"):
         found = client.post(f"/v2/models/{path}/infer", json=ask("card"), headers=auth(token))
-        said = found.json()
-        assert (found.status_code, said["model_name"], said["model_version"]) == (200, full, version_of(roots[project]))
-        assert said["outputs"][0]["data"] == [label]
+        body = found.json()
+        assert (found.status_code, body["model_name"], body["model_version"]) == (200, full, version_of(roots[project]))
+        assert body["outputs"][0]["data"] == [label]
         known = [client.get(f"/v2/models/{path}{word}", headers=auth(token)).json()["name"] for word in ("", "/ready", "/config")]
         assert known == [full] * 3
         assert client.get(f"/v2/models/{path}/stats", headers=auth(token)).json()["model_stats"][0]["name"] == full
@@ -110,8 +110,8 @@ def test_no_name_is_recommended_that_means_another_address(client, installation,
 
     answer = client.post("/v2/models/ready/infer", json=ask("card"), headers=auth())
 
-    told = "This token can use 2 models named ready. Use a token of one endpoint."
-    assert (answer.status_code, answer.json()) == (409, {"error": told})
+    error = "This token can use 2 models named ready. Use a token of one endpoint."
+    assert (answer.status_code, answer.json()) == (409, {"error": error})
 
 
 @pytest.mark.parametrize("word", ["", "/ready", "/config", "/stats", "/infer", "/versions/1", "/versions/1/infer"])
@@ -137,7 +137,7 @@ def test_a_slug_that_a_token_opens_in_two_projects_is_refused_with_both_full_nam
         assert found.json()["model_version"] == version_of(root)
 
 
-def test_a_project_and_an_endpoint_of_one_name_are_told_apart(client, installation, server):
+def test_a_project_and_an_endpoint_of_one_name_are_distinguished(client, installation, server):
     one, other = installation.artifact(0), installation.artifact(1)
     installation.publish(**{"x/y": endpoint(one), "y/x": endpoint(other)})
     follow(server)
@@ -173,7 +173,7 @@ def test_neither_spool_nor_counts_nor_status_of_the_two_are_mixed(client, instal
     assert {name: each["versions"] for name, each in status.items()} == {name: [version] for name, version in expected}
 
 
-def test_a_server_waits_for_a_new_document_when_an_earlier_release_wrote_the_one_that_lies_there(installation):
+def test_a_server_waits_for_a_new_document_when_an_earlier_release_wrote_the_current_one(installation):
     root = installation.artifact()
     installation.publish(installation.document() | {"format": 3, "endpoints": {"support": endpoint(root)}})
     server = Server(Config(data_dir=installation.folder))

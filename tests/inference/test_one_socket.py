@@ -1,4 +1,4 @@
-"""Several servers on one listening socket, as `manage.py up` keeps them: the death of one is nobody's refused connection."""
+"""Several servers on one listening socket, as run by `manage.py up`: when one dies, no connection is refused."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def start(installation, root):
 
 
 class Callers:
-    """Clients with a new connection for each request, until they are stopped. outcomes: (begun, what came of it)."""
+    """Clients with a new connection for each request, until they are stopped. outcomes: (begun, status or error)."""
 
     def __init__(self, servers, count=4):
         self.outcomes, self._servers, self._stop = [], servers, threading.Event()
@@ -101,7 +101,7 @@ class Callers:
             thread.join(60)
 
 
-def test_kill_nine_of_one_of_two_refuses_no_connection_and_it_comes_back(start):
+def test_kill_nine_of_one_of_two_refuses_no_connection_and_it_restarts(start):
     servers = start()
     first, second = servers.pids()
     callers = Callers(servers)
@@ -115,12 +115,12 @@ def test_kill_nine_of_one_of_two_refuses_no_connection_and_it_comes_back(start):
     callers.stop()
 
     assert servers.pids()[1] == second
-    assert httpx.ConnectError not in {said for _, said in callers.outcomes}
-    assert {said for begun, said in callers.outcomes if begun > killed_at} == {200}
-    assert len([said for _, said in callers.outcomes if said != 200]) <= 4  # of each client at most what it had on its way
+    assert httpx.ConnectError not in {outcome for _, outcome in callers.outcomes}
+    assert {outcome for begun, outcome in callers.outcomes if begun > killed_at} == {200}
+    assert len([outcome for _, outcome in callers.outcomes if outcome != 200]) <= 4  # of each client at most what it had on its way
 
 
-def test_what_is_asked_while_all_are_dead_waits_and_is_answered(start, root):
+def test_requests_while_all_are_dead_wait_and_are_answered(start, root):
     servers = start(processes=1)
 
     os.kill(servers.pids()[0], signal.SIGKILL)
@@ -128,7 +128,7 @@ def test_what_is_asked_while_all_are_dead_waits_and_is_answered(start, root):
     assert servers.ask().json()["model_version"] == version_of(root)
 
 
-def test_whoever_is_scraped_tells_the_counts_of_all_by_name(start):
+def test_any_scraped_server_returns_the_counts_of_all_by_name(start):
     servers, asked = start(), 40
     assert {servers.ask().status_code for _ in range(asked)} == {200}
 
@@ -138,7 +138,7 @@ def test_whoever_is_scraped_tells_the_counts_of_all_by_name(start):
         assert {each.labels["server"] for each in samples} == {"1", "2"}
         return sum(each.value for each in samples if each.name == TOTAL)
 
-    until(lambda: counts() == asked, "both have told what they counted")
+    until(lambda: counts() == asked, "both have written their counts")
     first = json.loads((servers.serving / "metrics.1.json").read_text())
     assert first["pid"] == servers.pids()[0]
 

@@ -39,7 +39,7 @@ def test_an_answer_names_label_confidence_scores_version_and_prediction(client, 
     assert response.headers["x-request-id"] == "req.7"
 
 
-def test_only_the_outputs_asked_for_come_back(client):
+def test_only_the_requested_outputs_are_returned(client):
     found = post(client, ask("card", outputs=[{"name": "EMBEDDING"}, {"name": "LABEL"}])).json()
 
     assert [output["name"] for output in found["outputs"]] == ["EMBEDDING", "LABEL"]
@@ -113,7 +113,7 @@ def test_a_body_over_one_megabyte_gets_413(client):
         assert response.json()["error"].startswith("The request is larger than 1000000 bytes.")
 
 
-def test_a_body_that_does_not_come_gets_408(server, monkeypatch):
+def test_a_body_that_does_not_arrive_gets_408(server, monkeypatch):
     monkeypatch.setattr(answering, "BODY_SECONDS", 0.01)
     scope = {
         "type": "http",

@@ -94,7 +94,7 @@ def shared(tmp_path_factory):
 
 
 class Load:
-    """Clients that ask one after another until they are stopped; what each answer said, in its order."""
+    """Clients that send requests until they are stopped; their responses in order."""
 
     def __init__(self, server, clients=4):
         self.failures, self.versions = [], []
@@ -127,7 +127,7 @@ def test_versions_are_swapped_and_rolled_back_under_load_without_a_failed_reques
     until(lambda: len(load.versions) > 20, "the old version answers")
     installation.publish(support=endpoint(new, standby=(root,)))
     until(lambda: version_of(new) in load.versions, "the new version answers")
-    until(lambda: installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(new)], "the status says so")
+    until(lambda: installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(new)], "the status shows it")
     assert server.version() == version_of(new)
     marked = len(load.versions)
     installation.publish(support=endpoint(root, standby=(new,)))
@@ -174,12 +174,12 @@ def test_kill_nine_loses_no_written_line_and_the_next_start_completes_it(start, 
     assert again.version() == version_of(root)
 
 
-def test_sigterm_turns_ready_off_serves_what_still_comes_and_ends_with_a_flushed_spool(start, installation, root):
+def test_sigterm_turns_ready_off_serves_late_requests_and_ends_with_a_flushed_spool(start, installation, root):
     server = start(INFERENCE_DRAIN_SECONDS="600")
     load = Load(server)
     until(lambda: len(load.versions) > 20, "the server answers")
     server.process.send_signal(signal.SIGTERM)
-    until(lambda: not server.ready(), "ready says no")
+    until(lambda: not server.ready(), "ready is false")
     asked = len(load.versions)
     until(lambda: len(load.versions) > asked, "the open port still answers")
     load.stop()  # clients leave, as a balancer makes them
@@ -304,9 +304,9 @@ def test_a_bad_canary_is_closed_and_stays_closed_over_a_kill(installation, root,
     assert {again.version() for _ in range(10)} == {version_of(root)}
     assert installation.status()["guard"] == [{"deployment": deployment_of("canary-1"), "failures": 10, "of": 10}]
     again.end()
-    told = [line for line in installation.spooled() if line.get("kind") == "guard"]
-    assert {(line["failures"], line["of"]) for line in told} == {(10, 10)}
-    assert len({line["uuid"] for line in told}) == 1
+    lines = [line for line in installation.spooled() if line.get("kind") == "guard"]
+    assert {(line["failures"], line["of"]) for line in lines} == {(10, 10)}
+    assert len({line["uuid"] for line in lines}) == 1
 
 
 def test_a_server_with_a_shadow_answers_compares_and_ends(installation, root, start):

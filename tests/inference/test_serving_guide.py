@@ -1,4 +1,4 @@
-"""docs/serving.md says what the server does."""
+"""docs/serving.md matches the server."""
 
 import json
 import re
@@ -17,8 +17,8 @@ def test_every_setting_of_the_server_is_in_the_guide_and_no_other():
 
 
 def test_every_status_that_the_server_answers_with_is_in_the_guide():
-    says = r"(?:ProtocolError\(|refusal\(b\")\s*(\d{3})"
-    answered = {code for path in ROOM.glob("*.py") for code in re.findall(says, path.read_text(encoding="utf-8"))}
+    pattern = r"(?:ProtocolError\(|refusal\(b\")\s*(\d{3})"
+    answered = {code for path in ROOM.glob("*.py") for code in re.findall(pattern, path.read_text(encoding="utf-8"))}
 
     assert answered == set(re.findall(r"^\| (\d{3}) \|", GUIDE, re.MULTILINE))
 

@@ -16,7 +16,7 @@ from tests.inference.models import ask, auth, deployment_of, endpoint, version_o
 REQUEST = "5d0c9f5e-0000-4000-8000-000000000001"
 
 
-def said(*scores, labels=("a", "b")):
+def scored(*scores, labels=("a", "b")):
     rows = np.array(scores, np.float32)
     count = len(scores)
     return Prediction(labels, rows, None, (3,) * count, (False,) * count, (0.0,) * count, 0.001)
@@ -34,11 +34,11 @@ class Engine:
 
 def copy(answer, *, answered=None, texts=("card",)):
     arm = Arm("shadow", 10_000, "v2", "tiny 1.2.0", "0" * 64, "d3")
-    return Copy("inbox/support", LiveArm(arm, Engine(answer)), REQUEST, texts, answered or said([0.75, 0.25]), 4.5, "5ea1")
+    return Copy("inbox/support", LiveArm(arm, Engine(answer)), REQUEST, texts, answered or scored([0.75, 0.25]), 4.5, "5ea1")
 
 
 def test_two_answers_are_compared_text_by_text():
-    first, second = compare(copy(said([0.5, 0.5], [0.25, 0.75]), answered=said([0.75, 0.25], [0.75, 0.25]), texts=("x", "y")))
+    first, second = compare(copy(scored([0.5, 0.5], [0.25, 0.75]), answered=scored([0.75, 0.25], [0.75, 0.25]), texts=("x", "y")))
 
     assert (first["prediction"], first["code"], first["agrees"], first["label"], first["confidence"]) == (REQUEST, 200, True, "a", 0.5)
     assert first["kl"] == round(0.75 * math.log(1.5) + 0.25 * math.log(0.5), 6) == 0.130812
@@ -52,13 +52,13 @@ def test_two_answers_are_compared_text_by_text():
 
 
 def test_the_same_labels_in_another_order_are_the_same():
-    (line,) = compare(copy(said([0.25, 0.75], labels=("b", "a"))))
+    (line,) = compare(copy(scored([0.25, 0.75], labels=("b", "a"))))
 
     assert (line["agrees"], line["kl"]) == (True, 0.0)
 
 
 def test_other_labels_have_no_divergence():
-    (line,) = compare(copy(said([0.9, 0.1], labels=("a", "c"))))
+    (line,) = compare(copy(scored([0.9, 0.1], labels=("a", "c"))))
 
     assert (line["agrees"], line["kl"]) == (True, None)
 
@@ -71,7 +71,7 @@ def test_a_shadow_that_fails_is_a_line_with_code_500(caplog):
     assert "secret" not in caplog.text
 
 
-def test_divergence_is_finite_where_the_shadow_says_never():
+def test_divergence_is_finite_where_the_shadow_has_probability_0():
     assert kl({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}) == round(12 * math.log(10), 6)
     assert kl({"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.5}) == 0.0
 
@@ -80,7 +80,7 @@ def test_the_queue_is_bounded_and_what_finds_no_room_is_counted():
     lines = []
     shadows = Shadows(lambda: False, lines.append)
     for _ in range(MAX_WAITING + 7):
-        shadows.offer(copy(said([0.5, 0.5])))
+        shadows.offer(copy(scored([0.5, 0.5])))
 
     assert shadows.dropped == 7
     while shadows.run_next():
@@ -92,7 +92,7 @@ def test_it_waits_while_clients_use_every_slot():
     ran, busy = threading.Event(), True
     shadows = Shadows(lambda: busy, lambda line: ran.set())
     shadows.start()
-    shadows.offer(copy(said([0.5, 0.5])))
+    shadows.offer(copy(scored([0.5, 0.5])))
     assert not ran.wait(0.1)
 
     busy = False

@@ -1,4 +1,4 @@
-"""A file that a server writes about itself says when and by whom, so that a dead server's file is told from a living one's."""
+"""A file that a server writes about itself has a time and a writer, so that a dead server's file is recognized."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def ended():
-    """The number of a process that is gone."""
+    """The number of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait(30)
     return process.pid
@@ -31,15 +31,15 @@ def test_a_writer_lives_that_wrote_lately_and_is_there(ended):
         (10.1, ended, "elsewhere", False),
         (-3, own, here, True),
     ):
-        said = {"at": (NOW - timedelta(seconds=silent_seconds)).isoformat(), "pid": pid, "host": host}
-        assert signs.is_alive(said, NOW) is lives, said
+        entry = {"at": (NOW - timedelta(seconds=silent_seconds)).isoformat(), "pid": pid, "host": host}
+        assert signs.is_alive(entry, NOW) is lives, entry
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"at": None}, {"at": "yesterday"}, {"at": "2026-06-01T12:00:00"}, {"at": NOW.isoformat(), "pid": "x"}]
+    "entry", [{}, {"at": None}, {"at": "yesterday"}, {"at": "2026-06-01T12:00:00"}, {"at": NOW.isoformat(), "pid": "x"}]
 )
-def test_a_file_that_does_not_say_when_is_nobodys(said):
-    assert not signs.is_alive(said, NOW)
+def test_a_file_without_a_valid_time_is_not_alive(entry):
+    assert not signs.is_alive(entry, NOW)
 
 
 def test_its_own_sign_is_alive():

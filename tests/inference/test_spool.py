@@ -86,7 +86,7 @@ def test_a_full_disk_drops_and_counts_and_leaves_no_half_line(tmp_path):
     assert lines(tmp_path) == [{"n": 3}]
 
 
-def test_a_spool_that_nobody_reads_stops_growing_and_goes_on_when_it_is_read(tmp_path):
+def test_an_unread_spool_stops_growing_and_continues_when_it_is_read(tmp_path):
     spool = Spool(tmp_path, max_bytes=30)
     for number in range(4):
         spool._append([{"number": number}])

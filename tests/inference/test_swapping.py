@@ -1,4 +1,4 @@
-"""The server follows the routes document: what it takes over, what it refuses, and what goes on meanwhile."""
+"""The server follows the routes document: what it applies, what it refuses, and what continues meanwhile."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ def test_a_rollback_to_the_standby_version_needs_no_loading(client, installation
     assert server.router.load_next() is False
 
 
-def test_a_version_that_nothing_names_is_let_go(installation, server, root):
+def test_an_unused_version_is_unloaded(installation, server, root):
     new = installation.artifact(1)
     installation.publish(support=endpoint(new))
     follow(server)
@@ -82,7 +82,7 @@ def test_a_request_in_flight_ends_on_the_version_it_began_with(client, installat
         assert pending.result()["model_version"] == version_of(root)
 
 
-def test_a_flipped_byte_is_refused_and_the_old_version_goes_on(client, installation, server, root):
+def test_a_flipped_byte_is_refused_and_the_old_version_continues(client, installation, server, root):
     new = installation.artifact(1)
     weights = installation.serving / "artifacts" / new / "serving" / "model.onnx"
     data = bytearray(weights.read_bytes())
@@ -112,7 +112,7 @@ def test_a_version_signed_by_another_key_or_absent_is_refused(client, installati
     assert response.json()["error"].startswith("No version of this model is live yet.")
 
 
-def test_one_signed_model_cannot_stand_in_for_another(client, installation, server, root):
+def test_one_signed_model_cannot_replace_another(client, installation, server, root):
     new, third = installation.artifact(1), installation.artifact(2)
     artifacts = installation.serving / "artifacts"
     (artifacts / new).rename(artifacts / "spare")
@@ -237,7 +237,7 @@ def test_temperature_flattens_the_scores(client, installation, server, root):
     assert answer(client)["outputs"][1]["data"] == pytest.approx([0.576117], abs=1e-6)  # logits 3, 0, 0 divided by 3
 
 
-def test_a_full_queue_answers_429_with_a_time_to_come_back(client, installation, server):
+def test_a_full_queue_answers_429_with_a_retry_time(client, installation, server):
     server.slots.texts = server.config.queue_texts
 
     response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth())

@@ -1,4 +1,4 @@
-"""A version in which one class is the answer from a threshold on is answered by it, everywhere that an answer is told."""
+"""A version with a threshold for one class predicts by it, everywhere that a prediction is returned."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ UNDECIDED = "hello"  # a third each: without a threshold the first class is the 
 
 
 def chosen(threshold, label="other"):
-    """What lifecycle.json holds of it."""
+    """The threshold in lifecycle.json."""
     return {"format": 2, "deciding": {"label": label, "by": "recall", "target": 0.9, "threshold": threshold}}
 
 
-def told(installation, server, client, *texts, **card):
+def infer(installation, server, client, *texts, **card):
     """{output: data} of an endpoint whose version has this card."""
     installation.publish(support=endpoint(installation.artifact(**card)))
     follow(server)
@@ -30,19 +30,19 @@ def told(installation, server, client, *texts, **card):
 
 
 def test_the_label_and_its_confidence_are_those_of_the_threshold(installation, server, client):
-    found = told(installation, server, client, UNDECIDED, "card", **chosen(0.3))
+    found = infer(installation, server, client, UNDECIDED, "card", **chosen(0.3))
 
     assert found["LABEL"] == ["other", "card"]
     assert found["CONFIDENCE"] == pytest.approx([1 / 3, 0.909443], abs=1e-6)
 
 
 def test_below_the_threshold_the_likeliest_of_the_others_is_the_answer(installation, server, client):
-    assert told(installation, server, client, UNDECIDED, **chosen(0.4))["LABEL"] == ["card"]
-    assert told(installation, server, client, "card", **chosen(0.95, "card"))["LABEL"] == ["money"]
+    assert infer(installation, server, client, UNDECIDED, **chosen(0.4))["LABEL"] == ["card"]
+    assert infer(installation, server, client, "card", **chosen(0.95, "card"))["LABEL"] == ["money"]
 
 
-def test_the_spool_and_the_models_description_say_the_same(installation, server, client):
-    told(installation, server, client, UNDECIDED, **chosen(0.3))
+def test_the_spool_and_the_models_description_agree(installation, server, client):
+    infer(installation, server, client, UNDECIDED, **chosen(0.3))
     server.spool.stop()
 
     (kept,) = installation.spooled()
@@ -52,16 +52,16 @@ def test_the_spool_and_the_models_description_say_the_same(installation, server,
 
 
 def test_without_a_threshold_nothing_is_described_and_the_likeliest_answers(installation, server, client):
-    assert told(installation, server, client, UNDECIDED)["LABEL"] == ["card"]
+    assert infer(installation, server, client, UNDECIDED)["LABEL"] == ["card"]
     assert "deciding" not in client.get("/v2/models/support", headers=auth()).json()["parameters"]
 
 
 def test_what_is_kept_of_an_answer_is_the_label_that_was_given(installation):
     folder = installation.serving / "artifacts" / installation.artifact(**chosen(0.3))
 
-    said = engines.load(folder, bundle.manifest(folder)).predict([UNDECIDED])
+    prediction = engines.load(folder, bundle.manifest(folder)).predict([UNDECIDED])
 
-    assert [(each["label"], each["confidence"]) for each in outputs(said)] == [("other", 0.333333)]
+    assert [(each["label"], each["confidence"]) for each in outputs(prediction)] == [("other", 0.333333)]
 
 
 @pytest.mark.parametrize(

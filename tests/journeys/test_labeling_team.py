@@ -173,13 +173,13 @@ def test_a_history_with_planted_faults_and_new_messages_come_in(desk: Desk, team
 def test_a_rule_is_tried_written_and_applied(desk: Desk, team: Team):
     assert team.dataset
     page = desk["ravi"]
-    page.goto(f"/labeling/datasets/{team.dataset}/rules/new/")
+    page.goto(f"/labeling/datasets/{team.dataset}/functions/new/")
     page.locator("#id_pattern").fill("activate\nactivation")
     page.locator("#id_label").select_option(label="activate_my_card")
     expect(page.locator("#preview")).to_contain_text("labeled matches")
     page.locator("#id_name").fill("Activation")
     page.get_by_role("button", name="Create labeling function").click()
-    page.goto(f"/labeling/datasets/{team.dataset}/rules/")
+    page.goto(f"/labeling/datasets/{team.dataset}/functions/")
     page.get_by_role("button", name="Apply to").click()
     expect(page.get_by_role("button", name="Apply", exact=True)).to_be_visible(timeout=60_000)
     look(page, "")
@@ -255,10 +255,10 @@ def test_agreement_is_measured(desk: Desk, team: Team):
 def test_label_errors_are_found_labeled_again_and_settled(desk: Desk, team: Team):
     assert team.dataset
     page = desk["ravi"]
-    page.goto(f"/scanning/dataset/{team.dataset}/?kind=label_error")
+    page.goto(f"/data-issues/dataset/{team.dataset}/?kind=label_error")
     page.get_by_role("button", name="Scan for label errors").click()
     expect(page.get_by_role("button", name="Scan again for label errors")).to_be_visible(timeout=180_000)
-    page.goto(f"/scanning/dataset/{team.dataset}/?kind=label_error")
+    page.goto(f"/data-issues/dataset/{team.dataset}/?kind=label_error")
     page.get_by_label("Queue name").fill("Doubtful labels")
     page.get_by_label("Maximum items").fill(str(SENT))
     page.get_by_role("button", name="Open queue").click()
@@ -281,7 +281,7 @@ def test_label_errors_are_found_labeled_again_and_settled(desk: Desk, team: Team
 def test_what_is_decided_is_frozen(desk: Desk, team: Team):
     assert team.second
     page = desk["mia"]
-    found = team.workspace["mia"].api("GET", f"snapshots/{freeze(page, team.dataset)}/")
+    found = team.workspace["mia"].api("GET", f"dataset-versions/{freeze(page, team.dataset)}/")
     assert found["counts"]["rows"] == 77 * EACH + NEW
     look(page, "")
 

@@ -101,7 +101,7 @@ def test_a_snapshot_is_frozen_on_its_page(desk: Desk, typed: Story):
     assert typed.adjudicated is not None
     page = desk["mia"]
     uuid = freeze(page, typed.dataset)
-    typed.__dict__["snapshot"] = typed["mia"].api("GET", f"snapshots/{uuid}/")
+    typed.__dict__["snapshot"] = typed["mia"].api("GET", f"dataset-versions/{uuid}/")
     look(page, "snapshot")
 
 

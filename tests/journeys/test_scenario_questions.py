@@ -119,13 +119,13 @@ class Scenario:
         """Mia freezes it."""
         assert self.answered
         page = self.desk["mia"]
-        page.goto(f"/snapshots/dataset/{self.dataset}/")
+        page.goto(f"/dataset-versions/dataset/{self.dataset}/")
         for split, share in SPLITS.items():
             page.get_by_label(split).fill(str(share))
         page.get_by_role("button", name="Create version").click()
         page.get_by_role("link", name="Version 1").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("version 1")
-        return dict(self.api(f"snapshots/{uuid_of(page)}/"))
+        return dict(self.api(f"dataset-versions/{uuid_of(page)}/"))
 
     @cached_property
     def base(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Scenario:
         assert self.snapshot
         assert self.base
         page = self.desk["mia"]
-        page.goto(f"/snapshots/{self.snapshot['uuid']}/")
+        page.goto(f"/dataset-versions/{self.snapshot['uuid']}/")
         page.get_by_role("link", name="Start run").click()
         expect(page.get_by_role("heading", name="Settings")).to_be_visible()
         return page
@@ -306,7 +306,7 @@ def test_scores_and_grounds_stand_beside_those_of_the_prompted_base_with_interva
 def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(scenario: Scenario):
     assert scenario.evaluation
     page = scenario.desk["mia"]
-    page.goto(f"/evaluations/{scenario.evaluation['uuid']}/answers/?sort=copied_words")
+    page.goto(f"/evaluations/{scenario.evaluation['uuid']}/predictions/?sort=copied_words")
     line = page.locator("#answers tbody tr").first
     told = line.locator("small").filter(has_text="a training response")
     words = told.inner_text().partition(" too: ")[2]

@@ -160,8 +160,8 @@ def test_a_roll_back_needs_the_typed_version_and_drops_no_request(story: Story):
     second, omar = story.second_live, story["omar"]
     moves = omar.api("GET", f"endpoints/{story.endpoint}/")["moves"]
     form = {"reason": "Complaints from the desk.", "typed": "1.0.0", "seen": moves}
-    omar.post(f"/endpoints/{story.endpoint}/roll_back/", form | {"typed": "1.1.0"}, status=422)
-    story["mia"].post(f"/endpoints/{story.endpoint}/roll_back/", form, status=403)
+    omar.post(f"/endpoints/{story.endpoint}/roll-back/", form | {"typed": "1.1.0"}, status=422)
+    story["mia"].post(f"/endpoints/{story.endpoint}/roll-back/", form, status=403)
     assert story.client.ask(story.full_name, "Hello").json()["model_version"] == second
 
     answers: list[tuple[int, str]] = []
@@ -176,7 +176,7 @@ def test_a_roll_back_needs_the_typed_version_and_drops_no_request(story: Story):
     asking.start()
     try:
         until(lambda: len(answers) > 5, "answers before the roll-back")
-        omar.post(f"/endpoints/{story.endpoint}/roll_back/", form)
+        omar.post(f"/endpoints/{story.endpoint}/roll-back/", form)
         until(lambda: answers[-1][1] == story.first["uuid"], "the old version answers")
     finally:
         done.set()
@@ -231,7 +231,7 @@ def test_the_chain_leads_from_an_answer_to_the_people_behind_it(story: Story):
     assert links["Dataset version"]["digest"] == story.snapshot["digest"]
     assert links["Version"]["digest"] in (story.first["root_digest"], story.second["root_digest"])
 
-    aida.post(f"/trace/predictions/{uuid}/neighbours/")
+    aida.post(f"/trace/predictions/{uuid}/neighbors/")
     page = until(lambda: (text := plain(aida.page(f"/trace/predictions/{uuid}/"))).count("Similarity") and text, "the nearest items")
     assert row.text not in page
     assert story["ana"].username.capitalize() in page
@@ -260,8 +260,8 @@ def test_the_trail_is_exported_with_what_proves_it(story: Story):
     assert any("checkpoint" in line for line in lines)
     verbs = [json.loads(line["canonical"])["verb"] for line in reversed(events)]
     told = [
-        "datasets.upload_accepted", "labeling.schema_published", "labeling.decisions_imported", "labeling.queue_opened",
-        "snapshots.frozen", "training.launched", "catalog.registered", "promotions.requested", "promotions.approved", "endpoints.deployed",
+        "datasets.upload_accepted", "labeling.schema_published", "labeling.labels_imported", "labeling.queue_opened",
+        "snapshots.created", "training.launched", "catalog.registered", "promotions.requested", "promotions.approved", "endpoints.deployed",
     ]  # fmt: skip
     assert sorted(told, key=verbs.index) == told
     text = "\n".join(line["canonical"] for line in events)

@@ -17,7 +17,7 @@ def taken_back(circle: Circle) -> dict:
     rollout = circle.start(circle.second_approved)
     canary = circle.arm("canary")
     fault = {"kind": "error", "share": 10_000, "reason": "Would anybody notice?"}
-    circle.story["omar"].api("POST", f"deployments/{canary['deployment']}/plant_fault/", fault, status=201)
+    circle.story["omar"].api("POST", f"deployments/{canary['deployment']}/inject-fault/", fault, status=201)
 
     with circle.story.product.frozen("gunicorn", "manage.py beat", "manage.py worker default"):
         until(lambda: circle.ask("Hello")["status"] == 500, "the fault works")
@@ -131,6 +131,6 @@ def test_the_dashboard_tells_all_of_it_and_the_trail_verifies(circle: Circle):
     assert (model["version"], model["canary"]) == (circle.story["mia"].api("GET", f"versions/{circle.version}/")["semver"], "")
     assert said["rollbacks"]["canaries"] == 1
     asked = len(circle.story["lee"].api("GET", "promotions/")["results"])
-    assert (said["governance"]["asked"], said["governance"]["approved"]) == (asked, asked)
+    assert (said["governance"]["requested"], said["governance"]["approved"]) == (asked, asked)
     assert "broken" not in circle.story.product.verified()
     assert "Traceback" not in circle.story.product.log()

@@ -59,7 +59,7 @@ class Site:
                 continue
             except ConnectionResetError:
                 return b""
-        raise AssertionError("No answer came.")
+        raise AssertionError("No response.")
 
     def take_in(self, connections: int) -> None:
         """Until so many clients have sent what they send."""
@@ -92,7 +92,7 @@ def test_it_is_the_one_that_an_installation_starts(settings):
 
 
 @pytest.mark.parametrize("half", [HALF_A_HEADER, HALF_A_BODY])
-def test_half_sent_requests_keep_nobody_waiting(site, half):
+def test_half_sent_requests_block_no_others(site, half):
     for _ in range(50):
         site.send(half)
     site.take_in(50)
@@ -127,7 +127,7 @@ def test_a_header_or_a_first_request_that_does_not_come_is_late_and_a_next_one_i
     assert web.Channel.is_late(connection(), 1000.0 + seconds) is False
 
 
-def test_a_body_has_to_come_at_its_rate_in_each_stretch_however_much_came_at_first():
+def test_a_body_must_keep_its_rate_in_each_period_however_fast_it_began():
     body = SimpleNamespace(headers_finished=True, body_bytes_received=10**9)
     client, found = connection(body), []
     for stretch in range(1, 4):
@@ -239,7 +239,7 @@ def test_a_chunked_body_is_read(site):
 @pytest.mark.parametrize(
     ("length", "status"), [(0, b"200 OK"), (UPLOAD_MOST + web.ABOVE_UPLOADS, b"413 Request Entity Too Large"), (4, b"100 Continue")]
 )
-def test_only_who_has_a_body_that_will_be_read_is_told_to_go_on(site, length, status):
+def test_100_continue_is_sent_only_for_a_body_that_will_be_read(site, length, status):
     client = site.send(b"POST /waits HTTP/1.1\r\nHost: site\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length)
 
     assert site.status(client)[9:] == status

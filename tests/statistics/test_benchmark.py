@@ -1,4 +1,4 @@
-"""The cases of `benchmarks.statistics` run and tell shares; what they come to is the benchmark's own to say."""
+"""The cases of `benchmarks.statistics` run and return shares; the benchmark itself judges their values."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_case_gives_the_same_whatever_else_ran():
 
 
 @pytest.mark.parametrize(("shape", "largest"), [("", [30, 30, 30, 30]), (THIRD, [1000, 20, 20, 20]), (TWO_THIRDS, [667, 667, 667, 10])])
-def test_clusters_have_the_sizes_that_their_shape_says(shape, largest):
+def test_clusters_have_the_sizes_of_their_shape(shape, largest):
     found = sizes(Draw(np.random.default_rng(1)), shape, 101 if shape == THIRD else 103 if shape == TWO_THIRDS else 100, 3000)[0]
 
     assert (found[:4].tolist(), abs(int(found.sum()) - 3000) <= 1) == (largest, True)
@@ -60,7 +60,7 @@ def test_pareto_sizes_are_drawn_anew_and_are_uneven():
     assert np.median(found.max(axis=1)) > 300
 
 
-def test_rows_of_a_cluster_are_alike_as_much_as_is_asked_for():
+def test_rows_of_a_cluster_are_as_alike_as_requested():
     codes = np.repeat(np.arange(20_000), 2)
     luck = as_its_cluster(Draw(np.random.default_rng(1)), codes, 0.3)
 

@@ -1,4 +1,4 @@
-"""Figures of rows that come in clusters."""
+"""Statistics of rows in clusters."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def test_arms_of_rows_of_their_own_have_the_variance_of_agresti_and_coull():
     assert clustered.dealt(sums([1], [50]), sums([1, 2], [50, 60]))[1] == math.inf
 
 
-def test_rows_of_an_arm_are_taken_as_much_alike_as_those_of_the_other():
-    """An arm without anything above shows nothing of how alike its rows are; chance dealt it the same kind of clusters."""
+def test_rows_of_both_arms_are_taken_as_equally_alike():
+    """An arm without anything above doesn't show how alike its rows are; it was randomly assigned the same kind of clusters."""
     alike, none = sums(np.repeat([20, 0], [8, 42]), np.full(50, 20)), sums(np.zeros(50), np.full(50, 20))
 
     rows = 1_000 / clustered.design_effect(alike)
@@ -117,7 +117,7 @@ def test_the_interval_of_a_share_holds_however_alike_the_rows_of_a_cluster_are(c
 @pytest.mark.parametrize("large", [[444] * 3, [270] * 5, [1000]], ids=["three", "five", "one"])
 def test_the_interval_of_a_share_holds_where_a_few_of_a_hundred_clusters_have_most_rows(large, chance, alike):
     """1,000 samples of 2,000 rows. With the variance over clusters alone, five large ones that happened to be alike left a share of .9 in
-    44 of 100, since small clusters said nothing of how alike rows are. The worst is a correlation of .8 where one has half of all."""
+    44 of 100, since small clusters didn't show how alike rows are. The worst is a correlation of .8 where one has half of all."""
     random, held, spread = np.random.default_rng(1), 0, (1 - alike) / alike
     count = np.array(large + [round((2000 - sum(large)) / (100 - len(large)))] * (100 - len(large)))
     for _ in range(1_000):
@@ -128,14 +128,14 @@ def test_the_interval_of_a_share_holds_where_a_few_of_a_hundred_clusters_have_mo
     assert held / 1_000 >= (0.91 if (len(large), alike) == (1, 0.8) else 0.93)
 
 
-def test_clusters_that_are_all_as_the_whole_tell_as_much_as_rows():
+def test_clusters_that_are_all_like_the_whole_count_as_rows():
     """No variance between them, and less than by chance within."""
     found = sums(np.full(40, 2), np.full(40, 4))
 
     assert (found.variance, clustered.design_effect(found), clustered.effective(found)) == (0.0, 1.0, 160)
 
 
-def test_a_handful_of_rows_above_hardly_says_that_those_of_a_cluster_are_alike():
+def test_a_handful_of_rows_above_is_weak_evidence_of_alike_clusters():
     """2 of 220 rows, of which one cluster has 100: without FEW rows of a cluster would be taken as wholly alike."""
     found = sums(np.repeat([1, 0], [2, 119]), np.repeat([1, 100], [120, 1]))
 
@@ -150,7 +150,7 @@ def test_clusters_of_about_one_size_have_the_design_effect_of_their_variance():
     assert clustered.design_effect(found) == max(1.0, found.variance / (found.value * (1 - found.value)) * found.below)
 
 
-def test_sums_that_were_kept_without_what_is_within_clusters_are_taken_as_if_all_rows_of_one_were_alike():
+def test_sums_stored_without_variation_within_clusters_count_as_alike():
     found = sums(np.repeat([1, 2, 3, 20], [20, 20, 20, 1]), np.repeat([4, 40], [60, 1]))
 
     assert clustered.effective(found) > 100
@@ -167,7 +167,7 @@ def test_of_symmetric_values_the_interval_for_skewed_ones_is_students():
     assert (found.low, found.value, found.high) == pytest.approx((once.low, 50.0, once.high), rel=1e-9)
 
 
-def test_the_ends_of_the_interval_for_skewed_values_are_where_halls_transformation_says():
+def test_the_ends_of_the_interval_for_skewed_values_are_those_of_halls_transformation():
     values = np.random.default_rng(2).lognormal(0, 1, 120)
     found, apart = clustered.skewed(values, np.ones(120)), values - values.mean()
 
@@ -195,7 +195,7 @@ def test_what_differs_by_rounding_alone_has_no_length():
     assert found.low == found.high == pytest.approx(0.05)
 
 
-def test_the_design_of_counts_holds_each_cluster_against_the_others():
+def test_the_design_of_counts_compares_each_cluster_with_the_others():
     """As by deleting one cluster after the other (CR3): with few clusters the usual sum of squares is too small."""
     random = np.random.default_rng(4)
     codes = random.integers(0, 6, 120)
@@ -221,14 +221,14 @@ SIZES = {
 @pytest.mark.parametrize(
     ("sizes", "held", "before"), [("a third from one, Pareto", 0.89, 0.87), ("one sends half", 0.93, 0.82), ("of one size", 0.93, 1)]
 )
-def test_the_interval_of_a_share_holds_where_some_send_much_more_than_others(sizes, held, before):
+def test_the_interval_of_a_share_holds_where_some_send_far_more_than_others(sizes, held, before):
     """Degrees of freedom by how many clusters there are, whatever their sizes, cover as in the last column."""
     random, found, counted = np.random.default_rng(5), 0, 0
     for _ in range(500):
         size = SIZES[sizes](random)
         right = sums(random.binomial(size, random.beta(0.9 * 7 / 3, 0.1 * 7 / 3, len(size))), size)
-        told = clustered.share(right)
-        found += told.low <= 0.9 <= told.high
+        interval = clustered.share(right)
+        found += interval.low <= 0.9 <= interval.high
         few = max(2, min(right.some, right.clusters - right.whole, right.clusters - 1))
         variance = right.variance * (right.equal - 1) / right.equal * right.clusters / (right.clusters - 1)
         rows = max(right.equal, 0.09 / variance * (1.96 / stats.t.ppf(0.975, few)) ** 2) if 0 < right.value < 1 else right.equal

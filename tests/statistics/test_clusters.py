@@ -1,4 +1,4 @@
-"""Vectors fall into groups, and words name them."""
+"""Clusters of vectors, and their distinctive words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from lifecycle.runtime.statistics.clusters import group, telling_words
+from lifecycle.runtime.statistics.clusters import distinctive_words, group
 
 DIRECTIONS = np.eye(3)
 
@@ -40,7 +40,7 @@ def test_the_first_rows_of_a_group_are_nearest_to_its_centre():
 
 
 @pytest.mark.parametrize("vectors", [np.ones((30, 4)), np.zeros((12, 4)), around([3, 3, 3])])
-def test_rows_that_do_not_stand_apart_or_are_few_are_one_group(vectors):
+def test_similar_or_few_rows_are_one_group(vectors):
     found = group(vectors)
 
     assert [sorted(rows) for rows in found.groups] == [list(range(len(vectors)))]
@@ -51,9 +51,9 @@ def test_a_group_is_named_by_words_that_the_others_lack():
     cards = ["Mi tarjeta está perdida", "tarjeta robada hoy", "la tarjeta y la app"]
     logins = ["la app y la clave", "clave olvidada", "otra clave por favor hoy"]
 
-    words = telling_words([cards, logins], count=1)
+    words = distinctive_words([cards, logins], count=1)
 
     assert words == [["tarjeta"], ["clave"]]
-    assert not set(telling_words([cards, logins])[0]) & {"app", "clave"}
-    assert telling_words([["12 34"], ["!!"]]) == [[], []]
-    assert telling_words([["card lost"], []])[1] == []
+    assert not set(distinctive_words([cards, logins])[0]) & {"app", "clave"}
+    assert distinctive_words([["12 34"], ["!!"]]) == [[], []]
+    assert distinctive_words([["card lost"], []])[1] == []

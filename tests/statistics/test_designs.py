@@ -16,7 +16,7 @@ def alike(random, clusters=40, rows=ROWS):
 
 
 def test_rows_that_are_all_alike_count_as_one_for_each_cluster():
-    """Ten clusters of 100 equal rows: each of them is one row worth, so 100 times the variance, and (G/(G − 1))² since each is held against
+    """Ten clusters of 100 equal rows: each counts as one row, so 100 times the variance, and (G/(G − 1))² since each is compared with
     the nine others."""
     found = clustered.design(np.repeat(np.arange(10) % 2, 100), np.repeat(np.arange(10), 100), 1000)
 
@@ -33,7 +33,7 @@ def test_rows_of_their_own_have_no_effect():
     assert found.uneven == pytest.approx(0, abs=0.001)
 
 
-def test_one_cluster_or_one_bin_tells_nothing():
+def test_one_cluster_or_one_bin_gives_no_design():
     assert clustered.design([0, 1, 0], [7, 7, 7], 3) is None
     assert clustered.design([1, 1, 1], [1, 2, 3], 3) is None
     assert clustered.design([], [], 0) is None
@@ -49,7 +49,7 @@ def test_of_two_bins_the_effect_is_that_of_a_share_and_a_bit_more_for_few_cluste
     assert clustered.effect_of_mean(hit, who, ROWS) == pytest.approx(of_share)
 
 
-def test_a_sample_of_the_rows_tells_the_effect_of_all():
+def test_a_sample_of_the_rows_gives_the_effect_of_all():
     random = np.random.default_rng(3)
     bins, who = alike(random, clusters=60, rows=40_000)
     taken = random.permutation(40_000)[:4000]

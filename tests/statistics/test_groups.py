@@ -14,7 +14,7 @@ from lifecycle.runtime.statistics.significance import holm
 from lifecycle.runtime.task_types.grouped import mean, share
 
 
-def told(measure: Quotient, codes, count: int, *others) -> list[groups.Score]:
+def scored(measure: Quotient, codes, count: int, *others) -> list[groups.Score]:
     return groups.scores((measure, *others), measure, codes, count)
 
 
@@ -30,7 +30,7 @@ def test_p_of_shares_is_that_of_fishers_exact_test_adjusted_by_holm():
     right = np.repeat([True, False, True, False, True, False], [56, 14, 48, 32, 15, 15])
     codes = np.repeat([0, 1, 2], [70, 80, 30])
 
-    found = told(share("accuracy", right), codes, 3)
+    found = scored(share("accuracy", right), codes, 3)
 
     tables = [[56, 14], [63, 47]], [[48, 32], [71, 29]], [[15, 15], [104, 46]]
     alone = {number: float(fisher_exact(table).pvalue) for number, table in enumerate(tables)}
@@ -47,7 +47,7 @@ def test_the_permutation_test_of_a_mean_is_that_of_scipy():
 
     alone = groups.p_values(measure, groups.sums(measure, codes, 2), codes, [0, 1])
     assert alone[0] == alone[1] == pytest.approx(theirs, abs=0.03)
-    assert [score.p for score in told(measure, codes, 2)] == [min(1.0, 2 * alone[0])] * 2
+    assert [score.p for score in scored(measure, codes, 2)] == [min(1.0, 2 * alone[0])] * 2
     assert 0.01 < theirs < 0.3
 
 
@@ -64,7 +64,7 @@ def test_the_permutation_test_of_a_quotient_is_that_of_scipy_on_rows():
     assert p == pytest.approx(theirs.pvalue, abs=0.03)
 
 
-def test_with_many_rows_the_normal_limit_takes_its_place(monkeypatch):
+def test_with_many_rows_the_normal_limit_replaces_it(monkeypatch):
     codes = np.random.default_rng(4).integers(0, 3, 1_500)
     measure = of_spans(5, codes, (0.72, 0.75, 0.75))
     found = groups.sums(measure, codes, 3)
@@ -76,19 +76,19 @@ def test_with_many_rows_the_normal_limit_takes_its_place(monkeypatch):
     assert groups.p_values(measure, found, codes, [0, 1, 2]) == pytest.approx(by_draws, abs=0.04)
 
 
-def test_among_fifty_groups_one_can_still_be_told():
+def test_one_of_fifty_groups_can_still_be_significant():
     codes = np.repeat(np.arange(50), 20)
     values = np.random.default_rng(6).random(1_000) / 10 + np.where(codes == 7, 0.0, 0.8)
 
-    found = told(mean("rouge_l", values), codes, 50)
+    found = scored(mean("rouge_l", values), codes, 50)
 
     assert [number for number, score in enumerate(found) if score.verdict == "worse"] == [7]
 
 
-def test_no_difference_is_told_where_all_rows_are_alike():
+def test_no_difference_is_found_where_all_rows_are_alike():
     codes = np.repeat([0, 1], 25)
     for measure in (share("accuracy", np.ones(50, dtype=bool)), mean("rouge_l", np.ones(50)), mean("rouge_l", np.zeros(50))):
-        assert [(score.p, score.verdict) for score in told(measure, codes, 2)] == [(1.0, "unclear")] * 2
+        assert [(score.p, score.verdict) for score in scored(measure, codes, 2)] == [(1.0, "unclear")] * 2
 
 
 def test_scores_of_groups_are_those_of_scikit_learn_with_intervals_around_them():
@@ -96,7 +96,7 @@ def test_scores_of_groups_are_those_of_scikit_learn_with_intervals_around_them()
     truth, codes = random.integers(0, 4, 900), random.integers(0, 3, 900)
     predicted = np.where(random.random(900) < np.array([0.9, 0.9, 0.5])[codes], truth, (truth + 1) % 4)
 
-    found = told(share("accuracy", truth == predicted), codes, 3, MacroF1(truth, predicted, 4))
+    found = scored(share("accuracy", truth == predicted), codes, 3, MacroF1(truth, predicted, 4))
 
     for number, score in enumerate(found):
         mine, rest = codes == number, codes != number
@@ -136,7 +136,7 @@ def test_the_interval_of_a_quotient_is_that_of_resampled_rows():
     many = Quotient("rouge_l", values * 2, np.where(random.random(1_600) < 0.5, 1.0, 2.0) * 2)
 
     for measure, numbers in ((few, (0, 1)), (many, (0, 1))):
-        found = told(measure, codes, 3)
+        found = scored(measure, codes, 3)
         for number in numbers:
             above, below = measure.above[codes == number], measure.below[codes == number]
             score = found[number].values[measure.name]
@@ -147,7 +147,7 @@ def test_the_interval_of_a_quotient_is_that_of_resampled_rows():
 def test_a_group_at_one_has_wilsons_interval_whatever_is_measured():
     values, codes = np.r_[np.ones(25), np.linspace(0, 1, 40)], np.repeat([0, 1], [25, 40])
 
-    sure, other = told(mean("token_f1", values), codes, 2)
+    sure, other = scored(mean("token_f1", values), codes, 2)
 
     assert sure.values["token_f1"] == Interval(1.0, *wilson(25, 25))
     assert sure.difference.low < 0.5 < sure.difference.high < 0.7
@@ -155,13 +155,13 @@ def test_a_group_at_one_has_wilsons_interval_whatever_is_measured():
     assert (sure.verdict, other.verdict) == ("better", "worse")
 
 
-def test_nothing_is_said_of_fewer_than_20_rows_nor_against_a_rest_of_fewer():
+def test_fewer_than_20_rows_are_not_scored_nor_compared_with():
     truth = np.arange(39) % 2
     codes = np.array([0] * 20 + [1] * 19)
     measure = share("accuracy", truth == truth)
 
-    enough, few = told(measure, codes, 2)
-    (alone,) = told(measure, codes * 0, 1)
+    enough, few = scored(measure, codes, 2)
+    (alone,) = scored(measure, codes * 0, 1)
 
     assert (enough.verdict, enough.values["accuracy"].value, enough.p, enough.difference) == ("", 1.0, None, None)
     assert few == groups.Score(19, 19, "accuracy", {"accuracy": None})
@@ -169,11 +169,11 @@ def test_nothing_is_said_of_fewer_than_20_rows_nor_against_a_rest_of_fewer():
     assert (alone.values["accuracy"].value, alone.difference, alone.p, alone.verdict) == (1.0, None, None, "")
 
 
-def test_rows_that_say_nothing_of_a_measure_are_not_counted():
+def test_rows_without_a_denominator_are_not_counted():
     grounded = np.r_[np.full(30, 0.5), np.full(25, 0.9), np.full(15, np.nan), np.full(10, 0.9)]
     codes = np.repeat([0, 1, 2], [30, 25, 25])
 
-    found = told(mean("groundedness", grounded), codes, 3)
+    found = scored(mean("groundedness", grounded), codes, 3)
 
     assert [(score.rows, score.counted, score.verdict) for score in found] == [
         (30, 30, "worse"),
@@ -187,12 +187,12 @@ def test_equal_rows_give_equal_scores():
     codes = np.random.default_rng(8).integers(0, 4, 300)
     measure = of_spans(9, codes, (0.9, 0.7, 0.8, 0.8))
 
-    assert told(measure, codes, 4) == told(measure, codes, 4)
+    assert scored(measure, codes, 4) == scored(measure, codes, 4)
 
 
 # ── Rows in clusters ────────────────────────────────────────────────────────
 def alarms(random, runs: int, codes_of) -> dict[bool, int]:
-    """Of runs in which clusters of five rows differ (intraclass correlation .3) and groups don't: in how many a group is told apart,
+    """Of runs in which clusters of five rows differ (intraclass correlation .3) and groups don't: in how many a group is significant,
     where clusters are known and where not."""
     found = {True: 0, False: 0}
     clusters = np.repeat(np.arange(60), 5)
@@ -201,11 +201,11 @@ def alarms(random, runs: int, codes_of) -> dict[bool, int]:
         right = (random.random(300) < chance[clusters]).astype(np.float64)
         for known in found:
             measure = Quotient("accuracy", right, np.ones(300), is_share=True, clusters=clusters if known else None)
-            found[known] += any(score.verdict in ("better", "worse") for score in told(measure, codes, 10))
+            found[known] += any(score.verdict in ("better", "worse") for score in scored(measure, codes, 10))
     return found
 
 
-def test_groups_of_whole_clusters_are_told_apart_by_chance_in_five_of_100():
+def test_groups_of_whole_clusters_differ_by_chance_in_five_of_100():
     found = alarms(np.random.default_rng(2), 25, lambda clusters: clusters // 6)
 
     assert found[True] <= 3 < found[False]
@@ -219,18 +219,18 @@ def test_so_are_groups_through_which_clusters_go():
     assert found[True] <= 6 < found[False]
 
 
-def test_a_group_of_few_clusters_has_a_wide_interval_and_one_that_is_worse_is_told():
+def test_a_group_of_few_clusters_has_a_wide_interval_and_a_worse_one_is_found():
     right, clusters = np.ones(300), np.repeat(np.arange(60), 5)
     right[:100:2] = 0
     measure = Quotient("accuracy", right, np.ones(300), is_share=True, clusters=clusters)
     codes = np.repeat([0, 1], [100, 200])
 
-    worse, better = told(measure, codes, 2)
+    worse, better = scored(measure, codes, 2)
 
     assert (worse.verdict, better.verdict) == ("worse", "better")
     assert worse.values["accuracy"].value == 0.5
     twins = Quotient("accuracy", np.repeat(np.arange(60) % 2, 5).astype(float), np.ones(300), is_share=True, clusters=clusters)
-    assert told(twins, codes, 2)[0].values["accuracy"] == Interval(0.5, *wilson(10, 20))  # 20 clusters of rows that are all alike
+    assert scored(twins, codes, 2)[0].values["accuracy"] == Interval(0.5, *wilson(10, 20))  # 20 clusters of rows that are all alike
     assert groups.tested_by(measure) == groups.PERMUTATION
 
 

@@ -54,7 +54,7 @@ def test_the_error_is_that_under_the_margin_by_the_largest_likelihood(fixed, bro
     assert low_if_worse(of(fixed, broken, rows), margin, rows) == pytest.approx(low, abs=1e-6)
 
 
-def test_so_few_rows_as_show_nothing_without_one_that_turned_are_told():
+def test_the_fewest_rows_for_a_margin_are_known():
     assert [rows_for_margin(margin) for margin in (0.01, 0.02, 0.05)] == [381, 189, 73]
     assert [low_if_worse(of(0, 0, rows), 0.02, rows) >= -0.02 for rows in (188, 189)] == [False, True]
 

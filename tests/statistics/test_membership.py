@@ -24,7 +24,7 @@ def test_losses_counted_by_hand():
 
 
 @pytest.mark.parametrize(("seed", "gap"), [(1, 0.0), (2, 0.4), (3, 2.0)])
-def test_the_area_is_that_of_scikit_learn_and_lies_in_its_interval(seed, gap):
+def test_the_area_is_that_of_scikit_learn_and_within_its_interval(seed, gap):
     members, others = losses(seed, 400, 400, gap)
 
     found = attack(members, others)
@@ -35,7 +35,7 @@ def test_the_area_is_that_of_scikit_learn_and_lies_in_its_interval(seed, gap):
     assert found == attack(members, others)
 
 
-def test_the_interval_is_as_wide_as_theory_says_where_nothing_leaks():
+def test_the_interval_is_as_wide_as_in_theory_where_nothing_leaks():
     members, others = np.random.default_rng(4).normal(size=(2, 500))
 
     found = attack(members, others)
@@ -57,7 +57,7 @@ def test_the_ends_are_the_areas_that_are_just_as_far_away_as_their_own_errors_al
 
 @pytest.mark.parametrize("true", [0.5, 0.6, 0.95])
 def test_the_interval_holds_with_50_rows_a_side(true):
-    """Exponential losses whose scales stand in the ratio of true to 1 − true."""
+    """Exponential losses with scales in the ratio of true to 1 − true."""
     random, held = np.random.default_rng(1), 0
     for _ in range(1_000):
         found = attack(random.exponential((1 - true) / true, 50), random.exponential(1, 50))
@@ -113,7 +113,7 @@ def test_rows_that_are_a_cluster_each_are_independent():
     assert clusters == alone
 
 
-def test_twins_that_are_all_told_from_the_others_are_as_many_as_their_clusters():
+def test_twins_that_are_all_identified_count_as_their_clusters():
     codes = [at // 5 for at in range(50)]
 
     twins, ten = attack([0.1] * 50, [0.9] * 50, codes, codes), attack([0.1] * 10, [0.9] * 10)

@@ -148,7 +148,7 @@ def test_a_temperature_stays_1_where_it_changes_nothing(logits):
 
 @pytest.mark.parametrize("rows", [100, 300])
 def test_the_interval_of_a_calibration_error_holds_where_a_model_is_perfectly_calibrated_and_where_it_is_not(rows):
-    """Percentiles of resampled rows leave out the 0 of a perfectly calibrated model always. true: ECE of a million rows."""
+    """Percentiles of resampled rows always exclude the 0 of a perfectly calibrated model. true: ECE of a million rows."""
     random, held = np.random.default_rng(1), np.zeros(2)
     for _ in range(120):
         confidence = random.beta(6, 1, rows)
@@ -170,7 +170,7 @@ def test_where_all_rows_are_right_the_interval_of_a_share_is_wilsons_and_has_a_l
     assert found["macro_f1"][1] == 1.0
 
 
-def test_texts_without_spans_say_nothing_of_their_f1():
+def test_texts_without_spans_do_not_count_for_their_f1():
     """12 of 300 texts have a span, and each is found."""
     held, none = (np.arange(300) < 12).astype(float)[:, None], np.zeros((300, 15))
     rows = ScoredSpans(held, held, held, np.ones(300), np.ones(300), none, none, none)
@@ -264,7 +264,7 @@ def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
     assert (unknown["difference"], unknown["low"], unknown["high"]) == (-0.05, None, None)
 
 
-def test_the_accuracy_of_a_bin_is_told_by_clusters():
+def test_the_accuracy_of_a_bin_is_computed_by_clusters():
     """Ten rows of 0.9, two groups of five, of which one is right: as one right of two."""
     confidence, right = np.full(10, 0.9), np.repeat([1.0, 0.0], 5)
 

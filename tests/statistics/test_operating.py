@@ -1,4 +1,4 @@
-"""Acting only from a score on: the curve, the choice of a threshold, and what it costs."""
+"""Operating points: the curve, the choice of a threshold, and its cost."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_recall_and_the_share_that_is_called_are_promised_up_to_the_order_statis
     assert (found.called[sure].min(), int(sure.sum())) == (fewest, 101 - fewest)
 
 
-def test_a_promised_threshold_is_taken_before_one_that_only_these_rows_reach():
+def test_a_promised_threshold_is_preferred_to_one_that_only_these_rows_reach():
     truth = [1] * 60 + [0] * 6 + [1] * 34
 
     found = ranked(truth)
@@ -118,7 +118,7 @@ def test_what_is_promised_is_reached_in_truth_in_95_of_100_where_the_lowest_that
 
 
 @pytest.mark.parametrize("alike", [1.0, 0.5])
-def test_of_texts_that_come_five_times_no_more_is_promised_than_holds(alike):
+def test_texts_repeated_five_times_promise_no_more_than_holds(alike):
     """Where each of five has the text's answer by this chance, and else one of its own. As independent rows 12 to 18 of 100
     splits promise what does not hold."""
     random, kept = np.random.default_rng(19), {"precision": [], "recall": [], "as rows": []}
@@ -140,7 +140,7 @@ def test_of_texts_that_come_five_times_no_more_is_promised_than_holds(alike):
     }
 
 
-def test_texts_that_come_five_times_promise_what_each_of_them_once_does():
+def test_texts_repeated_five_times_promise_the_same_as_once():
     random = np.random.default_rng(4)
     scores = random.random(400)
     positive = random.random(400) < 0.5 + scores / 2
@@ -198,7 +198,7 @@ def test_what_a_choice_does_is_counted_with_intervals():
     assert operating.outcome(SCORES, POSITIVE, NEVER, NEVER).share("precision") == (None, 0.0, 1.0)
 
 
-def test_the_cost_is_told_for_1000_rows():
+def test_the_cost_is_per_1000_rows():
     found = operating.Outcome(hit=500, false=100, missed=50, passed=250, person=100, positives=600)
 
     mean, low, high = found.cost(Costs(2, 10, 0.5))
@@ -275,7 +275,7 @@ def test_the_cost_of_a_few_rows_is_covered_where_dear_ones_are_rare():
     assert inside >= 300 * 0.93
 
 
-def test_what_was_never_seen_may_cost_something_and_the_interval_holds_the_cost():
+def test_unobserved_kinds_may_cost_something_and_the_interval_covers_the_cost():
     mean, low, high = operating.Outcome(hit=15, false=0, missed=0, passed=15, person=0, positives=15).cost(Costs(5, 20))
 
     assert (mean, low) == (0, 0)

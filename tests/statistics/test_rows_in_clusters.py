@@ -22,7 +22,7 @@ def scored(right):
     return metrics.Scored(NONE.astype(np.int64), 1 - right, NONE, NONE, NONE, 2, 15)
 
 
-def test_clusters_are_numbered_as_they_first_come():
+def test_clusters_are_numbered_by_first_appearance():
     assert numbered(["b", "a", "b", "c", "a"]).tolist() == [0, 1, 0, 2, 1]
 
 
@@ -59,16 +59,16 @@ def test_the_interval_of_an_accuracy_holds_where_near_duplicates_are_alike():
 
 
 def test_a_paired_interval_holds_where_near_duplicates_are_alike():
-    """Nothing differs in truth; by rows, a third is told apart."""
-    random, told = np.random.default_rng(1), np.zeros(2)
+    """No true difference; by rows, a third is significant."""
+    random, significant = np.random.default_rng(1), np.zeros(2)
     for _ in range(80):
         one, two = scored(alike(random, 0.8)), scored(alike(random, 0.8))
         for at, clusters in enumerate((CODES, None)):
             found = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=200, seed=1, clusters=clusters)
-            told[at] += found["accuracy"]["verdict"] != "unclear"
+            significant[at] += found["accuracy"]["verdict"] != "unclear"
 
-    assert told[0] / 80 <= 0.07
-    assert told[1] / 80 > 0.2
+    assert significant[0] / 80 <= 0.07
+    assert significant[1] / 80 > 0.2
 
 
 def test_where_all_rows_are_right_each_cluster_counts_once():
@@ -77,7 +77,7 @@ def test_where_all_rows_are_right_each_cluster_counts_once():
     assert metrics.bootstrap(rows, 50, 1, CODES)["accuracy"] == pytest.approx((0.9542, 1.0), abs=1e-4)  # Wilson of 80 of 80
 
 
-def test_the_lower_end_of_a_calibration_error_knows_that_clusters_say_less():
+def test_the_lower_end_of_a_calibration_error_accounts_for_clusters():
     random = np.random.default_rng(1)
     confidence = random.beta(6, 1, CLUSTERS)[CODES]
     right = np.repeat(random.random(CLUSTERS) < confidence[::SIZE], SIZE).astype(np.int64)
@@ -87,7 +87,7 @@ def test_the_lower_end_of_a_calibration_error_knows_that_clusters_say_less():
     assert calibration.ece_interval(found, np.array([0.1]))[0] > 0
 
 
-def test_rows_of_one_cluster_tell_no_difference():
+def test_rows_of_one_cluster_show_no_difference():
     one, two = scored(np.zeros(len(CODES), dtype=np.int64)), scored(np.ones(len(CODES), dtype=np.int64))
 
     found = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=20, seed=1, clusters=np.zeros(len(CODES), dtype=np.int64))
@@ -104,15 +104,15 @@ def slices_of(right, codes, clusters):
 def test_of_slices_that_do_not_differ_hardly_one_is_called_better_or_worse(monkeypatch):
     """Four slices of 20 clusters; Fisher's test of rows calls one in about a third of such tables."""
     monkeypatch.setattr(groups, "PERMUTED", 0)  # the limit of the test, which costs little
-    random, told = np.random.default_rng(1), np.zeros(2)
+    random, significant = np.random.default_rng(1), np.zeros(2)
     codes = np.repeat(np.arange(4), len(CODES) // 4)
     for _ in range(60):
         right = alike(random, 0.8)
         for at, clusters in enumerate((CODES, None)):
-            told[at] += any(score.verdict in ("better", "worse") for score in slices_of(right, codes, clusters))
+            significant[at] += any(score.verdict in ("better", "worse") for score in slices_of(right, codes, clusters))
 
-    assert told[0] / 60 <= 0.05 + 2 * (0.05 * 0.95 / 60) ** 0.5
-    assert told[1] / 60 > 0.2
+    assert significant[0] / 60 <= 0.05 + 2 * (0.05 * 0.95 / 60) ** 0.5
+    assert significant[1] / 60 > 0.2
 
 
 def test_scores_of_slices_are_the_same_and_their_intervals_are_those_of_clusters():

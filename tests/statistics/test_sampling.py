@@ -1,4 +1,4 @@
-"""How often a lot passes that is judged by a sample."""
+"""Acceptance sampling: how often lots pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_sample_is_accepted_with_the_binomial_chance():
 
 
 def test_three_further_samples_hardly_raise_the_chance_that_a_bad_lot_passes():
-    """Judged each by itself, three samples of 50 accepted a lot 4 % wrong in 79 %."""
+    """Judged separately, three samples of 50 accepted a lot 4 % wrong in 79 %."""
     assert 1 - (1 - sampling.chance(0.04, 50, 2)) ** 3 == pytest.approx(0.78, abs=0.01)
     assert sampling.chance(0.04, 50, 2, more=3) == pytest.approx(0.455, abs=0.005)
     assert sampling.chance(0.08, 50, 2, more=3) == pytest.approx(0.085, abs=0.002)

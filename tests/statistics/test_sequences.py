@@ -1,4 +1,4 @@
-"""Intervals that are looked at again and again."""
+"""Confidence sequences: intervals checked at every look."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_share_that_is_looked_at_all_along_200_trials_is_missed_at_any_look_in
 
 
 def test_the_half_width_is_that_of_a_mixture_of_normal_likelihood_ratios():
-    """Where a difference lies at the end, the mixture over N(0, τ²) of likelihood ratios against no difference is 1/α."""
+    """At the end of the interval, the mixture over N(0, τ²) of likelihood ratios against no difference is 1/α."""
     half = sequences.half_width(0.0004, 0.05, 0.05)
 
     effects = np.linspace(-1, 1, 200_001)

@@ -55,12 +55,12 @@ def test_holm_multiplies_by_what_is_left_and_never_falls():
     assert holm({}) == {}
 
 
-def test_the_rows_that_tell_a_difference_are_those_of_the_textbook():
+def test_the_rows_needed_for_a_difference_are_those_of_the_textbook():
     # a standard error of 1 over 100 rows and a difference of 1: 100 * (1.959964 + 0.841621)^2 = 784.89
     assert rows_needed(100, 1.0, -0.959964, 2.959964) == 785
     assert rows_needed(100, -0.5, -2.459964, 1.459964) == 3140
     assert rows_needed(100, 0.0, -1.0, 1.0) is None
-    assert rows_needed(1000, 0.05, -0.001, 0.06) is None  # skewed: its width alone would say that 761 rows tell it
+    assert rows_needed(1000, 0.05, -0.001, 0.06) is None  # skewed: by its width alone 761 rows would be enough
 
 
 @pytest.mark.parametrize(("fixed", "broken"), [(0, 0), (3, 3), (2, 8), (0, 24), (121, 59), (70, 59)])

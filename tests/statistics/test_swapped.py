@@ -1,4 +1,4 @@
-"""Two models that answered the same rows, whose answers are swapped by chance: scores, and labels among many."""
+"""Permutation tests of two models on the same rows: of scores, and of labels among many."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def scored(truth, predicted, classes):
     return Scored(truth, predicted, none, none, none, classes, 15)
 
 
-def labels_told(random, rows, classes, turned, lost=0.0, seed=1):
-    """By the interval alone, and by the one rule."""
+def found_labels(random, rows, classes, turned, lost=0.0, seed=1):
+    """Verdicts by the interval alone, and by the interval and p."""
     one, two = answers(random, rows, classes, turned, lost)
     labels = [str(at) for at in range(classes)]
     found = metrics.paired_per_class(one, two, labels, 200, seed)
@@ -35,19 +35,19 @@ def labels_told(random, rows, classes, turned, lost=0.0, seed=1):
     return [{label: each["verdict"] for label, each in some.items() if each["verdict"] != "unclear"} for some in (found, judged)]
 
 
-def test_of_two_models_that_are_alike_hardly_any_label_is_told_to_have_changed():
-    """40 pairs, 200 rows of 20 labels, a fifth of which turned: by the interval alone a label was told in two of five."""
+def test_labels_of_two_equal_models_rarely_differ():
+    """40 pairs, 200 rows of 20 labels, a fifth of which turned: by the interval alone a label was significant in two of five."""
     random = np.random.default_rng(3)
-    told = [labels_told(random, 200, 20, 0.2, seed=seed) for seed in range(40)]
+    found = [found_labels(random, 200, 20, 0.2, seed=seed) for seed in range(40)]
 
-    alone, together = (sum(bool(each[at]) for each in told) for at in (0, 1))
+    alone, together = (sum(bool(each[at]) for each in found) for at in (0, 1))
     assert (alone >= 16, together <= 3) == (True, True)
 
 
-def test_a_label_that_was_lost_is_told_among_others():
+def test_a_lost_label_is_found_among_others():
     random = np.random.default_rng(4)
 
-    assert labels_told(random, 400, 10, 0.05, lost=0.8)[1] == {"0": "worse", "1": "worse"}  # the second is given in its place
+    assert found_labels(random, 400, 10, 0.05, lost=0.8)[1] == {"0": "worse", "1": "worse"}  # the second is given in its place
 
 
 def test_labels_without_rows_have_no_p():
@@ -58,7 +58,7 @@ def test_labels_without_rows_have_no_p():
     assert list(metrics.swapped_per_class(one, two, ["a", "b", "c", "d"], count=50, seed=1)) == ["a", "b", "c"]
 
 
-def test_a_verdict_asks_for_the_interval_and_for_p_adjusted_for_all_of_them():
+def test_a_verdict_needs_the_interval_and_p_adjusted_for_all_comparisons():
     entry = {"difference": 0.1, "low": 0.02, "high": 0.18}
 
     found = metrics.judged({"a": entry, "b": entry, "c": entry | {"low": -0.01}}, {"a": 0.01, "b": 0.03, "c": 0.01})
@@ -70,7 +70,7 @@ def test_a_verdict_asks_for_the_interval_and_for_p_adjusted_for_all_of_them():
 
 
 def test_near_duplicates_that_turn_together_are_one_event():
-    """Six rows fixed of 60, none broken: told as rows; as one group of six not."""
+    """Six rows fixed of 60, none broken: significant as rows, but not as one group of six."""
     truth = np.arange(60) % 2
     one, two = scored(truth, np.where(np.arange(60) < 6, 1 - truth, truth), 2), scored(truth, truth, 2)
     together = np.maximum(np.arange(60) - 5, 0)

@@ -1,4 +1,4 @@
-"""What may be said of a difference."""
+"""Verdicts on differences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lifecycle.runtime.statistics.verdicts import WORDS, Verdict, verdict
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "asked", "said"),
+    ("low", "high", "asked", "expected"),
     [
         (0.01, 0.03, {}, "better"),
         (-0.03, -0.01, {}, "worse"),
@@ -24,8 +24,8 @@ from lifecycle.runtime.statistics.verdicts import WORDS, Verdict, verdict
         (0.01, 0.03, {"p": 0.049}, "better"),
     ],
 )
-def test_a_difference_is_told_where_interval_p_and_what_matters_all_say_so(low, high, asked, said):
-    assert verdict(Interval((low + high) / 2, low, high), **asked) == said
+def test_a_difference_needs_the_interval_p_and_a_relevant_size(low, high, asked, expected):
+    assert verdict(Interval((low + high) / 2, low, high), **asked) == expected
 
 
 def test_each_verdict_has_its_words():

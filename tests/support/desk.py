@@ -69,7 +69,7 @@ def picture(page: Page, name: str, *, full: bool = False) -> None:
 
 def freeze(page: Page, dataset: str) -> str:
     """A dataset's first snapshot, frozen on its page; returns its uuid, with the snapshot's page before the person."""
-    page.goto(f"/snapshots/dataset/{dataset}/")
+    page.goto(f"/dataset-versions/dataset/{dataset}/")
     for split, share in (("Train", "60"), ("Validation", "20"), ("Test", "20")):
         page.get_by_label(split).fill(share)
     page.get_by_role("button", name="Create version").click()

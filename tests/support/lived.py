@@ -28,7 +28,7 @@ from django.utils import timezone
 from datasets_app.assist.actions.learning import learn
 from datasets_app.assist.actions.suggesting import retire_rule
 from datasets_app.datasets import actions as datasets
-from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.exchange.actions.corrections import upload_corrections
 from datasets_app.quality.actions.quality import measure_quality
 from datasets_app.queues.actions.answers import skip
 from datasets_app.queues.actions.claims import claim
@@ -54,7 +54,7 @@ from monitoring.retraining import actions as retraining
 from monitoring.rollouts import actions as rollouts
 from monitoring.traffic import actions as traffic
 from monitoring.traffic.actions.deposit import Place, deposit
-from monitoring.traffic.actions.feedback import Word
+from monitoring.traffic.actions.feedback import Entry
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import Prediction
 from monitoring.traffic.rules import floor
@@ -205,7 +205,7 @@ class Lived:
         propose_change(
             dataset_id=dataset.uuid, actor=ana, text="Say what a card is.", classes=[label], item_id=item.uuid
         )  # fmt: skip
-        bring_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv")
+        upload_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrections.csv")
         datasets.save_slice(dataset_id=dataset.uuid, actor=ana, name="Cards", filters={"q": "card"}, shared=True)
         run_ok("default")
         scan(dataset, ravi)
@@ -270,7 +270,7 @@ class Lived:
         self.things["staging"] = staging
         endpoints.deploy(request_id=registry.approved_request(version, staging, mia, lee, self.gita).uuid, actor=omar)
         write_status(drills=True, at=(timezone.now() + timedelta(hours=1)).isoformat(timespec="milliseconds"))
-        endpoints.plant_fault(deployment_id=served.live_deployment(staging).uuid, share=100, kind="error", actor=omar, reason=NOTE)
+        endpoints.inject_fault(deployment_id=served.live_deployment(staging).uuid, share=100, kind="error", actor=omar, reason=NOTE)
         asked = registry.approved_request(self.second, staging, mia, lee, self.gita, plans.by_hand(500))
         self.things["closed"] = endpoints.deploy(request_id=asked.uuid, actor=omar, share=500)
 
@@ -291,7 +291,7 @@ class Lived:
         write_segment(shadow_line(shadow, answered), guard_line(self.closed), *self.texts(endpoint), name="20260101-9000.jsonl")
         traffic.ingest()
         said = list(Prediction.objects.filter(endpoint=endpoint, text__startswith="new wish").order_by("id"))
-        traffic.record_many(words=[Word(each.uuid, False, "refund", "truth") for each in said[:10]], actor=mia)
+        traffic.record_many(entries=[Entry(each.uuid, False, "refund", "truth") for each in said[:10]], actor=mia)
         self.figures(endpoint)
         self.drifts(endpoint)
         make_alerts(endpoint, omar, note=NOTE)

@@ -140,7 +140,7 @@ def write_snapshot(dataset: Dataset, schema: LabelSchema, placed: list[Placed], 
     with transaction.atomic():
         made.save()
         record(
-            by, Verb.SNAPSHOT_FROZEN, made, project=dataset.project.uuid, dataset=dataset.uuid, number=made.number, digest=made.digest,
+            by, Verb.SNAPSHOT_CREATED, made, project=dataset.project.uuid, dataset=dataset.uuid, number=made.number, digest=made.digest,
             test_digest=made.test_digest, manifest=blob.digest, schema=schema.uuid,
         )  # fmt: skip
     return made
@@ -271,7 +271,7 @@ def endpoint_rows(endpoint: Endpoint, number: int) -> list[Endpoint]:
     return made
 
 
-FROM_BEFORE: dict[str, object] = {}  # the plan of a request from before requests named one: it is chosen at the start
+NO_PLAN: dict[str, object] = {}  # of a request without a plan: it's chosen at the start
 
 
 def asked_request(
@@ -279,7 +279,7 @@ def asked_request(
 ) -> PromotionRequest:
     """A request whose gates were checked by the real job: in review when they passed. plan: None for all traffic at once."""
     with ExitStack() as stack:
-        if plan is FROM_BEFORE:
+        if plan is NO_PLAN:
             stack.enter_context(mock.patch.object(plans, "checked", return_value=plan))
             stack.enter_context(mock.patch.object(requests, "check_comparable"))
         request = promotions.request(version=version, endpoint=endpoint, note=note, actor=requester, plan=plan or None)

@@ -127,12 +127,12 @@ TABLE = r"""
 /labeling/exports/<uuid:uuid>/                             | answers    | L... x++xxxx | ---- -------
 /labeling/uploads/<uuid:uuid>/                             | project_file | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/exports/                             | queue      | L... +++++++ | L... x++xxxx
-/labeling/datasets/<uuid:uuid>/rules/                      | dataset    | L... +++++++ | ---- -------
-/labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
-/labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
-/labeling/datasets/<uuid:uuid>/rules/apply/                | dataset    | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/functions/                  | dataset    | L... +++++++ | ---- -------
+/labeling/datasets/<uuid:uuid>/functions/new/              | dataset    | L... x+++xxx | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/functions/preview/          | dataset    | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/functions/apply/            | dataset    | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/corrections/                | dataset    | L... x+x+xxx | ---- -------
-/labeling/datasets/<uuid:uuid>/corrections/bring/          | dataset    | ---- ------- | L... x+xxxxx
+/labeling/datasets/<uuid:uuid>/corrections/upload/         | dataset    | ---- ------- | L... x+xxxxx
 /labeling/corrections/<uuid:uuid>/                         | correction | L... x+x+xxx | ---- -------
 /labeling/corrections/<uuid:uuid>/discard/                 | correction | ---- ------- | L... x+x+xxx
 /labeling/corrections/<uuid:uuid>/accept/                  | correction | ---- ------- | L... x+xxxxx
@@ -141,17 +141,17 @@ TABLE = r"""
 /labeling/items/<uuid:uuid>/gold/                          | item       | L... x+x+xxx | L... x+x+xxx
 /labeling/items/<uuid:uuid>/gold/retire/                   | item       | ---- ------- | L... x+x+xxx
 /labeling/<uuid:uuid>/gold/                                | queue      | ---- ------- | L... x+++xxx
-/labeling/<uuid:uuid>/let-go-on/                           | queue      | ---- ------- | L... xxx+xxx
-/labeling/rules/<uuid:uuid>/                               | rule       | L... +++++++ | L... x+++xxx
-/labeling/rules/<uuid:uuid>/retire/                        | rule       | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/annotators/reinstate/                  | queue      | ---- ------- | L... xxx+xxx
+/labeling/functions/<uuid:uuid>/                           | rule       | L... +++++++ | L... x+++xxx
+/labeling/functions/<uuid:uuid>/retire/                    | rule       | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/change/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/reorder/                             | queue      | ---- ------- | L... x+++xxx
-/labeling/<uuid:uuid>/learning/                            | queue      | L... +++++++ | ---- -------
-/labeling/<uuid:uuid>/learn/                               | queue      | ---- ------- | L... x+++xxx
-/labeling/<uuid:uuid>/prefer/                              | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/built-in-model/                      | queue      | L... +++++++ | ---- -------
+/labeling/<uuid:uuid>/built-in-model/train/                | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/pre-label-source/                    | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/move/                                | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/close/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/bench/                               | queue      | L... +++++xx | ---- -------
@@ -164,35 +164,35 @@ TABLE = r"""
 /labeling/<uuid:uuid>/comment/                             | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/check/                               | queue      | ---- ------- | L... x+xxxxx
 /labeling/checks/<uuid:uuid>/accept/                       | check      | ---- ------- | L... x+xxxxx
-/labeling/checks/<uuid:uuid>/drop/                         | check      | ---- ------- | L... x+xxxxx
+/labeling/checks/<uuid:uuid>/discard/                      | check      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/comments/                            | queue      | L... +++++xx | ---- -------
 /labeling/<uuid:uuid>/comments/resolve/                    | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/people/                              | queue      | L... +++++xx | ---- -------
-/labeling/<uuid:uuid>/guideline/known/                     | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/guideline/acknowledge/               | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/review/                              | queue      | L... x+xxxxx | ---- -------
 /labeling/<uuid:uuid>/decide/                              | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/return/                              | queue      | ---- ------- | L... x+xxxxx
-/labeling/<uuid:uuid>/quality/                                 | queue      | L... x+++xxx | ---- -------
-/labeling/<uuid:uuid>/quality/measure/                         | queue      | ---- ------- | L... x+++xxx
-/labeling/<uuid:uuid>/quality/items/                           | queue      | L... x+++xxx | ---- -------
+/labeling/<uuid:uuid>/quality/                             | queue      | L... x+++xxx | ---- -------
+/labeling/<uuid:uuid>/quality/measure/                     | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/quality/items/                       | queue      | L... x+++xxx | ---- -------
 /labeling/<uuid:uuid>/undo-decision/                       | queue      | ---- ------- | L... x+xxxxx
 # data: scanning
-/scanning/                                                 |            | L+++ +++++++ | ---- -------
-/scanning/dataset/<uuid:uuid>/                             | dataset    | L... +++++++ | ---- -------
-/scanning/dataset/<uuid:uuid>/scan/                        | dataset    | ---- ------- | L... x+x+xxx
-/scanning/dataset/<uuid:uuid>/send/                        | dataset    | ---- ------- | L... x+x+xxx
-/scanning/items/<uuid:uuid>/                               | item       | L... +++++++ | ---- -------
-/scanning/<uuid:uuid>/                                     | finding    | L... +++++++ | ---- -------
-/scanning/<uuid:uuid>/confirm/                             | finding    | ---- ------- | L... x+x+xxx
-/scanning/<uuid:uuid>/dismiss/                             | finding    | ---- ------- | L... x+x+xxx
-/scanning/<uuid:uuid>/reopen/                              | finding    | ---- ------- | L... x+x+xxx
+/data-issues/                                              |            | L+++ +++++++ | ---- -------
+/data-issues/dataset/<uuid:uuid>/                          | dataset    | L... +++++++ | ---- -------
+/data-issues/dataset/<uuid:uuid>/scan/                     | dataset    | ---- ------- | L... x+x+xxx
+/data-issues/dataset/<uuid:uuid>/send/                     | dataset    | ---- ------- | L... x+x+xxx
+/data-issues/items/<uuid:uuid>/                            | item       | L... +++++++ | ---- -------
+/data-issues/<uuid:uuid>/                                  | finding    | L... +++++++ | ---- -------
+/data-issues/<uuid:uuid>/confirm/                          | finding    | ---- ------- | L... x+x+xxx
+/data-issues/<uuid:uuid>/dismiss/                          | finding    | ---- ------- | L... x+x+xxx
+/data-issues/<uuid:uuid>/reopen/                           | finding    | ---- ------- | L... x+x+xxx
 # data: snapshots
-/snapshots/                                                |            | L+++ +++++++ | ---- -------
-/snapshots/dataset/<uuid:uuid>/                            | dataset    | L... +++++++ | ---- -------
-/snapshots/dataset/<uuid:uuid>/freeze/                     | dataset    | ---- ------- | L... xx++xxx
-/snapshots/<uuid:uuid>/                                    | snapshot   | L... +++++++ | ---- -------
-/snapshots/<uuid:uuid>/export/                             | snapshot   | ---- ------- | L... x++xxxx
-/snapshots/exports/<uuid:uuid>/                            | export     | L... x++xxxx | ---- -------
+/dataset-versions/                                         |            | L+++ +++++++ | ---- -------
+/dataset-versions/dataset/<uuid:uuid>/                     | dataset    | L... +++++++ | ---- -------
+/dataset-versions/dataset/<uuid:uuid>/create/              | dataset    | ---- ------- | L... xx++xxx
+/dataset-versions/<uuid:uuid>/                             | snapshot   | L... +++++++ | ---- -------
+/dataset-versions/<uuid:uuid>/export/                      | snapshot   | ---- ------- | L... x++xxxx
+/dataset-versions/exports/<uuid:uuid>/                     | export     | L... x++xxxx | ---- -------
 # models: runs
 /runs/                                                     |            | L+++ +++++++ | ---- -------
 /runs/launch/                                              |            | L+++ +++++++ | L+++ +++++++
@@ -227,18 +227,18 @@ TABLE = r"""
 /evaluations/side-by-side/<uuid:uuid>/open/                | side       | ---- ------- | L... x+++xxx
 /evaluations/run/<uuid:uuid>/                              | run        | L... +++++++ | ---- -------
 /evaluations/run/<uuid:uuid>/evaluate/                     | run        | ---- ------- | L... xx++xxx
-/evaluations/suggest/<uuid:uuid>/                          | dataset    | L... x+++xxx | L... x+++xxx
+/evaluations/pre-label/<uuid:uuid>/                        | dataset    | L... x+++xxx | L... x+++xxx
 /evaluations/<uuid:uuid>/                                  | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/items/                            | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/predictions.parquet               | evaluation | L... +++x+xx | ---- -------
 /evaluations/<uuid:uuid>/predictions.csv                   | evaluation | L... +++x+xx | ---- -------
-/evaluations/<uuid:uuid>/answers/                          | evaluation | L... +++++++ | ---- -------
-/evaluations/<uuid:uuid>/groups/                           | evaluation | L... +++++++ | ---- -------
-/evaluations/<uuid:uuid>/groups/items/                     | evaluation | L... ....... | ---- -------
+/evaluations/<uuid:uuid>/predictions/                      | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/slices/                           | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/slices/items/                     | evaluation | L... ....... | ---- -------
 /evaluations/<uuid:uuid>/clusters/                         | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/membership/                       | evaluation | L... +++++++ | ---- -------
-/evaluations/<uuid:uuid>/words/                            | evaluation | L... +++x+xx | L... +++x+xx
-/evaluations/<uuid:uuid>/analyse/                          | evaluation | ---- ------- | L... xx++xxx
+/evaluations/<uuid:uuid>/attribution/                      | evaluation | L... +++x+xx | L... +++x+xx
+/evaluations/<uuid:uuid>/analyze/                          | evaluation | ---- ------- | L... xx++xxx
 /evaluations/<uuid:uuid>/threshold/                        | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/robustness/                       | evaluation | L... +++++++ | ---- -------
 # models: policies
@@ -273,7 +273,7 @@ TABLE = r"""
 /endpoints/<uuid:uuid>/                                    | endpoint   | L... +++++++ | ---- -------
 /endpoints/<uuid:uuid>/servers/                            | endpoint   | L... +++++++ | ---- -------
 /endpoints/<uuid:uuid>/deploy/                             | endpoint   | ---- ------- | L... xx++x+x
-/endpoints/<uuid:uuid>/roll_back/                          | endpoint   | ---- ------- | L... xxx+x+x
+/endpoints/<uuid:uuid>/roll-back/                          | endpoint   | ---- ------- | L... xxx+x+x
 /endpoints/<uuid:uuid>/try/                                | endpoint   | ---- ------- | L... ++++++x
 /endpoints/<uuid:uuid>/shadow/                             | endpoint   | L... xx++x+x | L... xx++x+x
 /endpoints/<uuid:uuid>/drill/                              | endpoint   | L... xxx+x+x | L... xxx+x+x
@@ -281,9 +281,9 @@ TABLE = r"""
 /endpoints/<uuid:uuid>/tokens/create/                      | endpoint   | ---- ------- | L... xx++x+x
 /endpoints/tokens/<uuid:uuid>/revoke/                      | endpoint_token | ---- ------- | L... xx++x+x
 /endpoints/deployments/<uuid:uuid>/                        | deployment | L... +++++++ | ---- -------
-/endpoints/deployments/<uuid:uuid>/stop_canary/            | deployment | ---- ------- | L... xx++x+x
-/endpoints/deployments/<uuid:uuid>/stop_shadow/            | deployment | ---- ------- | L... xx++x+x
-/endpoints/deployments/<uuid:uuid>/lift_fault/             | deployment | ---- ------- | L... xxx+x+x
+/endpoints/deployments/<uuid:uuid>/stop-canary/            | deployment | ---- ------- | L... xx++x+x
+/endpoints/deployments/<uuid:uuid>/stop-shadow/            | deployment | ---- ------- | L... xx++x+x
+/endpoints/deployments/<uuid:uuid>/remove-fault/           | deployment | ---- ------- | L... xxx+x+x
 /endpoints/versions/<uuid:uuid>/                           | version    | L... +++++++ | ---- -------
 # models: traffic
 /traffic/endpoints/<uuid:uuid>/                            | endpoint   | L... +++++++ | ---- -------
@@ -338,14 +338,14 @@ TABLE = r"""
 /retraining/<uuid:uuid>/approve/                           | retraining | ---- ------- | L... xxx+xxx
 /retraining/<uuid:uuid>/decline/                           | retraining | ---- ------- | L... xxx+xxx
 /retraining/<uuid:uuid>/collect/                           | retraining | ---- ------- | L... xx+xxxx
-/retraining/<uuid:uuid>/call-off/                          | retraining | ---- ------- | L... xx++xxx
+/retraining/<uuid:uuid>/withdraw/                          | retraining | ---- ------- | L... xx++xxx
 /retraining/<uuid:uuid>/retry/                             | retraining | ---- ------- | L... xxx+xxx
-/retraining/<uuid:uuid>/insist/                            | retraining | ---- ------- | L... xxx+xxx
+/retraining/<uuid:uuid>/override/                          | retraining | ---- ------- | L... xxx+xxx
 # models: trace
 /trace/predictions/<uuid:uuid>/                            | prediction | L... +++++++ | ---- -------
-/trace/predictions/<uuid:uuid>/neighbours/                 | prediction | ---- ------- | L... +++++++
+/trace/predictions/<uuid:uuid>/neighbors/                  | prediction | ---- ------- | L... +++++++
 /trace/items/<uuid:uuid>/                                  | item       | L... +++++++ | ---- -------
-/trace/snapshots/<uuid:uuid>/                              | snapshot   | L... +++++++ | ---- -------
+/trace/dataset-versions/<uuid:uuid>/                       | snapshot   | L... +++++++ | ---- -------
 /trace/versions/<uuid:uuid>/                               | version    | L... +++++++ | ---- -------
 # models: overview
 /dashboard/                                                |            | L+++ +++++++ | ---- -------
@@ -387,11 +387,11 @@ TABLE = r"""
 # API: labeling
 /api/v1/labeling/datasets/<uuid:uuid>/schemas/             | dataset    | L... +++++++ | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/annotators/          | dataset    | L... x+++xxx | L--- -------
-/api/v1/labeling/datasets/<uuid:uuid>/classes/change/      | dataset    | L--- ------- | L... x+++xxx
-/api/v1/labeling/datasets/<uuid:uuid>/classes/preview/     | dataset    | L--- ------- | L... x+++xxx
-/api/v1/labeling/datasets/<uuid:uuid>/rules/               | dataset    | L... +++++++ | L... x+++xxx
-/api/v1/labeling/datasets/<uuid:uuid>/rules/preview/       | dataset    | L--- ------- | L... x+++xxx
-/api/v1/labeling/datasets/<uuid:uuid>/rules/apply/         | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/labels/change/       | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/labels/preview/      | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/functions/           | dataset    | L... +++++++ | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/functions/preview/   | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/functions/apply/     | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/corrections/         | dataset    | L... x+x+xxx | L... x+xxxxx
 /api/v1/labeling/corrections/<uuid:uuid>/                  | correction | L... x+x+xxx | L--- -------
 /api/v1/labeling/corrections/<uuid:uuid>/discard/          | correction | L--- ------- | L... x+x+xxx
@@ -400,9 +400,9 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/gold/sample/         | dataset    | L--- ------- | L... x+x+xxx
 /api/v1/labeling/datasets/<uuid:uuid>/gold/retire/         | dataset    | L--- ------- | L... x+x+xxx
 /api/v1/labeling/queues/<uuid:uuid>/gold/                  | queue      | L--- ------- | L... x+++xxx
-/api/v1/labeling/queues/<uuid:uuid>/let-go-on/             | queue      | L--- ------- | L... xxx+xxx
-/api/v1/labeling/datasets/<uuid:uuid>/suggestions/         | dataset    | L--- ------- | L... x+++xxx
-/api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/annotators/reinstate/    | queue      | L--- ------- | L... xxx+xxx
+/api/v1/labeling/datasets/<uuid:uuid>/pre-labels/          | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/functions/<uuid:uuid>/retire/             | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/proposals/           | dataset    | L... +++++xx | L... +++++xx
 /api/v1/labeling/proposals/<uuid:uuid>/withdraw/           | guideline  | L--- ------- | L... +xxxxxx
 /api/v1/labeling/proposals/<uuid:uuid>/decline/            | guideline  | L--- ------- | L... x+++xxx
@@ -421,28 +421,28 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/checks/                | queue      | L... x+xxxxx | L... x+xxxxx
 /api/v1/labeling/checks/<uuid:uuid>/                       | check      | L... x+xxxxx | L--- -------
 /api/v1/labeling/checks/<uuid:uuid>/accept/                | check      | L--- ------- | L... x+xxxxx
-/api/v1/labeling/checks/<uuid:uuid>/drop/                  | check      | L--- ------- | L... x+xxxxx
-/api/v1/labeling/queues/<uuid:uuid>/learning/              | queue      | L... +++++++ | L... x+++xxx
-/api/v1/labeling/queues/<uuid:uuid>/prefer/                | queue      | L--- ------- | L... x+++xxx
-/api/v1/labeling/queues/<uuid:uuid>/quality/                   | queue      | L... x+++xxx | L... x+++xxx
+/api/v1/labeling/checks/<uuid:uuid>/discard/               | check      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/queues/<uuid:uuid>/built-in-model/        | queue      | L... +++++++ | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/pre-label-source/      | queue      | L--- ------- | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/quality/               | queue      | L... x+++xxx | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/return/                | queue      | L--- ------- | L... x+xxxxx
 # API: scanning and snapshots
 /api/v1/dashboard/                                         |            | L+++ +++++++ | L--- -------
 /api/v1/datasets/<uuid:uuid>/scans/                        | dataset    | L... +++++++ | L... x+x+xxx
-/api/v1/datasets/<uuid:uuid>/findings/                     | dataset    | L... +++++++ | L--- -------
-/api/v1/datasets/<uuid:uuid>/findings/send/                | dataset    | L--- ------- | L... x+x+xxx
-/api/v1/findings/<uuid:uuid>/                              | finding    | L... +++++++ | L--- -------
-/api/v1/findings/<uuid:uuid>/confirm/                      | finding    | L--- ------- | L... x+x+xxx
-/api/v1/findings/<uuid:uuid>/dismiss/                      | finding    | L--- ------- | L... x+x+xxx
-/api/v1/findings/<uuid:uuid>/reopen/                       | finding    | L--- ------- | L... x+x+xxx
-/api/v1/snapshots/                                         |            | L+++ +++++++ | L--- -------
-/api/v1/snapshots/<uuid:uuid>/                             | snapshot   | L... +++++++ | L--- -------
-/api/v1/snapshots/<uuid:uuid>/exports/                     | snapshot   | L... +++++++ | L... x++xxxx
-/api/v1/datasets/<uuid:uuid>/answer-exports/               | dataset    | L... +++++++ | L... x++xxxx
-/api/v1/answer-files/<uuid:uuid>/                          | answers    | L... x++xxxx | L--- -------
-/api/v1/snapshot-files/<uuid:uuid>/                        | export     | L... x++xxxx | L--- -------
-/api/v1/datasets/<uuid:uuid>/freeze/                       | dataset    | L--- ------- | L... xx++xxx
-/api/v1/snapshots/<uuid:uuid>/advice/                      | snapshot   | L... xx++xxx | L--- -------
+/api/v1/datasets/<uuid:uuid>/data-issues/                  | dataset    | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/data-issues/send/             | dataset    | L--- ------- | L... x+x+xxx
+/api/v1/data-issues/<uuid:uuid>/                           | finding    | L... +++++++ | L--- -------
+/api/v1/data-issues/<uuid:uuid>/confirm/                   | finding    | L--- ------- | L... x+x+xxx
+/api/v1/data-issues/<uuid:uuid>/dismiss/                   | finding    | L--- ------- | L... x+x+xxx
+/api/v1/data-issues/<uuid:uuid>/reopen/                    | finding    | L--- ------- | L... x+x+xxx
+/api/v1/dataset-versions/                                  |            | L+++ +++++++ | L--- -------
+/api/v1/dataset-versions/<uuid:uuid>/                      | snapshot   | L... +++++++ | L--- -------
+/api/v1/dataset-versions/<uuid:uuid>/exports/              | snapshot   | L... +++++++ | L... x++xxxx
+/api/v1/datasets/<uuid:uuid>/annotation-exports/           | dataset    | L... +++++++ | L... x++xxxx
+/api/v1/annotation-files/<uuid:uuid>/                      | answers    | L... x++xxxx | L--- -------
+/api/v1/dataset-version-files/<uuid:uuid>/                 | export     | L... x++xxxx | L--- -------
+/api/v1/datasets/<uuid:uuid>/dataset-versions/             | dataset    | L--- ------- | L... xx++xxx
+/api/v1/dataset-versions/<uuid:uuid>/advice/               | snapshot   | L... xx++xxx | L--- -------
 # API: runs and evaluations
 /api/v1/base-models/                                       |            | L+++ +++++++ | L+++ +++++++
 /api/v1/runs/                                              |            | L+++ +++++++ | L+++ +++++++
@@ -468,13 +468,13 @@ TABLE = r"""
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/predictions.parquet        | evaluation | L... +++x+xx | L--- -------
 /api/v1/evaluations/<uuid:uuid>/predictions.csv            | evaluation | L... +++x+xx | L--- -------
-/api/v1/evaluations/<uuid:uuid>/answers/                   | evaluation | L... +++++++ | L--- -------
-/api/v1/evaluations/<uuid:uuid>/groups/                    | evaluation | L... +++++++ | L--- -------
-/api/v1/evaluations/<uuid:uuid>/words/                     | evaluation | L... +++x+xx | L... +++x+xx
+/api/v1/evaluations/<uuid:uuid>/predictions/               | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/slices/                    | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/attribution/               | evaluation | L... +++x+xx | L... +++x+xx
 /api/v1/evaluations/<uuid:uuid>/analyses/                  | evaluation | L... +++++++ | L... xx++xxx
 /api/v1/evaluations/<uuid:uuid>/calibration/               | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/threshold/                 | evaluation | L... +++++++ | L--- -------
-/api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
+/api/v1/datasets/<uuid:uuid>/pre-label/                    | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 # API: models
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------
@@ -500,15 +500,15 @@ TABLE = r"""
 /api/v1/endpoints/                                         |            | L+++ +++++++ | L--- -------
 /api/v1/endpoints/<uuid:uuid>/                             | endpoint   | L... +++++++ | L--- -------
 /api/v1/endpoints/<uuid:uuid>/deploy/                      | endpoint   | L--- ------- | L... xx++x+x
-/api/v1/endpoints/<uuid:uuid>/roll_back/                   | endpoint   | L--- ------- | L... xxx+x+x
+/api/v1/endpoints/<uuid:uuid>/roll-back/                   | endpoint   | L--- ------- | L... xxx+x+x
 /api/v1/endpoints/<uuid:uuid>/shadow/                      | endpoint   | L--- ------- | L... xx++x+x
 /api/v1/endpoints/<uuid:uuid>/tokens/                      | endpoint   | L... xx++x+x | L--- -------
 /api/v1/endpoint-tokens/<uuid:uuid>/                       | endpoint_token | L--- ------- | L--- -------
 /api/v1/deployments/<uuid:uuid>/share/                     | deployment | L--- ------- | L... xx++x+x
-/api/v1/deployments/<uuid:uuid>/stop_canary/               | deployment | L--- ------- | L... xx++x+x
-/api/v1/deployments/<uuid:uuid>/stop_shadow/               | deployment | L--- ------- | L... xx++x+x
-/api/v1/deployments/<uuid:uuid>/plant_fault/               | deployment | L--- ------- | L... xxx+x+x
-/api/v1/deployments/<uuid:uuid>/lift_fault/                | deployment | L--- ------- | L... xxx+x+x
+/api/v1/deployments/<uuid:uuid>/stop-canary/               | deployment | L--- ------- | L... xx++x+x
+/api/v1/deployments/<uuid:uuid>/stop-shadow/               | deployment | L--- ------- | L... xx++x+x
+/api/v1/deployments/<uuid:uuid>/inject-fault/              | deployment | L--- ------- | L... xxx+x+x
+/api/v1/deployments/<uuid:uuid>/remove-fault/              | deployment | L--- ------- | L... xxx+x+x
 /api/v1/endpoints/<uuid:uuid>/deployments/                 | endpoint   | L... +++++++ | L--- -------
 /api/v1/endpoints/<uuid:uuid>/predictions/                 | endpoint   | L... +++++++ | L--- -------
 /api/v1/predictions/<uuid:uuid>/                           | prediction | L... +++++++ | L--- -------
@@ -535,9 +535,9 @@ TABLE = r"""
 /api/v1/retraining/<uuid:uuid>/approve/                    | retraining | L--- ------- | L... xxx+xxx
 /api/v1/retraining/<uuid:uuid>/decline/                    | retraining | L--- ------- | L... xxx+xxx
 /api/v1/retraining/<uuid:uuid>/collect/                    | retraining | L--- ------- | L... xx+xxxx
-/api/v1/retraining/<uuid:uuid>/call-off/                   | retraining | L--- ------- | L... xx++x+x
+/api/v1/retraining/<uuid:uuid>/withdraw/                   | retraining | L--- ------- | L... xx++x+x
 /api/v1/retraining/<uuid:uuid>/retry/                      | retraining | L--- ------- | L... xxx+xxx
-/api/v1/retraining/<uuid:uuid>/insist/                     | retraining | L--- ------- | L... xxx+xxx
+/api/v1/retraining/<uuid:uuid>/override/                   | retraining | L--- ------- | L... xxx+xxx
 /api/v1/endpoints/<uuid:uuid>/retraining/consider/         | endpoint   | L... +++++++ | L--- -------
 /api/v1/endpoints/<uuid:uuid>/retraining/triggers/         | endpoint   | L... +++++++ | L--- -------
 /api/v1/alerts/                                            |            | L+++ +++++++ | L--- -------
@@ -556,7 +556,7 @@ TABLE = r"""
 /api/v1/feedback/                                          |            | L--- ------- | L.+. ++++.+.
 /api/v1/trace/predictions/<uuid:uuid>/                     | prediction | L... +++++++ | L--- -------
 /api/v1/trace/items/<uuid:uuid>/                           | item       | L... +++++++ | L--- -------
-/api/v1/trace/snapshots/<uuid:uuid>/                       | snapshot   | L... +++++++ | L--- -------
+/api/v1/trace/dataset-versions/<uuid:uuid>/                | snapshot   | L... +++++++ | L--- -------
 /api/v1/audit/events/                                      |            | L+++ +++++++ | L--- -------
 /api/v1/audit/export/                                      |            | L--- ------- | Lx++ xxx++++
 /api/schema/                                               |            | L+++ +++++++ | L--- -------

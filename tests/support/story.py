@@ -153,8 +153,8 @@ class Story:
         """Mia freezes what is decided."""
         assert self.adjudicated is not None
         mia = self["mia"]
-        mia.job(mia.api("POST", f"datasets/{self.dataset}/freeze/", {"shares": SHARES, "note": "First", "after": 0}, status=202))
-        page = mia.api("GET", "snapshots/")["results"]
+        mia.job(mia.api("POST", f"datasets/{self.dataset}/dataset-versions/", {"shares": SHARES, "note": "First", "after": 0}, status=202))
+        page = mia.api("GET", "dataset-versions/")["results"]
         return dict(next(each for each in page if each["dataset"] == self.dataset))
 
     @cached_property

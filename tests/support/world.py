@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from datasets_app.assist.actions.suggesting import write_rule
 from datasets_app.datasets import actions as datasets
-from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.exchange.actions.corrections import upload_corrections
 from datasets_app.exchange.actions.exports import export_answers
 from datasets_app.queues.actions.comments import comment
 from datasets_app.queues.actions.opening import open_queue
@@ -102,7 +102,7 @@ class World:
         snapshots.export(snapshot_id=things["snapshot"].uuid, actor=people["mia"], format="csv")
         run_ok("default")
         things["export"] = Export.objects.get()
-        things["correction"] = bring_corrections(
+        things["correction"] = upload_corrections(
             dataset=dataset, actor=people["ravi"], content=[b"item,decision,label\n"], file_name=f"{SCRIPT}.csv"
         )
         export_answers(dataset_id=dataset.uuid, actor=people["mia"], format="labelstudio")

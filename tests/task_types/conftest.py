@@ -1,4 +1,4 @@
-"""What the contract suite begins with: of every type a made-up run, and its evaluation on test. It asks for the project and
+"""Fixtures of the contract suite: for every type a made-up run, and its evaluation on test. It asks for the project and
 people alone, so that it is kept (tests/support/kept.py)."""
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def first_two(text: str, one: float, two: float, **where: int) -> list[dict]:
 
 
 def found_of(task: str, text: str) -> dict:
-    """What an engine gives for a text whose first word speaks for its first part, and against the second."""
+    """An engine's result for a text whose first word supports its first part and opposes the second."""
     one = NUMBERS | {"words": first_two(text, 1.5, -0.6)}
     two = NUMBERS | {"words": first_two(text, -0.6, 0.1)}
     return {
@@ -55,7 +55,7 @@ def found_of(task: str, text: str) -> dict:
 
 @pytest.fixture
 def engine(task, monkeypatch):
-    """An engine for which the first words of a text say everything; what it was asked is kept."""
+    """An engine for which only the first words of a text matter; requests are kept."""
     asked = []
 
     def explain(folder, text, timeout_seconds=0.0):

@@ -1,4 +1,4 @@
-"""What the contract suite knows of each type: `tests/task_types/<key>/example.py` has one of these as EXAMPLE."""
+"""The example of each type for the contract suite: `tests/task_types/<key>/example.py` has one of these as EXAMPLE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every type reads annotations in one way, says why it takes one not, and puts them together by the same laws."""
+"""Every type reads annotations in one way, gives a reason for rejecting one, and merges them by the same laws."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_values_are_equal_where_their_parts_are(answers, example):
             assert (set(answers.parts(one)) == set(answers.parts(other))) == (canonical(one) == canonical(other))
 
 
-def test_a_value_goes_by_names_and_back(task, answers, example):
+def test_a_value_is_converted_to_names_and_back(task, answers, example):
     for _, value in example.good:
         named = answers.rename(value, NAMES)
         assert answers.rename(named, IDS) == values.rename(named, IDS) == value
@@ -107,7 +107,7 @@ def test_a_value_goes_by_names_and_back(task, answers, example):
         assert answers.rename(value, {}) == (None if values.labels_of(value) else value)
 
 
-def test_what_most_have_is_taken_part_by_part(answers, example):
+def test_the_majority_is_taken_part_by_part(answers, example):
     for given, merged in example.merges:
         assert answers.merge(given) == merged, given
 
@@ -122,7 +122,7 @@ def test_a_manifest_has_labels_by_name_and_nothing_that_was_written(answers, exa
         assert answers.frozen(value) == text
 
 
-def test_a_value_says_which_type_it_is_of(task, example):
+def test_a_value_has_its_type(task, example):
     assert {values.type_in(value).key for _, value in example.good} == {task}
 
 

@@ -1,4 +1,4 @@
-"""What a task says of its files, from the example of each type."""
+"""File formats of each type, from its example."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def named(task):
     return [rename(value, NAMES) if type_of(task).has_labels else value for _, value in EXAMPLES[task].good]
 
 
-def test_a_content_that_goes_out_comes_in_the_same(task):
+def test_an_exported_content_is_imported_unchanged(task):
     formats, content = formats_of(task), EXAMPLES[task].item.content or {"text": "a", "context": "b"}
 
     assert formats.whole(json.dumps(content)) == content
@@ -41,7 +41,7 @@ def test_columns_make_the_item_of_the_task_and_no_other(task):
     assert (Role.TEXT in formats.item_roles) == (type_of(task).content is Content.TEXT)
 
 
-def test_every_tool_keeps_every_annotation_as_json_or_says_which_it_omits(task):
+def test_every_tool_keeps_every_annotation_as_json_or_lists_which_it_omits(task):
     example = EXAMPLES[task]
     for tool in formats_of(task).tools.values():
         for value in named(task):

@@ -1,4 +1,4 @@
-"""What is made of a dozen rows of each task that is built in is what was made of them before, to the byte."""
+"""The output for a dozen rows of each built-in task is unchanged, to the byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of each type: what its spec says, what is offered, what is refused before anything is queued, and the way from labels to
+"""A run of each type: its spec, what is offered, what is refused before anything is queued, and the way from labels to
 pre-labels."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lifecycle.modeling.evaluation import queries as evaluations
 from lifecycle.modeling.evaluation import suggesters
 from lifecycle.modeling.training import actions
 from lifecycle.modeling.training.models import Run
-from lifecycle.modeling.training.queries import learnt_task
+from lifecycle.modeling.training.queries import trained_task
 from lifecycle.runtime.engine.task_types.settings import OF_LABELS
 from lifecycle.runtime.task_types.by_key.measures import measures_of
 from lifecycle.runtime.task_types.by_key.types import LEARNED, TYPES, type_of
@@ -66,15 +66,15 @@ UNLEARNABLE = [  # type, cells of training rows and of all others
 ]
 
 
-def test_the_engine_learns_every_type_that_a_dataset_may_have():
+def test_the_engine_trains_every_type_that_a_dataset_may_have():
     assert {type_of(key).learns_as or key for key in TYPES} == {*LEARNED}
     assert all(type_of(key).learns_as or key in LEARNED for key in TYPES)
 
 
-def test_the_spec_says_the_type_and_its_labels_and_every_row_is_written_for_the_engine(task, measured, tmp_path):
+def test_the_spec_has_the_type_and_its_labels_and_every_row_is_written_for_the_engine(task, measured, tmp_path):
     run, snapshot = measured.run, measured.snapshot
 
-    assert (run.spec["task"], run.spec["labels"]) == (learnt_task(snapshot), LABELS.get(task, []))
+    assert (run.spec["task"], run.spec["labels"]) == (trained_task(snapshot), LABELS.get(task, []))
     assert (run.task_type.writes_text, run.task_type.has_responses) == (task in ("generation", "chat"), task in ("preference", "ranking"))
     for split, rows in snapshot.counts["splits"].items():
         assert snapshots.write_split(snapshot, split, tmp_path / split) == len((tmp_path / split).read_text().splitlines()) == rows
@@ -85,7 +85,7 @@ def test_programs_launch_it(task, measured, client_for, mia):
 
     answer = client_for(mia).post("/api/v1/runs/", sent, content_type="application/json")
 
-    assert (answer.status_code, answer.json()["spec"]["task"]) == (201, learnt_task(measured.snapshot))
+    assert (answer.status_code, answer.json()["spec"]["task"]) == (201, trained_task(measured.snapshot))
 
 
 def test_the_form_offers_what_fits(task, measured, project, client_for, mia):
@@ -193,7 +193,7 @@ def test_labels_become_a_run_its_evaluation_and_pre_labels(task, project, mia, t
     assert {metrics.trained.name, *metrics.watched} <= {*run.metrics}
     test = evaluations.latest_evaluation(run, "test")
     assert {each.split for each in evaluations.of_run(run)} == {"validation", "test"}
-    assert test.report.get("task", "single_label") == learnt_task(snapshot)
+    assert test.report.get("task", "single_label") == trained_task(snapshot)
     assert len(evaluations.rows_of(test).ids) == test.rows == snapshot.counts["splits"]["test"]
     assert {*test.report["baselines"]} == BASELINES.get(task, {*measures_of(task).baselines})
     if kind.writes_text:
@@ -213,7 +213,7 @@ def test_labels_become_a_run_its_evaluation_and_pre_labels(task, project, mia, t
     assert not Job.objects.exclude(state="succeeded").exists()
     kept = {path.name for path in (Path(settings.DATA_DIR) / "runs" / str(run.uuid)).iterdir()}
     assert (kept, list((Path(settings.DATA_DIR) / "scratch").iterdir())) == ({"spec.json", "events.jsonl", "result.json"}, [])
-    pages = [f"/runs/{run.uuid}/", *(f"/evaluations/{test.uuid}/{path}" for path in ("", "groups/?column=fact:file", "robustness/"))]
+    pages = [f"/runs/{run.uuid}/", *(f"/evaluations/{test.uuid}/{path}" for path in ("", "slices/?column=fact:file", "robustness/"))]
     assert {client_for(mia).get(page).status_code for page in pages} == {200}
     if kind.prelabels:
         prelabel(snapshot.dataset, run, SUGGESTED.get(task, {}), mia)

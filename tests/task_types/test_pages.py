@@ -53,9 +53,9 @@ def test_the_pages_fit_and_can_be_read_by_everybody(task, opened, engine, projec
         "of-run": f"/evaluations/run/{first.run.uuid}/",
         "report": f"/evaluations/{first.uuid}/",
         "rows": reverse(page_of(first).address, args=[first.uuid]),
-        "words": f"/evaluations/{first.uuid}/words/?item={item}",
-        "groups": f"/evaluations/{first.uuid}/groups/?column=fact:file",
-        "group": f"/evaluations/{first.uuid}/groups/items/?column=fact:file&group=0",
+        "words": f"/evaluations/{first.uuid}/attribution/?item={item}",
+        "groups": f"/evaluations/{first.uuid}/slices/?column=fact:file",
+        "group": f"/evaluations/{first.uuid}/slices/items/?column=fact:file&group=0",
         "robustness": f"/evaluations/{first.uuid}/robustness/?probe=typos",
         "compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
         "version": f"/models/versions/{ModelVersion.objects.get().uuid}/",
@@ -63,7 +63,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(task, opened, engine, projec
     if kind.has_labels:
         pages["threshold"] = f"/evaluations/{first.uuid}/threshold/?goal=cost&false=4&missed=4&person=0.1"
     if kind.prelabels:
-        pages["prelabel"] = f"/evaluations/suggest/{first.snapshot.dataset.uuid}/"
+        pages["prelabel"] = f"/evaluations/pre-label/{first.snapshot.dataset.uuid}/"
 
     for name, page in loaded_on_a_phone(opened, pages, mia):
         for fold in page.locator("details:has(p.written) summary").all()[:3]:

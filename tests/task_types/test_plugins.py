@@ -1,4 +1,4 @@
-"""A package that `TASK_TYPES` names brings a type of task, and one that can't be used ends the start with a sentence."""
+"""A package named in `TASK_TYPES` adds a type of task, and an unusable one ends the start with a sentence."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_what_is_learned_as_itself_needs_all_of_it(package):
     assert with_plugins("suggestions", {}) == {}  # its models don't pre-label
 
 
-def test_a_part_that_is_not_needed_is_taken_where_there_is_one(package):
+def test_an_optional_part_is_used_where_there_is_one(package):
     package(suggestions="ENTRY = 'ours'\n")
 
     assert with_plugins("suggestions", {"spans": "theirs"}) == {"spans": "theirs", "tones": "ours"}

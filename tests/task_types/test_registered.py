@@ -61,7 +61,7 @@ def test_a_promotion_and_a_shadow_are_refused_before_anybody_looks_at_them(task,
 
 
 @pytest.mark.parametrize("task", ["multi_label"])
-def test_the_card_says_of_which_labels_a_precision_is_promised(measured, project, mia):
+def test_the_card_lists_the_labels_with_a_promised_precision(measured, project, mia):
     run = measured.run
     run.result["operating"] = {"by": "precision", "target": 0.9, "missed": ["refund"], "promised": ["card"]}
     run.save()

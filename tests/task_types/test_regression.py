@@ -1,4 +1,4 @@
-"""Regression, whose package no line of the product knows: what its parts below the rooms do."""
+"""Regression, a package unknown to the product's code: its parts below the rooms."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_value_is_a_line_for_people_and_a_text_of_a_manifest():
     assert [ANSWERS.frozen(value) for value, _ in EXAMPLE.frozen] == [text for _, text in EXAMPLE.frozen]
 
 
-def test_tools_keep_the_number_and_label_studio_asks_for_it():
+def test_tools_keep_the_number_and_label_studio_has_a_field_for_it():
     written = {name: tool.write(Outgoing({"number": 3.5})) for name, tool in formats.ENTRY.tools.items()}
 
     assert json.loads(json.dumps(written)) == {"labelstudio": [["number", {"number": 3.5}]], "argilla": 3.5}
@@ -117,7 +117,7 @@ def test_a_model_against_itself_is_not_better(rows):
     assert {name: each["verdict"] for name, each in found.items()} == dict.fromkeys(("mse", "mae", "spearman"), "unclear")
 
 
-def test_a_file_holds_what_was_predicted(rows, tmp_path):
+def test_a_file_contains_the_predictions(rows, tmp_path):
     predictions.ENTRY.write(tmp_path / "p.parquet", rows, "test")
     found = predictions.ENTRY.read(tmp_path / "p.parquet", rows=[3, 0])
 

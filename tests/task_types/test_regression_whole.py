@@ -1,4 +1,4 @@
-"""A task that one package brings goes from a file of numbers to the pages of what is measured, and no file of the product knows it."""
+"""A task type from a package goes from a file of numbers to the pages of its evaluation without any code in the product."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_disagreement_is_settled_by_the_median_or_another_number(dataset, mia,
     assert "Each part" not in page.content.decode()
 
 
-def test_numbers_go_out_as_they_came_in(project, mia, ana):
+def test_numbers_are_exported_as_they_were_imported(project, mia, ana):
     found = make_dataset(project, mia, task=regression.TASK)
     import_texts(found, [("good day", "3.5")], mia, header=("text", "score"))
 
@@ -113,7 +113,7 @@ def test_numbers_go_out_as_they_came_in(project, mia, ana):
     assert (region["type"], region["value"]) == ("number", {"number": 3.5})
 
 
-def test_a_version_holds_the_numbers(project, mia, tmp_path):
+def test_a_version_contains_the_numbers(project, mia, tmp_path):
     version = regression.numbered_snapshot(project, mia, copies=2)
 
     count = snapshots.write_split(version, "train", tmp_path / "train.jsonl")
@@ -134,7 +134,7 @@ def measured(run):
 
 
 @pytest.mark.engine
-def test_a_run_learns_numbers_is_measured_and_suggests_them(run, measured, mia, warm_engine, client_for):
+def test_a_run_trains_on_numbers_is_measured_and_suggests_them(run, measured, mia, warm_engine, client_for):
     assert run.state == Run.State.SUCCEEDED
     assert run.result["best_by"] == "mse"
     assert run.metrics["validation_loss"] == pytest.approx(run.metrics["mse"])
@@ -181,7 +181,7 @@ def test_pages_show_the_scores_and_the_rows_behind_them(run, measured, mia, aida
     assert "please" not in hidden
     assert "hidden from your role" in hidden
 
-    for path in ("groups/", "groups/?column=length"):
+    for path in ("slices/", "slices/?column=length"):
         assert client.get(f"/evaluations/{measured.uuid}/{path}").status_code == 200
     refused = client.get(f"/evaluations/{measured.uuid}/clusters/")
     assert refused.status_code == 422
@@ -195,7 +195,7 @@ def test_words_disturbed_texts_and_training_rows_are_looked_at(measured, mia, wa
         analysing.analyse(evaluation=measured, kind=kind, actor=mia, **({"item": item} if kind == Analysis.Kind.WORDS else {}))
     run_ok("default", "training", "evaluation")
 
-    words = client.get(f"/evaluations/{measured.uuid}/words/?item={item}").content.decode()
+    words = client.get(f"/evaluations/{measured.uuid}/attribution/?item={item}").content.decode()
     assert "log-odds" not in words
     report = queries.analysis(measured, Analysis.Kind.WORDS, item).report
     assert len(report["words"]) == report["found"]
@@ -267,7 +267,7 @@ def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
     assert not PromotionRequest.objects.exists()
 
 
-def test_its_scores_from_0_to_1_can_be_asked_for_by_a_policy():
+def test_its_scores_from_0_to_1_can_be_required_by_a_policy():
     text = LAX.replace("signature: {}", "signature: {}, quality: {metric: METRIC, bound: point, at_least: 0.8}")
 
     assert policies.read(text.replace("METRIC", "nearness")).gates["quality"]["metric"] == "nearness"

@@ -70,8 +70,8 @@ def test_pages_and_programs_show_its_own_metrics(task, measured, metrics, client
     for content in (page.content.decode(), of_run.content.decode()):
         assert all(figure in content for figure in shown[:1])
         assert (f"/evaluations/{measured.uuid}/threshold/" in content) <= type_of(task).has_labels
-    assert f"/evaluations/{measured.uuid}/groups/" in page.content.decode()
-    assert ("/evaluations/suggest/" in of_run.content.decode()) is type_of(task).prelabels
+    assert f"/evaluations/{measured.uuid}/slices/" in page.content.decode()
+    assert ("/evaluations/pre-label/" in of_run.content.decode()) is type_of(task).prelabels
     (line,) = (each for each in lines if each["uuid"] == str(measured.uuid))
     assert {name: line[name] for name in IN_LINES} == {name: report.get(name) for name in IN_LINES}
     assert whole["report"] == report
@@ -118,13 +118,14 @@ def test_what_a_type_does_not_have_is_refused(task, measured, client_for, mia):
     kind, client = type_of(task), client_for(mia)
 
     found = {
-        path: client.get(f"/evaluations/{measured.uuid}/{path}/").status_code for path in ("items", "answers", "threshold", "clusters")
+        path: client.get(f"/evaluations/{measured.uuid}/{path}/").status_code for path in ("items", "predictions", "threshold", "clusters")
     }
 
     assert found == {
         name: 200 if fits else 422
         for name, fits in (
-            ("items", not kind.writes_text), ("answers", kind.writes_text), ("threshold", kind.has_labels), ("clusters", kind.has_labels),
+            ("items", not kind.writes_text), ("predictions", kind.writes_text), ("threshold", kind.has_labels),
+            ("clusters", kind.has_labels),
         )
     }  # fmt: skip
     if not kind.has_labels:
@@ -143,7 +144,7 @@ def test_a_run_pre_labels_no_dataset_of_another_type(task, measured, of_each_tas
             with refused("model"):
                 actions.suggest(dataset=other.snapshot.dataset, model=model, actor=mia)
     if type_of(task).prelabels:
-        offered = client_for(mia).get(f"/api/v1/datasets/{measured.snapshot.dataset.uuid}/suggest/").json()
+        offered = client_for(mia).get(f"/api/v1/datasets/{measured.snapshot.dataset.uuid}/pre-label/").json()
         assert [each["model"] for each in offered] == [str(measured.run.uuid)]
     else:
         with refused():

@@ -1,4 +1,4 @@
-"""What a source suggests is a value with a score, and what one source says of an item is put together in one way."""
+"""A suggestion is a value with a score, and several of one source for an item are merged in one way."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_spans_of_all_values_are_there_once_with_the_best_of_their_scores():
     assert bare(combined) == spans(FIRST, LAST)
 
 
-def test_spans_of_labels_that_are_gone_are_left_out_and_the_others_keep_their_scores():
+def test_spans_of_removed_labels_are_omitted_and_the_others_keep_their_scores():
     assert suggestions_of("spans").rename(spans(span(FIRST, 0.9), LAST), {"p": "P"}) == spans(span(FIRST, 0.9) | {"label": "P"})
 
 

@@ -1,4 +1,4 @@
-"""Sweeps of each type go by the metric that its best step goes by, and a type that writes text has none."""
+"""Sweeps of each type use the metric that also selects its best step; a type that generates text has none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOES_BY = {  # evaluations, the best step, the list of runs
 }  # fmt: skip
 
 
-def test_each_type_goes_by_metrics_of_its_own():
+def test_each_type_has_metrics_of_its_own():
     for task, names in GOES_BY.items():
         metrics = measures_of(task).metrics
         assert (metrics.leading.name, metrics.trained.name, metrics.listed.name) == names
@@ -48,7 +48,10 @@ def test_the_best_trial_is_found_and_recorded_by_it(sweep, metric):
 
     assert sweep_queries.leading_of(sweep) == metric
     assert sweep_queries.best_trial(trials) == trials[1]
-    assert [(trial.score, trial.evaluations) for trial in sweep_queries.told(sweep, trials)] == [(0.7, (0.7, 0.7)), (0.9, (0.9, 0.9))]
+    assert [(each.score, each.evaluations) for each in sweep_queries.ended_trials(sweep, trials)] == [
+        (0.7, (0.7, 0.7)),
+        (0.9, (0.9, 0.9)),
+    ]
     payload = json.loads(Event.objects.get(object_id=str(sweep.uuid), verb="training.sweep_ended").canonical)["payload"]
     assert (payload["best"], payload[metric.name]) == (str(trials[1].uuid), 0.9)
     assert "macro_f1" not in {*payload} - {metric.name}

@@ -1,4 +1,4 @@
-"""The words that speak for a prediction of each type: asked for, found, shown to those who read samples, and kept without any text."""
+"""Word attribution for a prediction of each type: requested, computed, shown to those who may read samples, and stored without any text."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def item(measured) -> Item:
 
 @pytest.fixture
 def address(measured, item):
-    return f"/evaluations/{measured.uuid}/words/?item={item.digest}"
+    return f"/evaluations/{measured.uuid}/attribution/?item={item.digest}"
 
 
 def test_a_page_and_programs_ask_for_them_and_show_the_same(task, measured, engine, item, address, client_for, mia):
-    client, api = client_for(mia), f"/api/v1/evaluations/{measured.uuid}/words/"
+    client, api = client_for(mia), f"/api/v1/evaluations/{measured.uuid}/attribution/"
     before = client.get(address)
     assert (before.context["report"], client.get(api, {"item": item.digest}).status_code) == ({}, 404)
     assert f'action="{address}"' in before.content.decode().replace("&amp;", "&")
@@ -86,7 +86,7 @@ def test_each_row_leads_there_for_those_who_read_samples(measured, client_for, m
     for line in engineer.context["lines"]:
         try:
             rows.explain_row(measured, line.item)
-            assert line.why == f"/evaluations/{measured.uuid}/words/?item={line.item}"
+            assert line.why == f"/evaluations/{measured.uuid}/attribution/?item={line.item}"
             assert line.why in engineer.content.decode()
         except Refused:
             assert line.why == ""
@@ -107,8 +107,8 @@ def test_an_item_that_was_not_predicted_is_refused_and_nothing_is_queued(measure
     for digest in (stray.digest, "f" * 64):
         with refused("item"):
             actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=digest)
-        assert client_for(mia).get(f"/evaluations/{measured.uuid}/words/?item={digest}").status_code == 404
-    bare = client_for(mia).get(f"/evaluations/{measured.uuid}/words/")
+        assert client_for(mia).get(f"/evaluations/{measured.uuid}/attribution/?item={digest}").status_code == 404
+    bare = client_for(mia).get(f"/evaluations/{measured.uuid}/attribution/")
     assert bare.headers["Location"] == reverse(page_of(measured).address, args=[measured.uuid])
 
 
@@ -125,7 +125,7 @@ def texts_are(monkeypatch, text):
     monkeypatch.setattr(queries, "items_by_digest", changed)
 
 
-def test_no_text_is_kept_and_once_it_is_gone_nothing_is_shown_or_asked(measured, engine, item, address, client_for, mia, monkeypatch):
+def test_no_text_is_kept_and_after_deletion_nothing_is_shown_or_sent(measured, engine, item, address, client_for, mia, monkeypatch):
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=item.digest)
     run_ok("default", "training", "evaluation")
     kept = json.dumps([queries.analysis(measured, WORDS, item.digest).report, *Job.objects.values_list("args", flat=True)])
@@ -163,7 +163,7 @@ def test_an_item_without_words_is_refused(task, measured, item, mia, monkeypatch
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=item.digest)
 
 
-def test_where_the_engine_fails_the_job_says_so_and_nothing_is_kept(task, measured, item, address, client_for, mia, monkeypatch):
+def test_where_the_engine_fails_the_job_reports_it_and_nothing_is_kept(task, measured, item, address, client_for, mia, monkeypatch):
     failed = Result("failed", "base_missing", "The base model is not there.", "Add it again.")
 
     def broken(*_, **__):

@@ -42,16 +42,29 @@ from tests.task_types.examples import BUILT_IN
 pytestmark = pytest.mark.postgres
 
 LISTS = (
-    *("/", "/jobs/", "/notices/", "/datasets/", "/labeling/", "/scanning/", "/snapshots/", "/runs/", "/runs/sweeps/", "/evaluations/"),
+    *(
+        "/",
+        "/jobs/",
+        "/notices/",
+        "/datasets/",
+        "/labeling/",
+        "/data-issues/",
+        "/dataset-versions/",
+        "/runs/",
+        "/runs/sweeps/",
+        "/evaluations/",
+    ),
     *("/policies/", "/models/", "/promotions/", "/endpoints/", "/drift/", "/alerts/", "/rollouts/", "/retraining/", "/dashboard/"),
 )
 PAGES = {  # of the newest things of a kind: how many of them, and which pages each has
-    "datasets.Dataset": (1, ("/datasets/{}/", "/labeling/datasets/{}/schema/", "/scanning/dataset/{}/", "/snapshots/dataset/{}/")),
+    "datasets.Dataset": (
+        1, ("/datasets/{}/", "/labeling/datasets/{}/schema/", "/data-issues/dataset/{}/", "/dataset-versions/dataset/{}/"),
+    ),
     "datasets.Upload": (1, ("/datasets/uploads/{}/",)),
     "datasets.Item": (1, ("/datasets/items/{}/", "/trace/items/{}/")),
     "queues.Queue": (9, ("/labeling/{}/", "/labeling/{}/quality/")),
-    "assist.Rule": (1, ("/labeling/rules/{}/",)),
-    "snapshots.Snapshot": (1, ("/snapshots/{}/", "/trace/snapshots/{}/")),
+    "assist.Rule": (1, ("/labeling/functions/{}/",)),
+    "snapshots.Snapshot": (1, ("/dataset-versions/{}/", "/trace/dataset-versions/{}/")),
     "training.Run": (1, ("/runs/{}/", "/evaluations/run/{}/")),
     "training.Sweep": (1, ("/runs/sweeps/{}/",)),
     "evaluation.Evaluation": (14, ("/evaluations/{}/",)),

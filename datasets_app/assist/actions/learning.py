@@ -1,4 +1,4 @@
-"""The built-in model: it learns while people label, puts queues in the order of what it is least sure of, and suggests classes."""
+"""The built-in model: trains while people label, orders queues by its least confident items, and suggests labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.prelabels.actions.suggestions import suggest_values
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues import rules
-from datasets_app.queues.actions.ordering import begin_at_the_front, put_in_place
+from datasets_app.queues.actions.ordering import put_in_place, reset_cursors
 from datasets_app.queues.models.queues import Queue
 from datasets_app.schemas.rules import BATCH
 from lifecycle.ground.compute.child import run_child
@@ -44,38 +44,38 @@ from registry.ground.ledger.verbs import Verb
 PROGRAM = (sys.executable, "-m", "datasets_app.assist.learning")
 PROGRAM_FILE = Path(__file__).parents[1] / "learning.py"  # not imported here: it loads scikit-learn
 SEED = 1
-AHEAD, AHEAD_LIMIT = 200, 1_000  # items at the front of a queue that get suggestions: twice as many as answers until the next fit
-WRITTEN = BATCH // 3  # items whose suggestions are written at a time, each with up to three classes
+AHEAD, AHEAD_LIMIT = 200, 1_000  # items at the front of a queue that get pre-labels: twice the annotations until the next fit
+WRITTEN = BATCH // 3  # items whose pre-labels are saved at a time, each with up to three labels
 
 
 @transaction.atomic
 def learn(*, queue_id: UUID, actor: User) -> Job:
-    """Have the built-in model of a queue's dataset learn now. While it learns or waits, that job is returned.
+    """Start training the built-in model of a queue's dataset. Returns the queued or running job if there is one.
 
     Raises PermissionDenied, or Conflict for a queue that is closed or in another order.
     """
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
-    if queue.order != Queue.Order.LEARNT or queue.state == Queue.State.CLOSED:
+    if queue.order != Queue.Order.MODEL or queue.state == Queue.State.CLOSED:
         raise Conflict(f"{queue.name} is closed or isn't ordered by the built-in model.", next_step="Open a queue with that order.")
     running = learning.learn_job(queue.dataset)
     if running and not running.is_finished:
         return running
-    ledger.record(actor, Verb.LEARNING_REQUESTED, queue, project=queue.dataset.project.uuid, dataset=queue.dataset.uuid)
+    ledger.record(actor, Verb.BUILT_IN_REQUESTED, queue, project=queue.dataset.project.uuid, dataset=queue.dataset.uuid)
     return enqueue(queue, actor)
 
 
 def learn_due(now: datetime) -> int:
-    """Have the built-in models learn for which enough has come in. Returns how many."""
+    """Start training the built-in models of datasets with enough new annotations. Returns how many."""
     due = [dataset for dataset in learning.learners() if learning.is_due(dataset, now)]
     for dataset in due:
         with transaction.atomic():
-            enqueue(learning.learnt_queues(dataset).select_related("dataset__project")[:1].get(), None)
+            enqueue(learning.model_queues(dataset).select_related("dataset__project")[:1].get(), None)
     return len(due)
 
 
 def enqueue(queue: Queue, actor: User | None) -> Job:
-    """The job of the built-in model of a queue's dataset; there is never a second one beside it."""
+    """Enqueue the training job of a queue's dataset; never a second one at the same time."""
     kind, dataset = learning.LEARN, queue.dataset
     args = {"dataset": str(dataset.uuid), "queue": str(queue.uuid)}
     return jobs.enqueue(kind, actor=actor, project=dataset.project, args=args, subject=dataset, key=f"{kind}:{dataset.uuid}")
@@ -84,7 +84,7 @@ def enqueue(queue: Queue, actor: User | None) -> Job:
 # ── The job ─────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What is open in a queue and scored by one fit. slots: (slot, item). after: the last slot, 0 where all were read."""
+    """Open slots of a queue to score with one fit. slots: (slot, item). after: the last slot, 0 if all were read."""
 
     queue: Queue
     slots: list[tuple[int, int]]
@@ -98,22 +98,22 @@ def run_learn(ctx: JobContext) -> None:
     began = time.monotonic()
     ctx.checkpoint({})  # of an earlier attempt, whose folder no longer exists
     ctx.progress(0, stage="Reading labels")
-    answers, taught = learning.answers_given(dataset), learning.lesson(dataset)
+    answers, train = learning.answers_given(dataset), learning.training_set(dataset)
     before = learning.last_fit(dataset)
     fit = Fit(
-        dataset=dataset, edition=before.edition + 1 if before else 1, answers=answers, rows=len(taught.rows), created_by=ctx.job.created_by,
-        features=Fit.Features.WORDS, figures={"counts": dict(taught.counts), "total": taught.total, "pairs": [], "pools": {}}, seconds=0.0,
+        dataset=dataset, edition=before.edition + 1 if before else 1, answers=answers, rows=len(train.rows), created_by=ctx.job.created_by,
+        features=Fit.Features.WORDS, figures={"counts": dict(train.counts), "total": train.total, "pairs": [], "pools": {}}, seconds=0.0,
     )  # fmt: skip
-    if not uncertainty.enough(taught.counts.values()):
+    if not uncertainty.enough(train.counts.values()):
         ctx.raise_if_cancelled()
         keep(ctx, fit, began)
         return
     base = embeddings.packaged_base()
-    describe(fit, taught, base)
-    pools = [pool_of(queue, before) for queue in learning.learnt_queues(dataset)]
+    describe(fit, train, base)
+    pools = [pool_of(queue, before) for queue in learning.model_queues(dataset)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        classes = write_folder(ctx, folder, dataset, taught, pools, base)
+        classes = write_folder(ctx, folder, dataset, train, pools, base)
         result = run_child(ctx, "fit", folder, lambda _: None, program=PROGRAM, grace_seconds=5.0)
         ctx.raise_if_cancelled()
         if not result.ok:
@@ -127,11 +127,11 @@ def run_learn(ctx: JobContext) -> None:
     apply(ctx, fit, pools, scores, classes)
 
 
-def describe(fit: Fit, taught: learning.Lesson, base: BaseFolder | None) -> None:
-    """Note what a fit learns from, by digest. base: None where words alone are read."""
+def describe(fit: Fit, train: learning.TrainingSet, base: BaseFolder | None) -> None:
+    """Set a fit's features and digests. base: None for TF-IDF features."""
     if base is not None:
         fit.features, fit.base_name, fit.base_digest = Fit.Features.VECTORS, base.name, base.digest
-    fit.rows_digest = taught.digest
+    fit.rows_digest = train.digest
     made = {"program": program_digest(), "rows": fit.rows_digest, "features": fit.features, "base": fit.base_digest, "seed": SEED}
     fit.digest = digest_of(made | {"dataset": str(fit.dataset.uuid)})
 
@@ -143,7 +143,7 @@ def program_digest() -> str:
 
 
 def pool_of(queue: Queue, before: Fit | None) -> Pool:
-    """What one fit scores of a queue: all that is open, of a large queue the part after what the last fit scored."""
+    """The slots of a queue to score: all open ones, or in a large queue those after the last fit's."""
     after = before.figures["pools"].get(str(queue.uuid), 0) if before else 0
     slots = learning.pool(queue, after) or learning.pool(queue, 0)
     reached = slots[-1][0] if len(slots) == learning.POOL_LIMIT else 0
@@ -151,10 +151,10 @@ def pool_of(queue: Queue, before: Fit | None) -> Pool:
 
 
 def write_folder(
-    ctx: JobContext, folder: Path, dataset: Dataset, taught: learning.Lesson, pools: Sequence[Pool], base: BaseFolder | None
+    ctx: JobContext, folder: Path, dataset: Dataset, train: learning.TrainingSet, pools: Sequence[Pool], base: BaseFolder | None
 ) -> list[str]:
-    """Lay out what the program reads. Returns the stable ids of the classes by the numbers that it knows them by."""
-    classes = sorted(taught.counts)
+    """Write the program's input files. Returns the stable ids of the classes, in the order of their numbers."""
+    classes = sorted(train.counts)
     numbers = {key: number for number, key in enumerate(classes)}
     spec = {
         "features": Fit.Features.VECTORS if base else Fit.Features.WORDS, "classes": len(classes), "seed": SEED,
@@ -162,20 +162,20 @@ def write_folder(
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     open_items = list(dict.fromkeys(item for pool in pools for item in pool.items))
-    total = len(taught.rows) + len(open_items)
+    total = len(train.rows) + len(open_items)
     done = 0
-    for name, items in (("train", [row.item for row in taught.rows]), ("pool", open_items)):
+    for name, items in (("train", [row.item for row in train.rows]), ("pool", open_items)):
         texts = learning.texts_of(items)
         rows: list[dict[str, Any]] = [{} for _ in items] if base else [{"text": texts[item][1]} for item in items]
         if base is not None:
 
-            def tell(number: int, before: int = done) -> None:
+            def report(number: int, before: int = done) -> None:
                 ctx.progress(before + number, total, stage="Reading texts", unit="texts")
                 ctx.raise_if_cancelled()
 
-            np.save(folder / f"{name}.npy", embeddings.vectors(base, [texts[item] for item in items], tell))
+            np.save(folder / f"{name}.npy", embeddings.vectors(base, [texts[item] for item in items], report))
         if name == "train":
-            for row, each in zip(rows, taught.rows, strict=True):
+            for row, each in zip(rows, train.rows, strict=True):
                 row["labels"] = [numbers[key] for key in each.classes]
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -184,22 +184,22 @@ def write_folder(
 
 
 def keep(ctx: JobContext, fit: Fit, began: float) -> None:
-    """Keep a fit for ever, with its event where it learnt something."""
+    """Save a fit, with an audit event if it was trained."""
     fit.seconds = round(time.monotonic() - began, 1)
     with transaction.atomic():
         ctx.hold()
         fit.save(force_insert=True)
         if fit.digest:
             ledger.record(
-                ctx.job.created_by, Verb.BUILT_IN_FITTED, fit, project=fit.dataset.project.uuid, dataset=fit.dataset.uuid,
+                ctx.job.created_by, Verb.BUILT_IN_TRAINED, fit, project=fit.dataset.project.uuid, dataset=fit.dataset.uuid,
                 edition=fit.edition, rows=fit.rows, rows_digest=fit.rows_digest, digest=fit.digest,
             )  # fmt: skip
 
 
 # ── What follows from a fit ─────────────────────────────────────────────────
 def apply(ctx: JobContext, fit: Fit, pools: Sequence[Pool], scores: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
-    """Put each queue in order and suggest classes for its first items. scores: in the order of all different items of the pools. classes:
-    their stable ids, by number."""
+    """Order each queue and suggest labels for its first items. scores: in the order of the pools' distinct items. classes: stable ids, by
+    number."""
     by_item = dict(zip(dict.fromkeys(item for pool in pools for item in pool.items), scores, strict=True))
     for pool in pools:
         chance = [rules.random_place(pool.queue.uuid, item) for item in pool.items]
@@ -209,22 +209,22 @@ def apply(ctx: JobContext, fit: Fit, pools: Sequence[Pool], scores: Sequence[dic
 
 
 def suggest_for(ctx: JobContext, fit: Fit, ordered: Sequence[int], scores: dict[int, dict[str, Any]], classes: Sequence[str]) -> None:
-    """Suggest classes for what is handed out before the next fit."""
+    """Save pre-labels of the items to be handed out before the next fit."""
     before = learning.before_of(fit)
     ahead = min(AHEAD_LIMIT, max(AHEAD, 2 * (uncertainty.next_fit_at(before) - fit.answers)))
-    of_label, told = suggestions_of(fit.dataset.task).of_label, f"Built-in model, {fit.rows:,} labeled texts"
+    of_label, name = suggestions_of(fit.dataset.task).of_label, f"Built-in model, {fit.rows:,} labeled texts"
     for at in range(0, min(ahead, len(ordered)), WRITTEN):
         items = ordered[at : min(at + WRITTEN, ahead)]
         rows = [(item, of_label(classes[number]), score) for item in items for number, score in scores[item]["best"]]
         with transaction.atomic():
             ctx.hold()
             source = Suggestion.Source.BUILT_IN
-            suggest_values(dataset=fit.dataset, rows=rows, source=source, source_digest=fit.digest, source_name=told)
+            suggest_values(dataset=fit.dataset, rows=rows, source=source, source_digest=fit.digest, source_name=name)
         ctx.raise_if_cancelled()
 
 
 def put_in_order(ctx: JobContext, fit: Fit, pool: Pool, ordered: Sequence[int]) -> None:
-    """Write the places of a queue's open slots, in batches; annotators start again at the front."""
+    """Save the places of a queue's open slots, in batches; annotators then start at the front."""
     places = {item: place for place, item in enumerate(ordered)}
     for at in range(0, len(pool.slots), BATCH):
         with transaction.atomic():
@@ -232,5 +232,5 @@ def put_in_order(ctx: JobContext, fit: Fit, pool: Pool, ordered: Sequence[int]) 
             put_in_place(pool.slots[at : at + BATCH], places)
         ctx.progress(min(at + BATCH, len(pool.slots)), len(pool.slots), stage=f"Reordering {pool.queue.name}", unit="slots")
         ctx.raise_if_cancelled()
-    begin_at_the_front(pool.queue)
+    reset_cursors(pool.queue)
     QueueOrder.objects.update_or_create(queue=pool.queue, defaults={"fit": fit})

@@ -1,4 +1,4 @@
-"""Writing rules that suggest classes or mark parts of texts, retiring them, and applying them to what they have not read yet."""
+"""Create and retire labeling functions, and apply them to items that they haven't read yet."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from registry.ground.access.models import User
 from registry.ground.ledger import actions as ledger
 from registry.ground.ledger.verbs import Verb
 
-LOOK_UP_EVERY = 100  # items between two looks at whether the job shall stop
-MARKS = 20_000  # marked parts after which a batch ends, however few items it has read
+LOOK_UP_EVERY = 100  # items between checks for cancellation
+MARKS = 20_000  # spans after which a batch ends, even with few items
 
 
 @transaction.atomic
@@ -59,7 +59,7 @@ def write_rule(
     values: dict[str, Any] = {"name": name, "label": chosen.stable_id, "kind": kind, "pattern": pattern, "mode": mode}
     if before and all(getattr(before, field) == value for field, value in values.items()):
         return before
-    return append(dataset, before, actor, Verb.RULE_WRITTEN, **values)
+    return append(dataset, before, actor, Verb.FUNCTION_CREATED, **values)
 
 
 def locked(dataset_id: UUID) -> Dataset:
@@ -68,7 +68,7 @@ def locked(dataset_id: UUID) -> Dataset:
 
 
 def newest(dataset: Dataset, uuid: UUID) -> Rule:
-    """The version of this uuid, which must be the newest of its rule. Raises Conflict."""
+    """The labeling function with this uuid, which must be its newest version. Raises Refused or Conflict."""
     rule = Rule.objects.select_related("replaced_by").filter(dataset=dataset, uuid=uuid).first()
     if rule is None:
         raise Refused("This labeling function doesn't belong to the dataset.", next_step="Reload the page.")
@@ -80,7 +80,7 @@ def newest(dataset: Dataset, uuid: UUID) -> Rule:
 
 
 def check(dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind: str, pattern: str, mode: str) -> Label:
-    """The class of a rule that may be written. Raises Refused, naming the field."""
+    """Validate a labeling function and return its label. Raises Refused, naming the field."""
     problems: dict[str, list[str]] = {}
     if not name:
         problems["name"] = ["Enter a name."]
@@ -102,7 +102,7 @@ def check(dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind
 
 
 def append(dataset: Dataset, before: Rule | None, actor: User, verb: Verb, *, retired: bool = False, **values: Any) -> Rule:
-    """Write the version after `before` with its event, in the caller's transaction that holds the dataset's lock."""
+    """Save the version after `before` with its event, in the caller's transaction, which holds the dataset's lock."""
     stable_id, version = (before.stable_id, before.version + 1) if before else (uuid4(), 1)
     digest = rule_digest(
         dataset=dataset.uuid, stable_id=stable_id, version=version, label=values["label"], kind=values["kind"], pattern=values["pattern"],
@@ -133,15 +133,15 @@ def retire_rule(*, rule_id: UUID, actor: User) -> Rule:
         return retired
     rule = newest(dataset, rule_id)
     kept = {name: getattr(rule, name) for name in ("name", "label", "kind", "pattern", "mode")}
-    return append(dataset, rule, actor, Verb.RULE_RETIRED, retired=True, **kept)
+    return append(dataset, rule, actor, Verb.FUNCTION_RETIRED, retired=True, **kept)
 
 
 # ── Applying ────────────────────────────────────────────────────────────────
 @transaction.atomic
 def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
-    """Have a job apply every rule in force to the items that it has not read yet; the one that is at it where there is one.
+    """Start a job that applies all labeling functions to items they haven't read yet; returns the running job if there is one.
 
-    Raises PermissionDenied or Refused (no rule, nothing new to read).
+    Raises PermissionDenied or Refused (no labeling function, nothing new to read).
     """
     dataset = locked(dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -159,12 +159,12 @@ def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
         suggesting.APPLY, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
         key=f"{suggesting.APPLY}:{dataset.uuid}",
     )  # fmt: skip
-    ledger.record(actor, Verb.RULES_APPLIED, dataset, project=dataset.project.uuid, job=job.uuid, rules=[rule.digest for rule in found])
+    ledger.record(actor, Verb.FUNCTIONS_APPLIED, dataset, project=dataset.project.uuid, job=job.uuid, rules=[rule.digest for rule in found])
     return job
 
 
 def run_rules(ctx: JobContext) -> None:
-    """The job that applies rules. Each batch commits with its counters, so it may be cancelled at any time and run again."""
+    """Job: apply labeling functions. Each batch commits with its counters, so it can be cancelled and run again at any time."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     found = suggesting.able(suggesting.rules_of(dataset), suggesting.open_labels(dataset))
     state = ctx.job.checkpoint or {
@@ -172,7 +172,7 @@ def run_rules(ctx: JobContext) -> None:
     }  # fmt: skip
     scores: dict[str, float | None] = state["scores"]
     ready = [(rule, find) for rule in found if rule.digest in scores and (find := suggesting.compiled(rule))]
-    ready.sort(key=lambda pair: scores[pair[0].digest] or 0.0)  # the bench shows what was suggested last: the best rule's
+    ready.sort(key=lambda pair: scores[pair[0].digest] or 0.0)  # labeling shows the last suggestion: the best function's
     uploads = {upload.pk: upload for rule, _ in ready for upload in suggesting.uploads_to_read(dataset, rule)}
     for _, upload in sorted(uploads.items()):
         while True:
@@ -184,15 +184,15 @@ def run_rules(ctx: JobContext) -> None:
 
 
 def scores_of(dataset: Dataset, found: Sequence[Rule]) -> dict[str, float | None]:
-    """The measured precision of each rule by its digest; None where too few of its hits are decided."""
+    """The measured precision of each labeling function by its digest; None if too few of its matches are labeled."""
     measured = suggesting.measure(dataset, found, seconds=60).measured
     return {rule.digest: measured[rule.pk].precision for rule in found if rule.pk in measured}
 
 
 def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequence[tuple[Rule, Matcher]], state: dict[str, Any]) -> int:
-    """Read the next items of an upload, at most 1,000, by the rules that are still in force and lack them. Returns how many were read."""
+    """Apply current labeling functions to the next items of an upload, at most 1,000. Returns how many were read."""
     passes = {each.rule_id: each for each in RulePass.objects.filter(upload=upload, rule__in=[rule for rule, _ in ready])}
-    labels = suggesting.open_labels(dataset)  # a class may be retired while the job runs
+    labels = suggesting.open_labels(dataset)  # a label may be retired while the job runs
     live = set(in_force().filter(dataset=dataset).values_list("pk", flat=True))
     open_ = [
         (rule, find, passes.get(rule.pk) or RulePass(rule=rule, upload=upload))
@@ -217,8 +217,7 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
 def read_items(
     ctx: JobContext, task: str, items: Sequence[tuple[int, str]], open_: Sequence[tuple[Rule, Matcher, RulePass]]
 ) -> tuple[dict[int, list[tuple[int, Sequence[Span]]]], list[int]]:
-    """Which of those of these items that it has not read yet each rule hits, and which parts of them it marks; and the keys of those that
-    were read, until much is marked."""
+    """(hits: (item, spans) by labeling function, among the items it hasn't read yet; keys of the items read). Stops after MARKS spans."""
     hits: dict[int, list[tuple[int, Sequence[Span]]]] = {rule.pk: [] for rule, _, _ in open_}
     keys: list[int] = []
     marked = 0
@@ -226,9 +225,9 @@ def read_items(
         if number % LOOK_UP_EVERY == 0:
             ctx.raise_if_cancelled()
         for rule, find, each in open_:
-            if pk > each.reached and (says := claim(task, find, text, rule.label, None)).value is not None:
-                hits[rule.pk].append((pk, says.marks))
-                marked += len(says.marks)
+            if pk > each.reached and (found := claim(task, find, text, rule.label, None)).value is not None:
+                hits[rule.pk].append((pk, found.marks))
+                marked += len(found.marks)
         keys.append(pk)
         if marked >= MARKS:
             break
@@ -238,7 +237,7 @@ def read_items(
 def keep(
     dataset: Dataset, rule: Rule, each: RulePass, keys: Sequence[int], hits: Sequence[tuple[int, Sequence[Span]]], score: float | None
 ) -> None:
-    """Write what one rule suggests for one batch, and how far it has read. keys: the items of the batch. hits: as of `read_items`."""
+    """Save one labeling function's pre-labels of a batch, and its progress. keys: the batch's items. hits: as from `read_items`."""
     source: dict[str, Any] = {
         "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{RULE_NAME}{rule.name}",
     }  # fmt: skip

@@ -21,7 +21,7 @@ from registry.ground.access.rest import Request, View
 
 
 class FitOut(serializers.Serializer[Fit]):
-    """What the newest fit learnt from. rows_digest: over the items and their classes. digest: what its suggestions name as their source."""
+    """The newest trained fit. rows_digest: over the items and their labels. digest: the source of its pre-labels."""
 
     uuid = serializers.UUIDField()
     edition = serializers.IntegerField()
@@ -37,7 +37,7 @@ class FitOut(serializers.Serializer[Fit]):
 
 
 class LearningOut(serializers.Serializer[Any]):
-    """How far the built-in model is. fit: null before anything was learnt. accuracy: under cross-validation, null of fewer than 20 texts.
+    """The state of the built-in model. fit: null before the first training. accuracy: cross-validated, null below 20 texts.
 
     interval: its 95 % Wilson interval. next_at: answers at which it learns again. ready: classes with five labeled texts; two are needed.
     pairs: [class, other class, open texts between them], where it is least sure.
@@ -66,10 +66,10 @@ class QueueLearning(View):
 
     @extend_schema(operation_id="labeling_learn", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Have it learn now; the job says when the queue is in order."""
+        """Start training; the queue is ordered when the job has succeeded."""
         return Response(JobOut(learn(queue_id=uuid, actor=request.user)).data, status=202)
 
 
 urlpatterns = [
-    path("labeling/queues/<uuid:uuid>/learning/", QueueLearning.as_view(), name="api-labeling-learning"),
+    path("labeling/queues/<uuid:uuid>/built-in-model/", QueueLearning.as_view(), name="api-labeling-learning"),
 ]

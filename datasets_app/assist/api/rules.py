@@ -153,8 +153,8 @@ class RetireRule(View):
 
 
 urlpatterns = [
-    path("labeling/datasets/<uuid:uuid>/rules/", Rules.as_view(), name="api-labeling-rules"),
-    path("labeling/datasets/<uuid:uuid>/rules/preview/", PreviewRule.as_view(), name="api-labeling-preview-rule"),
-    path("labeling/datasets/<uuid:uuid>/rules/apply/", ApplyRules.as_view(), name="api-labeling-apply-rules"),
-    path("labeling/rules/<uuid:uuid>/retire/", RetireRule.as_view(), name="api-labeling-retire-rule"),
+    path("labeling/datasets/<uuid:uuid>/functions/", Rules.as_view(), name="api-labeling-rules"),
+    path("labeling/datasets/<uuid:uuid>/functions/preview/", PreviewRule.as_view(), name="api-labeling-preview-rule"),
+    path("labeling/datasets/<uuid:uuid>/functions/apply/", ApplyRules.as_view(), name="api-labeling-apply-rules"),
+    path("labeling/functions/<uuid:uuid>/retire/", RetireRule.as_view(), name="api-labeling-retire-rule"),
 ]

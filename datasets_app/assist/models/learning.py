@@ -10,9 +10,9 @@ from datasets_app.queues.models.queues import Queue
 
 
 class Fit(models.Model):
-    """One fit of a dataset's built-in model: what it learnt from and how good it was. The newest edition orders queues.
+    """One fit of a dataset's built-in model: its training rows and accuracy. The newest edition orders queues.
 
-    Where there was too little to learn from, the digests are empty and only the counts are set.
+    If there were too few labels to train, the digests are empty and only the counts are set.
     """
 
     append_only = True
@@ -48,7 +48,7 @@ class Fit(models.Model):
 
 
 class QueueOrder(models.Model):
-    """The fit whose margins order a queue now."""
+    """The fit that currently orders a queue."""
 
     queue = models.OneToOneField(Queue, on_delete=models.CASCADE, related_name="+")
     fit = models.ForeignKey(Fit, on_delete=models.PROTECT, related_name="+")

@@ -12,7 +12,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Rule(models.Model):
-    """One version of a rule that suggests a class for the texts it hits. Never changed: a change, or the end of it, is the next version."""
+    """One version of a labeling function, which suggests a label for matching texts. Immutable: changing or retiring it adds a version."""
 
     append_only = True
     project_path = "dataset__project"
@@ -41,7 +41,7 @@ class Rule(models.Model):
 
 
 class RulePass(models.Model):
-    """How far one version of a rule has read one upload, whose items never become more. Kept by the job that applies rules."""
+    """How far one version of a labeling function has read one upload, whose items are fixed. Updated by the job that applies it."""
 
     rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="passes")
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="+")

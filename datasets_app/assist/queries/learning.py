@@ -1,4 +1,4 @@
-"""What the built-in model of a dataset learns from, whom it serves, and how far it is."""
+"""The built-in model of a dataset: its training rows, the queues that use it, and its progress."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from registry.ground.access import policy
 from registry.ground.access.models import User
 
 LEARN = "assist.learn"
-ROWS_LIMIT = 10_000  # labeled texts that one fit learns from, drawn evenly from more
-POOL_LIMIT = 20_000  # open slots of a queue that one fit scores; of a larger queue the next ones the next time
+ROWS_LIMIT = 10_000  # training rows of one fit, sampled evenly from more
+POOL_LIMIT = 20_000  # open slots of a queue that one fit scores; in a larger queue the next fit scores the next ones
 TEXT_READ = 2_000  # characters of a text that are read
 PAGE = 2_000
 NEWEST = 50  # uploads checked for imported labels
 
 
-# ── What it learns from ─────────────────────────────────────────────────────
+# ── Training rows ───────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """One text with the resolved label, or said by all who answered so far. classes: stable ids of the newest version, sorted."""
+class LabeledText:
+    """One text with its resolved or unanimous labels. classes: stable ids in the newest version, sorted."""
 
     item: int
     digest: str
@@ -50,32 +50,31 @@ class Taught:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a fit learns from. total: labeled texts there are. rows: at most 10,000 of them, by item, no two with an equal text."""
+class TrainingSet:
+    """The training rows of a fit. total: labeled texts in all. rows: at most 10,000 of them, by item, without duplicate texts."""
 
     total: int
-    rows: list[Taught]
+    rows: list[LabeledText]
 
     @property
     def counts(self) -> Counter[str]:
-        """The rows of each class, by its stable id."""
+        """The number of rows of each label, by stable id."""
         return Counter(each for row in self.rows for each in row.classes)
 
     @property
     def digest(self) -> str:
-        """sha256 over the digests of the items and their classes, in hex."""
+        """sha256, in hex, over the digests of the items and their labels."""
         lines = (f"{row.digest} {' '.join(row.classes)}" for row in self.rows)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def lesson(dataset: Dataset) -> Lesson:
-    """Read all current labels, and what people agree on if there's no label yet; in flat memory.
+def training_set(dataset: Dataset) -> TrainingSet:
+    """Read all resolved labels, or unanimous annotations if there is none; in constant memory.
 
-    More than 10,000 are drawn from evenly, by their digests. Classes that were merged are read as what they became; texts with removed
-    labels are left out.
+    More than 10,000 are sampled evenly, by their digests. Merged labels become their targets; texts with removed labels are left out.
     """
-    total, drawn = 0, list[tuple[int, int, Taught]]()
-    for row in taught(dataset):
+    total, drawn = 0, list[tuple[int, int, LabeledText]]()
+    for row in labeled_texts(dataset):
         total += 1
         place = (-int(row.digest[:12], 16), -row.item, row)
         if len(drawn) < ROWS_LIMIT:
@@ -84,11 +83,11 @@ def lesson(dataset: Dataset) -> Lesson:
             heappushpop(drawn, place)
     rows = sorted((row for *_, row in drawn), key=lambda row: -row.item)
     different = {row.form: row for row in rows}  # the first of equal texts stays
-    return Lesson(total, sorted(different.values(), key=lambda row: row.item))
+    return TrainingSet(total, sorted(different.values(), key=lambda row: row.item))
 
 
-def taught(dataset: Dataset) -> Iterator[Taught]:
-    """The labeled texts of a dataset: decided ones by item, then answered ones by item."""
+def labeled_texts(dataset: Dataset) -> Iterator[LabeledText]:
+    """The labeled texts of a dataset: with a resolved label by item, then with unanimous annotations by item."""
     schema = latest_schema(dataset)
     known = {str(label.stable_id) for label in schema.labels.all()} if schema else set[str]()
     merged = {str(old): str(new) for old, new in present_ids(dataset.pk).items()}
@@ -96,19 +95,19 @@ def taught(dataset: Dataset) -> Iterator[Taught]:
     fields = ("item_id", "item__digest", "item__normal_digest", "label__stable_id", "value")
     for item, digest, form, label, value in decided.values_list(*fields).iterator(chunk_size=PAGE):
         if (classes := classes_in(label, value, known, merged)) is not None:
-            yield Taught(item, digest, form, classes)
+            yield LabeledText(item, digest, form, classes)
     open_ = ~Exists(standing().filter(item=OuterRef("item")))
     given = Slot.objects.filter(open_, queue__dataset=dataset, state=Slot.State.DONE, annotation__isnull=False, is_gold=False)
     answered = given.order_by("item_id", "id")
     for rows in by_item(answered.values_list(*fields[:3], "annotation__label__stable_id", "annotation__value").iterator(chunk_size=PAGE)):
-        said = {classes_in(label, value, known, merged) for *_, label, value in rows}
-        if len(said) == 1 and (classes := said.pop()) is not None:
+        values = {classes_in(label, value, known, merged) for *_, label, value in rows}
+        if len(values) == 1 and (classes := values.pop()) is not None:
             item, digest, form, *_ = rows[0]
-            yield Taught(item, digest, form, classes)
+            yield LabeledText(item, digest, form, classes)
 
 
 def by_item(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows that are sorted by their item, one list for each item."""
+    """Group rows sorted by item into one list per item."""
     held: list[tuple[Any, ...]] = []
     for row in rows:
         if held and held[0][0] != row[0]:
@@ -120,7 +119,7 @@ def by_item(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def classes_in(label: UUID | None, value: Any, known: set[str], merged: dict[str, str]) -> tuple[str, ...] | None:
-    """The classes that an answer names, as they are now; None for a removed label."""
+    """The current labels of an annotation or decision, sorted; None for a removed label."""
     named = [str(label)] if label else list((value or {}).get("labels", ())) if "labels" in (value or {}) else None
     if named is None:
         return None
@@ -129,7 +128,7 @@ def classes_in(label: UUID | None, value: Any, known: set[str], merged: dict[str
 
 
 def texts_of(item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """(digest, beginning of the text) of these items."""
+    """(digest, beginning of the text) of these items, by key."""
     found: dict[int, tuple[str, str]] = {}
     for ids in chunks(item_ids):
         rows = Item.objects.filter(pk__in=ids).annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "digest", "head")
@@ -137,35 +136,35 @@ def texts_of(item_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     return found
 
 
-# ── Whom it serves ──────────────────────────────────────────────────────────
-def learnt_queues(dataset: Dataset) -> QuerySet[Queue]:
-    """The filled queues that the built-in model orders and that still give out items, or will when they are resumed."""
-    return Queue.objects.filter(dataset=dataset, order=Queue.Order.LEARNT, filled_at__isnull=False).exclude(state=Queue.State.CLOSED)
+# ── Queues ──────────────────────────────────────────────────────────────────
+def model_queues(dataset: Dataset) -> QuerySet[Queue]:
+    """The filled queues ordered by the built-in model that aren't closed."""
+    return Queue.objects.filter(dataset=dataset, order=Queue.Order.MODEL, filled_at__isnull=False).exclude(state=Queue.State.CLOSED)
 
 
 def pool(queue: Queue, after: int) -> list[tuple[int, int]]:
-    """(slot, item) of what is open after this slot, at most 20,000, by slot; returned items keep their place and are left out."""
+    """(slot, item) of open slots after this one, at most 20,000, by slot; returned items keep their place and are left out."""
     slots = Slot.objects.filter(queue=queue, state=Slot.State.OPEN, priority__gte=0, pk__gt=after).order_by("id")
     return list(slots.values_list("pk", "item_id")[:POOL_LIMIT])
 
 
 def learners() -> QuerySet[Dataset]:
-    """The datasets of which an open queue is ordered by the built-in model."""
-    serving = Queue.objects.filter(dataset=OuterRef("pk"), order=Queue.Order.LEARNT, state=Queue.State.OPEN, filled_at__isnull=False)
+    """The datasets with an open queue ordered by the built-in model."""
+    serving = Queue.objects.filter(dataset=OuterRef("pk"), order=Queue.Order.MODEL, state=Queue.State.OPEN, filled_at__isnull=False)
     return Dataset.objects.filter(Exists(serving)).select_related("project")
 
 
 def is_due(dataset: Dataset, now: datetime) -> bool:
-    """Whether the dataset's built-in model should learn now."""
+    """Whether to train the dataset's built-in model now."""
     fit = last_fit(dataset)
     return uncertainty.fit_is_due(
-        before_of(fit), answers=answers_given(dataset), imported=fit is None and came_decided(dataset),
-        waiting=learnt_queues(dataset).exclude(pk__in=QueueOrder.objects.values("queue")).exists(), now=now,
+        before_of(fit), answers=answers_given(dataset), imported=fit is None and has_imported_labels(dataset),
+        waiting=model_queues(dataset).exclude(pk__in=QueueOrder.objects.values("queue")).exists(), now=now,
     )  # fmt: skip
 
 
-def came_decided(dataset: Dataset) -> bool:
-    """Whether decisions came with one of the newest files: whether it has a column of labels that became decisions."""
+def has_imported_labels(dataset: Dataset) -> bool:
+    """Whether one of the newest uploads has a label column that was imported as resolved labels."""
     uploads = dataset.uploads.filter(labels_as=Upload.Labels.DECISIONS, state=UploadState.IMPORTED).order_by("-id")
     return any("label" in mapping.values() for mapping in uploads.values_list("mapping", flat=True)[:NEWEST])
 
@@ -175,9 +174,9 @@ def answers_given(dataset: Dataset) -> int:
     return int(dataset.queues.aggregate(done=Sum("slots_done"))["done"] or 0)
 
 
-def answers_told(dataset: Dataset, viewer: User) -> int:
-    """The same as this person may see it: full tens where gold is mixed in, unless they manage labels. Answers to gold are not among them,
-    so the count would reveal them.
+def visible_answers(dataset: Dataset, viewer: User) -> int:
+    """The same, as shown to this person: rounded down to tens if gold is mixed in, unless they manage labels. Gold annotations aren't
+    counted, so an exact count would reveal them.
     """
     mixing = Q(gold_rate__gt=0) | Q(gold_done__gt=0)
     exact = not dataset.queues.filter(mixing).exists() or policy.can(viewer, "labeling.manage", dataset)
@@ -185,13 +184,13 @@ def answers_told(dataset: Dataset, viewer: User) -> int:
 
 
 def last_fit(dataset: Dataset) -> Fit | None:
-    """The newest fit, whether it learnt anything or not."""
+    """The newest fit, trained or not."""
     return Fit.objects.filter(dataset=dataset).order_by("-edition").first()
 
 
-def before_of(fit: Fit | None) -> uncertainty.Before | None:
-    """What the next fit depends on."""
-    return uncertainty.Before(fit.answers, bool(fit.digest), fit.created_at) if fit else None
+def before_of(fit: Fit | None) -> uncertainty.LastFit | None:
+    """The values of a fit that the next one depends on."""
+    return uncertainty.LastFit(fit.answers, bool(fit.digest), fit.created_at) if fit else None
 
 
 def learn_job(dataset: Dataset) -> Job | None:
@@ -199,13 +198,13 @@ def learn_job(dataset: Dataset) -> Job | None:
     return jobs.of_subject(dataset).filter(kind=LEARN).first()
 
 
-# ── What its page shows ─────────────────────────────────────────────────────
+# ── Page ────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """How far the built-in model of a queue is. fit: the newest that learnt something. look: the newest, also without.
+    """The state of a queue's built-in model. fit: the newest trained one. look: the newest, trained or not.
 
-    base: name of the base model whose vectors it uses; empty: words alone. counts: (class, texts), the rarest first. missing: classes that
-    still lack answers before anything is learnt. pairs: (class, other class, open texts between them).
+    base: name of the base model for embeddings; empty for TF-IDF. ready: labels with enough annotations. counts: (label, texts), rarest
+    first. pairs: (label, other label, open texts between them), where it's least confident.
     """
 
     fit: Fit | None
@@ -220,7 +219,7 @@ class Learning:
 
     @property
     def working(self) -> bool:
-        """Whether it learns now."""
+        """Whether it's queued or being trained."""
         return self.job is not None and not self.job.is_finished
 
     @property
@@ -230,7 +229,7 @@ class Learning:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of rows that models of the other folds answered rightly; None of too few."""
+        """Cross-validated accuracy, 0 to 1; None with too few rows."""
         return None if self.few or self.fit is None else self.fit.figures["right"] / self.fit.rows
 
     @property
@@ -240,7 +239,7 @@ class Learning:
 
 
 def learning(queue: Queue, viewer: User) -> Learning:
-    """How far the built-in model of a queue's dataset is, as this person may see it; a constant number of statements."""
+    """The state of the built-in model of a queue's dataset, as shown to this person; a constant number of queries."""
     dataset = queue.dataset
     job = learn_job(dataset)
     look = last_fit(dataset)
@@ -253,4 +252,4 @@ def learning(queue: Queue, viewer: User) -> Learning:
     named = fit.figures["pairs"] if fit else []
     pairs = [(names[one], names[other], rows) for one, other, rows in named if one in names and other in names]
     next_at = uncertainty.next_fit_at(before_of(look))
-    return Learning(fit, look, answers_told(dataset, viewer), next_at, base_name(), job, ready, ordered, pairs)
+    return Learning(fit, look, visible_answers(dataset, viewer), next_at, base_name(), job, ready, ordered, pairs)

@@ -1,4 +1,4 @@
-"""Rules that suggest classes: which are in force, what they hit in a sample, and how far they have read the dataset."""
+"""Labeling functions: current versions, their matches in a sample, and how far they have read the dataset."""
 
 from __future__ import annotations
 
@@ -33,78 +33,78 @@ from registry.ground.access.models import User
 
 APPLY = "assist.apply_rules"
 SAMPLE = 2_000  # items of a sample
-BLOCKS = 20  # places of a large dataset from which a sample is drawn
-DECIDED = 1_000  # decided items read beside the sample, newest first
-QUEUES = 5  # newest queues that they come from
+BLOCKS = 20  # blocks of a large dataset that make up a sample
+DECIDED = 1_000  # labeled items read in addition to the sample, newest first
+QUEUES = 5  # newest queues that they are from
 EXAMPLES = 10
-SECONDS = 1.5  # that a page spends on reading
+SECONDS = 1.5  # reading time per page
 PAGE = 30
 
 
 def rules_of(dataset: Dataset) -> list[Rule]:
-    """The rules in force, oldest first."""
+    """The current labeling functions, oldest first."""
     return list(in_force().filter(dataset=dataset).select_related("created_by").order_by("id")[:RULES_LIMIT])
 
 
 def retired_rules(dataset: Dataset) -> list[Rule]:
-    """The newest retired ones."""
+    """The newest retired labeling functions."""
     rows = Rule.objects.filter(dataset=dataset, replaced_by__isnull=True, retired=True)
     return list(rows.select_related("created_by").order_by("-id")[:PAGE])
 
 
 def get_rule(user: User, uuid: UUID) -> Rule:
-    """One version of a rule that the user may see. Raises Http404."""
+    """One version of a labeling function that the user may see. Raises Http404."""
     return policy.get_visible(user, Rule.objects.select_related("dataset__project", "created_by"), "labeling.view", uuid=uuid)
 
 
 def versions_of(rule: Rule) -> list[Rule]:
-    """All versions of a rule, newest first."""
+    """The versions of a labeling function, newest first; at most PAGE."""
     return list(Rule.objects.filter(stable_id=rule.stable_id).select_related("created_by").order_by("-version")[:PAGE])
 
 
 def open_labels(dataset: Dataset) -> dict[UUID, Label]:
-    """The classes of the newest version by stable id, in their order: those that a rule can suggest."""
+    """The labels of the newest schema by stable id, in their order: those that a labeling function can suggest."""
     schema = latest_schema(dataset)
     return {label.stable_id: label for label in schema.labels.all()} if schema else {}
 
 
 def able(rules: Sequence[Rule], labels: dict[UUID, Label]) -> list[Rule]:
-    """Those of these rules whose class the newest version still has. labels: as `open_labels` gives them."""
+    """Those of these labeling functions whose label is in the newest schema. labels: as from `open_labels`."""
     return [rule for rule in rules if rule.label in labels]
 
 
 # ── A sample ────────────────────────────────────────────────────────────────
 @dataclass(slots=True)
 class Sampled:
-    """One item that rules are tried on. said: its label, if any. drawn: from the sample itself."""
+    """One item to try labeling functions on. resolved: its label, if any. drawn: whether it's in the sample itself."""
 
     key: int
     uuid: UUID
     digest: str
     text: str
     upload: int
-    said: Value | None = None
+    resolved: Value | None = None
     drawn: bool = True
 
 
 def sample(dataset: Dataset) -> list[Sampled]:
-    """All items of a small dataset, else 2,000 from 20 places spread over it; and beside them up to 1,000 newly decided ones.
+    """All items of a small dataset, else 2,000 in 20 blocks spread over it; in addition up to 1,000 newly labeled ones.
 
-    The same until items or decisions are added. No table is counted; each text is cut at what a rule reads.
+    The same until items or decisions are added. No table is counted; texts are cut at TEXT_READ.
     """
     found = {row.key: row for row in drawn(dataset)}
     for ids in chunks(found):
-        for item, said in decided_among(ids):
-            found[item].said = said
-    more = {item: said for item, said in newly_decided(dataset) if item not in found}
+        for item, value in decided_among(ids):
+            found[item].resolved = value
+    more = {item: value for item, value in newly_decided(dataset) if item not in found}
     for ids in chunks(more):
         rows = read(Item.objects.filter(dataset=dataset, pk__in=ids))
-        found |= {row.key: replace(row, said=more[row.key], drawn=False) for row in rows}
+        found |= {row.key: replace(row, resolved=more[row.key], drawn=False) for row in rows}
     return list(found.values())
 
 
 def drawn(dataset: Dataset) -> list[Sampled]:
-    """The items of the sample itself, along the index of the dataset's items; hidden ones are left out afterwards."""
+    """The items of the sample itself, read by index; hidden ones are left out afterwards."""
     items = dataset.items.order_by("id")
     hidden = set(dataset.uploads.exclude(state=UploadState.IMPORTED).values_list("pk", flat=True))
     if dataset.items_total <= SAMPLE:
@@ -119,19 +119,19 @@ def drawn(dataset: Dataset) -> list[Sampled]:
 
 
 def read(items: QuerySet[Item]) -> list[Sampled]:
-    """These items as rules read them."""
+    """These items, with texts cut at TEXT_READ."""
     rows = items.annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "uuid", "digest", "head", "upload")
     return [Sampled(*row) for row in rows]
 
 
 def decided_among(ids: list[int]) -> list[tuple[int, Value]]:
-    """(item, what holds) of those of these items that are decided."""
+    """(item, resolved value) of those of these items that are labeled."""
     rows = standing().filter(item_id__in=ids).values_list("item_id", "label__stable_id", "value")
     return [(item, value_of(label, value)) for item, label, value in rows]
 
 
 def newly_decided(dataset: Dataset) -> list[tuple[int, Value]]:
-    """(item, what holds) of the newest decisions that hold, along the index of each of the newest queues."""
+    """(item, resolved value) of the newest current decisions in each of the newest queues."""
     found: list[tuple[int, Value]] = []
     for queue in dataset.queues.order_by("-id").values_list("pk", flat=True)[:QUEUES]:
         newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")
@@ -140,11 +140,11 @@ def newly_decided(dataset: Dataset) -> list[tuple[int, Value]]:
     return found
 
 
-# ── What a rule does to it ──────────────────────────────────────────────────
+# ── Matches ─────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One hit. label: the names of the classes decided for it, empty where it is not decided. claims: how many parts the rule marks, or 1
-    for its class; right: of these, as decided; both 0 where it is not decided."""
+    """One match. label: names of the resolved labels, empty without one. claims: number of spans, or 1 for a label; right: of these, equal
+    to the resolved label; both 0 without one."""
 
     uuid: UUID
     digest: str
@@ -155,13 +155,13 @@ class Example:
 
     @property
     def share(self) -> str:
-        """Such as "2 of 3 right"."""
+        """Such as "2 of 3 correct"."""
         return f"{self.right} of {self.claims} correct"
 
 
 @dataclass(slots=True)
 class Preview:
-    """What a pattern would do. stopped: time ran out before the whole sample was read."""
+    """The result of trying a pattern. stopped: whether time ran out before the whole sample was read."""
 
     measured: Measured = field(default_factory=Measured)
     examples: list[Example] = field(default_factory=list)
@@ -169,7 +169,7 @@ class Preview:
 
 
 def preview(dataset: Dataset, find: Matcher, label: UUID | None, *, seconds: float = SECONDS) -> Preview:
-    """Try one pattern on the sample. label: stable id of the class that it would suggest; without one no precision is measured."""
+    """Try one pattern on the sample. label: stable id of the label that it would suggest; without one no precision is measured."""
     found = Preview()
     names = {str(key): each.name for key, each in open_labels(dataset).items()}
     until = time.monotonic() + seconds
@@ -178,24 +178,24 @@ def preview(dataset: Dataset, find: Matcher, label: UUID | None, *, seconds: flo
             found.stopped = True
             break
         few = len(found.examples) < EXAMPLES and row.drawn
-        says = claim(dataset.task, find, row.text, label, row.said, closely=few)
-        found.measured.add(says, drawn=row.drawn)
-        if few and says.value is not None:
-            shown = pieces(row.text, says.marks[:SPANS_SHOWN])
-            found.examples.append(Example(row.uuid, row.digest, shown, decided_names(row.said, names), says.count, says.right))
+        hit = claim(dataset.task, find, row.text, label, row.resolved, closely=few)
+        found.measured.add(hit, drawn=row.drawn)
+        if few and hit.value is not None:
+            shown = pieces(row.text, hit.marks[:SPANS_SHOWN])
+            found.examples.append(Example(row.uuid, row.digest, shown, decided_names(row.resolved, names), hit.count, hit.right))
     return found
 
 
-def decided_names(said: Value | None, names: Mapping[str, str]) -> str:
-    """The names of the classes that were decided, each once; empty where nothing is."""
-    if said is None:
+def decided_names(value: Value | None, names: Mapping[str, str]) -> str:
+    """The names of the labels in a resolved value, each once; empty without one."""
+    if value is None:
         return ""
-    return ", ".join(sorted({names.get(key, DROPPED) for key in labels_of(said)})) or words(said, names)
+    return ", ".join(sorted({names.get(key, DROPPED) for key in labels_of(value)})) or words(value, names)
 
 
 @dataclass(slots=True)
 class Findings:
-    """All rules in force on one sample. conflicts: of how many items two rules say what cannot both be meant, most first."""
+    """All labeling functions on one sample. conflicts: (one, other, items on which they contradict each other), most first."""
 
     measured: dict[int, Measured] = field(default_factory=dict)
     items: int = 0
@@ -205,7 +205,7 @@ class Findings:
 
 
 def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS) -> Findings:
-    """Try all of these rules on the sample at once."""
+    """Try all of these labeling functions on the sample at once."""
     ready = [(rule, find) for rule in rules if (find := compiled(rule))]
     found = Findings({rule.pk: Measured() for rule, _ in ready})
     pairs: Counter[tuple[int, int]] = Counter()
@@ -214,11 +214,11 @@ def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS
         if time.monotonic() > until:
             found.stopped = True
             break
-        said = [(rule, claim(dataset.task, find, row.text, rule.label, row.said)) for rule, find in ready]
-        for rule, says in said:
-            found.measured[rule.pk].add(says, drawn=row.drawn)
+        claims = [(rule, claim(dataset.task, find, row.text, rule.label, row.resolved)) for rule, find in ready]
+        for rule, hit in claims:
+            found.measured[rule.pk].add(hit, drawn=row.drawn)
         found.items += row.drawn
-        against = contradictions(dataset.task, [(rule, says.value) for rule, says in said if says.value is not None]) if row.drawn else []
+        against = contradictions(dataset.task, [(rule, hit.value) for rule, hit in claims if hit.value is not None]) if row.drawn else []
         found.disputed += bool(against)
         pairs.update(against)
     by_key = {rule.pk: rule for rule in rules}
@@ -227,24 +227,24 @@ def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS
 
 
 def contradictions(task: str, claims: Sequence[tuple[Rule, Value]]) -> list[tuple[int, int]]:
-    """The keys of the rules, two by two, that contradict each other about a text that they hit. claims: what each says of it."""
+    """Pairs of labeling functions, by key, that contradict each other on one text. claims: the suggested value of each match."""
     contradict = suggestions_of(task).contradict
-    return [(one.pk, other.pk) for (one, says), (other, too) in combinations(claims, 2) if contradict(says, too)]
+    return [(one.pk, other.pk) for (one, value), (other, other_value) in combinations(claims, 2) if contradict(value, other_value)]
 
 
 def compiled(rule: Rule) -> Matcher | None:
-    """The rule's pattern, ready; None where a newer program reads it no more."""
+    """The compiled pattern of a labeling function; None if it's no longer valid in this version of the product."""
     try:
         return matcher(rule.kind, rule.pattern, rule.mode)
     except Refused:
         return None
 
 
-# ── How far rules have read ─────────────────────────────────────────────────
+# ── Progress ────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The results of applying one labeling function. items, hits: read and hit so far. at: when an upload was last finished, None
-    before.
+    """The results of applying one labeling function. items, hits: read and matched so far. at: when an upload was last finished; None
+    before the first.
     """
 
     items: int = 0
@@ -253,28 +253,28 @@ class Reach:
 
 
 def reach(rules: Sequence[Rule]) -> dict[int, Reach]:
-    """How far each of these rules has read, from the counters of its passes."""
+    """The results of each of these labeling functions by key, from the counters of its passes."""
     rows = RulePass.objects.filter(rule__in=rules).values("rule").annotate(read=Sum("items"), hit=Sum("hits"), at=Max("finished_at"))
     found = {row["rule"]: Reach(row["read"], row["hit"], row["at"]) for row in rows}
     return {rule.pk: found.get(rule.pk, Reach()) for rule in rules}
 
 
 def unread(dataset: Dataset, reached: dict[int, Reach]) -> int:
-    """Items that at least one rule has not read yet: of the rule that has read least."""
+    """Items that the labeling function with the fewest items read hasn't read yet."""
     return max(0, dataset.items_total - min((each.items for each in reached.values()), default=dataset.items_total))
 
 
 def apply_job(dataset: Dataset) -> Job | None:
-    """The newest job that applied the dataset's rules."""
+    """The newest job that applied the dataset's labeling functions."""
     return Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=APPLY).order_by("-id").first()
 
 
 def uploads_to_read(dataset: Dataset, rule: Rule) -> QuerySet[Upload]:
-    """The imported uploads that a rule has not read to their end."""
+    """The imported uploads that a labeling function hasn't fully read."""
     done = RulePass.objects.filter(rule=rule, upload=OuterRef("pk"), finished_at__isnull=False)
     return dataset.uploads.filter(~Exists(done), state=UploadState.IMPORTED).order_by("id")
 
 
 def in_force() -> QuerySet[Rule]:
-    """Newest versions that are not retired."""
+    """The newest versions of labeling functions that aren't retired."""
     return Rule.objects.filter(replaced_by__isnull=True, retired=False)

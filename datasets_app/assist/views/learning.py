@@ -1,4 +1,4 @@
-"""The built-in model of a queue, and whose suggestions the queue shows."""
+"""The built-in model of a queue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_safe
 @needs("labeling.view", Queue)
 def queue_learning(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """How far the built-in model is: a part of the queue's page."""
+    """Show the state of the built-in model, a part of the queue's page."""
     found = on_queue(request, get_queue(request.user, uuid))
     if found is None:
         return redirect_or_refresh(request, reverse("queues:queue", args=[uuid]))
@@ -33,15 +33,15 @@ def queue_learning(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
 def learn(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have the built-in model learn now."""
+    """Start training the built-in model."""
     actions.learn(queue_id=uuid, actor=request.user)
     toast(request, "Training the built-in model", kind="live")
     return HttpResponseRedirect(reverse("queues:queue", args=[uuid]))
 
 
 def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any] | None:
-    """The part of a queue's page about its built-in model; None where it orders nothing."""
-    if queue.order != Queue.Order.LEARNT:
+    """Context for a queue's page: its built-in model; None if the queue isn't ordered by it."""
+    if queue.order != Queue.Order.MODEL:
         return None
     may_manage = policy.can(request.user, "labeling.manage", queue)
     return {"queue": queue, "learning": learning(queue, request.user), "may_manage": may_manage}

@@ -1,4 +1,4 @@
-"""Rules that suggest classes: their list, and the editor that shows what a pattern would hit while it is typed."""
+"""Labeling functions: their list, and the editor with a live preview of matches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIST, EDITOR = "datasets_app/assist/rules.html", "datasets_app/assist/rule.html"
 @require_safe
 @needs("labeling.view", Dataset)
 def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The rules of a dataset: what each hits in a sample, how often it is right, where rules contradict each other."""
+    """List the labeling functions of a dataset, with coverage, precision, and conflicts on a sample."""
     dataset = get_dataset(request.user, uuid)
     kind, job = dataset.task_type, suggesting.apply_job(dataset)
     found, labels = suggesting.rules_of(dataset), suggesting.open_labels(dataset)
@@ -54,7 +54,7 @@ def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
 def write_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The editor of a new rule."""
+    """Show the editor of a new labeling function, or create it."""
     dataset = get_dataset(request.user, uuid)
     return edit(request, dataset, None)
 
@@ -62,7 +62,7 @@ def write_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Rule)
 def rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One version of a rule with its history, and the editor of the next version for those who may write it."""
+    """Show one version of a labeling function with its history, and the editor of the next version for those who may change it."""
     found = suggesting.get_rule(request.user, uuid)
     if request.method == "POST":
         policy.require(request.user, "labeling.manage", found.dataset)
@@ -70,7 +70,7 @@ def rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def edit(request: SignedInRequest, dataset: Dataset, rule: Rule | None) -> HttpResponse:
-    """Show the editor, or keep what it sends and go to the rule."""
+    """Show the editor, or save the labeling function and redirect to the list."""
     form = RuleForm(dataset, request.POST or None, rule=rule)
     if request.method == "POST" and form.is_valid():
         try:
@@ -89,10 +89,10 @@ def edit(request: SignedInRequest, dataset: Dataset, rule: Rule | None) -> HttpR
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
 def preview_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What a pattern would hit in a sample, before anything is written."""
+    """Show a pattern's matches in a sample before saving."""
     dataset = get_dataset(request.user, uuid)
     form = RuleForm(dataset, request.POST)
-    form.is_valid()  # what can be tried is tried: a rule that has no name yet, too
+    form.is_valid()  # valid fields are used even if others aren't, such as a missing name
     changes = form.cleaned_data.get("changes")
     found = suggesting.get_rule(request.user, changes) if changes else None
     shown = RuleForm(dataset, initial={name: request.POST.get(name, "") for name in form.fields})
@@ -101,7 +101,7 @@ def preview_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def tried_out(dataset: Dataset, data: dict[str, Any]) -> dict[str, Any]:
-    """The preview of a pattern, or the sentences that say why there is none."""
+    """Context for a pattern's preview, or the error if it's invalid."""
     kind, pattern, mode = (str(data.get(name) or "") for name in ("kind", "pattern", "mode"))
     pattern = clean_pattern(kind, pattern)
     if not pattern:
@@ -114,7 +114,7 @@ def tried_out(dataset: Dataset, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def editor(request: SignedInRequest, dataset: Dataset, rule: Rule | None, form: RuleForm) -> dict[str, Any]:
-    """What the editor shows beside the preview."""
+    """Context for the editor, besides the preview."""
     newest = rule is None or not hasattr(rule, "replaced_by")
     return {
         "dataset": dataset, "marking": not dataset.task_type.labels_texts, "rule": rule, "form": form,
@@ -128,7 +128,7 @@ def editor(request: SignedInRequest, dataset: Dataset, rule: Rule | None, form: 
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
 def apply_rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have a job apply the rules."""
+    """Start a job that applies the labeling functions."""
     actions.apply_rules(dataset_id=uuid, actor=request.user)
     return HttpResponseRedirect(reverse("assist:rules", args=[uuid]))
 
@@ -136,7 +136,7 @@ def apply_rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.manage", Rule, see="labeling.view")
 def retire_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """End a rule."""
+    """Retire a labeling function."""
     made = actions.retire_rule(rule_id=uuid, actor=request.user)
     toast(request, f"{made.name} retired")
     return HttpResponseRedirect(reverse("assist:rules", args=[made.dataset.uuid]))

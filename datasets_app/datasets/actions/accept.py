@@ -1,4 +1,4 @@
-"""Saying yes or no to an upload, and what follows when its import ends without success."""
+"""Accepting or discarding an upload, and what happens when its import fails or is cancelled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets_app.datasets import ports, queries
-from datasets_app.datasets.actions.inspection import note_reader
+from datasets_app.datasets.actions.inspection import record_reader
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import MOVES, SPLITS, UploadState
 from lifecycle.ground.jobs import actions as jobs
@@ -35,9 +35,9 @@ def accept_upload(
 ) -> Job:
     """Have an inspected upload imported by a job. Its items appear together when the job is done.
 
-    labels_as: whether labels of the file become decisions, adjudicated by the actor, or suggestions. default_split: of rows whose split the
-    file does not say; empty for none, None for what the dry run had. seen: the digest (queries.seen_digest) that the page showed.
-    by_system: the product chose these texts, on behalf of the actor.
+    labels_as: whether labels of the file become decisions, adjudicated by the actor, or suggestions. default_split: of rows without
+    a split in the file; empty for none, None for the dry run's. seen: the digest (queries.seen_digest) that the page showed.
+    by_system: the product selected these texts on the actor's behalf.
     Raises PermissionDenied, Refused (something blocks the file), or Conflict (changed since, or another import runs in the dataset).
     """
     upload = (
@@ -52,7 +52,7 @@ def accept_upload(
     upload.state, upload.labels_as = UploadState.IMPORTING, labels_as
     if default_split is not None and default_split != upload.default_split:
         upload.default_split = default_split
-        note_reader(upload, actor)  # kept if the import is cancelled, and another person may accept the file then
+        record_reader(upload, actor)  # kept if the import is cancelled, and another person may accept the file then
     upload.origin = origin.strip()[:200] or upload.origin
     upload.accepted_by, upload.accepted_at = actor, timezone.now()
     upload.save(update_fields=["state", "labels_as", "default_split", "origin", "accepted_by", "accepted_at"])
@@ -71,7 +71,7 @@ def accept_upload(
 
 
 def check_acceptable(upload: Upload, labels_as: str, default_split: str | None, seen: str) -> None:
-    """Raises Refused or Conflict when the upload cannot be imported as asked."""
+    """Raises Refused or Conflict if the upload can't be imported as requested."""
     found = upload.report.get("dry_run", {})
     if seen and seen != queries.seen_digest(upload):
         raise Conflict("The parsing settings changed while you were reviewing.", next_step="Review the dry run again, then accept it.")
@@ -85,8 +85,8 @@ def check_acceptable(upload: Upload, labels_as: str, default_split: str | None, 
             "Labels can be imported as resolved labels or as pre-labels.", fields={"labels_as": ["Choose resolved labels or pre-labels."]}
         )
     if default_split and default_split not in SPLITS:
-        told = f"{default_split!r} isn't a split. Choose one of {', '.join(SPLITS)}."
-        raise Refused(told, fields={"default_split": [told]})
+        message = f"{default_split!r} isn't a split. Choose one of {', '.join(SPLITS)}."
+        raise Refused(message, fields={"default_split": [message]})
     if found["labels"] and ports.label_importer() is None:
         raise Refused("No installed app imports labels.", next_step="Map the label column to metadata.")
     if running := queries.importing_now(upload.dataset_id):
@@ -97,7 +97,7 @@ def check_acceptable(upload: Upload, labels_as: str, default_split: str | None, 
 
 @transaction.atomic
 def discard_upload(*, upload_id: UUID, actor: User) -> Upload:
-    """Put an upload aside that is not imported; its file stays in the store. Raises PermissionDenied or Conflict."""
+    """Discard an upload that isn't imported; its file stays in the store. Raises PermissionDenied or Conflict."""
     upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
     policy.require(actor, "datasets.upload", upload)
     if upload.state == UploadState.IMPORTING:
@@ -110,16 +110,16 @@ def discard_upload(*, upload_id: UUID, actor: User) -> Upload:
 
 
 def import_failed(job: Job) -> None:
-    """The import ended badly for good: the upload says why, and a job takes away what was written. Called in the job's last transaction."""
-    put_back(job, UploadState.FAILED, {"message": job.error, "next_step": job.next_step})
+    """The import failed for good: save the error and start a job that deletes its items. Called in the job's last transaction."""
+    reset_upload(job, UploadState.FAILED, {"message": job.error, "next_step": job.next_step})
 
 
 def import_cancelled(job: Job) -> None:
     """The import was cancelled: the upload waits for acceptance again. Called in the job's last transaction."""
-    put_back(job, UploadState.INSPECTED, {"message": "The import was cancelled; nothing was imported.", "next_step": ""})
+    reset_upload(job, UploadState.INSPECTED, {"message": "The import was cancelled; nothing was imported.", "next_step": ""})
 
 
-def put_back(job: Job, state: UploadState, error: dict[str, str]) -> None:
+def reset_upload(job: Job, state: UploadState, error: dict[str, str]) -> None:
     """Move an importing upload back, and have its hidden items removed."""
     upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=job.args["upload"])
     if upload.state != UploadState.IMPORTING:

@@ -1,4 +1,4 @@
-"""Making a dataset."""
+"""Creating a dataset."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def create_dataset(
     *, project: Project, actor: User, name: str, task: str = types.DEFAULT, description: str = "", language: str = "",
     licence: str = "", slug: str = "", config: str = "",
 ) -> Dataset:  # fmt: skip
-    """Make an empty dataset. task: what an answer about one of its texts is. config: a labeling configuration of Label Studio, whose first
-    question takes the place of the task and whose classes are published.
+    """Create an empty dataset. config: a Label Studio labeling configuration; its first question overrides the task, and its labels are
+    published.
 
-    Raises PermissionDenied, or Refused for an unknown task, a configuration that cannot be read, or a name that is taken or has no letter
-    or digit.
+    Raises PermissionDenied, or Refused for an unknown task, an unreadable configuration, or a name that is taken or has no letter or
+    digit.
     """
     policy.require(actor, "datasets.create", project)
     control = first_question(config) if config.strip() else None
@@ -34,11 +34,11 @@ def create_dataset(
     name = " ".join(name.split())
     slug = slugify(slug or name)[:60].strip("-")
     if not slug:
-        told = "A name needs at least one letter or digit."
-        raise Refused(told, fields={"name": [told]})
+        message = "A name needs at least one letter or digit."
+        raise Refused(message, fields={"name": [message]})
     if task not in types.TYPES:
-        told = f"{task[:40]!r} isn't a task. Choose one of {', '.join(types.TYPES)}."
-        raise Refused(told, fields={"task": [told]})
+        message = f"{task[:40]!r} isn't a task. Choose one of {', '.join(types.TYPES)}."
+        raise Refused(message, fields={"task": [message]})
     dataset = Dataset(
         project=project, name=name[:80], slug=slug, task=task, description=description, language=language[:20], licence=licence[:80],
         created_by=actor,
@@ -47,8 +47,8 @@ def create_dataset(
         with transaction.atomic():
             dataset.save(force_insert=True)
     except IntegrityError as error:
-        told = f"{project} already has a dataset named {slug}."
-        raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
+        message = f"{project} already has a dataset named {slug}."
+        raise Refused(message, next_step="Choose another name.", fields={"name": [message]}) from error
     ledger.record(actor, Verb.DATASET_CREATED, dataset, project=project.uuid, slug=slug, task=task)
     importer = ports.label_importer()
     if control and control.classes and importer:
@@ -57,7 +57,7 @@ def create_dataset(
 
 
 def first_question(config: str) -> Control:
-    """What a configuration asks first. Raises Refused, naming the field."""
+    """The first question of a configuration. Raises Refused, naming the field."""
     try:
         return label_config.controls(config)[0]
     except label_config.Unreadable as error:

@@ -1,4 +1,4 @@
-"""The items that filters choose as a CSV file: asked for, made by a job, kept by digest."""
+"""CSV exports of filtered items: requested, written by a job, stored by digest."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ OWN = ("id", "text", "split", "group", "time", "item", "file", "line", "metadata
 
 @transaction.atomic
 def export_items(*, dataset_id: UUID, actor: User, filters: Mapping[str, str]) -> Job:
-    """Have the items that filters choose written as CSV by a job, oldest first; all visible items without any. filters: as of a slice.
+    """Start a job that writes filtered items as CSV, oldest first; all visible items without filters. filters: as for a slice.
 
-    Asked again while the job is unfinished, it is the same job. Raises PermissionDenied, or Refused that names the field (a filter that is
-    unknown or does not hold) or says that nothing is found.
+    A repeated request returns the unfinished job. Raises PermissionDenied, or Refused (an unknown or invalid filter, with its field; or no
+    item matches).
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "datasets.export", dataset)
     selection = Selection(dataset, actor, filters, whole=True)
-    if not selection.holds:
+    if not selection.is_valid:
         fields = {name: [problem] for name, problem in selection.problems.items()}
         raise Refused(
             "The file wasn't created: a filter is no longer valid.", next_step=next(iter(selection.problems.values())), fields=fields
         )
-    found, unread = selection.first(1)
-    if not found and unread is None:
+    found, edge = selection.first(1)
+    if not found and edge is None:
         raise Refused("The file wasn't created: no items match.", next_step="Remove a filter, or import a file.")
-    args = {"dataset": str(dataset.uuid), "user": str(actor.uuid), "filters": selection.said}
+    args = {"dataset": str(dataset.uuid), "user": str(actor.uuid), "filters": selection.filters}
     return jobs.enqueue(
         "datasets.export", actor=actor, project=dataset.project, args=args, subject=dataset,
-        key=f"datasets.export:{actor.uuid}:{digest_of([str(dataset.uuid), selection.said])}",
+        key=f"datasets.export:{actor.uuid}:{digest_of([str(dataset.uuid), selection.filters])}",
     )  # fmt: skip
 
 
 def run_export(ctx: JobContext) -> None:
-    """The job: walk through the dataset as who asked, write the file, keep it, note it."""
+    """The job: write the items that the requester may see to a file, store it, and record it."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     user = User.objects.get(uuid=ctx.args["user"])
     selection = Selection(dataset, user, ctx.args["filters"], whole=True)
@@ -67,17 +67,17 @@ def run_export(ctx: JobContext) -> None:
         raise Conflict(
             "The file wasn't created: the person who requested it can't export texts anymore.", next_step="Ask an ML lead for the role."
         )
-    if not selection.holds:
+    if not selection.is_valid:
         raise Conflict("The file wasn't created: a filter is no longer valid.", next_step=next(iter(selection.problems.values())))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "items.csv"
-        count, neutralised = write(path, header_of(dataset), rows(ctx, selection))
+        count, escaped = write(path, header_of(dataset), rows(ctx, selection))
         ctx.raise_if_cancelled()
         blob = artifacts.put_file(path, media_type=MEDIA)
     with transaction.atomic():
         ctx.hold()
         made = Export.objects.create(
-            dataset=dataset, filters=selection.said, words=selection.words, blob=blob, items=count, neutralised=neutralised, created_by=user
+            dataset=dataset, filters=selection.filters, words=selection.words, blob=blob, items=count, neutralised=escaped, created_by=user
         )
         ledger.record(
             user, Verb.ITEMS_EXPORTED, made, project=dataset.project.uuid, dataset=dataset.uuid, filters=digest_of(made.filters),
@@ -87,8 +87,8 @@ def run_export(ctx: JobContext) -> None:
 
 def header_of(dataset: Dataset) -> list[str]:
     """The names of the columns; content where items are more than a text."""
-    told = [name for columns in ports.item_columns() for name in columns.names]
-    return [*OWN, *told, *(["content"] if queries.has_contents(dataset) else [])]
+    others = [name for columns in ports.item_columns() for name in columns.names]
+    return [*OWN, *others, *(["content"] if queries.has_contents(dataset) else [])]
 
 
 def write(path: Path, header: Sequence[str], found: Iterable[dict[str, str]]) -> tuple[int, int]:
@@ -107,23 +107,23 @@ def write(path: Path, header: Sequence[str], found: Iterable[dict[str, str]]) ->
 
 
 def rows(ctx: JobContext, selection: Selection) -> Iterator[dict[str, str]]:
-    """The cells of each item that is found, by column, read in batches; with progress."""
-    total = None if selection.said else selection.dataset.items_total
+    """The cells of each matching item, by column, read in batches; reports progress."""
+    total = None if selection.filters else selection.dataset.items_total
     count = 0
     for window in selection.walk():
         keys = iter(window.keys)
         while batch := list(islice(keys, BATCH)):
-            told = cells_told(selection.dataset, batch)
+            others = cells_above(selection.dataset, batch)
             for item in Item.objects.filter(pk__in=batch).select_related("upload").order_by("pk"):
-                yield cells_of(item) | told.get(item.pk, {})
+                yield cells_of(item) | others.get(item.pk, {})
             count += len(batch)
             ctx.progress(count, total, stage="Writing items", unit="items")
             ctx.raise_if_cancelled()
         ctx.raise_if_cancelled()
 
 
-def cells_told(dataset: Dataset, keys: Sequence[int]) -> dict[int, dict[str, str]]:
-    """What the rooms above know of these items, by key and column."""
+def cells_above(dataset: Dataset, keys: Sequence[int]) -> dict[int, dict[str, str]]:
+    """The cells of these items that higher apps provide, by key and column."""
     found: dict[int, dict[str, str]] = {}
     for columns in ports.item_columns():
         for key, cells in columns.cells(dataset, keys).items():
@@ -132,7 +132,7 @@ def cells_told(dataset: Dataset, keys: Sequence[int]) -> dict[int, dict[str, str
 
 
 def cells_of(item: Item) -> dict[str, str]:
-    """What an item itself says, by column."""
+    """The item's own cells, by column."""
     return {
         "id": item.external_id, "text": item.text, "split": item.split, "group": item.group,
         "time": item.event_time.isoformat() if item.event_time else "", "item": item.digest,

@@ -1,4 +1,4 @@
-"""The job that turns an accepted file into items: in batches, from its checkpoint on, seen by others only when all is done."""
+"""The job that turns an accepted file into items: in batches, resumable from its checkpoint, visible only when it's complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.datasets import ports, queries, rules
-from datasets_app.datasets.actions.ahead import ahead
+from datasets_app.datasets.actions.prefetch import prefetch
 from datasets_app.datasets.actions.writing import Prepared, insert_items, keys_of, prepare, room_for_indexes
 from datasets_app.datasets.importing import dry_run
 from datasets_app.datasets.importing.label_values import LabelValues
@@ -39,7 +39,7 @@ CASES = 20
 class Tally:
     """Progress and findings of an import; kept in the job's checkpoint. conflicts: duplicates whose label contradicts the first one's.
 
-    untaken: duplicates whose label was not taken because the text was there before. cases: the first duplicates with their lines.
+    untaken: duplicates whose label was ignored because the text already existed. cases: the first duplicates with their lines.
     settled: key of the last item whose imported annotations were resolved.
     """
 
@@ -54,7 +54,7 @@ class Tally:
 
 
 class First(NamedTuple):
-    """The row whose text a later one repeats. pk: of its item; None if it's earlier in the same batch, which makes `value` known."""
+    """The first row with a repeated text. pk: of its item; None if it's earlier in the same batch, which makes `value` known."""
 
     pk: int | None
     member: str
@@ -64,7 +64,7 @@ class First(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """A row whose text is already there."""
+    """A row with an existing text."""
 
     draft: Draft
     first: First
@@ -97,20 +97,20 @@ def run_import(ctx: JobContext) -> None:
         chosen = LabelValues(task, upload.label_values)
         found = dry_run.read_drafts(path, reading, upload.mapping, upload.default_split, task, chosen)
         rows = (each for each in found if isinstance(each, Draft) or not each.notice)
-        with closing(worked_out(islice(rows, tally.rows, None))) as source:
+        with closing(prepared(islice(rows, tally.rows, None))) as source:
             for batch in paced(source):
                 ctx.progress(tally.rows, total, stage="Writing items", unit="rows")
                 ctx.raise_if_cancelled()
                 write_batch(ctx, upload, importer, batch, tally)
     if importer and dry.get("people"):
-        settle_answers(ctx, upload, importer, tally)
+        resolve_annotations(ctx, upload, importer, tally)
     ctx.progress(tally.rows, total, stage="Publishing items", unit="rows")
     ctx.raise_if_cancelled()
     finish(ctx, upload, importer, tally)
 
 
 def check_accepted(upload: Upload) -> None:
-    """Raises Refused unless the audit log says that this person accepted the file, to be read this way."""
+    """Raises Refused unless the audit log shows that this person accepted the file with these settings."""
     events = accounts.events_about(upload.uuid, {Verb.UPLOAD_ACCEPTED})
     is_read = {"labels_as": upload.labels_as, "read_as": queries.seen_digest(upload)}
     by = upload.accepted_by and str(upload.accepted_by.uuid)
@@ -120,9 +120,9 @@ def check_accepted(upload: Upload) -> None:
         )
 
 
-def worked_out(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:
-    """The rows in batches with their digests. On PostgreSQL a thread works ahead; on SQLite others can write in between."""
-    return ahead(batches(rows)) if connection.vendor == "postgresql" else batches(rows)
+def prepared(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:
+    """The rows in batches with their digests. On PostgreSQL a thread prefetches; on SQLite others can write in between."""
+    return prefetch(batches(rows)) if connection.vendor == "postgresql" else batches(rows)
 
 
 def batches(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:
@@ -133,7 +133,7 @@ def batches(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:
 
 
 def paced(source: Iterable[Batch]) -> Iterator[Batch]:
-    """The batches, cut smaller on SQLite where the one before took so long that others would wait for their turn to write."""
+    """The batches, smaller on SQLite after a slow one, so that other writers don't wait."""
     size = BATCH
     for batch in source:
         at = 0
@@ -147,15 +147,15 @@ def paced(source: Iterable[Batch]) -> Iterator[Batch]:
 
 @transaction.atomic
 def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None, batch: Batch, tally: Tally) -> None:
-    """Write the new items of one batch, their labels and the checkpoint, all or nothing."""
+    """Write the new items of one batch, their labels and the checkpoint in one transaction."""
     rows = [row for row in batch if row is not None]
     known = queries.known_items(upload.dataset, [row.digest for row in rows])
     fresh: dict[str, Prepared] = {}
     repeats: list[Repeat] = []
     contradicted: set[str] = set()
     for row in rows:
-        if (there := known.get(row.digest)) is not None:
-            repeats.append(Repeat(row.draft, First(there.pk, there.member, there.line, there.upload_id == upload.pk)))
+        if (existing := known.get(row.digest)) is not None:
+            repeats.append(Repeat(row.draft, First(existing.pk, existing.member, existing.line, existing.upload_id == upload.pk)))
         elif (first := fresh.setdefault(row.digest, row)) is not row:
             repeats.append(Repeat(row.draft, First(None, first.draft.member, first.draft.line, True, first.draft.value)))
             if row.draft.value and first.draft.value not in (None, row.draft.value):
@@ -164,13 +164,13 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
         contradicted.clear()
     insert_items(upload, list(fresh.values()))
     labeled = [row for row in fresh.values() if row.draft.value and row.digest not in contradicted]
-    told = [row for row in rows if row.draft.told and (row.digest in fresh or known[row.digest].upload_id == upload.pk)]
-    if importer and (labeled or told):
-        keys = keys_of(upload, list(fresh)) | {digest: there.pk for digest, there in known.items()}
+    others = [row for row in rows if row.draft.labeling and (row.digest in fresh or known[row.digest].upload_id == upload.pk)]
+    if importer and (labeled or others):
+        keys = keys_of(upload, list(fresh)) | {digest: existing.pk for digest, existing in known.items()}
         if labeled:
             importer.write(upload, [(item_of(keys[row.digest], row), row.draft.value) for row in labeled if row.draft.value])
-        if told:
-            importer.bring(upload, [(item_of(keys[row.digest], row), row.draft.told) for row in told if row.draft.told])
+        if others:
+            importer.write_labeling(upload, [(item_of(keys[row.digest], row), row.draft.labeling) for row in others if row.draft.labeling])
     conflicts = count_repeats(importer, repeats, tally)
     if importer and conflicts and upload.contradicting != Upload.Contradicting.FIRST:
         importer.withdraw(conflicts)
@@ -180,7 +180,7 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
     ctx.checkpoint(asdict(tally))
 
 
-def settle_answers(ctx: JobContext, upload: Upload, importer: ports.LabelImporter, tally: Tally) -> None:
+def resolve_annotations(ctx: JobContext, upload: Upload, importer: ports.LabelImporter, tally: Tally) -> None:
     """Resolve unanimous imported annotations in batches, before the items are visible."""
     while True:
         ctx.progress(tally.rows, tally.rows, stage="Resolving annotations", unit="rows")
@@ -194,18 +194,18 @@ def settle_answers(ctx: JobContext, upload: Upload, importer: ports.LabelImporte
 
 
 def item_of(pk: int, row: Prepared) -> Item:
-    """The item that was just written, with what a label needs of it."""
+    """The item that was just written, with the fields that a label needs."""
     return Item.from_db(None, ["id", "text", "content", "digest"], [pk, row.draft.text, row.draft.content, row.digest])
 
 
 def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], tally: Tally) -> list[int]:
-    """Count the rows whose text is there already, and those of them whose label says something else.
+    """Count the rows with an existing text, and those of them with a different label.
 
     Returns the items of earlier batches of this file whose labels such rows contradict.
     """
     contradicted: list[int] = []
-    asked = [repeat.first.pk for repeat in repeats if repeat.draft.value and repeat.first.pk is not None]
-    values = importer.values_of(asked) if importer and asked else {}
+    firsts = [repeat.first.pk for repeat in repeats if repeat.draft.value and repeat.first.pk is not None]
+    values = importer.values_of(firsts) if importer and firsts else {}
     for repeat in repeats:
         first, value = repeat.first, repeat.draft.value
         present = first.value if first.pk is None else values.get(first.pk)
@@ -214,7 +214,7 @@ def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], t
             contradicted.append(first.pk)
         tally.duplicate += 1
         tally.conflicts += conflict
-        tally.untaken += bool(value and not present) or bool(repeat.draft.told and repeat.draft.told.answers and not first.here)
+        tally.untaken += bool(value and not present) or bool(repeat.draft.labeling and repeat.draft.labeling.answers and not first.here)
         if len(tally.cases) < CASES or (conflict and sum(case["conflict"] for case in tally.cases) < CASES):
             tally.cases.append(
                 {
@@ -227,7 +227,7 @@ def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], t
 
 @transaction.atomic
 def finish(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None, tally: Tally) -> None:
-    """Make all items visible at once, while the job is still ours."""
+    """Make all items visible at once, while this worker still holds the job."""
     ctx.hold()
     fresh = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
     check_move("upload", rules.MOVES, UploadState(fresh.state), UploadState.IMPORTED)
@@ -244,7 +244,7 @@ def finish(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None
 
 
 def remove_leftovers(ctx: JobContext, upload: Upload) -> None:
-    """Take away hidden items of earlier attempts in this dataset, so that none of them counts as a duplicate."""
+    """Delete hidden items of earlier attempts in this dataset, so that none of them counts as a duplicate."""
     hidden = Upload.objects.filter(dataset=upload.dataset_id).exclude(state=UploadState.IMPORTED)
     for other in hidden.order_by("id"):
         while remove_batch(other, states=(UploadState.IMPORTING,) if other.pk == upload.pk else CLOSED):
@@ -256,7 +256,7 @@ CLOSED = (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED, Uploa
 
 @transaction.atomic
 def remove_batch(upload: Upload, *, states: tuple[UploadState, ...]) -> int:
-    """Delete one batch of an upload's items with what hangs on them, while it is in one of these states. Returns how many."""
+    """Delete one batch of an upload's items and their labels while it's in one of these states. Returns the count."""
     if Upload.objects.select_for_update(no_key=True).get(pk=upload.pk).state not in states:
         return 0
     item_ids = list(Item.objects.filter(upload=upload).order_by("id").values_list("pk", flat=True)[:BATCH])
@@ -268,7 +268,7 @@ def remove_batch(upload: Upload, *, states: tuple[UploadState, ...]) -> int:
 
 
 def clean_up(ctx: JobContext) -> None:
-    """The job that takes away the hidden items of an import that failed or was cancelled."""
+    """The job that deletes the hidden items of a failed or cancelled import."""
     upload = Upload.objects.get(uuid=ctx.args["upload"])
     done = 0
     while removed := remove_batch(upload, states=CLOSED):

@@ -1,4 +1,4 @@
-"""The dry run: how a file would be read and what would come of it. Nothing appears anywhere."""
+"""The dry run: how a file would be parsed and what an import would create. Nothing is imported."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from registry.ground.ledger import actions as ledger
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
-NEW_SHOWN = 20  # classes of a file that the dataset lacks
-AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
-CANCEL_SECONDS = 0.5  # between two looks whether the job is still wanted
-AT_ONCE_SECONDS = 1.0  # of a processor; a job restarts what takes longer
+NEW_SHOWN = 20  # labels of a file that the dataset doesn't have
+AT_ONCE_BYTES = 4_000_000  # larger files are checked by a job
+CANCEL_SECONDS = 0.5  # between two checks for cancellation
+AT_ONCE_SECONDS = 1.0  # of CPU time; slower checks restart in a job
 
 
 def inspect(
@@ -56,16 +56,16 @@ def inspect(
     """Check an upload and propose parsing settings; given ones count as chosen. Slow files are left to a job.
 
     contradicting: of `Upload.Contradicting`; None to leave it as it is. mapping: of columns, as in `set_mapping`; None to have it proposed.
-    label_values: what values of the label column become: the name of a class, or empty for no label. Those that are not named become the
-    class that they obviously are, else themselves. None to leave them as they were, unless the label column is another one.
-    wait: stay until it is done, however long it takes: for files that the product itself made.
+    label_values: the label name of each value of the label column; empty for no label. Other values become the label that they obviously
+    match, else a label of their own name. None to keep earlier choices, unless the label column changed.
+    wait: block until it's done, for files that the product itself created.
     Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported, or if another person chose a
     different split or label handling during the check.
     """
     choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": mapping}
     choices["label_values"] = label_values
     check_choices(choices, default_split, contradicting)
-    return look(upload_id, actor, choices, default_split, contradicting, wait=wait)
+    return dry_run_upload(upload_id, actor, choices, default_split, contradicting, wait=wait)
 
 
 def set_mapping(
@@ -78,7 +78,7 @@ def set_mapping(
     label_values: dict[str, str] | None = None,
     wait: bool = False,
 ) -> Upload:
-    """Choose what each column is used for, and look again. Columns that are not named are left out.
+    """Set the column mapping and check the file again. Columns that aren't named are ignored.
 
     label_values, wait, raises: as `inspect`.
     """
@@ -86,7 +86,7 @@ def set_mapping(
     choices: dict[str, Any] = {field: getattr(upload, field) for field in ("encoding", "parser", "delimiter", "has_header")}
     choices |= {"mapping": mapping, "label_values": label_values}
     check_choices(choices, default_split, contradicting)
-    return look(upload_id, actor, choices, default_split, contradicting, wait=wait)
+    return dry_run_upload(upload_id, actor, choices, default_split, contradicting, wait=wait)
 
 
 def check_choices(choices: dict[str, Any], default_split: str | None, contradicting: str | None) -> None:
@@ -94,31 +94,31 @@ def check_choices(choices: dict[str, Any], default_split: str | None, contradict
     known = {"encoding": readers.ENCODINGS, "parser": readers.PARSERS, "delimiter": readers.DELIMITERS}
     for field, options in known.items():
         if choices[field] and choices[field] not in options:
-            told = f"Unknown {field} {choices[field]!r}. Choose one of {', '.join(map(repr, options))}."
-            raise Refused(told, fields={field: [told]})
+            message = f"Unknown {field} {choices[field]!r}. Choose one of {', '.join(map(repr, options))}."
+            raise Refused(message, fields={field: [message]})
     if default_split and default_split not in SPLITS:
-        told = f"{default_split!r} isn't a split. Choose one of {', '.join(SPLITS)}."
-        raise Refused(told, fields={"default_split": [told]})
+        message = f"{default_split!r} isn't a split. Choose one of {', '.join(SPLITS)}."
+        raise Refused(message, fields={"default_split": [message]})
     if contradicting and contradicting not in Upload.Contradicting.values:
-        told = f"{contradicting!r} is unknown. Choose first or undecided."
-        raise Refused(told, fields={"contradicting": [told]})
+        message = f"{contradicting!r} is unknown. Choose first or undecided."
+        raise Refused(message, fields={"contradicting": [message]})
 
 
-def look(
+def dry_run_upload(
     upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None, contradicting: str | None, *, wait: bool
 ) -> Upload:
     """Dry-run a file now, or in a job where it is large or slow."""
     with transaction.atomic():
-        upload = held(upload_id, actor)
-        if told := label_values.wrong_target(upload.dataset.task, choices.get("label_values") or {}):
-            raise Refused(told, fields={"label_values": [told]})
+        upload = locked(upload_id, actor)
+        if message := label_values.wrong_target(upload.dataset.task, choices.get("label_values") or {}):
+            raise Refused(message, fields={"label_values": [message]})
         chosen = {"default_split": default_split, "contradicting": contradicting}
         fields = [name for name, value in chosen.items() if value not in (None, getattr(upload, name))]
         for name in fields:
             setattr(upload, name, chosen[name])
         if fields:
             upload.save(update_fields=fields)
-            note_reader(upload, actor)
+            record_reader(upload, actor)
     if wait:
         return write_findings(upload, actor, choices, *examine(upload, choices))
     try:
@@ -133,15 +133,15 @@ def look(
 
 @transaction.atomic
 def leave_to_job(upload_id: UUID, actor: User, choices: dict[str, Any]) -> Upload:
-    """Have a job look at the upload, from its beginning."""
-    upload = held(upload_id, actor)
+    """Start a job that checks the upload from its beginning."""
+    upload = locked(upload_id, actor)
     args = {"upload": str(upload.uuid), "choices": choices, "split": upload.default_split, "contradicting": upload.contradicting}
     key = f"datasets.inspect:{upload.uuid}:{digest_of(args)[:16]}"
     jobs.enqueue("datasets.inspect", actor=actor, project=upload.dataset.project, args=args, subject=upload, key=key)
     return upload
 
 
-def held(upload_id: UUID, actor: User) -> Upload:
+def locked(upload_id: UUID, actor: User) -> Upload:
     """The upload, locked until the caller's transaction ends. Raises PermissionDenied or Conflict."""
     upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
     policy.require(actor, "datasets.upload", upload)
@@ -150,38 +150,38 @@ def held(upload_id: UUID, actor: User) -> Upload:
 
 
 def check_open(upload: Upload) -> None:
-    """Raises Conflict unless the upload can still be looked at and changed."""
+    """Raises Conflict unless the upload can still be checked and changed."""
     if upload.state not in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED):
         raise Conflict(f"This upload is {upload.get_state_display().lower()} and can't be changed.", next_step="Reload the page.")
 
 
 def run_inspection(ctx: JobContext) -> None:
-    """The job of a dry run that takes long."""
+    """The job of a slow dry run."""
     upload = Upload.objects.select_related("dataset__project", "blob").get(uuid=ctx.args["upload"])
     if upload.state not in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED):
         return
     if (upload.default_split, upload.contradicting) != (ctx.args["split"], ctx.args["contradicting"]):
-        return  # another job looks at it as it was asked for since
+        return  # another job checks it with newer settings
 
-    next_look = 0.0
+    next_check = 0.0
 
-    def look() -> None:
-        nonlocal next_look
-        if time.monotonic() >= next_look:
+    def check() -> None:
+        nonlocal next_check
+        if time.monotonic() >= next_check:
             ctx.raise_if_cancelled()
-            next_look = time.monotonic() + CANCEL_SECONDS
+            next_check = time.monotonic() + CANCEL_SECONDS
 
     def tick(rows: int, total: int | None) -> None:
         ctx.progress(rows, total, stage="Checking the file", unit="rows")
 
-    with readers.watched(look):
+    with readers.watched(check):
         found = examine(upload, ctx.args["choices"], tick)
-    with suppress(Conflict):  # as above: it was accepted, or is looked at by another, since
+    with suppress(Conflict):  # as above: accepted, or being checked by another job
         write_findings(upload, ctx.job.created_by, ctx.args["choices"], *found)
 
 
 def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None) -> tuple[Reading, dict[str, str], Report]:
-    """How the file is read, what its columns are used for, and the report."""
+    """The parsing settings, the role of each column, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
         reading, misfit = find_reading(path, upload.file_name, choices, lists=not formats_of(upload.dataset.task).takes_lists)
         if misfit is not None:
@@ -200,7 +200,7 @@ def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None =
 
 
 def values_of(upload: Upload, roles: dict[str, str], chosen: dict[str, str] | None) -> LabelValues:
-    """What the values of the label column become. chosen: None to keep what was chosen before of the same column."""
+    """What the values of the label column become. chosen: None to keep earlier choices for the same column."""
     label = [column for column, role in roles.items() if role == Role.LABEL]
     before = [column for column, role in upload.mapping.items() if role == Role.LABEL]
     if chosen is None:
@@ -211,7 +211,7 @@ def values_of(upload: Upload, roles: dict[str, str], chosen: dict[str, str] | No
 
 
 def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> None:
-    """Take the classes of the question that was taken, in their order, from the configuration beside the data; report what doesn't fit."""
+    """Add the mapped question's labels, in their order, from the labeling configuration next to the data; report mismatches."""
     if not text:
         return
     try:
@@ -219,17 +219,17 @@ def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> 
     except label_config.Unreadable as error:
         report.add(Problem(0, "config", str(error), "No action needed: labels are added in alphabetical order.", notice=True))
         return
-    asked = next((column for column, role in roles.items() if role == Role.LABEL), "")
-    control = next((each for each in found if each.name == asked), found[0])
+    question = next((column for column, role in roles.items() if role == Role.LABEL), "")
+    control = next((each for each in found if each.name == question), found[0])
     report.config, report.classes = text, list(control.classes)
     if control.task != task:
-        theirs, own = (type_of(each).title.lower() for each in (control.task, task))
-        told = f"The configuration is for another task: {theirs}. This dataset's task: {own}."
-        report.add(Problem(0, "config", told, "If that's unintended, upload the file to a dataset with that task.", notice=True))
+        other, own = (type_of(each).title.lower() for each in (control.task, task))
+        message = f"The configuration is for another task: {other}. This dataset's task: {own}."
+        report.add(Problem(0, "config", message, "If that's unintended, upload the file to a dataset with that task.", notice=True))
 
 
 def compare(dataset: Dataset, report: Report) -> None:
-    """Add to the report what is known here: the accounts of its people, and which of its classes would be new, with the nearest one."""
+    """Add to the report the accounts of its people, and its new labels, each with the most similar existing one."""
     importer = ports.label_importer()
     if importer is None:
         return
@@ -237,14 +237,14 @@ def compare(dataset: Dataset, report: Report) -> None:
     known = list(importer.known_names(dataset))
     for name in sorted(set(report.labels) - set(known))[:NEW_SHOWN] if known else ():
         near = get_close_matches(name, known, n=1)
-        told = f"{name!r} isn't a label of this dataset yet. Accepting the file adds it."
+        message = f"{name!r} isn't a label of this dataset yet. Accepting the file adds it."
         report.add(
-            Problem(0, "new_label", told, f"Did you mean {near[0]!r}?" if near else "No action needed if that's right.", notice=True)
+            Problem(0, "new_label", message, f"Did you mean {near[0]!r}?" if near else "No action needed if that's right.", notice=True)
         )
 
 
 def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, lists: bool) -> tuple[Reading, Misfit | None]:
-    """How the file is read, or where its bytes do not fit the encoding. lists: as in `sniffing.propose`."""
+    """The parsing settings, or the first invalid bytes for the encoding. lists: as in `sniffing.propose`."""
     if kind := sniffing.binary_kind(path):
         return Reading("", kind, "", has_header=kind in readers.WITH_HEADER and choices["has_header"] is not False), None
     encoding, misfit = choices["encoding"], None
@@ -258,12 +258,12 @@ def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, lists: 
 
 
 def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any], *, lists: bool) -> Reading:
-    """The proposed reading, with everything that a person chose put in its place."""
+    """The proposed parsing settings, overridden by a person's choices."""
     found = sniffing.propose(path, file_name, encoding, lists=lists)
     parser = choices["parser"] or found.parser
     if parser in readers.BINARY:
-        told = f"The file is text, not {readers.PARSERS[parser]}."
-        raise Refused(told, fields={"parser": [told]})
+        message = f"The file is text, not {readers.PARSERS[parser]}."
+        raise Refused(message, fields={"parser": [message]})
     if parser not in readers.WITH_HEADER:
         return Reading(encoding, parser, "", has_header=False)
     delimiter = "\t" if parser == "tsv" else choices["delimiter"] or found.delimiter or ","
@@ -274,12 +274,12 @@ def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any], *
 
 
 def undecoded(encoding: str, misfit: Misfit) -> Report:
-    """The report of a file whose bytes do not fit the encoding."""
+    """The report of a file with invalid bytes for the encoding."""
     report = Report()
     name = readers.ENCODINGS.get(encoding, "UTF-8")
-    mend = "Choose the encoding in which the file was saved, or save it as UTF-8."
+    fix = "Choose the encoding in which the file was saved, or save it as UTF-8."
     sentence = f"Line {misfit.line:,} isn't valid {name}."
-    report.add(Problem(misfit.line, "encoding", sentence, mend, blocks=True, member=misfit.member))
+    report.add(Problem(misfit.line, "encoding", sentence, fix, blocks=True, member=misfit.member))
     return report
 
 
@@ -287,9 +287,9 @@ def undecoded(encoding: str, misfit: Misfit) -> Report:
 def write_findings(
     upload: Upload, actor: User | None, choices: dict[str, Any], reading: Reading, roles: dict[str, str], report: Report
 ) -> Upload:
-    """Keep what the dry run found. upload: as it was examined. actor: who chose how the file is read.
+    """Save the results of the dry run. upload: as it was examined. actor: who chose the parsing settings.
 
-    Raises Conflict when the upload has moved on meanwhile, or if its settings were changed: the newer check is kept.
+    Raises Conflict if the upload's state or settings changed meanwhile: the newer check is kept.
     """
     fresh = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(pk=upload.pk)
     check_open(fresh)
@@ -301,14 +301,16 @@ def write_findings(
     fresh.has_header, fresh.mapping, fresh.report = reading.has_header, roles, {"dry_run": report.as_json()}
     fresh.label_values, fresh.state = report.decided, UploadState.INSPECTED
     fresh.save(update_fields=["encoding", "parser", "delimiter", "has_header", "mapping", "label_values", "report", "state"])
-    has_chosen = was_read or any(value not in (None, "") for value in choices.values())  # who drops what was chosen chooses too
+    has_chosen = was_read or any(value not in (None, "") for value in choices.values())  # dropping choices is a choice, too
     if queries.seen_digest(fresh) != before and has_chosen:
-        note_reader(fresh, actor)
+        record_reader(fresh, actor)
     return fresh
 
 
-def note_reader(upload: Upload, actor: User | None) -> None:
-    """The event of changing another person's parsing settings: they then share responsibility for its labels."""
+def record_reader(upload: Upload, actor: User | None) -> None:
+    """Record a change of another person's parsing settings: the actor then shares responsibility for the labels."""
     if actor is not None and actor.pk != upload.uploaded_by_id:
         project = upload.dataset.project.uuid
-        ledger.record(actor, Verb.UPLOAD_READ, upload, project=project, file=upload.blob.digest, read_as=queries.seen_digest(upload))
+        ledger.record(
+            actor, Verb.UPLOAD_PARSING_CHANGED, upload, project=project, file=upload.blob.digest, read_as=queries.seen_digest(upload)
+        )

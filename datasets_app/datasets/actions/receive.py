@@ -1,4 +1,4 @@
-"""Taking in a file: kept by digest, nothing else happens to it yet."""
+"""Receiving a file: it's only stored by digest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from registry.ground.artifacts import actions as artifacts
 from registry.ground.artifacts.models import Blob
 
 CHUNK = 1 << 20
-UNSAID = Provenance()
+EMPTY = Provenance()
 disk_checked = partial(
     full_disk_refused, "The server's disk is full, so the file wasn't saved.", next_step="Contact your administrator, then upload it again."
 )
@@ -40,29 +40,29 @@ def receive_upload(
     origin: str = "",
     provenance: Provenance | None = None,
 ) -> Upload:
-    """Keep an uploaded file. file: an uploaded or open binary file, or a path. provenance: in full, where more than the origin is known.
+    """Store an uploaded file. file: an uploaded or open binary file, or a path. provenance: if more than the origin is known.
 
-    Raises PermissionDenied, or Refused when it is empty, too large, of no kind that can be read, or the disk is full; then nothing is kept.
+    Raises PermissionDenied, or Refused if it's empty, too large or unsupported, or the disk is full; then nothing is stored.
     """
     policy.require(actor, "datasets.upload", dataset)
     provenance = (provenance or Provenance(origin=origin[:200])).checked()
     if isinstance(file, Path):
-        return keep(dataset, actor, file, file_name, provenance)
+        return save_upload(dataset, actor, file, file_name, provenance)
     chunks = file.chunks(CHUNK) if isinstance(file, File) else iter(lambda: file.read(CHUNK), b"")
     return receive_stream(dataset=dataset, actor=actor, chunks=chunks, file_name=file_name, provenance=provenance)
 
 
-def receive_stream(*, dataset: Dataset, actor: User, chunks: Iterable[bytes], file_name: str, provenance: Provenance = UNSAID) -> Upload:
-    """Keep a file that arrives in pieces, in flat memory; it stops at the size limit. Raises as receive_upload."""
+def receive_stream(*, dataset: Dataset, actor: User, chunks: Iterable[bytes], file_name: str, provenance: Provenance = EMPTY) -> Upload:
+    """Store a streamed file in constant memory; stops at the size limit. Raises as receive_upload."""
     policy.require(actor, "datasets.upload", dataset)
     provenance = provenance.checked()
-    with arrived(chunks) as path:
-        return keep(dataset, actor, path, file_name, provenance)
+    with temp_file(chunks) as path:
+        return save_upload(dataset, actor, path, file_name, provenance)
 
 
 @contextmanager
-def arrived(chunks: Iterable[bytes]) -> Iterator[Path]:
-    """A file that arrives in pieces, as a path, while the caller needs it. Raises Refused over the size limit or for a full disk."""
+def temp_file(chunks: Iterable[bytes]) -> Iterator[Path]:
+    """Write chunks to a temporary file and yield its path. Raises Refused over the size limit or for a full disk."""
     with disk_checked(), tempfile.NamedTemporaryFile(prefix="upload-") as scratch:
         size = 0
         for chunk in chunks:
@@ -73,8 +73,8 @@ def arrived(chunks: Iterable[bytes]) -> Iterator[Path]:
         yield Path(scratch.name)
 
 
-def keep(dataset: Dataset, actor: User, path: Path, file_name: str, provenance: Provenance) -> Upload:
-    """Store the bytes by digest and note the upload."""
+def save_upload(dataset: Dataset, actor: User, path: Path, file_name: str, provenance: Provenance) -> Upload:
+    """Store the bytes by digest and create the upload."""
     blob = store(path)
     with transaction.atomic():
         return Upload.objects.create(
@@ -83,7 +83,7 @@ def keep(dataset: Dataset, actor: User, path: Path, file_name: str, provenance: 
 
 
 def store(path: Path) -> Blob:
-    """The bytes of a file that can be read, kept by digest. Raises Refused."""
+    """Check a file and store its bytes by digest. Raises Refused."""
     check_file(path)
     with disk_checked():
         return artifacts.put_file(path, media_type="application/octet-stream" if sniffing.is_packed(path) else "text/plain")
@@ -97,13 +97,13 @@ def check_size(size: int) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raises Refused for a file that is empty, too large, or of no kind that can be read, or a hostile archive."""
+    """Raises Refused for a file that is empty, too large or unsupported, or a hostile archive."""
     size = path.stat().st_size
     if size == 0:
         raise Refused("The file is empty.", next_step="Choose a file with a row of column names and at least one row below.")
     check_size(size)
     if fault := readers.find_fault(path, settings.UPLOAD_MAX_BYTES):
-        raise Refused(fault.sentence, next_step=fault.mend)
+        raise Refused(fault.sentence, next_step=fault.fix)
 
 
 def clean_name(name: str) -> str:

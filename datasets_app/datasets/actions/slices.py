@@ -1,4 +1,4 @@
-"""Saving filters as a slice, changing and deleting it, and counting what it chooses."""
+"""Saving filters as a slice, changing and deleting it, and counting its items."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from registry.ground.ledger import actions as ledger
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
-COUNT_SECONDS = 1.0  # that a request spends on counting before it leaves it to a job
+COUNT_SECONDS = 1.0  # that a request spends on counting before it starts a job
 
 
 @transaction.atomic
 def save_slice(
     *, dataset_id: UUID, actor: User, name: str, filters: Mapping[str, str], description: str = "", shared: bool = False
 ) -> Slice:
-    """Keep filters under a name. filters: by field, as in the address of the list.
+    """Save filters under a name. filters: by field, as in the URL of the list.
 
-    Raises PermissionDenied, or Refused that names the field (no name, taken, no filters, or one that does not hold).
+    Raises PermissionDenied, or Refused that names the field (no name, a taken name, no filters, or an invalid filter).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "datasets.slice", dataset)
     selection = Selection(dataset, actor, filters, whole=True)
     check_filters(selection)
-    row = Slice(dataset=dataset, filters=selection.said, shared=shared, created_by=actor)
+    row = Slice(dataset=dataset, filters=selection.filters, shared=shared, created_by=actor)
     describe(row, name, description)
     store(row)
     ledger.record(
@@ -48,10 +48,10 @@ def save_slice(
 
 
 def check_filters(selection: Selection) -> None:
-    """Raises Refused, naming the fields, where nothing is chosen or something does not hold."""
-    if not selection.said:
-        told = "A slice needs at least one filter."
-        raise Refused(told, next_step="Filter or search the items first.", fields={"filters": [told]})
+    """Raises Refused, naming the fields, for no filters or an invalid one."""
+    if not selection.filters:
+        message = "A slice needs at least one filter."
+        raise Refused(message, next_step="Filter or search the items first.", fields={"filters": [message]})
     if selection.problems:
         fields = {name: [problem] for name, problem in selection.problems.items()}
         raise Refused("The slice wasn't saved: a filter isn't valid.", next_step=next(iter(selection.problems.values())), fields=fields)
@@ -61,18 +61,18 @@ def describe(row: Slice, name: str, description: str) -> None:
     """Set name and description. Raises Refused for a slice without a name."""
     row.name, row.description = " ".join(name.split())[:80], " ".join(description.split())[:300]
     if not row.name:
-        told = "Enter a name."
-        raise Refused(told, fields={"name": [told]})
+        message = "Enter a name."
+        raise Refused(message, fields={"name": [message]})
 
 
 def store(row: Slice) -> None:
-    """Write the slice. Raises Refused where the person has another of its name."""
+    """Save the slice. Raises Refused if the person has another one of its name."""
     try:
         with transaction.atomic():
             row.save()
     except IntegrityError as error:
-        told = f"You already have a slice of this dataset named {row.name}."
-        raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
+        message = f"You already have a slice of this dataset named {row.name}."
+        raise Refused(message, next_step="Choose another name.", fields={"name": [message]}) from error
 
 
 def locked(slice_id: UUID, actor: User) -> Slice:
@@ -111,14 +111,14 @@ def delete_slice(*, slice_id: UUID, actor: User) -> Dataset:
 
 # ── Counting ────────────────────────────────────────────────────────────────
 def count_slice(*, slice_id: UUID, actor: User, seconds: float = COUNT_SECONDS) -> Job | None:
-    """Count what the slice chooses now: at once where that is quick, else by a job, which is returned. None once it is counted.
+    """Count the slice's items: directly if that's quick (returns None), else in a job, which is returned.
 
-    Raises PermissionDenied, or Conflict where a filter of it does not hold.
+    Raises PermissionDenied, or Conflict if a filter is no longer valid.
     """
     row = queries.get_slice(actor, slice_id)
     policy.require(actor, "datasets.slice", row)
     selection = Selection(row.dataset, actor, row.filters, whole=True)
-    if not selection.holds:
+    if not selection.is_valid:
         raise Conflict(
             f"{row.name} can't be counted: one of its filters is no longer valid.", next_step=next(iter(selection.problems.values()))
         )
@@ -138,19 +138,19 @@ def count_slice(*, slice_id: UUID, actor: User, seconds: float = COUNT_SECONDS) 
 
 
 def keep_size(row: Slice, size: int) -> None:
-    """Note how many items the slice chose."""
+    """Save how many items the slice has."""
     Slice.objects.filter(pk=row.pk).update(size=size, counted_at=timezone.now())
 
 
 def run_count(ctx: JobContext) -> None:
-    """The job: walk through the dataset as the person who asked. Does nothing once the slice is deleted."""
+    """The job: count the items that the requester may see. Does nothing once the slice is deleted."""
     row = Slice.objects.select_related("dataset").filter(uuid=ctx.args["slice"]).first()
     if row is None:
         return
     state = ctx.job.checkpoint or {"at": 0, "size": 0}
     size = int(state["size"])
     selection = Selection(row.dataset, User.objects.get(uuid=ctx.args["user"]), row.filters, whole=True)
-    if not selection.holds:
+    if not selection.is_valid:
         raise Conflict(
             f"{row.name} can't be counted: one of its filters is no longer valid.", next_step=next(iter(selection.problems.values()))
         )

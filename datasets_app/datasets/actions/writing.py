@@ -23,12 +23,12 @@ COLUMNS = (
 )  # fmt: skip
 TARGET = "datasets_item ({})".format(", ".join(f'"{column}"' for column in COLUMNS))
 PLACES = f"({', '.join(['%s'] * len(COLUMNS))})"
-AT_ONCE = 250  # rows of one statement on SQLite, which lets go of Python's lock while it runs
+AT_ONCE = 250  # rows of one statement on SQLite, which releases the GIL while it runs
 CACHE_KIB = 64_000  # of SQLite's indexes, kept in memory during an import
 
 
 class Prepared(NamedTuple):
-    """A row that can be an item, with its digests; worked out before the database is asked for anything."""
+    """A valid row with its digests, computed before any database query."""
 
     draft: Draft
     digest: str
@@ -83,7 +83,7 @@ def keys_of(upload: Upload, digests: Sequence[str]) -> dict[str, int]:
 
 @contextmanager
 def room_for_indexes() -> Iterator[None]:
-    """More of SQLite's page cache while many rows go into indexes that they hit at random."""
+    """Enlarge SQLite's page cache while many rows are inserted into indexes in random order."""
     if connection.vendor != "sqlite":
         yield
         return

@@ -1,11 +1,11 @@
-"""Read one file with little memory: `python -m datasets_app.datasets.importing.confinement FD`. A program without Django's settings.
+"""Read one file with a memory limit: `python -m datasets_app.datasets.importing.confinement FD`. A program without Django's settings.
 
-It waits on the socket FD for other sockets, forks a child for each, and the child reads one file under RLIMIT_AS: a file that unpacks to
-more than it says ends the child's reading and nothing else. It leaves when the socket closes or after IDLE_SECONDS without a request.
+It waits on the socket FD for other sockets, forks a child for each, and the child reads one file under RLIMIT_AS: a file that needs more
+memory ends only the child. The program exits when the socket closes or after IDLE_SECONDS without a request.
 
-A request is one JSON line: {"path", "reading", "what": "header" or "rows", "memory": bytes on top of what the program itself takes}.
-The answers are JSON texts, each behind its length in four bytes: {"pid"}, then {"header"} or any number of {"rows"}, then {"end"}, which
-is done, memory or damaged, with the child's peak in bytes.
+A request is one JSON line: {"path", "reading", "what": "header" or "rows", "memory": bytes on top of the program's own}.
+The responses are JSON texts, each after its length in four bytes: {"pid"}, then {"header"} or any number of {"rows"}, then {"end"}: done,
+memory or damaged, with the child's peak memory in bytes.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # in the background
     while select.select([control], [], [], IDLE_SECONDS)[0]:
         try:
-            asked, found, _, _ = socket.recv_fds(control, 1, 1)
+            data, fds, _, _ = socket.recv_fds(control, 1, 1)
         except OSError:
             return
-        if not asked:
+        if not data:
             return
-        with socket.socket(fileno=found[0]) as line:
+        with socket.socket(fileno=fds[0]) as line:
             if os.fork() == 0:
                 control.close()
                 try:
@@ -61,7 +61,7 @@ def serve(control: socket.socket) -> None:
 
 
 def answer(line: socket.socket) -> None:
-    """One child: read the file that the request names. Ends when its reader is gone."""
+    """Run a child: read the requested file. Ends when the other side closes."""
     request = json.loads(line.makefile("rb").readline())
     send(line, {"pid": os.getpid()})
     threading.Thread(target=leave_when_closed, args=(line,), daemon=True).start()
@@ -74,26 +74,26 @@ def answer(line: socket.socket) -> None:
         return
     except MemoryError:
         end = "memory"
-    except Exception:  # whatever a library makes of a file that it did not expect
+    except Exception:  # any library error on an unexpected file
         end = "damaged"
     send(line, {"end": end, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
 
 
 def leave_when_closed(line: socket.socket) -> None:
     """End the process when the other side closes: nothing more is ever received."""
-    with suppress(ConnectionResetError):  # it closed before it took all that was sent
+    with suppress(ConnectionResetError):  # it closed before it received everything
         line.recv(1)
     os._exit(0)
 
 
 def limit_memory(more: int) -> None:
-    """Allow the process so many bytes on top of those that it has now."""
+    """Limit the process to so many bytes on top of its current size."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more,) * 2)
 
 
 def answers(request: Answer) -> Iterator[Answer]:
-    """What is sent for a request. Raises MemoryError."""
+    """The responses to a request. Raises MemoryError."""
     member, reading = Member(Path(request["path"])), Reading(**request["reading"])
     parser = PARSERS[reading.parser]
     if request["what"] == "header":
@@ -115,7 +115,7 @@ def answers(request: Answer) -> Iterator[Answer]:
 
 
 def small(row: Row | Problem) -> Row | Problem:
-    """The row, unless all of its cells together are too long."""
+    """The row, or a Problem if its cells are too long in total."""
     if isinstance(row, Problem) or length(row) <= ROW_LIMIT:
         return row
     sentence = f"Row {row.line:,} has {length(row):,} characters; the limit is {ROW_LIMIT:,}."
@@ -123,17 +123,17 @@ def small(row: Row | Problem) -> Row | Problem:
 
 
 def length(row: Row | Problem) -> int:
-    """The characters of all cells."""
+    """The number of characters of all cells."""
     return sum(map(len, row.values.values())) if isinstance(row, Row) else 0
 
 
 def send(line: socket.socket, message: Answer) -> None:
-    """One message behind its length."""
+    """Send one message after its length."""
     content = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
     line.sendall(LENGTH.pack(len(content)))
     line.sendall(content)
 
 
 if __name__ == "__main__":
-    pa.set_memory_pool(pa.system_memory_pool())  # others reserve more than they use
+    pa.set_memory_pool(pa.system_memory_pool())  # other pools reserve more than they use
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,6 +1,6 @@
 """Label Studio's labeling configuration: an XML text with the task and its labels. Pure.
 
-No document type is read, so that there are no entities: a text that declares one is refused.
+A text that declares a document type is refused, so that there are no entities.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ CLASSES = ("Label", "Choice")
 
 
 class Unreadable(ValueError):
-    """A configuration that cannot be read. Its text is the sentence."""
+    """A configuration that can't be read. Its text is the error message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One question. name: as regions call it in from_name. task: its key. classes: in their order; none where none are asked."""
+    """One question. name: as in the from_name of regions. task: its key. classes: labels in their order; empty if it has none."""
 
     name: str
     task: str
@@ -42,7 +42,7 @@ def controls(text: str) -> list[Control]:
     if DECLARES.search(text):
         raise Unreadable("The configuration declares a document type or entities, which aren't supported.")
     try:
-        root = ET.fromstring(text.strip())  # noqa: S314 — no declaration is left that an attack could use
+        root = ET.fromstring(text.strip())  # noqa: S314 — no declarations, so no entity attacks
     except (ET.ParseError, ValueError) as error:
         raise Unreadable(f"The configuration isn't valid XML: {error}.") from error
     found = [control for element in root.iter() if (control := control_of(element)) is not None]
@@ -52,7 +52,7 @@ def controls(text: str) -> list[Control]:
 
 
 def control_of(element: ET.Element) -> Control | None:
-    """The question that an element asks, if it is one that this product asks too."""
+    """The question of an element, or None if this product doesn't support it."""
     if element.get("perRegion", "").lower() == "true":
         return None
     tag = "Choices multiple" if element.tag == "Choices" and element.get("choice") == "multiple" else element.tag
@@ -65,6 +65,6 @@ def control_of(element: ET.Element) -> Control | None:
 
 
 def compose(task: str, classes: Sequence[str]) -> str:
-    """A configuration with which the same answers can be given in Label Studio."""
+    """The equivalent labeling configuration for Label Studio."""
     body = formats_of(task).label_config(classes)
     return "\n".join(["<View>", *(f"  {line}" for part in body for line in part.split("\n")), "</View>", ""])

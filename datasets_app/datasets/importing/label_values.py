@@ -1,4 +1,4 @@
-"""From the values of a file's label column to annotations: which label, or which choice, each value becomes. Pure but for counting."""
+"""Map the values of a file's label column to labels or choices, and parse annotations. Pure but for counting."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SAME = (
 
 
 def plain(name: str) -> str:
-    """A name without case, blanks and marks."""
+    """A name without case, blanks and punctuation."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 
 class LabelValues:
-    """What each value becomes: the chosen target, else the known name that it obviously is, else itself.
+    """Maps each value to its chosen target, else to the known name that it obviously matches, else to itself.
 
-    chosen: target by value; an empty one takes no label. known: names that obvious values are matched with; none where all was chosen.
-    found: how often each value was read, as the file has it.
+    chosen: target by value; an empty one means no label. known: names to match values with.
+    found: counts of the raw values.
     """
 
     def __init__(self, task: str, chosen: Mapping[str, str], known: Sequence[str] = ()) -> None:
@@ -40,7 +40,7 @@ class LabelValues:
         self._target: dict[str, str] = {}
 
     def target(self, value: str) -> str:
-        """What a value becomes. value: as `clean` gives it."""
+        """The target of a value. value: as returned by `clean`."""
         if value not in self._target:
             if len(self._target) > LABELS_LIMIT:
                 self._target.clear()
@@ -49,7 +49,7 @@ class LabelValues:
         return self._target[value]
 
     def obvious(self, value: str) -> str:
-        """The known name that a value is beyond doubt; else the value."""
+        """The known name that a value obviously matches; else the value."""
         if self.answers.choices:
             return self.answers.meant(value)
         if value in self.known:
@@ -60,27 +60,26 @@ class LabelValues:
         return names[0] if len(names) == 1 else value
 
     def read(self, value: str) -> str:
-        """Count a value and return what it becomes."""
+        """Count a value and return its target."""
         if len(value) > NAME_LIMIT or has_invisible(value):
-            return value  # no name of a class
+            return value  # not a label name
         value = clean(value)
         if value and (value in self.found or len(self.found) < LABELS_LIMIT):
             self.found[value] += 1
         return self.target(value) if value else value
 
     def annotation(self, cell: Cell, item: ItemContent) -> Value | None:
-        """What a cell says of an item, its labels by name; None where it says nothing. The only way from a file to an annotation: the dry
-        run and the import both take it. Raises BadInput."""
+        """The annotation in a cell, labels by name; None if empty. Used by the dry run and the import. Raises BadInput."""
         raw = self.answers.from_cell(cell, item, self.read)
         return None if raw is None else self.answers.parse(raw, item, Labels.any())
 
     def decided(self) -> dict[str, str]:
-        """The values that become something else, and the chosen ones."""
+        """The values with another target, and the chosen ones."""
         return {value: self.target(value) for value in self.found if value in self.chosen or self.target(value) != value}
 
 
 def are_mapped(task: str) -> bool:
-    """Whether the label column of this task holds words that can be mapped."""
+    """Whether the values of this task's label column can be mapped."""
     return type_of(task).has_labels or bool(type_of(task).answers.choices)
 
 

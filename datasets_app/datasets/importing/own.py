@@ -8,7 +8,7 @@ from lifecycle.ui.cells import live_cell
 
 ITEM, DECISION = "item", "decision"
 PREFIXES = ("metadata.", "content.")
-SHEETS = ("csv", "tsv", "xlsx")  # kinds whose cells an export neutralises
+SHEETS = ("csv", "tsv", "xlsx")  # file types with neutralised cells in exports
 
 
 def is_own(columns: Sequence[str]) -> bool:
@@ -17,10 +17,10 @@ def is_own(columns: Sequence[str]) -> bool:
 
 
 def restored(values: dict[str, str]) -> dict[str, str]:
-    """The cells of a row without the apostrophes that an export put in front of formulas."""
+    """The cells of a row without the apostrophes that an export adds to formulas."""
     return {column: live_cell(cell) for column, cell in values.items()}
 
 
-def beside(column: str) -> str:
+def metadata_name(column: str) -> str:
     """The name under which a metadata column was kept."""
     return column.removeprefix(PREFIXES[0])

@@ -26,7 +26,7 @@ def recognise(columns: Sequence[str], rows: Sequence[Row]) -> Layout | None:
 
 
 def roles_of(layout: Layout | None, columns: Sequence[str], task: str) -> dict[str, str]:
-    """What a layout says of the columns of a file, for a dataset whose task takes it; empty for others."""
+    """The roles of a file's columns by its layout; empty if the dataset's task doesn't take the layout."""
     if layout is OWN:
         return {column: own_role(column, task) for column in columns}
     layouts = formats_of(task).layouts
@@ -46,13 +46,13 @@ UNUSED = (own.ITEM, own.DECISION, "content.text", "tokens", "ner_tags")
 
 
 def own_role(column: str, task: str) -> str:
-    """What a column of an export is used for when it comes back."""
+    """The role of a column of a re-imported export."""
     role = OWN_ROLES.get(column, Role.IGNORE if column in UNUSED else Role.METADATA)
     return str(Role.IGNORE if role == Role.TEXT and Role.TEXT not in formats_of(task).item_roles else role)
 
 
 def misfit(layout: Layout | None, task: str) -> Problem | None:
-    """What to say where a file is known, and another task than the dataset's takes it."""
+    """A notice if the file's layout is for another task than the dataset's."""
     if layout is None or layout is OWN or layout in formats_of(task).layouts:
         return None
     fitting = phrase([TYPES[key].title for key, each in FORMATS.items() if layout in each.layouts], last="or").lower()

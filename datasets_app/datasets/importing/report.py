@@ -1,4 +1,4 @@
-"""What a look at a file found: problems with their lines, and counts. Pure; holds no text of the file."""
+"""The results of a dry run: problems with their lines, and counts. Pure; contains no text of the file."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong. line: where in the file, from 1; 0 for the file as a whole. mend: the fix.
+    """A problem with a file. line: from 1; 0 for the file as a whole. mend: the fix.
 
     blocks: the file cannot be imported until it's fixed; otherwise only the row is left out. member: the file inside an archive.
     notice: no row is wrong; part of the file isn't imported.
@@ -76,14 +76,14 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """The sum of a dry run. rows: all that were read; ok: those that would become items (duplicates among them).
+    """The totals of a dry run. rows: all that were read; ok: those that would become items, including duplicates.
 
-    labeled: of these, with a label. layout: the name of the known layout that the file has, or empty.
+    labeled: of these, with a label. layout: the name of the file's layout, or empty.
     people, models: annotators and models in the source tool, with counts.
-    accounts: of the people, those who have an account here, with its name.
-    contradicting: texts that carry different labels, with no annotator named; contradictions: the first of them, as lines and labels.
-    values: of the label column as the file has them, with how often; decided: those that become something else, or are mapped explicitly.
-    config: the labeling configuration beside the data, as text. classes: those that it lists for the question that was taken.
+    accounts: the account names of those people who have an account here.
+    contradicting: texts with different labels and no annotator; contradictions: the first of them, as lines and labels.
+    values: raw values of the label column with counts; decided: those that are mapped to another one, or explicitly.
+    config: the labeling configuration next to the data, as text. classes: the labels that it lists for the mapped question.
     """
 
     rows: int = 0
@@ -109,14 +109,14 @@ class Report:
     layout: str = ""
 
     def add(self, problem: Problem) -> None:
-        """Count a problem, and keep it while it is among the first."""
+        """Count a problem, and keep it if it's among the first or blocks."""
         self.counts[problem.code] += 1
         self.blocked = self.blocked or problem.blocks
         if len(self.problems) < KEPT or problem.blocks:
             self.problems.append(problem)
 
     def add_label(self, name: str, line: int) -> None:
-        """Count a row's label; blocks when a file has more labels than any set of classes."""
+        """Count a row's label; blocks if a file has more labels than a label schema may have."""
         self.labels[name] += 1
         if len(self.labels) == LABELS_LIMIT + 1:
             sentence = f"The label column has more than {LABELS_LIMIT:,} different values."
@@ -129,12 +129,12 @@ class Report:
             sentence = f"The file has more than {PEOPLE_LIMIT:,} annotators."
             self.add(Problem(line, "many_people", sentence, "Choose another column or parser.", blocks=True))
 
-    def said(self) -> dict[str, Any]:
-        """An annotator or model of another tool."""
+    def people_data(self) -> dict[str, Any]:
+        """The annotators and models of another tool."""
         return {"people": dict(self.people.most_common()), "models": dict(self.models.most_common()), "accounts": self.accounts}
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON types. labels: at most LABELS_LIMIT of them."""
+        """Plain JSON types. labels: at most LABELS_LIMIT."""
         return {
             "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labeled": self.labeled,
             "repeated": self.repeated, "layout": self.layout, "contradicting": self.contradicting, "contradictions": self.contradictions,
@@ -142,5 +142,5 @@ class Report:
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
             **({"values": self.values} if self.values else {}),
             **({"classes": self.classes, "config": self.config} if self.config else {}),
-            **(self.said() if self.people or self.models else {}),
+            **(self.people_data() if self.people or self.models else {}),
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Proposing how a file is read, from its name and its first rows. A person may always choose otherwise."""
+"""Propose parsing settings from a file's name and first rows. A person can always override them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from lifecycle.runtime.task_types.columns import NAMES, plain_name
 CELLS = ("csv", "tsv", "tab")  # endings of tables
 TAGGED = ("conll", "iob", "bio")  # endings of files of tagged tokens
 SAMPLE = 1 << 16
-LOOKED_AT = 20  # objects among which a tool is recognised
+LOOKED_AT = 20  # objects that are checked for a tool
 
 
 def propose(path: Path, file_name: str, encoding: str, *, lists: bool = True) -> Reading:
     """Parser, delimiter and header of a text file; of the first file, for an archive.
 
-    lists: whether every object with a text and a list of labels is read as doccano's; else those alone that doccano surely wrote, since a
-    plain list of labels says the same where a task takes several, and an empty one says that none fits.
+    lists: whether every object with a text and a list of labels is read as doccano's; else only those that doccano certainly wrote: for a
+    task with several labels, a plain list of labels is an annotation, even an empty one.
     """
     members = readers.open_source(path).members
     member = members[0]
@@ -46,7 +46,7 @@ def propose(path: Path, file_name: str, encoding: str, *, lists: bool = True) ->
     if parser := parser_without_cells(sample, ending):
         return Reading(encoding, tool_of(members, encoding, parser, lists=lists) or parser, "", has_header=False)
     delimiter = find_delimiter(sample)
-    parser = "tsv" if delimiter == "\t" and not quotes_hold(sample) else "csv"
+    parser = "tsv" if delimiter == "\t" and not has_valid_quotes(sample) else "csv"
     return Reading(encoding, parser, delimiter, has_header=has_header(sample, delimiter, parser))
 
 
@@ -64,12 +64,12 @@ def is_packed(path: Path) -> bool:
 
 
 def ending_of(file_name: str) -> str:
-    """The ending of a name, without that of its packing."""
+    """The extension of a file name, ignoring .gz."""
     return file_name.lower().removesuffix(".gz").rpartition(".")[2]
 
 
 def parser_without_cells(sample: str, ending: str) -> str:
-    """json, jsonl, fasttext, conll or txt where the sample or the name says so; empty for cells with a delimiter."""
+    """json, jsonl, fasttext, conll or txt, by the sample or the file name; empty for cells with a delimiter."""
     text = sample.lstrip()
     if ending not in CELLS:
         if text.startswith("["):
@@ -103,7 +103,7 @@ def has_cells(sample: str) -> bool:
 
 
 def rows_of(sample: str, delimiter: str, *, parser: str = "csv", strict: bool = False) -> list[list[str]]:
-    """The rows of a sample, without blank ones; those before the first error where it is read strictly."""
+    """The rows of a sample, without blank ones, up to the first error. strict: raise csv.Error instead."""
     quoting: Literal[0, 3] = csv.QUOTE_NONE if parser == "tsv" else csv.QUOTE_MINIMAL
     rows: list[list[str]] = []
     try:
@@ -128,8 +128,8 @@ def find_delimiter(sample: str) -> str:
     return best if fit(best)[0] >= 0.5 else ","
 
 
-def quotes_hold(sample: str) -> bool:
-    """Whether a tab-separated sample is read without fault as quoted cells, and has some."""
+def has_valid_quotes(sample: str) -> bool:
+    """Whether a tab-separated sample has quoted cells and parses without errors."""
     try:
         rows = rows_of(sample, "\t", strict=True)
     except csv.Error:
@@ -139,14 +139,14 @@ def quotes_hold(sample: str) -> bool:
 
 
 def counts_rows(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first column is the index that pandas writes: without a name, then the numbers of the rows."""
+    """Whether the first column is a pandas index: no name, then row numbers."""
     below = [row[0] for row in rows[1:] if row]
     start = int(below[0]) if below and below[0] in ("0", "1") else -1
     return len(rows[0]) > 1 and not rows[0][0].strip() and start >= 0 and below == [str(start + at) for at in range(len(below))]
 
 
 def has_header(sample: str, delimiter: str, parser: str) -> bool:
-    """Whether the first row looks like names: one of them is known, or all are short, different and unlike the cells below."""
+    """Whether the first row looks like column names: one is known, or all are short, unique and unlike the cells below."""
     rows = rows_of(sample, delimiter, parser=parser)
     if not rows:
         return True

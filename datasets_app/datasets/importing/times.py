@@ -1,4 +1,4 @@
-"""Moments as files write them. Pure."""
+"""Parsing times in files. Pure."""
 
 from __future__ import annotations
 

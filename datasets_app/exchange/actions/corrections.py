@@ -1,4 +1,4 @@
-"""Labels that were corrected outside and come back: looked through first, then written as decisions that supersede the old ones."""
+"""Labels corrected in an exported file: checked on upload, then written as decisions that supersede the old ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.datasets.actions.inspection import find_reading
-from datasets_app.datasets.actions.receive import arrived, clean_name, store
+from datasets_app.datasets.actions.receive import clean_name, store, temp_file
 from datasets_app.datasets.importing.readers import Reading
 from datasets_app.datasets.models import Dataset
 from datasets_app.exchange.correcting import Outcome, Sum
@@ -24,7 +24,7 @@ from datasets_app.exchange.models.corrections import Correction
 from datasets_app.exchange.queries import corrections as reading
 from datasets_app.exchange.queries.corrections import Classes, Found, Line
 from datasets_app.queues import rules
-from datasets_app.queues.actions.agreed import wait_no_more
+from datasets_app.queues.actions.agreed import stop_waiting
 from datasets_app.queues.actions.settling import end_dispute
 from datasets_app.queues.models.agreed import Agreed
 from datasets_app.queues.models.decisions import Decision, Dispute
@@ -43,27 +43,27 @@ from registry.ground.ledger import actions as ledger
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
-LOOK, WRITE = "exchange.look_through", "exchange.correct"
+CHECK, WRITE = "exchange.look_through", "exchange.correct"
 State = Correction.State
 UNCHOSEN = {"encoding": "", "parser": "", "delimiter": "", "has_header": None}
 
 
-def bring_corrections(*, dataset: Dataset, actor: User, content: Iterable[bytes], file_name: str) -> Correction:
-    """Keep a file of corrected labels, and have a job say what it would change. Nothing is decided yet.
+def upload_corrections(*, dataset: Dataset, actor: User, content: Iterable[bytes], file_name: str) -> Correction:
+    """Store a file of corrected labels, and enqueue a job that lists its planned changes. No label changes yet.
 
-    Raises PermissionDenied, or Refused for a file that is empty, too large or of no kind that can be read.
+    Raises PermissionDenied, or Refused for a file that is empty, too large, or of an unknown format.
     """
     policy.require(actor, "labeling.decide", dataset)
-    with arrived(content) as path:
+    with temp_file(content) as path:
         blob = store(path)
     with transaction.atomic():
         correction = Correction.objects.create(dataset=dataset, blob=blob, file_name=clean_name(file_name), brought_by=actor)
-        enqueue(LOOK, correction, actor)
+        enqueue(CHECK, correction, actor)
     return correction
 
 
 def enqueue(kind: str, correction: Correction, actor: User) -> Job:
-    """The job of a file; there is never a second one of its kind beside it."""
+    """Enqueue the job of a file; a file has at most one of each kind."""
     args = {"correction": str(correction.uuid)}
     return jobs.enqueue(
         kind, actor=actor, project=correction.dataset.project, args=args, subject=correction, key=f"{kind}:{correction.uuid}"
@@ -75,7 +75,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     """Write the changes of a file as labels under this person's responsibility.
 
     take_moved: also overwrite labels changed after the export. Raises PermissionDenied, Refused (nothing would change), or Conflict
-    (not looked through, accepted already, another file is being written, labels were removed since the upload).
+    (not checked, already accepted, another file is being written, labels were removed since the upload).
     """
     rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob", "brought_by")
     correction = rows.get(uuid=correction_id)
@@ -104,17 +104,17 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
 
 
 def check_current(correction: Correction) -> None:
-    """Raises Conflict where whoever merged, split or retired classes would change a file that others reviewed."""
+    """Raise Conflict if labels were merged, split, or retired after the file was checked."""
     if reading.is_overtaken(correction):
-        told = "Labels were merged, split, or retired after this file was checked, so it would now change different items."
-        raise Conflict(told, next_step="Discard it, then upload it again.")
+        message = "Labels were merged, split, or retired after this file was checked, so it would now change different items."
+        raise Conflict(message, next_step="Discard it, then upload it again.")
 
 
 @transaction.atomic
 def discard_corrections(*, correction_id: UUID, actor: User) -> Correction:
     """Discard a file that needs review. Labels written before a cancelled write stay. Safe to repeat.
 
-    Raises PermissionDenied (neither uploader nor ML lead), or Conflict (being looked through or written, written, or cannot be read).
+    Raises PermissionDenied (neither uploader nor ML lead), or Conflict (being checked or written, written, or unreadable).
     """
     rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project")
     correction = rows.get(uuid=correction_id)
@@ -134,9 +134,9 @@ def discard_corrections(*, correction_id: UUID, actor: User) -> Correction:
     return correction
 
 
-# ── Looking through ─────────────────────────────────────────────────────────
-def run_look(ctx: JobContext) -> None:
-    """The job of the dry run: every row against what is decided now."""
+# ── Checking ────────────────────────────────────────────────────────────────
+def run_check(ctx: JobContext) -> None:
+    """The job of the dry run: compare every row with the current labels."""
     correction = correction_of(ctx)
     if correction.state != State.LOOKING:
         return
@@ -155,24 +155,24 @@ def run_look(ctx: JobContext) -> None:
 
 
 class Seen:
-    """The items of a file so far, up to 200,000; beyond that, only writing detects rows that contradict an earlier one."""
+    """The items of a file so far, up to 200,000; beyond that, contradicting rows are only detected when writing."""
 
     LIMIT = 200_000
 
     def __init__(self) -> None:
-        self._said: dict[int, int] = {}
+        self._first: dict[int, int] = {}
 
     def judged(self, found: Found) -> Found:
-        """The row, as one that changes nothing more where an earlier one of its item says the same, or as one that contradicts it."""
-        if found.item is None or found.said is None or found.outcome not in (Outcome.CHANGED, Outcome.MOVED):
+        """The row, marked as unchanged if an earlier row of its item has the same label, or as repeated if it has another one."""
+        if found.item is None or found.value is None or found.outcome not in (Outcome.CHANGED, Outcome.MOVED):
             return found
-        said = hash(repr(found.said))
-        first = self._said.get(found.item.pk)
+        value = hash(repr(found.value))
+        first = self._first.get(found.item.pk)
         if first is None:
-            if len(self._said) < self.LIMIT:
-                self._said[found.item.pk] = said
+            if len(self._first) < self.LIMIT:
+                self._first[found.item.pk] = value
             return found
-        return replace(found, outcome=Outcome.UNCHANGED if first == said else Outcome.REPEATED)
+        return replace(found, outcome=Outcome.UNCHANGED if first == value else Outcome.REPEATED)
 
 
 def correction_of(ctx: JobContext) -> Correction:
@@ -183,21 +183,21 @@ def correction_of(ctx: JobContext) -> Correction:
 
 @contextmanager
 def opened(correction: Correction) -> Iterator[tuple[Path, Reading]]:
-    """The file, and how it is read. Raises Refused where its encoding is not known."""
+    """The local path of the file, and its format. Raises Refused if its encoding is unknown."""
     with artifacts.local_copy(correction.blob.digest) as path:
         how, misfit = find_reading(path, correction.file_name, UNCHOSEN, lists=False)
         if misfit is not None:
-            told = f"Line {misfit.line:,} isn't valid UTF-8."
-            raise Refused(told, next_step="Save the file as CSV UTF-8 or as Excel (.xlsx), then upload it again.")
+            message = f"Line {misfit.line:,} isn't valid UTF-8."
+            raise Refused(message, next_step="Save the file as CSV UTF-8 or as Excel (.xlsx), then upload it again.")
         yield path, how
 
 
 def add(found: Sum, each: Found, classes: Classes) -> None:
-    """Count a row, and keep it while it is among the first of its outcome."""
-    case: dict[str, Any] = {"line": each.line.line, "item": str(each.item.uuid) if each.item else "", "told": each.told}
+    """Count a row, and keep it if it is among the first of its outcome."""
+    case: dict[str, Any] = {"line": each.line.line, "item": str(each.item.uuid) if each.item else "", "told": each.message}
     pair = None
     if each.facts and each.outcome != Outcome.UNCHANGED:
-        pair = (classes.words(each.facts.current), classes.words(each.said))
+        pair = (classes.words(each.facts.current), classes.words(each.value))
         case |= {"now": pair[0], "said": pair[1]}
     kept = case if each.outcome not in (Outcome.CHANGED, Outcome.UNCHANGED, Outcome.UNKNOWN_LABEL) else None
     found.add(each.outcome, pair=pair if each.outcome == Outcome.CHANGED else None, unknown=each.unknown, case=kept)
@@ -205,9 +205,9 @@ def add(found: Sum, each: Found, classes: Classes) -> None:
 
 # ── Writing ─────────────────────────────────────────────────────────────────
 def run_correct(ctx: JobContext) -> None:
-    """The job that writes. Each batch commits with its event and the checkpoint, so it may be cancelled at any time and run again.
+    """The job that writes. Each batch commits with its event and the checkpoint, so the job can be cancelled and rerun at any time.
 
-    Raises Refused if its row and the audit log disagree about who accepted it, Conflict where labels were removed since the upload.
+    Raises Refused if the row and the audit log disagree about who accepted the file, Conflict if labels were removed since the upload.
     """
     correction = correction_of(ctx)
     if correction.state != State.WRITING:
@@ -229,23 +229,23 @@ def run_correct(ctx: JobContext) -> None:
 
 
 def check_accepted(correction: Correction) -> None:
-    """Raises Refused unless the audit log says that this person accepted the file, with or without what moved on since."""
-    told = accounts.events_about(correction.uuid, {Verb.CORRECTIONS_ACCEPTED})
+    """Raise Refused unless the audit log shows that this person accepted the file, with the same `take_moved`."""
+    events = accounts.events_about(correction.uuid, {Verb.CORRECTIONS_ACCEPTED})
     by = correction.accepted_by and str(correction.accepted_by.uuid)
-    if not told or (told[-1].actor, told[-1].payload["take_moved"]) != (by, correction.take_moved):
+    if not events or (events[-1].actor, events[-1].payload["take_moved"]) != (by, correction.take_moved):
         raise Refused("The audit log doesn't show who accepted this file.", next_step="Review it, then accept it again.")
 
 
 @transaction.atomic
 def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], rows: int) -> None:
-    """Supersede what one batch of rows changes, looked at again under the locks. rows: of the file, up to the end of the batch."""
+    """Supersede the labels that one batch changes, checked again under locks. rows: of the file, up to the end of the batch."""
     ctx.hold()
     actor = correction.accepted_by
     if actor is None:
         raise ValueError("This file has not been accepted.")
     classes = reading.classes_of(correction.dataset)
     check_current(correction)  # behind the classes, which were not changed before then
-    items = [each.item.pk for each in reading.resolve(correction, batch, actor, classes) if each.item and each.said]
+    items = [each.item.pk for each in reading.resolve(correction, batch, actor, classes) if each.item and each.value]
     for ids in chunks(items):  # not annotated or labeled in between
         list(Slot.objects.select_for_update().filter(item_id__in=ids).order_by("id").values_list("pk", flat=True))
     taken = (Outcome.CHANGED, Outcome.MOVED) if correction.take_moved else (Outcome.CHANGED,)
@@ -255,12 +255,12 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
         outcome = each.outcome
         if outcome in taken and each.item:
             first = changed.setdefault(each.item.pk, each)
-            outcome = outcome if first is each else Outcome.UNCHANGED if first.said == each.said else Outcome.REPEATED
+            outcome = outcome if first is each else Outcome.UNCHANGED if first.value == each.value else Outcome.REPEATED
         counts[outcome.value] += 1
     made = supersede(correction, actor, list(changed.values()), classes)
     if made:
         ledger.record(
-            actor, Verb.DECISIONS_CORRECTED, correction, project=correction.dataset.project.uuid, dataset=correction.dataset.uuid,
+            actor, Verb.LABELS_CORRECTED, correction, project=correction.dataset.project.uuid, dataset=correction.dataset.uuid,
             file=correction.blob.digest, rows=len(made), digest=digest_of({"decisions": [each.digest for each in made]}),
             brought_by=correction.brought_by.uuid,
         )  # fmt: skip
@@ -268,7 +268,7 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
 
 
 def supersede(correction: Correction, actor: User, changed: Sequence[Found], classes: Classes) -> list[Decision]:
-    """The decisions that follow what these rows correct; their items are no longer waiting, and queue counters are updated."""
+    """Create the decisions of these rows, close what waited for their items, and update queue counters."""
     made = [decision_of(correction, actor, each, classes) for each in changed]
     Decision.objects.bulk_create(made, batch_size=500)
     by_item = {each.item_id: each for each in made}
@@ -277,7 +277,7 @@ def supersede(correction: Correction, actor: User, changed: Sequence[Found], cla
         for dispute in rows.select_related("queue").order_by("id"):
             end_dispute(dispute.queue, dispute, Dispute.State.SETTLED, by_item[dispute.item_id])
         for waiting in Agreed.objects.filter(item_id__in=ids).select_related("queue", "item"):
-            wait_no_more(waiting.queue, waiting.item)
+            stop_waiting(waiting.queue, waiting.item)
     again = Counter(each.queue_id for each in made if each.queue_id and each.supersedes and each.supersedes.how == Decision.How.WITHDRAWN)
     for queue, count in sorted(again.items()):
         Queue.objects.filter(pk=queue).update(items_decided=F("items_decided") + count)
@@ -285,44 +285,44 @@ def supersede(correction: Correction, actor: User, changed: Sequence[Found], cla
 
 
 def decision_of(correction: Correction, actor: User, found: Found, classes: Classes) -> Decision:
-    """One corrected decision, not saved yet. It stays with the queue of the one that it supersedes."""
-    if found.item is None or found.said is None:
+    """One corrected decision, unsaved. It keeps the queue of the decision it supersedes."""
+    if found.item is None or found.value is None:
         raise ValueError("A row without a label for its item changes nothing.")
     current, how = found.current, Decision.How.ADJUDICATED
     names = {key: label.name for key, label in classes.labels.items()}
     digest = rules.decision_digest(
-        item=found.item.digest, value=found.said, names=names, how=how, by=actor.uuid, supersedes=current.digest if current else ""
+        item=found.item.digest, value=found.value, names=names, how=how, by=actor.uuid, supersedes=current.digest if current else ""
     )
     return Decision(
-        item=found.item, **stored(found.said, classes.labels), queue=current.queue if current else None, how=how, by=actor,
+        item=found.item, **stored(found.value, classes.labels), queue=current.queue if current else None, how=how, by=actor,
         reason=f"corrected in {correction.file_name}", supersedes=current, file=correction.blob, digest=digest,
     )  # fmt: skip
 
 
-# ── Jobs that end otherwise ─────────────────────────────────────────────────
-def look_failed(job: Job) -> None:
-    """The file could not be looked through. Called in the job's last transaction."""
+# ── Failed and cancelled jobs ───────────────────────────────────────────────
+def check_failed(job: Job) -> None:
+    """Mark the file as failed. Called in the job's last transaction."""
     close(job, State.LOOKING, State.FAILED, job.error, job.next_step)
 
 
-def look_cancelled(job: Job) -> None:
-    """Looking through was cancelled. Called in the job's last transaction."""
+def check_cancelled(job: Job) -> None:
+    """Mark the check as cancelled. Called in the job's last transaction."""
     close(job, State.LOOKING, State.FAILED, "Checking the file was cancelled.", "Upload it again.")
 
 
 def correct_failed(job: Job) -> None:
-    """Writing ended badly; what was written stays. Called in the job's last transaction."""
+    """Return the file to review; labels already written stay. Called in the job's last transaction."""
     close(job, State.WRITING, State.LOOKED, job.error, job.next_step)
 
 
 def correct_cancelled(job: Job) -> None:
-    """Writing was cancelled; what was written stays. Called in the job's last transaction."""
-    told = "Writing was cancelled. Labels written so far are kept."
-    close(job, State.WRITING, State.LOOKED, told, "Accept the file again to continue; nothing is written twice.")
+    """Return the file to review after a cancel; labels already written stay. Called in the job's last transaction."""
+    message = "Writing was cancelled. Labels written so far are kept."
+    close(job, State.WRITING, State.LOOKED, message, "Accept the file again to continue; nothing is written twice.")
 
 
 def close(job: Job, old: str, new: str, message: str, next_step: str) -> None:
-    """Move a file back, with what happened."""
+    """Set the state of a file, with the error."""
     rows = Correction.objects.select_for_update(no_key=True).filter(uuid=job.args["correction"], state=old)
     for correction in rows:
         correction.state = new

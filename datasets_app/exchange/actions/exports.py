@@ -41,16 +41,16 @@ PEOPLE_FILES = 500  # files of people that one export writes
 
 @transaction.atomic
 def export_answers(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID | None = None) -> Job:
-    """Have the answers about a dataset's items, or about those of one of its queues, written as a file by a job.
+    """Enqueue a job that exports the annotations of a dataset, or of one of its queues, as a file.
 
-    Raises PermissionDenied, or Refused for a format that cannot hold the answers of the dataset's task.
+    Raises PermissionDenied, or Refused for a format that can't represent the dataset's task.
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.export", dataset)
     queue = Queue.objects.get(uuid=queue_id, dataset=dataset) if queue_id else None
     if format not in (known := export_formats(dataset.task)):
-        told = f"This dataset's annotations can be exported as {', '.join(each.label for each in known)}."
-        raise Refused(told, fields={"format": [told]})
+        message = f"This dataset's annotations can be exported as {', '.join(each.label for each in known)}."
+        raise Refused(message, fields={"format": [message]})
     args = {"dataset": str(dataset.uuid), "queue": str(queue.uuid) if queue else "", "format": format}
     return jobs.enqueue(
         "exchange.export", actor=actor, project=dataset.project, args=args, subject=queue or dataset,
@@ -59,7 +59,7 @@ def export_answers(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID
 
 
 def run_export(ctx: JobContext) -> None:
-    """The job: write the file, keep it, note it."""
+    """The job: write the file, store it, and record it."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     queue = Queue.objects.select_related("upload").get(uuid=ctx.args["queue"]) if ctx.args["queue"] else None
     kind = ExportFormat(ctx.args["format"])
@@ -77,12 +77,12 @@ def run_export(ctx: JobContext) -> None:
     with transaction.atomic():
         ctx.hold()
         made = Export.objects.create(
-            dataset=dataset, queue=queue, format=kind, blob=blob, items=sheet.tasks, answers=sheet.answers, dropped=dict(sheet.dropped),
+            dataset=dataset, queue=queue, format=kind, blob=blob, items=sheet.tasks, answers=sheet.annotations, dropped=dict(sheet.dropped),
             created_by=ctx.job.created_by,
         )  # fmt: skip
         ledger.record(
-            ctx.job.created_by, Verb.ANSWERS_EXPORTED, made, project=dataset.project.uuid, dataset=dataset.uuid,
-            queue=queue.uuid if queue else None, format=kind, file=blob.digest, items=sheet.tasks, answers=sheet.answers,
+            ctx.job.created_by, Verb.ANNOTATIONS_EXPORTED, made, project=dataset.project.uuid, dataset=dataset.uuid,
+            queue=queue.uuid if queue else None, format=kind, file=blob.digest, items=sheet.tasks, answers=sheet.annotations,
         )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ Pair = tuple[Fact | None, Pairs | None]
 
 
 def counted(ctx: JobContext, scope: Scope, kind: ExportFormat, sheet: Sheet) -> Iterator[Pair]:
-    """Every item with the object that it came as, where it came from the same tool; with progress."""
+    """Every item with its original object if the same tool exported it; reports progress."""
     total = scope.queue.items_total if scope.queue else scope.dataset.items_total
     for upload in reading.uploads_in(scope):
         placed = reading.facts(scope, upload)
@@ -104,7 +104,7 @@ def counted(ctx: JobContext, scope: Scope, kind: ExportFormat, sheet: Sheet) -> 
                 ctx.raise_if_cancelled()
             if fact is not None:
                 sheet.tasks += 1
-                sheet.answers += sum(said.value is not None for said in fact.answers)
+                sheet.annotations += sum(each.value is not None for each in fact.annotations)
             yield fact, raw
 
 
@@ -119,7 +119,7 @@ def objects(scope: Scope, kind: ExportFormat, found: Iterator[Pair], sheet: Shee
 
 
 def write_objects(path: Path, found: Iterator[Object], kind: ExportFormat, scope: Scope) -> None:
-    """One object a line for Prodigy, else one list; that of Label Studio in an archive beside its configuration."""
+    """One object per line for Prodigy, else one list; for Label Studio in an archive with its configuration."""
     if kind == ExportFormat.PRODIGY:
         with path.open("w", encoding="utf-8") as file:
             file.writelines(f"{json_text(each)}\n" for each in found)
@@ -134,7 +134,7 @@ def write_objects(path: Path, found: Iterator[Object], kind: ExportFormat, scope
 
 
 def write_list(file: IO[bytes], found: Iterator[Object]) -> None:
-    """A JSON list, an object a line."""
+    """A JSON list with one object per line."""
     file.write(b"[")
     for at, each in enumerate(found):
         file.write((",\n" if at else "\n").encode() + json_text(each).encode("utf-8"))
@@ -142,7 +142,7 @@ def write_list(file: IO[bytes], found: Iterator[Object]) -> None:
 
 
 def config_of(scope: Scope) -> str:
-    """The configuration that came with the files, where there was one and it holds every class; else one that asks the same."""
+    """The configuration imported with the files if it covers every label; else an equivalent one."""
     schema = latest_schema(scope.dataset)
     classes = list(labels_by_name(schema)) if schema else []
     texts = {upload.report.get("dry_run", {}).get("config", "") for upload in reading.uploads_in(scope) if upload.parser == "labelstudio"}
@@ -154,7 +154,7 @@ def config_of(scope: Scope) -> str:
 
 
 def write_doccano(path: Path, found: Iterator[Pair], sheet: Sheet, folder: Path) -> None:
-    """all.jsonl, and a file for each person; nothing of a person beyond the first 500, who are counted."""
+    """all.jsonl, and a file for each of the first 500 people; annotations of others are counted as dropped."""
     names: dict[str, str] = {"": "all"}
     with ExitStack() as stack:
         files: dict[str, Any] = {"": stack.enter_context((folder / "all.jsonl").open("w", encoding="utf-8"))}
@@ -175,6 +175,6 @@ def write_doccano(path: Path, found: Iterator[Pair], sheet: Sheet, folder: Path)
 
 
 def free_name(name: str, taken: dict[str, str]) -> str:
-    """The name of a person's file, which no other has."""
+    """A unique name for a person's file."""
     known = {each.casefold() for each in taken.values()}
     return next(each for each in (name, *(f"{name}-{number}" for number in range(2, len(known) + 3))) if each.casefold() not in known)

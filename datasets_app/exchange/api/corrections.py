@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.api import RawParser
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.corrections import accept_corrections, bring_corrections, discard_corrections
+from datasets_app.exchange.actions.corrections import accept_corrections, discard_corrections, upload_corrections
 from datasets_app.exchange.models.corrections import Correction
 from datasets_app.exchange.queries import corrections as reading
 from datasets_app.schemas.queries.schemas import get_dataset
@@ -46,7 +46,7 @@ class AcceptCorrectionsIn(serializers.Serializer[Any]):
 
 
 class Corrections(View):
-    """Bringing corrected labels."""
+    """List and upload files of corrected labels."""
 
     needs = {
         "GET": Needs("labeling.read_corrections", Dataset, see="labeling.view"),
@@ -70,7 +70,7 @@ class Corrections(View):
         stream = request.stream or request._request
         name = unquote(request.query_params.get("name", "")) or "file"
         content = iter(lambda: stream.read(CHUNK), b"")
-        made = bring_corrections(dataset=dataset, actor=request.user, content=content, file_name=name)
+        made = upload_corrections(dataset=dataset, actor=request.user, content=content, file_name=name)
         return Response(CorrectionOut(made).data, status=201)
 
 
@@ -86,7 +86,7 @@ class OneCorrection(View):
 
 
 class AcceptCorrections(View):
-    """Accepting a file of corrected labels."""
+    """Accept a file of corrected labels."""
 
     needs = {"POST": Needs("labeling.decide", Correction, see="labeling.view")}
 
@@ -99,7 +99,7 @@ class AcceptCorrections(View):
 
 
 class DiscardCorrections(View):
-    """Putting a file of corrected labels aside."""
+    """Discard a file of corrected labels."""
 
     needs = {"POST": Needs("labeling.read_corrections", Correction, see="labeling.view")}
 

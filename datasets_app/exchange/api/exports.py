@@ -1,4 +1,4 @@
-"""Annotations as files of other labeling tools, over REST."""
+"""Annotation exports in the formats of other labeling tools, over REST."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class AnswerExports(View):
         form.is_valid(raise_exception=True)
         queue = form.validated_data.get("queue")
         if queue and not queues(request.user).filter(uuid=queue, dataset__uuid=uuid).exists():
-            told = "This queue doesn't belong to the dataset."
-            raise Refused(told, fields={"queue": [told]})
+            message = "This queue doesn't belong to the dataset."
+            raise Refused(message, fields={"queue": [message]})
         job = export_answers(dataset_id=uuid, actor=request.user, format=form.validated_data["format"], queue_id=queue)
         return Response(JobOut(job).data, status=202)
 
@@ -88,6 +88,6 @@ class AnswerFile(View):
 
 
 urlpatterns = [
-    path("datasets/<uuid:uuid>/answer-exports/", AnswerExports.as_view()),
-    path("answer-files/<uuid:uuid>/", AnswerFile.as_view(), name="api-answer-file"),
+    path("datasets/<uuid:uuid>/annotation-exports/", AnswerExports.as_view()),
+    path("annotation-files/<uuid:uuid>/", AnswerFile.as_view(), name="api-answer-file"),
 ]

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from datasets_app.datasets.importing.readers.jsons import Pairs
-from datasets_app.exchange.exporting.facts import Fact, Guess, Object, Said, Sheet
+from datasets_app.exchange.exporting.facts import Fact, Guess, ItemAnnotation, Object, Sheet
 
 MORE_GUESSES = "Pre-labels beyond the first: Argilla has one per question."
 SECONDS = "Annotation times: Argilla has none."
 
 
 def keeps(raw: Pairs) -> bool:
-    """Every record can go out as it came."""
+    """Every record can be exported unchanged."""
     return True
 
 
 def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
-    """The record of one item. raw: as it came, to which new responses are added."""
+    """The record of one item. raw: the imported record, to which new responses are added."""
     question = fact.question or "label"
-    fresh = [said for said in fact.answers if not (said.brought and raw is not None)]
+    fresh = [annotation for annotation in fact.annotations if not (annotation.from_file and raw is not None)]
     sheet.drop(SECONDS, len(fresh))
-    responses = [response(said, sheet) for said in fresh]
+    responses = [response(annotation, sheet) for annotation in fresh]
     ruling = fact.ruling
     if ruling and (ruling.by_hand or (ruling.of_file and raw is None)):
         responses.append({"value": sheet.written(ruling.value), "user_id": ruling.person, "status": "submitted"})
-    guesses = [suggestion(guess, sheet) for guess in fact.guesses if raw is None or not guess.brought]
+    guesses = [suggestion(guess, sheet) for guess in fact.guesses if raw is None or not guess.from_file]
     if raw is None:
         sheet.drop(MORE_GUESSES, len(guesses) - 1)
         yield {
@@ -41,7 +41,7 @@ def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
 
 
 def nested(record: Object, question: str, responses: list[Object], guesses: list[Object]) -> Object:
-    """A record with more responses."""
+    """Add responses and a suggestion to a record."""
     if responses:
         given = record.get("responses") or {}
         record["responses"] = {**given, question: [*(given.get(question) or []), *responses]}
@@ -51,7 +51,7 @@ def nested(record: Object, question: str, responses: list[Object], guesses: list
 
 
 def flat(record: Object, question: str, responses: list[Object], guesses: list[Object]) -> Object:
-    """A flattened record with more responses."""
+    """Add responses and a suggestion to a flattened record."""
     for key, name in (("", "value"), (".users", "user_id"), (".status", "status")) if responses else ():
         column = f"{question}.responses{key}"
         record[column] = [*(record.get(column) or []), *(each[name] for each in responses)]
@@ -61,13 +61,13 @@ def flat(record: Object, question: str, responses: list[Object], guesses: list[O
     return record
 
 
-def response(said: Said, sheet: Sheet) -> Object:
+def response(annotation: ItemAnnotation, sheet: Sheet) -> Object:
     """One person's response."""
-    if said.value is None:
-        return {"value": None, "user_id": said.person, "status": "discarded"}
-    return {"value": sheet.written(said.value), "user_id": said.person, "status": "submitted"}
+    if annotation.value is None:
+        return {"value": None, "user_id": annotation.person, "status": "discarded"}
+    return {"value": sheet.written(annotation.value), "user_id": annotation.person, "status": "submitted"}
 
 
 def suggestion(guess: Guess, sheet: Sheet) -> Object:
-    """What one source suggests."""
+    """The suggestion of one source."""
     return {"value": sheet.written(guess.value), "score": guess.score, "agent": guess.source}

@@ -16,24 +16,24 @@ LABELS = ("label", "labels", "cats", "entities", "spans")
 
 
 def lines(fact: Fact, raw: Pairs | None, sheet: Sheet) -> list[tuple[str, Object]]:
-    """(person, line) of one item; no person: the line of what is decided. raw: as the item came, of which all but its labels stays."""
+    """(person, line) pairs of one item; an empty person for the resolved label. raw: the imported object, kept except for its labels."""
     base: Object = {key: value for key, value in raw.items() if key not in LABELS} if raw is not None else fresh(fact)
     ruling = fact.ruling
     kept = raw if raw is not None and ruling and ruling.of_file and any(raw.get(key) for key in LABELS) else None
     decided = {key: kept[key] for key in LABELS if key in kept} if kept is not None else labels(ruling.value if ruling else None, sheet)
     found = [("", base | decided)]
-    for said in fact.answers:
-        if said.value is None:
+    for annotation in fact.annotations:
+        if annotation.value is None:
             sheet.drop(SKIPS)
             continue
-        sheet.drop(TIMES, int(said.seconds > 0 or not said.brought))
-        found.append((said.person, base | labels(said.value, sheet)))
+        sheet.drop(TIMES, int(annotation.seconds > 0 or not annotation.from_file))
+        found.append((annotation.person, base | labels(annotation.value, sheet)))
     sheet.drop(GUESSES, len(fact.guesses))
     return found
 
 
 def fresh(fact: Fact) -> Object:
-    """An item that was no example before."""
+    """An example for an item from another format."""
     return {**({"id": fact.external_id} if fact.external_id else {}), "text": fact.text, "Comments": [], **fact.metadata}
 
 

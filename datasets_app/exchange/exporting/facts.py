@@ -1,4 +1,4 @@
-"""What an export knows of an item."""
+"""The data of an item in an export."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One person's current annotation, or skip (no value). value: its classes by their names. brought: it's from the item's own file."""
+class ItemAnnotation:
+    """One person's current annotation. value: with label names; None for a skip. from_file: imported with the item."""
 
     key: str
     person: str
@@ -25,17 +25,17 @@ class Said:
     seconds: float
     at: datetime
     gold: bool = False
-    brought: bool = False
+    from_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What one source suggests."""
+    """The pre-label from one source."""
 
     source: str
     value: Value
     score: float | None
-    brought: bool = False
+    from_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One item with all its annotations. content: as Item.content. question: its name in the item's file."""
+    """One item with all its annotations. content: as Item.content. question: the label's name in the item's file."""
 
     uuid: str
     external_id: str
     text: str
     content: Mapping[str, Any]
     metadata: Mapping[str, str]
-    answers: list[Said]
+    annotations: list[ItemAnnotation]
     guesses: list[Guess]
     ruling: Ruling | None
     question: str = "label"
@@ -68,31 +68,31 @@ class Fact:
 
 @dataclass(slots=True)
 class Sheet:
-    """What an export is made with. tool: how the format keeps the dataset's task. dropped: what it cannot hold, each with how often."""
+    """The state of an export. tool: the format's adapter for the task. dropped: what the format can't represent, with counts."""
 
     tool: Tool
     dropped: Counter[str] = field(default_factory=Counter)
-    answers: int = 0
+    annotations: int = 0
     tasks: int = 0
 
     def written(self, value: Value, text: str = "", options: Sequence[str] = ()) -> Any:
-        """A value as the format has it; None, counted, for one that it can't hold. text, options: as of `Outgoing`."""
+        """A value in the format; None, counted as dropped, if it can't represent it. text, options: as in `Outgoing`."""
         found = self.tool.write(Outgoing(value, text, options))
         if found is None:
             self.drop(self.tool.omits)
         return found
 
     def fields(self, fact: Fact) -> Object:
-        """What is read of an item that the format didn't have before; of an erased one no more than its text."""
+        """The fields of an item from another format; of an erased item only the text."""
         return {**(self.tool.fields if fact.content else own_text)(ItemContent(fact.text, fact.content))}
 
     def drop(self, sentence: str, count: int = 1) -> None:
-        """Count something that the file does not hold."""
+        """Count something left out of the file."""
         if count > 0:
             self.dropped[sentence] += count
 
 
 def person_as_file(name: str) -> str:
-    """A person's name that can be a file's: word characters, @, dots, plus and minus signs; no reserved name."""
+    """A person's name as a file name: word characters, @, dots, plus and minus signs; never a reserved name."""
     kept = "".join(character if character.isalnum() or character in "@.+-_" else "_" for character in name).strip(".") or "_"
     return f"{kept}_" if WHOLE.fullmatch(kept) else kept

@@ -16,7 +16,7 @@ from lifecycle.runtime.task_types.answers import Value
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the regions of a task are called. name, to: what is asked, and about which part. options: ids of the responses to be ranked."""
+    """Names in the regions of a task. name, to: from_name and to_name. options: ids of the responses to rank."""
 
     name: str = "label"
     to: str = "text"
@@ -24,15 +24,15 @@ class Form:
 
 
 def keeps(raw: Pairs) -> bool:
-    """Whether an object of a file is a task that can go out as it came: a row of JSON_MIN is one annotation alone."""
+    """Whether an imported object is a task that can be exported unchanged: a row of JSON_MIN is a single annotation."""
     return "data" in raw
 
 
 def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
-    """The task of one item. raw: as it came from a file of the same tool: everything of it stays as it is, and new answers come behind."""
+    """The task of one item. raw: the imported task, which stays unchanged except for appended annotations and predictions."""
     form = form_of(fact, raw, sheet)
-    made = list(told_here(fact, form, raw is not None, sheet))
-    guesses = [guess for guess in fact.guesses if raw is None or not guess.brought]
+    made = list(local_annotations(fact, form, raw is not None, sheet))
+    guesses = [guess for guess in fact.guesses if raw is None or not guess.from_file]
     predictions = [one for guess in guesses if (one := prediction(fact, form, guess, sheet))]
     if raw is None:
         yield {**identity(fact), "data": data_of(fact, sheet), "annotations": made, "predictions": predictions, "meta": dict(fact.about)}
@@ -47,7 +47,7 @@ def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
 
 
 def form_of(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Form:
-    """As the item's own regions are called; else as the configuration beside the file does."""
+    """Names from the item's own regions; else from the configuration."""
     to = sheet.tool.to
     if raw is None:
         return Form(to=to, options=tuple(str(at) for at in range(len(fact.content.get("responses", [])))))
@@ -59,31 +59,31 @@ def form_of(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Form:
 
 
 def is_about(region: Mapping[str, Any], name: str) -> bool:
-    """Whether a region answers the question and says what it is about."""
+    """Whether a region belongs to this control and has a target."""
     return region.get("from_name") == name and bool(region.get("to_name"))
 
 
 def identity(fact: Fact) -> Object:
-    """The id that the item's file gave it."""
+    """The id of the item in its file."""
     if not fact.external_id:
         return {}
     return {"id": int(fact.external_id) if fact.external_id.isdecimal() and len(fact.external_id) < 16 else fact.external_id}
 
 
 def data_of(fact: Fact, sheet: Sheet) -> Object:
-    """The fields of a task that was none before."""
+    """The data fields of a task for an item from another format."""
     beside = {key.removeprefix("data."): value for key, value in fact.metadata.items()}
     return {**beside, **sheet.fields(fact)}
 
 
-def told_here(fact: Fact, form: Form, has_raw: bool, sheet: Sheet) -> Iterator[Object]:
+def local_annotations(fact: Fact, form: Form, has_raw: bool, sheet: Sheet) -> Iterator[Object]:
     """Annotations made here, with adjudicated labels as ground truth."""
-    for said in fact.answers:
-        if said.brought and has_raw:
+    for each in fact.annotations:
+        if each.from_file and has_raw:
             continue
-        result = [] if said.value is None else regions(fact, form, said.key, said.value, sheet)
+        result = [] if each.value is None else regions(fact, form, each.key, each.value, sheet)
         if result is not None:
-            yield annotation(said.key, said.person, result, said.at, said.seconds, skipped=said.value is None, gold=said.gold)
+            yield annotation(each.key, each.person, result, each.at, each.seconds, skipped=each.value is None, gold=each.gold)
     ruling = fact.ruling
     if ruling and (ruling.by_hand or (ruling.of_file and not has_raw)):
         result = regions(fact, form, ruling.key, ruling.value, sheet)
@@ -107,7 +107,7 @@ def prediction(fact: Fact, form: Form, guess: Guess, sheet: Sheet) -> Object | N
 
 
 def regions(fact: Fact, form: Form, key: str, value: Value, sheet: Sheet) -> list[Object] | None:
-    """A value as the regions of a result; None, counted, for one that Label Studio cannot say."""
+    """A value as the regions of a result; None, counted as dropped, if Label Studio can't represent it."""
     found = sheet.written(value, fact.text, form.options)
     return found and [
         {

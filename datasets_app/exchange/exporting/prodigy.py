@@ -1,4 +1,4 @@
-"""Prodigy's JSONL: a line for each answer of each session; a skip is answered with ignore."""
+"""Prodigy's JSONL: a line for each annotation of each session; a skip has the answer "ignore"."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ BESIDE = ("label", "accept", "spans", "tokens", "options", "answer", "_session_i
 
 
 def keeps(raw: Pairs) -> bool:
-    """Every line can go out as it came."""
+    """Every line can be exported unchanged."""
     return True
 
 
 def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
-    """The lines of one item. raw: the line that it came from, which stays as it is."""
+    """The lines of one item. raw: the imported line, which stays unchanged."""
     if raw is not None:
         yield raw
-    sheet.drop(GUESSES, sum(not (guess.brought and raw is not None) for guess in fact.guesses))
+    sheet.drop(GUESSES, sum(not (guess.from_file and raw is not None) for guess in fact.guesses))
     base: Object = {key: value for key, value in (raw or {}).items() if key not in BESIDE} or fresh(fact)
     fresh_lines = 0
-    for said in fact.answers:
-        if said.brought and raw is not None:
+    for annotation in fact.annotations:
+        if annotation.from_file and raw is not None:
             continue
-        sheet.drop(SECONDS, int(said.seconds > 0))
+        sheet.drop(SECONDS, int(annotation.seconds > 0))
         fresh_lines += 1
-        yield {**base, **example(said.value, sheet), "_session_id": said.person, "_timestamp": int(said.at.timestamp())}
+        yield {**base, **example(annotation.value, sheet), "_session_id": annotation.person, "_timestamp": int(annotation.at.timestamp())}
     ruling = fact.ruling
     if ruling and (ruling.by_hand or (ruling.of_file and raw is None)):
         yield {**base, **example(ruling.value, sheet), "_timestamp": int(ruling.at.timestamp())}
@@ -39,10 +39,10 @@ def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
 
 
 def fresh(fact: Fact) -> Object:
-    """An item that was no example before."""
+    """An example for an item from another format."""
     return {"text": fact.text, **({"id": fact.external_id} if fact.external_id else {}), **fact.metadata}
 
 
 def example(value: Value | None, sheet: Sheet) -> Object:
-    """The annotation; None for a skip."""
+    """The annotation as Prodigy fields. value: None for a skip."""
     return {"answer": "ignore"} if value is None else {**sheet.written(value), "answer": "accept"}

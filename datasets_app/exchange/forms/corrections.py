@@ -16,6 +16,6 @@ class CorrectionsForm(forms.Form):
 
 
 class AcceptCorrectionsForm(forms.Form):
-    """What is written."""
+    """Which labels a file overwrites."""
 
     take_moved = forms.BooleanField(label="Also overwrite labels that changed after the export", required=False)

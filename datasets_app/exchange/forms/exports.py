@@ -1,4 +1,4 @@
-"""As which tool's file answers go out."""
+"""The form of annotation exports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datasets_app.exchange.rules import export_formats
 
 
 class ExportForm(forms.Form):
-    """The format, among those that hold the answers of a task."""
+    """The format, among those that can represent the task."""
 
     format = forms.ChoiceField(label="Format")
 

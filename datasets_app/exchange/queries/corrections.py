@@ -1,4 +1,4 @@
-"""Files of corrected labels: their rows against the items and decisions of a dataset."""
+"""Compare the rows of corrected label files with the items and decisions of a dataset."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from registry.ground.access import policy
 from registry.ground.access.models import User
 
 PAGE = 30
-LABELS = ("label", "labels", "spans", "completion")  # as exports call the resolved label
+LABELS = ("label", "labels", "spans", "completion")  # columns of the resolved label in exports
 
 
 class Line(NamedTuple):
-    """One row of a file: the digests that it names and what its label says; or why it cannot be read. where: such as Line 7."""
+    """One row of a file: the digests and the label; or `fault`, why it can't be read. where: such as Line 7."""
 
     line: int
     where: str
@@ -50,13 +50,13 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """The classes of a dataset. names: every name that one has or had → its stable id. labels: the newest, by stable id."""
+    """The labels of a dataset. names: every current or former name → stable id. labels: the newest, by stable id."""
 
     names: Mapping[str, str]
     labels: Mapping[str, Label]
 
     def words(self, value: Value | None) -> str:
-        """Annotation without its text."""
+        """The value as text, without what annotators wrote."""
         if value is None:
             return "undecided"
         if values.type_in(value).has_labels:
@@ -67,16 +67,16 @@ class Classes:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The outcome of a row. current: the newest decision of its item. unknown: the name that is no class."""
+    """The outcome of a row. current: the newest decision of its item. unknown: an unknown label name. message: the error."""
 
     line: Line
     outcome: Outcome
     item: Item | None = None
-    said: Value | None = None
+    value: Value | None = None
     current: Decision | None = None
     facts: Facts | None = None
     unknown: str = ""
-    told: str = ""
+    message: str = ""
 
 
 def corrections(dataset: Dataset) -> QuerySet[Correction]:
@@ -101,26 +101,26 @@ def writing_now(dataset: Dataset) -> Correction | None:
 
 
 def is_overtaken(correction: Correction) -> bool:
-    """Whether a class was merged, split or retired since the file was brought: its labels may map elsewhere than checked."""
+    """Whether a label was merged, split, or retired since the upload: its rows may map to other labels than checked."""
     later = LabelChange.objects.filter(schema__dataset=correction.dataset_id, schema__created_at__gt=correction.created_at)
     return later.exists()
 
 
 # ── Rows of a file ──────────────────────────────────────────────────────────
 def label_column(columns: Sequence[str]) -> str:
-    """The column that says the resolved label. Raises Refused for a file that no export wrote."""
+    """The column of the resolved label. Raises Refused if the file isn't an export."""
     found = next((name for name in LABELS if name in columns), "")
     missing = [name for name in (own.ITEM, own.DECISION) if name not in columns] + ([] if found else ["label"])
     if missing:
-        told = f"The file has no column {' and no column '.join(missing)}, which identifies rows."
+        message = f"The file has no column {' and no column '.join(missing)}, which identifies rows."
         raise Refused(
-            told, next_step="Export the dataset version as CSV, Excel, JSONL, or Parquet, correct its labels, and keep these columns."
+            message, next_step="Export the dataset version as CSV, Excel, JSONL, or Parquet, correct its labels, and keep these columns."
         )
     return found
 
 
 def lines_of(path: Path, reading: Reading) -> Iterator[list[Line]]:
-    """The rows of a file in batches of at most 1,000. Raises Refused for a file that no export wrote."""
+    """The rows of a file in batches of at most 1,000. Raises Refused if the file isn't an export."""
     header = readers.header(path, reading)
     for problem in header.problems:
         if problem.blocks:
@@ -142,7 +142,7 @@ def line_of(row: Row | Problem, column: str, parser: str) -> Line:
 
 # ── Rows against the database ───────────────────────────────────────────────
 def classes_of(dataset: Dataset) -> Classes:
-    """The classes of the newest version, under their names of all times; merged ones lead on."""
+    """The labels of the newest version, under current and former names; merged ones map to their successor."""
     schema = latest_schema(dataset)
     labels = labels_by_id(schema) if schema else {}
     every = list(Label.objects.filter(schema__dataset=dataset).order_by("schema__version", "id"))
@@ -152,7 +152,7 @@ def classes_of(dataset: Dataset) -> Classes:
 
 
 def resolve(correction: Correction, lines: Sequence[Line], actor: User, classes: Classes) -> list[Found]:
-    """What becomes of each row of a batch if this person accepts it. The same number of queries for any batch of up to 500 rows."""
+    """The outcome of each row of a batch if this person accepts it. A constant number of queries for up to 500 rows."""
     dataset = correction.dataset
     items: dict[str, Item] = {}
     for digests in text_chunks({line.item for line in lines if line.item}):
@@ -198,15 +198,15 @@ def found_of(
 ) -> Found:  # fmt: skip
     """One row."""
     if line.fault:
-        return Found(line, Outcome.UNREADABLE, told=line.fault)
+        return Found(line, Outcome.UNREADABLE, message=line.fault)
     if item is None:
-        told = f"{line.where}: item {line.item[:12]}… doesn't exist." if line.item else f"{line.where} has no item."
-        return Found(line, Outcome.UNKNOWN_ITEM, told=told)
+        message = f"{line.where}: item {line.item[:12]}… doesn't exist." if line.item else f"{line.where} has no item."
+        return Found(line, Outcome.UNKNOWN_ITEM, message=message)
     try:
-        said, unknown = read_label(correction.dataset.task, line.label, item, classes)
+        value, unknown = read_label(correction.dataset.task, line.label, item, classes)
     except BadInput as error:
-        return Found(line, Outcome.UNREADABLE, item, told=f"{line.where}: {error.message}")
-    if said is None:
+        return Found(line, Outcome.UNREADABLE, item, message=f"{line.where}: {error.message}")
+    if value is None:
         return Found(line, Outcome.UNKNOWN_LABEL, item, unknown=unknown)
     current = newest.get(item.pk)
     holds = current is not None and current.how != Decision.How.WITHDRAWN
@@ -214,15 +214,15 @@ def found_of(
         exported.get((item.pk, line.decision)), value_of(current) if current and holds else None, current.digest if current else "",
         own=item.pk in answered, written=current is not None and current.file_id == correction.blob_id,
     )  # fmt: skip
-    return Found(line, correcting.judge(said, line.decision, facts), item, said, current, facts)
+    return Found(line, correcting.judge(value, line.decision, facts), item, value, current, facts)
 
 
 def read_label(task: str, cell: str, item: Item, classes: Classes) -> tuple[Value | None, str]:
-    """What a cell says of an item; None, and the name, where it names no label. Raises BadInput."""
+    """The value of a label cell; or None and the unknown label name. Raises BadInput."""
     answers, about = type_of(task).answers, ItemContent(item.text, item.content or {})
     raw = answers.from_cell(Cell(CellKind.COLUMN, cell), about)
     if raw is None:
         raise BadInput("no_label", "The row has no label.")
-    said = answers.parse(raw, about, Labels.any())
-    unknown = next((name for name in sorted(set(values.labels_of(said))) if name not in classes.names), "")
-    return (None, unknown[:120]) if unknown else (answers.rename(said, classes.names), "")
+    value = answers.parse(raw, about, Labels.any())
+    unknown = next((name for name in sorted(set(values.labels_of(value))) if name not in classes.names), "")
+    return (None, unknown[:120]) if unknown else (answers.rename(value, classes.names), "")

@@ -15,7 +15,7 @@ from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.exchange.exporting.facts import Fact, Guess, Ruling, Said
+from datasets_app.exchange.exporting.facts import Fact, Guess, ItemAnnotation, Ruling
 from datasets_app.exchange.models.exports import Export
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.prelabels.queries import live
@@ -32,11 +32,11 @@ from registry.ground.access.models import User
 from registry.ground.artifacts import actions as artifacts
 
 BATCH = 500
-HALF = 0.5  # the score from which one of several classes counts as suggested
+HALF = 0.5  # minimum score of a pre-label in a multi-label task
 
 
 class Scope(NamedTuple):
-    """What is exported: all items of a dataset, or those of a queue. names: of classes by stable id, dropped ones as they were called."""
+    """The exported items: of a dataset, or of a queue. names: label names by stable id, including retired labels."""
 
     dataset: Dataset
     queue: Queue | None
@@ -44,8 +44,8 @@ class Scope(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it takes the uploads whole, with file rows that aren't items."""
-        return self.queue is None or self.queue.source == Queue.Source.BROUGHT
+        """Whether it covers whole uploads, with rows that aren't items."""
+        return self.queue is None or self.queue.source == Queue.Source.IMPORTED
 
 
 class Placed(NamedTuple):
@@ -62,13 +62,13 @@ def exports(dataset: Dataset, queue: Queue | None) -> list[Export]:
 
 
 def scope_of(dataset: Dataset, queue: Queue | None) -> Scope:
-    """What is exported, with every name that a class has had last."""
+    """The scope, with the latest name of every label."""
     rows = Label.objects.filter(schema__dataset=dataset).order_by("schema__version").values_list("stable_id", "name")
     return Scope(dataset, queue, {str(stable): name for stable, name in rows})
 
 
 def uploads_in(scope: Scope) -> list[Upload]:
-    """The uploads whose items are exported, in the order in which they came."""
+    """The uploads whose items are exported, oldest first."""
     rows = scope.dataset.uploads.filter(state=UploadState.IMPORTED).select_related("blob", "dataset").order_by("id")
     return list(rows.filter(pk=scope.queue.upload_id or 0) if scope.queue and scope.is_whole else rows)
 
@@ -83,54 +83,56 @@ def facts(scope: Scope, upload: Upload) -> Iterator[Placed]:
     while batch := list(items.filter(pk__gt=after)[:BATCH]):
         after = batch[-1].pk
         ids = [item.pk for item in batch]
-        answers, guesses, rulings = answers_of(scope, upload, ids), guesses_of(scope, ids), rulings_of(scope, ids)
+        annotations, guesses, rulings = annotations_of(scope, upload, ids), guesses_of(scope, ids), rulings_of(scope, ids)
         for item in batch:
             yield Placed(
                 (item.member, item.line),
                 Fact(
                     uuid=str(item.uuid), external_id=item.external_id, text=item.text, content=item.content or {}, metadata=item.metadata,
-                    answers=answers[item.pk], guesses=guesses[item.pk], ruling=rulings.get(item.pk), question=question, about=about(item),
+                    annotations=annotations[item.pk], guesses=guesses[item.pk], ruling=rulings.get(item.pk), question=question,
+                    about=about(item),
                 ),
             )  # fmt: skip
 
 
 def about(item: Item) -> dict[str, str]:
-    """What else is known of an item."""
+    """Further properties of an item that are set."""
     when = item.event_time.isoformat() if item.event_time else ""
     found = {"item": str(item.uuid), "split": item.split, "group": item.group, "time": when}
     return {name: value for name, value in found.items() if value}
 
 
-def answers_of(scope: Scope, upload: Upload, ids: Sequence[int]) -> dict[int, list[Said]]:
-    """Standing answers and skips, oldest first, without those that were given to gold."""
+def annotations_of(scope: Scope, upload: Upload, ids: Sequence[int]) -> dict[int, list[ItemAnnotation]]:
+    """Current annotations and skips by item, oldest first, without those of gold items."""
     rows = Annotation.objects.filter(item_id__in=ids, replaced_by__isnull=True, right__isnull=True).exclude(action=Annotation.Action.UNDO)
     if scope.queue is not None and not scope.is_whole:
         rows = rows.filter(queue=scope.queue)
-    found: dict[int, list[Said]] = defaultdict(list)
+    found: dict[int, list[ItemAnnotation]] = defaultdict(list)
     for row in rows.select_related("user", "label", "queue").order_by("id"):
         value = None if row.action == Annotation.Action.SKIP else named(row, scope.names)
-        came = row.queue.source == Queue.Source.BROUGHT and row.queue.upload_id == upload.pk
-        found[row.item_id].append(Said(str(row.uuid), person_of(row.user), value, row.seconds, row.created_at, row.gold, came))
+        from_file = row.queue.source == Queue.Source.IMPORTED and row.queue.upload_id == upload.pk
+        person = person_of(row.user)
+        found[row.item_id].append(ItemAnnotation(str(row.uuid), person, value, row.seconds, row.created_at, row.gold, from_file))
     return found
 
 
 def named(row: Annotation | Decision, names: Mapping[str, str]) -> Value:
-    """What a row says, with the names of classes."""
-    said = rename(value_of(row), names)
-    if said is None:
+    """The value of a row, with label names."""
+    value = rename(value_of(row), names)
+    if value is None:
         raise ValueError("A label has no name in any version.")
-    return said
+    return value
 
 
 def person_of(user: User | None) -> str:
-    """What a person is called in a file: as in the file they came with, by e-mail address, else by user name."""
+    """A person's name in a file: as in the imported file, the e-mail address, or the user name."""
     if user is None:
         return "rule"
     return (user.first_name if user.is_placeholder else user.email) or user.username
 
 
 def rulings_of(scope: Scope, ids: Sequence[int]) -> dict[int, Ruling]:
-    """The decisions that hold."""
+    """Current labels by item."""
     rows = standing().filter(item_id__in=ids).select_related("by", "label")
     return {
         row.item_id: Ruling(
@@ -142,7 +144,7 @@ def rulings_of(scope: Scope, ids: Sequence[int]) -> dict[int, Ruling]:
 
 
 def guesses_of(scope: Scope, ids: Sequence[int]) -> dict[int, list[Guess]]:
-    """What each source suggests, oldest first: its best class, its likely classes, or its value."""
+    """Pre-labels by item, one per source, oldest first: the best label, the likely labels, or the value."""
     sources: dict[tuple[int, str], list[Suggestion]] = defaultdict(list)
     for row in live(Suggestion.objects.filter(item_id__in=ids)).select_related("label").order_by("id"):
         sources[row.item_id, row.source_digest].append(row)
@@ -154,9 +156,9 @@ def guesses_of(scope: Scope, ids: Sequence[int]) -> dict[int, list[Guess]]:
 
 
 def guess_of(scope: Scope, rows: Sequence[Suggestion]) -> Guess | None:
-    """The rows of one source about one item as one suggestion."""
+    """The pre-label of one source for one item, from its rows."""
     best = max(rows, key=lambda row: row.score or 0)
-    name, brought = best.source_name or best.get_source_display(), best.source == Suggestion.Source.IMPORT
+    name, from_file = best.source_name or best.get_source_display(), best.source == Suggestion.Source.IMPORT
     if best.value is not None:
         spans = best.value.get("spans")
         bare = {"spans": [{key: each[key] for key in ("start", "end", "label")} for each in spans]} if spans else best.value
@@ -166,11 +168,11 @@ def guess_of(scope: Scope, rows: Sequence[Suggestion]) -> Guess | None:
         value = {"labels": sorted(label.name for label in likely)}
     else:
         value = {"label": best.label.name} if best.label else None
-    return Guess(name, value, best.score, brought) if value is not None else None
+    return Guess(name, value, best.score, from_file) if value is not None else None
 
 
 def objects_in(upload: Upload) -> Iterator[tuple[tuple[str, int], Pairs]]:
-    """The objects of an upload's file as they are, with their places; of a labeling tool's file alone."""
+    """The objects of an upload from a labeling tool, unchanged, with their positions."""
     reading = datasets.reading_of(upload)
     with artifacts.local_copy(upload.blob.digest) as path:
         for member in readers.open_source(path).members:
@@ -180,7 +182,7 @@ def objects_in(upload: Upload) -> Iterator[tuple[tuple[str, int], Pairs]]:
 
 
 def paired(placed: Iterator[Placed], objects: Iterator[tuple[tuple[str, int], Pairs]]) -> Iterator[tuple[Fact | None, Pairs | None]]:
-    """Items with the objects that they came as; objects without one are rows that repeat a text or couldn't be parsed."""
+    """Items with their original objects; objects without an item are duplicates or couldn't be parsed."""
     waiting = next(placed, None)
     for place, found in objects:
         if waiting is not None and waiting.place == place:

@@ -1,4 +1,4 @@
-"""Bringing corrected labels: a file is looked through, then accepted."""
+"""Pages of corrected labels: a file is uploaded, checked, and accepted."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ PAIRS_SHOWN = 50
 def corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Uploaded corrections, and the upload form."""
     dataset = get_dataset(request.user, uuid)
-    return respond(request, LISTED, "bring", listed(request, dataset, CorrectionsForm()))
+    return respond(request, LISTED, "upload", listed(request, dataset, CorrectionsForm()))
 
 
 def listed(request: SignedInRequest, dataset: Dataset, form: CorrectionsForm) -> dict[str, Any]:
-    """What the list shows."""
+    """The context of the list."""
     rows = reading.corrections(dataset)[: reading.PAGE]
     found = [(row, KINDS[row.state]) for row in rows]
-    return {"dataset": dataset, "form": form, "corrections": found, "may_bring": policy.can(request.user, "labeling.decide", dataset)}
+    return {"dataset": dataset, "form": form, "corrections": found, "may_upload": policy.can(request.user, "labeling.decide", dataset)}
 
 
 @csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
-def bring_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
-    """Take in a file of corrected labels."""
+def upload_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
+    """Upload a file of corrected labels."""
     request.upload_handlers.insert(0, LimitHandler(request, settings.UPLOAD_MAX_BYTES))
-    return bring_limited(request, uuid=uuid)
+    return upload_limited(request, uuid=uuid)
 
 
 @require_POST
 @needs("labeling.decide", Dataset, see="labeling.view")  # first, so the body is only read for those with access
 @csrf_protect
-def bring_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The form, once the size of its file is limited."""
+def upload_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Handle the form once the size of its file is limited."""
     dataset = get_dataset(request.user, uuid)
     form = CorrectionsForm(request.POST, request.FILES)
     if getattr(request, "upload_too_large", False):
@@ -70,15 +70,15 @@ def bring_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            made = actions.bring_corrections(dataset=dataset, actor=request.user, content=file.chunks(), file_name=file.name)
+            made = actions.upload_corrections(dataset=dataset, actor=request.user, content=file.chunks(), file_name=file.name)
         except Refused as refusal:
             form.add_error("file", f"{refusal.message} {refusal.next_step}".strip())
         else:
             return redirect_or_refresh(request, reverse("exchange:correction", args=[made.uuid]))
-    return respond(request, LISTED, "bring", listed(request, dataset, form), status=422)
+    return respond(request, LISTED, "upload", listed(request, dataset, form), status=422)
 
 
-bring_corrections.needs = bring_limited.needs  # type: ignore[attr-defined]
+upload_corrections.needs = upload_limited.needs  # type: ignore[attr-defined]
 
 
 @require_safe
@@ -89,7 +89,7 @@ def correction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def shown(request: SignedInRequest, uuid: UUID) -> dict[str, Any]:
-    """What the page of a file shows."""
+    """The context of a file's page."""
     job = jobs.about(Correction, uuid).first()
     row = reading.get_correction(request.user, uuid)
     look = row.report.get("look", {})
@@ -108,7 +108,7 @@ def shown(request: SignedInRequest, uuid: UUID) -> dict[str, Any]:
 
 
 def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure]:
-    """The head numbers: of the writing once it was done, else of the look before it."""
+    """Key figures: of the written labels, else of the check."""
     counts = look["counts"] if written is None else written
     left = sum(counts.get(each, 0) for each in (*LEFT_OUT, Outcome.UNKNOWN_LABEL))
     return [
@@ -122,7 +122,7 @@ def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure
 @require_POST
 @needs("labeling.decide", Correction, see="labeling.view")
 def accept_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have what the file changes written."""
+    """Accept a file: enqueue the job that writes its changes."""
     form = AcceptCorrectionsForm(request.POST)
     form.is_valid()
     try:
@@ -138,7 +138,7 @@ def accept_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.read_corrections", Correction, see="labeling.view")
 def discard_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Put a file aside that waits for acceptance."""
+    """Discard a file that needs review."""
     row = actions.discard_corrections(correction_id=uuid, actor=request.user)
     toast(request, f"{row.file_name} discarded")
     return redirect_or_refresh(request, reverse("exchange:corrections", args=[row.dataset.uuid]))

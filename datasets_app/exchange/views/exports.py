@@ -30,20 +30,20 @@ PAGE = "datasets_app/exchange/exports.html"
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Dataset)
 def exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The files of a dataset's answers, and the form for the next one."""
+    """The exports of a dataset, and the form for the next one."""
     return files_of(request, get_dataset(request.user, uuid), None, reverse("exchange:exports", args=[uuid]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Queue)
 def queue_exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The same for the items of one queue."""
+    """The exports of one queue, and the form for the next one."""
     queue = get_queue(request.user, uuid)
     return files_of(request, queue.dataset, queue, reverse("exchange:queue_exports", args=[uuid]))
 
 
 def files_of(request: SignedInRequest, dataset: Dataset, queue: Queue | None, url: str) -> HttpResponse:
-    """The page, or what a posted form asks for."""
+    """Show the page, or handle a posted form."""
     if request.method != "POST":
         return respond(request, PAGE, "exports", page(request, dataset, queue, ExportForm(dataset.task), url))
     policy.require(request.user, "labeling.export", dataset)
@@ -56,7 +56,7 @@ def files_of(request: SignedInRequest, dataset: Dataset, queue: Queue | None, ur
 
 
 def page(request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ExportForm, url: str) -> dict[str, Any]:
-    """What the page shows."""
+    """The context of the page."""
     job = jobs.of_subject(queue or dataset).filter(kind="exchange.export").first()
     return {
         "dataset": dataset, "queue": queue, "form": form, "url": url, "job": job, "working": job is not None and not job.is_finished,
@@ -75,9 +75,9 @@ def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 
 @require_safe
 @needs("labeling.view", Upload)
-def brought(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The queue of the answers that came with an upload. Raises Http404 where none came."""
-    rows = Queue.objects.filter(upload__uuid=uuid, source=Queue.Source.BROUGHT).exclude(ARRIVING)
+def upload_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Redirect to the queue of the annotations imported with an upload. Raises Http404 if there are none."""
+    rows = Queue.objects.filter(upload__uuid=uuid, source=Queue.Source.IMPORTED).exclude(ARRIVING)
     found = rows.values_list("uuid", flat=True).first()
     if found is None:
         raise Http404("This upload has no annotations.")

@@ -1,4 +1,4 @@
-"""Suggestions of models that run elsewhere, as programs send them."""
+"""Receive pre-labels of external models."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from registry.ground.ledger.verbs import Verb
 
 @transaction.atomic
 def receive(*, dataset_id: UUID, actor: User, name: str, digest: str, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Save pre-labels of an external model; safe to repeat. Returns how many rows were kept; whole values that were there are not counted.
+    """Save pre-labels of an external model; safe to repeat. Returns how many rows were saved, without whole values that existed.
 
-    name: of the model, as the bench shows it. digest: sha256, in hex, that identifies its version. rows: at most 1,000, each with an
-    item's uuid and a score from 0 to 1 or None; and with `label`, the name of a class of the newest version, where texts have classes,
-    else with `value`, as a value of the task with labels by stable id. Raises PermissionDenied, or Refused (too many, an item
-    that is not there, a row without what it needs). Names and values that aren't valid here are skipped.
+    name: of the model, as shown to annotators. digest: sha256, in hex, of its version. rows: at most 1,000, each with an item's uuid and a
+    score from 0 to 1 or None, and with `label`, the name of a label of the newest version, for tasks that label whole texts, else with
+    `value`, a value of the task with labels by stable id. Raises PermissionDenied, or Refused (too many rows, unknown item, missing
+    label or value). Unknown labels and invalid values are skipped.
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -37,17 +37,17 @@ def receive(*, dataset_id: UUID, actor: User, name: str, digest: str, rows: Sequ
             f"{len(rows):,} rows were sent; one request takes 1 to {BATCH:,}.", fields={"rows": ["Split them into several requests."]}
         )
     if lacking := next((at for at, row in enumerate(rows, 1) if not row.get(wanted)), 0):
-        told = f"Row {lacking} has no {wanted}, which pre-labels for this dataset's task require."
-        raise Refused(told, fields={"rows": [told]})
+        message = f"Row {lacking} has no {wanted}, which pre-labels for this dataset's task require."
+        raise Refused(message, fields={"rows": [message]})
     found = dict(Item.objects.filter(dataset=dataset, uuid__in=[row["item"] for row in rows]).values_list("uuid", "pk"))
     if missing := next((at for at, row in enumerate(rows, 1) if row["item"] not in found), 0):
-        told = f"Row {missing}: no such item in {dataset}."
-        raise Refused(told, fields={"rows": [told]})
+        message = f"Row {missing}: no such item in {dataset}."
+        raise Refused(message, fields={"rows": [message]})
     source = {"source": Suggestion.Source.OUTSIDE, "source_digest": digest, "source_name": name}
     given = [(found[row["item"]], row[wanted], row.get("score")) for row in rows]
     kept = suggest(dataset=dataset, rows=given, **source) if wanted == "label" else suggest_values(dataset=dataset, rows=given, **source)
     ledger.record(
-        actor, Verb.SUGGESTIONS_RECEIVED, dataset, project=dataset.project.uuid, model=name, digest=digest, rows=kept,
-        batch=digest_of([[item, said, score] for item, said, score in given]),
+        actor, Verb.PRELABELS_UPLOADED, dataset, project=dataset.project.uuid, model=name, digest=digest, rows=kept,
+        batch=digest_of([[item, value, score] for item, value, score in given]),
     )  # fmt: skip
     return kept

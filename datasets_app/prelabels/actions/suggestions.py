@@ -1,4 +1,4 @@
-"""Writing what sources suggest."""
+"""Save pre-labels."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def ids_of(labels: dict[str, Label]) -> dict[str, str]:
 
 
 def suggested_fields(value: Value, labels: Mapping[str, Label]) -> list[dict[str, Any]]:
-    """The fields of the suggestions that say this: one for each class of a text, else one for the whole value."""
+    """Model fields of a value's suggestions: one for each label of a text, else one for the whole value."""
     return [{"label": labels[key]} for key in labels_of(value)] if type_in(value).labels_texts else [{"value": value}]
 
 
 @transaction.atomic
 def suggest(*, dataset: Dataset, rows: Sequence[tuple[int, str, float | None]], source: str, source_digest: str, source_name: str) -> int:
-    """Write which classes of texts a source suggests: (item key, label name, score from 0 to 1); otherwise as `suggest_values`."""
+    """Save the labels of texts that a source suggests: (item key, label name, score from 0 to 1); otherwise as `suggest_values`."""
     schema, of_label = latest_schema(dataset), suggestions_of(dataset.task).of_label
     ids = ids_of(labels_by_name(schema)) if schema else {}
     values = [(item, of_label(ids[name]), score) for item, name, score in rows[:BATCH] if name in ids]
@@ -41,11 +41,11 @@ def suggest(*, dataset: Dataset, rows: Sequence[tuple[int, str, float | None]], 
 def suggest_values(
     *, dataset: Dataset, rows: Sequence[tuple[int, Value, float | None]], source: str, source_digest: str, source_name: str
 ) -> int:
-    """Write what a run, a rule or a program suggests: (item key, value by stable ids, score from 0 to 1).
+    """Save the values that a source suggests: (item key, value by stable ids, score from 0 to 1).
 
-    At most 1,000 rows a call; safe twice. A span may carry its own "score". Values that aren't an annotation of their item are left out,
-    such as one with a label that the newest schema lacks. Returns how many rows were kept. Where labels aren't of whole texts, a source has
-    one value for an item, the first, and others aren't counted.
+    At most 1,000 rows per call; safe to repeat. A span may have its own "score". Values that aren't valid annotations of their item are
+    left out, such as one with a label that the newest schema lacks. Returns how many rows were saved. For tasks that don't label whole
+    texts, a source has one value per item, the first; others aren't counted.
     """
     kind, schema = dataset.task_type, latest_schema(dataset)
     labels = labels_by_id(schema) if schema else {}
@@ -66,7 +66,7 @@ def suggest_values(
 
 
 def contents(dataset: Dataset, keys: Sequence[int]) -> dict[int, ItemContent]:
-    """Those of these items that the dataset has, by key; empty where labels are of whole texts, which then needn't be read."""
+    """The contents of those of these items that are in the dataset, by key; empty contents for tasks that label whole texts."""
     items = Item.objects.filter(dataset=dataset, pk__in=keys)
     if dataset.task_type.labels_texts:
         return dict.fromkeys(items.values_list("pk", flat=True), ItemContent())

@@ -20,7 +20,7 @@ from datasets_app.queues.models.decisions import Decision
 from datasets_app.queues.models.gold import Gold
 from datasets_app.queues.queries.decisions import standing
 from datasets_app.queues.queries.gold import gold_of, live_gold
-from datasets_app.queues.rules import UNJUDGED_TOLD
+from datasets_app.queues.rules import NO_GOLD
 from datasets_app.schemas.models.schemas import Label
 from datasets_app.schemas.queries.changes import accepted_labels, classes_now
 from datasets_app.schemas.queries.labels import labels_by_id, latest_schema, value_of
@@ -55,23 +55,23 @@ def make_gold(*, item_id: UUID, actor: User, value: Value, explanation: str = ""
     if item.upload.state != UploadState.IMPORTED:
         raise Refused("Item not found.", next_step="Reload the page.")
     labels = check_dataset(item.dataset)
-    said, explanation = read_known(item, value, labels), checked(explanation)
+    known, explanation = read_known(item, value, labels), checked(explanation)
     old = live_gold().filter(item=item).select_related("label").first()
-    if old and value_of(old) == said and old.explanation == explanation:
+    if old and value_of(old) == known and old.explanation == explanation:
         return old
     if old:
         end(old, actor)
-    gold = write_gold([(item, said)], labels=labels, by=actor, explanation=explanation)[0]
-    judge_again(gold)
-    payload = {"item": item.digest, "value": value_digest(said), "replaces": old.uuid if old else None}
-    ledger.record(actor, Verb.GOLD_MADE, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload)
+    gold = write_gold([(item, known)], labels=labels, by=actor, explanation=explanation)[0]
+    rescore(gold)
+    payload = {"item": item.digest, "value": value_digest(known), "replaces": old.uuid if old else None}
+    ledger.record(actor, Verb.GOLD_SET, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload)
     return gold
 
 
 def check_dataset(dataset: Dataset) -> dict[str, Label]:
-    """The classes of a dataset by stable id, for one whose answers can be right. Raises Refused."""
+    """The labels of a dataset by stable id. Raises Refused for tasks without gold."""
     if not dataset.task_type.has_gold:
-        raise Refused(UNJUDGED_TOLD)
+        raise Refused(NO_GOLD)
     schema = latest_schema(dataset)
     return labels_by_id(schema) if schema else {}
 
@@ -80,8 +80,8 @@ def checked(explanation: str) -> str:
     """The explanation without blanks around it. Raises Refused."""
     explanation = explanation.strip()
     if len(explanation) > EXPLANATION:
-        told = f"The explanation has {len(explanation):,} characters; the limit is {EXPLANATION:,}."
-        raise Refused(told, fields={"explanation": [told]})
+        message = f"The explanation has {len(explanation):,} characters; the limit is {EXPLANATION:,}."
+        raise Refused(message, fields={"explanation": [message]})
     return explanation
 
 
@@ -92,10 +92,10 @@ def read_known(item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
 
 
 def write_gold(rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label], by: User, explanation: str = "") -> list[Gold]:
-    """The rows of at most 1,000 items none of which is gold, in the caller's transaction: for callers that have asked whether they may.
+    """Save up to 1,000 items as gold, in the caller's transaction; the caller checks permissions, and that none is gold.
 
-    value: canonical. labels: those that the values name, by stable id. An import writes gold for its items while they are not visible yet:
-    it is drawn once they are. Records nothing.
+    rows: items with canonical values. labels: those that the values use, by stable id. Imports save gold for items that aren't visible
+    yet; it's drawn once they are. Records no event.
     """
     made = [
         Gold(
@@ -107,16 +107,16 @@ def write_gold(rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label
     return Gold.objects.bulk_create(made)
 
 
-def judge_again(gold: Gold) -> None:
-    """Count the answers that the item has had as gold by what is known now."""
+def rescore(gold: Gold) -> None:
+    """Recount the item's gold annotations by its current gold label."""
     now, known = classes_now(gold.dataset_id), value_of(gold)
-    said = [value_of(answer) for answer in answers_to(gold.item)]
-    gold.asked, gold.right = len(said), sum(rules.is_right(each, known, now) for each in said)
+    values = [value_of(answer) for answer in answers_to(gold.item)]
+    gold.asked, gold.right = len(values), sum(rules.is_right(each, known, now) for each in values)
     gold.save(update_fields=["asked", "right"])
 
 
 def end(gold: Gold, actor: User) -> None:
-    """Mix it in no more."""
+    """Retire a gold item."""
     gold.retired_at, gold.retired_by = timezone.now(), actor
     gold.save(update_fields=["retired_at", "retired_by"])
 
@@ -134,15 +134,15 @@ def retire_gold(*, item_id: UUID, actor: User) -> Gold | None:
         return None
     end(gold, actor)
     payload = {"item": item.digest, "asked": gold.asked, "right": gold.right}
-    ledger.record(actor, Verb.GOLD_RETIRED, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload)
+    ledger.record(actor, Verb.GOLD_REMOVED, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload)
     return gold
 
 
 @transaction.atomic
 def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Value]], explanation: str = "") -> list[Gold]:
-    """Say what is known of up to 1,000 items of a dataset at once; those that are gold already stay as they are. Returns what is new.
+    """Make up to 1,000 items of a dataset gold at once; those that already are stay unchanged. Returns the new gold.
 
-    rows: items and values as in `make_gold`. One event names them all by a digest. Raises PermissionDenied or Refused.
+    rows: items and values as in `make_gold`. One event records them all by a digest. Raises PermissionDenied or Refused.
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.gold", dataset)
@@ -165,23 +165,23 @@ def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Valu
 
 
 def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool = False) -> list[Gold]:
-    """Make gold of items that a reviewer decided, by chance: up to so many of each class as gold is wanted, those that are gold counted.
+    """Make randomly drawn adjudicated items gold, until each label has `per_class` gold items, existing ones included.
 
-    per_class: 1 to 50; where answers name no class, of all items. imported: decisions that came with a file too. They are drawn from the
-    newest 50,000 decisions of the dataset. Returns what is new. Raises PermissionDenied or Refused.
+    per_class: 1 to 50; for tasks without labels, of all items. imported: whether to include imported labels. Items are drawn from the
+    newest 50,000 decisions of the dataset. Returns the new gold. Raises PermissionDenied or Refused.
     """
     dataset = Dataset.objects.get(uuid=dataset_id)
     policy.require(actor, "labeling.gold", dataset)
     labels = check_dataset(dataset)
     if not 1 <= per_class <= PER_CLASS:
-        told = f"The number per label must be between 1 and {PER_CLASS}, not {per_class}."
-        raise Refused(told, fields={"per_class": [told]})
+        message = f"The number per label must be between 1 and {PER_CLASS}, not {per_class}."
+        raise Refused(message, fields={"per_class": [message]})
     how = [Decision.How.ADJUDICATED, *([Decision.How.IMPORTED] if imported else [])]
     return make_golds(dataset_id=dataset_id, actor=actor, rows=drawn(dataset, labels, how, per_class))
 
 
 def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int) -> list[tuple[Item, Value]]:
-    """Random labeled items, so that no class has more gold than `per_class` unless an item brings two; at most 1,000."""
+    """Random labeled items, so that no label has more than `per_class` gold items, except by items with several labels; at most 1,000."""
     rows = standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
     now = classes_now(dataset.pk)
     decided = [
@@ -206,5 +206,5 @@ def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per
 
 
 def kinds(value: Value) -> set[str]:
-    """The classes that a value names; "" where it names none."""
+    """The labels in a value; {""} without any."""
     return set(values.labels_of(value)) or {""}

@@ -1,4 +1,4 @@
-"""Measuring how good the labels of a queue are: a job that reads every current annotation once, in flat memory."""
+"""Measure the label quality of a queue: a job that reads every current annotation once, in constant memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def measure_quality(*, queue_id: UUID, actor: User) -> Job:
 
 
 def measure_due(now: datetime) -> int:
-    """Queue a measure of what changed since its last one, which is old by now. Returns how many."""
+    """Start measuring queues that changed since their last report, if that is old. Returns how many."""
     found = due(now)
     for queue in found:
         with transaction.atomic():
@@ -49,13 +49,13 @@ def measure_due(now: datetime) -> int:
 
 
 def enqueue(queue: Queue, actor: User | None) -> Job:
-    """The job of a queue; there is never a second one beside it."""
+    """Enqueue the job of a queue; never a second one at the same time."""
     args = {"queue": str(queue.uuid)}
     return jobs.enqueue(KIND, actor=actor, project=queue.dataset.project, args=args, subject=queue, key=f"{KIND}:{queue.uuid}")
 
 
 def run_measure(ctx: JobContext) -> None:
-    """The work of such a job. What an earlier attempt left behind is cleared first; the report appears at the end, whole."""
+    """Job: measure a queue. Clears rows of an earlier attempt first; the report is saved at the end."""
     queue = Queue.objects.select_related("schema", "dataset").get(uuid=ctx.args["queue"])
     before = report_of(queue)
     edition = before.edition + 1 if before else 1
@@ -111,7 +111,7 @@ def count_gold_again(ctx: JobContext, queue: Queue, found: Measure) -> None:
 
 
 def keep(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, apart: list[Apart]) -> None:
-    """The rows behind the cells of the matrices, at most 1,000 in a transaction, while the job is ours."""
+    """Save the rows behind the matrix cells, at most 1,000 per transaction, while this worker holds the job."""
     rows = [
         Difference(
             queue=queue, edition=edition, item_id=each.item, one_id=each.one, other_id=each.other, leads=each.leads,

@@ -1,4 +1,4 @@
-"""Krippendorff's alpha for any number of people, missing answers and any distance between two values. None means: not defined."""
+"""Krippendorff's alpha for any number of people, missing annotations, and any distance between values. None means undefined."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def masi(one: frozenset[Hashable], other: frozenset[Hashable]) -> float:
 
 
 def krippendorff_alpha(units: Iterable[Unit], distance: Distance = nominal, *, order: Sequence[Hashable] | None = None) -> float | None:
-    """Krippendorff's alpha; missing answers are simply not there. None when fewer than two values were ever given.
+    """Krippendorff's alpha; missing annotations are left out. None if fewer than two values occur.
 
-    distance: between two values, already in the form in which it is added up (squared, where the metric is). order: all values from low to
-    high, for ordinal data, whose distance follows from how often each value was given; `distance` is then not asked.
+    distance: between two values, in the form that is summed (squared, if the metric is). order: all values from low to high, for ordinal
+    data, whose distances follow from the frequency of each value; `distance` is then ignored.
     """
     tables = [Counter(value for _, value in unit) for unit in units if len(unit) >= 2]
     if order is None and distance is nominal:
@@ -54,7 +54,7 @@ def krippendorff_alpha(units: Iterable[Unit], distance: Distance = nominal, *, o
 
 
 def nominal_alpha_of(tables: Iterable[Counter[Hashable]]) -> float | None:
-    """Alpha of equal and unequal values, straight from how often each was given, unit by unit."""
+    """Nominal alpha, from the frequency of each value in each unit."""
     margins: Counter[Hashable] = Counter()
     observed = 0.0
     for table in tables:
@@ -67,7 +67,7 @@ def nominal_alpha_of(tables: Iterable[Counter[Hashable]]) -> float | None:
 
 
 def add_coincidences(coincidences: Floats, table: dict[int, int]) -> None:
-    """Add the ordered pairs of values of one unit, each weighing 1 / (answers - 1). table: how often each value was given."""
+    """Add the ordered pairs of values of one unit, each with weight 1 / (annotations - 1). table: frequency of each value."""
     answers = sum(table.values())
     for one, count in table.items():
         for other, other_count in table.items():
@@ -80,20 +80,20 @@ def matrix(values: Sequence[Any], distance: Distance) -> Floats:
 
 
 def ordinal_squares(margins: Floats) -> Floats:
-    """Krippendorff's squared distances of ranks: all answers between two values, those at the ends counted half. margins: (…, values)."""
-    reached = np.cumsum(margins, axis=-1) - margins / 2  # the middle of each value's answers
+    """Krippendorff's squared ordinal distances: all annotations between two values, those at the ends half. margins: (…, values)."""
+    reached = np.cumsum(margins, axis=-1) - margins / 2  # the middle of each value's annotations
     squares: Floats = (reached[..., :, None] - reached[..., None, :]) ** 2
     return squares
 
 
 def alpha_of(coincidences: Floats, squares: Floats) -> Floats:
-    """1 - observed / expected disagreement. Both (…, values, values); NaN where nothing could have disagreed."""
+    """1 - observed / expected disagreement. Both (…, values, values); NaN if no disagreement is possible."""
     margins = coincidences.sum(axis=-1)
     return alpha_from((coincidences * squares).sum(axis=(-2, -1)), margins, squares)
 
 
 def alpha_from(observed: Floats, margins: Floats, squares: Floats) -> Floats:
-    """The same from the summed distances (…) of all coincidences and how often each value was given (…, values)."""
+    """The same from the summed distances (…) of all coincidences and the frequency of each value (…, values)."""
     expected = np.einsum("...i,...ij,...j->...", margins, squares, margins, optimize=True)
     scaled = (margins.sum(axis=-1) - 1) * observed
     return 1 - np.divide(scaled, expected, out=np.full_like(expected, np.nan), where=expected > 0)

@@ -1,4 +1,4 @@
-"""The likely label of each item and how each annotator errs, both estimated from the answers alone (Dawid and Skene, 1979)."""
+"""Estimate each item's label and each annotator's errors from annotations alone (Dawid and Skene, 1979)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from lifecycle.runtime.statistics.intervals import Z95, Interval, wilson
 Floats = NDArray[np.floating[Any]]
 ROUNDS = 500
 TOLERANCE = 1e-9  # relative gain in log-likelihood at which EM stops
-DRAWS = 50  # of all items, from which the error of an accuracy is estimated: to within a tenth
+DRAWS = 50  # bootstrap draws for the standard error of an accuracy: to within a tenth
 SETTLED = 5e-4  # change of every accuracy at which EM on drawn items stops
 REDRAWN_ROUNDS = 60
-AT_ONCE = 1_000_000  # cells of posteriors, or of confusions, of the draws that are worked on together
-LEAST_SMOOTHING = 1e-6  # so that items which a draw lacks are possible in it
+AT_ONCE = 1_000_000  # cells of posteriors or confusions of draws that are computed together
+LEAST_SMOOTHING = 1e-6  # so that items missing from a draw have a positive likelihood in it
 
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What the answers amount to.
+    """The estimate from a set of annotations.
 
-    posterior: (items, labels), each row sums to 1. confusion: (annotators, true labels, given labels), each row sums to 1, or to 0 where
-    the annotator cannot have met that label. prior: (labels,). log_likelihoods: of each round, in nats, never falling.
+    posterior: (items, labels), each row sums to 1. confusion: (annotators, true labels, given labels), each row sums to 1, or to 0 if
+    the annotator can't have seen that label. prior: (labels,). log_likelihoods: of each round, in nats, never decreasing.
     """
 
     items: list[Hashable]
@@ -48,17 +48,17 @@ class Consensus:
         return {item: self.labels[at] for item, at in zip(self.items, self.posterior.argmax(axis=1), strict=True)}
 
     def accuracy(self) -> dict[Hashable, float]:
-        """How probable it is that an annotator names the true label of an item of these labels' mixture."""
+        """The probability that an annotator gives an item's true label, by annotator, for the estimated label distribution."""
         right = accuracies(self.confusion, self.prior)
         return {annotator: float(share) for annotator, share in zip(self.annotators, right, strict=True)}
 
     def accuracy_intervals(self, draws: int = DRAWS) -> dict[Hashable, Interval]:
         """`accuracy` with 95 % intervals that account for the true labels being estimated.
 
-        The items are drawn again, with their answers, `draws` times (Efron 1979), and EM restarts from the estimate. The variance gives
-        the equivalent number of annotations of items with known labels, at most as many as were given; Wilson's interval at that
-        number, with Student's quantile, covers also near 1, where draws hardly differ. Degrees of freedom are answers less free cells of
-        a confusion, labels × (labels - 1); who has fewer than 20 is left out. The same answers always give the same intervals.
+        The items are resampled, with their annotations, `draws` times (Efron 1979), and EM restarts from the estimate. The variance gives
+        the equivalent number of annotations of items with known labels, at most as many as were given; Wilson's interval at that number,
+        with Student's quantile, also covers values near 1, where draws hardly differ. Degrees of freedom are annotations minus free cells
+        of a confusion, labels × (labels - 1); annotators with fewer than 20 are left out. The result is deterministic.
         """
         answers = self.given.sum(axis=0).reshape(len(self.annotators), -1).sum(axis=1)
         cells = len(self.labels) * (len(self.labels) - 1)
@@ -75,7 +75,7 @@ class Consensus:
         return found
 
     def redrawn(self, draws: int) -> Iterator[Floats]:
-        """The accuracies of all annotators on items drawn again: some draws at a time, (draws, annotators)."""
+        """The accuracies of all annotators on resampled items: (draws, annotators), some draws at a time."""
         given, start, counts = self.alike()
         items, labels = start.shape
         chance = generator(counts)
@@ -86,7 +86,7 @@ class Consensus:
             yield again(given, start[:, None, :], weights, self.confusion.shape, max(self.smoothing, LEAST_SMOOTHING))
 
     def alike(self) -> tuple[scipy.sparse.csr_array, Floats, Floats]:
-        """Items with the same answers once: their answers, posterior, and how many items these are."""
+        """Group items with the same annotations: (annotations, posterior, number of items) of each group."""
         place: dict[tuple[bytes, bytes], int] = {}
         first, counts = list[int](), list[float]()
         ends = self.given.indptr
@@ -103,10 +103,10 @@ class Consensus:
 def dawid_skene(
     answers: Iterable[tuple[Hashable, Hashable, Hashable]], *, smoothing: float = 0.0, rounds: int = ROUNDS, tolerance: float = TOLERANCE
 ) -> Consensus:
-    """Maximum likelihood by EM, begun from each item's share of votes. answers: (item, annotator, label); one may answer an item twice.
+    """Maximum likelihood by EM, starting from vote shares. answers: (item, annotator, label); annotators may repeat an item.
 
-    smoothing: answers added to every cell of a confusion; 0 is the method as published. It stops when the log-likelihood gains less than
-    `tolerance` of itself, or after `rounds`. Raises ValueError without answers.
+    smoothing: annotations added to every cell of a confusion; 0 is the method as published. Stops when the log-likelihood gains less than
+    `tolerance` of itself, or after `rounds`. Raises ValueError without annotations.
     """
     rows = list(answers)
     if not rows:
@@ -129,13 +129,13 @@ def dawid_skene(
 
 
 def accuracies(confusion: Floats, prior: Floats) -> Floats:
-    """How probable the true label is: of confusions (…, annotators, labels, labels) at priors (…, labels), (…, annotators)."""
+    """Accuracies (…, annotators) from confusions (…, annotators, labels, labels) and priors (…, labels)."""
     right: Floats = np.einsum("...all,...l->...a", confusion, prior)
     return right
 
 
 def order(value: Hashable) -> tuple[str, Any]:
-    """Sort values of one type as they are; keep types apart."""
+    """Sort key for values of several types: by type, then by value."""
     return type(value).__name__, value
 
 
@@ -157,7 +157,7 @@ def maximise(given: scipy.sparse.csr_array, posterior: Floats, shape: tuple[int,
 
 
 def expect(given: scipy.sparse.csr_array, prior: Floats, confusion: Floats) -> tuple[Floats, float]:
-    """The posterior of each item under these parameters (equation 2.5), and the log-likelihood of all answers."""
+    """The posterior of each item under these parameters (equation 2.5), and the log-likelihood of all annotations."""
     with np.errstate(divide="ignore"):
         chances = np.log(confusion).transpose(0, 2, 1).reshape(-1, len(prior))  # annotator × given label, true label
         joint = given @ chances + np.log(prior)
@@ -166,7 +166,7 @@ def expect(given: scipy.sparse.csr_array, prior: Floats, confusion: Floats) -> t
 
 
 def again(given: scipy.sparse.csr_array, start: Floats, weights: Floats, shape: tuple[int, ...], smoothing: float) -> Floats:
-    """The accuracies (draws, annotators) by EM on items that count as often as they were drawn, all draws side by side.
+    """The accuracies (draws, annotators) by EM on weighted items, for all draws at once.
 
     given: (items, annotators × labels). start: posteriors (items, 1, labels). weights: (items, draws, 1). shape: of the confusion.
     """

@@ -1,4 +1,4 @@
-"""How sure a figure is: bootstrap intervals over items. The same data always give the same interval."""
+"""Bootstrap intervals over items. The same data always give the same interval."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Interval(NamedTuple):
 
 
 def generator(data: Floats) -> np.random.Generator:
-    """A source of chance that is seeded by the data."""
+    """A random generator seeded by the data."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256(np.ascontiguousarray(data, dtype=float).tobytes()).digest()[:8], "big"))
 
 
@@ -39,8 +39,8 @@ def bootstrap(totals: Floats, statistic: Callable[[Floats], Floats], draws: int 
 
 
 def spread(values: Floats) -> Interval | None:
-    """The middle 95 % of the values. None where half of them or more are NaN, or where all are the same: drawn again, items that are all
-    alike say nothing of how others may be."""
+    """The middle 95 % of the values. None if half of them or more are NaN, or if all are equal: resampling identical items shows no
+    variation."""
     known = values[~np.isnan(values)]
     if len(known) * 2 <= len(values) or np.ptp(known) < 1e-12:
         return None

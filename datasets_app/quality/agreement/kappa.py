@@ -1,4 +1,4 @@
-"""Kappa: agreement beyond what the people's own habits would give by chance. None means: not defined for these data."""
+"""Kappa: agreement beyond chance, given each person's label frequencies. None means undefined for these data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 def cohen_kappa(pairs: Sequence[tuple[Hashable, Hashable]]) -> float | None:
-    """Cohen's kappa of two people (1960). None without pairs, or when both gave one and the same label throughout."""
+    """Cohen's kappa of two people (1960). None without pairs, or if both always gave the same label."""
     return cohen_of(Counter(pairs))
 
 
@@ -35,7 +35,7 @@ def cohen_of(cells: Mapping[tuple[Hashable, Hashable], int]) -> float | None:
 
 
 def cohen_interval(cells: Mapping[tuple[Hashable, Hashable], int], draws: int = DRAWS) -> Interval | None:
-    """Its bootstrap 95 % interval over items: kappa knows items only by their cell, so drawing cells is drawing items."""
+    """Its bootstrap 95 % interval over items. Kappa depends on items only through their cells, so cells are resampled."""
     found = sorted(cells.items(), key=lambda cell: str(cell[0]))
     if not found:
         return None
@@ -51,13 +51,13 @@ def cohen_interval(cells: Mapping[tuple[Hashable, Hashable], int], draws: int = 
 
 
 def beyond(observed: Floats, expected: Floats) -> Floats:
-    """(observed - expected) / (1 - expected), NaN where chance alone would give full agreement."""
+    """(observed - expected) / (1 - expected), NaN if chance alone gives full agreement."""
     left = 1 - expected
     return np.divide(observed - expected, left, out=np.full_like(left, np.nan), where=left > 1e-12)
 
 
 def fleiss_kappa(table: Sequence[Mapping[Hashable, int]]) -> float | None:
-    """Fleiss' kappa (1971). None without units, with unequal numbers of answers, or when only one label was ever given."""
+    """Fleiss' kappa (1971). None without units, with unequal numbers of annotations, or if only one label occurs."""
     sizes = {sum(row.values()) for row in table}
     if len(sizes) != 1 or (n := sizes.pop()) < 2:
         return None

@@ -1,4 +1,4 @@
-"""What coefficients are called, and which of them stands for all where one figure is shown."""
+"""Names of coefficients, and the leading one to show as a single figure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NAMES = {
     "span_f1_overlap": ("Span F1, overlapping", "same label, at least one shared character"),
 }
 WITHOUT_CLASSES = {"alpha_masi": ("Krippendorff's alpha", "two annotations are equal or not")}
-LEADING = ("alpha", "alpha_masi", "span_f1")  # every kind of answer has exactly one of these
+LEADING = ("alpha", "alpha_masi", "span_f1")  # every task has exactly one of these
 
 
 def names(*, has_labels: bool) -> dict[str, tuple[str, str]]:
-    """Name and note of each coefficient by its code. has_labels: whether answers name classes."""
+    """Name and note of each coefficient by its code. has_labels: whether the task has labels."""
     return NAMES if has_labels else NAMES | WITHOUT_CLASSES
 
 
 def leading(coefficients: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The coefficient, as JSON, that is shown where there is room for one: on a queue's page, and on a model card."""
+    """The coefficient, as JSON, to show as a single figure: on a queue's page, and on a model card."""
     return next(each for each in coefficients if each["name"] in LEADING)

@@ -1,4 +1,4 @@
-"""How far two people's spans of the same text agree: F1, where neither is the truth (2 × matched / spans of both)."""
+"""Agreement of two people's spans in the same text: symmetric F1 (2 × matched / spans of both)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def span_f1(units: Iterable[Unit], *, overlap: bool = False) -> float | None:
 
 
 def span_counts(unit: Unit, *, overlap: bool) -> tuple[int, int]:
-    """(matched spans, spans of both) over all pairs of answers of one unit."""
+    """(matched spans, spans of both) over all pairs of annotations of one unit."""
     matched = marked = 0
     for (_, one), (_, other) in combinations(unit, 2):
         first, second = frozenset(one), frozenset(other)  # type: ignore[call-overload]
@@ -37,7 +37,7 @@ def span_counts(unit: Unit, *, overlap: bool) -> tuple[int, int]:
 
 
 def overlapping(one: Spans, other: Spans) -> int:
-    """The most spans that can be matched one to one, each with a span of the same label that shares a character with it."""
+    """The maximum number of spans that match one to one, with the same label and a shared character."""
     if not one or not other:
         return 0
     rows, columns = sorted(one), sorted(other)

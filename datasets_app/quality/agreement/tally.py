@@ -1,7 +1,7 @@
-"""The coefficients of any number of items in memory that does not grow with them.
+"""Agreement coefficients of any number of items, in constant memory.
 
-Every coefficient here follows from sums over items. The sums are kept in up to 512 groups that the items fall into in turn: with fewer
-items each is a group of its own, with more the bootstrap draws groups, which are items chosen by nothing but their turn.
+Every coefficient here is a function of sums over items. The sums are kept in up to 512 groups to which items are assigned in turn: with
+fewer items each is its own group, with more the bootstrap resamples groups.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from lifecycle.runtime.statistics import clustered
 Floats = NDArray[np.floating[Any]]
 Statistic = Callable[[Floats], Floats]
 GROUPS = 512
-MOST_RANKS = 30  # labels up to which an order of them can be a scale
-MOST_SETS = 2_000  # different sets of labels up to which their distances are tabled
+MOST_RANKS = 30  # labels up to which their order can be a scale
+MOST_SETS = 2_000  # different sets of labels up to which their distances are computed
 ALIKE = "Interval not measured: too few items differ."
-SHARES = ("percent", "span_f1", "span_f1_overlap")  # of pairs of answers
-ITEMS, EQUAL, PAIRS, APART = range(4)  # the first sums of a group: items, equal pairs of answers, pairs, summed distances
+SHARES = ("percent", "span_f1", "span_f1_overlap")  # of pairs of annotations
+ITEMS, EQUAL, PAIRS, APART = range(4)  # the first sums of a group: items, equal pairs of annotations, pairs, summed distances
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """One coefficient with its 95 % interval. value: None where it is not defined or there are too few items; why: a sentence then, or
-    where the interval alone is not measured."""
+    """One coefficient with its 95 % interval. value: None if it's undefined or there are too few items; why: the reason, also if only the
+    interval is missing."""
 
     name: str
     value: float | None
@@ -46,9 +46,9 @@ class Coefficient:
 
 
 class Tally:
-    """Takes in units one by one and knows their coefficients.
+    """Accumulates units one by one and computes their coefficients.
 
-    names: of the coefficients, as `Answers.coefficients` has them; with "alpha_masi" and the F1 of spans, values are frozensets of parts.
+    names: of the coefficients, from `Answers.coefficients`; for "alpha_masi" and span F1, values are frozensets of parts.
     order: the labels from first to last, for "alpha_ordinal".
     """
 
@@ -63,7 +63,7 @@ class Tally:
         self.ranks = np.zeros((GROUPS, len(order), len(order))) if "alpha_ordinal" in names and 3 <= len(order) <= MOST_RANKS else None
 
     def add(self, unit: Unit) -> None:
-        """One item's answers; fewer than two say nothing."""
+        """Add one item's annotations; ignored if fewer than two."""
         if len(unit) < 2:
             return
         group = self.items % GROUPS
@@ -81,7 +81,7 @@ class Tally:
                 self.shares[name][2 * hits, spans] += 1
             return
         if self.of_sets and len(self.values) > MOST_SETS:
-            return  # alpha is not measured any more, so what was given, which may be whole texts, is not kept
+            return  # alpha isn't measured any more, so values, which may be whole texts, aren't kept
         table = {self.values.setdefault(value, len(self.values)): count for value, count in given.items()}
         self.margins[group].update(table)
         if self.ranks is not None and max(table) < len(self.ranks[group]):
@@ -96,23 +96,23 @@ class Tally:
         return float(sum(2 * one_count * count * distance(one, other) for (one, one_count), (other, count) in pairs) / (given.total() - 1))
 
     def coefficients(self) -> list[Coefficient]:
-        """Every coefficient by its name, those that are not defined with the reason; none of labels that cannot be ranks."""
+        """All coefficients, undefined ones with the reason; without the ordinal one if the labels can't be a scale."""
         return [self.coefficient(name) for name in self.names if name != "alpha_ordinal" or self.ranks is not None]
 
     def coefficient(self, name: str) -> Coefficient:
-        """The one with this name."""
+        """The coefficient with this name."""
         if name in self.shares:
             return self.share(name)
         if name == "alpha_ordinal" and self.ranks is not None:
-            return self.told(name, self.ranks.reshape(GROUPS, -1), ordinal_alpha)
+            return self.estimate(name, self.ranks.reshape(GROUPS, -1), ordinal_alpha)
         return {"alpha": self.alpha, "alpha_masi": self.masi_alpha, "fleiss": self.fleiss}[name]()
 
     def alpha(self) -> Coefficient:
-        """Krippendorff's alpha of values that are equal or not."""
-        return self.told("alpha", self.table(), nominal_alpha)
+        """Nominal alpha."""
+        return self.estimate("alpha", self.table(), nominal_alpha)
 
     def share(self, name: str) -> Coefficient:
-        """A share with its interval over items, which has a length where all answers are equal too."""
+        """A share with its interval over items, which has a width even if all annotations are equal."""
         if self.items < FEWEST:
             return self.too_few(name)
         cells = np.array(list(self.shares[name]), dtype=float)
@@ -123,11 +123,11 @@ class Tally:
         return Coefficient(name, share.value, share.low, share.high, self.items)
 
     def too_few(self, name: str) -> Coefficient:
-        """What there is to say of so few items."""
+        """A coefficient without a value, because of too few items."""
         return Coefficient(name, None, None, None, self.items, f"Too few: {self.items} of {FEWEST} items.")
 
-    def told(self, name: str, totals: Floats, statistic: Statistic) -> Coefficient:
-        """A coefficient of the groups that hold something, with its interval."""
+    def estimate(self, name: str, totals: Floats, statistic: Statistic) -> Coefficient:
+        """A coefficient with its bootstrap interval over the groups in use. totals: (groups, sums)."""
         if self.items < FEWEST:
             return self.too_few(name)
         used = totals[: min(self.items, GROUPS)]
@@ -140,7 +140,7 @@ class Tally:
         return Coefficient(name, value, interval.low, interval.high, self.items)
 
     def table(self) -> Floats:
-        """The sums of each group, then how often each value was given: (groups, 4 + values)."""
+        """The sums of each group, then the frequency of each value: (groups, 4 + values)."""
         found = np.zeros((GROUPS, 4 + len(self.values)))
         found[:, :4] = self.sums
         for group, margins in enumerate(self.margins):
@@ -149,11 +149,11 @@ class Tally:
         return found
 
     def fleiss(self) -> Coefficient:
-        """Fleiss' kappa, which needs the same number of answers everywhere."""
+        """Fleiss' kappa, which needs the same number of annotations for every item."""
         if len(self.sizes) > 1 and self.items >= FEWEST:
             least, most = min(self.sizes), max(self.sizes)
             return Coefficient("fleiss", None, None, None, self.items, f"Undefined: items have {least} to {most} annotations.")
-        return self.told("fleiss", self.table(), fleiss_of)
+        return self.estimate("fleiss", self.table(), fleiss_of)
 
     def masi_alpha(self) -> Coefficient:
         """Krippendorff's alpha of sets of labels."""
@@ -161,11 +161,11 @@ class Tally:
             why = f"Not measured: more than {MOST_SETS:,} different sets of labels."
             return Coefficient("alpha_masi", None, None, None, self.items, why)
         squares = matrix(list(self.values), masi)
-        return self.told("alpha_masi", self.table(), lambda sums: alpha_from(sums[:, APART], sums[:, 4:], squares))
+        return self.estimate("alpha_masi", self.table(), lambda sums: alpha_from(sums[:, APART], sums[:, 4:], squares))
 
 
 def divided(one: Floats, other: Floats) -> Floats:
-    """The quotient, NaN where it is not defined."""
+    """The quotient, NaN for a denominator of 0."""
     return np.divide(one, other, out=np.full_like(other, np.nan, dtype=float), where=other > 0)
 
 
@@ -184,7 +184,7 @@ def ordinal_alpha(sums: Floats) -> Floats:
 
 
 def fleiss_of(sums: Floats) -> Floats:
-    """Fleiss' kappa of rows as in `Tally.table`, where every item has the same number of answers."""
+    """Fleiss' kappa of rows as in `Tally.table`, if every item has the same number of annotations."""
     margins = sums[:, 4:]
     shares = margins / margins.sum(axis=1, keepdims=True)
     return beyond(divided(sums[:, EQUAL], sums[:, PAIRS]), (shares**2).sum(axis=1))

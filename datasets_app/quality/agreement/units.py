@@ -1,4 +1,4 @@
-"""Answers to the same item, and how often they are equal.
+"""Annotations of the same item, and how often they are equal.
 
 A unit has the annotations of one item: a list of (annotator, value). A value is anything that can be compared and hashed: a label, a
 frozenset of labels, a frozenset of spans. Units with fewer than two annotations are ignored.
@@ -12,16 +12,16 @@ from itertools import combinations
 
 Answer = tuple[Hashable, Hashable]
 Unit = Sequence[Answer]
-FEWEST = 20  # items below which a coefficient says too little
+FEWEST = 20  # items below which a coefficient isn't meaningful
 
 
 def shared(units: Iterable[Unit]) -> list[Unit]:
-    """The units with at least two answers."""
+    """The units with at least two annotations."""
     return [unit for unit in units if len(unit) >= 2]
 
 
 def percent(units: Iterable[Unit]) -> float | None:
-    """The share of pairs of answers to the same item that are equal, from 0 to 1. None without a pair."""
+    """The share of equal pairs of annotations of the same item, from 0 to 1. None without a pair."""
     equal = total = 0
     for unit in units:
         for (_, one), (_, other) in combinations(unit, 2):
@@ -31,10 +31,10 @@ def percent(units: Iterable[Unit]) -> float | None:
 
 
 def paired(units: Iterable[Unit]) -> list[tuple[Hashable, Hashable]]:
-    """The two answers of each unit, always in the same order of the two people."""
+    """The first two annotations of each unit, always in the same order of people."""
     return [(first[1], second[1]) for first, second in (sorted(unit, key=lambda answer: str(answer[0]))[:2] for unit in units)]
 
 
 def counts(units: Iterable[Unit]) -> list[dict[Hashable, int]]:
-    """How often each value was given, unit by unit."""
+    """The frequency of each value, unit by unit."""
     return [dict(Counter(value for _, value in unit)) for unit in units]

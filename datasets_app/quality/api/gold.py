@@ -14,9 +14,9 @@ from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.quality.actions.gold import make_gold, retire_gold, sample_gold
 from datasets_app.quality.queries.gold import GOLD_PAGE, STATES, gold_rows
-from datasets_app.queues.actions.mixing import let_go_on, mix_gold
+from datasets_app.queues.actions.mixing import mix_gold, reinstate
 from datasets_app.queues.api.queues import QueueOut
-from datasets_app.queues.api.work import SaysIn
+from datasets_app.queues.api.work import ValueIn
 from datasets_app.queues.models.gold import Gold
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import get_queue
@@ -30,7 +30,7 @@ from registry.ground.access.models import User
 from registry.ground.access.rest import Request, View, read
 
 
-class GoldIn(SaysIn):
+class GoldIn(ValueIn):
     """What is known of an item: `label`, or `value`, in which labels may have their names."""
 
     item = serializers.UUIDField()
@@ -38,7 +38,7 @@ class GoldIn(SaysIn):
 
 
 class GoldOut(serializers.Serializer[Gold]):
-    """An item whose answer is known. asked, right: of the answers to it that stand, in all queues."""
+    """A gold item. asked, right: current annotations of it in all queues, and of these, correct ones."""
 
     uuid = serializers.UUIDField()
     item = serializers.UUIDField(source="item.uuid")
@@ -73,7 +73,7 @@ class GoldPageOut(serializers.Serializer[Any]):
 
 
 class SampleIn(serializers.Serializer[Any]):
-    """How many decided items of each class are to be gold. imported: those whose decision came with a file too."""
+    """How many labeled items of each label to make gold. imported: whether to include imported labels."""
 
     per_class = serializers.IntegerField(min_value=1, max_value=50)
     imported = serializers.BooleanField(required=False, default=False)
@@ -182,17 +182,17 @@ class MixGold(View):
         return Response(QueueOut(get_queue(request.user, uuid)).data)
 
 
-class LetGoOn(View):
+class Reinstate(View):
     """People who are below a queue's minimum."""
 
     needs = {"POST": Needs("labeling.assess", Queue, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_let_go_on", request=PersonIn, responses={204: None})
+    @extend_schema(operation_id="labeling_annotators_reinstate", request=PersonIn, responses={204: None})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Reinstate an annotator: annotations so far are no longer evaluated."""
         user = read(PersonIn, request.data)["user"]
         seat = get_queue(request.user, uuid).seats.filter(user__uuid=user).first()
-        let_go_on(queue_id=uuid, actor=request.user, seat_id=seat.pk if seat else 0)
+        reinstate(queue_id=uuid, actor=request.user, seat_id=seat.pk if seat else 0)
         return Response(status=204)
 
 
@@ -201,5 +201,5 @@ urlpatterns = [
     path("labeling/datasets/<uuid:uuid>/gold/sample/", SampleGold.as_view(), name="api-labeling-sample-gold"),
     path("labeling/datasets/<uuid:uuid>/gold/retire/", RetireGold.as_view(), name="api-labeling-retire-gold"),
     path("labeling/queues/<uuid:uuid>/gold/", MixGold.as_view(), name="api-labeling-mix-gold"),
-    path("labeling/queues/<uuid:uuid>/let-go-on/", LetGoOn.as_view(), name="api-labeling-let-go-on"),
+    path("labeling/queues/<uuid:uuid>/annotators/reinstate/", Reinstate.as_view(), name="api-labeling-reinstate"),
 ]

@@ -22,7 +22,7 @@ from registry.ground.access.rest import Request, View
 class CoefficientOut(serializers.Serializer[Any]):
     """One coefficient of agreement with its 95 % interval over items: Wilson's for shares, bootstrap for others.
 
-    value: null where it is not defined; low, high: null where they are not measured. why then says so.
+    value: null if undefined; low, high: null if not measured. why: the reason.
     """
 
     name = serializers.CharField()
@@ -44,7 +44,7 @@ class ConfusionOut(serializers.Serializer[Any]):
 class WorkerOut(serializers.Serializer[Any]):
     """One person's answers. right of judged: equal to the decision, on items decided by several people, a reviewer or an import.
 
-    gold_…: answers to items whose answer is known, which are counted nowhere else.
+    gold_…: annotations of gold items, not counted elsewhere.
     """
 
     user = serializers.UUIDField()

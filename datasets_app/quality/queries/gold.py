@@ -1,4 +1,4 @@
-"""What answers to gold say, and the list of a dataset's gold."""
+"""Results of gold annotations, and the list of a dataset's gold."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from datasets_app.schemas.rules import through
 from lifecycle.runtime.task_types.answers import Value, canonical
 from lifecycle.runtime.task_types.values import labels_of, words
 
-LOOK = 5_000  # newest answers in which the commonest wrong one is looked for
+LOOK = 5_000  # newest annotations among which the most frequent wrong one is found
 GOLD_PAGE = 30
 Action = Annotation.Action
-SUSPECT = {"asked__gte": rules.SUSPECT_FROM, "right__lt": F("asked") - F("right")}  # more of its answers are wrong than right
+SUSPECT = {"asked__gte": rules.SUSPECT_FROM, "right__lt": F("asked") - F("right")}  # more of its annotations are wrong than correct
 
 
-# ── What answers to it say ──────────────────────────────────────────────────
+# ── Results ─────────────────────────────────────────────────────────────────
 @dataclass(slots=True)
 class GoldCount:
-    """How one person answered gold. classes: of the known answers, by stable id: [answers, right]; items: by stable id, item → right."""
+    """One person's gold results. classes: by stable id of the gold label, [annotations, correct]; items: by stable id, item → correct."""
 
     done: int = 0
     right: int = 0
@@ -39,7 +39,7 @@ class GoldCount:
     items: dict[str, dict[int, bool]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, item: int, known: Value, *, right: bool) -> None:
-        """One answer that counts."""
+        """Count one annotation."""
         self.done += 1
         self.right += right
         for key in set(labels_of(known)):
@@ -54,22 +54,22 @@ def count_gold(queue: Queue, user_id: int) -> GoldCount:
     Of several annotations of an item the current one counts, or the first if gold results are shown immediately.
     """
     rows = Annotation.objects.filter(queue=queue, user=user_id, right__isnull=False, action=Action.LABEL).order_by("id")
-    told: dict[int, Value] = {}
+    counted: dict[int, Value] = {}
     for row in rows.select_related("label", "replaced_by").iterator(chunk_size=1_000):
         if queue.gold_feedback:
-            told.setdefault(row.item_id, value_of(row))
+            counted.setdefault(row.item_id, value_of(row))
         elif not hasattr(row, "replaced_by"):
-            told[row.item_id] = value_of(row)
-    found, now, golds = GoldCount(), classes_now(queue.dataset_id), gold_of(told)
-    for item, said in told.items():
+            counted[row.item_id] = value_of(row)
+    found, now, golds = GoldCount(), classes_now(queue.dataset_id), gold_of(counted)
+    for item, value in counted.items():
         if item in golds:
             known = through(value_of(golds[item]), now)
-            found.add(item, known, right=rules.is_right(said, known, now))
+            found.add(item, known, right=rules.is_right(value, known, now))
     return found
 
 
 def answers_to(item: Item) -> list[Annotation]:
-    """The answers to an item that are current and were given to it as gold."""
+    """The current gold annotations of an item."""
     rows = Annotation.objects.filter(item=item, right__isnull=False, action=Action.LABEL, replaced_by__isnull=True)
     return list(rows.select_related("label"))
 
@@ -79,7 +79,7 @@ STATES = {"live": "mixed in", "suspect": "suspicious", "new": "no annotations", 
 
 
 def gold_rows(dataset: Dataset, *, state: str = "live", label: str = "") -> QuerySet[Gold]:
-    """The gold of a dataset, newest first: page it with `.filter(pk__lt=last)[:n]`. label: a stable id, where answers are one class."""
+    """The gold of a dataset, newest first: page it with `.filter(pk__lt=last)[:n]`. label: a stable id, for single-label tasks."""
     rows = Gold.objects.filter(dataset=dataset).select_related("item", "label", "set_by", "retired_by").order_by("-id")
     rows = rows.filter(retired_at__isnull=state != "retired")
     if state == "suspect":
@@ -91,39 +91,39 @@ def gold_rows(dataset: Dataset, *, state: str = "live", label: str = "") -> Quer
 
 @dataclass(frozen=True, slots=True)
 class GoldLine:
-    """One gold item of the list. wrong: the commonest wrong answer in words, and how many gave it; None if there are none."""
+    """One gold item of the list. wrong: (most frequent wrong annotation as text, how many gave it); None without any."""
 
     gold: Gold
     wrong: tuple[str, int] | None
 
     @property
     def suspect(self) -> bool:
-        """Whether most people get it wrong: then perhaps it is."""
+        """Whether most people get it wrong, so that the gold label may be wrong."""
         return self.gold.asked >= rules.SUSPECT_FROM and 2 * self.gold.right < self.gold.asked
 
 
 def gold_lines(golds: Sequence[Gold], names: dict[str, str], *, reads: bool) -> list[GoldLine]:
-    """These rows with the commonest wrong answers, out of the newest 5,000 answers to them. reads: whether the viewer reads texts."""
+    """These rows with their most frequent wrong annotation among the newest 5,000. reads: whether the viewer may read texts."""
     items = [gold.item_id for gold in golds]
     rows = Annotation.objects.filter(item__in=items, right=False, action=Action.LABEL, replaced_by__isnull=True)
     wrong: dict[int, Counter[str]] = defaultdict(Counter)
-    spoken: dict[str, Any] = {}
+    by_text: dict[str, Any] = {}
     for row in rows.select_related("label").order_by("-id")[:LOOK] if items else []:
-        said = value_of(row)
-        wrong[row.item_id][canonical(said)] += 1
-        spoken[canonical(said)] = said
+        value = value_of(row)
+        wrong[row.item_id][canonical(value)] += 1
+        by_text[canonical(value)] = value
     found = []
     now = classes_now(golds[0].dataset_id) if golds else None
     for gold in golds:
         text = gold.item.text if reads else ""
         gold.words = words(known_now(gold, now), names | known_names(gold), text)
         top = wrong[gold.item_id].most_common(1)
-        found.append(GoldLine(gold, (words(spoken[top[0][0]], names, text), top[0][1]) if top else None))
+        found.append(GoldLine(gold, (words(by_text[top[0][0]], names, text), top[0][1]) if top else None))
     return found
 
 
-# ── Who is below ────────────────────────────────────────────────────────────
+# ── Below the minimum ───────────────────────────────────────────────────────
 def below_minimum(queue: Queue) -> list[Seat]:
-    """The people of a queue who are surely below its minimum, or held for that; those first who have been for longest."""
+    """The seats of people who are significantly below the queue's minimum, or on hold; longest first."""
     rows = queue.seats.select_related("user")
     return list((rows.filter(below_at__isnull=False) | rows.filter(held_at__isnull=False)).order_by("below_at", "id"))

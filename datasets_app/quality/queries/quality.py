@@ -1,4 +1,4 @@
-"""The newest report of a queue, as its page shows it, and the items behind a cell of it."""
+"""The newest report of a queue, and the items behind its matrix cells."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lifecycle.runtime.task_types.values import value_of
 from registry.ground.access import policy
 from registry.ground.access.models import User
 
-SAMPLE = 5_000  # newest answers from which agreement is computed
+SAMPLE = 5_000  # newest annotations from which agreement is computed
 
 
 ITEMS = 30
@@ -49,7 +49,7 @@ def measure_of(queue: Queue) -> Job | None:
 
 
 def due(now: datetime) -> list[Queue]:
-    """Queues with 20 answers or more that changed since their last measure, which is a day old, or that have none."""
+    """Queues with 20 annotations or more that have no report, or changed since their last one, if that is a day old."""
     newest = QualityReport.objects.filter(queue=OuterRef("pk")).order_by("-edition")
     rows = (
         Queue.objects.filter(slots_done__gte=FEWEST)
@@ -68,7 +68,7 @@ def due(now: datetime) -> list[Queue]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One person's row. name: what the viewer may call them. figures: as `measure.Worker.document`, None before a measure."""
+    """One person's row. name: as shown to the viewer. figures: from `measure.Worker.document`; None before a report."""
 
     seat: Seat
     name: str
@@ -76,13 +76,13 @@ class Standing:
 
     @property
     def skip_rate(self) -> float | None:
-        """The share of what came up that was skipped, from 0 to 1."""
+        """The share of items that were skipped, from 0 to 1."""
         seen = self.seat.labeled + self.seat.skipped
         return self.seat.skipped / seen if seen else None
 
     @property
     def warned(self) -> bool:
-        """Whether they nearly always take what is suggested."""
+        """Whether they nearly always accept pre-labels."""
         return self.figures is not None and measure.always_accepts(self.figures)
 
 
@@ -92,7 +92,7 @@ def letter(at: int) -> str:
 
 
 def standings(queue: Queue, report: QualityReport | None, viewer: User, *, named: bool) -> list[Standing]:
-    """Everyone who worked in the queue, in order of their start. named: else letters replace all names but the viewer's."""
+    """Everyone who worked in the queue, in order of their start. named: whether names are shown; otherwise letters, except the viewer's."""
     people = report.figures["people"] if report else {}
     seats = queue.seats.select_related("user").order_by("id")
     found = []
@@ -111,7 +111,7 @@ def own_standing(queue: Queue, report: QualityReport | None, user: User) -> Stan
 
 
 def forecast_of(queue: Queue, report: QualityReport) -> measure.Forecast:
-    """When the queue is done, at the pace of the report."""
+    """When the queue will be done, at the pace in the report."""
     first = report.figures["first_at"]
     return measure.forecast(
         left=max(0, queue.slots_total - queue.slots_done), state=queue.state, week=report.figures["week"],
@@ -120,7 +120,7 @@ def forecast_of(queue: Queue, report: QualityReport) -> measure.Forecast:
 
 
 def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
-    """The newest report as programs read it. People: everyone for those who may assess them, else only the viewer."""
+    """The newest report as JSON for the API. People: everyone for those who may assess them, else only the viewer."""
     report = report_of(queue)
     left = max(0, queue.slots_total - queue.slots_done)
     if report is None:
@@ -142,7 +142,7 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
 
 
 def person_document(row: Standing) -> dict[str, Any]:
-    """One person's figures as programs read them."""
+    """One person's figures as JSON for the API."""
     seat, found = row.seat, row.figures or {}
     gold = rules.gold_accuracy(found.get("gold_right", 0), found.get("gold_done", 0))
     return found | {
@@ -153,7 +153,7 @@ def person_document(row: Standing) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class GoldClass:
-    """How everybody together answers the gold of one class; share is None where too few answered."""
+    """Gold accuracy of one label over all annotators; share is None with too few annotations."""
 
     stable_id: str
     name: str
@@ -163,7 +163,7 @@ class GoldClass:
 
 
 def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
-    """The classes of gold, those that are answered worst first. Reports from before items were told take answers as independent."""
+    """Gold accuracy by label, lowest first. Reports without counts by item treat annotations as independent."""
     cells: dict[str, list[list[int]]] = report.figures.get("gold") or {}
     if "gold" not in report.figures:
         for person in report.figures["people"].values():
@@ -174,10 +174,10 @@ def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldCla
     return sorted(rows, key=lambda row: (row.share is None, row.share.value if row.share else 0, -row.done, row.name))
 
 
-# ── What lies behind a cell ─────────────────────────────────────────────────
+# ── Items behind a cell ─────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Which differences are looked at: between two labels, or between two people (their seats), or all of an edition's."""
+    """The differences to show: between two labels, or between two people (their seats)."""
 
     labels: tuple[Label, Label] | None = None
     seats: tuple[Seat, Seat] | None = None
@@ -196,7 +196,7 @@ def behind(report: QualityReport, cell: Cell) -> QuerySet[Difference]:
 
 
 def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User, *, reads: bool) -> dict[int, list[Annotation] | None]:
-    """The current annotations of each of these items now, in the order in which they came, put in words.
+    """The current annotations of each of these items, oldest first, with `words` filled.
 
     None if the viewer may still annotate the item: annotators are blind. reads: whether the viewer reads texts.
     """
@@ -217,7 +217,7 @@ def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User, *, reads: 
 
 
 def two_labels(queue: Queue, given: str) -> tuple[Label, Label] | None:
-    """The two different labels of the queue that an address names by their stable ids, joined by a bar."""
+    """The two different labels of the queue in a query parameter: their stable ids, joined by a bar."""
     parts = given.split("|")
     known = {str(label.stable_id): label for label in queue.schema.labels.all()} if len(parts) == 2 else {}
     found = [known[part] for part in parts if part in known]
@@ -225,14 +225,14 @@ def two_labels(queue: Queue, given: str) -> tuple[Label, Label] | None:
 
 
 def two_seats(queue: Queue, given: str) -> tuple[Seat, Seat] | None:
-    """The two people of the queue that an address names by the keys of their seats, joined by a bar."""
+    """The two people of the queue in a query parameter: the keys of their seats, joined by a bar."""
     parts = [int(part) for part in given.split("|") if part.isdecimal() and len(part) < 19]
     found = list(queue.seats.filter(pk__in=parts).select_related("user").order_by("id"))
     return (found[0], found[1]) if len(found) == 2 else None
 
 
 def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreement.Agreement:
-    """Agreement as it was measured last, else over the newest answers; with an overlap of 1 there is nothing to compare."""
+    """Agreement from the newest report, else over the newest annotations; empty for queues with an overlap of 1."""
     if queue.overlap < 2:
         return agreement.summarise([])
     report = report or report_of(queue)
@@ -248,7 +248,7 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
 
 
 def as_measured(dataset: Dataset, report: QualityReport) -> agreement.Agreement:
-    """The coefficients of a report. Cohen's kappa compares two people, so it is there where two worked."""
+    """The coefficients of a report. Cohen's kappa compares two people, so it's set only if exactly two worked in the queue."""
     found = {each["name"]: each["value"] for each in report.figures["coefficients"]}
     main, pairs = agreement.leading(report.figures["coefficients"]), report.figures["pairs"]
     cohen = pairs[0][4] if len(pairs) == 1 else None

@@ -43,12 +43,12 @@ LIST, ONE = "datasets_app/quality/gold.html", "datasets_app/quality/gold_item.ht
 @require_safe
 @needs("labeling.gold", Dataset, see="labeling.view")
 def gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What is known in a dataset: each item with how it is answered."""
+    """List the gold items of a dataset, with their results."""
     return listed(request, get_dataset(request.user, uuid), SampleForm())
 
 
 def listed(request: SignedInRequest, dataset: Dataset, form: SampleForm) -> HttpResponse:
-    """One page of the list."""
+    """Render one page of the list."""
     schema = latest_schema(dataset)
     labels = list(schema.labels.all()) if schema else []
     state = choice_in(request.GET, "state", STATES, "live")
@@ -70,7 +70,7 @@ def listed(request: SignedInRequest, dataset: Dataset, form: SampleForm) -> Http
 @require_POST
 @needs("labeling.gold", Dataset, see="labeling.view")
 def sample_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Make gold of decided items by chance."""
+    """Make randomly drawn labeled items gold."""
     dataset, form = get_dataset(request.user, uuid), SampleForm(request.POST)
     if form.is_valid():
         try:
@@ -78,8 +78,8 @@ def sample_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as error:
             add_refusal(form, error)
         else:
-            told = f"{len(made):,} gold items added" if made else "No gold items were added: resolve more items in review first"
-            toast(request, told, kind="ok" if made else "warn")
+            message = f"{len(made):,} gold items added" if made else "No gold items were added: resolve more items in review first"
+            toast(request, message, kind="ok" if made else "warn")
             return HttpResponseRedirect(reverse("quality:gold", args=[uuid]))
     return listed(request, dataset, form)
 
@@ -87,13 +87,13 @@ def sample_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.gold", Item, see="labeling.view")
 def gold_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What is known of one item."""
+    """Show or set the gold label of one item."""
     item = Item.objects.select_related("dataset__project", "upload").get(uuid=uuid)
     form = GoldForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            make_gold(item_id=uuid, actor=request.user, value=data["said"], explanation=data["explanation"])
+            make_gold(item_id=uuid, actor=request.user, value=data["annotation"], explanation=data["explanation"])
         except Conflict:
             raise
         except Refused as error:
@@ -127,7 +127,7 @@ def item_context(request: SignedInRequest, item: Item, form: GoldForm) -> dict[s
 @require_POST
 @needs("labeling.gold", Item, see="labeling.view")
 def retire_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Take gold back."""
+    """Retire a gold item."""
     gold = actions.retire_gold(item_id=uuid, actor=request.user)
     item = Item.objects.select_related("dataset").get(uuid=uuid)
     toast(request, "Gold item retired" if gold else "The gold item wasn't saved.")
@@ -149,9 +149,9 @@ def mix_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("labeling.assess", Queue, see="labeling.view")
-def let_go_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+def reinstate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Reinstate an annotator below the queue's minimum."""
     key = request.POST.get("seat", "")
-    seat = mixing.let_go_on(queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
+    seat = mixing.reinstate(queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
     toast(request, f"{seat.user} reinstated")
     return HttpResponseRedirect(f"{reverse('quality:quality', args=[uuid])}#gold")

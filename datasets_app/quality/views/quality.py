@@ -1,4 +1,4 @@
-"""How good the labels of a queue are, and the items behind each figure."""
+"""Label quality of a queue, and the items behind each figure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ QUALITY = "datasets_app/quality/quality.html"
 @require_safe
 @needs("labeling.manage", Queue, see="labeling.view")
 def quality(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The newest measure of a queue. Names and each person's quality are for leads; everyone sees their own."""
+    """Show the newest report of a queue. Names and people's figures are shown to leads; everyone sees their own."""
     queue = get_queue(request.user, uuid)
     job, report = measure_of(queue), report_of(queue)
     context: dict[str, Any] = {
@@ -64,7 +64,7 @@ def quality(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def measured(request: SignedInRequest, queue: Queue, report: QualityReport) -> dict[str, Any]:
-    """Everything that a report gives the page."""
+    """Context for a report."""
     viewer = request.user
     named = policy.can(viewer, "labeling.assess", queue)
     standings = queries.standings(queue, report, viewer, named=named)
@@ -89,7 +89,7 @@ def measured(request: SignedInRequest, queue: Queue, report: QualityReport) -> d
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
 def measure(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Measure the labels of a queue now."""
+    """Start measuring a queue."""
     measure_quality(queue_id=uuid, actor=request.user)
     toast(request, "Measuring label quality", kind="live")
     return redirect_or_refresh(request, reverse("quality:quality", args=[uuid]))
@@ -98,7 +98,7 @@ def measure(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("labeling.manage", Queue, see="labeling.view")
 def quality_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The items on which two labels met, or two people differ, with their answers side by side."""
+    """List items with two confused labels, or on which two people differ, with their annotations side by side."""
     queue = get_queue(request.user, uuid)
     report = report_of(queue)
     if report is None:
@@ -110,7 +110,7 @@ def quality_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def listed(request: SignedInRequest, queue: Queue, report: QualityReport, cell: Cell) -> dict[str, Any]:
-    """One page of the items behind a cell."""
+    """Context for one page of the items behind a cell."""
     viewer, after = request.user, request.GET.get("after", "")
     rows = behind(report, cell)
     found = list((rows.filter(pk__gt=int(after)) if after.isdecimal() and len(after) < 19 else rows)[: ITEMS + 1])
@@ -131,16 +131,16 @@ def listed(request: SignedInRequest, queue: Queue, report: QualityReport, cell: 
 
 
 def answers_of(given: list[Annotation] | None, names: dict[int, str]) -> list[tuple[str, Annotation]] | None:
-    """The answers to one item with what the viewer may call the people; None where they are hidden."""
+    """(name shown to the viewer, annotation) of one item; None if they are hidden."""
     return None if given is None else [(names.get(each.user_id, "?"), each) for each in given]
 
 
 def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any]:
-    """The parts of a queue's page: how far annotators agree, and the viewer's own work."""
+    """Context for a queue's page: agreement, and the viewer's own figures."""
     report = report_of(queue)
     hidden = queue.mixes_gold and report is None and not policy.can(request.user, "labeling.manage", queue)
     own = own_standing(queue, report, request.user)
     return {
-        "queue": queue, "agreement": None if hidden else queue_agreement(queue, report),  # of now it would tell single answers
+        "queue": queue, "agreement": None if hidden else queue_agreement(queue, report),  # live agreement would reveal single annotations
         "own": [page.person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
     }  # fmt: skip

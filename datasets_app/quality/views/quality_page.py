@@ -1,4 +1,4 @@
-"""What the quality page of a queue shows: a report and the seats of the queue, as rows and cells."""
+"""The quality page of a queue: its report and seats as rows and cells."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from lifecycle.runtime.statistics.intervals import Interval, wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things
 
-PEOPLE, LABELS, WORST = 12, 10, 10  # of a matrix at first, of a list
-DEPTHS = (1, 2, 3, 5, 6)  # of the sequential scale that a cell can have
+PEOPLE, LABELS, WORST = 12, 10, 10  # initial size of each matrix, and size of a list
+DEPTHS = (1, 2, 3, 5, 6)  # steps of the sequential color scale used for cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class CoefficientRow:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a matrix. depth: 0 to 6, how much differs. told: its text for screen readers. url: the items behind it."""
+    """One cell of a matrix. depth: 0 to 6, how much differs. title: its text for screen readers. url: the items behind it."""
 
     text: str = ""
     sub: str = ""
-    told: str = ""
+    title: str = ""
     url: str = ""
     depth: int = 0
 
@@ -55,7 +55,7 @@ BLANK = Cell()
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A square table. total: of people or labels that it could show."""
+    """A square table. total: number of people or labels it could show."""
 
     heads: list[str]
     rows: list[MatrixRow]
@@ -64,7 +64,7 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """One row. html: its cells as they are drawn, here and not by the template, since there may be thousands."""
+    """One row. html: its rendered cells, not left to the template since there may be thousands."""
 
     head: str
     cells: list[Cell]
@@ -86,11 +86,10 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """One person's figures, ready to be read; None for what was not measured.
+    """One person's figures for display; None if not measured.
 
-    right: share, ends of its 95 % interval, items. gold: answers, and the share that was right, None where they are too few. accepted:
-    share, suggestions. likely: the share of all answers that is likely right; likely_interval: its ends, None in older reports;
-    likely_why: why there is no share.
+    right: share, ends of its 95 % interval, items. gold: annotations, and gold accuracy, None with too few. accepted: share, pre-labels.
+    likely: estimated accuracy; likely_interval: its ends, None in older reports; likely_why: why it's missing.
     """
 
     name: str
@@ -115,7 +114,7 @@ class PersonRow:
 
 
 def coefficients(report: QualityReport, *, has_labels: bool = True) -> list[CoefficientRow]:
-    """The table of coefficients. has_labels: whether answers name classes, in part or whole."""
+    """The table of coefficients. has_labels: whether the task has labels."""
     words = names(has_labels=has_labels)
     return [
         CoefficientRow(
@@ -134,7 +133,7 @@ def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
         right = (found["right"] / found["judged"], *wilson(found["right"], found["judged"]), found["judged"])
     if found and found["shown"]:
         accepted = (found["accepted"] / found["shown"], found["shown"])
-    golds = found.get("gold_done", 0) if found else 0  # older reports know of none
+    golds = found.get("gold_done", 0) if found else 0  # older reports have none
     gold = (golds, rules.gold_accuracy(found["gold_right"], golds)) if found and golds else None
     return PersonRow(
         name=standing.name, is_self=is_self, done=seat.labeled, skipped=seat.skipped, skip_rate=standing.skip_rate,
@@ -156,39 +155,39 @@ class Below:
 
 
 def below(seats: Sequence[Seat]) -> list[Below]:
-    """Everybody below, with what counted since a lead last reinstated them."""
+    """The annotators below the minimum, with their gold results since a lead last reinstated them."""
     return [Below(seat, *seat.gold_looked_at, rules.gold_accuracy(*seat.gold_looked_at)) for seat in seats]
 
 
 def items_url(queue: Queue) -> str:
-    """Where the items behind a cell are, without saying which cell."""
+    """URL of the items behind cells, without the cell's parameters."""
     return reverse("quality:quality_items", args=[queue.uuid])
 
 
 def row_of(head: str, cells: list[Cell]) -> MatrixRow:
-    """A row with its cells drawn."""
+    """A row with its rendered cells."""
     return MatrixRow(head, cells, mark_safe("".join(drawn(cell) for cell in cells)))  # noqa: S308  `drawn` escapes
 
 
 def drawn(cell: Cell) -> str:
-    """One cell of a matrix as markup. Addresses are made of keys and uuids; everything else is escaped."""
+    """One cell of a matrix as HTML. URLs consist of keys and uuids; everything else is escaped."""
     if not cell.text:
         return "<td></td>"
-    kind, told = f' class="d{cell.depth}"' if cell.depth else "", escape(cell.told)
+    kind, title = f' class="d{cell.depth}"' if cell.depth else "", escape(cell.title)
     text = f"{cell.text}<br><small>{cell.sub}</small>" if cell.sub else cell.text
     if not cell.url:
-        return f'<td{kind}><span title="{told}">{text}</span></td>'
-    return f'<td{kind}><a href="{cell.url}" title="{told}" aria-label="{told}"><span>{text}</span></a></td>'
+        return f'<td{kind}><span title="{title}">{text}</span></td>'
+    return f'<td{kind}><a href="{cell.url}" title="{title}" aria-label="{title}"><span>{text}</span></a></td>'
 
 
 def depth(value: float, top: float) -> int:
-    """How deep a cell is coloured; 0 for nothing."""
+    """The color step of a cell; 0 for none."""
     return DEPTHS[min(len(DEPTHS) - 1, int(value / top * len(DEPTHS)))] if value and top else 0
 
 
-# ── Annotator × annotator (items: the address of the lists behind the cells) ───────────────────────────────────────────────────
+# ── Annotator × annotator (items: URL of the lists behind the cells) ────────────────────────────────────────────────────────────
 def of_people(report: QualityReport, standings: Sequence[Standing]) -> dict[int, Standing]:
-    """The people whose pairs were kept, those with most answers first, by key."""
+    """The people whose pairs were kept, by key, those with most annotations first."""
     paired = {user for row in report.figures["pairs"] for user in row[:2]}
     found = [each for each in standings if each.seat.user_id in paired]
     ranked = sorted(found, key=lambda each: -(each.figures["answers"] if each.figures else 0))
@@ -196,7 +195,7 @@ def of_people(report: QualityReport, standings: Sequence[Standing]) -> dict[int,
 
 
 def people_matrix(items: str, report: QualityReport, people: dict[int, Standing], *, limit: int | None) -> Matrix:
-    """How often each two of them were equal on the items that both answered; coloured by how much they differ."""
+    """Pairwise agreement on shared items; a stronger color means more disagreement."""
     shown = list(people)[:limit]
     pairs = {(row[0], row[1]): row for row in report.figures["pairs"]}
     rows = []
@@ -207,7 +206,7 @@ def people_matrix(items: str, report: QualityReport, people: dict[int, Standing]
 
 
 def people_cell(items: str, people: dict[int, Standing], row: list[Any] | None) -> Cell:
-    """One pair of people; empty for one with themselves and where they share nothing."""
+    """The cell of a pair of people; blank for a person with themselves, and without shared items."""
     if row is None:
         return BLANK
     one, other, n, equal, *_ = row
@@ -220,7 +219,7 @@ def people_cell(items: str, people: dict[int, Standing], row: list[Any] | None) 
 
 
 def people_url(items: str, people: dict[int, Standing], row: list[Any]) -> str:
-    """The items on which two people differ."""
+    """URL of the items on which two people differ."""
     return f"{items}?people={people[row[0]].seat.pk}%7C{people[row[1]].seat.pk}"
 
 
@@ -238,12 +237,12 @@ def least_agreeing(items: str, report: QualityReport, people: dict[int, Standing
 
 # ── Label × label ───────────────────────────────────────────────────────────
 def label_url(items: str, one: Label, other: Label) -> str:
-    """The items to which both labels were given."""
+    """URL of the items with both labels."""
     return f"{items}?labels={one.stable_id}%7C{other.stable_id}"
 
 
 def label_matrix(items: str, report: QualityReport, labels: Sequence[Label], *, limit: int | None) -> Matrix:
-    """On how many items each two labels met; those that meet most often come first, so pairs are adjacent."""
+    """The number of items with each pair of labels; most confused labels first, so that pairs are adjacent."""
     met = {(first, second): number for first, second, number in report.figures["confusion"]}
     order = list(dict.fromkeys(at for first, second, _ in report.figures["confusion"] if first != second for at in (first, second)))
     shown = order[:limit]
@@ -256,17 +255,17 @@ def label_matrix(items: str, report: QualityReport, labels: Sequence[Label], *, 
 
 
 def label_cell(items: str, labels: Sequence[Label], one: int, other: int, met: int, top: int) -> Cell:
-    """One pair of labels. The diagonal counts items to which two people or more gave the label; it opens nothing and has no colour."""
+    """The cell of a pair of labels. The diagonal counts items with the label from two or more people; it has no link and no color."""
     if not met:
         return BLANK
     first, second = labels[one], labels[other]
     if one == other:
-        return Cell(count(met), told=f"{first.name}, given by two or more: {things(met, 'item')}")
+        return Cell(count(met), title=f"{first.name}, given by two or more: {things(met, 'item')}")
     return Cell(count(met), "", f"{first.name} and {second.name}: {things(met, 'item')}", label_url(items, first, second), depth(met, top))
 
 
 def most_confused(items: str, report: QualityReport, labels: Sequence[Label]) -> list[PairRow]:
-    """The pairs of labels that meet most often."""
+    """The most confused pairs of labels."""
     mixed = [row for row in report.figures["confusion"] if row[0] != row[1]]
     return [
         PairRow(f"{labels[first].name} / {labels[second].name}", label_url(items, labels[first], labels[second]), met)

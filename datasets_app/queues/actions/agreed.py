@@ -1,4 +1,4 @@
-"""Items on which people agree, kept while they wait until a reviewer accepts them. Under the item's lock, as everything here."""
+"""Unanimous items that wait for an adjudicator to accept them. Callers hold the item's lock."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from datasets_app.queues.models.queues import Queue
 
 
 def wait_for_acceptance(queue: Queue, item: Item) -> None:
-    """The item waits until a reviewer accepts it."""
+    """Add the item to those that wait for acceptance."""
     _, made = Agreed.objects.get_or_create(queue=queue, item=item, defaults={"place": rules.random_place(queue.uuid, item.pk)})
     if made:
         Queue.objects.filter(pk=queue.pk).update(items_agreed=F("items_agreed") + 1)
 
 
-def wait_no_more(queue: Queue, item: Item) -> bool:
-    """The item does not wait to be accepted any more. Returns whether it did. A sample in which nobody judged it loses it."""
-    gone = Agreed.objects.filter(queue=queue, item=item).first()
-    if gone is None:
+def stop_waiting(queue: Queue, item: Item) -> bool:
+    """Remove the item from those that wait for acceptance, and from a sample in which it wasn't judged. Returns whether it was waiting."""
+    row = Agreed.objects.filter(queue=queue, item=item).first()
+    if row is None:
         return False
-    gone.delete()
+    row.delete()
     Queue.objects.filter(pk=queue.pk).update(items_agreed=F("items_agreed") - 1)
     return True

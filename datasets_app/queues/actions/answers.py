@@ -1,4 +1,4 @@
-"""What one person says of one item: answer, skip, undo. Safe to send twice; no answer is ever thrown away."""
+"""Annotate, skip, and undo. Safe to repeat; no annotation is ever deleted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAX_SECONDS = 3_600.0  # longer means that the person was away
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What an undo took back. slot: the item's slot, in the person's hand again; None if another person has it now."""
+    """The undone annotation or skip. slot: the item's slot, leased to the person again; None if another person has it now."""
 
     annotation: Annotation
     slot: Slot | None
@@ -57,30 +57,29 @@ def submit(
     suggestion_id: int | None = None,
     shown: Sequence[int] | None = None,
 ) -> Annotation:
-    """Keep one answer; the same client_key again returns the first one.
+    """Save an annotation; the same client_key again returns the first one.
 
-    slot_id, token: as claimed. value: as `Answers.parse` takes it for the dataset's task, its classes named by their uuid in the queue's
-    schema or by their stable id. seconds: time on the item. suggestion_id: what was shown first, if anything. shown: the order
-    in which the responses were shown, where there are any. Where the lease is lost, the
-    answer fills another open slot of the item, else it is kept as an extra one. A second answer of the same person replaces their first.
-    When the item has all its answers it is decided by rule or becomes disputed. An answer to gold is right or wrong and changes nothing of
-    the item. Raises PermissionDenied, Refused (no such class or item, no
-    answer of this task) or Conflict (a reviewer has settled the item that this person answered before).
+    slot_id, token: as claimed. value: for `Answers.parse` of the dataset's task, with labels by their uuid in the queue's schema or by
+    stable id. seconds: time on the item. suggestion_id: the pre-label shown first, if any. shown: the order in which the responses were
+    shown, if any. If the lease was lost, the annotation fills another open slot of the item, or is kept as an extra one. A second
+    annotation by the same person replaces their first. Once the item has all its annotations, it is labeled automatically or becomes
+    disputed. An annotation of a gold item is correct or wrong and doesn't change the item. Raises PermissionDenied, Refused (unknown
+    label or item, invalid value), or Conflict (an adjudicator resolved the item that this person had annotated).
     """
     queue, item, slots = open_item(queue_id, actor, slot_id)
     if earlier := sent_before(actor, client_key):  # asked under the locks, where two of the same request wait for each other
         return earlier
     labels = labels_in(queue, value)
-    read = read_value(queue, item, value, labels)
-    said = stored(read, labels)
+    parsed = read_value(queue, item, value, labels)
+    fields = stored(parsed, labels)
     target = slot_for(slots, actor)
     before = answer_of(queue, item, actor)
     is_gold = target is not None and target.is_gold
     if target and target.state == DONE and not is_gold and is_settled(item):
         raise Conflict("An adjudicator resolved this item, so your first annotation is kept.", next_step="Continue with the next item.")
-    gold, right = mixing.judge_gold(item, read) if is_gold else (None, None)
+    gold, right = mixing.judge_gold(item, parsed) if is_gold else (None, None)
     annotation = Annotation.objects.create(
-        queue=queue, item=item, user=actor, **said, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
+        queue=queue, item=item, user=actor, **fields, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
         suggestion=first_shown(item, suggestion_id), shown=check_order(item, shown), replaces=before, right=right,
     )  # fmt: skip
     count(queue, actor, labeled=int(before is None), seconds=annotation.seconds)
@@ -96,13 +95,13 @@ def submit(
 
 
 def sent_before(actor: User, client_key: UUID) -> Annotation | None:
-    """The row that this very request made when it came before."""
+    """The row that an earlier attempt of the same request created."""
     sent = Annotation.objects.filter(user=actor, client_key=client_key)
     return sent.select_related("label", "item", "queue", "replaces__label").first() if sent.exists() else None
 
 
 def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, list[Slot]]:
-    """The queue, and the item of the slot with all its slots locked. Raises PermissionDenied, Refused or Conflict (not for this person)."""
+    """The queue, and the slot's item with all its slots locked. Raises PermissionDenied, Refused, or Conflict (not assigned)."""
     rows = Queue.objects.select_related("dataset__project", "schema")
     queue = policy.get_permitted(actor, rows, "labeling.annotate", uuid=queue_id)
     slots = lock_item_of(queue, slot_id, gold_of=actor)
@@ -116,14 +115,14 @@ def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, l
 
 
 def labels_in(queue: Queue, value: Value) -> dict[str, Label]:
-    """The classes of the queue's schema that a value names, by stable id; all of them where it names another one."""
+    """The labels of the queue's schema that a value uses, by stable id; all of them if it uses one from elsewhere."""
     named = values.named_in(value)
     found = labels_named(queue.schema_id, named)
     return found if len(found) == len(named) else labels_by_id(queue.schema)
 
 
 def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
-    """A submitted annotation in canonical form. labels: of the queue's schema, those that value names among them.
+    """A submitted annotation in canonical form. labels: of the queue's schema, including those that the value uses.
 
     Raises Refused for an invalid value.
     """
@@ -132,19 +131,19 @@ def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Labe
 
 
 def slot_for(slots: list[Slot], actor: User) -> Slot | None:
-    """The slot that this person's answer fills, or None."""
+    """The slot that this person's annotation fills, or None."""
     found = rules.slot_for([SlotFacts(slot.pk, slot.state, slot.user_id, slot.is_gold) for slot in slots], actor.pk)
     return next((slot for slot in slots if found and slot.pk == found.pk), None)
 
 
 def answer_of(queue: Queue, item: Item, actor: User) -> Annotation | None:
-    """What this person's next row about the item replaces: their newest one in this queue."""
+    """The annotation that this person's next one replaces: their newest of the item in this queue."""
     mine = Annotation.objects.filter(queue=queue, item=item, user=actor, action=Action.LABEL, replaced_by__isnull=True)
     return max(mine, key=lambda row: row.pk, default=None)
 
 
 def is_settled(item: Item) -> bool:
-    """Whether a person decided the item for good."""
+    """Whether an adjudicator resolved the item."""
     return standing().filter(item=item, how__in=BY_REVIEWER).exists()
 
 
@@ -163,12 +162,12 @@ def first_shown(item: Item, suggestion_id: int | None) -> Suggestion | None:
 
 
 def has_all(slots: list[Slot]) -> bool:
-    """Whether an item has every answer that it needs."""
+    """Whether an item has all the annotations it needs."""
     return rules.is_complete([slot.state for slot in slots])
 
 
 def fill(slot: Slot, annotation: Annotation) -> bool:
-    """The slot has its answer. Returns whether it had none."""
+    """Save the annotation in the slot. Returns whether the slot had none."""
     added = slot.state != DONE
     slot.state, slot.user, slot.annotation, slot.lease_until, slot.lease_token = DONE, annotation.user, annotation, None, None
     slot.save(update_fields=["state", "user", "annotation", "lease_until", "lease_token"])
@@ -176,13 +175,13 @@ def fill(slot: Slot, annotation: Annotation) -> bool:
 
 
 def tally(queue: Queue, slot: Slot, by: int) -> None:
-    """Keep the queue's number of answers that fill a place, or of those to gold."""
+    """Update the queue's count of filled slots, or of gold annotations."""
     name = "gold_done" if slot.is_gold else "slots_done"
     Queue.objects.filter(pk=queue.pk).update(**{name: F(name) + by})
 
 
 def count(queue: Queue, user: User, *, labeled: int = 0, skipped: int = 0, seconds: float = 0) -> None:
-    """Keep the person's own numbers."""
+    """Update the person's counters in the queue."""
     mine = Seat.objects.filter(queue=queue, user=user)
     added = {"labeled": F("labeled") + labeled, "skipped": F("skipped") + skipped, "seconds": F("seconds") + seconds}
     if not mine.update(**added, last_at=timezone.now()):
@@ -192,9 +191,9 @@ def count(queue: Queue, user: User, *, labeled: int = 0, skipped: int = 0, secon
 
 @transaction.atomic
 def skip(*, queue_id: UUID, actor: User, slot_id: int, client_key: UUID, reason: str = "", seconds: float = 0) -> Annotation:
-    """Pass an item on: it goes to others, and comes back to this person only when they ask for what they skipped.
+    """Skip an item: it goes to other annotators, and comes back to this person only when they ask for skipped items.
 
-    The same client_key again returns the first row. Raises PermissionDenied, Refused, or Conflict (answered already).
+    The same client_key again returns the first row. Raises PermissionDenied, Refused, or Conflict (already annotated).
     """
     queue, item, slots = open_item(queue_id, actor, slot_id)
     if earlier := sent_before(actor, client_key):  # asked under the locks, where two of the same request wait for each other
@@ -218,10 +217,10 @@ def skip(*, queue_id: UUID, actor: User, slot_id: int, client_key: UUID, reason:
 
 @transaction.atomic
 def undo(*, queue_id: UUID, actor: User, client_key: UUID) -> Undone:
-    """Take back this person's newest answer or skip in the queue that still stands, among their last 20; the item is in their hand again.
+    """Undo this person's newest current annotation or skip in the queue, among their last 20; the item is leased to them again.
 
     An automatic label based on the annotation is withdrawn. The same client_key again undoes nothing more. Raises PermissionDenied,
-    Refused (nothing left to undo), or Conflict (a reviewer has settled the item; the queue is closed).
+    Refused (nothing left to undo), or Conflict (an adjudicator resolved the item; the queue is closed).
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
@@ -241,7 +240,7 @@ def undo(*, queue_id: UUID, actor: User, client_key: UUID) -> Undone:
 
 
 def lock_last_answer(queue: Queue, actor: User, client_key: UUID) -> tuple[Annotation | None, list[Slot]]:
-    """What undo takes back, with the locked slots of its item; the one before where another tab took it back meanwhile."""
+    """The row to undo, with its item's slots locked; the one before it if another tab undid it in the meantime."""
     while (target := last_answer(queue, actor)) is not None:
         slots = lock_item(queue, target.item, gold_of=actor)
         taken_back = Annotation.objects.filter(replaces=target).values_list("client_key", flat=True).first()
@@ -251,7 +250,7 @@ def lock_last_answer(queue: Queue, actor: User, client_key: UUID) -> tuple[Annot
 
 
 def last_answer(queue: Queue, actor: User) -> Annotation | None:
-    """What undo would take back."""
+    """The annotation or skip that undo would take back."""
     mine = Annotation.objects.filter(queue=queue, user=actor, action__in=[Action.LABEL, Action.SKIP])
     rows = list(mine.select_related("label", "item__dataset__project", "replaced_by").order_by("-id")[: rules.UNDO_DEPTH])
     found = rules.undo_target([rules.Step(row.pk, undone=hasattr(row, "replaced_by")) for row in rows])
@@ -259,7 +258,7 @@ def last_answer(queue: Queue, actor: User) -> Annotation | None:
 
 
 def take_back(queue: Queue, actor: User, target: Annotation, slots: list[Slot]) -> Slot | None:
-    """Put the item of an undone row back into the person's hand, and everything that followed from it right."""
+    """Lease the item of an undone row to the person again, and update counters and label."""
     if target.action == Action.SKIP:
         count(queue, actor, skipped=-1)
         free = slot_for(slots, actor)

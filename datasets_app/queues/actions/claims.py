@@ -1,4 +1,4 @@
-"""Giving out work: a claim leases slots to one person, and no two people ever hold one slot."""
+"""Lease slots to annotators; no two people ever hold the same slot."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ BEHIND = {
 
 @transaction.atomic
 def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = False, page: bool = False) -> list[Slot]:
-    """Up to k slots for this person, leased for 15 minutes: those already in their hand first, then the next ones of the queue.
+    """Up to k slots for this person, leased for 15 minutes: those they already hold first, then the next ones of the queue.
 
-    page: a new page shows them, so that an older one that is left gives none of them back.
-    skipped: give out again what this person skipped and not labeled since. Gold is mixed in if the queue does so, as long as something
-    else is left. Returns slots with item and upload.
-    Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed, their work held). An empty list: nothing is left.
+    page: whether a new page shows them, so that leaving an older page doesn't release them. skipped: hand out again what this person
+    skipped and hasn't labeled since. Gold items are mixed in if the queue has them, as long as other items are left. Returns slots with
+    their items; empty if none are left.
+    Raises PermissionDenied, or Conflict if the queue hands out nothing (paused, closed, or the person is on hold).
     """
     queue = policy.get_permitted(actor, Queue, "labeling.annotate", uuid=queue_id)
     seat = seat_of(queue, actor)
@@ -90,7 +90,7 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
 
 
 def deal(queue: Queue, seat: Seat, actor: User, hand: list[Slot], wanted: int, *, skipped: bool) -> list[int]:
-    """Lease the next slots, gold among them where its places are. No gold where nothing else is left. Returns their keys, in order."""
+    """Lease the next slots, with gold items at their places; no gold if nothing else is left. Returns their keys, in order."""
     until, token = timezone.now() + rules.LEASE, uuid4()
     if skipped:
         again = [pk for _, pk in take(queue, seat, wanted, token, skipped=True)]
@@ -108,7 +108,7 @@ def deal(queue: Queue, seat: Seat, actor: User, hand: list[Slot], wanted: int, *
 
 
 def seat_of(queue: Queue, user: User) -> Seat:
-    """This person's locked place in the queue: two tabs of one person wait for each other here."""
+    """This person's seat in the queue, locked, so that two tabs of one person don't claim at once."""
     mine = Seat.objects.select_for_update().filter(queue=queue, user=user)
     if seat := mine.first():
         return seat
@@ -117,7 +117,7 @@ def seat_of(queue: Queue, user: User) -> Seat:
 
 
 def in_hand(queue: Queue, user: User) -> list[Slot]:
-    """The slots leased to this person with what a bench shows of them, in the order of the queue; gold behind what it was dealt after."""
+    """The slots leased to this person, with their items, in queue order; gold slots come after the slot they were handed out behind."""
     held = Slot.objects.filter(queue=queue, user=user, state=LEASED).select_related("item")
     return of_queue(queue, held.order_by("priority", Coalesce("behind", "id"), "id")[:20])
 
@@ -132,7 +132,7 @@ def renew(slots: list[Slot]) -> None:
 
 
 def retoken(slots: list[Slot]) -> None:
-    """Give these leases a token that only the page knows that is being made. Leases in use keep theirs."""
+    """Give these leases a new token that only the page being rendered knows. Leases in use keep theirs."""
     token = uuid4()
     taken = set(unlocked(Slot.objects.filter(pk__in=[slot.pk for slot in slots], state=LEASED))) if slots else set()
     if taken:
@@ -151,7 +151,7 @@ def unlocked(slots: QuerySet[Slot]) -> QuerySet[Slot, int]:
 
 
 def take(queue: Queue, seat: Seat, wanted: int, token: UUID, *, skipped: bool = False) -> list[Place]:
-    """Lease open slots: on from the cursor, then from the start again, then after freeing what others let lapse. Returns their places."""
+    """Lease open slots: from the cursor on, then from the start, then after freeing lapsed leases. Returns their places."""
     if skipped:
         return run_claim(queue, seat, wanted, START, token, skipped=True)
     got = run_claim(queue, seat, wanted, (seat.priority, seat.slot), token)
@@ -199,13 +199,13 @@ def prepared(value: datetime | UUID) -> Any:
 
 
 def with_items(queue: Queue, slot_ids: list[int]) -> list[Slot]:
-    """Slots of the queue with what a bench shows of them, in the given order."""
+    """Slots of the queue with their items, in the given order."""
     found = Slot.objects.select_related("item").in_bulk(slot_ids) if slot_ids else {}
     return of_queue(queue, (found[pk] for pk in slot_ids if pk in found))
 
 
 def of_queue(queue: Queue, slots: Iterable[Slot]) -> list[Slot]:
-    """These slots of the queue, which know it."""
+    """These slots with `queue` set."""
     found = list(slots)
     for slot in found:
         slot.queue = queue
@@ -251,10 +251,10 @@ def heartbeat(*, queue_id: UUID, actor: User) -> int:
 
 @transaction.atomic
 def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None, tokens: list[UUID] | None = None) -> int:
-    """Give slots back (all of this person in the queue when none are named), so that others get them at once. Returns how many.
+    """Release slots, by default all of this person in the queue, so that others can claim them at once. Returns how many.
 
-    tokens: of the leases as the page got them; a slot that a newer page of this person shows is not given back. They come first again if
-    this person continues before others take them. What a reviewer returned to this person stays theirs for its day.
+    tokens: lease tokens of the page; a slot that a newer page of this person shows isn't released. Released slots come first if this
+    person continues before others take them. Items returned by an adjudicator stay reserved for a day.
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
@@ -274,7 +274,7 @@ def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None, t
 
 
 def move_back(queue: Queue, user: User, priority: int, slot: int) -> None:
-    """The person's next claim begins with this slot, unless it begins before it anyway."""
+    """Move the person's cursor back to this slot, unless it's already before it."""
     ahead = Q(priority__gt=priority) | Q(priority=priority, slot__gte=slot)
     Seat.objects.filter(ahead, queue=queue, user=user).update(priority=priority, slot=slot - 1)
 

@@ -1,4 +1,4 @@
-"""Comments, flags and conversations about items."""
+"""Comments, flags, and threads about items."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def comment(
     root = find_root(queue, item, actor, reply_to) if reply_to else None
     check_passage(item, start, end, quote)
     same = Comment.objects.filter(item=item, queue=queue, user=actor, text=text, is_flag=False, reply_to=root, start=start, end=end)
-    return same.first() or write(queue, item, actor, text, reply_to=root, start=start, end=end)  # a double click says it once
+    return same.first() or write(queue, item, actor, text, reply_to=root, start=start, end=end)  # a double click saves one comment
 
 
 def write(
@@ -66,9 +66,9 @@ def write(
         item=item, queue=queue, user=actor, text=text, is_flag=is_flag, is_return=is_return, reply_to=reply_to, start=start, end=end
     )
     made.mentioned.set(people)
-    tell(made, actor, people, "mentioned you in a comment in")
-    began = [reply_to.user] if reply_to and policy.can(reply_to.user, "labeling.annotate", queue) else []
-    tell(made, actor, [user for user in began if user not in people], "replied to your comment in")
+    notify_people(made, actor, people, "mentioned you in a comment in")
+    author = [reply_to.user] if reply_to and policy.can(reply_to.user, "labeling.annotate", queue) else []
+    notify_people(made, actor, [user for user in author if user not in people], "replied to your comment in")
     return made
 
 
@@ -78,32 +78,32 @@ def mentioned_in(queue: Queue, text: str) -> list[User]:
     if not found:
         return []
     if len(found) > NAMES:
-        raise refused(f"The comment mentions {len(found)} people; the limit is {NAMES}.")
+        raise mention_refusal(f"The comment mentions {len(found)} people; the limit is {NAMES}.")
     readers = {user.username.lower(): user for user in comments.readers(queue)}
     names, unknown = mentions.match(found, readers)
     if unknown:
-        near = mentions.closest(unknown[0], readers)
-        told = f"No one who can read comments in {queue.name} is named {', '.join('@' + name for name in unknown[:5])}."
-        raise refused(told, f"Did you mean @{near}? " if near else "")
+        closest = mentions.closest(unknown[0], readers)
+        message = f"No one who can read comments in {queue.name} is named {', '.join('@' + name for name in unknown[:5])}."
+        raise mention_refusal(message, f"Did you mean @{closest}? " if closest else "")
     return [readers[name] for name in names]
 
 
-def refused(told: str, hint: str = "") -> Refused:
+def mention_refusal(message: str, hint: str = "") -> Refused:
     """The refusal for an unknown name, with the way to write @ without a mention."""
-    return Refused(f"{told} {hint}".strip(), next_step="Put ` before the @ if you aren't mentioning anyone.", fields={"text": [told]})
+    return Refused(f"{message} {hint}".strip(), next_step="Put ` before the @ if you aren't mentioning anyone.", fields={"text": [message]})
 
 
-def tell(comment: Comment, actor: User, people: Iterable[User], what: str) -> None:
-    """Send these people, but not the writer, to the conversation. The names of annotators are kept from those who settle their answers."""
+def notify_people(comment: Comment, actor: User, people: Iterable[User], what: str) -> None:
+    """Notify these people, except the author, with a link to the thread. Adjudicators don't see annotators' names."""
     queue = comment.queue
     others = [user for user in people if user.pk != actor.pk]
     if queue is None or not others:
         return
     url = f"{reverse('queues:comments', args=[queue.uuid])}?item={comment.item.uuid}#comment-{comment.uuid}"
-    settling = set(policy.who_can("labeling.decide", queue).values_list("pk", flat=True))
+    adjudicators = set(policy.who_can("labeling.decide", queue).values_list("pk", flat=True))
     hidden = not policy.can(actor, "labeling.manage", queue)
-    notify([user for user in others if hidden and user.pk in settling], f"An annotator {what} {queue.name}.", url)
-    notify([user for user in others if not hidden or user.pk not in settling], f"{actor} {what} {queue.name}.", url)
+    notify([user for user in others if hidden and user.pk in adjudicators], f"An annotator {what} {queue.name}.", url)
+    notify([user for user in others if not hidden or user.pk not in adjudicators], f"{actor} {what} {queue.name}.", url)
 
 
 def find_root(queue: Queue, item: Item, actor: User, comment_id: UUID) -> Comment:
@@ -118,16 +118,16 @@ def find_root(queue: Queue, item: Item, actor: User, comment_id: UUID) -> Commen
 
 
 def check_passage(item: Item, start: int | None, end: int | None, quote: str | None) -> None:
-    """Raises Refused unless both ends of a passage lie in the text, and hold what the writer saw there."""
+    """Raises Refused unless the passage is within the text and equals the quote."""
     if start is None and end is None:
         return
-    told = ""
+    message = ""
     if start is None or end is None or not 0 <= start < end <= len(item.text):
-        told = f"The passage {start} to {end} is outside the text, which has {len(item.text):,} characters."
+        message = f"The passage {start} to {end} is outside the text, which has {len(item.text):,} characters."
     elif quote is not None and item.text[start:end] != quote:
-        told = "The passage doesn't match the text you selected."
-    if told:
-        raise Refused(told, next_step="Select it again, or comment on the whole text.", fields={"start": [told]})
+        message = "The passage doesn't match the text you selected."
+    if message:
+        raise Refused(message, next_step="Select it again, or comment on the whole text.", fields={"start": [message]})
 
 
 def check_text(text: str) -> str:
@@ -136,8 +136,8 @@ def check_text(text: str) -> str:
     if not text:
         raise Refused("The comment is empty.", fields={"text": ["Describe what a reviewer should know."]})
     if len(text) > LIMIT:
-        told = f"The comment has {len(text):,} characters; the limit is {LIMIT:,}."
-        raise Refused(told, fields={"text": [told]})
+        message = f"The comment has {len(text):,} characters; the limit is {LIMIT:,}."
+        raise Refused(message, fields={"text": [message]})
     return text
 
 
@@ -166,13 +166,13 @@ def resolve_comment(*, queue_id: UUID, actor: User, comment_id: UUID, on: bool =
 
 
 def own_flag(queue: Queue, item: Item, user: User) -> Comment | None:
-    """The flag of this person on an item that is not resolved."""
+    """This person's open flag on an item."""
     return Comment.objects.select_for_update().filter(item=item, queue=queue, user=user, is_flag=True, resolved_at__isnull=True).first()
 
 
 @transaction.atomic
 def flag(*, queue_id: UUID, actor: User, item_id: UUID, on: bool = True, text: str = "") -> Comment | None:
-    """Ask for a look at an item, or take that back. The same again changes nothing. Raises PermissionDenied or Refused."""
+    """Flag an item for review, or remove the flag. Safe to repeat. Raises PermissionDenied or Refused."""
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     item = find_item(queue, item_id)

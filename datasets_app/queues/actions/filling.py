@@ -1,4 +1,4 @@
-"""Making the slots of a queue: within the request for few items, by a job that commits batch by batch for many."""
+"""Create the slots of a queue: within the request for few items, by a job that commits in batches for many."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ def items_for(queue: Queue) -> QuerySet[Item]:
 
 
 def selection_of(queue: Queue) -> Selection:
-    """What the queue's filters choose, as who opened it sees them. Raises Refused where one does not hold any more."""
+    """The items matched by the queue's filters, as its creator sees the data. Raises Refused if a filter is no longer valid."""
     if queue.filters is None or queue.created_by is None:
         raise Refused(f"{queue.name} has no filters.")
     found = Selection(queue.dataset, queue.created_by, queue.filters, whole=True)
-    if not found.holds:
-        told = next(iter(found.problems.values()))
-        raise Refused(f"A filter of the slice is no longer valid: {told}", next_step="Choose another slice.", fields={"slice": [told]})
+    if not found.is_valid:
+        reason = next(iter(found.problems.values()))
+        raise Refused(f"A filter of the slice is no longer valid: {reason}", next_step="Choose another slice.", fields={"slice": [reason]})
     return found
 
 
 def fill_chosen(queue: Queue, item_ids: Sequence[int]) -> None:
-    """Make the slots of chosen items in the caller's transaction; as they are given, the first of them is handed out first."""
+    """Create the slots of chosen items, in the caller's transaction; items are handed out in the given order."""
     make_slots(queue, item_ids)
     Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())
 
 
 def fill_all(queue: Queue) -> None:
-    """Make all slots of a queue in the caller's transaction: for few items."""
+    """Create all slots of a queue with few items, in the caller's transaction."""
     for taken, _ in batches(queue, 0):
         make_slots(queue, taken)
     Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())
 
 
 def batches(queue: Queue, after: int) -> Iterator[tuple[list[int], int]]:
-    """The items behind this key that the queue takes, enough for 1,000 slots at a time, each with the key up to which all were read."""
+    """Batches of the queue's items after this key, each for up to 1,000 slots, with the key up to which all items were read."""
     size = BATCH // queue.overlap
     if queue.source == Queue.Source.SLICE:
         for window in selection_of(queue).walk(start=after + 1):
@@ -69,14 +69,14 @@ def batches(queue: Queue, after: int) -> Iterator[tuple[list[int], int]]:
 
 
 def make_slots(queue: Queue, item_ids: Sequence[int]) -> None:
-    """Make the slots of these items, at most 1,000 rows, in the caller's transaction."""
+    """Create the slots of these items, at most 1,000 rows, in the caller's transaction."""
     places = places_of(queue, item_ids)
     made = Slot.objects.bulk_create(Slot(queue=queue, item_id=pk, priority=places[pk]) for pk in item_ids for _ in range(queue.overlap))
     Queue.objects.filter(pk=queue.pk).update(items_total=F("items_total") + len(item_ids), slots_total=F("slots_total") + len(made))
 
 
 def run_fill(ctx: JobContext) -> None:
-    """The job of a large queue. Each batch commits with its checkpoint, so it is safe to run again."""
+    """Job: create the slots of a large queue. Each batch commits with its checkpoint, so it's safe to run again."""
     queue = Queue.objects.select_related("dataset", "created_by").get(uuid=ctx.args["queue"])
     if queue.filled_at is not None:
         return
@@ -85,7 +85,7 @@ def run_fill(ctx: JobContext) -> None:
     done = queue.items_total
     for taken, reached in batches(queue, after):
         ctx.raise_if_cancelled()
-        queue.refresh_from_db(fields=["order"])  # which may be changed in the meantime
+        queue.refresh_from_db(fields=["order"])  # may have changed in the meantime
         with transaction.atomic():
             make_slots(queue, taken)
             ctx.checkpoint({"after": reached})

@@ -1,4 +1,4 @@
-"""Which version of the classes and guideline a person knows in a queue."""
+"""Which version of labels and guideline a person has read in a queue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from registry.ground.access.models import User
 
 @transaction.atomic
 def know_guideline(*, queue_id: UUID, actor: User, version: int) -> int:
-    """Note that the person has read what changed up to this version. Returns 1, or 0 where they knew it or have not begun there.
+    """Record that the person has read the changes up to this version. Returns 1, or 0 if they had read it or haven't started.
 
     Raises PermissionDenied or Refused (no such version).
     """

@@ -1,4 +1,4 @@
-"""Mix gold items into queues and act on their results. Annotators can't tell which items are gold."""
+"""Mix gold items into queues and act on their results. Annotators don't know which items are gold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.gold import Gold
 from datasets_app.queues.models.queues import Queue, Seat, Slot
 from datasets_app.queues.queries.gold import draw_gold, live_gold, set_aside, skipped_gold
-from datasets_app.queues.rules import UNJUDGED_TOLD
+from datasets_app.queues.rules import NO_GOLD
 from datasets_app.schemas.queries.changes import classes_now
 from datasets_app.schemas.queries.labels import value_of
 from lifecycle.ground.notices.actions import notify
@@ -41,7 +41,7 @@ def seed_of(queue: Queue, user: User) -> bytes:
 
 
 def gold_places(queue: Queue, seat: Seat, user: User, wanted: int) -> list[bool]:
-    """Which of the next so many items of this person are to be gold."""
+    """Which of this person's next `wanted` items are to be gold."""
     if not queue.gold_rate:
         return [False] * wanted
     seed = seed_of(queue, user)
@@ -49,7 +49,7 @@ def gold_places(queue: Queue, seat: Seat, user: User, wanted: int) -> list[bool]
 
 
 def gold_for(queue: Queue, seat: Seat, user: User, places: Sequence[bool]) -> list[Gold]:
-    """Gold for those of the next places that are for it, as far as there is some that this person has not seen."""
+    """Gold items for the next gold places, as far as there are any that are new to this person."""
     wanted = sum(places)
     return draw_gold(queue, user, wanted, rules.gold_start(seed_of(queue, user), seat.dealt)) if wanted else []
 
@@ -58,7 +58,7 @@ def hand_out(
     queue: Queue, seat: Seat, *, fresh: Sequence[Place], golds: Sequence[Gold], places: Sequence[bool], last: Place | None, token: UUID,
     until: datetime,
 ) -> list[int]:  # fmt: skip
-    """Lease gold among the fresh slots, where its places are. last: the slot of the hand behind which all this goes. Returns all keys."""
+    """Lease gold items at their places among the fresh slots. last: the last slot the person already holds. Returns all keys, in order."""
     order: list[Place | Gold] = []
     slots, left = list(fresh), list(golds)
     for place in places:
@@ -73,7 +73,7 @@ def hand_out(
 
 
 def behind(order: Sequence[Place | Gold], last: Place | None) -> list[tuple[Gold, Place]]:
-    """The slot after which each gold item is placed: the one before it, or just before the first where there is none."""
+    """The slot after which each gold item is placed: the one before it, or just before the first slot if there is none."""
     first = next((each for each in order if not isinstance(each, Gold)), None)
     before = last or ((first[0], first[1] - 1) if first else (0, 0))
     found = []
@@ -86,7 +86,7 @@ def behind(order: Sequence[Place | Gold], last: Place | None) -> list[tuple[Gold
 
 
 def lease(queue: Queue, seat: Seat, wanted: Sequence[tuple[Gold, Place]], token: UUID, until: datetime) -> dict[int, int]:
-    """Slots of gold for this person, leased: those that they once gave back, or new ones. Returns their keys by item."""
+    """Lease gold slots to this person: those that they released before, or new ones. Returns their keys by item."""
     where = {gold.item_id: place for gold, place in wanted}
     had = set_aside(queue, seat.user, list(where)) if where else []
     fresh = [
@@ -105,7 +105,7 @@ def lease(queue: Queue, seat: Seat, wanted: Sequence[tuple[Gold, Place]], token:
 
 
 def skipped_again(queue: Queue, seat: Seat, wanted: int, token: UUID, until: datetime) -> list[int]:
-    """Give out again the gold that this person skipped, as everything that they skipped comes back when they ask for it."""
+    """Lease again the gold items that this person skipped, like other skipped items."""
     found = [slot.pk for slot in skipped_gold(queue, seat.user, wanted)]
     if found:
         Slot.objects.filter(pk__in=found, state=CLOSED).update(state=LEASED, lease_until=until, lease_token=token)
@@ -114,7 +114,7 @@ def skipped_again(queue: Queue, seat: Seat, wanted: int, token: UUID, until: dat
 
 # ── Judging ─────────────────────────────────────────────────────────────────
 def judge_gold(item: Item, value: Value) -> tuple[Gold | None, bool | None]:
-    """What is known of an item, None if it was retired in the meantime, and whether this answer says it, or said it until then.
+    """The item's gold label, None if it was retired in the meantime, and whether this value equals it, or did until then.
 
     An annotation of a gold item never becomes an ordinary one, even if the gold item is retired.
     """
@@ -126,9 +126,9 @@ def judge_gold(item: Item, value: Value) -> tuple[Gold | None, bool | None]:
 
 
 def count_answer(queue: Queue, annotation: Annotation, gold: Gold | None, before: Annotation | None) -> None:
-    """Count an answer to gold for its person and for the item. gold: None if it doesn't count. before: what it replaces.
+    """Count a gold annotation for its annotator and the item. gold: None if it doesn't count. before: the annotation it replaces.
 
-    If gold results are shown immediately, only the first answer to an item counts for them.
+    If gold results are shown immediately, only the first annotation of an item counts for the annotator.
     """
     if gold is None or annotation.right is None:
         return
@@ -148,7 +148,7 @@ def answered_before(annotation: Annotation) -> bool:
 
 
 def uncount_answer(queue: Queue, target: Annotation) -> None:
-    """An answer to gold was taken back; nothing changes where the gold itself was."""
+    """Uncount an undone gold annotation, unless the gold item itself was retired."""
     if target.right is None:
         return
     live = live_gold().filter(item=target.item_id, asked__gt=0, right__gte=int(target.right))
@@ -173,16 +173,16 @@ def watch(queue: Queue, user: User) -> None:
     seat.below_at = now if below else None
     if below and queue.gold_holds and seat.held_at is None:
         seat.held_at = now
-        ledger.record(None, Verb.PERSON_HELD, queue, project=queue.dataset.project.uuid, person=user.uuid, done=done, right=right)
+        ledger.record(None, Verb.ANNOTATOR_PAUSED, queue, project=queue.dataset.project.uuid, person=user.uuid, done=done, right=right)
     seat.save(update_fields=["below_at", "held_at"])
     if below:
         held = " They get no new items until a lead reinstates them." if seat.held_at else ""
-        told = f"{user} got {right} of {done} gold items in {queue.name} right, significantly below {queue.gold_minimum} %.{held}"
-        notify(policy.who_can("labeling.assess", queue), told, f"{reverse('quality:quality', args=[queue.uuid])}#gold")
+        message = f"{user} got {right} of {done} gold items in {queue.name} right, significantly below {queue.gold_minimum} %.{held}"
+        notify(policy.who_can("labeling.assess", queue), message, f"{reverse('quality:quality', args=[queue.uuid])}#gold")
 
 
 @transaction.atomic
-def let_go_on(*, queue_id: UUID, seat_id: int, actor: User) -> Seat:
+def reinstate(*, queue_id: UUID, seat_id: int, actor: User) -> Seat:
     """Reinstate an annotator below the minimum: annotations so far are no longer evaluated, and the hold ends.
 
     Raises PermissionDenied, Refused (not an annotator of this queue) or Conflict (they are not below, and not on hold).
@@ -197,19 +197,19 @@ def let_go_on(*, queue_id: UUID, seat_id: int, actor: User) -> Seat:
     seat.excused_done, seat.excused_right, seat.below_at, seat.held_at = seat.gold_done, seat.gold_right, None, None
     seat.save(update_fields=["excused_done", "excused_right", "below_at", "held_at"])
     payload = {"person": seat.user.uuid, "done": seat.gold_done, "right": seat.gold_right}
-    ledger.record(actor, Verb.PERSON_LET_GO_ON, queue, project=queue.dataset.project.uuid, **payload)
+    ledger.record(actor, Verb.ANNOTATOR_REINSTATED, queue, project=queue.dataset.project.uuid, **payload)
     return seat
 
 
 @transaction.atomic
 def mix_gold(*, queue_id: UUID, actor: User, rate: int, feedback: bool = False, minimum: int | None = None, holds: bool = False) -> Queue:
-    """Set how gold is mixed into a queue, from the next item on. The same again changes nothing.
+    """Set how gold is mixed into a queue, from the next item on. Safe to repeat.
 
-    rate: percent of what a person gets, 0 to 30. feedback: show results immediately. minimum: gold accuracy in percent, 1 to 100; None for
+    rate: percent of each person's items, 0 to 30. feedback: show results immediately. minimum: gold accuracy in percent, 1 to 100; None for
     none. holds: whether annotators below it get no new items until a lead reinstates them.
     Raises PermissionDenied, Refused that names the field, or Conflict (closed).
     """
-    list(Seat.objects.select_for_update(of=("self",)).filter(queue__uuid=queue_id).order_by("pk"))  # before the queue, as who answers does
+    list(Seat.objects.select_for_update(of=("self",)).filter(queue__uuid=queue_id).order_by("pk"))  # before the queue, as annotating does
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.state == Queue.State.CLOSED:
@@ -231,12 +231,12 @@ def mix_gold(*, queue_id: UUID, actor: User, rate: int, feedback: bool = False, 
 
 
 def mixing_problems(task: str, rate: int, minimum: int | None, *, holds: bool) -> dict[str, list[str]]:
-    """What is wrong with how gold is to be mixed in, by field."""
+    """Invalid gold settings: messages by field."""
     problems: dict[str, list[str]] = {}
     if not 0 <= rate <= rules.GOLD_MOST:
         problems["gold_rate"] = [f"The share of gold items must be between 0 and {rules.GOLD_MOST} %."]
     elif rate and not type_of(task).has_gold:
-        problems["gold_rate"] = [UNJUDGED_TOLD]
+        problems["gold_rate"] = [NO_GOLD]
     if minimum is not None and not 1 <= minimum <= 100:
         problems["gold_minimum"] = ["The minimum accuracy must be between 1 and 100 %."]
     if holds and minimum is None:

@@ -1,4 +1,4 @@
-"""Opening a queue: what it takes, how it is handed out, and to whom."""
+"""Open a queue: which items it takes, in which order, and for whom."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.queues.actions.filling import fill_all, fill_chosen, items_for, selection_of
+from datasets_app.queues.actions.managing import check_people
 from datasets_app.queues.actions.mixing import mixing_problems
 from datasets_app.queues.actions.ordering import check_order
-from datasets_app.queues.actions.steering import check_people
 from datasets_app.queues.models.queues import Queue
 from datasets_app.schemas.actions.schemas import write_schema
 from datasets_app.schemas.models.schemas import LabelSchema
@@ -29,7 +29,7 @@ from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
-CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.BROUGHT]  # an import has annotations
+CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.IMPORTED]  # an import has annotations
 
 
 @transaction.atomic
@@ -53,13 +53,13 @@ def open_queue(
     gold_minimum: int | None = None,
     gold_holds: bool = False,
 ) -> Queue:
-    """Open a queue with the newest schema of the dataset; a job makes its slots, or this call where the dataset is small.
+    """Open a queue with the newest schema of the dataset; a job creates its slots, or this call if the dataset is small.
 
-    overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD,
+    overlap: 1 to 5 people per item. hidden_share: percent of items with hidden pre-labels. source: which items; upload_id for UPLOAD,
     slice_id for SLICE, item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all.
-    order: of the others. acceptance: whether a rule decides what people agree on, or a reviewer accepts it. gold_…: as in `mix_gold`.
-    people: who alone gets its items; at least as many as an item needs answers. Raises PermissionDenied, or Refused that names the field
-    (no schema, no items, name taken, out of range, too few people or one who may not annotate).
+    order: for other sources. acceptance: whether unanimous annotations become the label automatically, or an adjudicator accepts them.
+    gold_…: as in `mix_gold`. people: assigned annotators, at least `overlap` of them; empty for everyone. Raises PermissionDenied, or
+    Refused that names the field (no schema, no items, name taken, out of range, too few people, or one who can't annotate).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -80,17 +80,17 @@ def open_queue(
     if source == Queue.Source.ITEMS:
         check_items(queue, item_ids)
     elif chosen:
-        check_chosen(queue, chosen)
+        check_slice(queue, chosen)
     elif not items_for(queue).exists():
-        told = "There are no items to label." if source == Queue.Source.ALL else "All items in this selection are labeled already."
-        raise Refused(told, next_step="Import a file, or choose other items.", fields={"source": [told]})
+        message = "There are no items to label." if source == Queue.Source.ALL else "All items in this selection are labeled already."
+        raise Refused(message, next_step="Import a file, or choose other items.", fields={"source": [message]})
     try:
         with transaction.atomic():
             queue.save(force_insert=True)
             queue.people.set(people)
     except IntegrityError as error:
-        told = f"{dataset} already has a queue named {name}."
-        raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
+        message = f"{dataset} already has a queue named {name}."
+        raise Refused(message, next_step="Choose another name.", fields={"name": [message]}) from error
     if source == Queue.Source.ITEMS:
         fill_chosen(queue, item_ids)
     elif dataset.items_total <= AT_ONCE:
@@ -121,14 +121,14 @@ def check_queue(queue: Queue) -> None:
         problems["hidden_share"] = [f"The share of items without pre-labels must be between 0 and 100 %, not {queue.hidden_share}."]
     if queue.acceptance not in Queue.Acceptance.values:
         problems["acceptance"] = ["Choose what happens to unanimous annotations."]
-    if queue.source not in Queue.Source.values or queue.source == Queue.Source.BROUGHT:
+    if queue.source not in Queue.Source.values or queue.source == Queue.Source.IMPORTED:
         problems["source"] = ["Choose which items the queue takes."]
     if problems:
         raise Refused("The queue wasn't created.", next_step=next(iter(problems.values()))[0], fields=problems)
 
 
 def schema_for(queue: Queue, actor: User) -> LabelSchema:
-    """The newest schema of the queue's dataset; one without classes where the task has none and nothing was published. Raises Refused."""
+    """The newest schema of the queue's dataset; a new one without labels for tasks that have none. Raises Refused."""
     schema = latest_schema(queue.dataset)
     if schema is None and queue.dataset.task_type.has_labels:
         raise Refused(f"{queue.dataset} has no label schema yet.", next_step="Publish a label schema first.")
@@ -136,25 +136,25 @@ def schema_for(queue: Queue, actor: User) -> LabelSchema:
 
 
 def find_upload(dataset: Dataset, upload_id: UUID | None) -> Upload:
-    """The imported upload whose items a queue takes. Raises Refused."""
+    """The imported upload that a queue takes its items from. Raises Refused."""
     upload = Upload.objects.filter(dataset=dataset, uuid=upload_id, state=UploadState.IMPORTED).first() if upload_id else None
     if upload is None:
-        told = "Choose an imported upload of this dataset."
-        raise Refused(told, fields={"upload": [told]})
+        message = "Choose an imported upload of this dataset."
+        raise Refused(message, fields={"upload": [message]})
     return upload
 
 
-def check_chosen(queue: Queue, chosen: Slice) -> None:
-    """Raises Refused where the slice does not hold, or is known to choose nothing now."""
+def check_slice(queue: Queue, chosen: Slice) -> None:
+    """Raises Refused if the slice is no longer valid, or matches no items now."""
     found, unread = selection_of(queue).first(1)
     if not found and unread is None:
-        told = f"{chosen.name} matches no items now."
-        raise Refused(told, next_step="Choose another slice.", fields={"slice": [told]})
+        message = f"{chosen.name} matches no items now."
+        raise Refused(message, next_step="Choose another slice.", fields={"slice": [message]})
 
 
 def check_items(queue: Queue, item_ids: Sequence[int]) -> None:
     """Raises Refused unless a queue can take these chosen items at once."""
     visible = Item.objects.filter(pk__in=item_ids, dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
     if not 0 < len(item_ids) * queue.overlap <= BATCH or visible.count() != len(item_ids):
-        told = f"A queue of selected items takes 1 to {BATCH:,} annotations of different items of its own dataset."
-        raise Refused(told, fields={"source": [told]})
+        message = f"A queue of selected items takes 1 to {BATCH:,} annotations of different items of its own dataset."
+        raise Refused(message, fields={"source": [message]})

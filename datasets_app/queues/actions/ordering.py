@@ -1,4 +1,4 @@
-"""The order in which a queue hands out its items, and putting what is open in a new one."""
+"""The order in which a queue hands out its items, and reordering open items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from datasets_app.prelabels.queries import best_scores
 from datasets_app.queues import rules
 from datasets_app.queues.models.queues import Queue, Seat, Slot
-from datasets_app.queues.queries.disputing import disagreements
+from datasets_app.queues.queries.disagreements import disagreements
 from datasets_app.schemas.rules import BATCH
 from lifecycle.ground.jobs import actions as jobs
 from lifecycle.ground.jobs.context import JobContext
@@ -19,21 +19,21 @@ from lifecycle.runtime.refusals import Conflict
 from registry.ground.access import policy
 from registry.ground.access.models import User
 
-REORDERED = frozenset({Queue.Order.UNCERTAIN, Queue.Order.DISPUTED})  # orders that come from suggestions
+REORDERED = frozenset({Queue.Order.UNCERTAIN, Queue.Order.DISPUTED})  # orders based on pre-labels
 OPEN = Slot.State.OPEN
 
 
 def check_order(queue: Queue) -> dict[str, list[str]]:
-    """What is wrong with the order of a queue, by field; empty where it can be handed out so."""
+    """Messages by field if a queue can't have its order; empty if it can."""
     if queue.order not in Queue.Order.values:
         return {"order": ["Choose the order of items."]}
-    if queue.order == Queue.Order.LEARNT and not queue.dataset.task_type.labels_texts:
+    if queue.order == Queue.Order.MODEL and not queue.dataset.task_type.labels_texts:
         return {"order": ["The built-in model works for single-label and multi-label tasks only; this dataset has another task."]}
     return {}
 
 
 def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
-    """Positions of these items in the queue's order, smallest first; equal places are handed out as the items came."""
+    """Positions of these items in the queue's order, smallest first; equal ones are handed out in import order."""
     if queue.order == Queue.Order.RANDOM:
         return {pk: rules.random_place(queue.uuid, pk) for pk in item_ids}
     if queue.order == Queue.Order.UNCERTAIN:
@@ -42,13 +42,13 @@ def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
     if queue.order == Queue.Order.DISPUTED:
         bits = disagreements(queue.dataset.task, item_ids)
         return {pk: rules.disputed_place(bits.get(pk, 0.0)) for pk in item_ids}
-    if queue.order == Queue.Order.LEARNT:
-        return dict.fromkeys(item_ids, rules.RANGE)  # as they came, until the built-in model puts them in order
+    if queue.order == Queue.Order.MODEL:
+        return dict.fromkeys(item_ids, rules.RANGE)  # import order, until the built-in model orders them
     return dict.fromkeys(item_ids, 0)
 
 
 def reorder(*, queue_id: UUID, actor: User) -> Job:
-    """Have what is still open put in the order of the newest suggestions, or of what is disputed by now, by a job.
+    """Start a job that reorders open items by the newest pre-labels, or by current disagreement.
 
     Raises PermissionDenied, or Conflict for a queue that is closed or in another order.
     """
@@ -61,7 +61,7 @@ def reorder(*, queue_id: UUID, actor: User) -> Job:
 
 
 def enqueue_reorder(queue: Queue, actor: User) -> Job:
-    """The job that puts what is open in the queue's order, in the caller's transaction. One of another order gives way to it."""
+    """Enqueue the job that reorders open items, in the caller's transaction. A running job for another order stops."""
     return jobs.enqueue(
         "queues.reorder", actor=actor, project=queue.dataset.project, args={"queue": str(queue.uuid), "order": queue.order},
         subject=queue, key=f"queues.reorder:{queue.uuid}:{queue.order}",
@@ -69,7 +69,7 @@ def enqueue_reorder(queue: Queue, actor: User) -> Job:
 
 
 def run_reorder(ctx: JobContext) -> None:
-    """The job: give every open slot its place, in batches; annotators start again at the front. It ends once the queue has another order.
+    """Job: give every open slot its place, in batches; annotators then start at the front. Stops once the queue has another order.
 
     Assigned and annotated slots keep their place.
     """
@@ -84,7 +84,7 @@ def run_reorder(ctx: JobContext) -> None:
         places = places_of(queue, list(dict.fromkeys(item for _, item in batch)))
         with transaction.atomic():
             put_in_place(batch, places)
-            if not in_order.exists():  # its own job comes after this batch, and finds what this one would have written
+            if not in_order.exists():  # the new order's job runs after this one and reads what it wrote
                 transaction.set_rollback(True)
                 return
             after = batch[-1][0]
@@ -92,11 +92,11 @@ def run_reorder(ctx: JobContext) -> None:
         done += len(batch)
         ctx.progress(done, queue.slots_total - queue.slots_done, stage="Reordering items", unit="slots")
         ctx.raise_if_cancelled()
-    begin_at_the_front(queue)
+    reset_cursors(queue)
 
 
 def put_in_place(batch: Sequence[tuple[int, int]], places: Mapping[int, int]) -> None:
-    """Give those of these slots that are open still their item's place, in the caller's transaction. batch: (slot, item)."""
+    """Give the slots that are still open their item's place, in the caller's transaction. batch: (slot, item)."""
     slots = Slot.objects.select_for_update(no_key=True).filter(pk__in=[pk for pk, _ in batch], state=OPEN)
     kept = list(slots.order_by("id"))  # in the lock order of an item's slots
     for slot in kept:
@@ -104,6 +104,6 @@ def put_in_place(batch: Sequence[tuple[int, int]], places: Mapping[int, int]) ->
     Slot.objects.bulk_update(kept, ["priority"], batch_size=BATCH)
 
 
-def begin_at_the_front(queue: Queue) -> None:
+def reset_cursors(queue: Queue) -> None:
     """Every annotator's next claim starts at the front of the queue."""
     Seat.objects.filter(queue=queue).update(priority=-(2**62), slot=0)

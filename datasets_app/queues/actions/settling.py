@@ -1,4 +1,4 @@
-"""What follows when the answers of an item change: agreement is decided by rule, disagreement becomes a dispute. Under the item's lock."""
+"""Update an item after its annotations change: agreement becomes its label, disagreement a dispute. Callers hold the item's lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.queues import rules
-from datasets_app.queues.actions.agreed import wait_for_acceptance, wait_no_more
+from datasets_app.queues.actions.agreed import stop_waiting, wait_for_acceptance
 from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.decisions import Decision, Dispute
 from datasets_app.queues.models.queues import Queue, Slot
@@ -33,9 +33,9 @@ BY_REVIEWER = (How.ADJUDICATED, How.ACCEPTED)
 
 
 def lock_item(queue: Queue, item: Item, *, gold_of: User | None = None) -> list[Slot]:
-    """The slots of an item in a queue, locked in the order of their keys, with answers. Changes of an item's annotations need this lock.
+    """The slots of an item in a queue with their annotations, locked by key. Changing an item's annotations needs this lock.
 
-    Slots of gold need no answer and are left out, but for those of the person whose own answer, skip or undo it is about.
+    Gold slots are left out, except those of `gold_of`, the person who annotates, skips, or undoes.
     """
     theirs = Q(is_gold=False) | Q(user=gold_of) if gold_of else Q(is_gold=False)
     slots = Slot.objects.select_for_update(of=("self",)).filter(theirs, queue=queue, item=item).order_by("id")
@@ -43,7 +43,7 @@ def lock_item(queue: Queue, item: Item, *, gold_of: User | None = None) -> list[
 
 
 def lock_item_of(queue: Queue, slot_id: int, *, gold_of: User) -> list[Slot]:
-    """As `lock_item`, for the item of one slot, and each slot with it; none where the queue has no such slot."""
+    """As `lock_item` for the item of one slot, with `item` set on each slot; empty if the queue has no such slot."""
     item = Item.objects.filter(slots__pk=slot_id, slots__queue=queue).first()
     slots = lock_item(queue, item, gold_of=gold_of) if item else []
     for slot in slots:
@@ -62,14 +62,14 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
     dispute = Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
     current = newest_decision(item.pk)
     if current and current.how in BY_REVIEWER and current.queue_id == queue.pk:
-        return None  # settled here: what still comes in is kept, and changes nothing
+        return None  # resolved here: later annotations are kept but change nothing
     if not verdict.complete:
         end_dispute(queue, dispute, Dispute.State.VANISHED)
-        wait_no_more(queue, item)
+        stop_waiting(queue, item)
         withdraw_rule(queue, item, current)
         return None
     if verdict.value is None:
-        wait_no_more(queue, item)
+        stop_waiting(queue, item)
         withdraw_rule(queue, item, current)
         dispute_item(queue, item, dispute, verdict)
         return None
@@ -80,34 +80,34 @@ def decide_by_rule(
     queue: Queue, item: Item, answers: list[Annotation], current: Decision | None, dispute: Dispute | None, verdict: rules.Verdict
 ) -> Decision | None:
     """All needed annotations agree: save the label unless this queue already has it, or leave it to an adjudicator."""
-    said = value_of(answers[0])
+    value = value_of(answers[0])
     held = value_of(current) if current is not None and current.how != How.WITHDRAWN else None
-    if held is not None and current is not None and held != said and current.how not in BY_RULE:
-        against = rules.judge([SlotState.DONE, SlotState.DONE], [said, held])
-        wait_no_more(queue, item)
+    if held is not None and current is not None and held != value and current.how not in BY_RULE:
+        against = rules.judge([SlotState.DONE, SlotState.DONE], [value, held])
+        stop_waiting(queue, item)
         dispute_item(queue, item, dispute, against)
         return None
     end_dispute(queue, dispute, Dispute.State.VANISHED)
-    if held == said and current is not None and current.queue_id == queue.pk:
+    if held == value and current is not None and current.queue_id == queue.pk:
         return None
     if queue.acceptance == Queue.Acceptance.REVIEWER:
         wait_for_acceptance(queue, item)
         return None
     how = How.SINGLE if len(answers) == 1 else How.UNANIMOUS
     labels = labels_for(queue, answers[0])
-    decision = write_decision(item=item, value=said, labels=labels, queue=queue, how=how, answers=answers, current=current)
-    record(decision, Verb.DECISIONS_BY_RULE, None, queue, answers=len(answers))
+    decision = write_decision(item=item, value=value, labels=labels, queue=queue, how=how, answers=answers, current=current)
+    record(decision, Verb.UNANIMOUS_RESOLVED, None, queue, answers=len(answers))
     return decision
 
 
 def labels_for(queue: Queue, row: Annotation | Decision) -> Mapping[str, Label]:
-    """The classes that an answer or a decision names, by their stable ids, those that the queue's schema lacks by their newest version."""
+    """The labels that an annotation or a decision uses, by stable id; in their newest version if the queue's schema lacks them."""
     return {str(row.label.stable_id): row.label} if row.label else with_named(labels_by_id(queue.schema), [value_of(row)])
 
 
-def with_named(labels: Mapping[str, Label], said: Iterable[Value]) -> dict[str, Label]:
-    """These classes, and those that the values name beside them: of other versions, as the newest of these writes each."""
-    missing = {UUID(key) for value in said for key in labels_of(value)} - {label.stable_id for label in labels.values()}
+def with_named(labels: Mapping[str, Label], values: Iterable[Value]) -> dict[str, Label]:
+    """These labels, and those that the values use besides, each in its newest version."""
+    missing = {UUID(key) for value in values for key in labels_of(value)} - {label.stable_id for label in labels.values()}
     return {**labels, **{str(key): label for key, label in newest_labels(missing).items()}}
 
 
@@ -115,7 +115,7 @@ def write_decision(
     *, item: Item, value: Value, labels: Mapping[str, Label], queue: Queue | None, how: str, current: Decision | None,
     answers: Iterable[Annotation] = (), by: User | None = None, reason: str = "",
 ) -> Decision:  # fmt: skip
-    """Append a decision after `current`, with its digest, and count it in its queue. labels: the classes that value names, by stable id."""
+    """Append a decision after `current`, with its digest, and count it in its queue. labels: those that the value uses, by stable id."""
     digest = rules.decision_digest(
         item=item.digest,
         value=value,
@@ -127,8 +127,8 @@ def write_decision(
     decision = Decision.objects.create(
         item=item, **stored(value, labels), queue=queue, how=how, by=by, reason=reason, supersedes=current, digest=digest
     )
-    rests_on = Decision.annotations.through
-    rests_on.objects.bulk_create([rests_on(decision=decision, annotation=answer) for answer in answers])
+    based_on = Decision.annotations.through
+    based_on.objects.bulk_create([based_on(decision=decision, annotation=answer) for answer in answers])
     counted = current is not None and current.how != How.WITHDRAWN and current.queue_id == decision.queue_id
     if queue is not None and how != How.WITHDRAWN and not counted:
         Queue.objects.filter(pk=queue.pk).update(items_decided=F("items_decided") + 1)
@@ -138,14 +138,14 @@ def write_decision(
 
 
 def withdraw_rule(queue: Queue, item: Item, current: Decision | None) -> None:
-    """Take back a decision by rule of this queue whose annotations are no longer current."""
+    """Withdraw an automatic label of this queue whose annotations are no longer current."""
     if current is None or current.queue_id != queue.pk or current.how not in BY_RULE:
         return
     withdrawn = write_decision(
         item=item, value=value_of(current), labels=labels_for(queue, current), queue=queue, how=How.WITHDRAWN, current=current,
         reason="Its annotations changed.",
     )  # fmt: skip
-    record(withdrawn, Verb.DECISIONS_BY_RULE, None, queue, withdraws=current.digest)
+    record(withdrawn, Verb.UNANIMOUS_RESOLVED, None, queue, withdraws=current.digest)
 
 
 def dispute_item(queue: Queue, item: Item, dispute: Dispute | None, verdict: rules.Verdict) -> None:
@@ -159,7 +159,7 @@ def dispute_item(queue: Queue, item: Item, dispute: Dispute | None, verdict: rul
 
 
 def end_dispute(queue: Queue, dispute: Dispute | None, state: Dispute.State, decision: Decision | None = None) -> None:
-    """An open dispute ends; one that vanished was none."""
+    """End an open dispute; one that vanished isn't counted as a disagreement."""
     if dispute is None:
         return
     dispute.state, dispute.decision, dispute.ended_at = state, decision, timezone.now()
@@ -169,10 +169,10 @@ def end_dispute(queue: Queue, dispute: Dispute | None, state: Dispute.State, dec
 
 
 def record(decision: Decision, verb: Verb, actor: User | None, queue: Queue | None, **payload: object) -> None:
-    """The event of one decision, in the same transaction. What people wrote is in it as a digest alone."""
-    said = {"label": decision.label.stable_id} if decision.label else {"value": value_digest(value_of(decision))}
+    """Record one decision in the audit log, in the same transaction. Written values are included only as a digest."""
+    label = {"label": decision.label.stable_id} if decision.label else {"value": value_digest(value_of(decision))}
     ledger.record(
-        actor, verb, decision, project=decision.item.dataset.project.uuid, item=decision.item.digest, **said,
+        actor, verb, decision, project=decision.item.dataset.project.uuid, item=decision.item.digest, **label,
         how=decision.how, digest=decision.digest, queue=queue.uuid if queue else None, **payload,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from datasets_app.queues.actions import comments as actions
 from datasets_app.queues.actions.comments import resolve_comment
-from datasets_app.queues.forms.comments import WantedForm
+from datasets_app.queues.forms.comments import ThreadFilterForm
 from datasets_app.queues.models.decisions import Comment
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.comments import Line, Thread, thread_page
@@ -110,7 +110,7 @@ class Comments(View):
         """What you may read: before you have answered an item, only what was written to you."""
         queue = get_queue(request.user, uuid)
         asked = request.query_params
-        found = thread_page(queue, request.user, WantedForm(asked).wanted(), asked.get("before", ""))
+        found = thread_page(queue, request.user, ThreadFilterForm(asked).wanted(), asked.get("before", ""))
         return Response(ThreadPageOut({"results": found.threads, "before": found.before}).data)
 
     @extend_schema(operation_id="labeling_comment", request=CommentIn, responses={201: CommentOut})

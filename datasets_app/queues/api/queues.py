@@ -12,8 +12,8 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.prelabels.rules import Proposer
+from datasets_app.queues.actions.managing import change_queue, close_queue, pause_queue, prefer, resume_queue
 from datasets_app.queues.actions.opening import CHOICES, open_queue
-from datasets_app.queues.actions.steering import change_queue, close_queue, pause_queue, prefer, resume_queue
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.pages import annotators, as_seen_by, chosen_items, get_queue, queues
 from datasets_app.queues.rules import GOLD_MOST
@@ -109,23 +109,23 @@ class QueuePageOut(serializers.Serializer[Any]):
     before = serializers.IntegerField(allow_null=True)
 
 
-def people_named(dataset: Dataset, asked: list[UUID]) -> list[User]:
-    """These people. Raises Refused for one who may not annotate in the dataset."""
-    wanted = set(asked)
+def people_named(dataset: Dataset, uuids: list[UUID]) -> list[User]:
+    """The people with these uuids. Raises Refused if one can't annotate in the dataset."""
+    wanted = set(uuids)
     people = list(annotators(dataset).filter(uuid__in=wanted))
     if len(people) < len(wanted):
-        told = f"{len(wanted) - len(people)} of the people can't annotate in this dataset."
-        raise Refused(told, fields={"people": [told]})
+        message = f"{len(wanted) - len(people)} of the people can't annotate in this dataset."
+        raise Refused(message, fields={"people": [message]})
     return people
 
 
-def item_keys(dataset: Dataset, asked: list[UUID]) -> list[int]:
-    """The keys of these items, each once, in the order in which they are asked for. Raises Refused for one that is not there."""
-    wanted = [str(uuid) for uuid in dict.fromkeys(asked)]
+def item_keys(dataset: Dataset, uuids: list[UUID]) -> list[int]:
+    """The keys of these items, each once, in the given order. Raises Refused if one isn't in the dataset."""
+    wanted = [str(uuid) for uuid in dict.fromkeys(uuids)]
     found = {str(item.uuid): item.pk for item in chosen_items(dataset, wanted)}
     if len(found) < len(wanted):
-        told = f"{len(wanted) - len(found)} of the items aren't in this dataset."
-        raise Refused(told, fields={"items": [told]})
+        message = f"{len(wanted) - len(found)} of the items aren't in this dataset."
+        raise Refused(message, fields={"items": [message]})
     return [found[uuid] for uuid in wanted]
 
 
@@ -249,5 +249,5 @@ urlpatterns = [
     path("labeling/queues/<uuid:uuid>/resume/", ResumeQueue.as_view(), name="api-labeling-resume-queue"),
     path("labeling/queues/<uuid:uuid>/close/", CloseQueue.as_view(), name="api-labeling-close-queue"),
     path("labeling/datasets/<uuid:uuid>/annotators/", Annotators.as_view(), name="api-labeling-annotators"),
-    path("labeling/queues/<uuid:uuid>/prefer/", Prefer.as_view(), name="api-labeling-prefer"),
+    path("labeling/queues/<uuid:uuid>/pre-label-source/", Prefer.as_view(), name="api-labeling-prefer"),
 ]

@@ -16,7 +16,7 @@ from datasets_app.queues.masks import unmask
 from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries.bench import bench_items
-from datasets_app.queues.queries.gold import Told, told_of
+from datasets_app.queues.queries.gold import GoldResult, gold_result
 from datasets_app.queues.queries.pages import get_queue
 from registry.ground.access.decorators import Needs
 from registry.ground.access.rest import Request, View, read
@@ -45,7 +45,7 @@ class WorkOut(serializers.Serializer[Any]):
     note = serializers.CharField()
 
 
-class SaysIn(serializers.Serializer[Any]):
+class ValueIn(serializers.Serializer[Any]):
     """The annotation of an item: `label` for single-label tasks, else `value`, its labels by name, uuid or stable id:
 
     {"labels": [id, …]} or {"spans": [{"start", "end", "label"}, …]}, offsets in Unicode code points, the end exclusive.
@@ -55,13 +55,13 @@ class SaysIn(serializers.Serializer[Any]):
     value = serializers.JSONField(required=False, allow_null=True, default=None)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        """One of the two, as the value that the task's module reads."""
+        """Exactly one of the two, as the value for the task's parser."""
         if (data["label"] is None) == (data["value"] is None):
             raise serializers.ValidationError({"value": ["Send either label or value."]})
         return {**data, "value": data["value"] or {"label": str(data["label"])}}
 
 
-class SubmitIn(SaysIn):
+class SubmitIn(ValueIn):
     """One answer: a class, or a value of the dataset's task. client_key: made by the client, the same when the answer is sent again."""
 
     slot = serializers.IntegerField()
@@ -104,7 +104,7 @@ class UndoIn(serializers.Serializer[Any]):
     client_key = serializers.UUIDField()
 
 
-class ToldOut(serializers.Serializer[Told]):
+class GoldResultOut(serializers.Serializer[GoldResult]):
     """The result on a gold item. known: in words; value: with stable ids."""
 
     right = serializers.BooleanField()
@@ -127,13 +127,13 @@ class AnnotationOut(serializers.Serializer[Annotation]):
 class SubmittedOut(AnnotationOut):
     """What was kept. gold: your result, in queues that show it; else null."""
 
-    gold = serializers.SerializerMethodField("told")
+    gold = serializers.SerializerMethodField("result")
 
-    @extend_schema_field(ToldOut(allow_null=True))
-    def told(self, made: Annotation) -> dict[str, Any] | None:
-        """Whether it was right, and what is."""
-        told = told_of(made.queue, made)
-        return dict(ToldOut(told).data) if told else None
+    @extend_schema_field(GoldResultOut(allow_null=True))
+    def result(self, made: Annotation) -> dict[str, Any] | None:
+        """Whether it was right, and the gold label."""
+        result = gold_result(made.queue, made)
+        return dict(GoldResultOut(result).data) if result else None
 
 
 class Claim(View):

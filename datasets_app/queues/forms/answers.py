@@ -1,4 +1,4 @@
-"""What the bench and the review send."""
+"""Forms of labeling and review."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ValueField(forms.JSONField):
 
 
 class SlotForm(forms.Form):
-    """What every answer from a bench carries. have: the slots that the page knows. left: how many of them wait to be answered there."""
+    """Fields sent with every annotation and skip. have: the page's slots. left: how many of them aren't annotated yet."""
 
     slot = forms.IntegerField()
     client_key = forms.UUIDField()
@@ -36,23 +36,23 @@ class SlotForm(forms.Form):
         return unmask(self.cleaned_data["slot"], "slot")
 
     def clean_have(self) -> list[int]:
-        """The slots on the page, as it calls them."""
+        """The page's slots, masked."""
         return [int(part) for part in self.cleaned_data["have"].split(",") if part.strip().isdecimal() and len(part.strip()) < 19]
 
 
-class SaysForm(forms.Form):
+class ValueForm(forms.Form):
     """An annotation: a value as JSON, or the fields of its task."""
 
     value = ValueField(required=False)
 
     def clean(self) -> dict[str, Any]:
-        """What the task's module reads, as `said`; None if empty."""
+        """Add `annotation`, the value for the task's parser; None if empty."""
         data = super().clean() or {}
-        return {**data, "said": data.get("value") or posted(cast(QueryDict, self.data))}
+        return {**data, "annotation": data.get("value") or posted(cast(QueryDict, self.data))}
 
 
-class AnswerForm(SaysForm, SlotForm):
-    """One answer."""
+class AnswerForm(ValueForm, SlotForm):
+    """One annotation."""
 
     token = forms.UUIDField(required=False)
     suggestion = forms.IntegerField(required=False)
@@ -65,25 +65,25 @@ class AnswerForm(SaysForm, SlotForm):
 
     def clean_shown(self) -> list[int] | None:
         """The order of the responses on the screen."""
-        told = self.cleaned_data["shown"]
-        return [int(part) for part in told.split(",")] if told else None
+        order = self.cleaned_data["shown"]
+        return [int(part) for part in order.split(",")] if order else None
 
     def clean(self) -> dict[str, Any]:
         """Require a value."""
         data = super().clean()
-        if not self.errors and data["said"] is None:
+        if not self.errors and data["annotation"] is None:
             self.add_error("value", "Choose a label.")
         return data
 
 
 class SkipForm(SlotForm):
-    """Why an item is passed on."""
+    """Why an item is skipped."""
 
     reason = forms.CharField(required=False, max_length=500)
 
 
 class UndoForm(forms.Form):
-    """One step back."""
+    """Undo of the newest annotation or skip."""
 
     client_key = forms.UUIDField()
 

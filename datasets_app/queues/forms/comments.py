@@ -1,17 +1,17 @@
-"""What people write to each other about items, and which of it a page shows."""
+"""Forms of comments and comment filters."""
 
 from __future__ import annotations
 
 from django import forms
 
-from datasets_app.queues.queries.comments import Wanted
+from datasets_app.queues.queries.comments import ThreadFilter
 from lifecycle.ui.forms import filters_in
 
 PAGES = [("bench", "bench"), ("review", "review"), ("comments", "comments")]
 
 
 class CommentForm(forms.Form):
-    """One comment or answer. start, end, quote: the passage that it is about. back: the page that sent it; at: what that page showed."""
+    """One comment or reply. start, end, quote: the passage it's about. back: the page that sent it; at: that page's query string."""
 
     item = forms.UUIDField()
     text = forms.CharField(required=False, max_length=2000, strip=True)
@@ -24,7 +24,7 @@ class CommentForm(forms.Form):
 
 
 class ResolveForm(forms.Form):
-    """A conversation that is settled, or open again."""
+    """A thread to resolve or reopen."""
 
     comment = forms.UUIDField()
     on = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
@@ -32,8 +32,8 @@ class ResolveForm(forms.Form):
     at = forms.CharField(required=False, max_length=500)
 
 
-class WantedForm(forms.Form):
-    """Which conversations of a queue are shown."""
+class ThreadFilterForm(forms.Form):
+    """Filters of a queue's threads."""
 
     state = forms.ChoiceField(required=False, choices=[("", "Open first"), ("open", "Open"), ("resolved", "Resolved")])
     flags = forms.BooleanField(required=False, label="Flags")
@@ -41,6 +41,6 @@ class WantedForm(forms.Form):
     mentioning = forms.BooleanField(required=False, label="Mentioning me")
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
-    def wanted(self) -> Wanted:
-        """What it asks for. Raises Unreadable."""
-        return Wanted(**filters_in(self))
+    def wanted(self) -> ThreadFilter:
+        """The filters. Raises Unreadable."""
+        return ThreadFilter(**filters_in(self))

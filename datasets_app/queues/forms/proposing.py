@@ -1,4 +1,4 @@
-"""What annotators say of the guideline: that they read a version, or what it should say."""
+"""Forms about the guideline: a version that was read, or a proposed change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class KnownForm(forms.Form):
 
 
 class ProposalForm(forms.Form):
-    """What the guideline should say, and about which classes."""
+    """A proposed guideline change, and the labels concerned."""
 
     text = forms.CharField(
         label="What should the guideline say?", max_length=2000, widget=forms.Textarea(attrs={"rows": 5, "class": "in"}),
@@ -42,11 +42,11 @@ class ProposalForm(forms.Form):
             del self.fields["classes"]
 
     def clean_item(self) -> UUID | None:
-        """The key of the example, which has to be an item of the queue."""
+        """The uuid of the example, which must be an item of the queue."""
         if self.cleaned_data["item"] and self.example is None:
             raise forms.ValidationError("This item isn't in the queue. Reload the page.")
         return self.cleaned_data["item"]
 
     def about(self) -> list[UUID]:
-        """The stable ids of the ticked classes."""
+        """The stable ids of the selected labels."""
         return [UUID(key) for key in self.cleaned_data.get("classes", [])]

@@ -1,4 +1,4 @@
-"""What is asked to open a queue."""
+"""Forms to open and change a queue."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class MixForm(forms.Form):
     )  # fmt: skip
 
     def clean_gold_rate(self) -> int:
-        """None if empty."""
+        """0 if empty."""
         return int(self.cleaned_data["gold_rate"] or 0)
 
 
 class ChangeForm(forms.Form):
-    """What can be changed of a queue while it is open."""
+    """The changeable settings of an open queue."""
 
     order = forms.ChoiceField(label="Order of open items", choices=Queue.Order.choices)
     due_on = forms.DateField(label="Due date", required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -52,13 +52,13 @@ class ChangeForm(forms.Form):
     def __init__(self, queue: Queue, data: Any = None) -> None:
         people = list(queue.people.values_list("uuid", flat=True))
         super().__init__(data, initial={"order": queue.order, "due_on": queue.due_on, "people": people}, auto_id="change_%s")
-        kept = {queue.order} | set(Queue.Order.values) - {Queue.Order.LEARNT}
+        kept = {queue.order} | set(Queue.Order.values) - {Queue.Order.MODEL}
         self.fields["order"].choices = [choice for choice in Queue.Order.choices if choice[0] in kept]  # type: ignore[attr-defined]
         self.fields["people"].queryset = annotators(queue.dataset)  # type: ignore[attr-defined]
 
 
 class QueueForm(MixForm):
-    """What a new queue takes and how."""
+    """A new queue."""
 
     field_order = ("name", "source", "upload", "slice", "overlap", "acceptance", "hidden_share", "order", "people", "due_on")
 
@@ -102,25 +102,25 @@ class QueueForm(MixForm):
         uploads = self.fields["upload"]
         uploads.queryset = uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for a queue of one upload."
-        self.take_ticked(dataset)
+        self.limit_to_ticked(dataset)
         if not dataset.task_type.has_gold:
             for name in MixForm.base_fields:
                 del self.fields[name]
 
-    def take_ticked(self, dataset: Dataset) -> None:
-        """Ask for no other items where some were ticked, else for none of these."""
+    def limit_to_ticked(self, dataset: Dataset) -> None:
+        """Offer only the selected items if some are selected, else the other sources."""
         ticked = self["item"].value() or []
         self.fields["item"].queryset = datasets.items(dataset)  # type: ignore[attr-defined]
-        told = f"The {len(ticked):,} selected items" if len(ticked) > 1 else "The selected item"
-        ways = [(Queue.Source.ITEMS, told)] if ticked else [choice for choice in CHOICES if choice[0] != Queue.Source.ITEMS]
+        label = f"The {len(ticked):,} selected items" if len(ticked) > 1 else "The selected item"
+        ways = [(Queue.Source.ITEMS, label)] if ticked else [choice for choice in CHOICES if choice[0] != Queue.Source.ITEMS]
         self.fields["source"].choices = ways  # type: ignore[attr-defined]
         for name in ("upload", "slice") if ticked else ("item",):
             del self.fields[name]
 
     def clean_acceptance(self) -> str:
-        """By rule, where nothing was chosen."""
+        """Automatic if empty."""
         return str(self.cleaned_data["acceptance"] or Queue.Acceptance.RULE)
 
     def clean_order(self) -> str:
-        """As the items came, where nothing was chosen."""
+        """Import order if empty."""
         return str(self.cleaned_data["order"] or Queue.Order.GIVEN)

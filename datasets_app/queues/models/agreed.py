@@ -7,7 +7,7 @@ from datasets_app.queues.models.queues import Queue
 
 
 class Agreed(models.Model):
-    """An item whose answers agree, in a queue where a reviewer accepts them. The row goes when it is decided, returned or disputed."""
+    """A unanimous item waiting for an adjudicator to accept it. The row is deleted when the item is resolved, returned, or disputed."""
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, db_index=False, related_name="agreed")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")

@@ -19,7 +19,7 @@ USER = settings.AUTH_USER_MODEL
 class Decision(models.Model):
     """The one label of an item that training reads. Never changed: a new decision supersedes it.
 
-    A withdrawn decision says that the one it supersedes no longer holds: its item is undecided until the next.
+    A withdrawal means that the superseded decision is no longer valid: the item is unlabeled until the next decision.
     """
 
     append_only = True
@@ -87,7 +87,7 @@ class Decision(models.Model):
 
 
 class Dispute(models.Model):
-    """An item whose annotators do not agree. It is settled by a reviewer, by the annotators themselves, or returned to them."""
+    """An item whose annotators disagree. It's resolved by an adjudicator, by the annotators themselves, or returned to them."""
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -161,5 +161,5 @@ class Comment(models.Model):
 
     @property
     def passage(self) -> str:
-        """The words of the text that it is about; empty where it is about all of it."""
+        """The commented part of the text; empty if the comment is about all of it."""
         return self.item.text[self.start : self.end] if self.end is not None else ""

@@ -13,9 +13,9 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Gold(models.Model):
-    """An item whose answer is known for sure, so that answers to it say how well a person labels. Another answer is another row.
+    """An item with a known label, so that its annotations measure annotators' accuracy. A changed label is another row.
 
-    It says nothing about what training reads: that is the item's decision.
+    Training doesn't use it: it uses the item's decision.
     """
 
     append_only = True
@@ -37,7 +37,7 @@ class Gold(models.Model):
     retired_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     asked = models.PositiveIntegerField(default=0, help_text="annotations of it that count, in all queues")
     right = models.PositiveIntegerField(default=0, help_text="of these, correct")
-    words = ""  # what is right, as a line; filled by the queries that show it
+    words = ""  # the gold label, as a line; filled by the queries that show it
 
     class Meta:
         constraints = [

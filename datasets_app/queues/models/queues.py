@@ -17,7 +17,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Queue(models.Model):
-    """Work to be labeled: items of one dataset, each by `overlap` people. Counters are kept by the actions, so no page counts slots."""
+    """A labeling queue: items of one dataset, each annotated by `overlap` people. Actions update the counters, so no page counts slots."""
 
     project_path = "dataset__project"
     root_path = "dataset"
@@ -33,13 +33,13 @@ class Queue(models.Model):
         UPLOAD = "upload", "Items of one upload"
         ITEMS = "items", "Selected items"
         SLICE = "slice", "Items of a slice"
-        BROUGHT = "brought", "Annotated items of one upload"
+        IMPORTED = "brought", "Annotated items of one upload"
 
     class Order(models.TextChoices):
         GIVEN = "given", "Import order"
         RANDOM = "random", "Random"
         UNCERTAIN = "uncertain", "Least confident pre-labels first"
-        LEARNT = "learnt", "Least confident for the built-in model first"
+        MODEL = "learnt", "Least confident for the built-in model first"
         DISPUTED = "disputed", "Most disagreement first"
 
     class Acceptance(models.TextChoices):
@@ -103,7 +103,7 @@ class Queue(models.Model):
         return bool(self.gold_rate or self.gold_done)
 
 
-ARRIVING = Q(source=Queue.Source.BROUGHT) & ~Q(upload__state=UploadState.IMPORTED)  # of an import in progress: still hidden
+ARRIVING = Q(source=Queue.Source.IMPORTED) & ~Q(upload__state=UploadState.IMPORTED)  # of an import in progress: still hidden
 
 
 class Slot(models.Model):
@@ -147,7 +147,7 @@ class Slot(models.Model):
 
 
 class Seat(models.Model):
-    """One person's place in one queue: how far they have walked through it, and what they did there. Claims of one person wait for it."""
+    """One person's cursor and counters in one queue. Claims lock it, so one person's claims don't run at once."""
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="seats")
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")

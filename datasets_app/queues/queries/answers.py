@@ -1,4 +1,4 @@
-"""The current answers of an item, and its content, as those read them who decide."""
+"""The current annotations of an item, and its content, as adjudicators see them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from datasets_app.schemas.rules import ClassesNow, through
 from lifecycle.runtime.task_types.values import labels_of
 
 
-def read_through(answers: list[Annotation]) -> list[Annotation]:
-    """The same answers, each with what its classes are now; in memory alone, for an answer never changes.
+def with_current_labels(answers: list[Annotation]) -> list[Annotation]:
+    """The same annotations with current labels; in memory only, since annotations never change.
 
-    One class is read as what it was merged into; sets and spans as `rules.through` says, without those that were retired.
+    A merged label becomes its target; sets and spans are converted by `rules.through`, without retired labels.
     """
     present = present_labels([answer.label for answer in answers if answer.label]) if answers else {}
     named = {key for answer in answers if answer.value for key in labels_of(answer.value)}
@@ -29,15 +29,15 @@ def read_through(answers: list[Annotation]) -> list[Annotation]:
 
 
 def answers_in(slots: Iterable[Slot]) -> list[Annotation]:
-    """The current answers of an item's filled slots, in the order of the slots; their classes as they are since they were merged."""
-    return read_through([slot.annotation for slot in slots if slot.state == Slot.State.DONE and slot.annotation is not None])
+    """The current annotations in an item's filled slots, in slot order, with current labels."""
+    return with_current_labels([slot.annotation for slot in slots if slot.state == Slot.State.DONE and slot.annotation is not None])
 
 
 def readable(content: dict[str, Any]) -> dict[str, Any]:
-    """Content with every response as a text, and a prompt that is a dialogue as turns."""
+    """Content with every response as text, and a chat prompt as turns."""
     texts = [
-        said if isinstance(said, str) else "\n\n".join(str(turn.get("content") or "") for turn in said)
-        for said in content.get("responses", [])
+        response if isinstance(response, str) else "\n\n".join(str(turn.get("content") or "") for turn in response)
+        for response in content.get("responses", [])
     ]
     prompt = content.get("prompt")
     return {**content, "responses": texts, "turns": prompt if isinstance(prompt, list) else []}

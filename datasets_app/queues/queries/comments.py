@@ -1,4 +1,4 @@
-"""Conversations about items. Blind: who has not answered an item reads only what was written to them; who manages labels reads all."""
+"""Threads about items. Blind: before annotating an item, people read only comments to them; label managers read all."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from registry.ground.access import policy
 from registry.ground.access.models import User
 
 PAGE = 30
-ANSWERS = 500  # of a page's conversations together
+ANSWERS = 500  # replies of all threads on a page
 COUNT_MAX = 100
 PEOPLE = 8
 MENTIONED = Comment.mentioned.through
 
 
 def readers(queue: Queue) -> QuerySet[User]:
-    """Who may read comments in a queue, and be mentioned there."""
+    """People who may read comments in a queue, and be mentioned there."""
     return policy.who_can("labeling.annotate", queue)
 
 
 def find_people(queue: Queue, typed: str) -> list[User]:
-    """Up to 8 readers whose user name or name begins with what was typed, by user name."""
+    """Up to 8 readers whose user name or display name starts with `typed`, by user name."""
     rows = readers(queue)
     if typed:
         rows = rows.filter(Q(username__istartswith=typed) | Q(display_name__istartswith=typed) | Q(display_name__icontains=f" {typed}"))
@@ -39,22 +39,22 @@ def find_people(queue: Queue, typed: str) -> list[User]:
 
 
 def written_to(viewer: User) -> Q:
-    """Comments that a blind annotator may read: their own, answers to theirs, mentions of them, what returned an item to them, and
-    everything about the items that they have answered."""
+    """Comments that a blind annotator may read: their own, replies to theirs, mentions of them, those that returned an item to them, and
+    all about items that they have annotated."""
     here = {"queue": OuterRef("queue"), "item": OuterRef("item"), "user": viewer}
-    asked = Annotation.objects.filter(**here, action=Annotation.Action.LABEL)
+    labeled = Annotation.objects.filter(**here, action=Annotation.Action.LABEL)
     answered = Slot.objects.filter(**here, state=Slot.State.DONE)
     return (
         Q(user=viewer)
         | Q(reply_to__user=viewer)
         | Q(Exists(MENTIONED.objects.filter(comment=OuterRef("pk"), user=viewer)))
-        | Q(is_return=True) & Q(Exists(asked))
+        | Q(is_return=True) & Q(Exists(labeled))
         | Q(Exists(answered))
     )
 
 
 def sees_all(queue: Queue, viewer: User) -> bool:
-    """Whether the person reads every comment: who manages labels, reviewers and leads among them."""
+    """Whether the person reads every comment: label managers, including adjudicators and leads."""
     return policy.can(viewer, "labeling.manage", queue)
 
 
@@ -65,8 +65,8 @@ def visible_comments(queue: Queue, viewer: User) -> QuerySet[Comment]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which conversations. state: "open", "resolved", or empty for open ones first. mine: in which the person wrote."""
+class ThreadFilter:
+    """Filters of a thread list. state: "open", "resolved", or empty for open ones first. mine: threads that the person wrote in."""
 
     state: str = ""
     flags: bool = False
@@ -86,7 +86,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """One conversation. first: None where only an answer in it was written to the person."""
+    """One thread. first: None if the person may read only a reply in it."""
 
     root: Comment
     first: Line | None
@@ -95,33 +95,33 @@ class Thread:
 
     @property
     def lines(self) -> list[Line]:
-        """What may be read of it, oldest first."""
+        """The readable comments, oldest first."""
         return [*([self.first] if self.first else []), *self.answers]
 
     @property
     def is_resolved(self) -> bool:
-        """Whether it is settled."""
+        """Whether the thread is resolved."""
         return self.root.resolved_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadPage:
-    """Conversations, open ones first, then the newest. before: the key of the next page, empty on the last."""
+    """Threads, open ones first, then the newest. before: the key of the next page, empty on the last."""
 
     threads: list[Thread]
     before: str
 
 
 def roots_of(queue: Queue, viewer: User, *, everything: bool) -> QuerySet[Comment]:
-    """The first comments of the conversations in which the person may read something."""
+    """The first comments of threads in which the person may read something. everything: whether they read all comments."""
     rows = Comment.objects.filter(queue=queue, reply_to=None)
     if everything:
         return rows
     return rows.filter(written_to(viewer) | Q(Exists(Comment.objects.filter(written_to(viewer), reply_to=OuterRef("pk")))))
 
 
-def filtered(rows: QuerySet[Comment], viewer: User, wanted: Wanted) -> QuerySet[Comment]:
-    """Those of the conversations that are wanted, open and resolved ones."""
+def filtered(rows: QuerySet[Comment], viewer: User, wanted: ThreadFilter) -> QuerySet[Comment]:
+    """Apply all filters but the state."""
     if wanted.item:
         rows = rows.filter(item__uuid=wanted.item)
     if wanted.flags:
@@ -134,12 +134,12 @@ def filtered(rows: QuerySet[Comment], viewer: User, wanted: Wanted) -> QuerySet[
     return rows
 
 
-def thread_page(queue: Queue, viewer: User, wanted: Wanted, before: str = "") -> ThreadPage:
-    """One page of conversations. before: "open-<key>" or "resolved-<key>", as the page before gave it."""
+def thread_page(queue: Queue, viewer: User, wanted: ThreadFilter, before: str = "") -> ThreadPage:
+    """One page of threads. before: "open-<key>" or "resolved-<key>", from the previous page."""
     everything = sees_all(queue, viewer)
     rows = filtered(roots_of(queue, viewer, everything=everything), viewer, wanted).select_related("item", "user", "resolved_by")
     parts = {"open": rows.filter(resolved_at=None), "resolved": rows.filter(resolved_at__isnull=False)}
-    at, key = place_of(before)
+    at, key = page_start(before)
     names = [wanted.state] if wanted.state in parts else list(parts)
     found: list[tuple[str, Comment]] = []
     for name in names[names.index(at) if at in names else 0 :]:
@@ -152,8 +152,8 @@ def thread_page(queue: Queue, viewer: User, wanted: Wanted, before: str = "") ->
     return ThreadPage(as_threads(queue, viewer, [root for _, root in shown], everything=everything), more)
 
 
-def place_of(before: str) -> tuple[str, int | None]:
-    """The part and the key that a page's `before` names; nothing for the first page. Raises Unreadable."""
+def page_start(before: str) -> tuple[str, int | None]:
+    """The part and the key in a page's `before`; ("", None) for the first page. Raises Unreadable."""
     if not before:
         return "", None
     part, _, key = before.partition("-")
@@ -163,13 +163,13 @@ def place_of(before: str) -> tuple[str, int | None]:
 
 
 def as_threads(queue: Queue, viewer: User, roots: Sequence[Comment], *, everything: bool) -> list[Thread]:
-    """These conversations with their answers, each as far as the person may read it; the same statements however many there are."""
+    """These threads with their replies, as far as the person may read them; a constant number of queries."""
     rows = Comment.objects.filter(reply_to__in=[root.pk for root in roots]).select_related("item", "user", "reply_to").order_by("id")
     answers = list((rows if everything else rows.filter(written_to(viewer)))[:ANSWERS])
     readable = {root.pk for root in roots}
     if not everything:
         readable = set(Comment.objects.filter(written_to(viewer), pk__in=readable).values_list("pk", flat=True))
-    lines = in_lines(queue, viewer, [*roots, *answers])
+    lines = comment_lines(queue, viewer, [*roots, *answers])
     below: dict[int, list[Line]] = defaultdict(list)
     for answer in answers:
         below[answer.reply_to_id or 0].append(lines[answer.pk])
@@ -179,24 +179,24 @@ def as_threads(queue: Queue, viewer: User, roots: Sequence[Comment], *, everythi
     ]
 
 
-def in_lines(queue: Queue, viewer: User, comments: Sequence[Comment]) -> dict[int, Line]:
+def comment_lines(queue: Queue, viewer: User, comments: Sequence[Comment]) -> dict[int, Line]:
     """The comments with pseudonyms of their authors: letters, as in review, for adjudicators."""
     if not policy.can(viewer, "labeling.decide", queue):
         return {row.pk: Line(row, "", row.user_id == viewer.pk) for row in comments}
     letters = letters_of(queue, {row.item_id for row in comments})
     known = set(policy.who_can("labeling.manage", queue).values_list("pk", flat=True))
-    return {row.pk: Line(row, stand_in(row, letters, known), row.user_id == viewer.pk) for row in comments}
+    return {row.pk: Line(row, pseudonym(row, letters, known), row.user_id == viewer.pk) for row in comments}
 
 
-def stand_in(comment: Comment, letters: dict[tuple[int, int], str], known: set[int]) -> str:
-    """What a reviewer sees in place of a name: only who manages labels and has not answered the item is named."""
+def pseudonym(comment: Comment, letters: dict[tuple[int, int], str], known: set[int]) -> str:
+    """An author's pseudonym for adjudicators; empty for label managers who haven't annotated the item, who are shown by name."""
     if letter := letters.get((comment.item_id, comment.user_id)):
         return f"Annotator {letter}"
     return "" if comment.user_id in known else "An annotator"
 
 
 def letters_of(queue: Queue, item_ids: Iterable[int]) -> dict[tuple[int, int], str]:
-    """The letters of the people who answered these items, as the review gives them: in the order of their answers."""
+    """The letters of the annotators of these items, as in review: in the order of their annotations."""
     rows = Slot.objects.filter(queue=queue, item__in=list(item_ids), state=Slot.State.DONE, annotation__isnull=False)
     found: dict[int, list[int]] = defaultdict(list)
     for item, user in rows.order_by("annotation_id").values_list("item_id", "annotation__user_id"):
@@ -205,7 +205,7 @@ def letters_of(queue: Queue, item_ids: Iterable[int]) -> dict[tuple[int, int], s
 
 
 def conversations(queue: Queue, item: Item, viewer: User) -> list[Thread]:
-    """The comments on one item that the person may read, oldest first; of any queue for those who read all."""
+    """The threads about one item that the person may read, oldest first; of any queue for those who read all."""
     everything = sees_all(queue, viewer)
     rows = Comment.objects.filter(reply_to=None) if everything else roots_of(queue, viewer, everything=False)
     rows = rows.filter(item=item).select_related("item", "user", "resolved_by")
@@ -213,31 +213,31 @@ def conversations(queue: Queue, item: Item, viewer: User) -> list[Thread]:
 
 
 def open_comments(queue: Queue, viewer: User) -> int:
-    """How many conversations that the person may read are open, counted up to 100; along an index that holds open ones alone."""
+    """The number of open threads that the person may read, counted up to 100."""
     rows = roots_of(queue, viewer, everything=sees_all(queue, viewer)).filter(resolved_at=None)
     return rows.order_by()[:COUNT_MAX].count()
 
 
 def open_mentions(viewer: User) -> int:
-    """How many open conversations mention this person in queues where they may read them, counted up to 100."""
-    ended = Q(resolved_at__isnull=False) | Q(reply_to__resolved_at__isnull=False)
+    """The number of comments in open threads that mention this person and that they may read, counted up to 100."""
+    resolved = Q(resolved_at__isnull=False) | Q(reply_to__resolved_at__isnull=False)
     rows = policy.visible_to(viewer, Comment.objects.filter(mentioned=viewer), "labeling.annotate")
-    return rows.exclude(ended).order_by()[:COUNT_MAX].count()
+    return rows.exclude(resolved).order_by()[:COUNT_MAX].count()
 
 
-def told(queue: Queue, item_ids: Sequence[int], viewer: User) -> dict[int, list[dict[str, Any]]]:
-    """What a bench shows of conversations: open ones, and of them only what was written to this person or by them, whatever their role."""
+def bench_comments(queue: Queue, item_ids: Sequence[int], viewer: User) -> dict[int, list[dict[str, Any]]]:
+    """The comments on the labeling page, by item: of open threads, only those to this person or by them, whatever their role."""
     mentions = Q(Exists(MENTIONED.objects.filter(comment=OuterRef("pk"), user=viewer)))
     mine = Q(user=viewer) | Q(reply_to__user=viewer) | mentions
     rows = Comment.objects.filter(mine, queue=queue, item_id__in=item_ids, is_return=False).exclude(is_flag=True, user=viewer)
     ended = Q(resolved_at__isnull=False) | Q(reply_to__resolved_at__isnull=False)
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in rows.exclude(ended).select_related("user").order_by("id")[:ANSWERS]:
-        found[row.item_id].append(as_told(row, viewer))
+        found[row.item_id].append(comment_data(row, viewer))
     return found
 
 
-def as_told(row: Comment, viewer: User) -> dict[str, Any]:
-    """One comment as the bench's script needs it."""
+def comment_data(row: Comment, viewer: User) -> dict[str, Any]:
+    """One comment as JSON for the labeling page's script."""
     who = "You" if row.user_id == viewer.pk else str(row.user)
     return {"id": str(row.uuid), "who": who, "text": row.text, "own": row.user_id == viewer.pk}

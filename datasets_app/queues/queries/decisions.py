@@ -1,4 +1,4 @@
-"""The resolved label, by whom, resting on what. Read by snapshots, evaluation, promotions and trace."""
+"""Resolved labels: by whom, and based on which annotations. Read by snapshots, evaluation, promotions, and trace."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from registry.ground.access.models import User
 
 
 def standing() -> QuerySet[Decision]:
-    """Decisions that hold: not superseded, and no withdrawal."""
+    """Current decisions: not superseded, and not withdrawals."""
     return Decision.objects.filter(superseded_by__isnull=True).exclude(how=Decision.How.WITHDRAWN)
 
 
 def current_decisions(dataset: Dataset) -> QuerySet[Decision]:
-    """The decision that holds for each visible item of the dataset that has one, by item; with its item, label and adjudicator.
+    """The current decisions of the dataset's visible items, by item; with item, label, and adjudicator.
 
     One join per row and no sort beyond the index: page it with `.filter(item_id__gt=last)[:n]`.
     """
@@ -39,12 +39,12 @@ def current_decisions(dataset: Dataset) -> QuerySet[Decision]:
 
 
 def current_decision(item: Item) -> Decision | None:
-    """The decision that holds for one item."""
+    """The current decision of an item, if any."""
     return standing().filter(item=item).select_related("label", "by", "queue").first()
 
 
 def newest_decision(item_id: int) -> Decision | None:
-    """The end of an item's chain of decisions, a withdrawal included: what the next one supersedes."""
+    """The last decision of an item, including a withdrawal: the one that the next supersedes."""
     return Decision.objects.filter(item_id=item_id, superseded_by__isnull=True).select_related("label").first()
 
 
@@ -59,9 +59,9 @@ class History:
 
 
 def is_asked(item: Item, user: User) -> bool:
-    """Whether a queue asks this person about the item, now or once they claim: they answer blind, whatever the item is.
+    """Whether this person is to annotate the item in a queue, now or when they claim, and so must not see others' annotations.
 
-    What they gave back or skipped is asked of them still. Who manages labels answers blind too, but only what they hold.
+    Released and skipped items count. For label managers only items that they hold count.
     """
     here = Slot.objects.filter(queue=OuterRef("queue"), item=item, user=user, state=Slot.State.DONE)
     named = Queue.people.through.objects.filter(queue=OuterRef("queue"))
@@ -76,9 +76,9 @@ def is_asked(item: Item, user: User) -> bool:
 
 
 def history_of(item: Item, *, reads: bool) -> History:
-    """All that is known of how an item got its label, in four statements; six where the task is not one class per text.
+    """How an item got its label, in four queries; six for tasks other than one label per text.
 
-    reads: whether who looks may read texts; what was written or quoted of them is left out where not.
+    reads: whether the viewer may read texts; otherwise written and quoted text is left out.
     """
     annotations = list(item.annotations.select_related("user", "label", "queue", "replaced_by").order_by("id"))
     decisions = list(item.decisions.select_related("label", "by", "queue").prefetch_related("annotations").order_by("id"))
@@ -94,7 +94,7 @@ def history_of(item: Item, *, reads: bool) -> History:
 def put_in_words(item: Item, rows: Iterable[Annotation | Decision], *, reads: bool, names: Mapping[str, str] | None = None) -> None:
     """Fill `words` of an item's annotations, without text-only content for those who can't read texts.
 
-    names: of the classes by stable id; as they are called now where none are given.
+    names: of labels by stable id; the current names by default.
     """
     for row in rows:
         if row.label is not None:
@@ -117,7 +117,7 @@ def standing_answers() -> QuerySet[Annotation]:
 
 
 def values_of_items(item_ids: Iterable[int]) -> dict[int, Value]:
-    """What is decided, or else the best suggested label, of those of these items that have one; labels by name."""
+    """The resolved value, or else the best suggested label, of those of these items that have one; labels by name."""
     found: dict[int, Value] = {}
     names: dict[int, dict[str, str]] = {}
     for ids in chunks(item_ids):
@@ -129,21 +129,21 @@ def values_of_items(item_ids: Iterable[int]) -> dict[int, Value]:
         for item, dataset, value in valued:
             if dataset not in names:
                 names[dataset] = names_in(LabelSchema.objects.filter(dataset=dataset).order_by("-version").first())
-            said = rename(value or {}, names[dataset])
-            found |= {item: said} if said else {}
+            renamed = rename(value or {}, names[dataset])
+            found |= {item: renamed} if renamed else {}
     return found
 
 
 def decided_cells(dataset: Dataset, item_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    """What is decided of those of these items that are, as cells of a file, and the digest of the decision.
+    """(resolved label as a file's cell, digest of the decision) of those of these items that are labeled.
 
-    A class by its newest name, what was written as it is, anything else as JSON; "" for a class that is not there any more.
+    A label by its newest name, written text as it is, anything else as JSON; "" for a removed label.
     """
     names = names_in(latest_schema(dataset))
     rows = standing().filter(item_id__in=item_ids).values_list("item_id", "digest", "label__stable_id", "value")
     found: dict[int, tuple[str, ...]] = {}
     for item, digest, stable_id, value in rows:
-        said = rename(values.value_of(stable_id, value), names)
-        content = next(iter(said.values())) if said else ""
+        renamed = rename(values.value_of(stable_id, value), names)
+        content = next(iter(renamed.values())) if renamed else ""
         found[item] = (content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), digest)
     return found

@@ -1,4 +1,4 @@
-"""Queues and schemas as their pages show them."""
+"""Queues as their pages show them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def queues(user: User) -> QuerySet[Queue]:
 
 
 def allowed(user: User, rows: Sequence[Queue] | Sequence[Dataset], action: str) -> set[int]:
-    """Which of these queues or datasets the user may do this in."""
+    """Keys of those of these queues or datasets in which the user may do `action`."""
     model: type[Queue] | type[Dataset] = Queue if rows and isinstance(rows[0], Queue) else Dataset
     return set(policy.visible_to(user, model._default_manager.filter(pk__in=[row.pk for row in rows]), action).values_list("pk", flat=True))
 
@@ -41,8 +41,8 @@ def allowed(user: User, rows: Sequence[Queue] | Sequence[Dataset], action: str) 
 def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
     """These queues with the counts this person may see, in memory only.
 
-    Where gold is mixed in, who does not manage a queue sees answers to gold among its answers, and full tens of what is decided, agreed and
-    disputed: otherwise a count that rises with an annotation would reveal gold.
+    With gold mixed in, people who don't manage the queue see counts that include gold annotations, with resolved, agreed, and disputed
+    items rounded down to tens: a count that rises with each annotation would reveal gold.
     """
     mixing = [queue for queue in rows if queue.mixes_gold]
     exact = allowed(user, mixing, "labeling.manage") if mixing else set()
@@ -56,13 +56,13 @@ def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
 
 
 def is_for_others(queue: Queue, user: User) -> bool:
-    """Whether the queue names people, and this person is none of them."""
+    """Whether the queue is assigned to other people only."""
     named = Queue.people.through.objects.filter(queue=queue).values_list("user_id", flat=True)
     return bool(named) and user.pk not in named
 
 
 def for_them(user: User, rows: Iterable[Queue]) -> set[int]:
-    """Which of these queues hand out items to this person, if they may annotate there."""
+    """Keys of those of these queues that are open to this person, by assignment."""
     keys = [row.pk for row in rows]
     named = Queue.people.through.objects.filter(queue_id__in=keys).values_list("queue_id", "user_id")
     closed = {queue for queue, _ in named} - {queue for queue, person in named if person == user.pk}
@@ -70,7 +70,7 @@ def for_them(user: User, rows: Iterable[Queue]) -> set[int]:
 
 
 def annotators(dataset: Dataset) -> QuerySet[User]:
-    """Who may annotate in a dataset, by name."""
+    """People who may annotate in a dataset, by name."""
     return policy.who_can("labeling.annotate", dataset).order_by("display_name", "username")
 
 
@@ -81,7 +81,7 @@ def get_queue(user: User, uuid: UUID) -> Queue:
 
 
 def chosen_items(dataset: Dataset, asked: Sequence[str]) -> list[Item]:
-    """The visible items of the dataset whose uuids are among these texts, as they came; with their keys and uuids alone."""
+    """The visible items of the dataset with these uuids, in import order; keys and uuids only. Invalid uuids are ignored."""
     wanted = [text for text in asked if is_uuid(text)]
     return list(datasets.items(dataset).filter(uuid__in=wanted).only("uuid")) if wanted else []
 
@@ -93,7 +93,7 @@ def uploads_to_label(dataset: Dataset) -> QuerySet[Upload]:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What one person did in a queue. median_seconds would need every row; pace is the mean time on an item, None before there is one."""
+    """One person's work in a queue. pace: mean seconds per annotation, None without timing data (a median would need every row)."""
 
     seat: Seat
     pace: float | None
@@ -101,7 +101,7 @@ class Person:
 
 
 def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
-    """Who worked in the queue: everyone for those who manage it, else only the viewer."""
+    """People who worked in the queue: all for those who manage it, else only the viewer."""
     seats = queue.seats.select_related("user").order_by("-labeled", "id")
     if not everybody:
         seats = seats.filter(user=viewer)
@@ -110,7 +110,7 @@ def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How much work is left. work: at the mean pace, as if one person did it. None before there is a pace."""
+    """How much work is left. work: time for one person at the mean pace; None without timing data."""
 
     answers: int
     pace: float | None
@@ -119,7 +119,7 @@ class Forecast:
 
 
 def forecast(queue: Queue) -> Forecast:
-    """What is left of a queue, from what was done; active: people with an answer in the last hour."""
+    """Estimate what is left of a queue from the work so far. active: people with an annotation in the last hour."""
     seats = list(queue.seats.values_list("labeled", "seconds", "last_at"))
     labeled, seconds = sum(row[0] for row in seats), sum(row[1] for row in seats)
     left = max(0, queue.slots_total - queue.slots_done)
@@ -130,6 +130,6 @@ def forecast(queue: Queue) -> Forecast:
 
 
 def known_before(queue: Queue, user: User) -> LabelSchema | None:
-    """The version that this person knows in the queue, where the queue has another by now; None where they know its own."""
+    """The schema version that this person last read in the queue, if the queue has another one by now; else None."""
     seat = Seat.objects.filter(queue=queue, user=user).exclude(seen_schema=queue.schema_id).select_related("seen_schema").first()
     return seat.seen_schema if seat else None

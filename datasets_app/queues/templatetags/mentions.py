@@ -1,4 +1,4 @@
-"""{% load mentions %}: what people wrote to each other."""
+"""{% load mentions %}: the text of comments."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ register = template.Library()
 
 
 @register.filter
-def said(text: str) -> SafeString:
-    """{{ comment.text|said }}: mentioned names are highlighted; the text is escaped."""
+def mentions(text: str) -> SafeString:
+    """{{ comment.text|mentions }}: mentioned names are highlighted; the text is escaped."""
     return format_html_join("", "{}", ((format_html("<b>{}</b>", inert(part)) if named else inert(part),) for part, named in pieces(text)))

@@ -1,4 +1,4 @@
-"""The labeling bench: one page, and the small answers that its script and its plain forms send."""
+"""The labeling page, and the requests of its script and plain forms."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.queries import bench as queries
 from datasets_app.queues.queries.answers import readable
 from datasets_app.queues.queries.bench import FEW, bench_items, hit_rate, last_answer, skipped_open
-from datasets_app.queues.queries.gold import Told, told_of
+from datasets_app.queues.queries.gold import GoldResult, gold_result
 from datasets_app.queues.queries.pages import get_queue, known_before
 from datasets_app.queues.task_types.by_key import widget_of
-from datasets_app.queues.views.answering import speaks_json, to_bench, wants_json
+from datasets_app.queues.views.responses import json_errors, to_bench, wants_json
 from datasets_app.schemas.queries.labels import names_in, value_of
 from datasets_app.schemas.views.guideline import differences_of, guideline_html
 from lifecycle.runtime.refusals import Conflict
@@ -37,15 +37,15 @@ from registry.ground.access.decorators import needs
 from registry.ground.access.requests import SignedInRequest
 
 Form = AnswerForm | SkipForm
-DIGITS = 10  # keys for classes: 1 to 9, then 0
-LIKELY = 5  # classes in the list beside the class map
+DIGITS = 10  # keys for labels: 1 to 9, then 0
+LIKELY = 5  # labels in the list beside the label map
 
 
 @require_safe
 @never_cache
 @needs("labeling.annotate", Queue, see="labeling.view")
 def bench(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The next items of a queue, leased to the person who looks."""
+    """Show the next items of a queue, leased to the viewer."""
     queue = get_queue(request.user, uuid)
     items, closed = next_items(queue, request, skipped="skipped" in request.GET, page=True)
     return render(request, "datasets_app/queues/bench.html", bench_context(request, queue, items, closed))
@@ -54,7 +54,7 @@ def bench(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def next_items(
     queue: Queue, request: SignedInRequest, *, have: Sequence[int] = (), skipped: bool = False, page: bool = False
 ) -> tuple[list[dict[str, Any]], Conflict | None]:
-    """What the person holds now and the page does not have, and why nothing more is given out, if so."""
+    """The items the person holds and the page lacks, and the reason if no more are handed out. have: masked slots on the page."""
     try:
         slots = claim(queue_id=queue.uuid, actor=request.user, skipped=skipped, page=page)
     except Conflict as error:
@@ -63,7 +63,7 @@ def next_items(
 
 
 def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, Any]], closed: Conflict | None) -> dict[str, Any]:
-    """What the page shows: the first item as plain HTML, the rest as data for the script."""
+    """The page's context: the first item for plain HTML, the rest as data for the script."""
     labels = list(queue.schema.labels.all())
     by_id = {str(label.uuid): label for label in labels}
     first = items[0] if items else None
@@ -88,7 +88,7 @@ def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, 
         "columns": class_map(labels), "progress": queries.progress(queue, request.user),
         "last": last, "last_words": words(value_of(last), names_in(queue.schema)) if last else "",
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": hit_rate(queue),
-        "told": told_before(request, queue), "before": before,
+        "result": last_result(request, queue), "before": before,
         "differences": differences_of(before, queue.schema) if before else [],
         "may_decide": policy.can(request.user, "labeling.decide", queue),
         "skipped": not items and not closed and skipped_open(queue, request.user),
@@ -96,9 +96,9 @@ def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, 
 
 
 def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
-    """The classes under their headings, in up to three columns of about the same height; never in another order than the schema's.
+    """The labels under their headings, in schema order, in up to three columns of about the same height.
 
-    Classes without any heading are cut into columns of the same length.
+    Labels without any heading are cut into columns of the same length.
     """
     groups: dict[str, list[Any]] = {}
     for label in labels:
@@ -118,7 +118,7 @@ def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
 
 
 def saved(request: SignedInRequest, queue: Queue, data: dict[str, Any], **more: Any) -> HttpResponse:
-    """The answer after something was kept: what the page lacks of its five items once few are left, and how far the queue is."""
+    """The response after saving: more items once few of the page's five are left, and the queue's progress."""
     if not wants_json(request):
         return to_bench(queue.uuid)
     few = data["left"] is None or data["left"] < rules.ENOUGH
@@ -135,41 +135,41 @@ def saved(request: SignedInRequest, queue: Queue, data: dict[str, Any], **more: 
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Keep one answer."""
+    """Save an annotation."""
     data = cleaned(AnswerForm(request.POST))
     annotation = answers.submit(
-        queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["said"], client_key=data["client_key"],
+        queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["annotation"], client_key=data["client_key"],
         token=data["token"],
         seconds=data["seconds"] or 0, suggestion_id=data["suggestion"], shown=data["shown"],
     )  # fmt: skip
-    told = told_of(annotation.queue, annotation)
-    if told and not wants_json(request):
+    result = gold_result(annotation.queue, annotation)
+    if result and not wants_json(request):
         return HttpResponseRedirect(f"{reverse('queues:bench', args=[uuid])}?told={annotation.uuid}")
-    more = {"gold": told_document(told)} if told else {}
+    more = {"gold": result_data(result)} if result else {}
     return saved(request, annotation.queue, data, annotation=str(annotation.uuid), **more)
 
 
-def told_document(told: Told) -> dict[str, Any]:
+def result_data(result: GoldResult) -> dict[str, Any]:
     """The result on gold, for the script."""
-    return {"right": told.right, "said": told.said, "known": told.known, "explanation": told.explanation, "text": told.text}
+    return {"right": result.right, "said": result.given, "known": result.known, "explanation": result.explanation, "text": result.text}
 
 
-def told_before(request: SignedInRequest, queue: Queue) -> Told | None:
-    """How the person did on the answer that the address names, where the page has no script."""
+def last_result(request: SignedInRequest, queue: Queue) -> GoldResult | None:
+    """The gold result of the annotation in the URL, for pages without JavaScript."""
     key = as_key(request.GET.get("told", ""))
     if key is None or not queue.gold_feedback:
         return None
     answer = Annotation.objects.filter(queue=queue, user=request.user, uuid=key).select_related("item", "label").first()
-    return told_of(queue, answer) if answer else None
+    return gold_result(queue, answer) if answer else None
 
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def skip(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Pass an item on to others."""
+    """Skip an item."""
     data = cleaned(SkipForm(request.POST))
     passed_on = answers.skip(
         queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
@@ -180,9 +180,9 @@ def skip(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def undo(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Take the newest answer back; its item comes first again."""
+    """Undo the newest annotation; its item comes first again."""
     data = cleaned(UndoForm(request.POST))
     undone = answers.undo(queue_id=uuid, actor=request.user, client_key=data["client_key"])
     what = undone_words(undone.annotation)
@@ -196,7 +196,7 @@ def undo(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def undone_words(annotation: Annotation) -> str:
-    """What was taken back."""
+    """What was undone, as text."""
     if annotation.action == Annotation.Action.SKIP:
         return "skip"
     return words(value_of(annotation), names_in(annotation.queue.schema))
@@ -204,17 +204,17 @@ def undone_words(annotation: Annotation) -> str:
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def heartbeat(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Keep what is on the screen."""
+    """Renew the leases of the page's items."""
     return JsonResponse({"held": claims.heartbeat(queue_id=uuid, actor=request.user)})
 
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def release(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Give back what is on the screen."""
+    """Release the page's items."""
     slots = [unmask(int(part), "slot") for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
     tokens = [key for part in request.POST.get("tokens", "").split(",") if (key := as_key(part))]
     return JsonResponse({"released": claims.release(queue_id=uuid, actor=request.user, slot_ids=slots, tokens=tokens)})
@@ -222,9 +222,9 @@ def release(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def flag(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Ask for a look at an item, or no longer."""
+    """Flag an item for review, or remove the flag."""
     data = cleaned(RemarkForm(request.POST))
     on = data["on"] != "no"
     comments.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])

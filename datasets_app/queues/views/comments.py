@@ -1,4 +1,4 @@
-"""Conversations about items: a queue's page of them, and what the bench, the review and that page send."""
+"""Comment threads about items: their page, and the requests of that page, labeling, and review."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
 from datasets_app.queues.actions import comments as actions
-from datasets_app.queues.forms.comments import CommentForm, ResolveForm, WantedForm
+from datasets_app.queues.forms.comments import CommentForm, ResolveForm, ThreadFilterForm
 from datasets_app.queues.models.decisions import Comment
 from datasets_app.queues.models.queues import Queue
-from datasets_app.queues.queries.comments import as_told, find_people, sees_all, thread_page
+from datasets_app.queues.queries.comments import comment_data, find_people, sees_all, thread_page
 from datasets_app.queues.queries.pages import get_queue
-from datasets_app.queues.views.answering import speaks_json, to_bench, wants_json
+from datasets_app.queues.views.responses import json_errors, to_bench, wants_json
 from lifecycle.ui.addresses import typed_in
 from lifecycle.ui.forms import cleaned
 from lifecycle.ui.toasts import toast
@@ -32,7 +32,7 @@ from registry.ground.access.requests import SignedInRequest
 def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Comments of a queue, open threads first; or all about one item."""
     queue = get_queue(request.user, uuid)
-    form = WantedForm(request.GET)
+    form = ThreadFilterForm(request.GET)
     wanted = form.wanted()
     item = Item.objects.filter(slots__queue=queue, uuid=wanted.item).first() if wanted.item else None
     if wanted.item and item is None:
@@ -53,7 +53,7 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Comment on an item, or reply."""
     data = cleaned(CommentForm(request.POST))
@@ -62,16 +62,16 @@ def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         end=data["end"], quote=data["quote"].replace("\r\n", "\n") or None,
     )  # fmt: skip
     if wants_json(request):
-        return JsonResponse({"said": True, "comment": as_told(made, request.user)})
+        return JsonResponse({"said": True, "comment": comment_data(made, request.user)})
     toast(request, "Comment added")
     return way_back(uuid, made, data)
 
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def resolve_comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Settle a conversation, or open it again."""
+    """Resolve a thread, or reopen it."""
     data = cleaned(ResolveForm(request.POST))
     on = data["on"] != "no"
     root = actions.resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=on)
@@ -82,7 +82,7 @@ def resolve_comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def way_back(uuid: UUID, comment: Comment, data: dict[str, Any]) -> HttpResponse:
-    """The page that sent a form, at the comment."""
+    """Redirect to the page that sent the form, at the comment."""
     if data["back"] == "review":
         return HttpResponseRedirect(f"{reverse('review:review', args=[uuid])}?item={comment.item.uuid}")
     if data["back"] == "comments":
@@ -93,6 +93,6 @@ def way_back(uuid: UUID, comment: Comment, data: dict[str, Any]) -> HttpResponse
 @require_safe
 @needs("labeling.annotate", Queue, see="labeling.view")
 def people(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Who may be mentioned in a queue and is called like this, for the field that completes names."""
+    """People who may be mentioned in a queue and match `q`, for name completion."""
     found = find_people(get_queue(request.user, uuid), typed_in(request.GET, "q", 150))
     return JsonResponse({"people": [{"name": user.username, "shown": str(user)} for user in found]})

@@ -1,4 +1,4 @@
-"""Queues and schemas."""
+"""Pages of queues."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ACCEPT = Queue.Acceptance.REVIEWER
 @require_safe
 @signed_in
 def queue_list(request: SignedInRequest) -> HttpResponse:
-    """The queues that the person may see, newest first."""
+    """List the queues that the viewer may see, newest first."""
     before = key_in(request.GET)
     rows = queues(request.user)
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
@@ -55,12 +55,12 @@ def queue_list(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("labeling.view", Queue)
 def queue_page(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """How far one queue is, and who worked in it."""
+    """Show the progress of a queue and its annotators."""
     return render(request, "datasets_app/queues/queue.html", queue_context(request, uuid))
 
 
 def queue_context(request: SignedInRequest, uuid: UUID, change: ChangeForm | None = None) -> dict[str, Any]:
-    """What the page of a queue shows. change: the form as it was sent and refused."""
+    """The context of a queue's page. change: a submitted form with errors."""
     queue = get_queue(request.user, uuid)
     may = {name: policy.can(request.user, f"labeling.{name}", queue) for name in ("annotate", "manage", "decide", "gold")}
     may["comment"] = may["annotate"]
@@ -81,7 +81,7 @@ def queue_context(request: SignedInRequest, uuid: UUID, change: ChangeForm | Non
 
 
 def mix_form(queue: Queue, data: Any = None) -> MixForm:
-    """How gold is mixed into the queue now, to be changed."""
+    """The form for how gold is mixed into the queue, with its current settings."""
     return MixForm(data, initial={name: getattr(queue, name) for name in MixForm.base_fields})
 
 
@@ -109,7 +109,7 @@ def work_left(queue: Queue, ahead: Forecast) -> Figure:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
 def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The form of a new queue for a dataset."""
+    """Show the form of a new queue for a dataset, or create the queue."""
     dataset = get_dataset(request.user, uuid)
     form = QueueForm(dataset, request.user, request.POST or None, initial=asked_to_open(dataset, request.GET))
     if request.method == "POST" and form.is_valid():
@@ -127,7 +127,7 @@ def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def asked_to_open(dataset: Dataset, params: QueryDict) -> dict[str, Any]:
-    """What the page that leads here has chosen: ticked items, or a slice."""
+    """Initial form values from the URL: selected items, or a slice."""
     if ticked := chosen_items(dataset, params.getlist("item")):
         return {"source": Queue.Source.ITEMS, "item": ticked}
     return {"source": Queue.Source.SLICE, "slice": params["slice"]} if params.get("slice") else {}

@@ -14,8 +14,8 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.queues.actions import guideline
 from datasets_app.queues.forms.proposing import KnownForm, ProposalForm
 from datasets_app.queues.models.queues import Queue
-from datasets_app.queues.queries.disputing import disputed
-from datasets_app.queues.views.answering import speaks_json, to_bench, wants_json
+from datasets_app.queues.queries.disagreements import disputed
+from datasets_app.queues.views.responses import json_errors, to_bench, wants_json
 from datasets_app.schemas.actions.proposals import propose_change
 from datasets_app.schemas.queries.schemas import get_dataset
 from lifecycle.runtime.refusals import Refused
@@ -29,7 +29,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.annotate", Dataset, see="labeling.view")
 def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The form of a proposal: its text, the classes that it is about, and the item that it was met on."""
+    """Show or save the form of a guideline proposal: its text, the labels concerned, and an example item."""
     dataset = get_dataset(request.user, uuid)
     given = request.POST or request.GET
     named, wanted = as_key(given.get("queue", "")), as_key(given.get("item", ""))
@@ -50,7 +50,7 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def proposed(request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ProposalForm) -> HttpResponse | None:
-    """Keep the proposal and go back to where it was met; None with the form's errors set when it was refused."""
+    """Save the proposal and go back to the page it was made on; None, with the form's errors set, if it was refused."""
     data = form.cleaned_data
     try:
         made = propose_change(
@@ -68,9 +68,9 @@ def proposed(request: SignedInRequest, dataset: Dataset, queue: Queue | None, fo
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
+@json_errors
 def know_guideline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Note that the person has read what changed in the guideline."""
+    """Record that the person has read the guideline changes."""
     data = cleaned(KnownForm(request.POST))
     known = guideline.know_guideline(queue_id=uuid, actor=request.user, version=data["version"])
     return JsonResponse({"known": bool(known)}) if wants_json(request) else to_bench(uuid)

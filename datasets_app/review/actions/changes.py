@@ -1,4 +1,4 @@
-"""Changing the classes of a dataset without losing work: rename, merge, split, retire, and moving what carries a class along."""
+"""Change a dataset's labels without losing work: rename, merge, split, retire, and move resolved labels along."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from datasets_app.review.queries.moves import (
     ways,
 )
 from datasets_app.schemas import relabeling
-from datasets_app.schemas.actions.proposals import hold_proposals, take_up
-from datasets_app.schemas.actions.schemas import check_taken_up, spec_of, write_schema
+from datasets_app.schemas.actions.proposals import include_proposals, lock_proposals
+from datasets_app.schemas.actions.schemas import check_included, spec_of, write_schema
 from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries import changes
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema, value_of
@@ -45,20 +45,20 @@ from registry.ground.ledger import actions as ledger
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
-BATCH = 250  # decisions of one transaction, each with the answers that it rests on
+BATCH = 250  # decisions of one transaction, each with the annotations it's based on
 REASON = 1_000
 
 
 def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -> tuple[LabelSchema, Plan]:
-    """The present version, and what the next one would be. Raises Refused (invalid changes) or Conflict (published in the meantime)."""
+    """The current version, and the plan of the next one. Raises Refused (invalid changes) or Conflict (published in the meantime)."""
     if not dataset.task_type.has_labels:
         raise Refused("Annotations of this dataset's task have no labels, so there are none to change.")
     latest = latest_schema(dataset)
     if latest is None:
         raise Refused(f"{dataset} has no labels yet.", next_step="Publish a label schema first.")
     if seen is not None and seen != latest.version:
-        told = f"Version {latest.version} was published while you were editing."
-        raise Conflict(told, next_step="Review it, then make your change again.")
+        message = f"Version {latest.version} was published while you were editing."
+        raise Conflict(message, next_step="Review it, then make your change again.")
     planned = relabeling.plan([spec_of(label) for label in labels_by_name(latest).values()], wanted)
     check_labels(planned.labels)
     return latest, planned
@@ -67,38 +67,37 @@ def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -
 @transaction.atomic
 def change_classes(
     *, dataset_id: UUID, actor: User, wanted: Sequence[Change], seen: int | None = None, move: Sequence[UUID] = (),
-    taking_up: Sequence[UUID] = (),
+    accepting: Sequence[UUID] = (),
 ) -> LabelSchema:  # fmt: skip
-    """Publish the version that these changes make of the present one, and have a job move resolved labels that use removed labels.
+    """Publish the next version with these changes; a job moves resolved labels that use removed labels.
 
-    A renamed class keeps its identity. Decisions of a merged class get one for the class it went into, in which a class or an equal span
-    that is then duplicated is kept once; those of a split class are withdrawn, so that their items are undecided. Where a text has one
-    class, a retired one keeps its decisions; where it may have several, the retired class is taken out of them, and one that named no
-    other is withdrawn. Answers never change. seen: the version that the author edited. move: queues that go to the new version.
-    taking_up: open proposals that the version includes. Raises PermissionDenied, Refused, or Conflict (a version was published or a
-    proposal answered in the meantime).
+    A renamed label keeps its identity. Decisions with a merged label are superseded by ones with the target label, without duplicate
+    labels or spans; those with a split label are withdrawn, so that their items are unlabeled. For tasks with one label per text, a
+    retired label keeps its decisions; otherwise it's removed from them, and a decision with no other label is withdrawn. Annotations
+    never change. seen: the version that the author edited. move: queues that get the new version. accepting: open proposals that the
+    version includes. Raises PermissionDenied, Refused, or Conflict (a version was published or a proposal answered in the meantime).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     latest, planned = plan_changes(dataset, wanted, seen)
-    proposals = hold_proposals(dataset, taking_up)
-    schema = write_schema(dataset, latest, planned.labels, latest.guideline, actor, gone=planned.gone)
-    check_taken_up(proposals, latest, schema)
-    take_up(schema, proposals, actor)
+    proposals = lock_proposals(dataset, accepting)
+    schema = write_schema(dataset, latest, planned.labels, latest.guideline, actor, removed=planned.removed)
+    check_included(proposals, latest, schema)
+    include_proposals(schema, proposals, actor)
     ledger.record(
-        actor, Verb.CLASSES_CHANGED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version,
-        renamed=len(planned.renamed), **{kind.value: sum(each.kind == kind for each in planned.gone) for kind in ChangeKind},
+        actor, Verb.LABELS_CHANGED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version,
+        renamed=len(planned.renamed), **{kind.value: sum(each.kind == kind for each in planned.removed) for kind in ChangeKind},
     )  # fmt: skip
     for queue in queues_behind(dataset).filter(uuid__in=move).order_by("id"):
         to_version(queue, schema, actor)
-    if any(moves(dataset, each.kind) for each in planned.gone):
+    if any(moves(dataset, each.kind) for each in planned.removed):
         enqueue_move(dataset, actor)
     return schema
 
 
 @transaction.atomic
 def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
-    """Have the resolved label for classes that went away moved again: after a cancel, or where a queue of an older version went on.
+    """Move resolved labels that use removed labels again: after a cancelled job, or if a queue of an older version continued.
 
     Raises PermissionDenied or Refused (nothing to move).
     """
@@ -111,9 +110,9 @@ def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
 
 @transaction.atomic
 def move_queue(*, queue_id: UUID, actor: User) -> Queue:
-    """Give a queue the newest version of the classes. Answers stay; what its pages still show is understood.
+    """Give a queue the newest schema version. Annotations stay; values from pages with the old version are still accepted.
 
-    Raises PermissionDenied or Conflict (closed). A queue that has it already stays as it is.
+    Safe to repeat. Raises PermissionDenied or Conflict (closed).
     """
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
@@ -133,14 +132,14 @@ def to_version(queue: Queue, schema: LabelSchema, actor: User) -> None:
 
 
 def follow_published(schema: LabelSchema, actor: User) -> None:
-    """Have decisions moved after a published version whose changes move some."""
+    """Start moving resolved labels after a version is published that requires it."""
     if any(moves(schema.dataset, kind) for kind in schema.changes.values_list("kind", flat=True)):
         enqueue_move(schema.dataset, actor)
 
 
 # ── Moving decisions ────────────────────────────────────────────────────────
 def run_moves(ctx: JobContext) -> None:
-    """The job that moves decisions. Each batch commits with its event, so it may be cancelled at any time and run again."""
+    """Job: move resolved labels. Each batch commits with its event, so it can be cancelled and run again at any time."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     if not ctx.job.checkpoint:
         ctx.checkpoint(begun(dataset))
@@ -151,11 +150,11 @@ def run_moves(ctx: JobContext) -> None:
         settle_again(ctx, pk)
         ctx.progress(number, len(disputes), stage="Re-checking disagreements", unit="items")
 
-    move_all(ctx, dataset)  # a disagreement that ended may have been decided as an older version has it
+    move_all(ctx, dataset)  # an ended disagreement may have been resolved with labels of an older version
 
 
 def move_all(ctx: JobContext, dataset: Dataset) -> None:
-    """Move decisions by their keys, then from the start again, until none is left: what moves may have to move on."""
+    """Move decisions by key, repeatedly from the start until none is left: a moved one may have to move again."""
     total = bounded(decisions_behind(dataset))
     done = after = 0
     while (batch := move_batch(ctx, dataset, after)) or after:
@@ -165,7 +164,7 @@ def move_all(ctx: JobContext, dataset: Dataset) -> None:
 
 
 def settle_again(ctx: JobContext, dispute_id: int) -> None:
-    """Decide an item by rule whose answers agree since labels were removed, or update its dispute."""
+    """Label a disputed item automatically if its annotations agree since labels were removed, or update its dispute."""
     with transaction.atomic():
         ctx.hold()
         rows = Dispute.objects.filter(pk=dispute_id, state=Dispute.State.OPEN).select_related(
@@ -177,7 +176,7 @@ def settle_again(ctx: JobContext, dispute_id: int) -> None:
 
 
 def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
-    """Supersede the next decisions of classes that went away, at most 250, of those with keys behind `after`. Returns their keys."""
+    """Supersede up to 250 decisions that use removed labels, with keys after `after`. Returns their keys."""
     with transaction.atomic():
         ctx.hold()
         found = list(decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
@@ -188,19 +187,19 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
         if made:
             withdrawn = sum(each.how == Decision.How.WITHDRAWN for each in made)
             ledger.record(
-                ctx.job.created_by, Verb.DECISIONS_MOVED, dataset, project=dataset.project.uuid, job=ctx.job.uuid, rows=len(made),
+                ctx.job.created_by, Verb.LABELS_MOVED, dataset, project=dataset.project.uuid, job=ctx.job.uuid, rows=len(made),
                 withdrawn=withdrawn, digest=digest_of({"decisions": [each.digest for each in made]}),
             )  # fmt: skip
     return [pk for pk, _ in found]
 
 
 def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) -> list[Decision]:
-    """The decisions that follow these, kept with the answers that they rest on; the counters of queues follow."""
+    """Save the decisions that supersede these, with the annotations they are based on, and update the queues' counters."""
     known = to_move(dataset)
     named = {UUID(key) for row in rows for key in labels_of(value_of(row))}
     targets = {UUID(key) for source in named & known.keys() for key in known[source].targets}
     labels = {str(key): label for key, label in changes.newest_labels(named | targets).items()}
-    made = [follower(row, known, labels, actor) for row in rows]
+    made = [next_decision(row, known, labels, actor) for row in rows]
     Decision.objects.bulk_create(made)
     through = Decision.annotations.through
     rested = through.objects.filter(decision__in=rows).values_list("decision_id", "annotation_id")
@@ -214,46 +213,46 @@ def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) ->
     return made
 
 
-def follower(row: Decision, known: Mapping[UUID, LabelChange], labels: Mapping[str, Label], actor: User | None) -> Decision:
-    """The decision after one whose labels were removed, by the changes of the first version that touches it: what is left of it, or a
-    withdrawal. The publisher of that version is responsible for it too; later versions follow in turn.
+def next_decision(row: Decision, known: Mapping[UUID, LabelChange], labels: Mapping[str, Label], actor: User | None) -> Decision:
+    """The decision after one whose labels were removed, by the first version that changes them: with the remaining labels, or a
+    withdrawal. That version's publisher is responsible for it too; later versions are applied in turn.
     """
-    said = value_of(row)
-    merges, splits, retirements = first_changes(said, known)
+    old = value_of(row)
+    merges, splits, retirements = first_changes(old, known)
     value = relabeling.moved(
-        said, merged={str(each.source): str(each.targets[0]) for each in merges}, split={str(each.source) for each in splits},
+        old, merged={str(each.source): str(each.targets[0]) for each in merges}, split={str(each.source) for each in splits},
         retired={str(each.source) for each in retirements},
     )  # fmt: skip
     causes, how, by = [*merges, *retirements], Decision.How(row.how), row.by
     if value is None:
         causes, how, by = splits or retirements, Decision.How.WITHDRAWN, actor
-    now = value or said
+    now = value or old
     digest = rules.decision_digest(
         item=row.item.digest, value=now, names={key: labels[key].name for key in labels_of(now)}, how=how, by=by.uuid if by else None,
         supersedes=row.digest,
     )  # fmt: skip
     return Decision(
         item=row.item, **stored(now, labels), queue=row.queue, how=how, by=by, supersedes=row, change=causes[0], digest=digest,
-        reason=" ".join(told(each, labels) for each in causes)[:REASON],
+        reason=" ".join(change_text(each, labels) for each in causes)[:REASON],
     )  # fmt: skip
 
 
-def first_changes(said: Value, known: Mapping[UUID, LabelChange]) -> tuple[list[LabelChange], list[LabelChange], list[LabelChange]]:
-    """The merges, splits and retirements of the first version that changed a class which a value names."""
-    touching = sorted((known[key] for key in {UUID(each) for each in labels_of(said)} & known.keys()), key=lambda each: each.pk)
+def first_changes(value: Value, known: Mapping[UUID, LabelChange]) -> tuple[list[LabelChange], list[LabelChange], list[LabelChange]]:
+    """The merges, splits, and retirements of the first version that changed a label in a value."""
+    touching = sorted((known[key] for key in {UUID(each) for each in labels_of(value)} & known.keys()), key=lambda each: each.pk)
     first = [change for change in touching if change.schema_id == touching[0].schema_id]
     merges, splits, retirements = ([change for change in first if change.kind == kind] for kind in ChangeKind)
     return merges, splits, retirements
 
 
-def told(change: LabelChange, labels: Mapping[str, Label]) -> str:
-    """What was done to a class, as a sentence. labels: where it leads among them, by stable id."""
+def change_text(change: LabelChange, labels: Mapping[str, Label]) -> str:
+    """A change of a label, as a sentence. labels: by stable id, including its target."""
     done = {ChangeKind.SPLIT: "split", ChangeKind.RETIRE: "retired"}.get(ChangeKind(change.kind))
     return f"{change.name} was {done or f'merged into {labels[str(change.targets[0])].name}'} in version {change.schema.version}."
 
 
 def enqueue_move(dataset: Dataset, actor: User) -> Job:
-    """A job that moves the decisions of classes that went away; the one that waits or is at it where there is one."""
+    """Enqueue the job that moves resolved labels; returns the queued or running one if there is one."""
     return jobs.enqueue(
         MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
         key=f"{MOVE}:{dataset.uuid}",

@@ -1,4 +1,4 @@
-"""Accepting in bulk what people agree on, after a look at a sample of it."""
+"""Accept unanimous items in bulk after checking a sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.queues import rules
-from datasets_app.queues.actions.agreed import wait_no_more
+from datasets_app.queues.actions.agreed import stop_waiting
 from datasets_app.queues.actions.settling import BY_RULE, settle, with_named
 from datasets_app.queues.models.agreed import Agreed
 from datasets_app.queues.models.answers import Annotation
@@ -23,7 +23,7 @@ from datasets_app.queues.models.queues import Queue, Slot
 from datasets_app.queues.queries.answers import answers_in
 from datasets_app.queues.queries.decisions import standing_answers
 from datasets_app.review.models import Sampled, SpotCheck
-from datasets_app.review.queries.checks import earlier_of, sample_of, that_count
+from datasets_app.review.queries.checks import counted_checks, earlier_of, sample_of
 from datasets_app.schemas.queries.changes import labels_now
 from datasets_app.schemas.queries.labels import value_of
 from lifecycle.ground.jobs import actions as jobs
@@ -40,17 +40,17 @@ from registry.ground.ledger.verbs import Verb
 
 KIND = "review.accept"
 LARGEST = 500  # items of a sample
-BATCH = 500  # items that are accepted at once
+BATCH = 500  # items accepted in one transaction
 State, ACCEPTED = SpotCheck.State, Decision.How.ACCEPTED
 
 
 @transaction.atomic
 def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> SpotCheck:
-    """Draw a sample of the items that wait to be accepted, by chance, without those that this reviewer labeled.
+    """Draw a random sample of the items waiting for acceptance, without those that this adjudicator annotated.
 
-    size: of the sample, 1 to 500; all that wait where they are fewer. tolerated: percent of the sample that may be wrong, 0 to 50, and of
-    it and earlier samples that count together. Items that those left unjudged come first. Raises PermissionDenied, Refused that names the
-    field (out of range, nothing waits for this reviewer) or Conflict (one is under way).
+    size: of the sample, 1 to 500; all waiting items if there are fewer. tolerated: percent of the sample that may be wrong, 0 to 50; also
+    of it and the earlier samples that count, together. Items that earlier samples left unjudged come first. Raises PermissionDenied,
+    Refused that names the field (out of range, nothing to check for this adjudicator), or Conflict (a check is in progress).
     """
     queue = locked(queue_id)
     policy.require(actor, "labeling.decide", queue)
@@ -65,7 +65,7 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
         raise Conflict(
             f"{under_way.created_by} is already checking a sample of {queue.name}.", next_step="Finish or drop that check first."
         )
-    before = that_count(queue)
+    before = counted_checks(queue)
     earlier = earlier_of(before)
     newest = Agreed.objects.filter(queue=queue).order_by("-id").values_list("pk", flat=True).first()
     drawn = draw(queue, actor, size, before) if newest else {}
@@ -90,10 +90,10 @@ def locked(queue_id: UUID) -> Queue:
 
 
 def draw(queue: Queue, actor: User, size: int, before: QuerySet[SpotCheck]) -> dict[int, int]:
-    """Up to `size` items that wait and that the actor hasn't answered, with the keys of their rows.
+    """Up to `size` waiting items that the actor hasn't annotated, with the keys of their rows.
 
-    First those that the checks before drew and left unjudged, since leaving out what looks wrong must not help; then along their places by
-    chance, from a place by chance, and round again. At most 1,000 of each are looked at.
+    First those that earlier checks drew and left unjudged, so that skipping items that look wrong doesn't help; then by random place, from
+    a random start, wrapping around. At most 1,000 of each are read.
     """
     start = secrets.randbelow(rules.RANGE)
     rows = Agreed.objects.filter(queue=queue).order_by("place", "id").values_list("item_id", "pk")
@@ -113,15 +113,15 @@ def drop_check(*, check_id: UUID, actor: User) -> SpotCheck:
     check = open_check(check_id, actor)
     check.state, check.ended_at = State.DROPPED, timezone.now()
     check.save(update_fields=["state", "ended_at"])
-    ledger.record(actor, Verb.CHECK_DROPPED, check, project=check.queue.dataset.project.uuid, queue=check.queue.uuid)
+    ledger.record(actor, Verb.CHECK_DISCARDED, check, project=check.queue.dataset.project.uuid, queue=check.queue.uuid)
     return check
 
 
 @transaction.atomic
 def accept_check(*, check_id: UUID, actor: User) -> Job:
-    """Accept all items that waited when the sample was drawn and still do, by a job.
+    """Start a job that accepts all items that waited when the sample was drawn and still do.
 
-    Raises PermissionDenied, Refused (part of the sample was not looked at, or more of it was wrong than is tolerated) or Conflict.
+    Raises PermissionDenied, Refused (part of the sample wasn't reviewed, or too much of it was wrong), or Conflict.
     """
     check = open_check(check_id, actor)
     found = sample_of(check)
@@ -129,9 +129,9 @@ def accept_check(*, check_id: UUID, actor: User) -> Job:
         raise Refused(f"{found.left} of the sample's {found.size} items haven't been reviewed.", next_step="Resolve them first.")
     if found.too_wrong:
         together = f", with earlier samples {found.together.wrong} of {found.together.judged}" if found.earlier.judged else ""
-        told = f"{found.wrong} of {found.size} items were wrong{together}; the limit is {check.tolerated} %."
+        message = f"{found.wrong} of {found.size} items were wrong{together}; the limit is {check.tolerated} %."
         raise Refused(
-            told, next_step="Drop the check and discuss the errors with the annotators. This sample also counts in the next check."
+            message, next_step="Drop the check and discuss the errors with the annotators. This sample also counts in the next check."
         )
     check.state, check.ended_at = State.ACCEPTED, timezone.now()
     check.save(update_fields=["state", "ended_at"])
@@ -157,24 +157,24 @@ def open_check(check_id: UUID, actor: User) -> SpotCheck:
 
 
 def judge_sampled(queue: Queue, item: Item, *, right: bool) -> None:
-    """The item waits no more: a reviewer judged its answer, which the sample of the check under way notes. Under the item's lock."""
-    if wait_no_more(queue, item):
+    """Remove an item that an adjudicator judged from the waiting ones, and record it in the current sample. Callers hold its lock."""
+    if stop_waiting(queue, item):
         in_open_sample(queue, item).update(right=right)
 
 
-def look_again(queue: Queue, item: Item) -> None:
-    """What a reviewer found of the item is taken back, after it was settled anew: it is in the sample as long as it waits again."""
+def reset_judgment(queue: Queue, item: Item) -> None:
+    """Undo the judgment of a sampled item, after it was updated: it stays in the sample if it waits again."""
     judged = in_open_sample(queue, item).filter(right__isnull=False)
     judged.update(right=None, agreed=Agreed.objects.filter(queue=queue, item=item).values("pk")[:1])
 
 
 def in_open_sample(queue: Queue, item: Item) -> QuerySet[Sampled]:
-    """The item in the sample of the check that is under way, if it is there."""
+    """The item's row in the sample of the open check, if any."""
     return Sampled.objects.filter(check_of__queue=queue, check_of__state=SpotCheck.State.OPEN, item=item)
 
 
 def run_accept(ctx: JobContext) -> None:
-    """The job: decide what waited, in batches that commit with their event. Safe to run again: what is decided waits no more."""
+    """Job: label the waiting items in batches that commit with their event. Safe to run again."""
     check = SpotCheck.objects.select_related("queue__dataset__project", "queue__schema").get(uuid=ctx.args["check"])
     actor = accepter(ctx, check)
     after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
@@ -192,18 +192,18 @@ def run_accept(ctx: JobContext) -> None:
 def accepter(ctx: JobContext, check: SpotCheck) -> User:
     """Who accepted the items of a check. Raises Refused if the job and the audit log disagree."""
     actor = ctx.job.created_by
-    told = accounts.events_about(check.uuid, {Verb.CHECK_ACCEPTED})
-    if actor is None or [event.actor for event in told] != [str(actor.uuid)]:
+    events = accounts.events_about(check.uuid, {Verb.CHECK_ACCEPTED})
+    if actor is None or [event.actor for event in events] != [str(actor.uuid)]:
         raise Refused("The audit log doesn't show who accepted this sample.", next_step="Draw a new sample.")
     return actor
 
 
 def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None:
-    """Decide these items as their answers agree, but for those that the reviewer labeled, and those that wait no more."""
+    """Label these items with their unanimous value, except those that the adjudicator annotated and those no longer waiting."""
     queue = check.queue
     slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item_id__in=item_ids, is_gold=False).order_by("id")
     of_item: dict[int, list[Slot]] = {}
-    for slot in slots.select_related("annotation__label"):  # first of all, since what follows holds under these locks
+    for slot in slots.select_related("annotation__label"):  # first, since the rest needs these locks
         of_item.setdefault(slot.item_id, []).append(slot)
     waiting = Agreed.objects.filter(queue=queue, item_id__in=item_ids)
     rows = {row.item_id: row for row in waiting.select_related("item__dataset__project")}
@@ -216,19 +216,19 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
         if item_id in own:
             continue
         answers, before = answers_of[item_id], ends.get(item_id)
-        said = value_of(answers[0])
-        if contradicts(before, said):
+        value = value_of(answers[0])
+        if contradicts(before, value):
             settle(queue, row.item, of_item[item_id])  # labeled differently since: for an adjudicator
             continue
         digest = rules.decision_digest(
-            item=row.item.digest, value=said, names={key: each.name for key, each in known.items()}, how=ACCEPTED, by=actor.uuid,
+            item=row.item.digest, value=value, names={key: each.name for key, each in known.items()}, how=ACCEPTED, by=actor.uuid,
             supersedes=before.digest if before else "",
         )  # fmt: skip
-        decision = Decision(item=row.item, **stored(said, known), queue=queue, how=ACCEPTED, by=actor, supersedes=before, digest=digest)
+        decision = Decision(item=row.item, **stored(value, known), queue=queue, how=ACCEPTED, by=actor, supersedes=before, digest=digest)
         made.append((decision, answers))
     Decision.objects.bulk_create([decision for decision, _ in made])
-    rests = Decision.annotations.through
-    rests.objects.bulk_create([rests(decision=decision, annotation=answer) for decision, answers in made for answer in answers])
+    based_on = Decision.annotations.through
+    based_on.objects.bulk_create([based_on(decision=decision, annotation=answer) for decision, answers in made for answer in answers])
     waiting.filter(item_id__in=[decision.item_id for decision, _ in made]).delete()
     fresh = sum(1 for decision, _ in made if not is_counted(ends.get(decision.item_id), queue))
     Queue.objects.filter(pk=queue.pk).update(items_agreed=F("items_agreed") - len(made), items_decided=F("items_decided") + fresh)
@@ -236,18 +236,18 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
     if made:
         digest = hashlib.sha256(b"".join(bytes.fromhex(decision.digest) for decision, _ in made)).hexdigest()
         ledger.record(
-            actor, Verb.DECISIONS_ACCEPTED, check, project=queue.dataset.project.uuid, queue=queue.uuid, rows=len(made), digest=digest
+            actor, Verb.LABELS_ACCEPTED, check, project=queue.dataset.project.uuid, queue=queue.uuid, rows=len(made), digest=digest
         )
 
 
-def contradicts(before: Decision | None, said: Value) -> bool:
-    """Whether a person or an import decided something else, which acceptance never overrules."""
+def contradicts(before: Decision | None, value: Value) -> bool:
+    """Whether a person or an import resolved the item differently, which acceptance never overrides."""
     held = before is not None and before.how not in (*BY_RULE, Decision.How.WITHDRAWN)
-    return held and before is not None and value_of(before) != said
+    return held and before is not None and value_of(before) != value
 
 
 def by_item(slots: Iterable[Slot]) -> dict[int, list[Annotation]]:
-    """The current answers of each item of these slots."""
+    """The current annotations in these slots, by item."""
     found: dict[int, list[Annotation]] = {}
     for answer in answers_in(slots):
         found.setdefault(answer.item_id, []).append(answer)
@@ -255,5 +255,5 @@ def by_item(slots: Iterable[Slot]) -> dict[int, list[Annotation]]:
 
 
 def is_counted(before: Decision | None, queue: Queue) -> bool:
-    """Whether the item counts as decided in the queue already."""
+    """Whether the queue already counts the item as labeled."""
     return before is not None and before.how != Decision.How.WITHDRAWN and before.queue_id == queue.pk

@@ -19,7 +19,7 @@ from datasets_app.queues.models.decisions import Decision, Dispute
 from datasets_app.queues.models.queues import Queue, Slot
 from datasets_app.queues.queries.answers import answers_in
 from datasets_app.queues.queries.decisions import annotators_of, newest_decision, standing
-from datasets_app.review.actions.checks import judge_sampled, look_again
+from datasets_app.review.actions.checks import judge_sampled, reset_judgment
 from datasets_app.review.queries.review import seen_digest
 from datasets_app.schemas.queries.changes import labels_now
 from datasets_app.schemas.queries.labels import value_of
@@ -37,34 +37,36 @@ SLOW_LEASE = rules.RETURN_LEASE
 
 @transaction.atomic
 def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: str = "", seen: str = "") -> Decision:
-    """Decide an item: as one of its answers or most of them say, or otherwise with a reason. It supersedes the decision before.
+    """Resolve an item with one of its annotations or their majority, or with another value and a reason. Supersedes the last decision.
 
-    value: as in `submit`. seen: the digest that the page showed. Raises PermissionDenied (role; labeled it themself), Refused (no reason,
-    no such class), or Conflict (answers or decision changed since). The same decision again changes nothing.
+    value: as in `submit`. seen: the digest that the page showed. Raises PermissionDenied (role; annotated it themself), Refused (no reason,
+    unknown label), or Conflict (annotations or decision changed since).
     """
-    queue, item, slots, current = look(queue_id, item_id, actor, seen)
+    queue, item, slots, current = lock_for_review(queue_id, item_id, actor, seen)
     answers = answers_in(slots)
     labels = labels_now(queue.schema)
-    said = read_value(queue, item, value, labels)
+    parsed = read_value(queue, item, value, labels)
     reason = reason.strip()[:1000]
-    agreeing = [answer for answer in answers if value_of(answer) == said]
-    merged = answers_of(said).merge([value_of(answer) for answer in answers]) if answers else None
-    if not agreeing and said != merged and not reason:
-        told = "No annotator gave this label, so a reason is needed."
-        raise Refused(told, next_step="Enter a reason.", fields={"reason": [told]})
+    agreeing = [answer for answer in answers if value_of(answer) == parsed]
+    merged = answers_of(parsed).merge([value_of(answer) for answer in answers]) if answers else None
+    if not agreeing and parsed != merged and not reason:
+        message = "No annotator gave this label, so a reason is needed."
+        raise Refused(message, next_step="Enter a reason.", fields={"reason": [message]})
     decision = write_decision(
-        item=item, value=said, labels=labels, queue=queue, how=Decision.How.ADJUDICATED, answers=answers, by=actor, reason=reason,
+        item=item, value=parsed, labels=labels, queue=queue, how=Decision.How.ADJUDICATED, answers=answers, by=actor, reason=reason,
         current=current,
     )  # fmt: skip
     close_rest(queue, slots)
     judge_sampled(queue, item, right=bool(agreeing))
     end_dispute(queue, open_dispute(queue, item), Dispute.State.SETTLED, decision)
-    record(decision, Verb.ITEM_DECIDED, actor, queue, overrides=not agreeing, reason=reason, supersedes=current.digest if current else None)
+    record(
+        decision, Verb.LABEL_RESOLVED, actor, queue, overrides=not agreeing, reason=reason, supersedes=current.digest if current else None
+    )
     return decision
 
 
-def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, Item, list[Slot], Decision | None]:
-    """The item with its locked slots and the end of its decisions, for a person who may resolve it."""
+def lock_for_review(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, Item, list[Slot], Decision | None]:
+    """The queue, the item, its locked slots, and its last decision, for a person who may resolve it. Raises as `decide`."""
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
     items = Item.objects.select_related("dataset__project").filter(dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
@@ -88,7 +90,7 @@ def check_four_eyes(item: Item, actor: User) -> None:
 
 
 def close_rest(queue: Queue, slots: list[Slot]) -> None:
-    """A decided item needs no more answers: its open slots are closed; what is on a screen may still come in."""
+    """Close the open slots of a resolved item; annotations of leased slots are still accepted."""
     closed = [slot for slot in slots if slot.state == OPEN]
     if closed:
         Slot.objects.filter(pk__in=[slot.pk for slot in closed]).update(state=CLOSED, lease_token=None)
@@ -96,7 +98,7 @@ def close_rest(queue: Queue, slots: list[Slot]) -> None:
 
 
 def open_dispute(queue: Queue, item: Item) -> Dispute | None:
-    """The dispute about an item that waits to be settled."""
+    """The item's open dispute, if any, locked."""
     return Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
 
 
@@ -107,7 +109,7 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
     Their slots reopen, reserved for them for a day, then for any annotator; their first annotations stay in the history. A current label
     is withdrawn. Raises PermissionDenied, Refused (no comment, no annotations), or Conflict (changed since).
     """
-    queue, item, slots, current = look(queue_id, item_id, actor, seen)
+    queue, item, slots, current = lock_for_review(queue_id, item_id, actor, seen)
     text = check_text(comment)
     if queue.state == Queue.State.CLOSED:
         raise Conflict(
@@ -118,7 +120,7 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
         raise Refused("This item has no annotations yet.", next_step="Wait for the annotators.")
     people = [slot.user_id for slot in answered]
     for slot in answered:
-        ask_again(slot, timezone.now() + SLOW_LEASE)
+        reassign(slot, timezone.now() + SLOW_LEASE)
     Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - len(answered))
     note = write(queue, item, actor, text, is_return=True)
     end_dispute(queue, open_dispute(queue, item), Dispute.State.RETURNED)
@@ -131,25 +133,25 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
     return len(people)
 
 
-def ask_again(slot: Slot, until: datetime) -> None:
-    """The slot waits for the same person, before everything else."""
+def reassign(slot: Slot, until: datetime) -> None:
+    """Reserve the slot for the same person, before all their other items."""
     slot.state, slot.annotation, slot.priority, slot.lease_until, slot.lease_token = LEASED, None, -1, until, uuid4()
     slot.save(update_fields=["state", "annotation", "priority", "lease_until", "lease_token"])
 
 
 def withdraw(item: Item, queue: Queue, current: Decision, actor: User, reason: str) -> Decision:
-    """Say that a decision no longer holds."""
+    """Withdraw a decision."""
     decision = write_decision(
         item=item, value=value_of(current), labels=labels_for(queue, current), queue=queue, how=Decision.How.WITHDRAWN, by=actor,
         reason=reason, current=current,
     )  # fmt: skip
-    record(decision, Verb.ITEM_DECIDED, actor, queue, withdraws=current.digest, reason=reason)
+    record(decision, Verb.LABEL_RESOLVED, actor, queue, withdraws=current.digest, reason=reason)
     return decision
 
 
 @transaction.atomic
 def undo_decision(*, queue_id: UUID, actor: User) -> Item:
-    """Take back this reviewer's newest decision in the queue that still holds; its item is disputed again. Returns the item.
+    """Undo this adjudicator's newest current decision in the queue; its item is disputed again. Returns the item.
 
     Raises PermissionDenied or Refused (nothing to undo).
     """
@@ -164,12 +166,12 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     withdraw(item, queue, last, actor, "Undone by the reviewer.")
     reopen(queue, slots, last)
     settle(queue, item, slots)
-    look_again(queue, item)
+    reset_judgment(queue, item)
     return item
 
 
 def reopen(queue: Queue, slots: list[Slot], decision: Decision) -> None:
-    """An undone decision settled nothing: its dispute is uncounted, and the answers that it made needless are needed again."""
+    """Undo a decision's effects: uncount its dispute, and reopen the slots that it closed."""
     settled = Dispute.objects.filter(queue=queue, decision=decision, state=Dispute.State.SETTLED).update(state=Dispute.State.VANISHED)
     closed = [slot for slot in slots if slot.state == CLOSED and queue.state != Queue.State.CLOSED]
     for slot in closed:

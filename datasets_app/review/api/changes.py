@@ -31,16 +31,16 @@ class SchemaChangeIn(serializers.Serializer[Any]):
 
 
 class ChangesIn(serializers.Serializer[Any]):
-    """Changes that make one version. seen: the version that they change. move: queues that go to the new version. taking_up: open proposals
+    """Changes that make one version. seen: the version that they change. move: queues that go to the new version. accepting: open proposals
     for the guideline that the version takes up."""
 
     changes = SchemaChangeIn(many=True)
     seen = serializers.IntegerField()
     move = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
-    taking_up = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
+    accepting = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
 
 
-class GoneOut(serializers.Serializer[Any]):
+class RemovedOut(serializers.Serializer[Any]):
     """A class that goes away and what carries it, each counted up to 10,001: more than 10,000 then. withdrawn: of the decisions."""
 
     name = serializers.CharField()
@@ -57,11 +57,11 @@ class PlanOut(serializers.Serializer[Any]):
     """What the next version would be. labels: its classes, in their order."""
 
     labels = serializers.ListField(child=serializers.CharField())
-    gone = GoneOut(many=True)
+    gone = RemovedOut(many=True)
 
 
 def wanted(data: dict[str, Any]) -> list[Change]:
-    """The changes that were sent."""
+    """The submitted changes."""
     return [Change(each["label"], each["kind"], tuple(each["into"])) for each in data["changes"]]
 
 
@@ -76,16 +76,16 @@ class PreviewChanges(View):
         data = read(ChangesIn, request.data)
         dataset = get_dataset(request.user, uuid)
         _, plan = plan_changes(dataset, wanted(data), data["seen"])
-        gone = []
-        for each in plan.gone:
-            found = touched(dataset, each, plan.gone)
-            gone.append(
+        removed = []
+        for each in plan.removed:
+            found = touched(dataset, each, plan.removed)
+            removed.append(
                 {
                     "name": each.name, "kind": str(each.kind), "into": each.into, "decisions": found.decisions,
                     "withdrawn": found.withdrawn, "answers": found.answers, "suggestions": found.suggestions, "queues": found.queues,
                 }
             )  # fmt: skip
-        return Response(PlanOut({"labels": [label.name for label in plan.labels], "gone": gone}).data)
+        return Response(PlanOut({"labels": [label.name for label in plan.labels], "gone": removed}).data)
 
 
 class ChangeClasses(View):
@@ -98,12 +98,12 @@ class ChangeClasses(View):
         """Publish the next version; a job moves resolved labels that use removed labels."""
         data = read(ChangesIn, request.data)
         made = change_classes(
-            dataset_id=uuid, actor=request.user, wanted=wanted(data), seen=data["seen"], move=data["move"], taking_up=data["taking_up"]
+            dataset_id=uuid, actor=request.user, wanted=wanted(data), seen=data["seen"], move=data["move"], accepting=data["accepting"]
         )
         return Response(SchemaOut(made).data, status=201)
 
 
 urlpatterns = [
-    path("labeling/datasets/<uuid:uuid>/classes/preview/", PreviewChanges.as_view(), name="api-labeling-preview-changes"),
-    path("labeling/datasets/<uuid:uuid>/classes/change/", ChangeClasses.as_view(), name="api-labeling-change-classes"),
+    path("labeling/datasets/<uuid:uuid>/labels/preview/", PreviewChanges.as_view(), name="api-labeling-preview-changes"),
+    path("labeling/datasets/<uuid:uuid>/labels/change/", ChangeClasses.as_view(), name="api-labeling-change-classes"),
 ]

@@ -147,5 +147,5 @@ urlpatterns = [
     path("labeling/queues/<uuid:uuid>/checks/", Checks.as_view(), name="api-labeling-checks"),
     path("labeling/checks/<uuid:uuid>/", OneCheck.as_view(), name="api-labeling-check"),
     path("labeling/checks/<uuid:uuid>/accept/", AcceptCheck.as_view(), name="api-labeling-accept-check"),
-    path("labeling/checks/<uuid:uuid>/drop/", DropCheck.as_view(), name="api-labeling-drop-check"),
+    path("labeling/checks/<uuid:uuid>/discard/", DropCheck.as_view(), name="api-labeling-drop-check"),
 ]

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.queues.api.work import SaysIn
+from datasets_app.queues.api.work import ValueIn
 from datasets_app.queues.models.decisions import Decision
 from datasets_app.queues.models.queues import Queue
 from datasets_app.review.actions.reviews import decide, return_to_annotators
@@ -20,7 +20,7 @@ from registry.ground.access.rest import Request, View, read
 PAGE = 30
 
 
-class DecideIn(SaysIn):
+class DecideIn(ValueIn):
     """A reviewer's decision. A reason is required if no annotator gave that value."""
 
     item = serializers.UUIDField()

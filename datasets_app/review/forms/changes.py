@@ -1,4 +1,4 @@
-"""Changes of labels, as people choose them."""
+"""The form of label changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = 6  # changes that the page takes at once
 
 
 class ChangesForm(forms.Form):
-    """Changes of classes, one a row, and the queues that go to the new version. seen: the version; looked: what was looked at before."""
+    """Label changes, one per row, and the queues that get the new version. seen: the edited version; looked: digest of the preview."""
 
     seen = forms.IntegerField(widget=forms.HiddenInput)
     looked = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
@@ -24,7 +24,7 @@ class ChangesForm(forms.Form):
         label="Move these queues to the new version", required=False, widget=forms.CheckboxSelectMultiple,
         help_text="In the other queues, annotators still see the old labels.",
     )  # fmt: skip
-    taking_up = ProposalsField(required=False)
+    accepting = ProposalsField(required=False)
 
     def __init__(self, schema: LabelSchema, *args: Any, **kwargs: Any) -> None:
         queues = list(queues_open(schema.dataset))
@@ -46,12 +46,12 @@ class ChangesForm(forms.Form):
         return [[self[f"{name}_{number}"] for name in ("class", "kind", "into")] for number in range(1, ROWS + 1)]
 
     def typed(self) -> dict[str, Any]:
-        """What was sent, to be shown again; all open queues move by default."""
-        data = {name: self.data.get(name, "") for name in self.fields if name not in ("move", "taking_up")}
+        """The submitted data, to show again; all open queues move by default."""
+        data = {name: self.data.get(name, "") for name in self.fields if name not in ("move", "accepting")}
         return data | ({"move": self.cleaned_data["move"]} if self.cleaned_data["looked"] else {})
 
     def wanted(self) -> list[Change]:
-        """The changes that were chosen."""
+        """The chosen changes."""
         data = self.cleaned_data
         numbers = [number for number in range(1, ROWS + 1) if data.get(f"class_{number}")]
         return [Change(UUID(data[f"class_{n}"]), data[f"kind_{n}"] or KINDS[0][0], split_names(data[f"into_{n}"])) for n in numbers]

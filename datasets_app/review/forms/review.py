@@ -1,4 +1,4 @@
-"""What the review sends."""
+"""Forms of the review page."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, cast
 from django import forms
 from django.http import QueryDict
 
-from datasets_app.queues.forms.answers import SaysForm
+from datasets_app.queues.forms.answers import ValueForm
 from datasets_app.queues.models.queues import Queue
 from datasets_app.queues.task_types.by_key import typed
 from datasets_app.schemas.queries.labels import labels_by_name
 from lifecycle.runtime.task_types.values import labels_of, rename
 
 
-class DecideForm(SaysForm):
-    """A reviewer's decision: one of the answers, or another one. What was typed goes first; else what was pressed, or the fields."""
+class DecideForm(ValueForm):
+    """An adjudicator's decision: an annotation or another label. A typed label takes precedence over the clicked button or the fields."""
 
     item = forms.UUIDField()
     other = forms.CharField(required=False, max_length=120)
@@ -29,22 +29,22 @@ class DecideForm(SaysForm):
         self.queue = queue
 
     def clean(self) -> dict[str, Any]:
-        """Something has to be decided. A label that was typed is found by its name."""
+        """Require a value. A typed label is looked up by name."""
         data = super().clean()
         if (own := typed(cast(QueryDict, self.data))) is not None:
             ids = {name: str(label.uuid) for name, label in labels_by_name(self.queue.schema).items()}
-            data["said"] = rename(own, ids)
-            if data["said"] is None:
+            data["annotation"] = rename(own, ids)
+            if data["annotation"] is None:
                 self.add_error("other", f"Unknown label: {', '.join(map(repr, labels_of(own)))}.")
         elif "value" in self.data:
-            data["said"] = data.get("value")
-        if data["said"] is None and not self.errors:
+            data["annotation"] = data.get("value")
+        if data["annotation"] is None and not self.errors:
             self.add_error("value", "Choose an annotation or another label.")
         return data
 
 
 class ReturnForm(forms.Form):
-    """What annotators are asked to look at again."""
+    """An item to return to its annotators."""
 
     item = forms.UUIDField()
     comment = forms.CharField(max_length=2000, error_messages={"required": "Describe what to check."})

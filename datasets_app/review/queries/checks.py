@@ -1,4 +1,4 @@
-"""What waits to be accepted, and the sample by which a reviewer judges it."""
+"""Items waiting for acceptance, and the samples by which they are checked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Earlier(NamedTuple):
 
 
 class Chance(NamedTuple):
-    """How often a lot is accepted of which a share is wrong: by one sample, and by it or one of up to three more. All from 0 to 1."""
+    """The probability that a lot with a share `wrong` is accepted: by one sample, and by it or one of up to three more. All 0 to 1."""
 
     wrong: float
     accepted: float
@@ -36,7 +36,7 @@ class Chance(NamedTuple):
 
 
 class Passing(NamedTuple):
-    """The shares of wrong items (0 to 1) at which a lot is accepted in 95 and in 10 of 100; None where no sample would be."""
+    """The shares of wrong items (0 to 1) at which a lot is accepted with 95 % and 10 % probability; None if no sample passes."""
 
     in_95: float | None
     in_10: float | None
@@ -44,7 +44,7 @@ class Passing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How far a check is. tolerated: percent of it that may be wrong, and of it and earlier samples that count together."""
+    """Progress of a check. tolerated: percent of the sample that may be wrong, and of it and earlier samples that count, together."""
 
     size: int
     right: int
@@ -59,22 +59,22 @@ class Sample:
 
     @property
     def share(self) -> float:
-        """The share that was wrong, 0 to 1; 0 before anything was looked at."""
+        """The share of reviewed items that were wrong, 0 to 1; 0 before the first review."""
         return self.wrong / (self.right + self.wrong) if self.right + self.wrong else 0.0
 
     @property
     def too_wrong(self) -> bool:
-        """Whether more of the whole sample, or of it and earlier ones, is wrong than is tolerated, however the rest turns out."""
+        """Whether too much of the whole sample, or of it and earlier ones, is wrong, whatever the remaining items are."""
         return self.wrong > self.allowed
 
     @property
     def allowed(self) -> int:
-        """How many of it may be wrong; negative where none could be."""
+        """How many items of the sample may be wrong; negative if it can't pass."""
         return sampling.allowed(self.size, self.tolerated, judged=self.earlier.judged, wrong=self.earlier.wrong)
 
     @property
     def together(self) -> Earlier:
-        """What was judged with earlier samples."""
+        """Judged and wrong items, including earlier samples."""
         return Earlier(self.earlier.judged + self.right + self.wrong, self.earlier.wrong + self.wrong)
 
     @property
@@ -84,11 +84,11 @@ class Sample:
 
     @property
     def chances(self) -> list[Chance]:
-        """More points of it."""
+        """More points of it, at SHARES."""
         return [Chance(share, self.chance(share), self.chance(share, more=sampling.MORE)) for share in SHARES]
 
     def chance(self, share: float, *, more: int = 0) -> float:
-        """How often a lot is accepted of which this share is wrong, by this sample or up to so many more."""
+        """The probability that a lot with this share of wrong items is accepted, by this sample or up to `more` others."""
         judged, wrong = self.earlier
         return sampling.chance(share, self.size, self.tolerated, judged=judged, wrong=wrong, more=more)
 
@@ -99,30 +99,30 @@ class Sample:
 
 
 def passing(size: int, tolerated: int, earlier: Earlier) -> Passing:
-    """Which lots a sample of this size accepts."""
+    """The lots that a sample of this size accepts."""
     most = sampling.allowed(size, tolerated, judged=earlier.judged, wrong=earlier.wrong)
     return Passing(sampling.quality(0.95, size, most), sampling.quality(0.10, size, most))
 
 
 def plans(earlier: Earlier) -> list[tuple[int, list[Passing]]]:
-    """Which lots samples of several sizes accept, at the percents of TOLERATED."""
+    """The lots that samples of several sizes accept, for each percentage in TOLERATED."""
     return [(size, [passing(size, tolerated, earlier) for tolerated in TOLERATED]) for size in SIZES]
 
 
 def in_sample(check: SpotCheck) -> QuerySet[Sampled]:
-    """What was judged of a sample, and what waits; without items that left it as their answers changed."""
+    """The judged and waiting items of a sample, without those that left it because their annotations changed."""
     return check.sample.exclude(right=None, agreed=None)
 
 
 def sample_of(check: SpotCheck) -> Sample:
-    """What the reviewer found so far. A sample has at most 500 items."""
+    """The results of a check so far. A sample has at most 500 items."""
     found = list(in_sample(check).values_list("right", flat=True))
     earlier = Earlier(check.earlier_judged, check.earlier_wrong)
     return Sample(len(found), found.count(True), found.count(False), check.tolerated, earlier)
 
 
-def that_count(queue: Queue) -> QuerySet[SpotCheck]:
-    """The checks whose samples count for the next one: dropped since the last acceptance, while an item that waited then still waits."""
+def counted_checks(queue: Queue) -> QuerySet[SpotCheck]:
+    """Checks whose samples count for the next one: dropped since the last acceptance, if an item that waited then still waits."""
     accepted = queue.checks.filter(state=SpotCheck.State.ACCEPTED).aggregate(last=Max("pk"))["last"] or 0
     oldest = Agreed.objects.filter(queue=queue).aggregate(first=Min("pk"))["first"]
     dropped = queue.checks.filter(state=SpotCheck.State.DROPPED, pk__gt=accepted)
@@ -130,14 +130,14 @@ def that_count(queue: Queue) -> QuerySet[SpotCheck]:
 
 
 def earlier_of(checks: QuerySet[SpotCheck]) -> Earlier:
-    """What was judged in these."""
+    """Judged and wrong items of these checks."""
     found = list(Sampled.objects.filter(check_of__in=checks, right__isnull=False).values_list("right", flat=True))
     return Earlier(len(found), found.count(False))
 
 
 def to_draw(queue: Queue) -> dict[str, object]:
-    """What is known before a sample is drawn, as the page shows it."""
-    earlier = earlier_of(that_count(queue))
+    """Context for drawing a sample."""
+    earlier = earlier_of(counted_checks(queue))
     return {"earlier": earlier, "plans": plans(earlier), "tolerances": TOLERATED}
 
 
@@ -148,7 +148,7 @@ def get_check(user: User, uuid: UUID) -> SpotCheck:
 
 
 def check_under_way(queue: Queue) -> SpotCheck | None:
-    """The check of a queue that has not ended."""
+    """The queue's open check, if any."""
     return queue.checks.filter(state=SpotCheck.State.OPEN).select_related("created_by").first()
 
 

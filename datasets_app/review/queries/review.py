@@ -1,4 +1,4 @@
-"""What a reviewer looks at: an item's answers side by side, and how such pairs were settled before."""
+"""The review page: an item's annotations side by side, and how disputes between the same labels were resolved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Item
 from datasets_app.prelabels.models import Suggestion
-from datasets_app.prelabels.queries import RULES_LIMIT, live, named_together, said_first, together
+from datasets_app.prelabels.queries import RULES_LIMIT, first_source, live, named_together, together
 from datasets_app.queues.models.answers import Annotation
 from datasets_app.queues.models.decisions import Comment, Decision, Dispute
 from datasets_app.queues.models.queues import Queue, Slot
@@ -35,13 +35,13 @@ ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
 
 
 def seen_digest(slots: Iterable[Slot], current: Decision | None) -> str:
-    """What a reviewer looked at: the item's answers and the decision that held."""
+    """Digest of what an adjudicator saw: the item's annotations and its last decision."""
     answers = sorted(str(answer.uuid) for answer in answers_in(slots))
     return digest_of({"answers": answers, "decision": current.digest if current else ""})
 
 
 def disputes(queue: Queue, order: str = "widest") -> QuerySet[Dispute]:
-    """What waits to be settled in a queue."""
+    """The open disputes of a queue."""
     rows = Dispute.objects.filter(queue=queue, state=Dispute.State.OPEN).select_related("item")
     return rows.order_by(*ORDERS.get(order, ORDERS["widest"]))
 
@@ -57,20 +57,20 @@ class Line:
 
 
 def lines(found: Sequence[Dispute], names: dict[str, str], current: UUID | None) -> list[Line]:
-    """The list of disagreements with the names of the classes each is disputed between."""
+    """The list of disagreements, each with the names of the disputed labels."""
     return [Line(row.item.uuid, row.item.text, " / ".join(pair_names(row.pair, names)), row.item.uuid == current) for row in found]
 
 
 def pair_names(pair: str, names: dict[str, str]) -> list[str]:
-    """The names of the two classes of a pair."""
+    """The names of the labels of a pair."""
     return [names.get(part, DROPPED) for part in pair.split("|") if part]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One answer. letter: replaces the annotator's name. key: the digit that accepts it.
+    """One annotation. letter: replaces the annotator's name. key: the digit that accepts it.
 
-    value: its value; posted: the same as text, as the page sends it back.
+    value: its value; posted: the same as JSON text, as the page sends it back.
     """
 
     letter: str
@@ -87,7 +87,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What most answers say part by part, where none of them says just that."""
+    """The majority of the annotations part by part, if no annotation equals it."""
 
     posted: str
     words: str
@@ -95,10 +95,10 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One item to be settled. own: the reviewer labeled it themself and cannot settle it. likely: what is prefilled; reason: with it.
+    """One item to resolve. own: whether the adjudicator annotated it and so can't resolve it. likely, reason: prefilled.
 
-    source: who suggests, by name. fields: what those for another answer begin with, from the likely or first one. content: of the item, its
-    prompt and responses as texts.
+    source: name of the pre-labels' source. fields: initial values of the form for another label, from the likely or first annotation.
+    content: of the item, with prompt and responses as text.
     """
 
     item: Item
@@ -121,7 +121,7 @@ class Case:
 
 
 def case(queue: Queue, item: Item, reviewer: User) -> Case:
-    """Everything about one item that its reviewer needs."""
+    """Everything that the review page shows about one item."""
     slots = list(
         Slot.objects.filter(queue=queue, item=item, is_gold=False)
         .select_related("annotation__label", "annotation__suggestion")
@@ -129,54 +129,54 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     )
     answers = sorted(answers_in(slots), key=lambda answer: answer.pk)
     ranked = list(live(item.suggestions.all()).select_related("label").order_by("-id")[:SOURCES])
-    newest = said_first(ranked[::-1], queue.suggests_from, queue.dataset.task) if ranked else []
+    newest = first_source(ranked[::-1], queue.suggests_from, queue.dataset.task) if ranked else []
     newest.sort(key=lambda row: -(row.score or 0))
     first, source = (newest[0], named_together(newest)) if newest else (None, "")
     names = {key: label.name for key, label in labels_now(queue.schema).items()}
-    said = [value_of(answer) for answer in answers]
+    values = [value_of(answer) for answer in answers]
     proposed = together(queue.dataset.task, newest)
     if proposed is not None:
         proposed = through(proposed, classes_now(queue.dataset_id))
-    likely = likely_answer(said, proposed)
-    said_why = Comment.objects.filter(item=item, is_flag=False, is_return=False, reply_to=None).order_by("id")
-    remarks = dict(said_why.values_list("user_id", "text"))
+    likely = likely_answer(values, proposed)
+    comments = Comment.objects.filter(item=item, is_flag=False, is_return=False, reply_to=None).order_by("id")
+    remarks = dict(comments.values_list("user_id", "text"))
     columns = [
         Column(
             letter=chr(ord("A") + at), key=at + 1, value=value, posted=canonical(value), words=words(value, names, item.text),
             seconds=answer.seconds, answer=answer, remark=remarks.get(answer.user_id, ""),
-            same=said.count(value) > 1, picked=value == likely,
+            same=values.count(value) > 1, picked=value == likely,
         )
-        for at, (answer, value) in enumerate(zip(answers, said, strict=True))
+        for at, (answer, value) in enumerate(zip(answers, values, strict=True))
     ]  # fmt: skip
-    merged = queue.dataset.task_type.answers.merge(said) if said else None
+    merged = queue.dataset.task_type.answers.merge(values) if values else None
     current = newest_decision(item.pk)
     held = current if current and current.how != Decision.How.WITHDRAWN else None
     own = any(answer.user_id == reviewer.pk for answer in answers)
     return Case(
         item=item, columns=columns, suggestion=first, source=source, suggested=words(proposed, names, item.text) if proposed else "",
-        more=newest[1:3], suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
-        merged=Merged(canonical(merged), words(merged, names, item.text)) if merged and merged not in said else None,
-        fields=widget_of(queue.dataset.task).fields(likely or (said[0] if said else None), item.text, names),
+        more=newest[1:3], suggestion_same=proposed in values, likely=canonical(likely) if likely else "",
+        merged=Merged(canonical(merged), words(merged, names, item.text)) if merged and merged not in values else None,
+        fields=widget_of(queue.dataset.task).fields(likely or (values[0] if values else None), item.text, names),
         content=readable(item.content or {}),
         likely_letter=next((column.letter for column in columns if column.picked), ""),
-        reason=reason_for(said, likely, source if first else None), own=own, seen=seen_digest(slots, current),
+        reason=reason_for(values, likely, source if first else None), own=own, seen=seen_digest(slots, current),
         current=held, decided=words(value_of(held), names, item.text) if held else "",
     )  # fmt: skip
 
 
-def reason_for(said: Sequence[Value], likely: Value | None, source: str | None) -> str:
-    """Why the prefilled answer is likely, as a sentence that the reviewer can change; empty without one. source: None: nothing suggests."""
+def reason_for(values: Sequence[Value], likely: Value | None, source: str | None) -> str:
+    """Why the prefilled label is likely, as an editable sentence; empty without one. source: of the pre-label; None without pre-label."""
     if likely is None:
         return ""
-    votes = said.count(likely)
-    if votes * 2 > len(said):
-        return f"{votes} of {len(said)} annotators agree."
+    votes = values.count(likely)
+    if votes * 2 > len(values):
+        return f"{votes} of {len(values)} annotators agree."
     return f"{source or 'The pre-label'} agrees with this annotation." if source is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
 class PairHistory:
-    """How disagreements about the same two classes ended. total: at most the newest 200. leading: settled most often as this."""
+    """How disputes between the same labels were resolved. total: at most the newest 200. leading: the most frequent label."""
 
     names: list[str]
     total: int
@@ -187,7 +187,7 @@ class PairHistory:
 
 
 def pair_history(queue: Queue, pair: str, names: dict[str, str]) -> PairHistory:
-    """The history of one pair of classes in a queue."""
+    """The history of one pair of labels in a queue."""
     rows = list(
         Dispute.objects.filter(queue=queue, pair=pair)
         .exclude(state=Dispute.State.VANISHED)

@@ -1,4 +1,4 @@
-"""Changing classes: what it touches is shown before anything is published."""
+"""Change labels, with a preview of what is affected before publishing."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from registry.ground.access.requests import SignedInRequest
 from registry.ground.ledger.rules import digest_of
 
 PAGE = "datasets_app/review/change.html"
-QUEUES = 30  # that are behind and named
+QUEUES = 30  # listed queues with an older version
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
 def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The form of changes; then what they touch; then the new version."""
+    """Show the form of changes, then their preview, then publish the new version."""
     dataset = get_dataset(request.user, uuid)
     latest = latest_schema(dataset)
     if latest is None or not dataset.task_type.has_labels:
@@ -64,10 +64,10 @@ def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def published(request: SignedInRequest, dataset: Dataset, form: ChangesForm) -> HttpResponse:
-    """Publish the changes and go to the classes."""
+    """Publish the changes and redirect to the schema."""
     data = form.cleaned_data
     made = actions.change_classes(
-        dataset_id=dataset.uuid, actor=request.user, wanted=form.wanted(), seen=data["seen"], taking_up=data["taking_up"],
+        dataset_id=dataset.uuid, actor=request.user, wanted=form.wanted(), seen=data["seen"], accepting=data["accepting"],
         move=[UUID(each) for each in data["move"]],
     )  # fmt: skip
     toast(request, f"Version {made.version} published")
@@ -77,13 +77,13 @@ def published(request: SignedInRequest, dataset: Dataset, form: ChangesForm) -> 
 def shown(
     request: SignedInRequest, dataset: Dataset, schema: LabelSchema, form: ChangesForm, *, plan: Plan | None = None, stale: bool = False
 ) -> HttpResponse:
-    """The page, with what the plan touches where there is one."""
+    """Render the page, with what the plan affects if there is one."""
     about = proposals_about(dataset, {request.POST.get(field.html_name, "") for field, *_ in form.rows}) if plan else []
     context: dict[str, Any] = {
         "dataset": dataset, "schema": schema, "form": form, "plan": plan, "stale": stale, "labels": schema.labels.all(),
-        "touched": [(each, touched(dataset, each, plan.gone)) for each in plan.gone] if plan else [], "exact": EXACT,
+        "touched": [(each, touched(dataset, each, plan.removed)) for each in plan.removed] if plan else [], "exact": EXACT,
         "several": changes.has_several(dataset), "proposals": proposals.shown(dataset, about, request.user),
-        "ticked": request.POST.getlist("taking_up"), "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
+        "ticked": request.POST.getlist("accepting"), "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
     }  # fmt: skip
     return render(request, PAGE, context, status=422 if form.is_bound else 200)
 
@@ -91,7 +91,7 @@ def shown(
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
 def move_decisions(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have decisions of classes that went away moved again."""
+    """Move resolved labels that use removed labels again."""
     actions.move_decisions(dataset_id=uuid, actor=request.user)
     return HttpResponseRedirect(reverse("schemas:schema", args=[uuid]))
 
@@ -99,14 +99,14 @@ def move_decisions(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
 def move_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Give a queue the newest version of the classes."""
+    """Give a queue the newest schema version."""
     queue = actions.move_queue(queue_id=uuid, actor=request.user)
     toast(request, f"{queue.name} now uses version {queue.schema.version}")
     return HttpResponseRedirect(reverse("queues:queue", args=[uuid]))
 
 
 def on_schema(request: SignedInRequest, dataset: Dataset) -> dict[str, Any]:
-    """The part of a schema's page about decisions and queues that still have older labels."""
+    """Context for a schema's page: decisions and queues that still have older labels."""
     return {
         "dataset": dataset, "job": move_job(dataset), "decisions_behind": bounded(decisions_behind(dataset)), "ways": ways(dataset),
         "queues_behind": queues_behind(dataset)[:QUEUES], "may_manage": policy.can(request.user, "labeling.manage", dataset),

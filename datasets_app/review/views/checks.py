@@ -1,4 +1,4 @@
-"""Accepting in bulk what people agree on, after a look at a sample."""
+"""Accept unanimous items in bulk after checking a sample."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_POST
 @needs("labeling.decide", Queue, see="labeling.view")
 def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Draw a sample and begin with its first item."""
+    """Draw a sample and show its first item."""
     form = CheckForm(request.POST)
     if not form.is_valid():
         raise Refused("The sample wasn't drawn.", next_step=first_problem(form))
@@ -36,7 +36,7 @@ def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.decide", SpotCheck, see="labeling.view")
 def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Accept what waited when the sample was drawn."""
+    """Accept the items that waited when the sample was drawn."""
     job = checks.accept_check(check_id=uuid, actor=request.user)
     toast(request, "Accepting agreed items", kind="live")
     return HttpResponseRedirect(reverse("queues:queue", args=[job.args["queue"]]))
@@ -52,7 +52,7 @@ def drop_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any] | None:
-    """The part of a queue's page about items on which annotators agree; None where they are decided at once."""
+    """Context for a queue's page: unanimous items; None if they are labeled immediately."""
     if queue.acceptance != Queue.Acceptance.REVIEWER:
         return None
     may, check = policy.can(request.user, "labeling.decide", queue), check_under_way(queue)

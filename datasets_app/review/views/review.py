@@ -1,4 +1,4 @@
-"""The review bench: disagreements, one at a time."""
+"""The review page: disagreements, one at a time."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from lifecycle.ui.toasts import toast
 from registry.ground.access.decorators import needs
 from registry.ground.access.requests import SignedInRequest
 
-SAMPLE = "sample"  # in place of an order: the items of the check that is under way
+SAMPLE = "sample"  # instead of an order: the items of the open check
 
 
 @require_safe
 @needs("labeling.decide", Queue, see="labeling.view")
 def review(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What waits to be settled, and one item of it."""
+    """Show the open disputes, and one of their items."""
     queue = get_queue(request.user, uuid)
     return show(request, queue, as_key(request.GET.get("item", "")))
 
 
 def show(request: SignedInRequest, queue: Queue, wanted: UUID | None, *, form: DecideForm | ReturnForm | None = None) -> HttpResponse:
-    """The page about one item: the wanted one, else the first that waits."""
+    """Render the page about one item: the requested one, else the first waiting one."""
     order = request.GET.get("order") or request.POST.get("order") or "widest"
     order = order if order in (*ORDERS, SAMPLE) else "widest"
     check = check_under_way(queue)
@@ -77,7 +77,7 @@ def show(request: SignedInRequest, queue: Queue, wanted: UUID | None, *, form: D
 
 
 def item_context(request: SignedInRequest, queue: Queue, item: Item, waiting: list[Any], order: str) -> dict[str, Any]:
-    """Everything beside the list."""
+    """Context for one item, besides the list."""
     names = names_in(queue.schema)
     at = next((at for at, row in enumerate(waiting) if row.item_id == item.pk), None)
     dispute = waiting[at] if at is not None and order != SAMPLE else None
@@ -95,7 +95,7 @@ def item_context(request: SignedInRequest, queue: Queue, item: Item, waiting: li
 
 
 def address(queue: Queue, item: UUID | None, order: str) -> str:
-    """The review page of one item, or of the next that waits."""
+    """URL of the review page of one item, or of the next waiting one."""
     query = {"order": order} | ({"item": str(item)} if item else {})
     return f"{reverse('review:review', args=[queue.uuid])}?{urlencode(query)}"
 
@@ -110,19 +110,19 @@ def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
     decision = reviews.decide(
-        queue_id=uuid, item_id=data["item"], actor=request.user, value=data["said"], reason=data["reason"], seen=data["seen"]
+        queue_id=uuid, item_id=data["item"], actor=request.user, value=data["annotation"], reason=data["reason"], seen=data["seen"]
     )
     if data["gold"]:
         make_gold(item_id=data["item"], actor=request.user, value=value_of(decision), explanation=data["reason"])
-    said = words(value_of(decision), names_in(queue.schema))
-    toast(request, f"Resolved as {said[:80]}", undo_url=reverse("review:undo_decision", args=[uuid]))
+    label = words(value_of(decision), names_in(queue.schema))
+    toast(request, f"Resolved as {label[:80]}", undo_url=reverse("review:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
 
 
 @require_POST
 @needs("labeling.decide", Queue, see="labeling.view")
 def return_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Ask the annotators of one item to look again."""
+    """Return an item to its annotators."""
     queue = get_queue(request.user, uuid)
     form = ReturnForm(request.POST)
     if not form.is_valid():
@@ -136,7 +136,7 @@ def return_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.decide", Queue, see="labeling.view")
 def undo_decision(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Take the reviewer's newest decision back and show its item."""
+    """Undo the adjudicator's newest decision and show its item."""
     queue = get_queue(request.user, uuid)
     item = reviews.undo_decision(queue_id=uuid, actor=request.user)
     toast(request, "Label undone", kind="live")
@@ -144,6 +144,6 @@ def undo_decision(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 def clean_order(request: SignedInRequest) -> str:
-    """The order that the page had."""
+    """The submitted order, or the default."""
     order = request.POST.get("order", "widest")
     return order if order in (*ORDERS, SAMPLE) else "widest"

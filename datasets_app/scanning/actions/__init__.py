@@ -1,4 +1,4 @@
-"""Everything that makes scans and changes findings."""
+"""Create scans and change findings."""
 
 from datasets_app.scanning.actions.judging import confirm, dismiss, reopen
 from datasets_app.scanning.actions.label_errors import run_label_errors

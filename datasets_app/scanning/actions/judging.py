@@ -1,4 +1,4 @@
-"""A person's word on a finding."""
+"""Confirm, dismiss, and reopen findings."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ REASON_LIMIT = 500
 
 
 def dismiss(*, finding_id: UUID, actor: User, reason: str, seen: str = "") -> Finding:
-    """Nothing is wrong here, and why; later scans leave it so. Raises PermissionDenied, Refused (no reason) or Conflict.
+    """Dismiss a finding with a reason; later scans keep it dismissed. Raises PermissionDenied, Refused (no reason), or Conflict.
 
-    seen: the status that the page showed, "" to take any.
+    seen: the status shown on the page, "" for any.
     """
     reason = reason.strip()
     if not 0 < len(reason) <= REASON_LIMIT:
-        told = f"Say in up to {REASON_LIMIT} characters why nothing is wrong."
-        raise Refused("The finding was not dismissed.", next_step=told, fields={"reason": [told]})
-    return judge(finding_id, actor, Status.DISMISSED, Verb.FINDING_DISMISSED, seen, reason)
+        message = f"Say in up to {REASON_LIMIT} characters why nothing is wrong."
+        raise Refused("The finding was not dismissed.", next_step=message, fields={"reason": [message]})
+    return judge(finding_id, actor, Status.DISMISSED, Verb.ISSUE_DISMISSED, seen, reason)
 
 
 def confirm(*, finding_id: UUID, actor: User, seen: str = "") -> Finding:
     """Confirm an issue to fix. Changes no label. Raises PermissionDenied or Conflict."""
-    return judge(finding_id, actor, Status.CONFIRMED, Verb.FINDING_CONFIRMED, seen)
+    return judge(finding_id, actor, Status.CONFIRMED, Verb.ISSUE_CONFIRMED, seen)
 
 
 def reopen(*, finding_id: UUID, actor: User, seen: str = "") -> Finding:
     """Reopen a dismissed issue. Raises PermissionDenied or Conflict."""
-    return judge(finding_id, actor, Status.OPEN, Verb.FINDING_REOPENED, seen)
+    return judge(finding_id, actor, Status.OPEN, Verb.ISSUE_REOPENED, seen)
 
 
 @transaction.atomic
 def judge(finding_id: UUID, actor: User, new: Status, verb: Verb, seen: str, reason: str = "") -> Finding:
-    """Move a finding, count it and record who did."""
+    """Set the status of a finding, update its tally, and record the event."""
     row = Finding.objects.select_for_update(of=("self",)).select_related("dataset__project").get(uuid=finding_id)
     policy.require(actor, "scanning.judge", row)
     old = Status(row.status)

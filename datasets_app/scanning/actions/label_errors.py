@@ -1,4 +1,4 @@
-"""The job that looks for decided labels that are probably wrong. It never changes one."""
+"""The job that finds resolved labels that are probably wrong. It never changes labels."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ BATCH = 1_000
 
 
 class Classes(NamedTuple):
-    """The labels that decisions give, by the number that the program knows them by."""
+    """The labels of decisions. rows: by their number in the program's files."""
 
     numbers: dict[Any, int]  # by stable id
     rows: list[Label]
 
 
 def run_label_errors(ctx: JobContext) -> None:
-    """The job: write the decided texts down, let the program judge them, make findings of what it doubts. Safe to run again."""
+    """The job: write labeled texts to files, run the program on them, and create findings from its issues. Safe to rerun."""
     scan = load(ctx)
-    ctx.checkpoint({})  # of an earlier attempt, whose folder no longer exists
+    ctx.checkpoint({})  # drop that of an earlier attempt, whose folder no longer exists
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base = embeddings.packaged_base()
@@ -59,11 +59,11 @@ def run_label_errors(ctx: JobContext) -> None:
 
 
 def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | None) -> Classes:
-    """rows.jsonl, by pages: every decided item with the beginning of its text; in the file vectors what the base makes of it."""
+    """Write every labeled item with the beginning of its text to rows.jsonl, and its embedding to the file vectors."""
     classes = Classes({}, [])
     done = 0
 
-    def tell(number: int) -> None:
+    def report(number: int) -> None:
         ctx.progress(done + number, scan.dataset.items_total, stage="Reading labeled texts", unit="texts")
         ctx.raise_if_cancelled()
 
@@ -78,19 +78,19 @@ def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | Non
                 if number == len(classes.rows):
                     classes.rows.append(label)
                 elif label.pk > classes.rows[number].pk:
-                    classes.rows[number] = label  # as a newer version of the schema has it
+                    classes.rows[number] = label  # from the newer schema version
                 row = {"item": item.pk, "form": item.normal_digest, "text": item.text[:TEXT_LIMIT], "label": number}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 texts.append((item.digest, item.text[:TEXT_LIMIT]))
             if base is not None and texts:
-                vectors.write(embeddings.vectors(base, texts, tell).astype(np.float16).tobytes())
-            tell(len(page))
+                vectors.write(embeddings.vectors(base, texts, report).astype(np.float16).tobytes())
+            report(len(page))
             done += len(page)
     return classes
 
 
 def write_findings(ctx: JobContext, scan: Scan, folder: Path, classes: Classes) -> Iterator[int]:
-    """A finding for each issue, in batches. Yields how many are written."""
+    """Write a finding for each issue, in batches. Yields the number written so far."""
     done = 0
     with (folder / "issues.jsonl").open(encoding="utf-8") as file:
         while batch := [json.loads(line) for line in islice(file, BATCH // 2)]:

@@ -1,4 +1,4 @@
-"""The job that looks for texts that are nearly the same, and for groups of them whose decided labels contradict each other."""
+"""The job that finds near-duplicate texts, and groups of them with different resolved labels."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ BATCH = 1_000
 
 
 def run_near_duplicates(ctx: JobContext) -> None:
-    """The job: sign, compare, confirm, then write groups and findings in batches. Run again after a crash it finds the same."""
+    """The job: sign, compare, confirm, then write groups and findings in batches. A rerun after a crash finds the same."""
     scan = load(ctx)
     found = {"groups": 0, "conflicts": 0, "repeats": 0}
     with tempfile.TemporaryDirectory() as folder:
         corpus = read(ctx, scan.dataset, Path(folder))
         waiting: list[list[Member]] = []
-        for group in corpus.groups(lambda stage, done, total: say(ctx, stage, done, total)):
+        for group in corpus.groups(lambda stage, done, total: report_progress(ctx, stage, done, total)):
             waiting.append(group)
             if sum(len(each) for each in waiting) >= BATCH // 4:  # a group, its members and two findings make at most 1,000 rows
                 write(ctx, scan, waiting, found)
@@ -39,23 +39,23 @@ def run_near_duplicates(ctx: JobContext) -> None:
 
 
 def read(ctx: JobContext, dataset: Dataset, folder: Path) -> Corpus:
-    """The texts that are visible now, on disk."""
+    """Write the visible texts to disk."""
     upto = queries.newest_item(dataset)
     corpus = Corpus(folder)
     for page in queries.texts(dataset, upto):
         corpus.add(page)
-        say(ctx, "Reading texts", len(corpus), dataset.items_total)
+        report_progress(ctx, "Reading texts", len(corpus), dataset.items_total)
     return corpus
 
 
-def say(ctx: JobContext, stage: str, done: int, total: int) -> None:
-    """Progress, and a chance to stop."""
+def report_progress(ctx: JobContext, stage: str, done: int, total: int) -> None:
+    """Report progress, and stop if the job was cancelled."""
     ctx.progress(done, total, stage=stage, unit={"Comparing bands": "bands", "Confirming pairs": "pairs"}.get(stage, "texts"))
     ctx.raise_if_cancelled()
 
 
 def write(ctx: JobContext, scan: Scan, groups: Sequence[list[Member]], found: dict[str, int]) -> None:
-    """Some groups with their members, then what is found about them."""
+    """Write some groups with their members, then their findings."""
     ctx.raise_if_cancelled()
     keys = [member.key for group in groups for member in group]
     digests = digests_of(keys)
@@ -80,7 +80,7 @@ def write(ctx: JobContext, scan: Scan, groups: Sequence[list[Member]], found: di
 
 
 def digests_of(keys: Sequence[int]) -> dict[int, str]:
-    """The digests of some items by their keys."""
+    """Item digests by key."""
     found: dict[int, str] = {}
     for at in range(0, len(keys), BATCH):
         found |= dict(Item.objects.filter(pk__in=keys[at : at + BATCH]).values_list("pk", "digest"))
@@ -88,7 +88,7 @@ def digests_of(keys: Sequence[int]) -> dict[int, str]:
 
 
 def write_groups(ctx: JobContext, scan: Scan, named: dict[str, list[Member]]) -> dict[str, int]:
-    """Make the groups that are not there yet, with all their members. Returns the key of each group by its digest."""
+    """Create missing groups with all their members. Returns the key of each group by its digest."""
     with transaction.atomic():
         ctx.hold()
         DuplicateGroup.objects.bulk_create(

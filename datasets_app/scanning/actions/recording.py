@@ -1,4 +1,4 @@
-"""What a scan met becomes findings: new ones are added, known ones keep their status."""
+"""Save the findings of a scan: new ones are added, known ones keep their status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lifecycle.ground.jobs.context import JobContext
 
 
 class Draft(NamedTuple):
-    """A doubt that a scan met. item, group, given, suggested: keys of rows; exactly one of item and group."""
+    """A finding that isn't saved yet. item, group, given, suggested: keys of rows; exactly one of item and group."""
 
     kind: str
     key: str
@@ -29,7 +29,7 @@ class Draft(NamedTuple):
 
 @transaction.atomic
 def record(ctx: JobContext, scan: Scan, drafts: Sequence[Draft]) -> None:
-    """Write at most 1,000 drafts of one kind, while the job is still ours."""
+    """Save at most 1,000 drafts of one kind while the job is still ours."""
     if not drafts:
         return
     ctx.hold()

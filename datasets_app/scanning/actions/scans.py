@@ -1,4 +1,4 @@
-"""A scan is asked for in a moment, done by a job, and ends with a report."""
+"""Scans: requested, run by a job, and completed with a report."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ BATCH = 1_000
 
 @transaction.atomic
 def scan(*, dataset: Dataset, kind: str, actor: User) -> Job:
-    """Have a dataset scanned by a job; the scan's uuid is in job.args["scan"].
+    """Enqueue a job that scans a dataset; the scan's uuid is job.args["scan"].
 
-    kind: near_duplicates, label_errors. Raises PermissionDenied, Refused (no such kind, nothing to scan) or Conflict (it is scanned now).
+    kind: near_duplicates, label_errors. Raises PermissionDenied, Refused (unknown kind, nothing to scan), or Conflict (being scanned).
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     policy.require(actor, "scanning.scan", dataset)
     if kind not in ScanKind.values:
-        told = f"Choose a type of scan: {' or '.join(ScanKind.values)}."
-        raise Refused(told, fields={"kind": [told]})
+        message = f"Choose a type of scan: {' or '.join(ScanKind.values)}."
+        raise Refused(message, fields={"kind": [message]})
     if queries.running(dataset, kind):
         raise Conflict("This dataset is already being scanned.", next_step="Wait until the scan finishes, or cancel its job.")
     if kind == ScanKind.LABEL_ERRORS and not dataset.task_type.one_label:
-        told = "Label errors can only be found in single-label datasets."
-        raise Refused(told, next_step="Scan for near duplicates instead.", fields={"kind": [told]})
+        message = "Label errors can only be found in single-label datasets."
+        raise Refused(message, next_step="Scan for near duplicates instead.", fields={"kind": [message]})
     if kind == ScanKind.LABEL_ERRORS and not queries.has_decisions(dataset):
         raise Refused("This dataset has no labeled items yet.", next_step="Label items, or import a file with resolved labels.")
     if not queries.newest_item(dataset):
@@ -61,27 +61,27 @@ def load(ctx: JobContext) -> Scan:
 
 
 def finish(ctx: JobContext, row: Scan, report: dict[str, Any]) -> None:
-    """Close what was not found again, then write the report. Safe to run again."""
-    gone = 0
+    """Close findings that weren't found again, then write the report. Safe to rerun."""
+    total = 0
     while closed := close_some(ctx, row):
-        gone += closed
-        ctx.progress(gone, stage="Closing issues no longer found", unit="findings")
+        total += closed
+        ctx.progress(total, stage="Closing issues no longer found", unit="findings")
     with transaction.atomic():
         ctx.hold()
         found = Finding.objects.filter(last_scan=row)
         new = found.filter(scan=row).count()
-        row.report = report | {"new": new, "again": found.count() - new, "gone": gone}
+        row.report = report | {"new": new, "again": found.count() - new, "gone": total}
         row.state, row.ended_at = ScanState.DONE, timezone.now()
         row.save(update_fields=["report", "state", "ended_at"])
         ledger.record(
             ctx.job.created_by, Verb.SCAN_ENDED, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, kind=row.kind,
-            new=row.report["new"], again=row.report["again"], gone=gone,
+            new=row.report["new"], again=row.report["again"], gone=total,
         )  # fmt: skip
 
 
 @transaction.atomic
 def close_some(ctx: JobContext, row: Scan) -> int:
-    """Mark at most 1,000 findings that this scan did not meet as no longer found. Dismissed ones stay. Returns how many."""
+    """Mark at most 1,000 findings that this scan didn't find as no longer found. Dismissed ones stay. Returns their number."""
     ctx.raise_if_cancelled()
     ctx.hold()
     total = 0
@@ -102,7 +102,7 @@ def count(dataset: Dataset, kind: str, changes: dict[Status, int]) -> None:
 
 
 def fail_scan(job: Job) -> None:
-    """The job failed for good. What it found stays."""
+    """Handle a failed job. Issues found stay."""
     Scan.objects.filter(uuid=job.args["scan"]).update(state=ScanState.FAILED, ended_at=timezone.now())
 
 

@@ -1,4 +1,4 @@
-"""Findings become work for annotators: a labeling queue of their items, the most doubtful first."""
+"""Create a labeling queue for the items of findings, most likely problems first."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from registry.ground.ledger import actions as ledger
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
-SLOTS = 1_000  # that one queue gets at once
+SLOTS = 1_000  # maximum of one queue
 
 
 @transaction.atomic
 def send(*, dataset_id: UUID, kind: str, actor: User, name: str, overlap: int = 1, limit: int = 200) -> Queue:
-    """Open a queue for the items of the most doubtful findings of a kind, open or confirmed, that were not sent yet.
+    """Create a queue for the items of the most likely problems of a kind that are open or confirmed and weren't sent yet.
 
-    Labels stay until the queue's annotations are resolved. limit: 1 to 1,000 items, with answers 1,000 in all; a group is sent whole
-    or not at all. Raises PermissionDenied, or Refused that names the field (no such kind, nothing to send, name taken, out of range).
+    Labels stay until the queue's annotations are resolved. limit: 1 to 1,000 items, and at most 1,000 annotations; a group is sent whole
+    or not at all. Raises PermissionDenied, or Refused with the field (unknown kind, nothing to send, name taken, out of range).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "scanning.send", dataset)
     check(kind, overlap, limit)
     chosen, items = choose(dataset, kind, limit)
     if not items:
-        told = f"No unsent {Kind(kind).label.lower()} fit in a queue of {limit:,} items."
+        text = f"No unsent {Kind(kind).label.lower()} fit in a queue of {limit:,} items."
         raise Refused(
-            told, next_step="Scan the dataset, or allow more items. Items already in a queue aren't sent twice.", fields={"kind": [told]}
+            text, next_step="Scan the dataset, or allow more items. Items already in a queue aren't sent twice.", fields={"kind": [text]}
         )
     queue = open_queue(dataset_id=dataset.uuid, actor=actor, name=name, overlap=overlap, source=Queue.Source.ITEMS, item_ids=items)
     Finding.objects.filter(pk__in=[row.pk for row in chosen]).update(queue=queue)
     ledger.record(
-        actor, Verb.FINDINGS_SENT, queue, project=dataset.project.uuid, dataset=dataset.uuid, kind=kind, findings=len(chosen),
+        actor, Verb.ISSUES_SENT, queue, project=dataset.project.uuid, dataset=dataset.uuid, kind=kind, findings=len(chosen),
         items=len(items), digest=digest_of(sorted(row.key for row in chosen)),
     )  # fmt: skip
     return queue
 
 
 def check(kind: str, overlap: int, limit: int) -> None:
-    """Raises Refused, naming the field."""
+    """Raise Refused with the invalid fields."""
     problems: dict[str, list[str]] = {}
     if kind not in Kind.values:
         problems["kind"] = [f"Unknown type of issue. Choose one of {', '.join(Kind.values)}."]
@@ -60,7 +60,7 @@ def check(kind: str, overlap: int, limit: int) -> None:
 
 
 def choose(dataset: Dataset, kind: str, limit: int) -> tuple[list[Finding], list[int]]:
-    """Confirmed findings before open ones, the most doubtful first, as many as fit; and the keys of their items, each once."""
+    """Confirmed findings before open ones, most likely problems first, as many as fit; and the distinct keys of their items."""
     chosen: list[Finding] = []
     room = limit
     for status in (Status.CONFIRMED, Status.OPEN):

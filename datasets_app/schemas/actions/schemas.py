@@ -10,11 +10,11 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.schemas import ports
-from datasets_app.schemas.actions.proposals import hold_proposals, take_up
+from datasets_app.schemas.actions.proposals import include_proposals, lock_proposals
 from datasets_app.schemas.models.proposals import GuidelineProposal
 from datasets_app.schemas.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabeling import ChangeKind, Gone
+from datasets_app.schemas.relabeling import ChangeKind, Removed
 from datasets_app.schemas.rules import LabelSpec, check_labels
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.task_types.inputs import clean
@@ -28,14 +28,14 @@ from registry.ground.ledger.verbs import Verb
 @transaction.atomic
 def publish_schema(
     *, dataset_id: UUID, actor: User, labels: Sequence[LabelSpec], guideline: str = "", seen: int | None = None,
-    taking_up: Sequence[UUID] = (),
+    accepting: Sequence[UUID] = (),
 ) -> LabelSchema:  # fmt: skip
-    """Publish the next version of a dataset's classes and guideline; the present one when nothing differs.
+    """Publish the next version of a dataset's labels and guideline; returns the current one if nothing changed.
 
-    A class keeps its stable id by name, or by the `stable_id` given with it where it was renamed. seen: the version that the author edited
-    (0: none). taking_up: open proposals that the version includes; their authors are notified. Raises PermissionDenied, Refused
-    (invalid names; an identical version can't include proposals), or Conflict (a version was published or a proposal answered in the
-    meantime).
+    A label keeps its stable id by name, or by its `stable_id` if it was renamed. seen: the version that the author edited
+    (0: none). accepting: open proposals that the version includes; their authors are notified. Raises PermissionDenied, Refused
+    (invalid names; an identical version can't include proposals), or Conflict (a version was published or a proposal answered
+    meanwhile).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -47,20 +47,20 @@ def publish_schema(
         raise Conflict(
             f"Version {version} was published while you were editing.", next_step="Review it, then publish your changes on top of it."
         )
-    proposals = hold_proposals(dataset, taking_up)
+    proposals = lock_proposals(dataset, accepting)
     schema = write_schema(dataset, latest, labels, guideline, actor)
-    check_taken_up(proposals, latest, schema)
-    take_up(schema, proposals, actor)
+    check_included(proposals, latest, schema)
+    include_proposals(schema, proposals, actor)
     if schema != latest:
         ports.published(schema, actor)
     return schema
 
 
-def check_taken_up(proposals: Sequence[GuidelineProposal], latest: LabelSchema | None, schema: LabelSchema) -> None:
-    """Raises Refused where proposals are taken up by a version from which nothing differs."""
+def check_included(proposals: Sequence[GuidelineProposal], latest: LabelSchema | None, schema: LabelSchema) -> None:
+    """Raises Refused if proposals are included in an unchanged version."""
     if proposals and schema == latest:
-        told = f"This is identical to version {schema.version}, so it can't include a proposal."
-        raise Refused(told, next_step="Add what the proposals ask for, or clear their checkboxes.", fields={"taking_up": [told]})
+        message = f"This is identical to version {schema.version}, so it can't include a proposal."
+        raise Refused(message, next_step="Add what the proposals ask for, or clear their checkboxes.", fields={"accepting": [message]})
 
 
 def write_schema(
@@ -69,11 +69,11 @@ def write_schema(
     labels: Sequence[LabelSpec],
     guideline: str,
     actor: User | None,
-    gone: Sequence[Gone] = (),
+    removed: Sequence[Removed] = (),
 ) -> LabelSchema:
-    """Write the version after `latest`, in the caller's transaction that holds the dataset's lock; `latest` when nothing differs.
+    """Create the version after `latest`, in the caller's transaction with the dataset locked; returns `latest` if nothing changed.
 
-    gone: changes of labels that it lacks; labels without one are retired.
+    removed: changes of labels that it no longer has; labels without one are retired.
     """
     digest = digest_of({"labels": [label.document() for label in labels], "guideline": guideline})
     if latest and latest.digest == digest:
@@ -90,7 +90,7 @@ def write_schema(
         )
         for position, label in enumerate(labels)
     )  # fmt: skip
-    note_gone(schema, before, gone)
+    record_removed(schema, before, removed)
     names = {label.name for label in labels}
     ledger.record(
         actor, Verb.SCHEMA_PUBLISHED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version, digest=digest,
@@ -99,30 +99,30 @@ def write_schema(
     return schema
 
 
-def note_gone(schema: LabelSchema, before: dict[str, Label], gone: Sequence[Gone]) -> None:
-    """Keep where each class went that this version no longer has."""
+def record_removed(schema: LabelSchema, before: dict[str, Label], removed: Sequence[Removed]) -> None:
+    """Save the change of each label that this version no longer has."""
     now = labels_by_name(schema)
     staying = {label.stable_id for label in now.values()}
-    told = {each.source: each for each in gone}
-    left = [told.get(label.stable_id, Gone(label.stable_id, label.name, ChangeKind.RETIRE)) for label in before.values()]
+    by_source = {each.source: each for each in removed}
+    changes = [by_source.get(label.stable_id, Removed(label.stable_id, label.name, ChangeKind.RETIRE)) for label in before.values()]
     LabelChange.objects.bulk_create(
         LabelChange(
             schema=schema, kind=each.kind, source=each.source, name=each.name, targets=[str(now[name].stable_id) for name in each.into]
         )
-        for each in left
+        for each in changes
         if each.source not in staying
     )
 
 
 def stable_id(label: LabelSpec, before: dict[str, Label], known: set[UUID]) -> UUID:
-    """The id that a class keeps: the one given with it where the version before has it, else that of its name, else a new one."""
+    """The stable id of a label: its own if the version before has it, else that of its name, else a new one."""
     if label.stable_id in known and label.stable_id is not None:
         return label.stable_id
     return before[label.name].stable_id if label.name in before else uuid4()
 
 
 def spec_of(label: Label) -> LabelSpec:
-    """A class as it would be written again."""
+    """The spec of an existing label."""
     return LabelSpec(
         name=label.name, definition=label.definition, examples=tuple(label.examples), lookalikes=tuple(label.lookalikes),
         group=label.group, stable_id=label.stable_id,

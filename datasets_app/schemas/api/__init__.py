@@ -1,4 +1,4 @@
-"""The room over REST: the same actions and permissions as the pages."""
+"""Label schemas over REST: the same actions and permissions as the pages."""
 
 from __future__ import annotations
 

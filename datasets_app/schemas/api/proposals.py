@@ -32,7 +32,7 @@ class GuidelineProposalIn(serializers.Serializer[Any]):
 
 
 class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
-    """A proposal and its outcome. version: that it refers to; taken_up_in: the version that includes it."""
+    """A proposal and its outcome. version: that it refers to; accepted_in: the version that includes it."""
 
     uuid = serializers.UUIDField()
     text = serializers.CharField()
@@ -43,7 +43,7 @@ class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
     state = serializers.ChoiceField(choices=STATES)
     answer = serializers.CharField()
     answered_at = serializers.DateTimeField(allow_null=True)
-    taken_up_in = serializers.IntegerField(source="taken_up_in.version", allow_null=True, default=None)
+    accepted_in = serializers.IntegerField(source="accepted_in.version", allow_null=True, default=None)
     created_at = serializers.DateTimeField()
 
 
@@ -85,7 +85,7 @@ class Proposals(View):
 
     @extend_schema(operation_id="labeling_propose_change", request=GuidelineProposalIn, responses={201: GuidelineProposalOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Propose that the guideline says something else."""
+        """Propose a change to the guideline."""
         data = read(GuidelineProposalIn, request.data)
         made = propose_change(
             dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], item_id=data["item"], version=data["version"]
@@ -94,19 +94,19 @@ class Proposals(View):
 
 
 class DeclineProposal(View):
-    """Proposals that are not taken up."""
+    """Declining proposals."""
 
     needs = {"POST": Needs("labeling.manage", GuidelineProposal, "labeling.view")}
 
     @extend_schema(operation_id="labeling_decline_proposal", request=DeclineIn, responses=GuidelineProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Decline an open proposal, with a sentence for who made it."""
+        """Decline an open proposal, with a reason for its author."""
         data = read(DeclineIn, request.data)
         return Response(GuidelineProposalOut(decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
 
 
 class WithdrawProposal(View):
-    """Proposals that are taken back."""
+    """Withdrawing proposals."""
 
     needs = {"POST": Needs("labeling.annotate", GuidelineProposal, "labeling.view")}
 

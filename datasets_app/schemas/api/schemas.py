@@ -1,4 +1,4 @@
-"""Classes and guidelines over REST: the same actions and permissions as the pages."""
+"""Labels and guidelines over REST: the same actions and permissions as the pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = 30
 
 
 class LabelIn(serializers.Serializer[Any]):
-    """One class of the next version."""
+    """One label of the next version."""
 
     name = serializers.CharField(max_length=120)
     definition = serializers.CharField(required=False, allow_blank=True, default="")
@@ -33,16 +33,16 @@ class LabelIn(serializers.Serializer[Any]):
 
 
 class SchemaIn(serializers.Serializer[Any]):
-    """The next version of a dataset's labels. seen: the version it was made from; 0 for none. taking_up: proposals that it takes up."""
+    """The next version of a dataset's labels. seen: the version it's based on; 0 for none. accepting: proposals that it includes."""
 
     labels = LabelIn(many=True)
     guideline = serializers.CharField(required=False, allow_blank=True, default="")
     seen = serializers.IntegerField(required=False, allow_null=True, default=None)
-    taking_up = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=50)
+    accepting = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=50)
 
 
 class LabelOut(serializers.Serializer[Label]):
-    """One class of one version."""
+    """One label of one version."""
 
     uuid = serializers.UUIDField()
     stable_id = serializers.UUIDField()
@@ -84,7 +84,7 @@ class Schemas(View):
             LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}) for each in data["labels"]
         ]
         made = publish_schema(
-            dataset_id=uuid, actor=request.user, labels=labels, guideline=data["guideline"], seen=data["seen"], taking_up=data["taking_up"]
+            dataset_id=uuid, actor=request.user, labels=labels, guideline=data["guideline"], seen=data["seen"], accepting=data["accepting"]
         )
         return Response(SchemaOut(made).data, status=201)
 

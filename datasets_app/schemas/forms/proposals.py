@@ -1,4 +1,4 @@
-"""What people propose for the guideline, and the answer."""
+"""The answer to a guideline proposal."""
 
 from __future__ import annotations
 

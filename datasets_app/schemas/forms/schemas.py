@@ -1,4 +1,4 @@
-"""Classes as people write them, and their changes."""
+"""Label schemas as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lifecycle.runtime.task_types.inputs import clean
 
 
 class ProposalsField(forms.Field):
-    """The proposals that are ticked beside the form. Whether one is still open is asked when the version is published."""
+    """The selected proposals. Whether they're still open is checked when the version is published."""
 
     widget = forms.MultipleHiddenInput
 
@@ -30,7 +30,7 @@ class ProposalsField(forms.Field):
 
 
 class SchemaForm(forms.Form):
-    """Classes as lines of text: readable, pasteable, and the same without JavaScript."""
+    """Labels as lines of text: readable, pasteable, and usable without JavaScript."""
 
     classes = forms.CharField(
         strip=False,
@@ -44,7 +44,7 @@ class SchemaForm(forms.Form):
     guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all labels.")
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
     dropping = forms.CharField(widget=forms.HiddenInput, required=False)
-    taking_up = ProposalsField(required=False)
+    accepting = ProposalsField(required=False)
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,25 +52,25 @@ class SchemaForm(forms.Form):
             del self.fields["classes"]
 
     def check_dropped(self, schema: LabelSchema | None) -> bool:
-        """Whether the author confirmed the labels that the next version lacks; else they're listed, and submitting again confirms."""
+        """Whether the author confirmed the removed labels; else they're listed, and submitting again confirms."""
         kept = {label.name for label in self.cleaned_data.get("classes", [])}
         dropped = [name for name in labels_by_name(schema) if name not in kept] if schema else []
-        named = "; ".join(dropped)
+        names = "; ".join(dropped)
         stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # reported by the action
-        if not dropped or stale or self.cleaned_data["dropping"] == named:
+        if not dropped or stale or self.cleaned_data["dropping"] == names:
             return True
-        told = (
-            f"This version retires {named}. Publish again to confirm. To keep the work on a label, rename or merge it under Change labels."
+        message = (
+            f"This version retires {names}. Publish again to confirm. To keep the work on a label, rename or merge it under Change labels."
         )
-        self.add_error("classes", told)
+        self.add_error("classes", message)
         if isinstance(self.data, QueryDict):
-            again = self.data.copy()  # which keeps every proposal that is ticked
-            again["dropping"] = named
+            again = self.data.copy()  # keeps the selected proposals
+            again["dropping"] = names
             self.data = again
         return False
 
     def clean_classes(self) -> list[LabelSpec]:
-        """The classes that the lines describe."""
+        """The labels in the lines."""
         try:
             return read_classes(self.cleaned_data["classes"])
         except ValueError as error:
@@ -78,10 +78,10 @@ class SchemaForm(forms.Form):
 
 
 def read_classes(text: str) -> list[LabelSpec]:
-    """Lines, or the labeling configuration of Label Studio, as classes. Raises ValueError that says what cannot be understood."""
+    """Parse lines, or a Label Studio labeling configuration, to labels. Raises ValueError with the invalid line."""
     if label_config.looks_like(text):
-        asked = label_config.controls(text)
-        return [LabelSpec(name) for name in next((control.classes for control in asked if control.classes), ())]
+        controls = label_config.controls(text)
+        return [LabelSpec(name) for name in next((control.classes for control in controls if control.classes), ())]
     found: list[dict[str, Any]] = []
     group = ""
     for number, line in enumerate(text.splitlines(), start=1):
@@ -100,7 +100,7 @@ def read_classes(text: str) -> list[LabelSpec]:
 
 
 def read_detail(label: dict[str, Any], line: str, number: int) -> None:
-    """One indented line of a class."""
+    """Parse one indented line of a label."""
     if line.startswith("+"):
         label["examples"].append(line[1:].strip())
     elif line.startswith("~"):
@@ -111,7 +111,7 @@ def read_detail(label: dict[str, Any], line: str, number: int) -> None:
 
 
 def write_classes(schema: LabelSchema | None) -> str:
-    """A version as lines of text: what `read_classes` reads back."""
+    """A version as lines of text, as parsed by `read_classes`."""
     lines: list[str] = []
     group = ""
     for label in schema.labels.all() if schema else []:

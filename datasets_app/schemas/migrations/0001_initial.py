@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('classes', models.JSONField(default=list, help_text='stable ids of the labels concerned')),
                 ('text', models.CharField(max_length=2000)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('taken_up', 'Accepted'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn')], default='open', max_length=10)),
+                ('state', models.CharField(choices=[('open', 'Open'), ('accepted', 'Accepted'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn')], default='open', max_length=10)),
                 ('answer', models.CharField(blank=True, help_text='why it was declined', max_length=1000)),
                 ('answered_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('dataset', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='proposals', to='datasets.dataset')),
                 ('item', models.ForeignKey(help_text='the example', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='datasets.item')),
                 ('schema', models.ForeignKey(help_text='version it refers to; null: before the first', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='schemas.labelschema')),
-                ('taken_up_in', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='proposals', to='schemas.labelschema')),
+                ('accepted_in', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='proposals', to='schemas.labelschema')),
             ],
         ),
         migrations.AddConstraint(
@@ -115,6 +115,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='guidelineproposal',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'taken_up'), ('taken_up_in__isnull', True), _connector='XOR'), name='proposal_taken_up_in'),
+            constraint=models.CheckConstraint(condition=models.Q(('state', 'accepted'), ('accepted_in__isnull', True), _connector='XOR'), name='proposal_accepted_in'),
         ),
     ]

@@ -13,16 +13,16 @@ USER = settings.AUTH_USER_MODEL
 
 
 class GuidelineProposal(models.Model):
-    """A wish that the guideline of a dataset says something else, with an item that shows why. Its text never changes, nor its answer."""
+    """A proposal to change a dataset's guideline, with an example item. Neither its text nor its answer ever changes."""
 
     append_only = True
-    changeable = ("state", "answer", "answered_by", "answered_at", "taken_up_in")
+    changeable = ("state", "answer", "answered_by", "answered_at", "accepted_in")
     project_path = "dataset__project"
     root_path = "dataset"
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
-        TAKEN_UP = "taken_up", "Accepted"
+        ACCEPTED = "accepted", "Accepted"
         DECLINED = "declined", "Declined"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
@@ -39,13 +39,13 @@ class GuidelineProposal(models.Model):
     answer = models.CharField(max_length=1000, blank=True, help_text="why it was declined")
     answered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     answered_at = models.DateTimeField(null=True)
-    taken_up_in = models.ForeignKey(LabelSchema, null=True, on_delete=models.PROTECT, related_name="proposals")
+    accepted_in = models.ForeignKey(LabelSchema, null=True, on_delete=models.PROTECT, related_name="proposals")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(state="open") ^ Q(answered_at__isnull=False), name="proposal_answered"),
-            models.CheckConstraint(condition=Q(state="taken_up") ^ Q(taken_up_in__isnull=True), name="proposal_taken_up_in"),
+            models.CheckConstraint(condition=Q(state="accepted") ^ Q(accepted_in__isnull=True), name="proposal_accepted_in"),
         ]
         indexes = [
             models.Index(fields=["dataset", "-id"], name="proposal_dataset"),

@@ -10,7 +10,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.relabeling import ChangeKind
 
 USER = settings.AUTH_USER_MODEL
-IMPORTING = (  # an import that is cancelled takes its labels away with its items
+IMPORTING = (  # a cancelled import deletes its labels with its items
     "EXISTS (SELECT 1 FROM datasets_item i JOIN datasets_upload u ON u.id = i.upload_id WHERE i.id = OLD.item_id AND u.state <> 'imported')"
 )
 
@@ -38,7 +38,7 @@ class LabelSchema(models.Model):
 
 
 class Label(models.Model):
-    """One class in one version of a schema. `stable_id` is the same in every version, whatever its name."""
+    """One label in one version of a schema. `stable_id` is the same in every version, whatever its name."""
 
     append_only = True
 
@@ -64,7 +64,7 @@ class Label(models.Model):
 
 
 class LabelChange(models.Model):
-    """What a version did to one class that it no longer has. Answers keep the class they named and are read through these rows."""
+    """The change of one label that a version no longer has. Annotations keep their original label and are mapped by these rows."""
 
     append_only = True
 

@@ -17,28 +17,28 @@ from datasets_app.schemas.rules import ClassesNow
 from lifecycle.runtime.task_types.answers import DROPPED, Labels, Value
 from lifecycle.runtime.task_types.values import named_in
 
-READ = (ChangeKind.MERGE, ChangeKind.RETIRE)  # through which values are read
+READ = (ChangeKind.MERGE, ChangeKind.RETIRE)  # applied when values are read
 
 
 def merges_of(dataset_id: int) -> dict[UUID, UUID]:
-    """Each merged class of a dataset with the class that it went into: stable ids."""
+    """The target of each merged label of a dataset, by stable id."""
     rows = LabelChange.objects.filter(schema__dataset=dataset_id, kind=ChangeKind.MERGE).values_list("source", "targets")
     return {source: UUID(targets[0]) for source, targets in rows}
 
 
 def classes_now(dataset_id: int) -> ClassesNow:
-    """What became of the classes of a dataset, as values name them."""
-    return became(LabelChange.objects.filter(schema__dataset=dataset_id))
+    """The merged and retired labels of a dataset."""
+    return classes_after(LabelChange.objects.filter(schema__dataset=dataset_id))
 
 
-def classes_since(asked: Iterable[str]) -> ClassesNow:
-    """The same for the dataset of which these classes are, where one of them was merged or retired."""
-    changed = LabelChange.objects.filter(source__in=set(asked), kind__in=READ)
-    return became(LabelChange.objects.filter(schema__dataset__in=changed.values("schema__dataset")))
+def classes_since(stable_ids: Iterable[str]) -> ClassesNow:
+    """The merged and retired labels of the dataset of these labels; empty if none of them changed. stable_ids: of the labels."""
+    changed = LabelChange.objects.filter(source__in=set(stable_ids), kind__in=READ)
+    return classes_after(LabelChange.objects.filter(schema__dataset__in=changed.values("schema__dataset")))
 
 
-def became(changes: QuerySet[LabelChange]) -> ClassesNow:
-    """What these changes, all of one dataset, did to classes."""
+def classes_after(changes: QuerySet[LabelChange]) -> ClassesNow:
+    """The merged and retired labels after these changes of one dataset."""
     rows = list(changes.filter(kind__in=READ).values_list("kind", "source", "targets"))
     merges = {source: UUID(targets[0]) for kind, source, targets in rows if kind == ChangeKind.MERGE}
     retired = frozenset(str(source) for kind, source, _ in rows if kind == ChangeKind.RETIRE)
@@ -46,18 +46,18 @@ def became(changes: QuerySet[LabelChange]) -> ClassesNow:
 
 
 def present_labels(labels: Iterable[Label]) -> dict[UUID, Label]:
-    """What each of these classes is called since it was merged, by stable id, as its newest version writes it; the others are left out."""
-    asked = {label.stable_id for label in labels}
-    schemas = LabelChange.objects.filter(source__in=asked, kind=ChangeKind.MERGE).values("schema__dataset")
+    """The newest target of each merged label among these, by stable id."""
+    stable_ids = {label.stable_id for label in labels}
+    schemas = LabelChange.objects.filter(source__in=stable_ids, kind=ChangeKind.MERGE).values("schema__dataset")
     rows = LabelChange.objects.filter(schema__dataset__in=schemas, kind=ChangeKind.MERGE).values_list("source", "targets")
     merges = {source: UUID(targets[0]) for source, targets in rows}
-    ends = {source: follow(source, merges) for source in asked if source in merges}
+    ends = {source: follow(source, merges) for source in stable_ids if source in merges}
     newest = newest_labels(ends.values())
     return {source: newest[end] for source, end in ends.items()}
 
 
 def newest_labels(stable_ids: Iterable[UUID]) -> dict[UUID, Label]:
-    """The newest row of each of these classes."""
+    """The newest version of each of these labels."""
     wanted = set(stable_ids)
     if not wanted:
         return {}
@@ -65,14 +65,14 @@ def newest_labels(stable_ids: Iterable[UUID]) -> dict[UUID, Label]:
 
 
 def labels_now(schema: LabelSchema) -> dict[str, Label]:
-    """The labels of a version by stable id, and those into which any of them was merged since."""
+    """The labels of a version, and their later merge targets, by stable id."""
     labels = labels_by_id(schema)
     return labels | {str(label.stable_id): label for label in present_labels(labels.values()).values()}
 
 
 def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) -> Labels:
-    """The ways a value may refer to these labels: name, uuid, stable id, and what older versions call them, also where they
-    were merged. labels: by stable id. A name that looks like an id isn't accepted: it could be another label's.
+    """The ways a value may refer to these labels: name, uuid, stable id, and their ids and merged labels in older versions.
+    labels: by stable id. A name that looks like an id isn't accepted: it could be another label's.
     """
     known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
     known |= {label.name: stable for stable, label in labels.items() if not is_uuid(label.name)}
@@ -86,40 +86,40 @@ def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) 
 
 
 def with_merged(dataset_id: int, known: dict[str, str]) -> dict[str, str]:
-    """known, by stable id, and beside it each class that was merged into one of them."""
+    """known, extended by each label that was merged into one of its labels, all by stable id."""
     merges = merges_of(dataset_id) if known else {}
     return known | {str(source): known[end] for source in merges if (end := str(follow(source, merges))) in known}
 
 
 def has_several(dataset: Dataset) -> bool:
-    """Whether an answer may name several classes: then one that is retired is taken out of the resolved label."""
+    """Whether an annotation may have several labels: then a retired one is removed from the resolved label."""
     return not dataset.task_type.one_label
 
 
-def saying(rows: QuerySet[Any], stable_ids: Iterable[UUID | str]) -> QuerySet[Any]:
-    """Those of these rows that name one of these classes where a text may have several: as their class, or within their value."""
+def with_labels(rows: QuerySet[Any], stable_ids: Iterable[UUID | str]) -> QuerySet[Any]:
+    """Rows with one of these labels, as their label or within their value; for tasks with several labels per text."""
     names = [str(key) for key in stable_ids]
-    said = Q(label__stable_id__in=names)  # a suggestion of several classes has a row for each
+    naming = Q(label__stable_id__in=names)  # a pre-label with several labels has a row for each
     for name in names:
-        said |= Q(said__contains=f'"{name}"')
-    return rows.alias(said=Cast("value", TextField())).filter(said) if names else rows.none()
+        naming |= Q(value_text__contains=f'"{name}"')
+    return rows.alias(value_text=Cast("value", TextField())).filter(naming) if names else rows.none()
 
 
 def changes_of(schema: LabelSchema) -> list[tuple[LabelChange, list[str]]]:
-    """What a version did to classes that it no longer has, with the names into which they went."""
+    """The changes of a version, each with the names of its targets."""
     rows = list(schema.changes.order_by("id"))
     names = {str(label.stable_id): label.name for label in schema.labels.all()}
     return [(row, [names.get(target, DROPPED) for target in row.targets]) for row in rows]
 
 
 def present_ids(dataset_id: int) -> dict[UUID, UUID]:
-    """Each merged class with where it leads through all merges: stable ids."""
+    """The final target of each merged label after all merges, by stable id."""
     merges = merges_of(dataset_id)
     return {source: follow(source, merges) for source in merges}
 
 
 def renamed(before: LabelSchema | None, schema: LabelSchema) -> list[tuple[str, str]]:
-    """(old, new) names of the classes that a version calls otherwise than the one before."""
+    """(old, new) names of the labels that a version renamed."""
     old = dict(before.labels.values_list("stable_id", "name")) if before else {}
     rows = schema.labels.filter(stable_id__in=list(old)).order_by(F("position"))
     return [(old[label.stable_id], label.name) for label in rows if old[label.stable_id] != label.name]

@@ -1,4 +1,4 @@
-"""What people would have the guideline say, what became of it, and which version of it a person knows."""
+"""Proposals to change a guideline, and their outcomes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ State = GuidelineProposal.State
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One proposal with the names of its classes. text: of its example; empty for those who may not read texts."""
+    """One proposal with the names of its labels. example: the item's text; empty for people who may not read texts."""
 
     proposal: GuidelineProposal
     names: list[str]
@@ -29,17 +29,17 @@ class Shown:
 
 def proposals_of(dataset: Dataset) -> QuerySet[GuidelineProposal]:
     """All proposals for the guideline of a dataset, newest first."""
-    related = ("by", "answered_by", "item", "schema", "taken_up_in")
+    related = ("by", "answered_by", "item", "schema", "accepted_in")
     return GuidelineProposal.objects.filter(dataset=dataset).select_related(*related).order_by("-id")
 
 
 def open_proposals(dataset: Dataset) -> QuerySet[GuidelineProposal]:
-    """The proposals that no annotations yet, newest first; the newest 50 of them."""
+    """The newest 50 open proposals, newest first."""
     return proposals_of(dataset).filter(state=State.OPEN)[:SHOWN]
 
 
 def proposals_about(dataset: Dataset, classes: Collection[str]) -> list[GuidelineProposal]:
-    """The open proposals, of the newest 50, that are about one of these classes: stable ids."""
+    """The proposals, of the newest 50 open ones, that concern one of these labels. classes: stable ids."""
     return [proposal for proposal in open_proposals(dataset) if not set(classes).isdisjoint(proposal.classes)]
 
 
@@ -54,13 +54,13 @@ def readable_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelinePropos
     return rows if policy.can(user, "labeling.manage", dataset) else rows.filter(by=user)
 
 
-def taken_up(schema: LabelSchema) -> QuerySet[GuidelineProposal]:
-    """The proposals that a version took up, oldest first."""
-    return proposals_of(schema.dataset).filter(taken_up_in=schema).order_by("id")
+def accepted(schema: LabelSchema) -> QuerySet[GuidelineProposal]:
+    """The proposals that a version includes, oldest first."""
+    return proposals_of(schema.dataset).filter(accepted_in=schema).order_by("id")
 
 
 def shown(dataset: Dataset, rows: Iterable[GuidelineProposal], viewer: User) -> list[Shown]:
-    """The proposals as a page shows them to this person; the same statements however many there are."""
+    """The proposals as this person may see them, in a constant number of queries."""
     found = list(rows)
     names = newest_names(dataset, {key for row in found for key in row.classes})
     reads = bool(found) and policy.can(viewer, "datasets.read_samples", dataset)
@@ -68,7 +68,7 @@ def shown(dataset: Dataset, rows: Iterable[GuidelineProposal], viewer: User) -> 
 
 
 def newest_names(dataset: Dataset, stable_ids: Iterable[str]) -> dict[str, str]:
-    """What these classes are called in the newest version that has them, by stable id."""
+    """The newest names of these labels, by stable id."""
     wanted = list(stable_ids)
     rows = Label.objects.filter(schema__dataset=dataset, stable_id__in=wanted).order_by("schema__version") if wanted else []
     return {str(label.stable_id): label.name for label in rows}

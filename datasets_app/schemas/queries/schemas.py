@@ -1,4 +1,4 @@
-"""Datasets and the versions of their labels as pages show them."""
+"""Datasets and their label schemas, for pages."""
 
 from __future__ import annotations
 

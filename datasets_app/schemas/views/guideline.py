@@ -1,4 +1,4 @@
-"""The guideline of a schema as the pages show it."""
+"""The guideline of a schema as HTML, and differences between versions."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def guideline_html(schema: LabelSchema | None) -> SafeString:
 
 
 def differences_of(before: LabelSchema, after: LabelSchema) -> list[DiffLine] | None:
-    """What differs between two versions, classes and guideline as they are written; None where they are too long to compare."""
+    """The differences between two versions, of labels and guideline as text; None if they're too long to compare."""
     return differences(as_text(before), as_text(after))
 
 
 def as_text(schema: LabelSchema) -> str:
-    """A version as lines: its classes, then its guideline."""
+    """A version as lines: its labels, then its guideline."""
     return "\n".join(part for part in (write_classes(schema), schema.guideline) if part)

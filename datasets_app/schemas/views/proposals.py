@@ -1,4 +1,4 @@
-"""Proposals to change the guideline, on the page of the labels."""
+"""Proposals to change the guideline, on the label page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_POST
 @needs("labeling.manage", GuidelineProposal, see="labeling.view")
 def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Say no to a proposal, with a sentence."""
+    """Decline a proposal with a reason."""
     data = cleaned(DeclineForm(request.POST))
     declined = proposals.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
     toast(request, "Proposal declined; its author is notified", kind="live")
@@ -34,14 +34,14 @@ def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.annotate", GuidelineProposal, see="labeling.view")
 def withdraw_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Take back one's own proposal."""
+    """Withdraw one's own proposal."""
     withdrawn = proposals.withdraw_proposal(proposal_id=uuid, actor=request.user)
     toast(request, "Proposal withdrawn")
     return HttpResponseRedirect(reverse("schemas:schema", args=[withdrawn.dataset.uuid]))
 
 
 def on_schema_page(request: SignedInRequest, dataset: Dataset, *, may_manage: bool) -> dict[str, Any]:
-    """The proposals that the page of a dataset's classes shows: open ones to those who manage labels, their own to everyone else."""
+    """The proposals on the label page: open ones for label managers, their own for everyone else."""
     rows = list(open_proposals(dataset)) if may_manage else []
     own = [row for row in own_proposals(dataset, request.user) if row not in rows]
     return {

@@ -13,7 +13,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.forms.schemas import SchemaForm, write_classes
 from datasets_app.schemas.queries import changes, proposals
-from datasets_app.schemas.queries.proposals import taken_up
+from datasets_app.schemas.queries.proposals import accepted
 from datasets_app.schemas.queries.schemas import get_dataset, schemas
 from datasets_app.schemas.views.guideline import differences_of, guideline_html
 from datasets_app.schemas.views.proposals import on_schema_page
@@ -28,7 +28,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Dataset)
 def schema(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The classes and guideline of a dataset, their versions, and the editor for those who may publish."""
+    """The labels and guideline of a dataset, their versions, and the editor for label managers."""
     dataset = get_dataset(request.user, uuid)
     versions = schemas(dataset)
     latest = versions[0] if versions else None
@@ -42,19 +42,19 @@ def schema(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     context = on_schema_page(request, dataset, may_manage=may_manage) | {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
         "may_manage": may_manage, "may_read_corrections": policy.can(request.user, "labeling.read_corrections", dataset),
-        "ticked": request.POST.getlist("taking_up"), "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid),
+        "ticked": request.POST.getlist("accepting"), "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid),
         "has_labels": dataset.task_type.has_labels,
     }  # fmt: skip
     return render(request, "datasets_app/schemas/schema.html", context, status=422 if form.is_bound else 200)
 
 
 def published(request: SignedInRequest, dataset: Dataset, form: SchemaForm) -> HttpResponse | None:
-    """Publish what the form holds and go to the page; None with the form's errors set when it was refused."""
+    """Publish the form and redirect to the page; on refusal, return None and set the form's errors."""
     data = form.cleaned_data
     try:
         made = publish_schema(
             dataset_id=dataset.uuid, actor=request.user, labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"],
-            taking_up=data["taking_up"],
+            accepting=data["accepting"],
         )  # fmt: skip
     except Refused as error:
         for message in error.fields.get("labels", [error.message]):
@@ -77,6 +77,6 @@ def schema_version(request: SignedInRequest, uuid: UUID, version: int) -> HttpRe
         "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": schemas(dataset),
         "changes": changes.changes_of(found), "renamed": changes.renamed(before, found), "before": before,
         "differences": differences_of(before, found) if before else [],
-        "taken_up": proposals.shown(dataset, taken_up(found), request.user),
+        "accepted": proposals.shown(dataset, accepted(found), request.user),
     }  # fmt: skip
     return render(request, "datasets_app/schemas/schema_version.html", context)

@@ -1,4 +1,4 @@
-"""Everything that makes snapshots and files of them."""
+"""Create and export dataset versions."""
 
 from datasets_app.snapshots.actions.exports import export, run_export
 from datasets_app.snapshots.actions.freezing import freeze, run_freeze

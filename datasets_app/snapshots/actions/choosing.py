@@ -1,4 +1,4 @@
-"""Which items a snapshot of a slice takes: chosen once, kept by digest, so that a job that is run again takes the same."""
+"""Select the items of a slice once, stored by digest, so that a repeated job takes the same items."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from lifecycle.runtime.refusals import Conflict, Refused
 from registry.ground.access.models import User
 from registry.ground.artifacts import actions as artifacts
 
-KEY = "q"  # how a key of an item is kept: eight bytes
+KEY = "q"  # an item key in eight bytes
 
 
 def selection_of(dataset: Dataset, actor: User, filters: dict[str, str]) -> Selection:
-    """What filters choose for this person. Raises Refused, naming the field, where one does not hold or is not for them."""
+    """The selection of these filters as this person sees it. Raises Refused if a filter is invalid or not allowed for them."""
     found = Selection(dataset, actor, filters, whole=True)
-    if not found.holds:
-        told = f"A filter of the slice is no longer valid: {next(iter(found.problems.values()))}"
-        raise Refused(told, next_step="Choose another slice.", fields={"slice": [told]})
+    if not found.is_valid:
+        message = f"A filter of the slice is no longer valid: {next(iter(found.problems.values()))}"
+        raise Refused(message, next_step="Choose another slice.", fields={"slice": [message]})
     return found
 
 
 def choose(ctx: JobContext, selection: Selection) -> str:
-    """Walk through the dataset and keep the keys of what is chosen. Returns the digest under which they are kept."""
+    """Store the keys of the selected items. Returns the digest of the stored keys."""
     keys = array(KEY)
     for window in selection.walk():
         keys.extend(window.keys)
@@ -38,7 +38,7 @@ def choose(ctx: JobContext, selection: Selection) -> str:
 
 
 def chosen(digest: str) -> frozenset[int]:
-    """The keys that were kept."""
+    """The keys stored under a digest."""
     keys = array(KEY)
     with artifacts.open_blob(digest) as file:
         keys.frombytes(file.read())

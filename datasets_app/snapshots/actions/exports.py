@@ -1,4 +1,4 @@
-"""A snapshot as a file with its texts: asked for, made by a job, kept by digest."""
+"""Export a dataset version with its texts: requested, created by a job, stored by digest."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ MEDIA = {name.value: each.media for name, each in FORMATS.items()}
 
 @transaction.atomic
 def export(*, snapshot_id: UUID, actor: User, format: str) -> Job:
-    """Have a snapshot written as a file by a job. Raises PermissionDenied, or Refused for an unknown format."""
+    """Enqueue a job that exports a dataset version as a file. Raises PermissionDenied, or Refused for an unknown format."""
     snapshot = Snapshot.objects.select_related("dataset__project").get(uuid=snapshot_id)
     policy.require(actor, "snapshots.export", snapshot)
     known = queries.export_formats(snapshot)
     if format not in known:
-        told = f"This dataset version can be exported as {', '.join(known)}."
-        raise Refused(told, fields={"format": [told]})
+        message = f"This dataset version can be exported as {', '.join(known)}."
+        raise Refused(message, fields={"format": [message]})
     most = FORMATS[ExportFormat(format)].most
     if most and snapshot.counts["rows"] > most:
-        told = f"{ExportFormat(format).label} is limited to {most:,} rows; this version has {snapshot.counts['rows']:,}."
-        raise Refused(told, next_step="Export CSV or Parquet.", fields={"format": [told]})
+        message = f"{ExportFormat(format).label} is limited to {most:,} rows; this version has {snapshot.counts['rows']:,}."
+        raise Refused(message, next_step="Export CSV or Parquet.", fields={"format": [message]})
     return jobs.enqueue(
         "snapshots.export", actor=actor, project=snapshot.dataset.project, args={"snapshot": str(snapshot.uuid), "format": format},
         subject=snapshot, key=f"snapshots.export:{snapshot.uuid}:{format}",
@@ -50,7 +50,7 @@ def export(*, snapshot_id: UUID, actor: User, format: str) -> Job:
 
 
 def run_export(ctx: JobContext) -> None:
-    """The job: write the file, keep it, note it with what its format could not hold."""
+    """The job: write the file, store it, and record it with what its format couldn't represent."""
     snapshot = Snapshot.objects.select_related("dataset__project", "manifest").get(uuid=ctx.args["snapshot"])
     kind = ExportFormat(ctx.args["format"])
     tally = Tally()
@@ -73,7 +73,7 @@ def run_export(ctx: JobContext) -> None:
 
 
 def about(snapshot: Snapshot) -> About:
-    """What writers ask of a snapshot before its rows."""
+    """What writers need before the rows."""
     dataset: Dataset = snapshot.dataset
     splits = ", ".join(f"{count:,} {split}" for split, count in snapshot.counts["splits"].items())
     facts = [

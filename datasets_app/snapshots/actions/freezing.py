@@ -1,4 +1,4 @@
-"""Freezing: asked for in a moment, done by a job, and there at once when the job is done."""
+"""Create dataset versions: requested, built by a job, and visible only once complete."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SHARES = {"train": 80, "validation": 10, "test": 10}
 SEED = 13
 SEED_LIMIT = 2**31 - 1
 BATCH = 1_000
-ASKED = ("snapshot", "seed", "shares", "note")  # which a job is given as its event says it
+REQUEST = ("snapshot", "seed", "shares", "note")  # arguments of the job that are also in its event
 
 
 @transaction.atomic
@@ -56,22 +56,22 @@ def freeze(
     slice_id: UUID | None = None,
     by_system: bool = False,
 ) -> Job:
-    """Have the decided items of a dataset frozen by a job; the snapshot's uuid is in job.args["snapshot"].
+    """Enqueue a job that creates a version of the labeled items; its uuid is job.args["snapshot"].
 
-    shares: percent by split. after: the number of the newest snapshot that the page showed (0 for none), None to take any. slice_id: of a
-    slice that the actor sees; only what its filters choose then is taken, while all other decided items still bind its splits.
-    by_system: the product divides it by fixed rules, on behalf of the actor, who is not who divided it.
-    Raises PermissionDenied, Refused (nothing is decided, shares that do not make 100 %, a slice that is not there or does not hold) or
-    Conflict (another freeze, stale page).
+    shares: percent by split. after: the number of the newest version shown on the page (0 for none), None for any. slice_id: a slice that
+    the actor sees; only items matching its filters are included, while all other labeled items still constrain the splits.
+    by_system: split by fixed rules on behalf of the actor, who then doesn't count as the person who split it.
+    Raises PermissionDenied, Refused (nothing labeled, shares that don't add up to 100 %, an unknown or invalid slice), or
+    Conflict (another version is being created, stale page).
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     policy.require(actor, "snapshots.freeze", dataset)
     shares = dict(shares or SHARES)
-    if wrong := rules.check_shares(shares):
-        raise Refused(next(iter(wrong.values()))[0], fields=wrong)
+    if errors := rules.check_shares(shares):
+        raise Refused(next(iter(errors.values()))[0], fields=errors)
     if not 0 <= seed <= SEED_LIMIT:
-        told = f"The seed must be a whole number from 0 to {SEED_LIMIT:,}."
-        raise Refused(told, fields={"seed": [told]})
+        message = f"The seed must be a whole number from 0 to {SEED_LIMIT:,}."
+        raise Refused(message, fields={"seed": [message]})
     kept = datasets.find_slice(actor, dataset, slice_id) if slice_id else None
     selection = selection_of(dataset, actor, kept.filters) if kept else None
     newest = queries.latest(dataset)
@@ -85,32 +85,32 @@ def freeze(
     check_moved(dataset)
     if not queries.has_decisions(dataset):
         raise Refused("This dataset has no labeled items yet.", next_step="Label items, or import a file with resolved labels.")
-    asked = {"snapshot": str(uuid4()), "seed": seed, "shares": shares, "note": note.strip()[:300]}
-    args = {**asked, "dataset": str(dataset.uuid), "after": number, "filters": selection.said if selection else None}
+    request = {"snapshot": str(uuid4()), "seed": seed, "shares": shares, "note": note.strip()[:300]}
+    args = {**request, "dataset": str(dataset.uuid), "after": number, "filters": selection.filters if selection else None}
     job = jobs.enqueue(
         "snapshots.freeze", actor=actor, project=dataset.project, args=args, subject=dataset, key=f"snapshots.freeze:{dataset.uuid}"
     )
     of_slice = {"slice": kept.uuid, "filters": digest_of(args["filters"])} if kept else {}
-    ledger.record(actor, Verb.SNAPSHOT_REQUESTED, dataset, project=dataset.project.uuid, by_system=by_system, **asked, **of_slice)
+    ledger.record(actor, Verb.SNAPSHOT_REQUESTED, dataset, project=dataset.project.uuid, by_system=by_system, **request, **of_slice)
     return job
 
 
 def run_freeze(ctx: JobContext) -> None:
-    """The job: read, divide, write the manifest, then make the row. Run again after a crash it makes the same snapshot."""
+    """The job: read, split, write the manifest, then create the row. A rerun after a crash creates the same version."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     snapshot = Snapshot.objects.filter(uuid=ctx.args["snapshot"]).first()
     if snapshot is None:
         if newest := queries.latest(dataset):
-            write_assignments(ctx, newest)  # in case its own job died between the row and its last assignment
+            write_assignments(ctx, newest)  # its own job may have died after creating the row
         snapshot = make(ctx, dataset)
     write_assignments(ctx, snapshot)
 
 
 def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
-    """Everything up to the snapshot's row. Raises Refused when these rows cannot be frozen, or the audit log has no request for it."""
-    check_asked(ctx, dataset)
+    """Everything up to the version's row. Raises Refused if these rows can't form a version, or the audit log has no request for it."""
+    check_request(ctx, dataset)
     filters = ctx.args.get("filters")
-    selection = selection_of(dataset, asker(ctx), filters) if filters else None
+    selection = selection_of(dataset, requester(ctx), filters) if filters else None
     if not ctx.job.checkpoint:
         cut_now = cut_with_schema(dataset)
         ctx.checkpoint({**cut_now, "chosen": choose(ctx, selection) if selection else ""})
@@ -148,9 +148,9 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
 
 @transaction.atomic
 def cut_with_schema(dataset: Dataset) -> dict[str, int | list[int]]:
-    """The present moment, and the version of the classes by which its decisions are named, while the schema is locked.
+    """The current cut and schema version, read while the schema is locked.
 
-    Raises Refused where there are none, Conflict where decisions carry classes that were removed since the version was requested.
+    Raises Refused if there is no schema, Conflict if decisions have labels removed since the version was requested.
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     schema = queries.newest_schema(dataset)
@@ -161,34 +161,34 @@ def cut_with_schema(dataset: Dataset) -> dict[str, int | list[int]]:
 
 
 def check_moved(dataset: Dataset) -> None:
-    """Raises Conflict while decisions carry classes that went away: whoever changed these would choose the rows."""
+    """Raise Conflict while decisions have removed labels: people who changed labels would otherwise select rows."""
     if decisions_behind(dataset).exists():
-        told = "Labels of merged or split labels are still being moved and would be excluded."
-        raise Conflict(told, next_step="Wait until that job finishes, or move them on the label schema page.")
+        message = "Labels of merged or split labels are still being moved and would be excluded."
+        raise Conflict(message, next_step="Wait until that job finishes, or move them on the label schema page.")
 
 
-def check_asked(ctx: JobContext, dataset: Dataset) -> None:
-    """Raises Refused unless the audit log says that who the job names asked for this snapshot, divided this way."""
-    asked = {name: ctx.args[name] for name in ASKED} | ({"filters": digest_of(ctx.args["filters"])} if ctx.args.get("filters") else {})
+def check_request(ctx: JobContext, dataset: Dataset) -> None:
+    """Raise Refused unless the audit log shows that the job's creator requested this version with these options."""
+    request = {name: ctx.args[name] for name in REQUEST} | ({"filters": digest_of(ctx.args["filters"])} if ctx.args.get("filters") else {})
     by = ctx.job.created_by and str(ctx.job.created_by.uuid)
     events = accounts.events_about(dataset.uuid, {Verb.SNAPSHOT_REQUESTED})
-    if not any(event.actor == by and said_in(event.payload) == asked for event in events):
+    if not any(event.actor == by and request_in(event.payload) == request for event in events):
         raise Refused("The audit log doesn't show who requested this version.", next_step="Create it again.")
 
 
-def said_in(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event says of the snapshot that was asked for, and how it is divided."""
-    return {name: payload[name] for name in (*ASKED, "filters") if name in payload}
+def request_in(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The requested version and its options, from an event."""
+    return {name: payload[name] for name in (*REQUEST, "filters") if name in payload}
 
 
 def count_labels(ctx: JobContext, rows: int) -> None:
-    """Note how many labels were counted."""
+    """Report how many labels were counted."""
     ctx.progress(rows, stage="Counting label sources", unit="rows")
     ctx.raise_if_cancelled()
 
 
 class Read(NamedTuple):
-    """What is decided. beside: outside the slice. removed: how many of the others have a label that the schema no longer has."""
+    """Labeled rows. beside: rows outside the slice. removed: number of other rows with a label that's no longer in the schema."""
 
     rows: list[Row]
     beside: list[Row]
@@ -196,7 +196,7 @@ class Read(NamedTuple):
 
 
 def read_rows(ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema, taken: Container[int] | None) -> Read:
-    """The decided rows at the cut. taken: the keys of the slice's items, None where everything is taken."""
+    """The labeled rows at the cut. taken: the keys of the slice's items; None for all items."""
     rows: list[Row] = []
     beside: list[Row] = []
     removed = 0
@@ -212,8 +212,8 @@ def read_rows(ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema, 
     return Read(rows, beside, removed)
 
 
-def asker(ctx: JobContext) -> User:
-    """Who asked for a snapshot of a slice: its filters choose what this person sees."""
+def requester(ctx: JobContext) -> User:
+    """The person who requested a version of a slice: its filters select from what this person sees."""
     actor: User | None = ctx.job.created_by
     if actor is None:
         raise Refused("A version of a slice must be requested by a person.")
@@ -221,9 +221,9 @@ def asker(ctx: JobContext) -> User:
 
 
 def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str, Any]:
-    """What the rules found and left out, as it is kept with the snapshot. leaked: test rows that are also in train, re-counted.
+    """The leakage report stored with the version. leaked: test rows that are also in train, re-counted.
 
-    scanned: whether near duplicates had been looked for; near_rows: labeled rows in a group of them.
+    scanned: whether a scan for near duplicates was done; near_rows: labeled rows in a group of near duplicates.
     """
     return {
         "leaked": rules.leaked_rows(division.placed), "left_out": dict(division.left_out), "undecided": undecided,
@@ -235,7 +235,7 @@ def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str
 
 @transaction.atomic
 def record(ctx: JobContext, dataset: Dataset, values: dict[str, Any]) -> Snapshot:
-    """Make the row, while the job is still ours and no other snapshot came between."""
+    """Create the row while the job is still ours and no other version was created."""
     ctx.hold()
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     parent = queries.latest(dataset)
@@ -250,7 +250,7 @@ def record(ctx: JobContext, dataset: Dataset, values: dict[str, Any]) -> Snapsho
         seed=ctx.args["seed"], shares=ctx.args["shares"], note=ctx.args["note"], **values,
     )  # fmt: skip
     ledger.record(
-        actor, Verb.SNAPSHOT_FROZEN, snapshot, project=dataset.project.uuid, dataset=dataset.uuid, number=snapshot.number,
+        actor, Verb.SNAPSHOT_CREATED, snapshot, project=dataset.project.uuid, dataset=dataset.uuid, number=snapshot.number,
         digest=snapshot.digest, test_digest=snapshot.test_digest, manifest=values["manifest"].digest, schema=values["schema"].uuid,
         rows=values["counts"]["rows"], left_out=values["leakage"]["left_out"],
         **({"filters": digest_of(values["filters"])} if values["filters"] else {}),
@@ -259,7 +259,7 @@ def record(ctx: JobContext, dataset: Dataset, values: dict[str, Any]) -> Snapsho
 
 
 def write_assignments(ctx: JobContext, snapshot: Snapshot) -> None:
-    """Note the split of every item that is in a snapshot for the first time, in batches; those that have one keep it."""
+    """Save the split of every item that is in a version for the first time, in batches; other items keep theirs."""
     total = snapshot.counts["rows"]
     if SplitAssignment.objects.filter(snapshot=snapshot).count() >= total:
         return
@@ -273,7 +273,7 @@ def write_assignments(ctx: JobContext, snapshot: Snapshot) -> None:
 
 @transaction.atomic
 def write_batch(snapshot: Snapshot, batch: list[manifest.ManifestRow]) -> None:
-    """The assignments of one batch."""
+    """Save the splits of one batch."""
     uuids = [row.item_uuid for row in batch]
     fresh = {str(uuid): pk for pk, uuid in Item.objects.filter(uuid__in=uuids, assignment__isnull=True).values_list("pk", "uuid")}
     SplitAssignment.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""The formats in which a snapshot goes out: how each is written, and what it cannot hold."""
+"""Export formats of dataset versions: how each is written, and what it can't represent."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ BESIDE = "One file per split, with IDs, groups, times, and other keys."
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One kind of file. media: its type. ending: of its name. holds: what it keeps and what not. most: rows that it can hold, 0 for any
-    number. is_own: whether only tasks hold it that write it themselves."""
+    """One export format. media: its media type. ending: the file name extension. holds: what it contains. most: maximum rows, 0 for no
+    limit. is_own: whether only tasks that write it themselves support it."""
 
     media: str
     ending: str
@@ -33,7 +33,7 @@ class Format:
 
 
 def own(kind: ExportFormat, holds: str, name: str = "{split}.jsonl") -> Format:
-    """A ZIP with a text file for each split, as the task writes it. name: of such a file."""
+    """A ZIP with a text file for each split, written by the task. name: the name of such a file."""
 
     def write(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
         with by_split(path, name) as files:
@@ -84,6 +84,6 @@ __all__ = ["FORMATS", "LOSSES", "About", "Format", "formats_for", "in_words"]
 
 
 def formats_for(task: str, labels: Sequence[str]) -> list[ExportFormat]:
-    """The formats that hold what is decided in a snapshot of this task with these labels."""
+    """The formats that can represent a version of this task with these labels."""
     exports = formats_of(task).exports
     return [name for name, each in FORMATS.items() if not each.is_own or name in exports and exports[name].fits(labels)]

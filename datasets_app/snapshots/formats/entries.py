@@ -1,4 +1,4 @@
-"""What a writer knows of a snapshot, and what a format cannot hold, in words. Pure."""
+"""What writers need of a dataset version, and what formats can't represent, as text. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is known of a snapshot before its rows. classes: their names. content: whether any item is more than a text."""
+    """Data of a version that writers need before the rows. classes: label names. content: whether any item is more than a text."""
 
     task: str
     classes: Sequence[str] = ()
@@ -17,7 +17,7 @@ class About:
     facts: Sequence[str] = ()
 
 
-LOSSES = {  # code: for one, for several; behind their number
+LOSSES = {  # code: singular, plural; after the number
     "tie": ("pair excluded: about the same", "pairs excluded: about the same"),
     "neither": ("pair excluded: both responses are bad", "pairs excluded: both responses are bad"),
     "parted": ("pair written as two rows", "pairs written as two rows each"),
@@ -45,6 +45,6 @@ LOSSES = {  # code: for one, for several; behind their number
 
 
 def in_words(code: str, count: int) -> str:
-    """What was lost, with its number."""
+    """A loss as text, with its number."""
     one, many = LOSSES[code]
     return f"{count:,} {one if count == 1 else many}"

@@ -1,6 +1,6 @@
 """A Hugging Face folder as a ZIP: files by split under data/, and a README whose front matter names features and classes.
 
-Rows with the same columns go into Parquet, whose schema metadata names the labels too; others, such as dialogues, into JSONL. Pure but for
+Rows with the same columns go into Parquet, whose schema metadata also has the labels; others, such as chats, into JSONL. Pure except for
 writing the files.
 """
 
@@ -30,7 +30,7 @@ PARQUET, LINES = "data/{split}-00000-of-00001.parquet", "data/{split}.jsonl"
 
 
 def write(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
-    """The folder of a snapshot."""
+    """Write the folder of a version."""
     hub = formats_of(about.task).hub(about.classes)
     if isinstance(hub, HubColumns):
         write_parquet(path, entries, tally, about, hub)
@@ -40,11 +40,11 @@ def write(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> N
 
 
 def write_parquet(path: Path, entries: Iterator[Entry], tally: Tally, about: About, hub: HubColumns) -> None:
-    """A Parquet file for each split."""
+    """Write a Parquet file for each split."""
     context = {"context": TEXT} if about.content else {}
     features = {hub.text: TEXT, **context, **hub.features, **dict.fromkeys(BESIDE, TEXT)}
-    told = {"huggingface": json.dumps({"info": {"features": features}}, ensure_ascii=False)}
-    schema = pa.schema([(name, type_of(feature)) for name, feature in features.items()], metadata=told)
+    metadata = {"huggingface": json.dumps({"info": {"features": features}}, ensure_ascii=False)}
+    schema = pa.schema([(name, type_of(feature)) for name, feature in features.items()], metadata=metadata)
     files = {split: path.with_name(f"{split}.parquet") for split in SPLITS}
     with ExitStack() as stack:
         writers: dict[str, pq.ParquetWriter] = {}
@@ -68,7 +68,7 @@ def type_of(feature: Any) -> pa.DataType:
 
 
 def row_of(entry: Entry, hub: HubColumns, tally: Tally) -> dict[str, Any]:
-    """One row in all columns that it may have."""
+    """One row with all possible columns."""
     return {
         "id": entry.id, "group": entry.group, "time": entry.time, "item": entry.item, "decision": entry.decision,
         "metadata": json.dumps(entry.metadata, ensure_ascii=False, sort_keys=True), "context": entry.content.get("context", ""),
@@ -77,7 +77,7 @@ def row_of(entry: Entry, hub: HubColumns, tally: Tally) -> dict[str, Any]:
 
 
 def readme(about: About, features: Mapping[str, Feature], note: str = "") -> str:
-    """The card: front matter that `datasets` reads, then what a person wants to know."""
+    """The dataset card: front matter for `datasets`, then facts for people."""
     path = PARQUET if features else LINES
     files = [{"split": split, "path": path.format(split=split)} for split in SPLITS]
     front: dict[str, Any] = {"configs": [{"config_name": "default", "data_files": files}]}
@@ -89,7 +89,7 @@ def readme(about: About, features: Mapping[str, Feature], note: str = "") -> str
 
 
 def described(name: str, feature: Any) -> dict[str, Any]:
-    """A feature as front matter says it."""
+    """A feature in front matter."""
     if isinstance(feature, list):
         return {"name": name, "list": [described(inner, each) for inner, each in feature[0].items()]}
     if feature["_type"] == "Sequence":
@@ -98,7 +98,7 @@ def described(name: str, feature: Any) -> dict[str, Any]:
 
 
 def dtype_of(feature: Feature) -> Any:
-    """The type of a feature as front matter says it."""
+    """The type of a feature in front matter."""
     if feature["_type"] == "ClassLabel":
         return {"class_label": {"names": {str(number): name for number, name in enumerate(feature["names"])}}}
     return feature["dtype"]

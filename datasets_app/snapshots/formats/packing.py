@@ -1,4 +1,4 @@
-"""Files by split in one ZIP. Pure but for writing the files."""
+"""Files by split in one ZIP. Pure except for writing the files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Splits:
 
 @contextmanager
 def by_split(path: Path, name: str, others: Mapping[str, str] | None = None) -> Iterator[Splits]:
-    """Files that are packed when they are whole. name: inside the ZIP, with {split}. others: more files, by name, with their text."""
+    """Text files by split, packed on exit. name: inside the ZIP, with {split}. others: text of more files, by name."""
     folder = path.with_suffix(".parts")
     folder.mkdir()
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def by_split(path: Path, name: str, others: Mapping[str, str] | None = None) -> 
 
 
 def pack(path: Path, files: Mapping[str, Path], others: Mapping[str, str]) -> None:
-    """A ZIP of those of these files that exist, and of texts."""
+    """Write a ZIP of the existing ones of these files, and of texts."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, text in others.items():
             packed.writestr(name, text)
@@ -48,7 +48,7 @@ def pack(path: Path, files: Mapping[str, Path], others: Mapping[str, str]) -> No
 
 
 def write_lines(files: Splits, entries: Iterator[Entry], tally: Tally, lines: Lines) -> None:
-    """Each entry as rows of its split's file."""
+    """Write each entry as lines of its split's file."""
     for entry in entries:
         for line in lines(entry, tally):
             files[entry.split].write(line)

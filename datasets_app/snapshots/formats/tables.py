@@ -1,4 +1,4 @@
-"""One table with everything that a snapshot knows of its rows: CSV, Excel, JSONL and Parquet. Pure but for writing the file."""
+"""One table with all data of the rows: CSV, Excel, JSONL, and Parquet. Pure except for writing the file."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from lifecycle.ui.cells import inert_cell
 COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", "metadata")
 ROW_GROUP = 10_000
 CELL_LIMIT = 32_767  # characters of a cell in Excel
-SHEET_ROWS = 1_048_575  # below the names of the columns
+SHEET_ROWS = 1_048_575  # below the header
 TO_JSON = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps with options makes an encoder for every row
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def columns_of(about: About) -> tuple[str, ...]:
-    """The columns of a table, in their order; content where items are more than a text."""
+    """The columns of a table, in order; with content if items are more than a text."""
     return (*COLUMNS, "content") if about.content else COLUMNS
 
 
 def line_of(entry: Entry) -> dict[str, Any]:
-    """A row in all columns that any table has."""
+    """A row with all columns of any table."""
     return {
         "id": entry.id, "text": entry.text, "label": entry.label, "split": entry.split, "group": entry.group, "time": entry.time,
         "item": entry.item, "decision": entry.decision, "metadata": entry.metadata, "content": entry.content,
@@ -56,7 +56,7 @@ def cell_of(value: Any, column: str) -> str:
 
 
 def inert_cells(cells: list[str], tally: Tally) -> list[str]:
-    """Cells that no spreadsheet runs, counted."""
+    """Cells that no spreadsheet runs as formulas; changed ones are counted."""
     inert = [inert_cell(cell) for cell in cells]
     tally.neutralised += sum(before != after for before, after in zip(cells, inert, strict=True))
     return inert
@@ -74,8 +74,8 @@ def write_csv(path: Path, entries: Iterator[Entry], tally: Tally, about: About) 
 
 
 def write_xlsx(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
-    """One sheet, every cell a text, formulae neutralised. What Excel cannot hold is counted."""
-    import openpyxl  # here: no process has to load it that writes no workbook
+    """One sheet with text cells, formulae neutralised. What Excel can't represent is counted."""
+    import openpyxl  # slow import, only needed for workbooks
 
     columns = columns_of(about)
     book = openpyxl.Workbook(write_only=True)
@@ -92,7 +92,7 @@ def write_xlsx(path: Path, entries: Iterator[Entry], tally: Tally, about: About)
 
 
 def fit_for_excel(cell: str, tally: Tally) -> str:
-    """A cell without what an XML file cannot hold."""
+    """A cell without characters that are invalid in XML."""
     clean = CONTROL.sub("", cell)
     tally.losses["control"] += clean != cell
     tally.losses["returns"] += "\r" in clean
@@ -100,7 +100,7 @@ def fit_for_excel(cell: str, tally: Tally) -> str:
 
 
 def write_jsonl(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
-    """One object a line, texts as they are, structures as what they say."""
+    """One object per line; texts unchanged, structures as JSON."""
     with path.open("w", encoding="utf-8") as file:
         for entry in entries:
             line = line_of(entry)
@@ -111,7 +111,7 @@ def write_jsonl(path: Path, entries: Iterator[Entry], tally: Tally, about: About
 
 
 def write_parquet(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
-    """Text columns, texts as they are; structures as JSON text."""
+    """Text columns; texts unchanged, structures as JSON text."""
     columns = columns_of(about)
     schema = pa.schema([(column, pa.string()) for column in columns])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:

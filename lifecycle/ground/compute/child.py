@@ -1,4 +1,4 @@
-"""One engine verb as a plain child process: memory returns when it ends, a crash takes nothing else along."""
+"""Runs one engine verb in a child process: its memory is freed when it ends, and a crash affects nothing else."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def wait_until_free(ctx: JobContext, folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a verb ended: what result.json says, or what can be told of a child that died without one.
+    """How a verb ended: the content of result.json, or what the exit status of a child that died without one shows.
 
     status: succeeded, failed or cancelled. code, message, next_step: empty unless failed. data: the whole of result.json.
     """
@@ -90,7 +90,7 @@ def run_child(
     """
     with contextlib.suppress(FileNotFoundError):
         (folder / "result.json").unlink()  # of an earlier, cancelled or failed, execution
-    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():  # a folder that was laid out again tells from its beginning
+    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():  # a recreated folder is read from its beginning
         ctx.checkpoint({name: value for name, value in ctx.job.checkpoint.items() if name != OFFSET})
     with (folder / "output.log").open("ab") as output:
         child = subprocess.Popen(
@@ -162,7 +162,7 @@ def tail(ctx: JobContext, folder: Path, on_events: Callable[[list[dict[str, Any]
 
 
 def stop(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """Leave no child behind, whatever happened: close its pipe, ask, wait, kill."""
+    """Always end the child: close its pipe, send SIGTERM, wait, kill."""
     if child.stdin is not None:
         child.stdin.close()
     if child.poll() is None:
@@ -175,7 +175,7 @@ def stop(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
 
 
 def read_result(folder: Path, returncode: int) -> Result:
-    """result.json as a Result; without one, what the exit status tells. returncode: negative for a signal, as subprocess gives it."""
+    """result.json as a Result; without one, a Result from the exit status. returncode: negative for a signal, as in subprocess."""
     try:
         data = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -187,7 +187,7 @@ def read_result(folder: Path, returncode: int) -> Result:
 
 
 def without_result(returncode: int) -> Result:
-    """What can be said of a child that ended without a result."""
+    """The Result of a child that ended without result.json."""
     if returncode == -signal.SIGKILL:
         return Result(
             "failed", "out_of_memory",
@@ -203,5 +203,5 @@ def without_result(returncode: int) -> Result:
 
 
 def ending(returncode: int) -> str:
-    """How a process ended. returncode: negative for a signal, as subprocess gives it."""
+    """How a process ended. returncode: negative for a signal, as in subprocess."""
     return f"signal {signal.Signals(-returncode).name}" if returncode < 0 else f"exit status {returncode}"

@@ -1,4 +1,4 @@
-"""What an engine process may know: a short list of plain settings, and nothing that opens a door."""
+"""The environment of engine processes: a short list of plain settings, without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small verbs, answered by one warm engine process that all workers and the web share: importing torch each time would cost seconds."""
+"""Small verbs, run by one warm engine process that all workers and the web share: importing torch each time would take seconds."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def explain_responses(artifact: Path, prompt: str, responses: list[str], timeout
 
 def plain(artifact: Path, target: Path, *, base: Path | None, base_name: str, timeout_seconds: float = 300.0) -> dict[str, Any]:
     """Write an artifact to the folder `target` as transformers opens it: {"loader", "trust", "largest_difference"}, as
-    `lifecycle.runtime.engine.plain.write_plain` says."""
+    `lifecycle.runtime.engine.plain.write_plain` describes."""
     payload = {"artifact": str(artifact), "target": str(target), "base": str(base) if base else None, "base_name": base_name}
     return call("plain", payload, timeout_seconds)
 
 
 def probe(timeout_seconds: float = 120.0) -> dict[str, Any]:
-    """What the machine can do: environment, bf16, base models."""
+    """The machine's capabilities: environment, bf16, base models."""
     return call("probe", {}, timeout_seconds)
 
 

@@ -1,4 +1,4 @@
-"""Queue, cancel, claim, end and repair. Everything that changes a job stands here."""
+"""Enqueue, cancel, claim, finish, and repair jobs: all actions that change a job."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def _unfinished(key: str) -> Job | None:
 
 @transaction.atomic
 def cancel(job_id: UUID, actor: Person) -> Job:
-    """Take a waiting job out of the queue, or ask a running one to stop at its next safe point.
+    """Cancel a queued job, or ask a running one to stop at its next safe point.
 
-    Raises PermissionDenied (neither started it nor leads its project) or Conflict (it has ended). Asking twice is asking once.
+    Raises PermissionDenied (neither started it nor leads its project) or Conflict (it has ended). Idempotent.
     """
     job = Job.objects.select_for_update(no_key=True).get(uuid=job_id)
     queries.require_cancel(actor, job)
@@ -93,9 +93,9 @@ def cancel(job_id: UUID, actor: Person) -> Job:
 
 @transaction.atomic
 def prioritise(job_id: UUID, priority: Priority, actor: Person, *, seen: Priority | None = None) -> Job:
-    """Have a waiting job go sooner or later. Asking twice is asking once.
+    """Change a queued job's priority. Idempotent.
 
-    seen: its priority as the person saw it. Raises PermissionDenied (as `cancel`) or Conflict (it waits no more, or someone has changed
+    seen: its priority as the person saw it. Raises PermissionDenied (as `cancel`) or Conflict (it isn't queued, or someone has changed
     its priority since).
     """
     job = Job.objects.select_for_update(no_key=True).get(uuid=job_id)
@@ -143,26 +143,26 @@ def next_in_line(queue: str, device: Device, now: datetime) -> Job | None:
 
 
 def bind(job: Job, device: Device) -> None:
-    """What left its device open continues with this one, also after a crash. Only the holder of the lease may; else nothing is changed."""
+    """Bind a job without a device to this one, also after a crash. Does nothing without the lease."""
     if job.device == Device.ANY and _held(job).update(device=device):
         job.device = device
 
 
 def announce(queues: list[str], device: Device) -> None:
-    """Say that this worker process is there, and forget those that have been silent for a week."""
+    """Record that this worker process is alive, and delete workers without a heartbeat for a week."""
     now = timezone.now()
     Worker.objects.update_or_create(name=worker_name(), defaults={"queues": queues, "device": device, "seen_at": now})
-    Worker.objects.filter(seen_at__lt=now - rules.REMEMBERED).delete()
+    Worker.objects.filter(seen_at__lt=now - rules.WORKER_RETENTION).delete()
 
 
 def leave() -> None:
-    """This worker process takes no more jobs. That there was one is remembered for a week, as of one that fell silent."""
-    Worker.objects.filter(name=worker_name()).update(seen_at=timezone.now() - 2 * rules.GONE)
+    """Record that this worker process takes no more jobs. Its row is kept for a week, as for one that died."""
+    Worker.objects.filter(name=worker_name()).update(seen_at=timezone.now() - 2 * rules.WORKER_TIMEOUT)
 
 
 def ring_for(queue: str, device: str) -> None:
-    """Ring where a job of this device is heard. Where no worker with a GPU is there, no one would take its bells out of the broker; one
-    that comes rings for itself."""
+    """Ring the bells of workers that take jobs of this device. Without a GPU worker its bell isn't rung, since it would stay in the broker;
+    such a worker rings for itself when it starts."""
     for bell in rules.bells(queue, device):
         if bell == queue or Device.GPU in queries.devices_served(queue):
             ring(queue, bell)
@@ -174,19 +174,19 @@ def worker_name() -> str:
 
 
 def finish(job: Job) -> bool:
-    """The work is done. False, and nothing changed, when the lease was lost meanwhile."""
+    """Mark the job as succeeded. Returns False, and changes nothing, when the lease was lost meanwhile."""
     return _end(job, State.RUNNING, State.SUCCEEDED, _progress(job) | {"error": "", "next_step": ""})
 
 
 def fail(job: Job, error: str, next_step: str = "", *, refusal: str = "") -> bool:
-    """The work cannot be done. error, next_step: sentences for people; refusal: its code, where it was refused. False, and nothing changed,
+    """Mark the job as failed. error, next_step: sentences for people; refusal: the code of a refusal. Returns False, and changes nothing,
     when the lease was lost meanwhile."""
-    told = {"error": error[:1000], "next_step": next_step[:500], "refusal": refusal}
-    return _end(job, State.RUNNING, State.FAILED, _progress(job) | told)
+    ending = {"error": error[:1000], "next_step": next_step[:500], "refusal": refusal}
+    return _end(job, State.RUNNING, State.FAILED, _progress(job) | ending)
 
 
 def finish_cancelled(job: Job) -> bool:
-    """The work stopped because it was asked to. False, and nothing changed, when the lease was lost meanwhile."""
+    """Mark the job as cancelled. Returns False, and changes nothing, when the lease was lost meanwhile."""
     return _end(job, State.RUNNING, State.CANCELLED, _progress(job))
 
 
@@ -202,7 +202,7 @@ def put_back(job: Job, *, message: str, charged: bool) -> bool:
 
 
 def reap(*, batch: int = 100) -> int:
-    """Free the jobs whose worker fell silent. Returns how many.
+    """Free the jobs of dead workers. Returns how many.
 
     They are queued again while attempts are left, else failed; a job that was asked to stop is cancelled.
     """
@@ -224,7 +224,7 @@ def _reap_one(job: Job) -> bool:
 
 
 def ring_waiting() -> list[str]:
-    """Ring for every queue in which a job waits: repairs lost messages. Returns the queues."""
+    """Ring for every queue with a job that is due: repairs lost messages. Returns the queues."""
     waiting = Job.objects.filter(state=State.QUEUED, available_at__lte=timezone.now()).order_by().values_list("queue", "device").distinct()
     found = sorted(waiting)
     for queue, device in found:
@@ -233,7 +233,7 @@ def ring_waiting() -> list[str]:
 
 
 def _held(job: Job) -> models.QuerySet[Job]:
-    """The row of this job while the lease in hand is still the valid one."""
+    """The job's row while its lease is still valid."""
     return Job.objects.filter(pk=job.pk, state=State.RUNNING, lease_token=job.lease_token)
 
 
@@ -242,14 +242,14 @@ def _progress(job: Job) -> dict[str, Any]:
 
 
 def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
-    """Move a job into a final state and tell its room, in one transaction. False, and nothing changed, when someone was quicker."""
+    """Move a job into a final state and call its kind's hook, in one transaction. False, and nothing changed, after a lost race."""
     check_move("job", rules.MOVES, old, new)
     kind = registry.find(job.kind)
-    told = {State.FAILED: kind.on_failed, State.CANCELLED: kind.on_cancelled}.get(new) if kind else None
+    hook = {State.FAILED: kind.on_failed, State.CANCELLED: kind.on_cancelled}.get(new) if kind else None
     try:
-        written = _write_end(job, old, new, values, told)
+        written = _write_end(job, old, new, values, hook)
     except Exception:
-        if told is None:
+        if hook is None:
             raise
         log.exception("job_end_hook_failed job=%s kind=%s", job.uuid, job.kind)
         written = _write_end(job, old, new, values, None)
@@ -258,12 +258,12 @@ def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
     return written
 
 
-def _write_end(job: Job, old: State, new: State, values: dict[str, Any], told: Callable[[Job], None] | None) -> bool:
+def _write_end(job: Job, old: State, new: State, values: dict[str, Any], hook: Callable[[Job], None] | None) -> bool:
     values = values | FREE | {"state": new, "finished_at": timezone.now()}
-    mine = Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token)
-    if told is None:
-        return bool(mine.update(**values))
+    rows = Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token)
+    if hook is None:
+        return bool(rows.update(**values))
     with transaction.atomic():
-        if written := bool(mine.update(**values)):
-            told(Job.objects.get(pk=job.pk))
+        if written := bool(rows.update(**values)):
+            hook(Job.objects.get(pk=job.pk))
     return written

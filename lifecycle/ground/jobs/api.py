@@ -62,20 +62,20 @@ def jobs(request: Request) -> Response:
     """List jobs, newest first."""
     before = key_in(request.query_params)
     page = queries.latest(request.user, mine=request.query_params.get("mine") in ("1", "true"), before=before)
-    return Response({"results": [told(line) for line in page.lines], "before": page.before})
+    return Response({"results": [job_data(line) for line in page.lines], "before": page.before})
 
 
 @operation("GET", "jobs_read", Needs("signed_in"), gives=PlacedJobOut)
 def one_job(request: Request, uuid: UUID) -> Response:
     """Get a job's progress."""
-    return Response(told(queries.line(request.user, queries.get_visible(request.user, uuid))))
+    return Response(job_data(queries.line(request.user, queries.get_visible(request.user, uuid))))
 
 
 @operation("POST", "jobs_cancel", Needs("signed_in"), gives=PlacedJobOut)
 def cancel_job(request: Request, uuid: UUID) -> Response:
     """Cancel a job: immediately if queued, at its next safe point if running."""
     job = queries.get_visible(request.user, uuid)
-    return Response(told(queries.line(request.user, actions.cancel(job.uuid, request.user))))
+    return Response(job_data(queries.line(request.user, actions.cancel(job.uuid, request.user))))
 
 
 @operation("POST", "jobs_prioritise", Needs("signed_in"), body=PriorityIn, gives=PlacedJobOut)
@@ -86,11 +86,11 @@ def prioritise_job(request: Request, uuid: UUID) -> Response:
     given = read(PriorityIn, request.data)
     seen = Priority.of(given["seen"]) if given["seen"] else None
     job = actions.prioritise(job.uuid, Priority.of(given["priority"]), request.user, seen=seen)
-    return Response(told(queries.line(request.user, job)))
+    return Response(job_data(queries.line(request.user, job)))
 
 
-def told(line: JobLine) -> dict[str, Any]:
-    """A job with its place."""
+def job_data(line: JobLine) -> dict[str, Any]:
+    """Serialize a job with its place in the queue."""
     return {**JobOut(line.job).data, "place": line.place}
 
 

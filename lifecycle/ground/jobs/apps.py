@@ -8,7 +8,7 @@ class JobsConfig(AppConfig):
     label = "jobs"
 
     def ready(self) -> None:
-        """Bind shared tasks to our Celery app, have the queue repaired, and bring the page to the navigation."""
+        """Bind shared tasks to our Celery app, schedule the repair of the queue, and register the page in the navigation."""
         from lifecycle.ground.jobs import (
             celery,  # noqa: F401  shared_task binds to this app, in the web process too
             queries,

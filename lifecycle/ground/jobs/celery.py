@@ -1,4 +1,4 @@
-"""The Celery app. Its messages are doorbells: lost, doubled or late ones do no harm, since the Job table says what is to be done."""
+"""The Celery app. Its messages only wake workers: lost, duplicate, or late ones do no harm, since the Job table is the queue."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ app.autodiscover_tasks()
 
 
 def ring(queue: str, bell: str = "") -> None:
-    """Wake a worker of this queue. bell: the broker's queue in which that is said, by default of the same name.
+    """Wake a worker of this queue. bell: the broker's queue for the message, by default of the same name.
 
     Never raises: a broker that is down delays a job until the next repair, and no more.
 

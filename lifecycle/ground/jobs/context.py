@@ -1,4 +1,4 @@
-"""What a handler holds while it works: its job, its progress, and the three reasons to stop."""
+"""The context of a running handler: its job, its progress, and the three reasons to stop."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Cancelled(Stop):
 
 
 class Released(Stop):
-    """This worker leaves; another one will continue from the checkpoint."""
+    """This worker shuts down; another one continues from the checkpoint."""
 
 
 class LeaseLost(Stop):
-    """Someone else holds the job now: write nothing more."""
+    """Another worker holds the job now: write nothing more."""
 
 
 class JobContext:
-    """A running job in the hands of its handler.
+    """A running job, as passed to its handler.
 
     Progress is kept here and written by the heartbeat, so that it never waits for (or in) the handler's own transactions.
     beating: False where no heartbeat thread runs (tests): progress is then written when the handler next asks whether to stop.
@@ -53,7 +53,7 @@ class JobContext:
 
     @property
     def args(self) -> dict[str, Any]:
-        """The ids that enqueue() was given."""
+        """The args of enqueue()."""
         args: dict[str, Any] = self.job.args
         return args
 
@@ -75,15 +75,15 @@ class JobContext:
         return stopping.is_set()
 
     def lose(self) -> None:
-        """Note that the lease cannot be relied on any more."""
+        """Record that the lease may be lost."""
         self._lost.set()
 
     def raise_if_cancelled(self) -> None:
         """End the handler when there is any reason to: call it once per batch. Raises LeaseLost, Cancelled or Released."""
-        asked = self.cancelled
+        requested = self.cancelled
         if self.lost:
             raise LeaseLost
-        if asked:
+        if requested:
             raise Cancelled
         if self.stopping:
             raise Released
@@ -91,7 +91,7 @@ class JobContext:
     def progress(
         self, done: int, total: int | None = None, *, stage: str | None = None, unit: str | None = None, message: str | None = None
     ) -> None:
-        """Say how far the work is. Cheap: it is written about once a second. What is left out stays; a new stage forgets the total."""
+        """Report progress. Cheap: it is written about once a second. Omitted values stay; a new stage resets the total."""
         with self._lock:
             job = self.job
             if stage is not None and stage != job.stage:
@@ -107,14 +107,14 @@ class JobContext:
 
     def checkpoint(self, state: dict[str, Any]) -> None:
         """Keep where to continue after a crash, in the caller's transaction if there is one. Raises LeaseLost."""
-        if not self._mine().update(checkpoint=state):
+        if not self._row().update(checkpoint=state):
             self._lost.set()
             raise LeaseLost
         self.job.checkpoint = state
 
     def hold(self) -> None:
         """Lock the job's row until the caller's transaction ends: what it writes counts only while the lease is held. Raises LeaseLost."""
-        if not self._mine().select_for_update().values_list("pk", flat=True).first():
+        if not self._row().select_for_update().values_list("pk", flat=True).first():
             self._lost.set()
             raise LeaseLost
 
@@ -123,18 +123,18 @@ class JobContext:
 
         One statement where something is written and no one has asked for a cancel.
         """
-        if self._write(self._mine().filter(cancel_requested_at=None), renew=renew):
+        if self._write(self._row().filter(cancel_requested_at=None), renew=renew):
             return
         self.write(renew=renew)
-        asked = list(self._mine().values_list("cancel_requested_at", flat=True)[:1]) if not self.lost else []
-        if not asked:
+        requested = list(self._row().values_list("cancel_requested_at", flat=True)[:1]) if not self.lost else []
+        if not requested:
             self._lost.set()
-        elif asked[0] is not None:
+        elif requested[0] is not None:
             self._cancelled.set()
 
     def write(self, *, renew: bool) -> None:
         """Write progress if there is news, and renew the lease if asked. Sets `lost` when the row is no longer ours."""
-        if self._write(self._mine(), renew=renew) is False:
+        if self._write(self._row(), renew=renew) is False:
             self._lost.set()
 
     def _write(self, row: Any, *, renew: bool) -> bool | None:
@@ -156,12 +156,12 @@ class JobContext:
         job = self.job
         return {"stage": job.stage, "done": job.done, "total": job.total, "unit": job.unit, "rate": job.rate, "message": job.message}
 
-    def _mine(self) -> Any:
+    def _row(self) -> Any:
         return Job.objects.filter(pk=self.job.pk, state=State.RUNNING, lease_token=self.job.lease_token)
 
 
 def lease_time() -> timedelta:
-    """How long a job stays with a worker that gives no sign of life."""
+    """How long a job stays with a worker without a heartbeat."""
     return timedelta(seconds=settings.JOB_LEASE_SECONDS)
 
 

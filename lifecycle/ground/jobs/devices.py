@@ -29,14 +29,14 @@ _serving = Serving()
 
 
 def serving() -> Serving:
-    """What this process serves: the CPU, unless `serve` said otherwise."""
+    """What this process serves: the CPU, unless `serve` has set another device."""
     return _serving
 
 
-def serve(what: Serving) -> None:
-    """Have this process serve a device from now on."""
+def serve(serving: Serving) -> None:
+    """Set the device that this process serves."""
     global _serving  # noqa: PLW0603  one process is one worker
-    _serving = what
+    _serving = serving
 
 
 def read(text: str, visible: str | None) -> Serving:
@@ -56,9 +56,9 @@ def read(text: str, visible: str | None) -> Serving:
     return Serving(Device.GPU, tuple(seen[int(each)] for each in wanted))
 
 
-def count_gpus(what: Serving) -> int:
-    """How many of these GPUs torch can use here; 0 where it cannot tell."""
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(what.gpus)}
+def count_gpus(serving: Serving) -> int:
+    """How many of these GPUs torch can use here; 0 if unknown."""
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(serving.gpus)}
     try:
         found = subprocess.run([sys.executable, "-c", COUNT], env=environment, capture_output=True, text=True, timeout=LOOK_SECONDS)
         return int(found.stdout.strip() or 0) if found.returncode == 0 else 0

@@ -1,4 +1,4 @@
-"""The embedded broker, fixed: kombu's file transport lets a reader take a message that is not written yet, and its worker dies of it."""
+"""kombu's file transport, fixed: the original lets a reader take a half-written message, which crashes its worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
-    """Messages appear whole, by a rename; one that cannot be read is dropped, since the Job table says what is to be done."""
+    """Messages appear atomically, by a rename; an unreadable one is dropped, since the Job table is the queue."""
 
     def _put(self, queue: str, payload: Any, **_: Any) -> None:
         name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"
@@ -43,5 +43,5 @@ class Transport(filesystem.Transport):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Have `filesystem://` mean this transport, for every connection made from now on."""
+    """Register this transport for `filesystem://`, for every connection made from now on."""
     TRANSPORT_ALIASES["filesystem"] = f"{__name__}:Transport"

@@ -11,14 +11,14 @@ from lifecycle.runtime.refusals import Refused
 
 
 class PriorityForm(forms.Form):
-    """priority: what a waiting job is to have. seen: what it had on the page."""
+    """priority: the new one of a queued job. seen: the one on the page."""
 
     priority = forms.ChoiceField(choices=PRIORITY_WORDS)
     seen = forms.ChoiceField(choices=PRIORITY_WORDS, required=False)
 
 
 def read_priority(given: Mapping[str, str]) -> tuple[Priority, Priority | None]:
-    """The priority that is wanted, and the one that was seen. Raises Refused where a form names none."""
+    """The new priority, and the one on the page. Raises Refused where a form names none."""
     form = PriorityForm(given)
     if not form.is_valid():
         words = ", ".join(word for word, _ in PRIORITY_WORDS)

@@ -1,4 +1,4 @@
-"""The queue of record. A broker's message is only a doorbell; what is to be done, by whom and how far it is stands here."""
+"""The queue of record: jobs, their owners, and their progress. A broker's message only wakes a worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lifecycle.ground.jobs.rules import Device, Priority, Queue, State
 
 
 class Job(models.Model):
-    """One piece of background work, from the wish to its end.
+    """One piece of background work, from its request to its end.
 
     kind, queue, args, project, created_by, subject and key never change; the priority does while it waits, and what left its device open is
     bound to one where work is begun that no other device could go on with. Only the holder of `lease_token` writes progress, checkpoint and
@@ -91,7 +91,7 @@ class Job(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing will happen to it any more."""
+        """Whether the state is final."""
         return self.state in rules.FINAL
 
     @property
@@ -106,18 +106,18 @@ class Job(models.Model):
 
     @property
     def eta(self) -> timedelta | None:
-        """Time that is left at the present rate, or None while it cannot be told."""
+        """Time left at the present rate, or None if unknown."""
         seconds = rules.eta_seconds(done=self.done, total=self.total, rate=self.rate)
         return timedelta(seconds=round(seconds)) if seconds is not None and self.state == State.RUNNING else None
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether it still runs although someone asked it to stop."""
+        """Whether it is running with a cancel requested."""
         return self.state == State.RUNNING and self.cancel_requested_at is not None
 
 
 class Worker(models.Model):
-    """A worker process: what it serves, and when it last said that it is there. The row goes a week after it left or fell silent."""
+    """A worker process: what it serves, and its last heartbeat. The row is deleted a week after that."""
 
     name = models.CharField(max_length=200, unique=True, help_text="host and process")
     queues = models.JSONField(default=list)

@@ -1,4 +1,4 @@
-"""Reading jobs: always from what the person may see."""
+"""Reads jobs, only those that the user may see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGE = 30
 
 
 def was_cancelled(job: Job) -> bool:
-    """Whether someone cancelled it by the audit log, whatever its row says by now."""
+    """Whether someone cancelled it, by the audit log, whatever state its row has now."""
     return bool(accounts.events_about(job.uuid, {Verb.JOB_CANCELLED}))
 
 
@@ -36,8 +36,8 @@ def was_cancelled(job: Job) -> bool:
 class JobLine:
     """A job as a page shows it.
 
-    label: the kind, and the name of the object, which a person may have written. place: in line, from 1, while it is due and no worker has
-    taken it. nobody: why no worker can take it.
+    label: its kind, and the name of its object, which a person may have written. place: in the queue, from 1, where it is due.
+    no_worker: why it waits, where no worker could take it.
     """
 
     job: Job
@@ -45,21 +45,21 @@ class JobLine:
     url: str
     may_cancel: bool
     place: int | None = None
-    nobody: str = ""
+    no_worker: str = ""
 
     @property
     def standing(self) -> str:
-        """Where in line it is: "3rd in queue, urgent"; empty where it waits for no worker."""
+        """Its place: "3rd in queue, urgent"; empty unless it waits for a worker."""
         return standing(self.job, self.place)
 
     @property
     def moves(self) -> list[Priority]:
-        """The priorities that it can be given instead. None are offered in the queue of what takes moments."""
+        """The other priorities that it can have. None are offered in the queue of short jobs."""
         return moves(self.job) if self.may_cancel and self.job.queue != Queue.DEFAULT else []
 
     @property
     def took(self) -> timedelta | None:
-        """From the first begin to the end, or None while it has not both."""
+        """The time from the first start to the end, or None before the end."""
         job = self.job
         return job.finished_at - job.started_at if job.finished_at and job.started_at else None
 
@@ -73,7 +73,7 @@ class Page:
 
 
 def visible_to(user: Person) -> QuerySet[Job]:
-    """Jobs of the user's projects, and those of no project that they started. What a kind hides beyond that is asked by `may_see`."""
+    """Jobs of the user's projects, and those without a project that they started. `may_see` checks what a kind hides beyond that."""
     members = policy.visible_to(user, Job, "jobs.view")
     own = policy.within(user, Job.objects.filter(created_by=user.pk, project=None), "project")
     return (members | own).select_related("project", "created_by")
@@ -86,7 +86,7 @@ def may_see(user: Person, job: Job) -> bool:
 
 
 def get_visible(user: Person, uuid: UUID) -> Job:
-    """The job, if this user may see it. Raises Http404 alike for what is hidden and what does not exist."""
+    """The job, if this user may see it. Raises Http404 for hidden and missing jobs alike."""
     job = visible_to(user).filter(uuid=uuid).first()
     if job is None or not may_see(user, job):
         raise Http404("Page not found, or you don't have access.")
@@ -94,7 +94,7 @@ def get_visible(user: Person, uuid: UUID) -> Job:
 
 
 def may_cancel(user: Person, job: Job) -> bool:
-    """Whether the user may stop this job, which they see: their own, or any of a project in which their role allows it."""
+    """Whether the user may stop this visible job: their own, or any of a project where their role allows it."""
     return job.created_by_id == user.pk or policy.can(user, "jobs.cancel", job)
 
 
@@ -107,24 +107,18 @@ def require_cancel(user: Person, job: Job) -> None:
 
 
 def line(user: Person, job: Job, waiting: QueuePosition | None = None) -> JobLine:
-    """One job with what this user may do to it. waiting: what `line_up` says of it and others, where it was asked."""
+    """One job with what this user may do to it. waiting: the result of `line_up` for it and others, if known."""
     kind = registry.find(job.kind)
     url = kind.url(job) if kind and kind.url else ""
-    may = not job.is_finished and not job.is_cancelling and may_cancel(user, job)
+    cancellable = not job.is_finished and not job.is_cancelling and may_cancel(user, job)
     waiting = waiting or line_up([job])
     label = registry.label(job.kind)
-    return JobLine(
-        job,
-        f"{label}: {job.subject_name}" if job.subject_name else label,
-        url,
-        may,
-        waiting.places.get(job.pk),
-        waiting.nobody.get(job.pk, ""),
-    )
+    named = f"{label}: {job.subject_name}" if job.subject_name else label
+    return JobLine(job, named, url, cancellable, waiting.places.get(job.pk), waiting.no_worker.get(job.pk, ""))
 
 
 def running(user: Person) -> list[JobLine]:
-    """What runs now, then what waits, in the order of the queue, at most a page."""
+    """Running jobs, then queued ones in queue order, at most a page."""
     order = ("-state", "queue", "priority", "available_at", "id")
     return lines(user, visible_to(user).filter(state__in=[State.RUNNING, State.QUEUED]).order_by(*order)[:PAGE])
 
@@ -156,24 +150,24 @@ def lines(user: Person, jobs: Iterable[Job]) -> list[JobLine]:
 # ── In line ─────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """What waits, by the job's key. places: from 1. nobody: a sentence where no worker is there that could take it."""
+    """Queued jobs by key. places: from 1. no_worker: why it waits, where no worker could take it."""
 
     places: dict[int, int] = field(default_factory=dict)
-    nobody: dict[int, str] = field(default_factory=dict)
+    no_worker: dict[int, str] = field(default_factory=dict)
 
 
 def line_up(jobs: Iterable[Job]) -> QueuePosition:
-    """Where in line jobs are, and for which of them no worker is there: two statements for any number of them, none where none waits."""
+    """The places of queued jobs, and for which no worker is running: two statements in all, none where none is queued."""
     waiting = [job for job in jobs if job.state == State.QUEUED]
     if not waiting:
         return QueuePosition()
     served = {(queue, device) for queues, device in live_workers() for queue in queues}
-    nobody = {job.pk: text for job in waiting if (text := nobody_for(job, served))}
-    return QueuePosition(places([job.pk for job in waiting]), nobody)
+    no_worker = {job.pk: text for job in waiting if (text := no_worker_for(job, served))}
+    return QueuePosition(places([job.pk for job in waiting]), no_worker)
 
 
 def places(keys: list[int]) -> dict[int, int]:
-    """Places of waiting jobs among those that the same workers could take, by the job's key; none for what is tried again later."""
+    """Places of queued jobs among those that the same workers could take, by key; none for jobs that aren't due yet."""
     now = timezone.now()
     due = Job.objects.filter(state=State.QUEUED, available_at__lte=now)
     sooner = (
@@ -190,8 +184,8 @@ def places(keys: list[int]) -> dict[int, int]:
 
 
 def live_workers() -> list[tuple[list[str], str]]:
-    """Queues and device of each worker that has given a sign of life within a minute."""
-    return list(Worker.objects.filter(seen_at__gte=timezone.now() - rules.GONE).values_list("queues", "device"))
+    """Queues and device of each worker with a heartbeat within a minute."""
+    return list(Worker.objects.filter(seen_at__gte=timezone.now() - rules.WORKER_TIMEOUT).values_list("queues", "device"))
 
 
 def devices_served(queue: str) -> set[str]:
@@ -200,12 +194,12 @@ def devices_served(queue: str) -> set[str]:
 
 
 def has_gpu_workers(queue: str) -> bool:
-    """Whether a worker with a GPU has served this queue within a week, so that people are asked which device they want."""
+    """Whether a worker with a GPU has served this queue within a week, so that forms offer a choice of device."""
     return any(queue in queues for queues in Worker.objects.filter(device=Device.GPU).values_list("queues", flat=True))
 
 
-def nobody_for(job: Job, served: set[tuple[str, str]]) -> str:
-    """A sentence where no worker is there that could take a job; empty where one is. served: queue and device of those that are."""
+def no_worker_for(job: Job, served: set[tuple[str, str]]) -> str:
+    """A sentence where no running worker could take a job, else empty. served: queue and device of running workers."""
     if any((job.queue, device) in served and job.device in kinds for device, kinds in rules.TAKES.items()):
         return ""
     kind = {Device.GPU: "with a GPU ", Device.CPU: "for the CPU "}.get(Device(job.device), "") if job.queue == Queue.TRAINING else ""
@@ -221,15 +215,15 @@ def standing(job: Job, place: int | None) -> str:
 
 
 def moves(job: Job) -> list[Priority]:
-    """The priorities that a waiting job can be given instead of its own."""
+    """The priorities that a queued job can have instead of its own."""
     return [each for each in Priority if each != job.priority] if job.state == State.QUEUED else []
 
 
 def of_subject(subject: Model) -> QuerySet[Job]:
     """All jobs about one thing, newest first. For rooms that have already checked who may see it.
 
-    A page asks for the job before it asks for what the job makes: where the job has ended by then, all that it made is there. The other
-    way about, a job that ends in between leaves a page that says "running" and asks no more.
+    A page reads the job before its results: if the job has ended by then, all results are there. In the other order, a job that ends in
+    between leaves a page that shows "running" and polls no more.
     """
     return about(type(subject), getattr(subject, "uuid", None))
 

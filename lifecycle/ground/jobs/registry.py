@@ -1,4 +1,4 @@
-"""The port through which upper rooms bring kinds of work. Filled in AppConfig.ready(), read by the runner and the pages."""
+"""The registry of job kinds. Upper rooms register in AppConfig.ready(); the runner and the pages read it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JobKind:
 
     name: "<room>.<action>", kept in the rows for ever. label: what people read, such as "Import an upload".
     handler: does the work; it may be run again after a crash, so it starts from ctx.job.checkpoint and is safe twice.
-    url: the page where the result stands. can_see: who sees it, beside being of its project; None means every member.
+    url: the page of the result. can_see: who sees it, beside being of its project; None means every member.
     on_failed, on_cancelled: called in the transaction that ends the job so, to move what it worked on out of "running".
     """
 
@@ -52,7 +52,7 @@ def register(kind: JobKind) -> None:
 
 
 def unregister(name: str) -> None:
-    """Forget a kind (for tests that bring their own)."""
+    """Remove a kind (for tests that register their own)."""
     _kinds.pop(name, None)
 
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from django.db.models import IntegerChoices, TextChoices
 
 TICK_SECONDS = 1.0  # how often a worker writes progress and looks for a cancel
-SIGN_SECONDS = 15.0  # how often a worker says that it is there
-GONE = timedelta(seconds=60)  # after which a worker that says nothing counts as gone
-REMEMBERED = timedelta(days=7)  # for which one that is gone is still known of
+SIGN_SECONDS = 15.0  # between heartbeats of a worker process
+WORKER_TIMEOUT = timedelta(seconds=60)  # without a heartbeat; then a worker counts as dead
+WORKER_RETENTION = timedelta(days=7)  # for which the row of a dead worker is kept
 
 
 class Queue(TextChoices):
@@ -29,7 +29,7 @@ SLOTS = {Queue.DEFAULT: 2, Queue.SCANS: 1, Queue.EVALUATION: 1, Queue.TRAINING: 
 
 
 class Priority(IntegerChoices):
-    """What a queue hands out first: the smaller, the sooner. Among equals the one that has waited longest."""
+    """The order of a queue: smaller first, then the longest waiting."""
 
     URGENT = 1, "Urgent"
     NORMAL = 2, "Normal"
@@ -62,8 +62,8 @@ TAKES = {Device.CPU: (Device.CPU, Device.ANY), Device.GPU: (Device.GPU, Device.A
 
 
 def bells(queue: str, device: str) -> list[str]:
-    """The broker's queues in which a bell for a job is heard: workers with a GPU listen to one of their own, or a worker without one
-    would take the bell away and leave the job."""
+    """The broker's queues for a job's bell: workers with a GPU listen to their own, since a worker without one would take the bell and
+    leave the job."""
     if queue != Queue.TRAINING:
         return [queue]
     own = f"{queue}-{Device.GPU}"
@@ -71,7 +71,7 @@ def bells(queue: str, device: str) -> list[str]:
 
 
 class State(TextChoices):
-    """Where a job stands. The last three are final."""
+    """A job's state. The last three are final."""
 
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
@@ -98,7 +98,7 @@ def backoff(attempt: int) -> timedelta:
 
 
 def rate(*, done_then: int, done_now: int, seconds: float) -> float | None:
-    """Units per second since the stage began here, or None while it cannot be told."""
+    """Units per second since the stage began here, or None if unknown."""
     return (done_now - done_then) / seconds if seconds > 0 and done_now > done_then else None
 
 

@@ -1,4 +1,4 @@
-"""The port through which upper rooms bring periodic tasks. Filled in AppConfig.ready(), read by the beat process."""
+"""The registry of periodic tasks. Upper rooms register in AppConfig.ready(); the beat process reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The port through which rooms fill a new installation. Filled in AppConfig.ready(), called by `manage.py prepare` on an empty database."""
+"""The registry of steps that fill a new installation; `manage.py prepare` runs them on an empty database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _steps: list[Step] = []
 
 
 def on_empty(step: Step) -> None:
-    """Have this called once, after migrations, when there is no project yet. Slow work belongs into a job that the step queues."""
+    """Register a step that runs once, after migrations, when there is no project yet. Slow work belongs in a job that it enqueues."""
     if step not in _steps:
         _steps.append(step)
 
@@ -23,10 +23,10 @@ _entrance: list[Callable[[], str]] = []
 
 
 def begin_at(path: Callable[[], str]) -> None:
-    """path: gives where people begin, without the first slash, as `manage.py up` prints it; "" for the start page."""
+    """Register the start address that `manage.py up` prints. path: returns it without the first slash; "" for the home page."""
     _entrance[:] = [path]
 
 
 def entrance() -> str:
-    """See begin_at."""
+    """The registered start address; see begin_at."""
     return _entrance[0]() if _entrance else ""

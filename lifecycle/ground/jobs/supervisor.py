@@ -1,4 +1,4 @@
-"""All processes of one machine under one roof: one log, restarted when they die, ended together."""
+"""Supervises all processes of one machine: one log, restarts, and a common shutdown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from honcho.printer import Message, Printer  # type: ignore[import-untyped]
 log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-REAP_SECONDS = 5.0  # how often adopted processes that have ended are buried
+REAP_SECONDS = 5.0  # between reaps of adopted processes
 QUICK_SECONDS = 5.0  # a process that lived shorter than this waits before it is started again
 GRACE_SECONDS = 30.0  # from SIGTERM to SIGKILL: a training child writes its checkpoint in it
 
@@ -66,7 +66,7 @@ class Shared:
 
 
 class Supervisor:
-    """Runs programs until it is told to stop. It starts all processes from the thread that calls `run`.
+    """Runs programs until `stop`. It starts all processes from the thread that calls `run`.
 
     shared: by the name of a program, what runs in its place.
     """
@@ -96,7 +96,7 @@ class Supervisor:
         self._next_reap = 0.0
 
     def stop(self, *_: object) -> None:
-        """Have `run` end; safe in a signal handler, and twice."""
+        """Make `run` end. Idempotent, and safe in a signal handler."""
         self._stop.set()
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
@@ -112,8 +112,8 @@ class Supervisor:
         finally:
             self._end_all()
 
-    def say(self, text: str) -> None:
-        """Print a line of our own."""
+    def write(self, text: str) -> None:
+        """Write a line of the supervisor itself to the log."""
         self._printer.write(Message("line", text + "\n", datetime.now(), "lifecycle", None))
 
     def _tend(self, program: Program) -> None:
@@ -129,7 +129,7 @@ class Supervisor:
         program.quick_ends = program.quick_ends + 1 if lived < QUICK_SECONDS else 0
         program.process, program.start_at = None, time.monotonic() + program.pause
         again = f"Restarting in {program.pause:.0f} s." if program.pause else "Restarting."
-        self.say(f"{program.name} exited with {code} after {lived:.0f} s. {again}")
+        self.write(f"{program.name} exited with {code} after {lived:.0f} s. {again}")
 
     def _start(self, program: Program) -> None:
         program.process = subprocess.Popen(
@@ -174,7 +174,7 @@ class Supervisor:
         self._print(timeout=0.1)
 
     def _bury(self) -> None:
-        """Take note of the end of adopted processes, which otherwise stay as zombies."""
+        """Reap adopted processes, which otherwise stay as zombies."""
         if time.monotonic() < self._next_reap:
             return
         self._next_reap = time.monotonic() + REAP_SECONDS

@@ -1,4 +1,4 @@
-"""The doorbell, and the repair of what no bell announced."""
+"""The task that workers are woken with, and the repair of lost messages."""
 
 from __future__ import annotations
 

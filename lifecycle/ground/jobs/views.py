@@ -1,4 +1,4 @@
-"""Pages of background work: one job's progress, cancel, and what runs now."""
+"""Pages of background work: a job's progress, cancel, and the lists of jobs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from registry.ground.access.requests import SignedInRequest
 @signed_in
 @never_cache
 def progress(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """How far a job is. The last poll of a finished one fires the event `job-ended`, on which a page may load its result."""
+    """A job's progress. The last poll of a finished one fires the event `job-ended`, on which a page may load its result."""
     return _progress(request, queries.get_visible(request.user, uuid))
 
 
@@ -41,9 +41,9 @@ def cancel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @signed_in
 def priority(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have a waiting job go sooner or later."""
+    """Change a queued job's priority."""
     found = queries.get_visible(request.user, uuid)
-    queries.require_cancel(request.user, found)  # anyone who may not is told so before what is wrong with the form
+    queries.require_cancel(request.user, found)  # checked before the form is validated
     wanted, seen = read_priority(request.POST)
     job = actions.prioritise(found.uuid, wanted, request.user, seen=seen)
     if wants_fragment(request):
@@ -54,7 +54,7 @@ def priority(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @signed_in
 def jobs(request: SignedInRequest) -> HttpResponse:
-    """What runs and waits now, and what has ended, newest first."""
+    """Running and queued jobs, and finished ones, newest first."""
     user, mine = request.user, choice_in(request.GET, "mine", ("1",)) == "1"
     key = key_in(request.GET)
     context = {"running": queries.running(user), "finished": queries.finished(user, mine=mine, before=key), "mine": mine, "before": key}

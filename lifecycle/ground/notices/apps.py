@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class NoticesConfig(AppConfig):
-    """The outbox that upper rooms read, and what people are told."""
+    """The outbox that upper rooms read, and people's notices."""
 
     name = "lifecycle.ground.notices"
     label = "notices"

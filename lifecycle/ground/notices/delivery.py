@@ -1,4 +1,4 @@
-"""Channels, and the messages on them: written with the deed, sent afterwards, tried again with growing pauses, said once."""
+"""Channels and their deliveries: a transactional outbox, retried with exponential backoff, deduplicated by key."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ TEST, TEST_EVERY = "test:", timedelta(minutes=1)
 
 @transaction.atomic
 def add_channel(*, project: Project, kind: str, name: str, address: str, wants: Collection[str], actor: User) -> Channel:
-    """A new way out. Raises PermissionDenied, Refused (an address that is not allowed) or Conflict (the name is taken).
+    """Create a channel. Raises PermissionDenied, Refused (an address that isn't allowed), or Conflict (the name is taken).
 
-    Of a webhook, sending.secret_of says the secret, which is shown this once.
+    A webhook's secret, from sending.secret_of, is shown only this once.
     """
     policy.require(actor, MANAGE, project)
     name, address, wants = name.strip(), check_address(kind, address), topics.check(kind, wants)
@@ -52,7 +52,7 @@ def add_channel(*, project: Project, kind: str, name: str, address: str, wants: 
 
 @transaction.atomic
 def change_channel(*, channel_id: UUID, actor: User, is_on: bool | None = None, wants: Collection[str] | None = None) -> Channel:
-    """Switch it on or off, or have it take other messages. What waits on one that is off is not sent."""
+    """Switch a channel on or off, or change its message types. Pending deliveries of one that is off aren't sent."""
     channel = Channel.objects.select_for_update().get(uuid=channel_id)
     policy.require(actor, MANAGE, channel)
     was = {"is_on": channel.is_on, "wants": channel.wants}
@@ -70,7 +70,7 @@ def change_channel(*, channel_id: UUID, actor: User, is_on: bool | None = None, 
 
 @transaction.atomic
 def new_secret(*, channel_id: UUID, actor: User, seen: int) -> Channel:
-    """Make the old secret worthless. seen: the serial on the page, so that a double click makes one. Raises Conflict, Refused."""
+    """Rotate the secret. seen: the serial on the page, so that a double click makes one. Raises Conflict, Refused."""
     channel = Channel.objects.select_for_update().get(uuid=channel_id)
     policy.require(actor, MANAGE, channel)
     if channel.kind != ChannelKind.WEBHOOK:
@@ -98,9 +98,9 @@ def check_address(kind: str, address: str) -> str:
 
 @transaction.atomic
 def send_test(*, channel_id: UUID, actor: User, once: str) -> Delivery:
-    """Put a message on the channel that says that it is a test. once: a word of the form, so that a double click sends one.
+    """Post a test message on the channel. once: a token of the form, so that a double click sends one.
 
-    An older test that waits still ends with it. Raises PermissionDenied, Refused (switched off) or Conflict (one began within the minute).
+    It replaces an older pending test. Raises PermissionDenied, Refused (switched off), or Conflict (one began within the minute).
     """
     channel = Channel.objects.select_for_update().get(uuid=channel_id)
     policy.require(actor, MANAGE, channel)
@@ -121,7 +121,7 @@ def send_test(*, channel_id: UUID, actor: User, once: str) -> Delivery:
 def post(
     channel: Channel, *, key: str, subject: str, text: str, url: str, data: dict[str, Any], now: datetime
 ) -> Delivery:  # fmt: skip
-    """Have a message sent, in the caller's transaction. The same key on the same channel is the same message."""
+    """Enqueue a message, in the caller's transaction. The same key on the same channel is the same message."""
     given = {"subject": subject[:200], "text": text, "url": url, "data": data, "next_at": now, "created_at": now}
     return Delivery.objects.get_or_create(channel=channel, key=key[:120], defaults=given)[0]
 
@@ -148,30 +148,30 @@ def deliver_due(now: datetime | None = None, *, limit: int = EACH_TIME) -> int:
     moment, arrived = now or timezone.now(), 0
     due = Delivery.objects.filter(state=DeliveryState.WAITING, next_at__lte=moment).order_by("next_at", "id")
     for pk, attempts in list(due.values_list("pk", "attempts")[:limit]):
-        begin = now or timezone.now()  # of this one: those before it may have taken their time
-        mine = Delivery.objects.filter(pk=pk, state=DeliveryState.WAITING, attempts=attempts, next_at__lte=moment)
-        if mine.update(attempts=F("attempts") + 1, next_at=begin + rules.LEASE):
+        begin = now or timezone.now()  # per delivery, since earlier ones may be slow
+        rows = Delivery.objects.filter(pk=pk, state=DeliveryState.WAITING, attempts=attempts, next_at__lte=moment)
+        if rows.update(attempts=F("attempts") + 1, next_at=begin + rules.LEASE):
             arrived += attempt(Delivery.objects.select_related("channel__project").get(pk=pk), now or timezone.now())
     return arrived
 
 
 def attempt(delivery: Delivery, now: datetime) -> bool:
-    """Send one that the caller has claimed; note how it went, whatever went wrong: it keeps no other message from being sent."""
-    mine = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, state=DeliveryState.WAITING)
-    why = ""
+    """Send a delivery that the caller has claimed and record the result. No error stops other deliveries."""
+    rows = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, state=DeliveryState.WAITING)
+    reason = ""
     try:
         sending.send(delivery)
     except sending.NotSent as error:
-        why = str(error)
+        reason = str(error)
     except Exception as error:  # of this message or its channel
         log.exception("delivery_failed delivery=%s", delivery.uuid)
-        why = f"Couldn't be sent ({type(error).__name__})."
-    if why:
-        again = None if delivery.key.startswith(TEST) else rules.next_try(delivery.attempts, now)  # who tests looks at it now
+        reason = f"Couldn't be sent ({type(error).__name__})."
+    if reason:
+        again = None if delivery.key.startswith(TEST) else rules.next_try(delivery.attempts, now)  # a test isn't retried
         state = DeliveryState.WAITING if again else DeliveryState.FAILED
-        mine.update(state=state, next_at=again or now, error=why[:300])
+        rows.update(state=state, next_at=again or now, error=reason[:300])
         return False
-    mine.update(state=DeliveryState.SENT, sent_at=now, error="")
+    rows.update(state=DeliveryState.SENT, sent_at=now, error="")
     return True
 
 

@@ -1,4 +1,4 @@
-"""What happened, for rooms (Outbox, Cursor), for people (Notice), and for those outside (Channel, Delivery)."""
+"""Events for rooms (Outbox, Cursor), notices for people (Notice), and messages to other systems (Channel, Delivery)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lifecycle.ground.notices.rules import ChannelKind, DeliveryState
 
 
 class Outbox(models.Model):
-    """One thing that happened, written in the transaction that made it happen. payload holds ids, never texts of users. Never changed."""
+    """One event, written in the transaction that caused it. payload holds ids, never texts of users. Never changed."""
 
     append_only = True
 
@@ -30,7 +30,7 @@ class Outbox(models.Model):
 
 
 class Cursor(models.Model):
-    """How far one reader has come.
+    """One reader's position.
 
     late: ids below `position` that were not there when the reader passed, since their writers had not committed.
     """
@@ -45,7 +45,7 @@ class Cursor(models.Model):
 
 
 class Notice(models.Model):
-    """One sentence to one person, with the page where it leads."""
+    """One sentence to one person, with a link."""
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
@@ -71,7 +71,7 @@ class Notice(models.Model):
 
 
 class Channel(models.Model):
-    """A way out of the product for a project's messages. wants: which words of the room that sends it takes, such as page and ticket.
+    """A project's webhook or e-mail channel. wants: the message types that it takes, such as page and ticket.
 
     The secret of a webhook is not stored: it is derived from a key file, the uuid and `serial`. A copy of the database signs nothing.
     """
@@ -97,7 +97,7 @@ class Channel(models.Model):
 
 
 class Delivery(models.Model):
-    """One message on one channel, from the wish to its arrival. Written in the transaction that wants it said; key: said only once."""
+    """One message on one channel. Written in the transaction of its cause; key: deduplicates it."""
 
     project_path = "channel__project"
 

@@ -1,4 +1,4 @@
-"""What happened, from lower rooms to upper ones: written with the deed, read by cursor in the reader's own periodic task."""
+"""Events from lower rooms to upper ones: a transactional outbox, read by cursor in the reader's own periodic task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GAPS_MAX = 1000
 
 
 def append(topic: str, *, project: Project | None = None, **payload: Any) -> Outbox:
-    """Say that something happened, in the caller's transaction: both commit or neither.
+    """Append an event in the caller's transaction: both commit or neither.
 
     payload: ids as JSON types. Raises RuntimeError outside a transaction.
     """
@@ -27,7 +27,7 @@ def append(topic: str, *, project: Project | None = None, **payload: Any) -> Out
 
 
 def read(reader: str, *topics: str, limit: int = 500) -> Iterator[Outbox]:
-    """What this reader has not seen, oldest first, at most `limit` rows; topics: only these (all by default).
+    """The reader's unseen events, oldest first, at most `limit` rows; topics: only these (all by default).
 
     The cursor moves past a row once the loop's body has come to its end: when the body raises or its process is killed, that row comes
     again at the next read (at least once, so handlers are safe twice). Rows whose ids were given out earlier but committed later are not

@@ -1,4 +1,4 @@
-"""Reading notices: a person's own, and no one else's."""
+"""Reads a person's own notices."""
 
 from __future__ import annotations
 

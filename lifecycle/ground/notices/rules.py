@@ -1,4 +1,4 @@
-"""Messages to the outside: how they are signed, when they are tried again, and where they may go. Pure but for looking up a host's name."""
+"""Outgoing messages: signatures, retries, and allowed addresses. Pure except for DNS look-ups."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class ChannelKind(TextChoices):
-    """Ways out of the product. People are told in the product in any case."""
+    """Kinds of channels. People get notices in the product in any case."""
 
     EMAIL = "email", "E-mail"
     WEBHOOK = "webhook", "Webhook"
@@ -79,7 +79,7 @@ def check_addresses(text: str) -> str:
 
 
 def check_url(url: str, *, allow_private: bool) -> httpx.URL:
-    """A webhook's address, as far as its text says. Raises Refused for anything but https (http on this machine where that is allowed).
+    """A webhook's address, checked by its text. Raises Refused for anything but https (http on this machine where that is allowed).
 
     Read by the client that calls it, so that both see the same host. Where it leads is looked up at each sending: see targets.
     """
@@ -131,7 +131,7 @@ def check_public(host: str, addresses: Sequence[str], *, allow_private: bool) ->
 
 
 def not_reachable(host: str) -> Refused:
-    """One sentence for a name that no one knows and for one that leads inside: a channel tells no one the names of the networks here."""
+    """The same error for unknown and for internal names: a channel must not reveal the names of internal networks."""
     return _refused(f"{host} can't be resolved, or resolves to a private address. WEBHOOK_ALLOW_PRIVATE=1 allows private addresses.")
 
 

@@ -25,7 +25,7 @@ DEADLINE_SECONDS = 10.0  # of a whole call, which ends well within rules.LEASE: 
 
 
 class NotSent(Exception):
-    """It did not arrive; the text gives the reason why, without a secret in it."""
+    """The message did not arrive; the text is the reason, without secrets."""
 
 
 def send(delivery: Delivery) -> None:
@@ -52,7 +52,7 @@ def email(delivery: Delivery) -> None:
 
 
 def one_line(text: str) -> str:
-    """Without anything that ends a line or cannot be seen: a header is one line."""
+    """The text without line breaks and invisible characters, for a header."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -86,7 +86,7 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
     parts = rules.check_url(url, allow_private=allow)
     host, port = rules.host_of(parts), parts.port or (443 if parts.scheme == "https" else 80)
     address = rules.targets(host, port, allow_private=allow)[0]
-    pinned = parts.copy_with(host=address)  # what was checked is what is called: a second look-up could say something else
+    pinned = parts.copy_with(host=address)  # call the checked address: a second look-up could give another
     name = f"[{host}]" if ":" in host else host
     headers = headers | {"Host": name if parts.port is None else f"{name}:{parts.port}"}
     return asyncio.run(call(pinned, body, headers, host))
@@ -103,7 +103,7 @@ async def call(url: httpx.URL, body: bytes, headers: dict[str, str], name: str) 
 
 
 def message_of(delivery: Delivery) -> dict[str, object]:
-    """What a webhook gets."""
+    """The JSON that a webhook receives."""
     return {
         "delivery": str(delivery.uuid),
         "project": delivery.channel.project.slug,

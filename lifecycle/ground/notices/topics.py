@@ -1,4 +1,4 @@
-"""The port through which upper rooms say what they have to tell the outside. Filled in AppConfig.ready(), read by channels."""
+"""The registry of message types. Upper rooms register in AppConfig.ready(); channels read it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lifecycle.runtime.refusals import Refused
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One kind of message. word: by which channels want it, and webhooks name it. label: in lists. for_programs: no e-mail tells it."""
+    """A message type. word: its name in channels and webhooks. label: in lists. for_programs: only for webhooks, not for e-mail."""
 
     word: str
     label: str
@@ -22,27 +22,27 @@ _topics: dict[str, Topic] = {}
 
 
 def register(word: str, label: str, *, for_programs: bool = False) -> None:
-    """Let channels take messages of this word."""
+    """Register a message type."""
     _topics[word] = Topic(word, label, for_programs)
 
 
 def choices() -> list[tuple[str, str]]:
-    """Every word with its label, in the order in which rooms brought them."""
+    """Every word with its label, in the order of registration."""
     return [(topic.word, topic.label) for topic in _topics.values()]
 
 
 def labels(words: Collection[str]) -> list[str]:
-    """How lists call these words."""
+    """The labels of these words."""
     return [topic.label for topic in _topics.values() if topic.word in words]
 
 
 def check(kind: str, words: Collection[str]) -> list[str]:
-    """The words, sorted. Raises Refused for one that no one tells, or that a channel of this kind cannot take."""
+    """The words, sorted. Raises Refused for an unknown one, or one that a channel of this kind can't take."""
     for word in words:
         topic = _topics.get(word)
-        told = "" if topic else f"{word!r} isn't a message type. Choose from {', '.join(_topics)}."
+        error = "" if topic else f"{word!r} isn't a message type. Choose from {', '.join(_topics)}."
         if topic and topic.for_programs and kind != ChannelKind.WEBHOOK:
-            told = f"Only webhooks can receive {topic.label.lower()}."
-        if told:
-            raise Refused(told, fields={"wants": [told]})
+            error = f"Only webhooks can receive {topic.label.lower()}."
+        if error:
+            raise Refused(error, fields={"wants": [error]})
     return sorted(set(words))

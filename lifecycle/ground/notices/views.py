@@ -20,7 +20,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_safe
 @signed_in
 def notices(request: SignedInRequest) -> HttpResponse:
-    """What you were told, newest first."""
+    """Your notices, newest first."""
     return _list(request, key_in(request.GET))
 
 

@@ -118,9 +118,9 @@ class ComparisonOut(serializers.Serializer[object]):
     +0.2. Pages show the same as b minus a: −0.2.
 
     changes: items that only b (fixed) or only a (broken) answers rightly, other changed errors, and McNemar's p. per_class: with p adjusted
-    for the number of classes (p_holm), on which its verdict rests. rows_needed: rows that would tell the difference of macro-F1 with 80 %
-    power, null where it is told or nil. summary: verdict, fact and text, in words. Of texts that are written, changes counts rows that are
-    better, worse and same by ROUGE-L, by which rows_needed is too, and per_class is empty.
+    for the number of classes (p_holm), on which its verdict rests. rows_needed: rows that detect the difference of macro-F1 with 80 %
+    power, null if it is significant or zero. summary: verdict, fact and text, in words. For generated text, changes counts rows that
+    are better, worse and same by ROUGE-L, as does rows_needed, and per_class is empty.
     """
 
     rows = serializers.IntegerField()
@@ -422,14 +422,14 @@ class WrittenAnswers(View):
 
 
 urlpatterns = [
-    path("evaluations/<uuid:uuid>/answers/", WrittenAnswers.as_view(), name="api-evaluation-answers"),
+    path("evaluations/<uuid:uuid>/predictions/", WrittenAnswers.as_view(), name="api-evaluation-answers"),
     path("evaluations/", Evaluations.as_view(), name="api-evaluations"),
     path("evaluations/compare/", Compare.as_view(), name="api-evaluations-compare"),
     path("evaluations/<uuid:uuid>/", OneEvaluation.as_view(), name="api-evaluation"),
     path("evaluations/<uuid:uuid>/predictions.parquet", PredictionsParquet.as_view(), name="api-evaluation-predictions-parquet"),
     path("evaluations/<uuid:uuid>/predictions.csv", PredictionsCsv.as_view(), name="api-evaluation-predictions-csv"),
     path("evaluations/<uuid:uuid>/analyses/", Analyses.as_view(), name="api-evaluation-analyses"),
-    path("evaluations/<uuid:uuid>/words/", Words.as_view(), name="api-evaluation-words"),
+    path("evaluations/<uuid:uuid>/attribution/", Words.as_view(), name="api-evaluation-words"),
     path("runs/<uuid:uuid>/evaluate/", Evaluate.as_view(), name="api-run-evaluate"),
-    path("datasets/<uuid:uuid>/suggest/", Suggest.as_view(), name="api-dataset-suggest"),
+    path("datasets/<uuid:uuid>/pre-label/", Suggest.as_view(), name="api-dataset-suggest"),
 ]

@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class EvaluationConfig(AppConfig):
-    """How good a model is on a frozen split, with intervals."""
+    """Quality of a model on a split, with intervals."""
 
     name = "lifecycle.modeling.evaluation"
     label = "evaluation"
 
     def ready(self) -> None:
-        """Measure every run that succeeds, and bring the comparison into the navigation."""
+        """Evaluate every succeeded run, and register navigation and jobs."""
         from lifecycle.ground.jobs.registry import JobKind, register
         from lifecycle.ground.jobs.rules import Queue
         from lifecycle.modeling.evaluation import actions, ports, queries, suggesters, tasks, trail

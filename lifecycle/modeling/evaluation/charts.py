@@ -1,4 +1,4 @@
-"""The charts of an evaluation. Pure: a report in, figures out; colours are tokens."""
+"""The charts of an evaluation. Pure: from a report to figures; colours are tokens."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NAMED = 3
 TEXT_LIMIT = 12
 NAME_LIMIT = 22
 GRAPHITE = {"font": {"color": "$c2", "size": 11}}
-TABLE = 500  # pairs of classes that are in the table of a chart, the most frequent; the report has all
-LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share says little
+TABLE = 500  # most frequent pairs in the table of a chart; the report has all
+LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share is uncertain
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """The words of one. true, predicted: heads of lines and columns; read_as: between the two; errors: how many rows hold one, in a
-    sentence with {rows}; empty: how many errors and pairs there are."""
+    """Wording of a confusion matrix. true, predicted: headings of rows and columns; read_as: phrase between the two; errors: how many rows
+    have one, a sentence with {rows}; empty: shown without errors."""
 
     true: str = "true label"
     read_as: str = "predicted as"
@@ -34,7 +34,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """The words of one. sure: what is predicted; right: what is hoped of it; counted: of what there are so many."""
+    """Wording of a reliability chart. sure: what is predicted; right: what is correct; counted: what is counted."""
 
     sure: str = "confidence"
     right: str = "correct"
@@ -42,7 +42,7 @@ class Reliability:
 
 
 def confusion(report: Mapping[str, Any], words: Confusion, *, limit: int | None, chart_id: str = "confusion") -> Chart:
-    """The classes that take part in most errors (all where limit is None). Only errors are coloured; counts are printed while they fit."""
+    """The classes with most errors (all if limit is None). Only errors are coloured; counts are printed if they fit."""
     positions = rules.worst(report, limit) if limit else list(range(len(report["confusion"]["labels"])))
     labels, counts = rules.matrix(report, positions)
     errors = [[0 if row == column else value for column, value in enumerate(line)] for row, line in enumerate(counts)]
@@ -87,7 +87,7 @@ def confusion(report: Mapping[str, Any], words: Confusion, *, limit: int | None,
 
 
 def cell_texts(labels: Sequence[str], counts: Sequence[Sequence[int]], errors: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
-    """The counts of a small matrix, light on dark cells; zeros stay empty."""
+    """The counts of a small matrix, light on dark cells; zeros are empty."""
     top = max((max(line) for line in errors), default=0) * 1.3 or 1
     return [
         {
@@ -109,7 +109,7 @@ def ink(share: float) -> str:
 
 
 def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
-    """Each class a dot, sorted; those below the limit are red, the lowest named."""
+    """One dot per class, sorted; those below the limit are red, the lowest named."""
     classes = sorted((each for each in report["per_class"] if each["support"]), key=lambda each: (each["f1"], each["label"]))
     low = [each for each in classes if each["f1"] < limit]
     numbers = [each["f1"] for each in classes]
@@ -162,7 +162,7 @@ def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
 
 
 def reliability(report: Mapping[str, Any], words: Reliability, before: Sequence[Mapping[str, Any]] = ()) -> Chart:
-    """Confidence against the share that is right, over the rows of each bin. Dotted is perfect; before: bins without temperature."""
+    """Confidence against accuracy per bin. Dotted: perfect calibration; before: bins without temperature scaling."""
     sure, right, rows_name = words.sure, words.right, words.counted
     bins = [each for each in report["reliability"] if each["count"]]
     xs, ys, counts = [each["confidence"] for each in bins], [each["accuracy"] for each in bins], [each["count"] for each in bins]
@@ -238,7 +238,7 @@ def reliability(report: Mapping[str, Any], words: Reliability, before: Sequence[
 
 
 def line_of(bins: Sequence[Mapping[str, Any]], colour: str) -> dict[str, Any]:
-    """The bins with rows enough, joined."""
+    """The bins with enough rows, connected."""
     many = [each for each in bins if each["count"] >= LINE_ROWS]
     return {
         "type": "scatter",
@@ -251,12 +251,12 @@ def line_of(bins: Sequence[Mapping[str, Any]], colour: str) -> dict[str, Any]:
 
 
 def calibration_finding(bins: Sequence[Mapping[str, Any]], ece: float | None) -> tuple[str, str]:
-    """Where the model is surely over- or under-confident: bins whose 95 % interval excludes their confidence."""
-    told = f"ECE {decimals(ece)}."
+    """Where the model is significantly over- or under-confident: bins whose 95 % interval excludes their confidence."""
+    measured = f"ECE {decimals(ece)}."
     over = [each for each in bins if each["confidence"] > each["high"]]
     under = [each for each in bins if each["confidence"] < each["low"]]
     if not over and not under:
-        return "No bin is significantly over- or under-confident.", told
+        return "No bin is significantly over- or under-confident.", measured
     found, word = (over, "Over") if sum(each["count"] for each in over) >= sum(each["count"] for each in under) else (under, "Under")
     start, end = decimals(min(each["from"] for each in found), 2), decimals(max(each["to"] for each in found), 2)
-    return f"{word}-confident between {start} and {end};", told
+    return f"{word}-confident between {start} and {end};", measured

@@ -1,4 +1,4 @@
-"""A process of the engine in which a run's model answers."""
+"""Run the engine with a run's model in a child process."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ Prepare = Callable[[Path, Base], Document]
 def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Iterator[tuple[Path, dict[str, Any]]]:
     """What the process left: its folder, and its result.
 
-    prepare: writes the rows into the folder, where the artifact and the base already lie, and says what is asked of them. The folder holds
-    texts, so it goes away whatever happens; with a job that was lost, whoever took it over removes it. Raises Refused with the engine's own
-    sentence for what it did not do.
+    prepare: writes the rows into the folder, which already has the artifact and the base, and returns the request. The folder holds
+    texts, so it is always removed; if the job is lost, by the worker that takes it over. Raises Refused with the engine's message.
     """
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)
@@ -41,5 +40,5 @@ def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Itera
             raise Refused(result.message or "The computation stopped early.", next_step=result.next_step)
         yield folder, result.data
     finally:
-        if not ctx.lost:  # else it is that of the worker that took the job over
+        if not ctx.lost:  # otherwise it belongs to the worker that took the job over
             shutil.rmtree(folder, ignore_errors=True)

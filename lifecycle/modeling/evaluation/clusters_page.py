@@ -1,4 +1,4 @@
-"""What the page shows on which the errors of a model are in groups."""
+"""The page of error clusters."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lifecycle.modeling.evaluation.parts import may_read, thread
 from lifecycle.modeling.evaluation.task_types.by_key.pages import page_of
 from lifecycle.modeling.evaluation.task_types.by_key.rows import check_groupable
 from lifecycle.modeling.evaluation.task_types.page import Line
-from lifecycle.runtime.statistics.clusters import telling_words
+from lifecycle.runtime.statistics.clusters import distinctive_words
 from registry.ground.access.models import User
 from registry.ground.access.policy import can
 
-NEAREST = 3  # texts that are shown of a group
-WORDS_READ = 2_000  # characters of a text whose words may name its group
+NEAREST = 3  # texts shown per cluster
+WORDS_READ = 2_000  # characters of a text considered for distinctive words
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group of errors. kind, true, predicted: the mistake that `pair_rows` of its rows hold, as `Slip` has it. words: its
-    most telling ones, empty for who may not read samples. lines: its texts nearest to the centre."""
+    """An error cluster. kind, true, predicted: the error in `pair_rows` of its rows, as in `Slip`. words: its most distinctive words; empty
+    for users who may not read samples. lines: its texts nearest to the centre."""
 
     number: int
     size: int
@@ -36,7 +36,7 @@ class Group:
 
 
 def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
-    """The groups of an evaluation's errors, or how to get them; a constant number of statements."""
+    """The error clusters of an evaluation, or how to start them; a constant number of queries."""
     check_groupable(evaluation)
     page = page_of(evaluation)
     job = queries.analysis_job(evaluation, Analysis.Kind.CLUSTERS)
@@ -60,11 +60,11 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
 
 
 def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> list[Group]:
-    """The groups with words and texts as they are today: what was erased since names none any more."""
+    """The clusters with current words and texts, without erased ones."""
     readable = may_read(user, evaluation)
     heads = queries.heads_by_digest(evaluation, [digest for group in found for digest in group["items"]], WORDS_READ) if readable else {}
     texts = [[heads[digest] for digest in group["items"] if digest in heads] for group in found]
-    words = telling_words(texts) if readable else [[] for _ in found]
+    words = distinctive_words(texts) if readable else [[] for _ in found]
     page, nearest = page_of(evaluation), [digest for group in found for digest in group["items"][:NEAREST]]
     near = iter(page.lines(user, evaluation, page.rows.of(evaluation, nearest)))
     return [

@@ -1,4 +1,4 @@
-"""Two evaluations on the same items: how much better the second is, and how sure that is."""
+"""Compare two evaluations on the same items: how much better the second is, and how certain that is."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from lifecycle.modeling.evaluation.task_types.rows import ReportRows
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import significance
 from lifecycle.runtime.statistics.intervals import Interval, p_value
-from lifecycle.runtime.statistics.metrics import as_change, quietly
+from lifecycle.runtime.statistics.metrics import as_change, no_op
 from lifecycle.runtime.statistics.verdicts import Verdict, verdict
 from lifecycle.runtime.task_types.by_key.measures import measures_of, metrics_of
 from lifecycle.ui.numbers import GAP, count, decimals, signed
 from registry.ground.ledger.rules import digest_of
 
-LARGE = 10_000  # rows: more are compared by a job. That many take 4 s on one core, of 77 classes as of 5
-OF_ROWS = frozenset({"accuracy", "subset_accuracy", "exact_texts"})  # shares of rows, which differ by those fixed and broken alone
-LISTED = 30  # changed items that are kept and shown
-Tell = Callable[[int, int], None]
+LARGE = 10_000  # maximum rows in a request; they take 4 s on one core, with 77 classes or 5
+OF_ROWS = frozenset({"accuracy", "subset_accuracy", "exact_texts"})  # shares of rows, which differ only by fixed and broken ones
+LISTED = 30  # changed items that are stored and shown
+Progress = Callable[[int, int], None]
 
 
 def is_large(a: Evaluation, b: Evaluation) -> bool:
-    """Whether comparing two takes longer than a request may."""
+    """Whether comparing two takes too long for a request."""
     return max(a.rows, b.rows) > LARGE
 
 
 def is_ready(a: Evaluation, b: Evaluation) -> bool:
-    """Whether the comparison is known or computed at once."""
+    """Whether the comparison is stored or fast enough for a request."""
     return not is_large(a, b) or queries.comparison(a, b) is not None
 
 
 def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
-    """How much better b is than a on the items that both answered with the same true label; right of zero is always better for b.
+    """How much better b is than a on the items that both predicted with the same true label; positive differences are always better for b.
 
-    Returns {"rows", "clusters", "effective_clusters": as how many of one size they count, "left_out", "same_items", "same_snapshot",
-    "metrics": {name: {"baseline", "candidate", "difference", "low", "high", "verdict"}}, "per_class": {label: …}, "changes": {"fixed",
-    "broken", "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"}, "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a
-    paired bootstrap, 1,000 seeded resamples, 95 %, McNemar's test, and 1,000 swaps of the two models' answers. They take rows that were
-    split together, such as near duplicates, as one of `clusters`.
-    per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
-    rows_needed: to tell the difference of the task's leading score; None where it is told or nil. The same two give the same
-    report. Metrics have p, p_holm and their verdict by `judged`. Raises Refused when the labels differ or no item is shared.
+    Returns {"rows", "clusters", "effective_clusters": their number at equal size, "left_out", "same_items", "same_snapshot", "metrics":
+    {name: {"baseline", "candidate", "difference", "low", "high", "verdict"}}, "per_class": {label: …}, "changes": {"fixed", "broken",
+    "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"}, "b": …, "digest", "summary": {"verdict", "fact", "text"}}, from a paired
+    bootstrap (1,000 seeded resamples, 95 %), McNemar's test, and 1,000 permutations of the two models' predictions, each over `clusters` of
+    rows that were split together, such as near duplicates. per_class has fixed, broken (one class against the rest), p, p_holm, and the
+    verdict better or worse only if p_holm is below 0.05. rows_needed: to detect the difference of the task's main score; None if it is
+    significant or zero. Deterministic. Metrics have p, p_holm, and their verdict from `judged`. Raises Refused if the labels differ or no
+    item is shared.
     """
     key = f"evaluation:paired:5:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
@@ -62,21 +62,21 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     }
 
 
-def computed(a: Evaluation, b: Evaluation, tell: Tell | None = None) -> dict[str, Any]:
-    """What is found of two evaluations alone, without words. tell: gets the resamples done and all there are. Raises as paired_report."""
-    return judged(_report(a, b, tell or quietly), key_of(a))
+def computed(a: Evaluation, b: Evaluation, progress: Progress | None = None) -> dict[str, Any]:
+    """The comparison of two evaluations, without text. progress: called with resamples done and their total. Raises as paired_report."""
+    return judged(_report(a, b, progress or no_op), key_of(a))
 
 
 def key_of(a: Evaluation) -> str:
-    """The score by which two evaluations of this task are compared first."""
+    """The main score for comparing two evaluations of this task."""
     return rules.leading_of(a.report).name
 
 
 def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
-    """A report with p of each metric, p_holm, adjusted for how many metrics there are (Holm), the verdict of each by the one rule, and
-    rows_needed for the key's difference.
+    """A report with the p and verdict of each metric, p_holm (adjusted for the number of metrics by Holm), and rows_needed for the
+    difference of the key metric.
 
-    p of a share of rows is McNemar's, as changes has it; of others by `metrics.swapped`, in reports from before by the interval.
+    p of a share of rows is McNemar's, from changes; of others from `metrics.swapped`; in old reports from the interval.
     """
     metrics = report["metrics"]
     known = {
@@ -102,13 +102,13 @@ def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def kept_as(report: dict[str, Any]) -> dict[str, Any]:
-    """A report as a database keeps it: PostgreSQL puts names in an order of its own."""
+    """A report as stored: PostgreSQL reorders keys."""
     return report | {"order": list(report["metrics"])}
 
 
 def in_order(kept: dict[str, Any]) -> dict[str, Any]:
-    """A report as it was computed, from `kept_as`, without the verdict on an ECE that earlier ones have: it tells no better model. Earlier
-    ones took each row as a cluster of its own."""
+    """A report as it was computed, from `kept_as`, without the ECE verdict of earlier ones, which decides nothing.
+    In earlier ones each row is its own cluster."""
     return (
         {"clusters": kept["rows"], "effective_clusters": kept["rows"]}
         | {name: value for name, value in kept.items() if name != "order"}
@@ -116,12 +116,12 @@ def in_order(kept: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def paired(a: Evaluation, b: Evaluation, tell: Tell) -> tuple[Any, Any, dict[str, Any]]:
-    """The predictions of both, and how they compare on the rows that they share. Raises Refused."""
+def paired(a: Evaluation, b: Evaluation, progress: Progress) -> tuple[Any, Any, dict[str, Any]]:
+    """The predictions of both, and their comparison on shared rows. Raises Refused."""
     check_dataset(a, b)
     first, second = queries.rows_of(a), queries.rows_of(b)
     try:
-        found = measures_of(a.task_type.key).compare(first, second, tell=tell)
+        found = measures_of(a.task_type.key).compare(first, second, progress=progress)
     except ValueError as error:
         raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
     check_clusters(found)
@@ -129,7 +129,7 @@ def paired(a: Evaluation, b: Evaluation, tell: Tell) -> tuple[Any, Any, dict[str
 
 
 def check_dataset(a: Evaluation, b: Evaluation) -> None:
-    """Raises Refused where two evaluations are of different datasets, and so maybe of different tasks."""
+    """Raise Refused if two evaluations are of different datasets, and so possibly of different tasks."""
     if a.snapshot.dataset_id != b.snapshot.dataset_id or a.task_type != b.task_type:
         raise Refused(
             "The two evaluations are on different datasets, so their items can't be paired.",
@@ -138,19 +138,19 @@ def check_dataset(a: Evaluation, b: Evaluation) -> None:
 
 
 def groups_of(found: Mapping[str, Any]) -> dict[str, Any]:
-    """How many clusters the rows come in, and as how many of one size they count."""
+    """The number of clusters of the rows, and their effective number at equal size."""
     return {name: found[name] for name in ("clusters", "effective_clusters")}
 
 
 def check_clusters(found: Mapping[str, Any]) -> None:
-    """Raises Refused where all shared rows are of one cluster: nothing shows how another would be answered."""
+    """Raise Refused if all shared rows are in one cluster, as there is no variance between clusters."""
     if found["clusters"] < 2 <= found["rows"]:
         text = "All shared rows are near duplicates of each other, so the evaluations can't be compared."
         raise Refused(text, next_step="Add other rows to this split, create a new dataset version, and evaluate both on it.")
 
 
-def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
-    first, second, found = paired(a, b, tell)
+def _report(a: Evaluation, b: Evaluation, progress: Progress) -> dict[str, Any]:
+    first, second, found = paired(a, b, progress)
     metrics, leading = rules.finite(found["metrics"]), key_of(a)
     report = {
         "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0,
@@ -162,12 +162,12 @@ def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
         raise Refused(text, next_step="Label more preferences, create a new dataset version, and evaluate both on it.")
     rows = rows_for(a)
     changed = rows.changes(first, second)
-    told = tests(report, rows.kinds, changed, rows.turned(first, second, changed), leading, clusters_of(first, second))
-    return report | groups_of(found) | told | {"digest": digest}
+    tested = tests(report, rows.kinds, changed, rows.turned(first, second, changed), leading, clusters_of(first, second))
+    return report | groups_of(found) | tested | {"digest": digest}
 
 
 def needed(report: Mapping[str, Any], leading: str) -> int | None:
-    """How many rows would tell the difference of the leading metric; None where it is told."""
+    """How many rows it takes to detect the difference of the leading metric; None if it is significant."""
     found = report["metrics"][leading]
     if found["verdict"] != "unclear":
         return None
@@ -175,7 +175,7 @@ def needed(report: Mapping[str, Any], leading: str) -> int | None:
 
 
 def clusters_of(first: Any, second: Any) -> dict[str, int]:
-    """The number of each item's cluster, by the first of the two that knows it; {} where neither does, or each item is one of its own."""
+    """The cluster number of each item, from the first of the two that has it; {} if neither has, or each item is its own."""
     known = first if first.clusters is not None else second
     if known.clusters is None or int(known.clusters.max()) + 1 == len(known.ids):
         return {}
@@ -183,7 +183,7 @@ def clusters_of(first: Any, second: Any) -> dict[str, int]:
 
 
 def mcnemar(turned: rules.Turned, clusters: Mapping[str, int]) -> float:
-    """p of McNemar's test; by clusters where there are any. clusters: of `clusters_of`."""
+    """The p-value of McNemar's test, by cluster if there are any. clusters: from `clusters_of`."""
     if clusters:
         balances: Counter[int] = Counter()
         for item, side in turned.items():
@@ -197,7 +197,7 @@ def tests(
     report: dict[str, Any], kinds: Sequence[str], changed: Sequence[rules.Change], turned: Mapping[str, rules.Turned], leading: str,
     clusters: Mapping[str, int],
 ) -> dict[str, Any]:  # fmt: skip
-    """What McNemar's test says of the items and of each class, and how many rows would tell the difference of the leading metric.
+    """McNemar's test of the items and of each label, and how many rows it takes to detect the difference of the leading metric.
 
     kinds: of changes. turned: of each class, rows that were fixed and broken about it. clusters: of `clusters_of`.
     """
@@ -220,9 +220,9 @@ def tests(
 
 
 def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> str:
-    """better, worse or unclear: a class among many is told only where it holds together with all others.
+    """better, worse, or unclear: one of many classes has a verdict only if it is significant after adjusting for all.
 
-    f1: the difference of F1, which has to point the same way: a rare class that is no longer given has fewer wrong rows and no F1.
+    f1: the difference of F1, which must have the same sign: a rare class that is no longer predicted has fewer wrong rows and no F1.
     """
     turned = fixed - broken
     agrees = f1 is not None and f1 * turned > 0
@@ -231,7 +231,7 @@ def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> s
 
 def summary(rows: ReportRows[Any, Any], report: dict[str, Any], first: str, second: str) -> dict[str, str]:
     """The finding in words. fact: which is better by the leading score. text: what changed, and how many rows would
-    tell where nothing is told."""
+    detect a difference if there's none."""
     leading = metrics_of(rows.task).leading
     found = report["metrics"][leading.name]
     by, places, unit = (100, 1, " points") if leading.is_share else (1, leading.digits, "")
@@ -251,7 +251,7 @@ def summary(rows: ReportRows[Any, Any], report: dict[str, Any], first: str, seco
 
 
 def first_changes(a: Evaluation, b: Evaluation) -> list[rules.Change]:
-    """The first LISTED of `changed_items`, kept for an hour, or for ever with a comparison that a job made: the same two give the same."""
+    """The first LISTED of `changed_items`, cached for an hour, or stored with a job's comparison. Deterministic."""
     key = f"evaluation:changed:2:{a.predictions_id}:{b.predictions_id}"
     known: list[rules.Change] | None = cache.get(key)
     if known is None:
@@ -262,5 +262,5 @@ def first_changes(a: Evaluation, b: Evaluation) -> list[rules.Change]:
 
 
 def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:
-    """Items that the two answered differently: those that b broke, those it fixed, and errors that changed."""
+    """Items with different predictions: broken by b, fixed by b, and errors that changed."""
     return rows_for(a).changes(queries.rows_of(a), queries.rows_of(b))

@@ -1,4 +1,4 @@
-"""How far an evaluation's confidences can be believed, and what follows from acting on them only where they are high."""
+"""Calibration of an evaluation's confidence, and operating points that act on it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ COMPARED = ("ece", "log_loss")
 
 
 def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
-    """What dividing the logits by the fitted temperature did on these rows; None without a temperature, and of several classes.
+    """The effect of temperature scaling on these rows; None without a temperature, and for multi-label.
 
-    Returns {"temperature": above 0, 1 is none; "fitted_on_these_rows", "before": {"ece", "log_loss", "reliability"}, "after": …}. The
-    probabilities that were kept give back those without temperature, up to rounding.
+    Returns {"temperature": above 0, 1 has no effect; "fitted_on_these_rows", "before": {"ece", "log_loss", "reliability"}, "after": …}. The
+    probabilities before scaling are recovered from the stored ones, up to rounding.
     """
     temperature = evaluation.report.get("temperature")
     if temperature is None or not evaluation.task_type.one_label:
@@ -51,13 +51,14 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
 
 # ── An operating point ──────────────────────────────────────────────────────
 def own(evaluation: Evaluation) -> dict[str, Any] | None:
-    """The class that the model itself gives from a threshold on, as `deciding.with_measured`; None where its likeliest class answers."""
+    """The class that the model itself predicts from a threshold on, as in `deciding.with_measured`; None if it predicts the most likely
+    class."""
     found: dict[str, Any] | None = evaluation.report.get("deciding")
     return found if found and found["threshold"] is not None else None
 
 
 def scores_of(evaluation: Evaluation, label: str) -> Scores:
-    """As `queries.scores_of`, kept for an hour."""
+    """`queries.scores_of`, cached for an hour."""
     key = f"evaluation:confidences:3:{evaluation.pk}:{digest_of(label)}"
     known: Scores | None = cache.get(key)
     if known is None:
@@ -67,7 +68,7 @@ def scores_of(evaluation: Evaluation, label: str) -> Scores:
 
 
 def splits_of(evaluation: Evaluation) -> tuple[Evaluation, Evaluation]:
-    """(where a threshold is chosen, where it is measured): validation, then test, where both of this model on this snapshot are there."""
+    """(where a threshold is chosen, where it is measured): validation, then test, if both exist for this model and dataset version."""
     same = Evaluation.objects.filter(run=evaluation.run_id, snapshot=evaluation.snapshot_id, root_digest=evaluation.root_digest)
     found = {split: same.filter(split=split).select_related("predictions").order_by("-id").first() for split in ("validation", "test")}
     found |= {evaluation.split: evaluation}
@@ -75,7 +76,7 @@ def splits_of(evaluation: Evaluation) -> tuple[Evaluation, Evaluation]:
 
 
 def where_chosen(evaluation: Evaluation) -> Evaluation | None:
-    """The evaluation of the rows on which the run chose its own threshold; None where they were not evaluated."""
+    """The evaluation of the rows that chose the run's own threshold; None if they weren't evaluated."""
     run = evaluation.run
     own_rows = Evaluation.objects.filter(run=run, snapshot=run.snapshot_id, split="validation", root_digest=evaluation.root_digest)
     return own_rows.order_by("-id").first()
@@ -84,17 +85,16 @@ def where_chosen(evaluation: Evaluation) -> Evaluation | None:
 def operating_point(
     thresholds: Thresholds, evaluation: Evaluation, label: str, goal: str, target: float | None, costs: Costs
 ) -> dict[str, Any]:
-    """The threshold for a goal, chosen on validation and measured on test where both exist. For JSON. For the model's own goal, where
-    validation reaches it, its own threshold, chosen on the run's own validation.
+    """The threshold for a goal, chosen on validation and measured on test if both exist, as JSON. For the model's own goal, if reached, its
+    own threshold, chosen on the run's own validation.
 
-    thresholds: of the task. label: empty for any class. goal: precision, recall or cost; target: of the first two.
+    thresholds: of the task. label: empty for any class. goal: precision, recall, or cost; target: of the first two.
 
-    Returns {"class", "goal", "target", "costs",
-    "chosen_on", "measured_on", "same_rows", "positives": of the question where it was chosen, "most_recall" there at any threshold,
-    "reached": false where no threshold has the target, "promised": whether other rows reach it too, as `operating.promised`, else it is
-    estimated; null of costs and where not reached, "low", "high": thresholds, null where no row is called, "outcome": null where not
-    reached, "likeliest": what the model's own answers do on the same rows, which are its likeliest classes unless classes have
-    thresholds, and of spans all that it finds, "effect": on serving}.
+    Returns {"class", "goal", "target", "costs", "chosen_on", "measured_on", "same_rows", "positives": where it was chosen, "most_recall":
+    there at any threshold, "reached": false if no threshold has the target, "promised": whether it is guaranteed for other rows, as in
+    `operating.promised`, else estimated; null for costs and if not reached, "low", "high": thresholds, null if no row is predicted,
+    "outcome": null if not reached, "likeliest": outcome of the model's own predictions on the same rows (the most likely classes, or its
+    class thresholds; for spans, all predictions), "effect": on serving}.
     """
     question = thresholds.question(label)
     choosing, measuring = splits_of(evaluation)
@@ -116,8 +116,8 @@ def operating_point(
         "positives": found.positives, "most_recall": float(found.recall.max(initial=0.0)) if found.positives else None,
         "reached": ends is not None, "promised": promised,
         "low": rules.finite(ends[0]) if ends else None, "high": rules.finite(ends[1]) if ends else None,
-        "outcome": told(operating.outcome(measured.score, measured.positive, *ends, together), costs) if ends else None,
-        "likeliest": told(operating.outcome_of(measured.positive, measured.called, unscored=unscored, clusters=together), costs),
+        "outcome": outcome_data(operating.outcome(measured.score, measured.positive, *ends, together), costs) if ends else None,
+        "likeliest": outcome_data(operating.outcome_of(measured.positive, measured.called, unscored=unscored, clusters=together), costs),
         "effect": thresholds.effect(evaluation, label),
     }  # fmt: skip
 
@@ -125,7 +125,7 @@ def operating_point(
 def chosen(
     found: operating.Curve, question: Question, goal: str, target: float | None, costs: Costs
 ) -> tuple[tuple[float, float] | None, bool | None]:
-    """(low, high) for a goal, None where no threshold reaches the target; and whether it is promised, None where nothing can be."""
+    """(low, high) for a goal, None if no threshold reaches the target; and whether it is guaranteed, None if that doesn't apply."""
     divides = question.divides
     if goal == "cost":
         return operating.cheapest(found, costs) if divides else (0.0, operating.cheapest_confidence(found, costs)), None
@@ -134,17 +134,17 @@ def chosen(
 
 
 def rows_of(evaluation: Evaluation) -> tuple[int, str]:
-    """What shows which rows were answered."""
+    """What identifies the predicted rows."""
     return evaluation.snapshot_id, evaluation.split
 
 
 def named(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation in a report of others."""
+    """An evaluation in other reports."""
     return {"uuid": str(evaluation.uuid), "split": evaluation.split, "rows": evaluation.rows}
 
 
-def told(found: operating.Outcome, costs: Costs) -> dict[str, Any]:
-    """An outcome as JSON has it: counts, shares with intervals, and the cost of 1,000 rows."""
+def outcome_data(found: operating.Outcome, costs: Costs) -> dict[str, Any]:
+    """An outcome as JSON: counts, shares with intervals, and the cost of 1,000 rows."""
     shares = {}
     for name in ("precision", "recall", "called", "person"):
         value, low, high = found.share(name)

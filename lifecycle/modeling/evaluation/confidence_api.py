@@ -44,7 +44,7 @@ class OperatingPointOut(serializers.Serializer[Any]):
     """A threshold. low, high: call a row from high on, do not below low, hand over what lies between; null where no row is called.
 
     outcome, likeliest: counts, and precision, recall, called, person and cost with value, low and high, on the rows of measured_on; null
-    where no row tells it. Of spans each is a row; unscored of the missed ones were not found, so that no threshold keeps them.
+    if no row determines it. Of spans each is a row; unscored of the missed ones were not found, so that no threshold keeps them.
     likeliest is what the model's own answers do: of several classes a text by its own threshold, of spans all that it finds.
     positives: rows of the class where it is chosen; most_recall: at any threshold there, null without such a row. reached: false where no
     threshold has the target. promised: other rows reach it too, with 95 % confidence; false where it is estimated, null of costs and where

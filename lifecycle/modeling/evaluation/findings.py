@@ -1,4 +1,4 @@
-"""What a further computation on an evaluation returns."""
+"""The result of an analysis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from registry.ground.artifacts.models import Blob
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """report: digests and numbers, no text. rows: a Parquet file of what it covers, row by row, where that is much."""
+    """report: digests and numbers, no text. rows: a Parquet file of per-row results, if they are large."""
 
     report: dict[str, Any]
     rows: Blob | None = None

@@ -1,4 +1,4 @@
-"""What a page shows of answers that changed when their rows were disturbed: the row, what became of it, and the answers in words."""
+"""Changed predictions of a robustness test: the row, its perturbation, and the predictions as text."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from registry.ground.access.models import User
 
 @dataclass(frozen=True, slots=True)
 class FlipLine:
-    """An answer that changed. text, disturbed: of a prompt with its responses the prompt first; empty where the person may not read samples
-    or the item is missing. true, before, after: what the answers say, one name each, none where they say nothing or are not shown."""
+    """A changed prediction. text, disturbed: of rankings, the prompt first; empty if the user may not read samples or the item is missing.
+    true, before, after: one name per label; empty if there are none or they aren't shown."""
 
     flip: Flip
     text: tuple[str, ...]
@@ -30,15 +30,15 @@ class FlipLine:
 
 
 def lines(user: User, evaluation: Evaluation, flips: Sequence[Flip], seed: int) -> list[FlipLine]:
-    """The flips of one probe; their texts are disturbed again as they were. seed: of the disturbance."""
+    """The flips of one probe, with the same perturbation as in the test. seed: of the perturbation."""
     items = queries.items_by_digest(evaluation, [flip.id for flip in flips])
     page = page_of(evaluation)
-    told = page.read_rows(evaluation, items) if may_read(user, evaluation) else {}
+    rows = page.read_rows(evaluation, items) if may_read(user, evaluation) else {}
     found = []
     for flip in flips:
         item = items.get(flip.id)
         url = find_url("datasets:item", uuid=item.uuid) if item else ""
-        read = page.disturb(flip, told[flip.id], seed) if flip.id in told else Read()
+        read = page.disturb(flip, rows[flip.id], seed) if flip.id in rows else Read()
         true, before, after = (page.names(each, read) for each in (flip.label, flip.clean, flip.predicted))
         true = (read.reference,) if read.reference else true
         found.append(FlipLine(flip, read.text, read.disturbed, url, true, before, after))

@@ -1,4 +1,4 @@
-"""What is asked for an analysis, and to have a model suggest labels."""
+"""Forms for analyses, preference tests, and pre-labels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lifecycle.modeling.evaluation.side_by_side import LEAST, MOST
 
 
 class AnalyseForm(forms.Form):
-    """kind: of an analysis of the whole evaluation."""
+    """kind: an analysis of the whole evaluation."""
 
     kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in Analysis.Kind if kind != Analysis.Kind.WORDS])
 
 
 class SideBySideForm(forms.Form):
-    """Two evaluations, and how many pairs of answers people are asked about."""
+    """Two evaluations, and the number of response pairs to annotate."""
 
     key = forms.UUIDField()
     a = forms.UUIDField()
@@ -30,13 +30,13 @@ class SideBySideForm(forms.Form):
 
 
 class OverlapForm(forms.Form):
-    """How many people choose on each pair."""
+    """The number of annotators per pair."""
 
     overlap = forms.IntegerField(min_value=1, max_value=5)
 
 
 class SuggestForm(forms.Form):
-    """model: its kind and its uuid, joined by a colon. queue: whose open items; empty for all items of the dataset."""
+    """model: its kind and uuid, joined by a colon. queue: whose open items to pre-label; empty for all items of the dataset."""
 
     model = forms.CharField(error_messages={"required": "Choose a model."})
     queue: forms.ModelChoiceField[Any] = forms.ModelChoiceField(

@@ -1,4 +1,4 @@
-"""What is said of groups of rows, in words. Pure: reports of slices in, sentences out."""
+"""Reports of slices in words. Pure: reports in, sentences out."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ TESTS = {
 
 
 def title(name: str) -> str:
-    """What a measure is called at the head of a column."""
+    """The name of a measure as a column heading."""
     return NAMED[name].title
 
 
 def within(name: str) -> str:
-    """What a measure is called within a sentence."""
+    """The name of a measure within a sentence."""
     return NAMED[name].words
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, str] | None:
-    """The group that is below the rest by more than chance, or else the lowest, and which others are below the rest too; None where fewer
-    than two have rows enough. {"verdict": that of the group, "fact", "text"}."""
+    """The slice significantly below the rest, or else the lowest, and which others are below the rest; None if fewer than two have enough
+    rows. {"verdict": of the slice, "fact", "text"}."""
     if report["worst"] is None:
         return None
     group, measure = report["groups"][report["worst"]], report["measure"]
@@ -36,7 +36,7 @@ def summary(report: Mapping[str, Any]) -> dict[str, str] | None:
     if len(values) == 1 and group["verdict"] != "worse":
         fact = f"No slice is lower: {within(measure)} is {decimals(*values)} in each."
         return {"verdict": "unclear", "fact": fact, "text": ""}
-    fact = f"{group['name']} is {'below the rest' if group['verdict'] == 'worse' else 'lowest'}: {told(measure, group)}."
+    fact = f"{group['name']} is {'below the rest' if group['verdict'] == 'worse' else 'lowest'}: {measure_text(measure, group)}."
     groups = f"{count(report['compared'])} {'slice' if report['compared'] == 1 else 'slices'}"
     if group["p"] is None:
         text = f"No verdict: fewer than {report['least']} informative rows outside the slice."
@@ -56,8 +56,8 @@ def chance(p: float) -> str:
     return f"p{GAP}<{GAP}0.001" if p < 0.001 else f"p{GAP}={GAP}{significant(p)}"
 
 
-def told(measure: str, group: Mapping[str, Any]) -> str:
-    """A group's score, and its difference to the rest where there is one, with their intervals."""
+def measure_text(measure: str, group: Mapping[str, Any]) -> str:
+    """A slice's score, and its difference from the rest if there is one, with their intervals."""
     score = group["scores"][measure]
     words = f"{within(measure)} {decimals(score['value'])} ({decimals(score['low'])} to {decimals(score['high'])})"
     if group["difference"] is None:

@@ -1,4 +1,4 @@
-"""Rows in groups by what is known of each. Pure."""
+"""Group rows by a value of each. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from lifecycle.runtime.refusals import Refused
 
 BANDS = 5
-MOST = 50  # groups that a table may have
-NUMBERS_FROM = 12  # different numbers from which they are cut into bands
+MOST = 50  # maximum groups in a table
+NUMBERS_FROM = 12  # different numbers above which they are binned
 NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,300})(\.\d+)?([eE][+-]?\d{1,2})?", re.ASCII)  # 0123 is a code, not a number
 NO_VALUE = "No value"
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """names: of the groups; codes: number of each row's group (N,). has_missing: the last group holds the rows without a value."""
+    """names: of the groups; codes: number of each row's group (N,). has_missing: the last group is of rows without a value."""
 
     names: tuple[str, ...]
     codes: NDArray[np.int64]
@@ -29,28 +29,28 @@ class Grouping:
 
 
 def grouped(values: Sequence[str | None]) -> Grouping:
-    """A group for each value, most rows first; bands at the quantiles of numbers; rows without a value are a group of their own.
+    """A group for each value, largest first; numbers are binned at quantiles; rows without a value form the last group.
 
-    Raises Refused where there are more than MOST different texts.
+    Raises Refused if there are more than MOST different texts.
     """
-    said = [value.strip() if value else "" for value in values]
-    counts = Counter(value for value in said if value)
+    texts = [value.strip() if value else "" for value in values]
+    counts = Counter(value for value in texts if value)
     if len(counts) > NUMBERS_FROM and all(NUMBER.fullmatch(value) for value in counts):
-        return banded(said)
+        return banded(texts)
     if len(counts) > MOST:
         raise Refused(
             f"It has {len(counts):,} different values, too many for slices.",
             next_step=f"Choose a column with at most {MOST} values, or a numeric one, which is split into ranges.",
         )
     order = {value: number for number, (value, _) in enumerate(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))}
-    return with_missing(tuple(order), np.array([order.get(value, len(order)) for value in said], dtype=np.int64))
+    return with_missing(tuple(order), np.array([order.get(value, len(order)) for value in texts], dtype=np.int64))
 
 
-def banded(said: Sequence[str]) -> Grouping:
-    """Numbers in up to five bands of about as many rows, each closed on the right at a value that occurs. An empty text is no value."""
-    numbers = np.array([float(value) if value else np.nan for value in said])
+def banded(texts: Sequence[str]) -> Grouping:
+    """Numbers in up to five bins of about equal size, each closed on the right at an existing value. An empty text is a missing value."""
+    numbers = np.array([float(value) if value else np.nan for value in texts])
     known = numbers[~np.isnan(numbers)]
-    if known.min() == known.max():  # one number, written in many ways
+    if known.min() == known.max():  # one number in several notations
         return with_missing((f"{known[0]:,.6g}",), np.isnan(numbers).astype(np.int64))
     edges = np.unique(np.quantile(known, np.arange(1, BANDS) / BANDS, method="inverted_cdf"))
     edges = edges[edges < known.max()]
@@ -63,6 +63,6 @@ def banded(said: Sequence[str]) -> Grouping:
 
 
 def with_missing(names: tuple[str, ...], codes: NDArray[np.int64]) -> Grouping:
-    """A last group for the rows whose code is beyond the names, if there are any."""
+    """Append a group for rows whose code is beyond the names, if there are any."""
     missing = bool((codes == len(names)).any())
     return Grouping((*names, NO_VALUE) if missing else names, codes, missing)

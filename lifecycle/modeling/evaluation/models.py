@@ -16,7 +16,7 @@ from registry.ground.ledger.rules import digest_of
 
 
 class Evaluation(models.Model):
-    """How one artifact answers on one split of one snapshot. Made when the computation is done, and never changed."""
+    """Predictions of one artifact on one split of one dataset version. Created when the computation is done, and never changed."""
 
     append_only = True
     project_path = "run__project"
@@ -45,21 +45,21 @@ class Evaluation(models.Model):
 
     @property
     def computed_digest(self) -> str:
-        """The digest of its report and of its predictions as they are now."""
+        """The digest of its current report and predictions."""
         return digest_of({"report": self.report, "predictions": self.predictions.digest})
 
     @property
     def task_type(self) -> TaskType:
-        """What the task is that its report is of."""
+        """The task of its report."""
         return rules.task_type(self.report)
 
 
 class Analysis(models.Model):
-    """What a further computation found about an evaluation. Made once, and never changed. Its report holds digests and numbers, no text;
-    its rows hold no text of the data, but what a model wrote to disturbed prompts."""
+    """The result of an analysis of an evaluation. Created once, and never changed. Its report has digests and numbers, no text; its rows
+    have no text of the data, only what a model generated from perturbed prompts."""
 
     class Kind(models.TextChoices):
-        """clusters: groups of its errors. membership: whether a row tells that it was trained on. robustness: what it answers to
+        """clusters: groups of its errors. membership: whether a row's loss reveals that it was trained on. robustness: what it answers to
         disturbed texts. words: those that speak in an item."""
 
         CLUSTERS = "clusters", "error clusters"
@@ -90,8 +90,8 @@ class Analysis(models.Model):
 
 
 class Comparison(models.Model):
-    """How much better b is than a, where that took a job. Made when the computation is done, and never changed. It holds digests, labels
-    and numbers, no text."""
+    """How much better b is than a, if that took a job. Created when the computation is done, and never changed. Has digests, labels, and
+    numbers, no text."""
 
     append_only = True
     project_path = "a__run__project"
@@ -113,10 +113,10 @@ class Comparison(models.Model):
 
 
 class SideBySide(models.Model):
-    """People choose between the answers of two models to the same prompts, without knowing whose they are.
+    """A blind preference test of two models on the same prompts.
 
-    The pairs are items of a dataset of their own, by the digest of the prompt's item; in those of `swapped` the second model's answer
-    comes first. Who labels sees neither this nor a count before all is decided.
+    The pairs are items of a separate dataset, by the digest of the prompt's item; in those of `swapped` the second model's response comes
+    first. Annotators see neither this nor counts before all pairs are decided.
     """
 
     project_path = "first__run__project"

@@ -1,4 +1,4 @@
-"""What the pages of this room show."""
+"""Contexts of this room's pages."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from lifecycle.ui.addresses import key_in
 from registry.ground.access.models import User
 from registry.ground.access.policy import can
 
-LISTED = 200  # evaluations that a picker shows
-TOLD_AS = {"better": "ok", "worse": "bad", "unclear": "info"}  # how a note shows a verdict
-KNOWN_BY = (*sorted({each.metrics.leading.name for each in MEASURES.values()}), ECE.name)  # what a list shows of evaluations
+LISTED = 200  # evaluations in a picker
+VERDICT_STYLES = {"better": "ok", "worse": "bad", "unclear": "info"}  # note style by verdict
+KNOWN_BY = (*sorted({each.metrics.leading.name for each in MEASURES.values()}), ECE.name)  # columns of the list
 
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def of_run(user: User, run: Run) -> dict[str, Any]:
-    """The part of a run's page that shows what its evaluations found; validation as in training, with links to all."""
+    """The evaluation part of a run's page; validation as in training, with links to all."""
     job, pending = queries.last_job(run), queries.unfinished_job(run)
     found = queries.of_run(run)
     shown = next((each for each in found if each.split == "validation"), found[0] if found else None)
@@ -63,28 +63,28 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "may_suggest": run.state == RunState.SUCCEEDED and run.task_type.prelabels and can(user, "labeling.manage", run.snapshot.dataset),
         "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
     }
-    told = next((each for each in found if each.split == "test"), shown)
-    if not shown or not told:
+    tested = next((each for each in found if each.split == "test"), shown)
+    if not shown or not tested:
         return context
     page, leading = page_of(shown), rules.leading_of(shown.report)
     scores = [(each, each.report.get(leading.name)) for each in found]
-    return context | page.summary(shown) | {"scores": scores, "deciding": deciding(told), "templates": page.templates}
+    return context | page.summary(shown) | {"scores": scores, "deciding": deciding(tested), "templates": page.templates}
 
 
 def deciding(evaluation: Evaluation) -> Threshold | None:
-    """The class that is the answer from a threshold on, in words; None where none was asked for."""
+    """The class predicted from a threshold on, in words; None if none was requested."""
     found = evaluation.report.get("deciding")
     return threshold_of(found, evaluation.split) if found else None
 
 
 def report(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-    """Everything on an evaluation's page."""
+    """The context of an evaluation's page."""
     found = page_of(evaluation).report(user, evaluation, given)
     return found | leaking(user, evaluation) | {"deciding": deciding(evaluation)}
 
 
 def leaking(user: User, evaluation: Evaluation) -> dict[str, Any]:
-    """The finding of membership inference, or how to get it."""
+    """The result of membership inference, or how to start it."""
     job = queries.analysis_job(evaluation, Analysis.Kind.MEMBERSHIP)
     analysis, page = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP), page_of(evaluation)
     return {
@@ -100,9 +100,9 @@ def leaking(user: User, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-# ── Comparing two ───────────────────────────────────────────────────────────
+# ── Comparison ──────────────────────────────────────────────────────────────
 def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
-    """The picker, and once two are chosen what the second does better or worse on the same items."""
+    """The picker, and once two are selected, what the second does better or worse on the same items."""
     mine, a = listed(queries.evaluations(user), given.get("a", ""), given.get("run", ""))
     others, b = listed(queries.comparable_with(a, user), given.get("b", "")) if a else ([], None)
     context: dict[str, Any] = {"all": mine, "others": others, "a": a, "b": b}
@@ -119,7 +119,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     metrics, page = rules.metrics_of(a.report), page_of(a)
     return context | {
         "report": report,
-        "told_as": TOLD_AS[report["summary"]["verdict"]],
+        "verdict_style": VERDICT_STYLES[report["summary"]["verdict"]],
         "rows": [
             {"name": by.title, "digits": by.digits, **as_change(row, lower_is_better=by.lower_is_better)}
             for by, row in ((metrics[name], row) for name, row in report["metrics"].items())
@@ -139,7 +139,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def asking(user: User, a: Evaluation, b: Evaluation) -> dict[str, Any]:
-    """Whether people can be asked whose answers they prefer, and what they were asked; {} of models that write no texts."""
+    """Whether a preference test can be started, and existing ones; {} for models that don't generate text."""
     if not a.task_type.writes_text:
         return {}
     return {
@@ -151,6 +151,6 @@ def asking(user: User, a: Evaluation, b: Evaluation) -> dict[str, Any]:
 
 
 def listed(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> tuple[list[Evaluation], Evaluation | None]:
-    """The newest of these, and the one that was asked for by its own uuid or its run's, which is listed too however old it is."""
+    """The newest of these, and the one requested by its uuid or its run's, which is also listed if it is older."""
     shown, found = list(rows.defer("report")[:LISTED]), queries.find_evaluation(rows, uuid, run)
     return (shown if found is None or found in shown else [*shown, found]), found

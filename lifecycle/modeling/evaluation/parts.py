@@ -1,4 +1,4 @@
-"""What the pages of an evaluation have in common: tabs, the thread at their head, metrics, who reads texts, numbers in addresses."""
+"""Shared parts of evaluation pages: tabs, breadcrumbs, metrics, permissions, and numbers in URLs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = {"detail": "Report", "slices": "Slices", "threshold": "Threshold", "robu
 
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
-    """Links to those that its task has. current: of PARTS."""
+    """Links to the tabs of its task. current: of PARTS."""
     found = {name: label for name, label in PARTS.items() if name != "threshold" or evaluation.task_type.has_labels}
     return [
         {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
@@ -29,7 +29,7 @@ def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
 
 
 def thread(evaluation: Evaluation) -> list[Step]:
-    """Dataset, snapshot, run, this evaluation."""
+    """Dataset, version, run, and this evaluation."""
     dataset, snapshot, run = evaluation.snapshot.dataset, evaluation.snapshot, evaluation.run
     return [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
@@ -40,7 +40,7 @@ def thread(evaluation: Evaluation) -> list[Step]:
 
 
 def cell(metric: Metric, report: Mapping[str, Any]) -> dict[str, Any]:
-    """A metric of a report, or of a baseline, with its interval, as a table shows it."""
+    """A metric of a report or a baseline with its interval, as a table cell."""
     low, high = rules.interval(report, metric.name)
     return {
         "key": metric.name, "name": metric.title, "meant": metric.meaning, "value": report.get(metric.name), "low": low, "high": high,
@@ -49,26 +49,25 @@ def cell(metric: Metric, report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def measured(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every metric that a report has."""
+    """Every metric in a report."""
     return [cell(each, report) for each in rules.metrics_of(report).known if report.get(each.name) is not None]
 
 
 def strip(report: Mapping[str, Any]) -> list[Figure]:
-    """The main metrics, each with its interval as reference."""
+    """The main metrics, each with its interval."""
     metrics = rules.metrics_of(report)
     return [figure(metrics[name], report) for name in metrics.strip]
 
 
 def figure(metric: Metric, report: Mapping[str, Any]) -> Figure:
-    """A metric with its interval as reference."""
+    """A metric with its interval."""
     value, ends = report.get(metric.name), rules.interval(report, metric.name)
     sub = "" if ends[0] is None else " to ".join(decimals(each, metric.digits) for each in ends)
     return Figure(metric.title, None if value is None else decimals(value, metric.digits), sub=sub)
 
 
 def beside(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The run and each baseline, with those metrics side by side that any of them has, their intervals, and the paired difference of the
-    leading one."""
+    """The run and each baseline with their metrics and intervals, and the paired difference of the main score."""
     metrics, known = rules.metrics_of(report), report.get("baselines") or {}
     shown = [metrics[name] for name in metrics.beside if any(each.get(name) is not None for each in (report, *known.values()))]
     found = {"This run": (report, None)} | {
@@ -79,9 +78,9 @@ def beside(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def may_read(user: User, evaluation: Evaluation) -> bool:
-    """Whether the person may read texts of the dataset, and so what a model wrote to them.
+    """Whether the user may read the dataset's texts, and so what a model generated from them.
 
-    Asked once and remembered with the evaluation, which lives as long as a request.
+    Cached on the evaluation, which lives as long as the request.
     """
     known: dict[int, bool] = evaluation.__dict__.setdefault("_may_read", {})
     if user.pk not in known:
@@ -90,5 +89,5 @@ def may_read(user: User, evaluation: Evaluation) -> bool:
 
 
 def whole(text: str) -> int | None:
-    """A number of an address; None where it is none."""
+    """An integer from a URL; None if invalid."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None

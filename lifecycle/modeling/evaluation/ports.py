@@ -1,4 +1,4 @@
-"""What upper rooms bring into this one, filled in their AppConfig.ready(): further models that can suggest labels."""
+"""Extension points for upper rooms, filled in their AppConfig.ready(): further models for pre-labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that could suggest labels. name: as the bench shows it. run: the one that trained it. digest: root digest of its files."""
+    """A model for pre-labels. name: as shown on the bench. run: that trained it. digest: root digest of its files."""
 
     kind: str
     uuid: UUID
@@ -27,28 +27,28 @@ class Model:
 
 
 class Shelf(Protocol):
-    """One kind of models. label: of the kind, in the plural."""
+    """One kind of models. label: of the kind, plural."""
 
     label: str
 
     def models(self, user: Person, project: Project) -> Sequence[Model]:
-        """The newest models of a project that the user may see and that can answer; at most 30."""
+        """The newest usable models of a project that the user may see; at most 30."""
 
     def get(self, uuid: UUID, user: Person | None = None) -> Model:
-        """One of them. user: who asks; None is the system itself. Raises Refused where it is not there for them or cannot answer."""
+        """One of them. user: the requester; None is the system itself. Raises Refused if it isn't visible or usable."""
 
     def folder(self, model: Model) -> Path:
-        """Its files on this machine, whole. Raises Refused."""
+        """Its complete files on this machine. Raises Refused."""
 
 
 _shelves: dict[str, tuple[int, Shelf]] = {}
 
 
 def add_shelf(kind: str, shelf: Shelf, *, order: int) -> None:
-    """Offer one more kind of models. The same kind again replaces it."""
+    """Register another kind of models. The same kind again replaces it."""
     _shelves[kind] = (order, shelf)
 
 
 def shelves() -> dict[str, Shelf]:
-    """All kinds, in their order."""
+    """All kinds, in order."""
     return {kind: shelf for kind, (_, shelf) in sorted(_shelves.items(), key=lambda pair: pair[1][0])}

@@ -1,4 +1,4 @@
-"""Reading evaluations and what they hold, for this room's pages and for the rooms above."""
+"""Queries for evaluations, for this room's pages and for upper rooms."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from registry.ground.ledger import accounts
 from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
-ROWS_AT_ONCE = 1_000  # items that one statement asks for
-TEXT_READ = 20_000  # characters of a text that a model gets
-RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "created_by")  # what pages show beside an evaluation
-OF_RUN = 50  # newest evaluations of a run that are looked through
-WRITTEN_WORDS = "evaluation.words_written"  # the kind of job that looks for them
+ROWS_AT_ONCE = 1_000  # items per query
+TEXT_READ = 20_000  # characters of a text for the model
+RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "created_by")  # relations shown with an evaluation
+OF_RUN = 50  # newest evaluations of a run to search
+WRITTEN_WORDS = "evaluation.words_written"  # the job kind that finds them
 
 
 def evaluations(user: Person) -> QuerySet[Evaluation]:
@@ -48,13 +48,13 @@ def evaluations(user: Person) -> QuerySet[Evaluation]:
 
 
 def with_heads(rows: QuerySet[Evaluation], names: Sequence[str]) -> QuerySet[Evaluation]:
-    """Without their reports, which take 100 KB and more each, but for these metrics, which `head_of` reads."""
+    """Without their reports of 100 KB and more, except for these metrics, which `head_of` reads."""
     parts = {f"head_{name}": F(f"report__{name}") for name in ("task", *names)}
     return rows.defer("report").annotate(**parts, **{f"ends_{name}": F(f"report__intervals__{name}") for name in names})
 
 
 def head_of(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Any]:
-    """The part of the report that `with_heads` read; what the task has not is left out."""
+    """The metrics that `with_heads` read, without those that the task lacks."""
     known = {name: found for name in ("task", *names) if (found := getattr(evaluation, f"head_{name}")) is not None}
     return known | {"intervals": {name: ends for name in names if (ends := getattr(evaluation, f"ends_{name}"))}}
 
@@ -65,7 +65,7 @@ def get_evaluation(user: Person, uuid: UUID) -> Evaluation:
 
 
 def found_evaluation(user: Person, uuid: str) -> Evaluation:
-    """One evaluation that the user may see, by what a form says of its uuid. Raises Http404."""
+    """One evaluation that the user may see, by a form's value for its uuid. Raises Http404."""
     try:
         return get_evaluation(user, UUID(uuid))
     except ValueError:
@@ -79,14 +79,14 @@ def latest_evaluation(run: Run, split: str) -> Evaluation | None:
 
 
 def baselines_before(run: Run, snapshot: Snapshot, split: str) -> dict[str, Any]:
-    """What the newest report on these rows, of any run from the same base, says of baselines; {} where there is none."""
+    """Baselines in the newest report on these rows, of any run from the same base; {} if there is none."""
     reports = Evaluation.objects.filter(snapshot=snapshot, split=split, run__base=run.base_id).order_by("-id")
     found = reports.values(**{name: F(f"report__{name}") for name in ("baselines", "baselines_drawn", "baselines_digest")}).first()
     return dict(found or {})
 
 
 def of_run(run: Run) -> list[Evaluation]:
-    """The newest evaluation of a run on each split of its own snapshot, test first, then validation."""
+    """The newest evaluation of a run on each split of its version, test first, then validation."""
     newest: dict[str, Evaluation] = {}
     rows = Evaluation.objects.filter(run=run, snapshot=run.snapshot_id).select_related("snapshot__dataset").order_by("-id")
     for evaluation in rows[:OF_RUN]:
@@ -95,7 +95,7 @@ def of_run(run: Run) -> list[Evaluation]:
 
 
 def unfinished_job(run: Run) -> Job | None:
-    """The evaluation of a run that still waits or runs."""
+    """The queued or running evaluation of a run."""
     return next((job for job in jobs.of_subject(run).filter(kind="evaluation.evaluate")[:10] if not job.is_finished), None)
 
 
@@ -112,19 +112,19 @@ def file_of_rows(evaluation: Evaluation) -> Iterator[Path]:
 
 
 def rows_of(evaluation: Evaluation) -> Any:
-    """Every row's prediction as the task has it."""
+    """The prediction of every row, in the task's format."""
     with file_of_rows(evaluation) as path:
         return file_of(evaluation.task_type.key).read(path)
 
 
 def sides(user: Person) -> QuerySet[SideBySide]:
-    """The pairs of models between whose answers people choose that the user may see, newest first."""
+    """The preference tests that the user may see, newest first."""
     related = ("first__run", "second__run", "first__snapshot__dataset", "dataset__project", "upload", "queue", "created_by")
     return policy.visible_to(user, SideBySide, "evaluation.view").select_related(*related).order_by("-id")
 
 
 def sides_of(user: Person, a: Evaluation, b: Evaluation) -> QuerySet[SideBySide]:
-    """Those of two evaluations, whichever comes first."""
+    """Those of two evaluations, in either order."""
     return sides(user).filter(Q(first=a, second=b) | Q(first=b, second=a))
 
 
@@ -134,48 +134,48 @@ def get_side(user: Person, uuid: UUID) -> SideBySide:
 
 
 def choices_of(side: SideBySide) -> list[tuple[str, str]]:
-    """What is decided: (digest of the prompt's item, first, second, tie or neither) as people saw the pair."""
+    """The decisions: (digest of the prompt's item, first, second, tie, or neither), in the order shown."""
     decided = current_decisions(side.dataset).filter(item__upload=side.upload)
     return [(row.item.external_id, value_of(row)["choice"]) for row in decided]
 
 
 def scores_of(evaluation: Evaluation, label: str) -> Scores:
-    """What a threshold of a label, or where it is empty of the task's confidence, is chosen by. The task has labels."""
+    """The scores for choosing a threshold of a label, or of the task's confidence if it is empty. The task has labels."""
     with file_of_rows(evaluation) as path:
         return cast(Scores, file_of(evaluation.task_type.key).scores(path, label))
 
 
 def grouped_of(evaluation: Evaluation) -> Grouped:
-    """What the rows of an evaluation of any task are grouped and measured by."""
+    """The rows of an evaluation with the measures for slices."""
     with file_of_rows(evaluation) as path:
         return file_of(evaluation.task_type.key).grouped(path)
 
 
 def losses_of(evaluation: Evaluation) -> dict[str, float]:
-    """What each row lost, in nats, by digest, of an evaluation of any task; rows that have no loss are left out."""
+    """The loss of each row in nats, by digest; rows without a loss are left out."""
     with file_of_rows(evaluation) as path:
         return file_of(evaluation.task_type.key).losses(path)
 
 
 def is_flattering(evaluation: Evaluation) -> bool:
-    """Whether the thresholds of its classes were chosen on its own rows: then no baseline is held against it."""
+    """Whether its class thresholds were chosen on its own rows, so that it isn't compared with baselines."""
     is_own = evaluation.split == "validation" and evaluation.snapshot_id == evaluation.run.snapshot_id
     return is_own and evaluation.task_type.has_thresholds
 
 
 def items_by_digest(evaluation: Evaluation, digests: Iterable[str]) -> dict[str, Item]:
-    """The items of an evaluation's dataset, by digest, in one statement."""
+    """The items of an evaluation's dataset by digest, in one query."""
     return {item.digest: item for item in Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))}
 
 
 def heads_by_digest(evaluation: Evaluation, digests: Iterable[str], length: int) -> dict[str, str]:
-    """The first characters of the texts of an evaluation's items, by digest, in one statement."""
+    """The first characters of the texts of an evaluation's items by digest, in one query."""
     some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))
     return dict(some.values_list("digest", Substr("text", 1, length)))
 
 
 def normal_digests(evaluation: Evaluation, digests: Sequence[str]) -> dict[str, str]:
-    """Digest → digest of the normalised text, of the items of an evaluation's dataset whose text is kept; read in batches."""
+    """Digest → digest of the normalised text, of the items whose text still exists; read in batches."""
     found: dict[str, str] = {}
     for start in range(0, len(digests), ROWS_AT_ONCE):
         some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=digests[start : start + ROWS_AT_ONCE])
@@ -184,14 +184,13 @@ def normal_digests(evaluation: Evaluation, digests: Sequence[str]) -> dict[str, 
 
 
 def comparable_with(evaluation: Evaluation, user: Person) -> QuerySet[Evaluation]:
-    """Other evaluations on items of the same dataset and split, newest first: what it may be compared with."""
+    """Other evaluations on items of the same dataset and split, newest first."""
     same = evaluations(user).filter(snapshot__dataset=evaluation.snapshot.dataset_id, split=evaluation.split)
     return same.exclude(pk=evaluation.pk)
 
 
 def find_evaluation(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> Evaluation | None:
-    """One of these from a URL parameter: its own uuid, or its run's, of which the newest on test comes first; None where there is
-    none."""
+    """One of these from a URL parameter: its uuid, or its run's, whose newest on test comes first; None if there is none."""
     try:
         found = rows.filter(uuid=UUID(uuid)) if uuid else rows.filter(run__uuid=UUID(run))
     except ValueError:
@@ -200,13 +199,13 @@ def find_evaluation(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> Eva
 
 
 def whole(uuid: str) -> Evaluation:
-    """An evaluation with all that computing on it needs. For jobs."""
+    """An evaluation with everything a computation needs. For jobs."""
     related = ("run__project", "run__snapshot__dataset", "run__base__folder", "run__artifact", "snapshot__dataset", "predictions")
     return Evaluation.objects.select_related(*related).get(uuid=uuid)
 
 
 def is_recorded(evaluation: Evaluation) -> bool:
-    """Whether the audit log knows this very report, these predictions and whose they are: a row that was changed has another digest."""
+    """Whether the audit log has this report, these predictions, and their run: a changed row has another digest."""
     events = accounts.events_about(evaluation.uuid, {Verb.EVALUATION_RECORDED})
     known = {(event.payload["run"], event.payload["split"], event.payload["report_digest"]) for event in events}
     digest = evaluation.computed_digest
@@ -214,20 +213,20 @@ def is_recorded(evaluation: Evaluation) -> bool:
 
 
 def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Analysis | None:
-    """What was found of this kind. item: digest of the item that it is about, "" for the whole evaluation."""
+    """The result of this kind. item: digest of an item; "" for the whole evaluation."""
     rows = Analysis.objects.select_related("rows", "created_by")
     return rows.filter(evaluation=evaluation, kind=kind, item=item).first()
 
 
 def is_analysis_recorded(found: Analysis) -> bool:
-    """Whether the audit log knows that this very report was found, of this kind and about this evaluation and item."""
+    """Whether the audit log has this report, of this kind and about this evaluation and item."""
     events = accounts.events_about(found.uuid, {Verb.ANALYSIS_RECORDED})
     known = {tuple(event.payload[name] for name in ("evaluation", "kind", "item", "report_digest")) for event in events}
     return (str(found.evaluation.uuid), found.kind, found.item or None, digest_of(found.report)) in known
 
 
 def comparison(a: Evaluation, b: Evaluation) -> Comparison | None:
-    """What a job found of two evaluations."""
+    """The stored comparison of two evaluations."""
     return Comparison.objects.filter(a=a, b=b).first()
 
 
@@ -237,23 +236,23 @@ def comparison_job(a: Evaluation, b: Evaluation) -> Job | None:
 
 
 def address_of_comparison(a: UUID | str, b: UUID | str) -> str:
-    """The page on which two evaluations are compared."""
+    """The URL of the comparison of two evaluations."""
     return f"{find_url('evaluation:compare')}?a={a}&b={b}"
 
 
 def address_of(kind: Analysis.Kind, evaluation: UUID | str, item: str = "") -> str:
-    """The page on which an analysis of this kind stands."""
+    """The page that shows an analysis of this kind."""
     return find_url(f"evaluation:{kind.value}", uuid=evaluation) + (f"?item={item}" if item else "")
 
 
 def analysis_job(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Job | None:
-    """The newest job that computes it, in any state."""
+    """The newest job that computes an analysis, in any state."""
     names = [f"evaluation.{kind.value}", *([WRITTEN_WORDS] if kind == Analysis.Kind.WORDS else [])]
     return jobs.of_subject(evaluation).filter(kind__in=names, args__item=item).first()
 
 
 def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
-    """Digests of the items of one group of errors, nearest to its centre first. number: from 1. Raises Http404."""
+    """Digests of the items of an error cluster, nearest to its centre first. number: from 1. Raises Http404."""
     found = analysis(evaluation, Analysis.Kind.CLUSTERS)
     groups = found.report["groups"] if found else []
     known = number.isascii() and number.isdigit() and len(number) < 4 and 0 < int(number) <= len(groups)
@@ -263,13 +262,13 @@ def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
 
 
 def baseline_reference(run: Run) -> Reference | None:
-    """What TF-IDF with logistic regression, or of spans a dictionary, reaches on the run's validation split, if measured."""
+    """The scores of the reference baseline (TF-IDF with logistic regression; for spans, a dictionary) on validation, if measured."""
     key = f"evaluation:reference:{run.uuid}"
     known: Reference | None = cache.get(key)
     if known is None and (found := latest_evaluation(run, "validation")):
-        name, said = measures_of(found.task_type.key).reference
+        name, label = measures_of(found.task_type.key).reference
         measured = (found.report.get("baselines") or {}).get(name)
         if measured:
-            known = Reference(said, {name: measured[name] for name in rules.metrics_of(found.report).beside if name in measured})
+            known = Reference(label, {name: measured[name] for name in rules.metrics_of(found.report).beside if name in measured})
             cache.set(key, known, 600)
     return known

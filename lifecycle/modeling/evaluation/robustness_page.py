@@ -1,4 +1,4 @@
-"""What the page shows of an evaluation's model on disturbed texts."""
+"""The page of robustness tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from registry.ground.access.models import User
 from registry.ground.access.policy import can
 from registry.ground.artifacts import actions as artifacts
 
-SHOWN = 30  # flips of a probe
+SHOWN = 30  # flips shown per probe
 PROBES = {
     "typos": ("Typos", "5 % of letters (at least one) replaced by a neighbouring key on an English keyboard, swapped, or dropped."),
     "lower": ("Lower case", "All letters in lower case."),
@@ -28,11 +28,11 @@ PROBES = {
     "sentence": ("Sentence appended", f"“{SENTENCE}” is appended to the text."),
     "edges": ("Whitespace and punctuation", "Spaces, dots, exclamation marks, and a line break are added around the text."),
 }
-SCORES = ("accuracy", "macro_f1")  # of a report from before it named its own
+SCORES = ("accuracy", "macro_f1")  # of old reports without names
 
 
 def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
-    """The probes with what they changed, the flips of the one that was asked for, and the job while it is not done."""
+    """The probes with their changes, the flips of the selected one, and the job until it is done."""
     evaluation = queries.get_evaluation(user, uuid)
     job, found = queries.analysis_job(evaluation, Analysis.Kind.ROBUSTNESS), queries.analysis(evaluation, Analysis.Kind.ROBUSTNESS)
     shown, page = given.get("probe", ""), page_of(evaluation)
@@ -67,7 +67,7 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
 
 
 def cells(scored: Mapping[str, Any], names: list[str] | tuple[str, ...]) -> list[dict[str, Any]]:
-    """Each score with its interval; None where these rows do not tell it."""
+    """Each score with its interval; None if these rows don't determine it."""
     return [
         {"name": NAMED[name].title, "value": scored.get(name), "low": low, "high": high}
         for name, (low, high) in ((name, rules.interval(scored, name)) for name in names)
@@ -75,13 +75,13 @@ def cells(scored: Mapping[str, Any], names: list[str] | tuple[str, ...]) -> list
 
 
 def loss(change: Mapping[str, Any]) -> dict[str, Any]:
-    """A change with what is lost by it, and the ends of its interval, least first; without them where no row tells the score."""
+    """A perturbation with the loss it causes and the ends of its interval, smallest first; without them if no row has the score."""
     if change["difference"] is None:
         return {**change, "verdict": ""}
     return {**change, "loss": -change["difference"], "least": -change["high"], "most": -change["low"]}
 
 
 def unprobed(page: ReportPage[Any]) -> str:
-    """What probing would do."""
+    """What a robustness test would do."""
     done = f"the {page.disturbed} of up to {count(page.rows.probed)} rows with typos, changed case, half of the text"
     return f"Perturbs {done}, an appended sentence, and punctuation around it, and counts changed predictions.{page.slow}"

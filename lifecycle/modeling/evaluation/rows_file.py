@@ -1,4 +1,4 @@
-"""An evaluation's predictions as a file: Parquet as it is kept, whose digest the report's page shows, or CSV made of it row by row."""
+"""An evaluation's predictions as a file: Parquet as stored, with the digest on the report's page, or CSV streamed from it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROBABILITIES = "probabilities"
 
 
 class Line:
-    """A file that gives back what is written to it, for a csv.writer."""
+    """A file that returns what is written to it, for a csv.writer."""
 
     def write(self, text: str) -> str:
         """The text."""
@@ -31,7 +31,7 @@ class Line:
 
 
 def download(user: User, evaluation: Evaluation, form: str) -> FileResponse | StreamingHttpResponse:
-    """The file, for who may read texts; the audit log keeps who took it. form: parquet or csv. Raises PermissionDenied."""
+    """The file, with permission to read texts; the audit log records the download. form: parquet or csv. Raises PermissionDenied."""
     actions.export_rows(evaluation=evaluation, form=form, actor=user)
     name = f"run-{evaluation.run.number}-{evaluation.split}-predictions.{form}"
     digest = evaluation.predictions.digest
@@ -43,13 +43,13 @@ def download(user: User, evaluation: Evaluation, form: str) -> FileResponse | St
 
 
 def csv_lines(digest: str) -> Iterator[str]:
-    """The lines of the CSV, of so many rows at a time. digest: of the Parquet file."""
+    """The lines of the CSV, in batches of rows. digest: of the Parquet file."""
     with artifacts.local_copy(digest) as path:
         yield from lines(path)
 
 
 def lines(path: Path) -> Iterator[str]:
-    """One column a field, numbers with all their digits, lists as JSON; of probabilities a column for each label: "probability: card"."""
+    """One column per field, numbers with all digits, lists as JSON; one probability column per label: "probability: card"."""
     writer: Any = csv.writer(Line())
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
@@ -62,7 +62,7 @@ def lines(path: Path) -> Iterator[str]:
 
 
 def cell(value: Any) -> str:
-    """A value as text that no spreadsheet runs; empty where there is none."""
+    """A value as text that spreadsheets don't execute; empty if missing."""
     if isinstance(value, float | int):
         return "" if math.isnan(value) else json.dumps(value)
     return inert_cell(value if isinstance(value, str | None) else json.dumps(value, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""What may be said of predictions. Pure: arrays and reports in, lists for pages out."""
+"""Findings about predictions. Pure: arrays and reports in, lists for pages out."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from lifecycle.runtime.task_types.measures import Metric, Metrics
 from lifecycle.runtime.task_types.task_type import TaskType
 from lifecycle.ui.numbers import GAP, decimals, percent
 
-PLACE = "first"  # no rival: a model never sees in which place a response stands, and in some files the preferred one always is the first
-LEAST_ERRORS = 20  # from which on groups of errors are looked for
-LEAST_ROWS = 50  # of each side, from which on membership inference says anything
-LEAK = 0.55  # a lower end of the AUC above this is a leak; between 0.5 and this it is watched
+PLACE = "first"  # no rival: a model never sees the position of a response, and in some files the preferred one is always first
+LEAST_ERRORS = 20  # minimum for clustering errors
+LEAST_ROWS = 50  # of each side, needed for membership inference
+LEAK = 0.55  # AUC: a lower end above this is a leak; between 0.5 and this, a warning
 NOT_REPORTED = frozenset({"format", "status", "error", "seconds", "peak_memory_mb"})
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """How often one class was read as another; of several a text, missed while the other was given. support: rows of the true class."""
+    """How often one class was predicted as another; in multi-label, missed with the other predicted. support: rows of the true class."""
 
     true: str
     predicted: str
@@ -34,15 +34,16 @@ class Pair:
 
     @property
     def share(self) -> float:
-        """Of the rows of the true class."""
+        """The share of the rows of the true class."""
         return self.count / self.support
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer on one item, by the item's digest. true, predicted: classes, by name.
+    """A prediction for one item, by the item's digest. true, predicted: class names.
 
-    confidence: its probability; of several classes, that of the surest wrong decision about one, or where all are right of the least sure.
+    confidence: its probability; in multi-label, that of the most confident wrong label decision, or if all are correct, of the least
+    confident one.
     """
 
     item: str
@@ -53,13 +54,13 @@ class Answer:
 
 
 SIDES = {"fixed": 1, "better": 1, "broken": -1, "worse": -1}
-Turned = dict[str, int]  # item → 1 where it was fixed, −1 where broken
+Turned = dict[str, int]  # item → 1 if fixed, −1 if broken
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An item that two models answered differently. kind: fixed (only the second is right), broken (only the first), other; of written
-    texts better, worse or same, without the texts."""
+    """An item with different predictions from two models. kind: fixed (only the second is correct), broken (only the first), other; for
+    generated text better, worse, or same, without the texts."""
 
     item: str
     true: tuple[str, ...]
@@ -69,29 +70,28 @@ class Change:
 
     @classmethod
     def of(cls, item: str, true: Sequence[str], first: Sequence[str], second: Sequence[str], kind: str) -> Change:
-        """One as JSON holds it, in the order of the fields."""
+        """From JSON, in the order of the fields."""
         return cls(item, tuple(true), tuple(first), tuple(second), kind)
 
 
 def report_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The engine's result without what differs from one execution to the next."""
+    """The engine's result without values that vary between executions."""
     return {name: value for name, value in result.items() if name not in NOT_REPORTED}
 
 
 def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float | None]:
-    """The 95 % interval of a metric, (None, None) where it was not computed."""
+    """The 95 % interval of a metric; (None, None) if it wasn't computed."""
     found = report.get("intervals", {}).get(name) or {}
     return found.get("low"), found.get("high")
 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A baseline that a run does not clearly beat by its task's leading score.
+    """A baseline that a run doesn't significantly beat by its task's main score.
 
-    metric: that score's name; one: with its article, within a sentence. value: the baseline's; own: the run's. is_ahead: it is clearly
-    better; else neither is. by_intervals: whether there is a 95 % interval; else the scores alone were compared. low, high: of the
-    difference on the same rows, the run less the baseline; None in reports from before that was measured, of which the intervals of both
-    are compared.
+    metric: that score's name; one: with its article, within a sentence. value: the baseline's; own: the run's. is_ahead: it is
+    significantly better than the run; else neither is. by_intervals: whether there is a 95 % interval; else only the scores were compared.
+    low, high: of the difference on the same rows, run minus baseline; None in old reports, which compare the intervals of both.
     """
 
     name: str
@@ -106,11 +106,10 @@ class Rival:
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
-    """The baseline that opposes a fine-tune: the best of those that are clearly better, else of those that it is not clearly better
-    than; None where it is clearly better than all, or there are none.
+    """The baseline that challenges a fine-tuned model: the best of those significantly better, else of those it doesn't significantly beat;
+    None if it beats all, or there are none.
 
-    Clearly better, either way, is where the paired difference says so; in reports from before, whose 95 % interval lies wholly on the
-    better side of the other's; without intervals, whose score is better.
+    Significance is that of the paired difference; in old reports, of separate 95 % intervals; without intervals, the scores decide.
     """
     metric = leading_of(report)
     found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric.name) is not None and name != PLACE}
@@ -121,29 +120,29 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
 
 
 def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapping[str, Any]) -> Rival | None:
-    """A baseline beside a run; None where the run is clearly better. name: as the report has it."""
+    """A baseline compared with a run; None if the run is significantly better. name: as in the report."""
     own, theirs, apart = report[metric.name], baseline[metric.name], paired(report, name)
-    told = (baselines_of(report).get(name, name), metric.name, metric.one, theirs, own)
+    facts = (baselines_of(report).get(name, name), metric.name, metric.one, theirs, own)
     if apart:
         ahead, ends = apart["verdict"] == "worse", (apart["low"], apart["high"])
-        return None if apart["verdict"] == "better" else Rival(*told, ahead, True, *ends)
+        return None if apart["verdict"] == "better" else Rival(*facts, ahead, True, *ends)
     (low, high), (their_low, their_high) = interval(report, metric.name), interval(baseline, metric.name)
     if low is None or high is None or their_low is None or their_high is None:
         ahead = metric.gain(own - theirs)
-        return None if ahead > 0 else Rival(*told, ahead < 0, by_intervals=False)
+        return None if ahead > 0 else Rival(*facts, ahead < 0, by_intervals=False)
     if metric.lower_is_better:
         low, high, their_low, their_high = -high, -low, -their_high, -their_low
-    return None if low > their_high else Rival(*told, their_low > high)
+    return None if low > their_high else Rival(*facts, their_low > high)
 
 
 def paired(report: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """The difference of the leading score from a baseline on the same rows, as of `paired_rows`; None where that was not measured."""
+    """The difference of the main score from a baseline on the same rows, as in `paired_rows`; None if it wasn't measured."""
     found: Mapping[str, Any] | None = (report.get("against") or {}).get(name, {}).get(leading_of(report).name)
     return found if found and found["low"] is not None else None
 
 
 def leading_of(report: Mapping[str, Any]) -> Metric:
-    """The score by which an evaluation is compared."""
+    """The main score for comparing evaluations."""
     return metrics_of(report).leading
 
 
@@ -153,17 +152,17 @@ def metrics_of(report: Mapping[str, Any]) -> Metrics:
 
 
 def task_type(report: Mapping[str, Any]) -> TaskType:
-    """What the task is that an evaluation is of."""
+    """The task of an evaluation."""
     return type_of(report.get("task", DEFAULT))
 
 
 def errors(report: Mapping[str, Any]) -> int:
-    """Rows that were answered wrongly."""
+    """Rows with wrong predictions."""
     return int(report["wrong_rows"]) if "wrong_rows" in report else int(mistaken(report).sum())
 
 
 def baselines_of(report: Mapping[str, Any]) -> Mapping[str, str]:
-    """The baselines of its task with their titles, in the order of pages."""
+    """The baselines of its task with their titles, in page order."""
     return measures_of(task_type(report).key).baselines
 
 
@@ -175,12 +174,12 @@ def mistaken(report: Mapping[str, Any]) -> NDArray[np.int64]:
 
 
 def count_confused(report: Mapping[str, Any]) -> int:
-    """How many pairs of classes were mistaken."""
+    """The number of confused pairs of classes."""
     return int(np.count_nonzero(mistaken(report)))
 
 
 def confused(report: Mapping[str, Any], limit: int | None = None) -> list[Pair]:
-    """Pairs of classes that were mistaken, most rows first, then by name; the first `limit`. Of 200 classes there are 40,000."""
+    """Confused pairs of classes, most rows first, then by name; the first `limit`. 200 classes have 40,000 pairs."""
     labels = report["confusion"]["labels"]
     supports = {each["label"]: each["support"] for each in report["per_class"]}
     support = np.array([supports[label] for label in labels])
@@ -193,10 +192,10 @@ def confused(report: Mapping[str, Any], limit: int | None = None) -> list[Pair]:
 
 
 def worst(report: Mapping[str, Any], limit: int) -> list[int]:
-    """Positions of the classes that take part in most errors, so ordered that classes that are mistaken for each other stand together."""
+    """Positions of the classes with most errors, ordered so that confused classes are adjacent."""
     position = {label: at for at, label in enumerate(report["confusion"]["labels"])}
     order: list[int] = []
-    for pair in confused(report, limit * limit):  # so many pairs name `limit` classes at least, where there are as many
+    for pair in confused(report, limit * limit):  # this many pairs name at least `limit` classes, if there are as many
         for label in (pair.true, pair.predicted):
             if position[label] not in order:
                 order.append(position[label])
@@ -211,11 +210,11 @@ def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> tuple[list[st
     return [labels[at] for at in positions], [[counts[row][column] for column in positions] for row in positions]
 
 
-EXACT = 1e16  # from here on PostgreSQL gives a float back as a whole number, which it is
+EXACT = 1e16  # from here on, PostgreSQL returns a float as an integer
 
 
 def finite(value: Any) -> Any:
-    """The value with NaN as None, in depth, as JSON needs it; with numbers as every database gives them back, so that its digest stays."""
+    """The value with NaN as None, recursively, for JSON; with numbers as every database returns them, so that its digest is stable."""
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
@@ -225,10 +224,10 @@ def finite(value: Any) -> Any:
     return [finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-# ── Whether rows tell that they were trained on ─────────────────────────────
+# ── Membership inference ────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """What membership inference says. kind: ok, warn or bad. fact, text: in words."""
+    """The result of membership inference. kind: ok, warn or bad. fact, text: in words."""
 
     kind: str
     fact: str
@@ -236,7 +235,7 @@ class Leak:
 
 
 def leak(report: Mapping[str, Any]) -> Leak:
-    """The finding of an attack by its AUC and both ends of its interval: a leak is ruled out only where all of it is small."""
+    """The result of an attack by its AUC and both ends of its interval: a leak is ruled out only if the whole interval is small."""
     low, high = report["low"], report["high"]
     kind, fact = (
         ("bad", "Training rows can be identified by their loss.") if low > LEAK
@@ -245,5 +244,5 @@ def leak(report: Mapping[str, Any]) -> Leak:
         else ("ok", "This attack finds no leakage.")
     )  # fmt: skip
     measured = f"AUC {decimals(report['auc'], 2)} (95{GAP}% {decimals(low, 2)} to {decimals(high, 2)})"
-    meant = f"a training row has a lower loss than another row in {percent(report['auc'])} of pairs"
-    return Leak(kind, fact, f"{measured}: {meant}. 0.50 is guessing. This is a lower bound: a stronger attack may find more.")
+    meaning = f"a training row has a lower loss than another row in {percent(report['auc'])} of pairs"
+    return Leak(kind, fact, f"{measured}: {meaning}. 0.50 is guessing. This is a lower bound: a stronger attack may find more.")

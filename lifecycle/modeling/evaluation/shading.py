@@ -1,4 +1,4 @@
-"""Texts whose words are shaded by what they say for an answer. Pure."""
+"""Texts with words shaded by their attribution. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 DEPTHS = 3
-LEAST = 0.01  # in log-odds; a smaller effect is rounding, and not marked
+LEAST = 0.01  # in log-odds; smaller effects are rounding errors, and not shaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,15 @@ class Part:
 
 
 def strongest(cut: Sequence[Part]) -> list[Part]:
-    """The words of some parts, those with the most effect first."""
+    """The words of some parts, by effect, strongest first."""
     return sorted((part for part in cut if part.effect is not None), key=lambda part: -abs(part.effect or 0))
 
 
 def parts(text: str, words: Sequence[Mapping[str, Any]], top: float | None = None) -> list[Part]:
-    """The text cut at its words; joined together they are the text. The deepest shade is for the strongest effect, and thirds of it.
+    """The text cut at its words; joined, the parts are the text. The deepest shade is for the strongest effect, and shades are thirds of
+    it.
 
-    top: that effect, where the words of several texts are shaded alike.
+    top: the strongest effect, if the words of several texts share a scale.
     """
     top = strongest_effect(words) if top is None else top
     found, at = [], 0
@@ -38,12 +39,12 @@ def parts(text: str, words: Sequence[Mapping[str, Any]], top: float | None = Non
 
 
 def strongest_effect(words: Sequence[Mapping[str, Any]]) -> float:
-    """Whichever way it goes; 0 without words."""
+    """The largest absolute effect; 0 without words."""
     return max((abs(word["effect"]) for word in words), default=0.0)
 
 
 def depth(effect: float, top: float) -> int:
-    """How deep a word is shaded, by its share of the strongest effect; 0 where it says nothing."""
+    """How deep a word is shaded, by its share of the strongest effect; 0 for no effect."""
     if abs(effect) < LEAST:
         return 0
     shade = min(DEPTHS, 1 + int(DEPTHS * abs(effect) / top))

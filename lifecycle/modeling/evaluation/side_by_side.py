@@ -1,4 +1,4 @@
-"""What people chose between the answers of two models. Pure: choices in, counts and a sentence out."""
+"""Results of preference tests. Pure: from choices to counts and a sentence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SILENT = "(empty response)"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two answers to one prompt. item: digest of the prompt's item; swapped: whether the second model's answer comes first."""
+    """Two responses to one prompt. item: digest of the prompt's item; swapped: whether the second model's response comes first."""
 
     item: str
     first: str
@@ -30,15 +30,15 @@ class Pair:
 
     @property
     def shown(self) -> list[str]:
-        """The answers in the order in which the file has them."""
+        """The responses in file order."""
         answers = [self.first or SILENT, self.second or SILENT]
         return answers[::-1] if self.swapped else answers
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What was chosen, by model. share: of the second among the pairs of which one was chosen, with its 95 % Wilson interval; p: of the
-    sign test (exact, or with continuity correction from 25 pairs on) that neither is chosen more often."""
+    """Choices by model. share: of the second model among decided pairs, with its 95 % Wilson interval; p: of the sign test (exact, or with
+    continuity correction from 25 pairs on) that both are chosen equally often."""
 
     first: int
     second: int
@@ -51,16 +51,16 @@ class Tally:
 
     @property
     def verdict(self) -> str:
-        """first, second, or unclear where chance explains it."""
+        """first, second, or unclear if not significant."""
         if self.share is None:
             return Verdict.UNCLEAR.value
         sides = {Verdict.BETTER: "second", Verdict.WORSE: "first"}
-        told = verdict(Interval(self.share - EVEN, self.low - EVEN, self.high - EVEN), p=self.p)
-        return sides.get(told, told.value)
+        found = verdict(Interval(self.share - EVEN, self.low - EVEN, self.high - EVEN), p=self.p)
+        return sides.get(found, found.value)
 
 
 def pairs_of(first: TextAnswers, second: TextAnswers, *, most: int, seed: int) -> tuple[list[Pair], int]:
-    """Pairs of different answers to prompts that ask for the same, drawn by the seed, and to how many prompts both said the same."""
+    """Pairs of different responses to the same prompts, drawn by the seed, and the number of prompts with equal responses."""
     theirs = {item: row for row, item in enumerate(second.ids)}
     shared = [
         (item, first.answers[row].strip(), second.answers[at].strip())
@@ -74,16 +74,16 @@ def pairs_of(first: TextAnswers, second: TextAnswers, *, most: int, seed: int) -
 
 
 def tally(choices: Iterable[tuple[str, str]], swapped: Sequence[str]) -> Tally:
-    """choices: (digest of the item, first, second, tie or neither) as people saw them."""
+    """choices: (digest of the item, first, second, tie, or neither), in the order shown."""
     turned = set(swapped)
-    counts = Counter(OTHER.get(said, said) if item in turned else said for item, said in choices)
+    counts = Counter(OTHER.get(chosen, chosen) if item in turned else chosen for item, chosen in choices)
     one, two = counts["first"], counts["second"]
     low, high = wilson(two, one + two)
     return Tally(one, two, counts["tie"], counts["neither"], two / (one + two) if one + two else None, low, high, mcnemar(two, one))
 
 
-def told(found: Tally, first: str, second: str) -> Mapping[str, str]:
-    """The finding in words: fact and text."""
+def summary_of(found: Tally, first: str, second: str) -> Mapping[str, str]:
+    """The result in words: fact and text."""
     if found.share is None:
         return {
             "fact": "Neither was preferred in any pair.",

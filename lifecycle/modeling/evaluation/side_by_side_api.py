@@ -56,7 +56,7 @@ class SideBySideOut(serializers.Serializer[Any]):
 
 
 def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
-    """It as it stands."""
+    """Get a preference test."""
     user = request.user
     return Response(SideBySideOut(side_by_side_page.shown(user, queries.get_side(user, uuid))).data, status=status)
 

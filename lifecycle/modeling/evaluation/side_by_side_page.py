@@ -1,4 +1,4 @@
-"""What the page shows on which people are asked to choose between two models, and what they chose."""
+"""The page of a preference test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = {"first": "warn", "second": "ok", "unclear": "info"}
 
 
 def shown(user: User, side: SideBySide) -> dict[str, Any]:
-    """Its state; what was chosen only once all is decided, or the queue is closed: no one who labels is to know who leads."""
+    """Its state; results only once all pairs are decided or the queue is closed, so that annotators don't know which model leads."""
     queue, choices = side.queue, queries.choices_of(side) if side.queue else []
     ended = queue is not None and (len(choices) >= side.pairs or queue.state == Queue.State.CLOSED)
     tally = side_by_side.tally(choices, side.swapped) if ended else None
@@ -31,7 +31,7 @@ def shown(user: User, side: SideBySide) -> dict[str, Any]:
         "imported": side.upload.state == UploadState.IMPORTED,
         "may_manage": can(user, "labeling.manage", side.dataset),
         "tally": tally,
-        "told": side_by_side.told(tally, first, second) if tally else None,
+        "summary": side_by_side.summary_of(tally, first, second) if tally else None,
         "kind": KINDS[tally.verdict] if tally else "",
         "queue_url": find_url("queues:queue", uuid=queue.uuid) if queue else "",
         "upload_url": find_url("datasets:upload", uuid=side.upload.uuid),

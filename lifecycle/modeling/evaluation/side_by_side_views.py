@@ -1,4 +1,4 @@
-"""Pages on which people are asked to choose between two models."""
+"""Pages of preference tests."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from registry.ground.access.decorators import needs, signed_in
 from registry.ground.access.requests import SignedInRequest
 
 
-def told(form: Form) -> dict[str, list[str]]:
-    """What is wrong, by field."""
+def field_errors(form: Form) -> dict[str, list[str]]:
+    """Error messages by field."""
     return {name: [str(each) for each in errors] for name, errors in form.errors.items()}
 
 
 @require_POST
 @signed_in
 def ask(request: SignedInRequest) -> HttpResponse:
-    """Put the answers of two evaluations side by side for people to choose."""
+    """Start a preference test of two evaluations."""
     user, form = request.user, SideBySideForm(request.POST)
     if not form.is_valid():
-        raise Refused("The preference test wasn't started.", fields=told(form))
+        raise Refused("The preference test wasn't started.", fields=field_errors(form))
     first, second = (queries.get_evaluation(user, form.cleaned_data[name]) for name in ("a", "b"))
     given = {name: form.cleaned_data[name] for name in ("pairs", "key")}
     made = actions.ask_people(first=first, second=second, actor=user, **given)
@@ -39,7 +39,7 @@ def ask(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("evaluation.view", SideBySide)
 def side_by_side(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Its state, and once all is decided what people chose."""
+    """Its state, and the results once all pairs are decided."""
     context = side_by_side_page.shown(request.user, queries.get_side(request.user, uuid))
     return respond(request, "lifecycle/modeling/evaluation/side_by_side.html", "side", context)
 
@@ -47,9 +47,9 @@ def side_by_side(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.manage", SideBySide, see="evaluation.view")
 def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Open the queue over the pairs."""
+    """Open the queue of the pairs."""
     form = OverlapForm(request.POST)
     if not form.is_valid():
-        raise Refused("The queue wasn't opened.", fields=told(form))
+        raise Refused("The queue wasn't opened.", fields=field_errors(form))
     actions.open_side_by_side(side_id=uuid, actor=request.user, overlap=form.cleaned_data["overlap"])
     return redirect_or_refresh(request, reverse("evaluation:side_by_side", args=[uuid]))

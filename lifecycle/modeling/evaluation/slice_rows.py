@@ -1,4 +1,4 @@
-"""What the page shows of the rows of one group: each task's rows as its other pages show them."""
+"""The rows of a slice, as the task's other pages show them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from registry.ground.access.models import User
 
 
 def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
-    """The rows of a group, or only those with a mistake; 30 a page in an order that never changes. Raises Http404 for a group that is not
-    there."""
+    """The rows of a slice, or only those with an error; 30 per page in a stable order. Raises Http404 for an unknown slice."""
     evaluation = queries.get_evaluation(user, uuid)
     page, rows = page_of(evaluation), queries.grouped_of(evaluation)
     _, column = chosen(user, evaluation, given.get("column", ""), rows.ids)

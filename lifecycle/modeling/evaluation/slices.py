@@ -1,4 +1,4 @@
-"""An evaluation's rows in groups, by what their items' metadata say or by facts of the texts, and how the model does on each group."""
+"""An evaluation's rows in groups, by their items' metadata or by facts about the texts, and how the model does on each group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Length, Substr
 
-from datasets_app.datasets.filters import told_in_metadata
+from datasets_app.datasets.filters import metadata_value
 from datasets_app.datasets.models import Item
 from lifecycle.ground.remembered import cache
 from lifecycle.modeling.evaluation import group_words
@@ -25,8 +25,8 @@ from registry.ground.ledger.rules import digest_of
 
 BATCH = 1_000
 KEPT_SECONDS = 3_600
-READ = 200  # characters of a key or a value: what is longer names no group
-COLUMNS = 200  # that are offered
+READ = 200  # maximum characters of a key or value
+COLUMNS = 200  # maximum columns offered
 FACTS: Mapping[str, tuple[str, Combinable]] = {
     "fact:length": ("Text length (characters)", Length("text")),
     "fact:file": ("Source file", F("upload__file_name")),
@@ -36,16 +36,16 @@ METADATA = "metadata:"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What rows can be grouped by. key: as an address names it."""
+    """A column to slice by. key: its name in URLs."""
 
     key: str
     name: str
 
 
 def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Column]:
-    """Facts of the texts, then the keys of the metadata of the first 1,000 rows, for those who may read a text's metadata.
+    """Facts of the texts, then the metadata keys of the first 1,000 rows, for users who may read metadata.
 
-    ids: digests of the rows' items. Rows are in their order, so these are as good as drawn at random.
+    ids: digests of the rows' items. Digests are random, so the first rows are a fair sample.
     """
     facts = [Column(key, name) for key, (name, _) in FACTS.items()]
     if not may_read(user, evaluation):
@@ -56,7 +56,7 @@ def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Colu
 
 
 def grouping_of(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> Grouping:
-    """Each row's group. Read from the items once an hour: neither they nor the answers ever change. Raises Refused: too many values."""
+    """Each row's group, cached for an hour, since neither items nor predictions change. Raises Refused: too many values."""
     key = f"evaluation:grouping:{evaluation.pk}:{digest_of(column.key)}"
     known: Grouping | None = cache.get(key)
     if known is None:
@@ -66,19 +66,19 @@ def grouping_of(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> G
 
 
 def values(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> list[str | None]:
-    """What is said of each row; None where nothing is, or the item is missing."""
-    told = FACTS[column.key][1] if column.key in FACTS else Substr(told_in_metadata(column.key.removeprefix(METADATA)), 1, READ)
-    items = Item.objects.filter(dataset=evaluation.snapshot.dataset_id).annotate(told=told)
+    """The column's value of each row; None if it has none, or the item is missing."""
+    source = FACTS[column.key][1] if column.key in FACTS else Substr(metadata_value(column.key.removeprefix(METADATA)), 1, READ)
+    items = Item.objects.filter(dataset=evaluation.snapshot.dataset_id).annotate(column_value=source)
     found: list[str | None] = []
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
-        said = dict(items.filter(digest__in=batch).values_list("digest", "told"))
-        found += [None if said.get(digest) is None else str(said[digest]) for digest in batch]
+        known = dict(items.filter(digest__in=batch).values_list("digest", "column_value"))
+        found += [None if known.get(digest) is None else str(known[digest]) for digest in batch]
     return found
 
 
 def measure_of(rows: Grouped, name: str) -> groups.Quotient:
-    """The measure of this name by which groups are compared; the first without a name. Raises Refused where there is no such one."""
+    """The measure with this name for comparing slices; by default the first. Raises Refused if it doesn't exist."""
     known = rows.quotients
     if name and name not in known:
         step = f"Choose one of {', '.join(known)}."
@@ -87,22 +87,21 @@ def measure_of(rows: Grouped, name: str) -> groups.Quotient:
 
 
 def report(evaluation: Evaluation, rows: Grouped, column: Column, by: str = "", label: str = "") -> dict[str, Any]:
-    """How the model does on each group, and for a label how far groups are treated alike; ready for JSON.
+    """How the model does on each slice, and for a label the fairness between slices, as JSON.
 
-    by: the measure by which groups are compared, the task's first by default. Returns {"column", "name", "rows", "clusters", "least",
-    "measures": their names, "measure": by which groups are compared, "test": of groups.tested_by, "groups": [{"number", "name", "missing",
-    "rows", "counted", "wrong": rows with a mistake, or null, "scores": {measure: {"value", "low", "high"} or null}, "difference",
-    "difference_low", "difference_high", "p", "verdict"}], "worst": number of the group with the lowest score, of those that are below the
-    rest by more than chance if there are any, or null, "worse": numbers of these, the lowest first, "compared": groups that were tested
-    against the rest, "fairness": null or as `treated`, "summary": of group_words}.
-    Raises Refused: too many values, no such measure or no such label.
+    by: the measure for comparing slices, the task's first by default. Returns {"column", "name", "rows", "clusters", "least", "measures":
+    names, "measure": used for comparing, "test": from groups.tested_by, "groups": [{"number", "name", "missing", "rows", "counted",
+    "wrong": rows with an error, or null, "scores": {measure: {"value", "low", "high"} or null}, "difference", "difference_low",
+    "difference_high", "p", "verdict"}], "worst": number of the slice with the lowest score, among those significantly below the rest if
+    there are any, or null, "worse": numbers of these, lowest first, "compared": number of slices tested against the rest, "fairness": null
+    or from `treated`, "summary": from group_words}. Raises Refused: too many values, no such measure, or no such label.
     """
     compared = measure_of(rows, by)
     if label and (rows.classes is None or label not in rows.classes.labels):
         raise Refused(f"The model doesn't know the label {label}.", fields={"class": ["Choose a label that the model knows."]})
     grouping = grouping_of(evaluation, column, rows.ids)
     scores = scores_of(evaluation, rows, column, compared, grouping)
-    lowest = {number: told.value for number, score in enumerate(scores) if (told := score.values[compared.name])}
+    lowest = {number: measured.value for number, score in enumerate(scores) if (measured := score.values[compared.name])}
     worse = sorted((number for number, score in enumerate(scores) if score.verdict == "worse"), key=lambda number: (lowest[number], number))
     mistakes = [None] * len(scores) if rows.wrong is None else [int(rows.wrong[grouping.codes == at].sum()) for at in range(len(scores))]
     found = {
@@ -128,7 +127,7 @@ def report(evaluation: Evaluation, rows: Grouped, column: Column, by: str = "", 
 
 
 def scores_of(evaluation: Evaluation, rows: Grouped, column: Column, by: groups.Quotient, grouping: Grouping) -> list[groups.Score]:
-    """One a group, computed once an hour."""
+    """One per slice, cached for an hour."""
     key = f"evaluation:groups:2:{evaluation.pk}:{by.name}:{digest_of(column.key)}"
     known: list[groups.Score] | None = cache.get(key)
     if known is None:
@@ -138,44 +137,44 @@ def scores_of(evaluation: Evaluation, rows: Grouped, column: Column, by: groups.
 
 
 def line(score: groups.Score) -> dict[str, Any]:
-    """One group's scores as JSON has them."""
+    """One slice's scores as JSON."""
     found = score.difference
     return {
         "rows": score.rows, "counted": score.counted, "verdict": score.verdict, "p": score.p,
         "scores": {
-            name: None if told is None else {"value": told.value, "low": told.low, "high": told.high} for name, told in score.values.items()
+            name: None if one is None else {"value": one.value, "low": one.low, "high": one.high} for name, one in score.values.items()
         },
         "difference": found and found.value, "difference_low": found and found.low, "difference_high": found and found.high,
     }  # fmt: skip
 
 
 def treated(classes: Classes, grouping: Grouping, label: str, clusters: Ints | None) -> dict[str, Any]:
-    """Fairness measures for one label between the groups that have rows enough. clusters: as `Grouped` has them.
+    """Fairness measures for one label between the slices with enough rows. clusters: as in `Grouped`.
 
-    Returns {"label", "measures": [{"name", "value", "low", "high", "highest", "lowest": the two groups}], "rates": [{"number", "rows",
-    "selection", "true_positive", "false_positive"}], "left_out": groups with too few rows}.
+    Returns {"label", "measures": [{"name", "value", "low", "high", "highest", "lowest": the two slices}], "rates": [{"number", "rows",
+    "selection", "true_positive", "false_positive"}], "left_out": number of slices with too few rows}.
     """
     found = fairness.rates(*classes.of(label), grouping.codes, len(grouping.names), clusters)
-    told = [number for number, each in enumerate(found) if each.rows >= groups.LEAST]
+    large_enough = [number for number, each in enumerate(found) if each.rows >= groups.LEAST]
     measures = [
         {
             "name": name, "value": gap.value, "low": gap.interval[0], "high": gap.interval[1],
-            "highest": told[gap.high], "lowest": told[gap.low],
+            "highest": large_enough[gap.high], "lowest": large_enough[gap.low],
         }
         if gap else {"name": name} | dict.fromkeys(("value", "low", "high", "highest", "lowest"))
-        for name, gap in fairness.gaps([found[number] for number in told]).items()
+        for name, gap in fairness.gaps([found[number] for number in large_enough]).items()
     ]  # fmt: skip
     rates = [
         {
             "number": number, "rows": found[number].rows, "selection": found[number].selection,
             "true_positive": found[number].true_positive, "false_positive": found[number].false_positive,
         }
-        for number in told
+        for number in large_enough
     ]  # fmt: skip
-    return {"label": label, "measures": measures, "rates": rates, "left_out": len(found) - len(told)}
+    return {"label": label, "measures": measures, "rates": rates, "left_out": len(found) - len(large_enough)}
 
 
 def rows_of_group(rows: Grouped, grouping: Grouping, number: int, by: str, *, errors: bool) -> list[int]:
-    """The rows of a group, or only those with a mistake, the worst first."""
+    """The rows of a slice, or only those with an error, worst first."""
     wrong = rows.wrong if errors else None
     return [row for row in rows.worst_first(by) if grouping.codes[row] == number and (wrong is None or wrong[row])]

@@ -94,12 +94,12 @@ class Groups(View):
         """How the model does on each group of a column of the metadata; with a class, how far groups are treated alike."""
         user, given = request.user, request.query_params
         evaluation = queries.get_evaluation(user, uuid)
-        rows, asked = queries.grouped_of(evaluation), given.get("column", "")
-        columns, column = chosen(user, evaluation, asked, rows.ids)
-        if asked and column is None:
+        rows, key = queries.grouped_of(evaluation), given.get("column", "")
+        columns, column = chosen(user, evaluation, key, rows.ids)
+        if key and column is None:
             raise serializers.ValidationError({"column": [f"Choose one of {', '.join(each.key for each in columns)}."]})
         report = slices.report(evaluation, rows, column, given.get("measure", ""), given.get("class", "")) if column else EMPTY
         return Response({"columns": ColumnOut(columns, many=True).data} | report)
 
 
-urlpatterns = [path("evaluations/<uuid:uuid>/groups/", Groups.as_view(), name="api-evaluation-groups")]
+urlpatterns = [path("evaluations/<uuid:uuid>/slices/", Groups.as_view(), name="api-evaluation-groups")]

@@ -1,4 +1,4 @@
-"""What the page shows on which an evaluation's rows are looked at in groups."""
+"""The page of slices."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ MEASURES = {
 
 
 def chosen(user: User, evaluation: Evaluation, key: str, ids: Sequence[str]) -> tuple[list[Column], Column | None]:
-    """What the person may group by, and which of it was asked for. ids: digests of the rows' items."""
+    """The columns that the user may slice by, and the selected one. ids: digests of the rows' items."""
     found = slices.columns(user, evaluation, ids)
     return found, next((column for column in found if column.key == key), None)
 
 
 def groups(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
-    """The chooser, and for a chosen column the table of its groups; for a chosen class fairness between them."""
+    """The form, and for a selected column the table of its slices; for a selected class the fairness between them."""
     evaluation = queries.get_evaluation(user, uuid)
     rows = queries.grouped_of(evaluation)
     columns, column = chosen(user, evaluation, given.get("column", ""), rows.ids)
@@ -70,7 +70,7 @@ def groups(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def measures(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each fairness measure with its name and its definition; empty without a class."""
+    """Each fairness measure with its name and definition; empty without a class."""
     found = report["fairness"]["measures"] if report["fairness"] else []
     names = [group["name"] for group in report["groups"]]
     return [
@@ -83,5 +83,5 @@ def measures(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def rates(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rates of each group that has rows enough, with its name; empty without a class."""
+    """Rates of each slice with enough rows, with its name; empty without a class."""
     return [each | {"name": report["groups"][each["number"]]["name"]} for each in (report["fairness"] or {}).get("rates", [])]

@@ -1,4 +1,4 @@
-"""What the page shows on which a model is chosen that suggests labels."""
+"""The page for choosing a model for pre-labels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lifecycle.runtime.task_types.by_key.measures import metrics_of
 from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
 from registry.ground.access.models import User
 
-NAMED = 5  # classes that are named; how many more there are is said
+NAMED = 5  # labels listed by name; the rest are counted
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model. score: the leading one on its validation split, None where it was not measured. unknown, never: as in Match, in words."""
+    """A model. score: the main one on its validation split; None if it wasn't measured. unknown, never: as in Match, in words."""
 
     model: Model
     value: str
@@ -30,7 +30,7 @@ class Line:
 
 
 def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any]:
-    """The models of the dataset's project with what of them does not fit, and the newest job; a constant number of statements."""
+    """The models of the dataset's project with labels that don't match, and the newest job; a constant number of queries."""
     chosen = str(form["model"].value() or "")
     kinds = suggesters.offered(user, dataset)
     every = [model for models in kinds.values() for model in models]
@@ -41,7 +41,7 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
     ]  # fmt: skip
     job = suggesters.suggesting_job(dataset)
     return {
-        "dataset": dataset, "form": form, "groups": groups, "told": (suggesters.OTHER_TASK, suggesters.OTHER_TASK_STEP),
+        "dataset": dataset, "form": form, "groups": groups, "warning": (suggesters.OTHER_TASK, suggesters.OTHER_TASK_STEP),
         "able": dataset.task_type.prelabels, "offers": suggestions_of(dataset.task), "may_send": bool(first), "job": job,
         "leading": metrics_of(dataset.task).trained,
         "working": job is not None and not job.is_finished,
@@ -49,12 +49,12 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
 
 
 def value(model: Model) -> str:
-    """What the form calls it."""
+    """The form value of a model."""
     return f"{model.kind}:{model.uuid}"
 
 
 def line(model: Model, match: suggested.Match, chosen: str) -> Line:
-    """A model as a row of the table."""
+    """A model as a table row."""
     return Line(
         model, value(model), value(model) == chosen, match, model.run.metrics.get(metrics_of(model.run.task).trained.name),
         listed(match.unknown), listed(match.never),
@@ -62,6 +62,6 @@ def line(model: Model, match: suggested.Match, chosen: str) -> Line:
 
 
 def listed(names: tuple[str, ...]) -> str:
-    """Names in a row, and how many more there are."""
+    """Names in a list, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -1,4 +1,4 @@
-"""What a model suggests for texts that wait for people: how its labels fit the classes of now. Pure."""
+"""Matching a model's labels with the current schema. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-ROWS = 1_000  # suggestions in one transaction
+ROWS = 1_000  # pre-labels per transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How a model's labels fit the classes of a dataset's newest version. names: of the model's labels → of the classes.
+    """How a model's labels match the newest schema. names: the model's labels → current labels.
 
-    unknown: labels of the model that are no class any more. never: classes that the model does not know.
+    unknown: labels of the model that no longer exist. never: labels that the model doesn't have.
     """
 
     names: Mapping[str, str]
@@ -22,15 +22,15 @@ class Match:
 
     @property
     def fits(self) -> bool:
-        """Whether the model can suggest anything here: it knows a class, or gives none at all."""
+        """Whether the model can pre-label anything here: it shares a label, or has none at all."""
         return bool(self.names) or not self.unknown
 
 
 def match(labels: Sequence[str], ids: Mapping[str, UUID], classes: Mapping[UUID, str], merged: Mapping[UUID, UUID]) -> Match:
-    """Find each label of a model among the classes: by its stable id where that is known, through merges; else by its name.
+    """Match each label of a model: by its stable id if known, through merges; else by its name.
 
-    ids: the stable ids of the labels that the model learned, by name; empty for a model of another dataset. classes: names of the newest
-    version by stable id. merged: each merged class → where it leads.
+    ids: the stable ids of the model's labels by name; empty for a model of another dataset. classes: current names by stable id. merged:
+    each merged label → its target.
     """
     present = set(classes.values())
     names: dict[str, str] = {}

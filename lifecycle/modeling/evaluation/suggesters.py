@@ -1,4 +1,4 @@
-"""Models that may suggest labels for a dataset, how their labels fit its classes, and what waits for them."""
+"""Models for pre-labels of a dataset, how their labels match, and which items to pre-label."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from lifecycle.ui.addresses import find_url
 from registry.ground.access.models import Project
 from registry.ground.access.policy import Person
 
-KINDS_LIMIT = 30  # newest models of a kind that are offered
+KINDS_LIMIT = 30  # newest models offered per kind
 OTHER_TASK = "Pre-labeling with models isn't available for this dataset's task."
 OTHER_TASK_STEP = "Import a file with pre-labels, or send them through the API."
 
 
 class Runs:
-    """The shelf of runs that succeeded."""
+    """Succeeded runs as models."""
 
     label = "Runs"
 
@@ -57,7 +57,7 @@ class Runs:
         return self.of(run)
 
     def folder(self, model: ports.Model) -> Path:
-        """Its artifact, laid out under its digest."""
+        """Its artifact in a local folder, by digest."""
         return local_folder("artifacts", model.run.artifact)
 
     def of(self, run: Run) -> ports.Model:
@@ -67,14 +67,14 @@ class Runs:
 
 
 def offered(user: Person, dataset: Dataset) -> dict[str, list[ports.Model]]:
-    """The models of each kind, by its label, that were trained for the dataset's task in its project."""
+    """The models of each kind, by its label, trained for the dataset's task in its project."""
     shelves = ports.shelves().values() if dataset.task_type.prelabels else ()
     found = {shelf.label: shelf.models(user, dataset.project) for shelf in shelves}
     return {kind: [model for model in models if model.run.task == dataset.task] for kind, models in found.items()}
 
 
 def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:
-    """A model that the user may have suggest. Raises Refused."""
+    """A model that the user may use. Raises Refused."""
     shelf = ports.shelves().get(kind)
     if shelf is None:
         raise Refused("Unknown kind of model.", fields={"model": [f"Choose one of {', '.join(ports.shelves())}."]})
@@ -82,7 +82,7 @@ def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:
 
 
 def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[suggested.Match]:
-    """How the labels of each of these models fit the dataset's newest classes; a constant number of statements."""
+    """How the labels of each of these models match the newest schema; a constant number of queries."""
     schema = latest_schema(dataset)
     classes = {label.stable_id: label.name for label in schema.labels.all()} if schema else {}
     ids: dict[int, dict[str, UUID]] = defaultdict(dict)
@@ -92,26 +92,26 @@ def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[suggested.M
     found = []
     for model in models:
         snapshot = model.run.snapshot
-        learnt = ids[snapshot.schema_id] if snapshot.dataset_id == dataset.pk else {}
-        found.append(suggested.match(model.run.spec.get("labels", []), learnt, classes, merged))
+        stable_ids = ids[snapshot.schema_id] if snapshot.dataset_id == dataset.pk else {}
+        found.append(suggested.match(model.run.spec.get("labels", []), stable_ids, classes, merged))
     return found
 
 
 def to_answer(dataset: Dataset, queue: Queue | None, digest: str, after: int) -> QuerySet[Item, tuple[int, str]]:
-    """(key, text) of the items after this key, by key, of which this model has said nothing: open ones of a queue, or all visible ones."""
+    """(key, text) of the items after this key that this model hasn't pre-labeled, by key: open ones of a queue, or all visible ones."""
     items = Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED, pk__gt=after)
     if queue is not None:
         waiting = Slot.objects.filter(queue=queue, item=OuterRef("pk"), state__in=[Slot.State.OPEN, Slot.State.LEASED])
         items = items.filter(Exists(waiting))
-    said = Suggestion.objects.filter(item=OuterRef("pk"), source_digest=digest)
-    return items.filter(~Exists(said)).order_by("id").annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "head")
+    known = Suggestion.objects.filter(item=OuterRef("pk"), source_digest=digest)
+    return items.filter(~Exists(known)).order_by("id").annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "head")
 
 
 def suggesting_job(dataset: Dataset) -> Job | None:
-    """The newest job in which a model suggests labels for a dataset."""
+    """The newest pre-labeling job of a dataset."""
     return jobs.of_subject(dataset).filter(kind="evaluation.suggest").first()
 
 
 def open_queues(dataset: Dataset) -> QuerySet[Queue]:
-    """The queues of a dataset in which something is open, newest first."""
+    """The queues of a dataset with open items, newest first."""
     return dataset.queues.exclude(state=Queue.State.CLOSED).filter(slots_done__lt=F("slots_total")).order_by("-id")

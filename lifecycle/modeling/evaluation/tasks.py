@@ -1,4 +1,4 @@
-"""The jobs of this room: measuring an artifact on a split; where the results of analyses stand."""
+"""The jobs of this room: evaluating an artifact on a split, and the page of an analysis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lifecycle.runtime.engine.spec import Base, EvaluateEachSpec, EvaluateSpec
 
 
 def evaluate(ctx: JobContext) -> None:
-    """Measure on each split, in a process of its own, and keep the reports."""
+    """Evaluate on each split in a separate process, and store the reports."""
     run = Run.objects.select_related("project", "snapshot__dataset", "base__folder", "artifact").get(uuid=ctx.args["run"])
     other, splits = ctx.args.get("snapshot"), ctx.args["splits"]
     snapshot = Snapshot.objects.select_related("dataset").get(uuid=other) if other else run.snapshot
@@ -50,5 +50,5 @@ def evaluate(ctx: JobContext) -> None:
 
 
 def page_of(kind: Analysis.Kind) -> Callable[[Job], str]:
-    """Where the result of a job stands that makes this kind of analysis."""
+    """The page with the result of a job for this kind of analysis."""
     return lambda job: queries.address_of(kind, job.args["evaluation"], job.args["item"])

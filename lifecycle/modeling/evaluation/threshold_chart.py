@@ -1,4 +1,4 @@
-"""The curve on which an operating point lies. Pure."""
+"""The curve of an operating point. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lifecycle.runtime.statistics.operating import Curve
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import decimals
 
-POINTS, LISTED = 200, 20  # of a curve: drawn, and told in its table
+POINTS, LISTED = 200, 20  # of a curve: drawn, and listed in its table
 
 
 def operating_chart(curves: Mapping[str, Curve], question: Question, report: Mapping[str, Any]) -> Chart | None:
-    """Precision against recall; for any class a text accuracy against the share answered. Blue is where it is measured, graphite where
-    chosen. None where it is measured on no score.
+    """Precision against recall; for any class, accuracy against coverage. Blue: where it is measured, graphite: where it was chosen. None
+    if there is no score to measure it on.
 
-    curves: by split. report: of `confidence.operating_point`.
+    curves: by split. report: from `confidence.operating_point`.
     """
     divides, measured, outcome = question.divides, report["measured_on"]["split"], report["outcome"]
     curves = {split: curve for split, curve in curves.items() if curve.rows}
@@ -59,7 +59,7 @@ def operating_chart(curves: Mapping[str, Curve], question: Question, report: Map
 
 
 def line(split: str, curve: Curve, divides: bool, colour: str) -> dict[str, Any]:
-    """A curve as Plotly takes it, thinned."""
+    """A curve for Plotly, thinned."""
     kept = spread(len(curve.thresholds), POINTS)
     return {
         "type": "scatter",
@@ -73,10 +73,10 @@ def line(split: str, curve: Curve, divides: bool, colour: str) -> dict[str, Any]
 
 
 def across_of(curve: Curve, divides: bool) -> NDArray[np.float64]:
-    """What is on the horizontal axis."""
+    """The quantity on the horizontal axis."""
     return curve.recall if divides else curve.coverage
 
 
 def spread(count: int, at_most: int) -> NDArray[np.int64]:
-    """Places evenly spread over so many points, first and last among them."""
+    """This many evenly spread positions, including the first and the last."""
     return np.unique(np.linspace(0, count - 1, at_most).astype(np.int64))

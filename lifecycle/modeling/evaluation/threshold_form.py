@@ -1,4 +1,4 @@
-"""What is asked to choose an operating point."""
+"""The form of an operating point."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ HIGHEST = 1e6
 
 
 class ThresholdForm(forms.Form):
-    """A class of an evaluation, or any; a goal, and what mistakes cost. Only what the question and the goal use is a field.
+    """A class of an evaluation, or any; a goal, and the costs of errors. Only what the question and the goal use is a field.
 
-    class: empty for any; where a text may have several, one is to be named. target: of precision or recall; for any class a text of the
-    accuracy of what is answered or the share that is. false, missed, person: costs of a row or span; handing over is for any class, and
-    where rows are divided for the least cost. thresholds: of the task. begin: what the form begins with where no class is given.
+    class: empty for any; required in multi-label. target: of precision or recall; for any class, of accuracy or coverage. false, missed,
+    person: costs per row or span; handing over is for any class, and for least cost. thresholds: of the task. begin: initial values if no
+    class is given.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class ThresholdForm(forms.Form):
             self.fields["person"] = cost("Cost of hand-over", required=not divides)
 
     def unused(self, given: Mapping[str, Any]) -> list[str]:
-        """Names that were given and play no part for this class and goal."""
+        """Names that were given but aren't used for this class and goal."""
         return sorted(set(given) - set(self.fields))
 
     @property
     def costs(self) -> Costs:
-        """Of a valid form."""
+        """The costs in a valid form."""
         found = self.cleaned_data
         return Costs(found["false"], found.get("missed", 0.0), found.get("person"))
 
 
 def cost(label: str, *, required: bool = True) -> forms.FloatField:
-    """A cost, in any unit, as long as all are in the same."""
+    """A cost field, in any unit shared by all costs."""
     return forms.FloatField(label=label, min_value=0, max_value=HIGHEST, required=required)

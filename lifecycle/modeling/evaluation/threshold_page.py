@@ -1,4 +1,4 @@
-"""What the page shows on which an operating point is chosen."""
+"""The page for choosing an operating point."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from registry.ground.access.models import User
 
 
 def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
-    """The chooser, and what the chosen point does; only the chooser while something in it is wrong."""
+    """The form, and the effect of the chosen point; only the form if it has errors."""
     evaluation = queries.get_evaluation(user, uuid)
     thresholds = thresholds_of(evaluation)
     form = ThresholdForm(thresholds, evaluation.report, given, thresholds.begin(evaluation))
@@ -57,7 +57,7 @@ def between(found: Mapping[str, float], digits: int = 3) -> str:
 
 
 def figures(question: Question, report: Mapping[str, Any]) -> list[Figure]:
-    """The strip of the chosen point; empty where none was found."""
+    """The figures of the chosen point; empty if there is none."""
     found = report["outcome"]
     if found is None:
         return []
@@ -80,12 +80,12 @@ def figures(question: Question, report: Mapping[str, Any]) -> list[Figure]:
 
 
 def figure(name: str, found: Mapping[str, float] | None) -> Figure:
-    """A share with its interval as reference."""
+    """A share with its interval."""
     return Figure(name, decimals(found["value"]), sub=between(found)) if found else Figure(name, None)
 
 
 def table(question: Question, report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The chosen point beside the model's own answers, on the rows that it is measured on."""
+    """The chosen point compared with the model's own predictions on the measured rows."""
     names = {"precision": question.precision, "recall": question.recall, "called": question.called, "person": "Handed over"}
     if not question.divides:
         del names["recall"]

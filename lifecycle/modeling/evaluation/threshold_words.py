@@ -1,4 +1,4 @@
-"""What a threshold is asked for, in the words of each task. Pure."""
+"""Wording of thresholds by task. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ GOALS_OF_ANY = {"precision": "Target accuracy", "recall": "Target coverage", "co
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The words of one. divides: rows below a threshold are not called, so that some are missed, and handing over is a third way; else all
-    rows that are not answered are handed over. act, below, never: what is done with a row; {label} represents the class. unit: what is
-    called; in_texts: of which a text holds several, and some that nothing was found of."""
+    """The wording of a question. divides: rows below a threshold aren't predicted, so some are missed, and handing over is a third option;
+    else all rows without a prediction are handed over. act, below, never: what is done with a row; {label} is the class. unit: what is
+    predicted; in_texts: a text has several, some of which may be missed."""
 
     goals: Mapping[str, str]
     precision: str
@@ -36,33 +36,33 @@ class Question:
 
 
 class Thresholds(ABC):
-    """What can be asked of the models of a task. every: what choosing no label is called; empty where one is to be chosen."""
+    """The threshold questions of a task. every: the option for no label; empty if a label is required."""
 
     every: ClassVar[str] = ""
 
     @abstractmethod
     def question(self, label: str) -> Question:
-        """What is asked of a label, or where it is empty of any."""
+        """The question for a label, or for any if it is empty."""
 
     @abstractmethod
     def begin(self, evaluation: Evaluation) -> dict[str, str]:
-        """With what the form begins."""
+        """The initial values of the form."""
 
     @abstractmethod
     def beside(self, evaluation: Evaluation) -> tuple[str, str]:
-        """(heading, column) of what a chosen point is beside: the model's own answers."""
+        """(heading, column) of the comparison with the model's own predictions."""
 
     @abstractmethod
     def answers(self, evaluation: Evaluation, label: str) -> str:
-        """What the model continues doing, whatever is chosen here, after "the model continues"."""
+        """How the model continues to predict, after "the model continues"."""
 
     def effect(self, evaluation: Evaluation, label: str = "") -> str:
-        """What choosing a threshold does to the model's answers. label: the one that is asked about."""
+        """The effect of a threshold on the model's predictions. label: the selected one."""
         return f"None: the model continues {self.answers(evaluation, label)}. Your client has to apply the threshold."
 
 
 def advice(question: Question, found: Mapping[str, Any]) -> str:
-    """What to do from where on. found: of `confidence.operating_point`, with a threshold."""
+    """What to do from which threshold on. found: from `confidence.operating_point`, with a threshold."""
     label, low, high = found["class"], found["low"], found["high"]
     if high is None:
         over = f" Hand over from {decimals(low)}." if question.divides and low is not None else ""
@@ -74,7 +74,7 @@ def advice(question: Question, found: Mapping[str, Any]) -> str:
 
 
 def instead(question: Question, found: Mapping[str, Any]) -> str:
-    """What to do where no threshold reaches the target."""
+    """What to do if no threshold reaches the target."""
     split, most = found["chosen_on"]["split"], found["most_recall"]
     if found["class"] and not found["positives"]:
         none = f"No {question.unit[:-1]} of {split} has the label {found['class']}, so no threshold can be chosen."
@@ -86,12 +86,12 @@ def instead(question: Question, found: Mapping[str, Any]) -> str:
 
 
 def words_of(promised: bool | None) -> str:
-    """What is told of a target that is reached where the threshold was chosen; empty where there is none."""
+    """The sentence about a target that is reached on the rows that chose the threshold; empty if there is none."""
     return "" if promised is None else "guaranteed" if promised else "estimated"
 
 
 def basis(question: Question, found: Mapping[str, Any]) -> str:
-    """Whether the target is promised for other rows, in a sentence; empty where there is none, or it is not reached."""
+    """Whether the target is guaranteed for other rows, in a sentence; empty if there is none or it isn't reached."""
     if found["promised"] is None:
         return ""
     split, unit, target = found["chosen_on"]["split"], question.unit, decimals(found["target"])

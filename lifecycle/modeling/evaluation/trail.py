@@ -1,4 +1,4 @@
-"""Evaluations, by the audit log and by the table: verification finds a report that was replaced under its digest."""
+"""Evaluations in the audit log and in the table: verification finds a report that was replaced under its digest."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from registry.ground.ledger.verbs import Verb
 
 
 def logged_facts(events: list[LoggedEvent]) -> set[str]:
-    """What the event of an evaluation reports about it."""
+    """The facts in an evaluation's event."""
     names = ("run", "split", "rows", "root_digest", "snapshot_digest", "report_digest")
     return {measured(*(event.payload[name] for name in names)) for event in events}
 
 
 def stored_facts(evaluations: list[str]) -> dict[str, set[str]]:
-    """Facts from the table about these evaluations; digests are computed from the reports, of which few are in memory."""
+    """Facts from the table about these evaluations; digests are computed from the reports, few of which are in memory."""
     facts: dict[str, set[str]] = {}
     for row in Evaluation.objects.filter(uuid__in=evaluations).select_related("run", "snapshot", "predictions").iterator(chunk_size=10):
         digest = row.computed_digest
@@ -25,7 +25,7 @@ def stored_facts(evaluations: list[str]) -> dict[str, set[str]]:
 
 
 def measured(run: object, split: str, rows: int, root_digest: str, snapshot: str, report: str) -> str:
-    """What was measured on what, and the report."""
+    """The fact of what was measured on which data, and the report."""
     return f"run {run}, files {root_digest}, on {rows} {split} rows of dataset version {snapshot}: report {report}"
 
 

@@ -42,7 +42,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_safe
 @signed_in
 def evaluations(request: SignedInRequest) -> HttpResponse:
-    """The evaluations of the person's projects."""
+    """The evaluations in the user's projects."""
     return respond(request, "lifecycle/modeling/evaluation/list.html", "evaluations", pages.listing(request.user, request.GET))
 
 
@@ -50,7 +50,7 @@ def evaluations(request: SignedInRequest) -> HttpResponse:
 @charts
 @needs("evaluation.view", Evaluation)
 def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One evaluation: metrics, baselines, confusion, classes, calibration, errors, what its training rows tell."""
+    """One evaluation: metrics, baselines, confusion, classes, calibration, errors, membership inference."""
     user = request.user
     found = queries.get_evaluation(user, uuid)
     return respond(request, "lifecycle/modeling/evaluation/report.html", "evaluation", pages.report(user, found, request.GET))
@@ -69,14 +69,14 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("datasets.read_samples", Evaluation, see="evaluation.view")
 def predictions(request: SignedInRequest, uuid: UUID, form: str) -> HttpResponseBase:
-    """Every row with its prediction, as a file."""
+    """All predictions as a file."""
     return rows_file.download(request.user, queries.get_evaluation(request.user, uuid), form)
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def answers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The answers that a model wrote, by a score."""
+    """The generated responses, sorted by a score."""
     found = queries.get_evaluation(request.user, uuid)
     check_written(found)
     return respond(request, "lifecycle/modeling/evaluation/items.html", "items", page_of(found).items(request.user, found, request.GET))
@@ -85,14 +85,14 @@ def answers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("evaluation.view", Evaluation)
 def slices(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """An evaluation's rows in groups, and fairness between them."""
+    """Slices of an evaluation, and the fairness between them."""
     return respond(request, "lifecycle/modeling/evaluation/slices.html", "slices", slices_page.groups(request.user, uuid, request.GET))
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def clusters(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The errors of an evaluation in groups of texts that the model holds near each other."""
+    """The error clusters of an evaluation."""
     user = request.user
     return respond(request, "lifecycle/modeling/evaluation/clusters.html", "clusters", grouped(user, queries.get_evaluation(user, uuid)))
 
@@ -100,14 +100,14 @@ def clusters(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("evaluation.view", Evaluation)
 def slice_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The rows of one group."""
+    """The rows of a slice."""
     return respond(request, "lifecycle/modeling/evaluation/slice_items.html", "items", slice_rows.items(request.user, uuid, request.GET))
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def membership(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Whether rows tell that the model was trained on them: a part of the evaluation's page, and a page of its own."""
+    """Membership inference: a part of the evaluation's page, and a page of its own."""
     context = pages.leaking(request.user, queries.get_evaluation(request.user, uuid))
     return respond(request, "lifecycle/modeling/evaluation/membership.html", "membership", context)
 
@@ -115,7 +115,7 @@ def membership(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("datasets.read_samples", Evaluation, see="evaluation.view")
 def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Which words of an item support the answer that it got."""
+    """Word attribution of an item's prediction."""
     user, item = request.user, request.GET.get("item", "")
     evaluation = queries.get_evaluation(user, uuid)
     page = page_of(evaluation)
@@ -131,7 +131,7 @@ def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("evaluation.evaluate", Evaluation, see="evaluation.view")
 def analyse(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Compute one more thing about an evaluation."""
+    """Start an analysis of an evaluation."""
     form = AnalyseForm(request.POST)
     if not form.is_valid():
         raise Refused("Unknown analysis.", next_step="Choose one on the evaluation page.")
@@ -153,7 +153,7 @@ def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("evaluation.view", Evaluation)
 def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """How an evaluation's model answers disturbed texts."""
+    """The robustness tests of an evaluation's model."""
     return respond(
         request, "lifecycle/modeling/evaluation/robustness.html", "robustness", robustness_page.robustness(request.user, uuid, request.GET)
     )
@@ -162,7 +162,7 @@ def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def compare(request: SignedInRequest) -> HttpResponse:
-    """Two evaluations on the same items; sent as a form, the comparison of two large ones begins."""
+    """Compare two evaluations on the same items; POST starts the job for two large ones."""
     if request.method == "POST":
         a, b = (queries.found_evaluation(request.user, request.POST.get(name, "")) for name in ("a", "b"))
         actions.start_comparison(a=a, b=b, actor=request.user)
@@ -174,7 +174,7 @@ def compare(request: SignedInRequest) -> HttpResponse:
 @charts
 @needs("training.view", Run)
 def of_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What a run's evaluations found: a part of the run's page, and a page of its own."""
+    """The evaluations of a run: part of the run's page, and a page of its own."""
     return respond(
         request, "lifecycle/modeling/evaluation/of_run.html", "evaluation", pages.of_run(request.user, get_run(request.user, uuid))
     )
@@ -183,7 +183,7 @@ def of_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("evaluation.evaluate", Run, see="training.view")
 def evaluate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Measure a run on one split."""
+    """Evaluate a run on one split."""
     run = get_run(request.user, uuid)
     actions.evaluate(run=run, split=request.POST.get("split", ""), actor=request.user)
     toast(request, f"{run} is being evaluated", kind="live")
@@ -193,7 +193,7 @@ def evaluate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
 def suggest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Choose a model that suggests labels for a queue or a dataset."""
+    """Choose a model to pre-label a queue or a dataset."""
     user, dataset = request.user, get_dataset(request.user, uuid)
     form = SuggestForm(dataset, request.POST or None, initial={name: request.GET.get(name, "") for name in ("model", "queue")})
     if form.is_valid():

@@ -90,7 +90,7 @@ def advice_on_snapshot(request: Request, uuid: UUID, given: dict[str, Any]) -> R
     kept = queries.bases(request.user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100]
     bases = [each for each in kept if not each.facts.get("decoder")]
     base = find_base(bases, given.pop("base"))
-    return Response(told(advising.advise(snapshot, base, bases, Answers(**given))))
+    return Response(advice_data(advising.advise(snapshot, base, bases, Answers(**given))))
 
 
 def find_base(bases: list[BaseModel], uuid: UUID | None) -> BaseModel:
@@ -102,7 +102,7 @@ def find_base(bases: list[BaseModel], uuid: UUID | None) -> BaseModel:
     return found
 
 
-def told(advised: advising.Advised) -> dict[str, Any]:
+def advice_data(advised: advising.Advised) -> dict[str, Any]:
     """Advice as programs read it."""
     found, lengths = advised.advice, advised.lengths
     sampled = {"median": lengths.percentile(50), "p95": lengths.percentile(95), "p99": lengths.percentile(99), "counted": lengths.counted}
@@ -114,4 +114,4 @@ def told(advised: advising.Advised) -> dict[str, Any]:
     return dict(AdviceOut(shape).data)
 
 
-urlpatterns = [path("snapshots/<uuid:uuid>/advice/", advice_on_snapshot, name="api-snapshot-advice")]
+urlpatterns = [path("dataset-versions/<uuid:uuid>/advice/", advice_on_snapshot, name="api-snapshot-advice")]

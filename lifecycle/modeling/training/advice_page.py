@@ -1,4 +1,4 @@
-"""Advice on the page where a run is started: the questions, the proposal beside what is set now, and what *Apply* puts into the form."""
+"""Advice on the launch page: the questions, the proposal next to the current settings, and *Apply to the form*."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = {"base": "Base model", "strategy": "Strategy", "patience": "Patience"} |
 
 
 class AnswersForm(forms.Form):
-    """What matters and no snapshot knows."""
+    """Requirements that the data doesn't show."""
 
     sensitive = forms.BooleanField(label="The texts are sensitive", required=False, help_text="Names, health, money, secrets.")
     baseline_does = forms.BooleanField(
@@ -36,18 +36,18 @@ class AnswersForm(forms.Form):
     minutes = forms.FloatField(label="Maximum training time (min)", required=False, min_value=0.001, help_text="On this machine.")
 
     def answers(self) -> Answers:
-        """As the rules read them."""
+        """The input of the rules."""
         return Answers(**self.cleaned_data)
 
 
 def shown(context: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """The questions; the advice, once it was asked for; and the suggestion with it, once it was applied.
+    """The questions; the advice, once requested; and the suggestion with it, once applied.
 
-    context: as `launch_page.launch` made it, with a suggestion. given: the address, or what a form sent.
+    context: from `launch_page.launch`, with a suggestion. given: the URL's parameters or the form's data.
     """
-    asked = given.get(ASKED) == "1"
-    form = AnswersForm(given if asked else None, prefix=PREFIX, use_required_attribute=False)
-    if not asked or not context["advises"] or not form.is_valid():
+    requested = given.get(ASKED) == "1"
+    form = AnswersForm(given if requested else None, prefix=PREFIX, use_required_attribute=False)
+    if not requested or not context["advises"] or not form.is_valid():
         return {"ask": form, "kept": [], "advised": None}
     advised = advising.advise(context["snapshot"], context["base"], context["bases"], form.answers())
     kept = [(ASKED, "1"), *((name, value) for name, value in given.items() if name.startswith(f"{PREFIX}-") and value)]
@@ -65,13 +65,13 @@ def shown(context: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any
 
 
 def apply_url(context: Mapping[str, Any], advised: advising.Advised, kept: list[tuple[str, str]]) -> str:
-    """The same page with the proposal in its fields. Nothing is started by it."""
+    """The same page with the proposal in its fields. It starts nothing."""
     chosen = {"snapshot": context["snapshot"].uuid, "base": advised.base.uuid, "strategy": advised.strategy, APPLIED: "1"}
     return f"{reverse('training:launch')}?{urlencode([*chosen.items(), *kept])}#settings"
 
 
 def lines(found: Advice, context: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each setting of the proposal: its name, what is proposed, whether that is set already, why, and where the rule comes from."""
+    """Each proposed setting: name, value, whether it is set already, reason, and source of the rule."""
     now = context["suggestion"].values() | {"base": context["base"].name, "strategy": context["strategy"]}
     names = {each.name: NAMES.get(each.name, each.name.replace("_", " ").capitalize()) for each in found.settings}
     return [
@@ -81,7 +81,7 @@ def lines(found: Advice, context: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def in_words(setting: Setting) -> str:
-    """A value as people read it."""
+    """A value for display."""
     if isinstance(setting.value, bool):
         return "on" if setting.value else "off"
     if setting.name == "strategy":
@@ -90,7 +90,7 @@ def in_words(setting: Setting) -> str:
 
 
 def figures(advised: advising.Advised) -> list[Figure]:
-    """What the advice could see itself."""
+    """The facts used by the advice."""
     data, lengths = advised.data, advised.lengths
     rows = data.rows_of("train")
     smallest = min(rows, key=lambda label: (rows[label], label), default="")
@@ -108,5 +108,5 @@ def figures(advised: advising.Advised) -> list[Figure]:
 
 
 def source(lengths: Lengths) -> str:
-    """How the lengths are known."""
+    """How the lengths were measured."""
     return f"{count(len(lengths.tokens))} texts, {'counted' if lengths.counted else 'estimated'}"

@@ -1,4 +1,4 @@
-"""What advice rests on: the snapshot's own counts, its scans' tallies, and the lengths of a sample of its texts."""
+"""The input of advice: the version's counts, its scans, and the lengths of a sample of its texts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from lifecycle.runtime.engine.task_types.settings import Suggestion
 from lifecycle.runtime.refusals import Refused
 from registry.ground.artifacts import actions as artifacts
 
-TEXTS = 2_000  # of the train split that are read for their lengths: in the order of digests, so a fair sample
+TEXTS = 2_000  # training texts read for their lengths; sorted by digest, so a fair sample
 KEPT_SECONDS = 24 * 3600
 TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Advised:
-    """Advice with what it was made of. base: the one that is proposed. suggestion: of the proposed strategy, as advised."""
+    """Advice with its input. base: the proposed one. suggestion: for the proposed strategy, as advised."""
 
     answers: Answers
     data: Data
@@ -39,14 +39,14 @@ class Advised:
 
     @property
     def strategy(self) -> str:
-        """The one that is proposed."""
+        """The proposed one."""
         return str(self.advice.value("strategy"))
 
 
 def advise(snapshot: Snapshot, chosen: BaseModel, others: Sequence[BaseModel], answers: Answers) -> Advised:
-    """Advice for a snapshot. chosen: the base that the person looks at; others: those that could be taken instead.
+    """Advice for a dataset version. chosen: the selected base; others: alternatives.
 
-    Raises Refused where texts do not get classes, of which the rules speak.
+    Raises Refused if the task has no labels.
     """
     check_advisable(snapshot)
     data = data_of(snapshot)
@@ -63,7 +63,7 @@ def advise(snapshot: Snapshot, chosen: BaseModel, others: Sequence[BaseModel], a
 
 
 def check_advisable(snapshot: Snapshot) -> None:
-    """Raises Refused where texts do not get classes."""
+    """Raise Refused if the task has no labels."""
     if not snapshot.dataset.task_type.labels_texts:
         raise Refused(
             "Advice is only available for text classification. Other tasks use their defaults, each with its reason.",
@@ -72,7 +72,7 @@ def check_advisable(snapshot: Snapshot) -> None:
 
 
 def proposed(found: Advice, suggestion: Suggestion) -> Suggestion:
-    """The suggestion with what is advised in its place, each with its reason."""
+    """The suggestion overridden by the advice, each setting with its reason."""
     advised = {
         each.name: replace(suggestion.choices[each.name], value=each.value, reason=f"Advised. {each.reason}")
         for each in found.settings
@@ -82,19 +82,19 @@ def proposed(found: Advice, suggestion: Suggestion) -> Suggestion:
 
 
 def strategies_of(base: BaseModel) -> list[str]:
-    """The strategies among which advice chooses, those that this base can have."""
+    """The strategies that advice chooses from and this base supports."""
     return [name for name in advice.FASTER if name != "fast_lora" or (base.facts.get("layers") or 0) >= 2]
 
 
 def candidate(base: BaseModel) -> Candidate:
-    """What the rules read of a base model."""
+    """The facts of a base model for the rules."""
     facts: Mapping[str, Any] = base.facts
     numbers = {name: int(facts.get(fact) or 0) for name, fact in {"bytes": "bytes", "layers": "layers", "width": "hidden_size"}.items()}
     return Candidate(str(base.uuid), base.name, max_tokens=int(facts.get("max_tokens") or 0), **numbers)
 
 
 def data_of(snapshot: Snapshot) -> Data:
-    """What was counted when the snapshot was frozen, and what scans of its dataset doubt now. A few rows are read, however large it is."""
+    """The counts of the version, and what scans of its dataset doubt now. Reads few rows at any size."""
     leakage, dataset = snapshot.leakage, snapshot.dataset
     doubts = scanning.tallies(dataset)[Kind.LABEL_ERROR]
     return Data(
@@ -108,7 +108,7 @@ def data_of(snapshot: Snapshot) -> Data:
 
 
 def lengths_of(snapshot: Snapshot, base: BaseModel) -> Lengths:
-    """Tokens of the first 2,000 training texts by the base's tokenizer, or by an estimate where it cannot be read; kept for a day."""
+    """Tokens of the first 2,000 training texts by the base's tokenizer, or estimated without one; cached for a day."""
     files = base.folder.files if base.folder else []
     tokenizer = next((each["sha256"] for each in files if each["name"] == TOKENIZER), "")
     key = f"training:tokens:{snapshot.digest}:{tokenizer}"
@@ -123,6 +123,6 @@ def lengths_of(snapshot: Snapshot, base: BaseModel) -> Lengths:
 
 
 def read_text(digest: str) -> str:
-    """A small text of the store."""
+    """A small text in the store."""
     with artifacts.open_blob(digest) as file:
         return file.read().decode("utf-8")

@@ -67,7 +67,7 @@ class BaseModelIn(serializers.Serializer[BaseModel]):
 
 class RunOut(serializers.Serializer[Any]):
     """A run as programs read it. leading: the name of the score in `metrics` that it is known by beside others of its task. priority: of
-    its job, which tells its place in line and takes another priority."""
+    its job, which has its place in the queue and takes another priority."""
 
     uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="project.uuid")
@@ -209,7 +209,7 @@ def launch(request: Request, given: dict[str, Any]) -> object:
 
 @operation("GET", "runs_read", Needs("training.view", Run), gives=RunOut)
 def one_run(request: Request, uuid: UUID) -> object:
-    """Where it stands and what came of it."""
+    """Get a run with its state and results."""
     return queries.get_run(request.user, uuid)
 
 
@@ -233,7 +233,7 @@ def resume_run(request: Request, uuid: UUID) -> object:
 
 @operation("POST", "runs_reproduce", Needs("training.launch", Run, see="training.view"), takes=ReproduceIn, gives=RunOut, status=201)
 def reproduce_run(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
-    """Queue its spec once more; the new run's `repeat` tells how the weights compare."""
+    """Queue its spec once more; the new run's `repeat` compares the weights."""
     return actions.reproduce(run_id=uuid, actor=request.user, key=given["key"], priority=Priority.of(given["priority"]))
 
 

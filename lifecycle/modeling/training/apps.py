@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class TrainingConfig(AppConfig):
-    """Fine-tuning runs: launched, watched, stopped, resumed."""
+    """Fine-tuning runs: launch, monitor, stop, and resume."""
 
     name = "lifecycle.modeling.training"
     label = "training"
 
     def ready(self) -> None:
-        """Bring this room's jobs, its place in the navigation and its search."""
+        """Register this room's jobs, navigation, and search."""
         from lifecycle.ground.jobs.registry import JobKind, register
         from lifecycle.ground.jobs.rules import Queue
         from lifecycle.modeling.training import estimate_task, queries, tasks, trail

@@ -1,4 +1,4 @@
-"""The charts of a run. Pure: points in, figures out; colours are tokens."""
+"""The charts of a run. Pure: from points to figures; colours are tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lifecycle.ui.numbers import count, decimals
 
 Curve = Sequence[tuple[int, float]]
 TICKS = [at * 10.0**power for power in range(-4, 3) for at in (1, 2, 5)]
-LOWEST = 1e-6  # of a logarithmic axis
+LOWEST = 1e-6  # of a log axis
 LINE: dict[str, Any] = {"type": "scatter", "mode": "lines"}
 SMALL = {
     "learning_rate": ("Learning rate", "$c1", ""),
@@ -22,7 +22,7 @@ SMALL = {
 
 
 def loss_finding(validation: Curve, kept: tuple[int, float] | None, by: str, overfit_from: int | None, *, live: bool) -> tuple[str, str]:
-    """The finding as a bold lead and the rest of its sentence. kept: the point with the best score so far. by: that score, in words."""
+    """The finding as a bold lead and the rest of its sentence. kept: the point with the best score so far. by: the name of that score."""
     if not validation:
         return "No validation yet.", "The first point appears after the first evaluation."
     if overfit_from is not None:
@@ -47,9 +47,9 @@ def loss(
     live: bool,
     updates: str = "",
 ) -> Chart:
-    """Training loss in graphite, validation in blue, on a log scale; the kept step is marked and an overfitting range shaded.
+    """Training loss in graphite, validation in blue, on a log scale, with the kept step marked and an overfitting range shaded.
 
-    kept_step: the one with the best score so far. by: that score, in words; lowered: what the loss is.
+    kept_step: the one with the best score so far. by: the name of that score; lowered: what the loss is.
     """
     kept = next((point for point in validation if point[0] == kept_step), None)
     lead, caption = loss_finding(validation, kept, by, overfit_from, live=live)
@@ -113,19 +113,19 @@ def log_ticks(numbers: Sequence[float]) -> dict[str, Any]:
 
 
 def end_label(curve: Curve, name: str, colour: str) -> dict[str, Any]:
-    """The name and last value of a line, in the right margin."""
+    """The name and last value of a line in the right margin."""
     value = curve[-1][1]
     place = {"name": "end", "x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "y": on_log(value)}
     return place | {"text": f"{name} {decimals(value)}", "font": {"color": colour}}
 
 
 def on_log(value: float) -> float:
-    """Where a note is on a logarithmic axis; one of 0, which such an axis has not, at its foot."""
+    """The position of a note on a log axis; a value of 0 is at the bottom."""
     return math.log10(max(value, LOWEST))
 
 
 def spread(labels: list[dict[str, Any]]) -> None:
-    """Move two labels apart where their lines end close together."""
+    """Move two labels apart if their lines end close together."""
     if len(labels) == 2 and abs(labels[0]["y"] - labels[1]["y"]) < 0.06:
         upper, lower = sorted(labels, key=lambda label: -label["y"])
         upper["yshift"], lower["yshift"] = 8, -8
@@ -152,7 +152,7 @@ def small(name: str, curve: Curve, *, total: int, live: bool, updates: str = "")
 
 
 def overlay(label: str, curves: Sequence[tuple[str, Curve]], *, lower_is_better: bool = False) -> Chart:
-    """One metric of several runs, each in its own colour; the run that reaches the best value is told first.
+    """One metric of several runs, each in its own colour; the run with the best value is named first.
 
     curves: (name of the run, points). Losses, which fall by powers, have a logarithmic axis.
     """
@@ -199,7 +199,7 @@ def values(curve: Curve) -> list[float]:
 
 
 def updates(traces: Sequence[Curve], following: str | None) -> Mapping[str, Any]:
-    """New points as the page's script takes them: trace n grows by the n-th curve. following: where to ask next, None at the end."""
+    """New points for the page's script: trace n is extended by the n-th curve. following: the next URL; None at the end."""
     return {
         "traces": list(range(len(traces))),
         "x": [steps(curve) for curve in traces],

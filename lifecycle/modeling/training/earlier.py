@@ -1,4 +1,4 @@
-"""Rows that a base which was trained here has seen before: those to rehearse, and those on which to see what it forgets. No texts."""
+"""Rows that a base trained here has seen: those to rehearse, and those that measure forgetting. No texts."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.runtime.task_types.by_key.types import type_of
 from lifecycle.runtime.task_types.values import labels_of
 
-MEASURED = 5_000  # rows at most: their order is that of digests, so the first are a fair sample
+MEASURED = 5_000  # maximum rows; sorted by digest, so the first are a fair sample
 
 
 def to_rehearse(earlier: Snapshot, snapshot: Snapshot, labels: Collection[str], most: int) -> Iterator[ManifestRow]:
-    """Training rows of the earlier snapshot that the new one does not hold in any split, of classes that are still learned."""
+    """Training rows of the earlier version that aren't in the new one and have only current classes."""
     rows = snapshots.rows_of(earlier, "train")
     return islice(fitting(unknown(rows, snapshots.open_snapshot(snapshot)), snapshot.dataset.task, labels), most)
 
 
 def measured_split(earlier: Snapshot) -> str:
-    """The split of the earlier snapshot on which forgetting is measured: test where it has one."""
+    """The split of the earlier version that measures forgetting: test if it has one."""
     return "test" if earlier.counts["splits"].get("test") else "validation"
 
 
 def to_measure(earlier: Snapshot, snapshot: Snapshot, labels: Collection[str]) -> Iterator[ManifestRow]:
-    """Rows of `measured_split` that the new run neither learns from nor chooses its best step by, of classes that both know."""
+    """Rows of `measured_split` that the new run neither trains nor selects its best step on, with classes that both know."""
     used = (row for row in snapshots.open_snapshot(snapshot) if row.split != "test")
     rows = snapshots.rows_of(earlier, measured_split(earlier))
     return islice(fitting(unknown(rows, used), snapshot.dataset.task, labels), MEASURED)
 
 
 def unknown(rows: Iterable[ManifestRow], known: Iterable[ManifestRow]) -> Iterator[ManifestRow]:
-    """The rows whose item is not among the known ones. Both in the order of digests, so neither is held in memory."""
+    """The rows whose item isn't among the known ones. Both are sorted by digest, so neither is held in memory."""
     others = iter(known)
     other = next(others, None)
     for row in rows:
@@ -45,12 +45,12 @@ def unknown(rows: Iterable[ManifestRow], known: Iterable[ManifestRow]) -> Iterat
 
 
 def fitting(rows: Iterable[ManifestRow], task: str, labels: Collection[str]) -> Iterator[ManifestRow]:
-    """The rows all of whose classes are among the labels; all rows where texts are written."""
+    """The rows with only these labels; all rows for tasks without labels."""
     return (row for row in rows if classes(row, task).issubset(labels))
 
 
 def classes(row: ManifestRow, task: str) -> set[str]:
-    """The classes that a row has; none where there are no labels."""
+    """The classes of a row; none for tasks without labels."""
     kind = type_of(task)
-    said = row.label if kind.one_label or not kind.has_labels else json.loads(row.label)
-    return set(labels_of({kind.answers.name: said}))
+    value = row.label if kind.one_label or not kind.has_labels else json.loads(row.label)
+    return set(labels_of({kind.answers.name: value}))

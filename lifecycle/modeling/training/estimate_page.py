@@ -1,4 +1,4 @@
-"""What ten steps took, what the whole run takes, and beside a run that was started what it really took."""
+"""The page of a dry run: the cost of its steps and of the whole run, and on a run's page the comparison with the actual cost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARTS = {
     "evaluation_seconds": "Validation runs",
     "artifact_seconds": "Exporting and checking the artifact",
 }
-# Where texts are written.
+# For generation.
 WRITTEN = {
     "evaluation_seconds": "Validation runs with sample responses",
     "artifact_seconds": "Saving the artifact and measuring its validation loss",
@@ -36,12 +36,12 @@ WRITTEN = {
 
 
 def detail(user: User, uuid: UUID) -> dict[str, Any]:
-    """Everything on the page."""
+    """The context of the page."""
     found = queries.get_estimate(user, uuid)
     may_launch = can(user, "training.launch", found)
     context: dict[str, Any] = {
         "estimate": found, "job": found.job, "active": found.finished_at is None, "may_launch": may_launch, "thread": thread(found),
-        "settings": told_settings(found), "like_url": f"{find_url('training:launch')}?like={found.uuid}#settings",
+        "settings": settings_text(found), "like_url": f"{find_url('training:launch')}?like={found.uuid}#settings",
     }  # fmt: skip
     if found.figures:
         context |= {"figures": figures(found), "parts": parts(found.figures, found.spec["task"]), "notes": notes(found)}
@@ -51,7 +51,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
 
 
 def ready_to_start(user: User, found: Estimate) -> dict[str, Any]:
-    """The launch form, filled with what was tried, so that one button starts it."""
+    """The launch form with the tried settings, so that one button starts the run."""
     context = launch_page.launch(user, {"like": str(found.uuid)})
     if "suggestion" not in context or context["snapshot"] != found.snapshot or context["base"] != found.base:
         return {}
@@ -60,7 +60,7 @@ def ready_to_start(user: User, found: Estimate) -> dict[str, Any]:
 
 
 def thread(found: Estimate) -> list[Step]:
-    """Dataset, snapshot, and the run that is to be."""
+    """Dataset, version, and the future run."""
     dataset = found.snapshot.dataset
     return [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
@@ -74,15 +74,15 @@ def thread(found: Estimate) -> list[Step]:
     ]
 
 
-def told_settings(found: Estimate) -> str:
-    """The settings that the estimate rests on, in one line."""
+def settings_text(found: Estimate) -> str:
+    """The settings of the estimate, in one line."""
     spec = found.spec
     batch = f"batch {spec['batch_size']}" + (f" × {spec['accumulation']}" if spec["accumulation"] > 1 else "")
     return f"{count(spec['epochs'])} epochs, {batch}, up to {count(spec['max_tokens'])} tokens per text"
 
 
 def figures(found: Estimate) -> list[Figure]:
-    """The strip."""
+    """The figures at the top."""
     known, profile = found.figures or {}, found.profile or {}
     price = price_of(known["cpu_seconds"])
     return [
@@ -105,27 +105,27 @@ def cores(known: Mapping[str, Any], price: float | None) -> str:
 
 
 def parts(known: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
-    """Where the time goes, in the order in which a run goes."""
+    """Time by stage, in order."""
     labels = PARTS | (WRITTEN if type_of(task).writes_text else {})
     return [{"label": label, "seconds": known[name], "share": known[name] / known["seconds"]} for name, label in labels.items()]
 
 
 def notes(found: Estimate) -> list[str]:
-    """What the figures do not say themselves."""
+    """What the figures don't show themselves."""
     profile, spec = found.profile or {}, found.spec
     steps, rows = count(profile["steps"]), count(profile["rows"]["train"])
-    said = [f"Measured on {steps} steps with {rows} rows and scaled to the full dataset."]
+    lines = [f"Measured on {steps} steps with {rows} rows and scaled to the full dataset."]
     if spec["patience"]:
-        said.append("This is an upper bound: early stopping may end the run sooner.")
+        lines.append("This is an upper bound: early stopping may end the run sooner.")
     if profile["batch_rows"] < spec["batch_size"]:
         passed = f"{profile['batch_rows']} of the batch's {spec['batch_size']} rows are processed at a time"
-        said.append(f"Memory ran short: {passed}, and the run will do the same.")
-    return [*said, "Other load on this machine slows training. Batches with longer texts than the sample need more memory."]
+        lines.append(f"Memory ran short: {passed}, and the run will do the same.")
+    return [*lines, "Other load on this machine slows training. Batches with longer texts than the sample need more memory."]
 
 
 # ── Beside the run ──────────────────────────────────────────────────────────
 def beside(run: Run) -> dict[str, Any] | None:
-    """What was expected of a run and what it took: estimate and lines of label, expected and real; None where no steps were tried."""
+    """The estimate and the actual cost of a run: estimate and lines of label, expected, and real; None without a dry run."""
     found = queries.estimate_of(run)
     if found is None or not found.figures:
         return None
@@ -133,7 +133,7 @@ def beside(run: Run) -> dict[str, Any] | None:
 
 
 def compared(run: Run, known: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Expected and real, side by side; what has not ended says so."""
+    """Expected and actual values side by side, with what hasn't ended yet."""
     real, stages = run.result or {}, (run.result or {}).get("stages") or {}
     ended = run.state in FINISHED
     training = known["train_seconds"] + known["evaluation_seconds"]

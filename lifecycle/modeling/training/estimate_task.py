@@ -1,4 +1,4 @@
-"""The job that tries ten steps of a run on a sample of its rows."""
+"""The job of a dry run: ten steps on a sample of the rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.by_key.types import type_of
 
 CLASSES = 2  # at least, to be distinguished
-# What to do where the engine would have a run resumed: nothing of ten steps is kept.
+# Next steps that replace the engine's advice to resume, as dry runs have no checkpoint.
 INSTEAD = {
     "out_of_memory": (
         "Choose a smaller batch size, a lower max sequence length, or a strategy with fewer trainable parameters, and try again."
@@ -35,13 +35,13 @@ INSTEAD = {
 
 
 def estimate(ctx: JobContext) -> None:
-    """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever
-    happens; with a job that was lost, the worker that took it over removes it."""
+    """Lay out the sample, train it in a child process, and store the cost. Its folder holds texts, so it is always removed; if the job is
+    lost, by the worker that takes it over."""
     found = Estimate.objects.select_related("snapshot__dataset", "base__folder", "base__run__snapshot").get(uuid=ctx.args["estimate"])
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)
     try:
-        ctx.checkpoint({})  # an attempt before has left nothing: the diary begins again
+        ctx.checkpoint({})  # earlier attempts left nothing, so the events start again
         ctx.progress(0, stage="Preparing data")
         prepare(found, folder)
         rehearsed = sum(1 for _ in rehearsal_of(found))
@@ -54,26 +54,26 @@ def estimate(ctx: JobContext) -> None:
             ctx.hold()
             actions.keep_estimate(found, result.data, rehearsed)
     finally:
-        if not ctx.lost:  # else it is that of the worker that took the job over
+        if not ctx.lost:  # otherwise it belongs to the worker that took the job over
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def refuse(found: Estimate, result: Result) -> None:
-    """Keep why the steps could not be made. Raises Refused."""
+    """Store the reason of a failure. Raises Refused."""
     next_step = INSTEAD.get(result.code, result.next_step)
     actions.fail_estimate(found, result.code, result.message, next_step)
     raise Refused(result.message or "The dry run stopped early.", next_step=next_step)
 
 
 def rehearsal_of(found: Estimate) -> Iterator[ManifestRow]:
-    """The earlier rows that the whole run learns from too; the ten steps do without them."""
+    """The rehearsal rows of the whole run; the ten steps don't use them."""
     spec, before = TrainSpec.from_json(found.spec), found.base.run
     wanted = spec.rehearsed_rows(found.snapshot.counts["splits"]["train"]) if before and before.task == spec.task else 0
     return to_rehearse(before.snapshot, found.snapshot, spec.labels, wanted) if before and wanted else iter(())
 
 
 def prepare(found: Estimate, folder: Path) -> None:
-    """Lay out an ordinary run's folder whose spec makes ten steps of a sample."""
+    """Lay out an ordinary run's folder with a spec of ten steps on a sample."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     spec, snapshot = TrainSpec.from_json(found.spec), found.snapshot
@@ -87,10 +87,8 @@ def prepare(found: Estimate, folder: Path) -> None:
 
 
 def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], task: str) -> list[ManifestRow]:
-    """So many rows, in order: the first ones, whose order is that of digests, so that they are a fair sample; in the place of the last
-    of them come rows that a run needs: of two classes; where a text may have several, the first with each class and the first without;
-    where parts are marked, the first with each class.
-    """
+    """This many rows, in order: the first ones (sorted by digest, so a fair sample), with the last of them replaced by rows that a run
+    needs: two classes; in multi-label, the first row with each class and the first without; for spans, the first with each label."""
     first: list[ManifestRow] = []
     kind = type_of(task)
     needed = {(label, has) for label in labels for has in ((True, False) if kind.has_thresholds else (True,))}
@@ -109,7 +107,7 @@ def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], task
 
 
 def failed(job: Job) -> None:
-    """The job was given up."""
+    """The job failed."""
     forget(job)
     actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "crashed", job.error, job.next_step)
 

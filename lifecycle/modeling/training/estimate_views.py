@@ -1,4 +1,4 @@
-"""Ten steps of a run, tried before it is started."""
+"""Ten-step dry runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_POST
 @needs("training.launch")
 def estimate(request: SignedInRequest) -> HttpResponse:
-    """Try ten steps of what the launch form says."""
+    """Try ten steps of the launch form's settings."""
     context, form = filled(request)
     if form is None:
         return respond(request, "lifecycle/modeling/training/launch.html", "launch", context, status=422)
@@ -39,13 +39,13 @@ def estimate(request: SignedInRequest) -> HttpResponse:
 @needs("training.view", Estimate)
 @never_cache
 def tried(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What ten steps took and what the whole run takes, or how far they are."""
+    """The cost of the ten steps and of the whole run, or the progress."""
     return respond(request, "lifecycle/modeling/training/estimate.html", "estimate", estimate_page.detail(request.user, uuid))
 
 
 @require_POST
 @needs("training.launch", Estimate, see="training.view")
 def cancel_estimate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have the ten steps end."""
+    """Cancel a dry run."""
     actions.cancel_estimate(estimate_id=uuid, actor=request.user)
     return redirect_or_refresh(request, reverse("training:tried", args=[uuid]))

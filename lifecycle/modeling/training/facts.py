@@ -1,4 +1,4 @@
-"""What can be known of a model folder without loading it. Pure: files in, facts out."""
+"""Facts of a model folder without loading the model. Pure: from files to facts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = {"LICENSE", "NOTICE"}
 
 
 def packaged(name: str) -> Path:
-    """The folder, or the one quantised file, of a base model that came with an installed package. Raises Refused when there is none."""
+    """The folder, or the single quantised file, of an installed package's base model. Raises Refused if it isn't installed."""
     known = {engine_base.MINILM: engine_base.bundled_minilm, engine_base.SMOLLM2: engine_base.bundled_smollm2}
     folder = known[name]() if name in known else None
     if folder is None:
@@ -37,16 +37,16 @@ def packaged(name: str) -> Path:
 
 
 def allowed_folder(text: str, roots: list[Path]) -> Path:
-    """The folder that a person named, if it lies under one of the allowed roots without any symlink on the way. Raises Refused."""
+    """The folder at a user's path if it is under one of the allowed roots, without symbolic links. Raises Refused."""
     if not roots:
         raise Refused("BASE_MODEL_DIRS isn't set, so folders can't be added.", next_step="Set it and add the folder again.")
     path = Path(text)
-    told = ", ".join(map(str, roots))
+    allowed = ", ".join(map(str, roots))
     if "\0" in text or not path.is_absolute() or ".." in path.parts:
-        raise Refused("Enter an absolute path without \u201c..\u201d.", next_step=f"Enter a folder under {told}.")
+        raise Refused("Enter an absolute path without \u201c..\u201d.", next_step=f"Enter a folder under {allowed}.")
     root = next((each for each in roots if path.is_relative_to(each) and path != each), None)
     if root is None:
-        raise Refused(f"The folder isn't under {told}.", next_step="Move the folder there, or add its parent to BASE_MODEL_DIRS.")
+        raise Refused(f"The folder isn't under {allowed}.", next_step="Move the folder there, or add its parent to BASE_MODEL_DIRS.")
     steps = [path, *path.parents][: len(path.relative_to(root).parts)]
     if any(step.is_symlink() for step in steps) or path.resolve() != root.resolve() / path.relative_to(root):
         raise Refused("The path contains a symbolic link, which isn't allowed.", next_step="Enter the real path.")
@@ -56,7 +56,7 @@ def allowed_folder(text: str, roots: list[Path]) -> Path:
 
 
 def check_folder(folder: Path, name: str) -> dict[str, Any]:
-    """The facts of a folder that may be kept as a base model: nothing in it can execute, and the engine can open it. Raises Refused."""
+    """The facts of a folder that may become a base model: without executable content, and readable by the engine. Raises Refused."""
     bundle.accept_model_folder(folder)
     try:
         found = engine_base.open_base(folder, name)
@@ -78,7 +78,7 @@ def check_folder(folder: Path, name: str) -> dict[str, Any]:
 
 
 def copy_model(source: Path, target: Path) -> None:
-    """Copy what belongs to a model (weights, settings, tokenizer, texts), and nothing else, from a package's own folder."""
+    """Copy only the files of a model (weights, settings, tokenizer, texts) from a package's folder."""
     for path in sorted(source.rglob("*")):
         if path.is_file() and (path.suffix in SUFFIXES or path.name in NAMES):
             copy = target / path.relative_to(source)
@@ -87,7 +87,7 @@ def copy_model(source: Path, target: Path) -> None:
 
 
 def count_parameters(folder: Path) -> int:
-    """How many numbers the safetensors files hold, by their headers; a head that lies beside them is no part of a base."""
+    """The number of parameters in the safetensors files, from their headers; without a separate head, which isn't part of a base."""
     total = 0
     for path in {*folder.glob("*.safetensors")} - {folder / HEAD}:
         with path.open("rb") as file:
@@ -97,7 +97,7 @@ def count_parameters(folder: Path) -> int:
 
 
 def licence(folder: Path) -> str:
-    """The licence that the model's own README states, or the empty text."""
+    """The licence in the model's README; empty if none."""
     path = folder / "README.md"
     if not path.is_file():
         return ""
@@ -107,7 +107,7 @@ def licence(folder: Path) -> str:
 
 @cache
 def code_version() -> str:
-    """The product's version and a digest of the engine's source: what a run records as the code that trained it."""
+    """The product's version and a digest of the engine's source, which identify the training code of a run."""
     total = hashlib.sha256()
     for path in sorted(Path(engine.__file__).parent.rglob("*.py")):
         total.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -1,4 +1,4 @@
-"""The folder in which a run's process works: what is laid out in it, and what is left there."""
+"""The working folder of a run's process: its input and output."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from lifecycle.runtime.refusals import Refused
 from registry.ground.artifacts import actions as artifacts
 from registry.ground.artifacts.models import Folder
 
-DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}  # a run never sees its test rows
-EARLIER_DATA = ("test.jsonl",)  # of runs that began when their int8 graph was compared on test rows
-BEFORE = (REHEARSAL, EARLIER)  # rows of the snapshot that the base learned from
-KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
+DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}  # never the test rows
+EARLIER_DATA = ("test.jsonl",)  # of old runs, which compared their int8 graph on test rows
+BEFORE = (REHEARSAL, EARLIER)  # rows of the version that the base was trained on
+KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: neither texts nor checkpoints
 
 
 def run_folder(run: Run) -> Path:
-    """Where a run's process works."""
+    """The working folder of a run's process."""
     return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
 
 
-def begun_on(folder: Path) -> Device | None:
-    """The device on which a run was begun there; None where it was not. One that was begun before devices were kept trains on the CPU."""
+def run_device(folder: Path) -> Device | None:
+    """The device on which the run in this folder was started; None if it wasn't. Runs without a recorded device train on the CPU."""
     if (folder / DEVICE).exists():
         return Device(json.loads((folder / DEVICE).read_text(encoding="utf-8"))["device"])
     return Device.CPU if (folder / PRECISION).exists() else None
 
 
 def scratch(job: Job) -> Path:
-    """Where a job's process works that leaves nothing there. It may hold texts."""
+    """The working folder of a job that leaves nothing behind. It may hold texts."""
     return Path(settings.DATA_DIR) / "scratch" / str(job.uuid)
 
 
 def forget(job: Job) -> None:
-    """Remove what a job left whose worker was lost before it could."""
+    """Remove the folder of a job whose worker was lost before cleaning up."""
     shutil.rmtree(scratch(job), ignore_errors=True)
 
 
 def prepare(run: Run, folder: Path) -> None:
-    """Lay out everything the engine reads; what is there already (after a crash) is written again with the same bytes."""
+    """Lay out all input of the engine; after a crash, existing files are written again with the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, name in DATA.items():
         part = folder / f".{name}"
@@ -63,7 +63,7 @@ def prepare(run: Run, folder: Path) -> None:
 
 
 def prepare_earlier(before: Run, snapshot: Snapshot, spec: TrainSpec, folder: Path) -> None:
-    """Lay out what the base learned from, as far as it is rehearsed, and rows that tell what it forgets; no file where there are none."""
+    """Lay out rehearsal rows from the base's data, and rows that measure forgetting; no file if there are none."""
     wanted = spec.rehearsed_rows(snapshot.counts["splits"]["train"])
     shared = set(spec.labels) & set(before.spec["labels"])
     parts = {
@@ -77,27 +77,27 @@ def prepare_earlier(before: Run, snapshot: Snapshot, spec: TrainSpec, folder: Pa
 
 
 def local_folder(kind: str, folder: Folder | None) -> Path:
-    """A folder of the store laid out on this machine, under its digest; kept for the next use."""
+    """A folder of the store on this machine, by digest; kept for later use."""
     if folder is None:
         raise Refused("The base model's files are missing.", next_step="Add it again under Base models.")
     return artifacts.write_folder(folder, Path(settings.DATA_DIR) / kind / folder.root_digest)
 
 
 def link(path: Path, target: Path) -> None:
-    """Point `path` at a folder, again where it points elsewhere."""
+    """Point `path` at a folder, replacing another target."""
     path.unlink(missing_ok=True)
     path.symlink_to(target, target_is_directory=True)
 
 
 def link_model(run: Run, folder: Path) -> Base:
-    """Lay out the artifact of a run and its base in a folder, as "artifact" and "base". Returns the base as a spec has it."""
+    """Lay out a run's artifact and its base as "artifact" and "base". Returns the base as in a spec."""
     link(folder / "artifact", local_folder("artifacts", run.artifact))
     link(folder / "base", local_folder("bases", run.base.folder))
     return Base(path="base", name=run.base.name, digest=run.base.facts["engine_digest"])
 
 
 def drop_texts(folder: Path) -> None:
-    """Leave no text of the data, and nothing computed from each, in a folder that waits; a resume makes them again from the snapshot."""
+    """Remove texts, and anything computed from each, from the folder of a paused run; a resume recreates them from the dataset version."""
     for name in (*DATA.values(), *EARLIER_DATA, *BEFORE):
         for part in (name, f".{name}"):
             (folder / part).unlink(missing_ok=True)
@@ -105,7 +105,7 @@ def drop_texts(folder: Path) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Leave spec, events and result of a finished run: its artifact is in the store, and its texts belong to the dataset."""
+    """Keep only spec, events, and result of a finished run: its artifact is in the store, and its texts belong to the dataset."""
     for path in folder.iterdir() if folder.exists() else ():
         if path.name in KEPT:
             continue

@@ -1,4 +1,4 @@
-"""What a run that began with another run's model still knows of what that one knew."""
+"""How much a run that continued from another run's model has forgotten."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lifecycle.runtime.task_types.measures import Metric
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.numbers import GAP, count, decimals, signed
 
-CLASSES = 10  # that are shown
+CLASSES = 10  # maximum shown
 
 
 def shown(run: Run) -> dict[str, Any] | None:
-    """The sentence and the tables; None where nothing was measured."""
+    """The sentence and the tables; None if nothing was measured."""
     found, before = run.result.get("forgetting"), run.base.run
     if not found or before is None:
         return None
@@ -33,7 +33,7 @@ def shown(run: Run) -> dict[str, Any] | None:
         "kind": {"worse": "warn", "better": "ok"}.get(score["verdict"], "info"),
         "worse": score["verdict"] == "worse",
         "fact": fact(score, by, str(before), str(run)),
-        "text": told(run, found),
+        "text": forgetting_text(run, found),
         "lines": [
             line(metrics[name].title, as_change(each, lower_is_better=metrics[name].lower_is_better), by.digits)
             for name, each in found["metrics"].items()
@@ -44,7 +44,7 @@ def shown(run: Run) -> dict[str, Any] | None:
 
 
 def fact(score: Mapping[str, Any], by: Metric, before: str, run: str) -> str:
-    """What became of the leading score, in one sentence."""
+    """The change of the main score, in one sentence."""
     values = f"{by.words} {decimals(score['baseline'], by.digits)} before, {decimals(score['candidate'], by.digits)} now"
     if score["verdict"] == "worse":
         return f"{run} has forgotten some of what {before} learned: {values}."
@@ -53,8 +53,8 @@ def fact(score: Mapping[str, Any], by: Metric, before: str, run: str) -> str:
     return f"No clear difference between {run} and {before}: {values}."
 
 
-def told(run: Run, found: Mapping[str, Any]) -> str:
-    """What was rehearsed, and what the rows are."""
+def forgetting_text(run: Run, found: Mapping[str, Any]) -> str:
+    """What was rehearsed, and which rows are compared."""
     rehearsed = run.result.get("rehearsed", 0)
     part = f"Training included {count(rehearsed)} rehearsal rows from earlier data." if rehearsed else "No rehearsal rows were used."
     about = f" Only the {found['labels']} labels that both models know are compared." if found["labels"] else ""
@@ -62,7 +62,7 @@ def told(run: Run, found: Mapping[str, Any]) -> str:
 
 
 def line(label: str, each: Mapping[str, Any], digits: int) -> dict[str, Any]:
-    """A score, or the F1 of a class, as its table shows it: now minus before."""
+    """A table row of a score or a class's F1: now minus before."""
     low, high = each["low"], each["high"]
     return {
         "label": label,

@@ -1,4 +1,4 @@
-"""Forms of this room. Ranges are the engine's: its refusals come back as messages on these fields."""
+"""Forms of this room. The engine defines the ranges: its errors become messages of these fields."""
 
 from __future__ import annotations
 
@@ -62,20 +62,20 @@ FIRST = (
 
 
 class PriorityField(forms.ChoiceField):
-    """Where in line it is to wait; a form that does not say takes the usual place. Gives a Priority."""
+    """Where in line it is to wait; the default is normal. Gives a Priority."""
 
     def __init__(self, usual: Priority, help_text: str) -> None:
         super().__init__(label="Priority", choices=PRIORITY_WORDS, initial=usual.word, help_text=help_text)
 
     def clean(self, value: Any) -> Priority:
-        """Raises ValidationError for what is no priority."""
+        """Raise ValidationError for an invalid priority."""
         return Priority.of(super().clean(value or self.initial))
 
 
 class StartForm(forms.Form):
-    """What starts something once, on the data, base and strategy that were asked for.
+    """A form that starts something once, on the requested data, base, and strategy.
 
-    not_there: sentences about those of them in whose place something else is chosen: then it is not valid.
+    not_there: sentences about missing ones that were replaced: then it is invalid.
     """
 
     key = forms.UUIDField(widget=forms.HiddenInput)
@@ -85,19 +85,19 @@ class StartForm(forms.Form):
         self.not_there = not_there
 
     def clean(self) -> dict[str, Any]:
-        """No one trains on something else than they asked for."""
+        """Training starts only on what was requested."""
         for text in self.not_there:
             self.add_error(None, text)
         return self.cleaned_data
 
     def refuse(self, refusal: Refusal) -> None:
-        """Say why nothing was started. The key is another one from now on: sent again, the form is not taken for what it started before."""
+        """Show why nothing was started. The key changes, so the form isn't taken for what it started before when it is sent again."""
         add_refusal(self, refusal)
         self.data = {name: self.data[name] for name in self.data} | {"key": str(uuid4())}
 
 
 class LaunchForm(StartForm):
-    """The settings of a run. Each field starts from what is suggested for this data and gives the reason why."""
+    """The settings of a run. Each field starts with the suggestion for this data and its reason."""
 
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What you want to find out with this run.")
     seed = forms.IntegerField(label="Seed", initial=1, help_text="The same seed, data and machine give the same weights.")
@@ -109,18 +109,18 @@ class LaunchForm(StartForm):
             self.fields[name] = field_for(name, choice)
         self.settings_names = list(suggestion.choices)
         if "head_learning_rate" not in suggestion.choices and "learning_rate" in self.fields:
-            self.fields["learning_rate"].label = "Learning rate"  # one for all that learns
+            self.fields["learning_rate"].label = "Learning rate"  # one for all trained weights
 
     def options(self) -> dict[str, Any]:
-        """What goes into the spec."""
+        """The options of the spec."""
         return {name: self.cleaned_data[name] for name in [*self.settings_names, "seed"]}
 
     def first(self) -> list[forms.BoundField]:
-        """The settings that people change."""
+        """The common settings."""
         return [self[name] for name in FIRST if name in self.fields]
 
     def rest(self) -> list[forms.BoundField]:
-        """The settings that rarely matter."""
+        """The advanced settings."""
         return [self[name] for name in self.settings_names if name not in FIRST] + [self["seed"]]
 
 
@@ -140,7 +140,7 @@ def field_for(name: str, choice: Choice) -> forms.Field:
 
 
 class SweepForm(StartForm):
-    """What a sweep searches. Each setting is a text: one value stays the same in all trials, a range or several values are searched."""
+    """The space of a sweep. Each setting is text: a single value is the same in all trials; a range or several values are searched."""
 
     trials = forms.IntegerField(label="Trials", initial=20, help_text="Up to 200, one at a time. No combination is tried twice.")
     minutes = forms.IntegerField(
@@ -173,15 +173,17 @@ class SweepForm(StartForm):
             self.fields[name] = self.domain_field(name, choices[name]) if searched else field_for(name, choices[name])
 
     def domain_field(self, name: str, choice: Choice) -> forms.Field:
-        """The text of a setting, with what is usually searched."""
+        """The text field of a setting, with its usual range."""
         value = choice.value
         scale = " on a log scale" if name in search.LOG else ""
-        told = f"Searched{scale}." if name in self.space else f"To search it{scale}, enter {search.usual_domain(name, value)}."
+        hint = f"Searched{scale}." if name in self.space else f"To search it{scale}, enter {search.usual_domain(name, value)}."
         label = LABELS.get(name, name.replace("_", " ").capitalize())
-        return forms.CharField(label=label, initial=str(self.space.get(name) or search.told(value)), help_text=f"{choice.reason} {told}")
+        return forms.CharField(
+            label=label, initial=str(self.space.get(name) or search.format_value(value)), help_text=f"{choice.reason} {hint}"
+        )
 
     def clean(self) -> dict[str, Any]:
-        """Texts as values and domains; what is no value is said at its field."""
+        """Texts as values and domains; an invalid value is reported at its field."""
         given = super().clean()
         space: dict[str, Any] = {}
         options: dict[str, Any] = {}
@@ -197,20 +199,20 @@ class SweepForm(StartForm):
         return given | {"space": space, "options": options}
 
     def wanted(self) -> dict[str, Any]:
-        """What `start_sweep` is given, beside data, base and strategy."""
+        """Arguments of `start_sweep` besides data, base, and strategy."""
         names = ("space", "options", "trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "priority", "note", "key")
         return {name: self.cleaned_data[name] for name in names}
 
     def first(self) -> list[forms.BoundField]:
-        """What is searched unless people say otherwise."""
+        """What is searched by default."""
         return [self[name] for name in self.settings_names if name in self.space]
 
     def rest(self) -> list[forms.BoundField]:
-        """The settings that rarely matter."""
+        """The advanced settings."""
         return [self[name] for name in self.settings_names if name not in self.space]
 
     def extent(self) -> list[forms.BoundField]:
-        """How long and how it is searched."""
+        """The number of trials, time limit, and sampler."""
         return [self[name] for name in ("trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "priority", "note")]
 
 

@@ -1,4 +1,4 @@
-"""What the base models' page and the launch form show: what may be trained on, from what, how, and the settings with their reasons."""
+"""The launch form and the page of base models: available data, bases, and strategies, and the settings with their reasons."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lifecycle.runtime.task_types.by_key.types import DEFAULT, type_of
 from registry.ground.access.models import User
 from registry.ground.access.policy import can_somewhere
 
-OFFERED = 100  # the newest of what may be chosen; an older one is offered where it is asked for
+OFFERED = 100  # newest options listed; an older one is added on request
 NOT_THERE = {
     "like": "The requested settings don't exist or you can't view them. Defaults are shown.",
     "snapshot": "The requested dataset version doesn't exist or you can't train on it. Another one is selected.",
@@ -35,7 +35,7 @@ NOT_THERE = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What may be chosen, newest first. chosen: what was asked for, else the first. is_lost: whether something else was asked for."""
+    """Options, newest first. chosen: the requested one, else the first. is_lost: whether the requested one is missing."""
 
     rows: list[Any]
     chosen: Any
@@ -44,7 +44,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class StrategyLine:
-    """What a strategy would mean for this data. trainable, bytes: None where the base's shape is not known."""
+    """The cost of a strategy for this data. trainable, bytes: None if the base's shape is unknown."""
 
     value: str
     label: str
@@ -56,23 +56,23 @@ class StrategyLine:
 
 
 def bases(user: User) -> dict[str, Any]:
-    """The base models with what is known of each, and the job of one whose files are not there yet."""
+    """The base models with their facts, and the import job of those without files."""
     rows = list(queries.bases(user)[:200])
     waiting = {row.pk: jobs.of_subject(row).first() for row in rows if row.folder_id is None}
     return {"rows": [{"base": row, "job": waiting.get(row.pk)} for row in rows], "may_add": can_somewhere(user, "training.add_base")}
 
 
 def start_url(base: BaseModel) -> str:
-    """Where to start a run from a run's model: on the newest snapshot of the data that it learned from."""
+    """The launch URL with a run's model as the base, on the newest version of its dataset."""
     newest = latest(base.run.snapshot.dataset) if base.run else None
     return f"{reverse('training:launch')}?{urlencode({'snapshot': newest.uuid if newest else '', 'base': base.uuid})}"
 
 
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
-    """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
+    """The context of the form: selected data, base, and strategy, and the matching settings with their reasons.
 
-    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings are in their place. not_there: a
-    sentence for each thing that was asked for in vain and in whose place another one is chosen.
+    given: with "like", the uuid of a run or dry run to copy choices and settings from. not_there: a sentence for each missing object that
+    was replaced.
     """
     like = queries.find_like(user, given.get("like", ""))
     if like is not None:
@@ -85,7 +85,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     settings = settings_of(kind.key)
     waiting = queries.find_waiting_base(user, given.get("base", ""))
     job = jobs.of_subject(waiting).first() if waiting else None
-    if job and job.state == State.SUCCEEDED:  # it came since the base was read
+    if job and job.state == State.SUCCEEDED:  # imported since the base was read
         waiting = None
     kept = queries.bases(user).filter(project=snapshot.dataset.project_id if snapshot else None, folder__isnull=False)
     available = offer(kept, given.get("base", ""), lambda base: settings.fits(base.facts))
@@ -117,7 +117,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     if device := device_choice(like, given):
         suggestion = replace(suggestion, choices={**suggestion.choices, "device": device})
     if like is not None and like.strategy == strategy:
-        values = like.spec | like.spec["strategy"] | suggesting.followed(like.spec, like.snapshot, snapshot)
+        values = like.spec | like.spec["strategy"] | suggesting.threshold_settings(like.spec, like.snapshot, snapshot)
         known = {name: each for name, each in suggestion.choices.items() if name in values}
         taken = {name: replace(each, value=values[name], reason=f"As in {like}.") for name, each in known.items()}
         suggestion = replace(suggestion, choices=suggestion.choices | taken)
@@ -126,28 +126,28 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def device_choice(like: Run | Estimate | None, given: Mapping[str, str]) -> Choice | None:
-    """What to train on, where the installation has workers with a GPU, or the form or the settings that are taken over ask for a device."""
+    """The device, if this installation has GPU workers, or if the form or the copied settings request one."""
     known = jobs.has_gpu_workers(Queue.TRAINING) or "device" in given
     if not known and (like is None or like.spec.get("device", "auto") == "auto"):
         return None
     if Device.GPU in jobs.devices_served(Queue.TRAINING):
-        told = "A GPU worker is running. Weights trained on GPU and CPU aren't bit-identical."
+        hint = "A GPU worker is running. Weights trained on GPU and CPU aren't bit-identical."
     else:
-        told = "No GPU worker is running: a run that needs one stays queued until one starts."
-    return Choice("auto", f"{told} The estimated time is for a CPU.")
+        hint = "No GPU worker is running: a run that needs one stays queued until one starts."
+    return Choice("auto", f"{hint} The estimated time is for a CPU.")
 
 
 def offer(rows: QuerySet[Any], uuid: str, fits: Callable[[Any], bool] = lambda row: True) -> Offer:
-    """The newest of these rows that fit, and of all of them the one that is asked for from a URL parameter, if any is."""
+    """The newest of these rows that fit, with the one requested by URL parameter."""
     newest = [row for row in rows[:OFFERED] if fits(row)]
-    asked = queries.find(rows, uuid)
-    if asked is None or not fits(asked):
+    requested = queries.find(rows, uuid)
+    if requested is None or not fits(requested):
         return Offer(newest, newest[0] if newest else None, is_lost=bool(uuid))
-    return Offer(newest if asked in newest else [*newest, asked], asked, is_lost=False)
+    return Offer(newest if requested in newest else [*newest, requested], requested, is_lost=False)
 
 
 def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestions: Mapping[str, Suggestion]) -> list[StrategyLine]:
-    """The strategies side by side, for this data and base. suggestions: of each that fits."""
+    """The strategies for this data and base. suggestions: by strategy."""
     labels, settings = len(snapshot.counts["labels"]), settings_of(snapshot.dataset.task)
     lines = []
     for value, label in Run.Strategy.choices:

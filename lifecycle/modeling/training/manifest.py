@@ -1,4 +1,4 @@
-"""A run as a Kubernetes Job: what a cluster needs to carry its folder out. Pure: facts in, YAML out."""
+"""A run as a Kubernetes Job, for training its folder on a cluster. Pure: from facts to YAML."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 import yaml
 
-GRACE_SECONDS = 60  # from SIGTERM to SIGKILL: the engine writes its checkpoint in it
-HEADROOM = 1.25  # of memory over the highest that was measured
+GRACE_SECONDS = 60  # from SIGTERM to SIGKILL, to write a checkpoint
+HEADROOM = 1.25  # of memory above the measured peak
 STEP_MB = 64
-RETRIES = 4  # after a pod that failed or was taken away; each continues from the last checkpoint
+RETRIES = 4  # after a failed or evicted pod; each continues from the last checkpoint
 LOCKED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a cluster finds things. image: with this product in it. claim: of the volume that is DATA_DIR. data_dir: as workers see it."""
+    """Locations in a cluster. image: with this product. claim: of the volume with DATA_DIR. data_dir: as workers see it."""
 
     image: str
     claim: str
@@ -26,18 +26,17 @@ class Place:
 
 
 def memory_mb(peak_mb: float) -> int:
-    """What to ask for, in MiB: the peak and a quarter, in whole steps of 64."""
+    """The memory request in MiB: the peak plus a quarter, in steps of 64."""
     return math.ceil(peak_mb * HEADROOM / STEP_MB) * STEP_MB
 
 
 def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: float | None, gpus: int = 0) -> dict[str, Any]:
-    """The Job. base_digest: of the folder that the run's `base` points to. threads: of the spec, 0 = as many as there are. gpus: that it
-    asks for."""
+    """The Job. base_digest: of the folder that the run's `base` points to. threads: from the spec, 0 for all cores. gpus: requested."""
     name = f"lifecycle-run-{uuid}"
     labels = {"app.kubernetes.io/name": "lifecycle", "app.kubernetes.io/component": "training", "lifecycle/run": uuid}
     settings = {"HOME": "/tmp", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}  # noqa: S108
     settings |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)} if threads else {}
-    asked = {"cpu": str(threads)} if threads else {}
+    requested = {"cpu": str(threads)} if threads else {}
     limited = {"memory": f"{memory_mb(peak_mb)}Mi"} if peak_mb else {}
     limited |= {"nvidia.com/gpu": str(gpus)} if gpus else {}
     container = {
@@ -45,7 +44,7 @@ def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: flo
         "image": place.image,
         "command": ["python", "-m", "lifecycle.runtime.engine", "train", "/run"],
         "env": [{"name": name, "value": value} for name, value in settings.items()],
-        "resources": {"requests": asked | limited, "limits": limited},
+        "resources": {"requests": requested | limited, "limits": limited},
         "securityContext": LOCKED,
         "volumeMounts": [
             {"name": "data", "mountPath": "/run", "subPath": f"runs/{uuid}"},
@@ -70,8 +69,8 @@ def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: flo
 
 
 def written(document: dict[str, Any], *, run: str, uuid: str, peak_mb: float | None) -> str:
-    """The Job as YAML, under what a person has to know. run: its name for people."""
-    told = (
+    """The Job as YAML, with instructions as a comment. run: its display name."""
+    memory = (
         f"Memory: 25 % more than the measured peak of {peak_mb:.0f} MiB."
         if peak_mb
         else "Memory: not measured yet, so no request is set. It is measured in the run's first steps."
@@ -80,7 +79,7 @@ def written(document: dict[str, Any], *, run: str, uuid: str, peak_mb: float | N
         f"{run} as a Kubernetes Job. Pause the run first, then export its folder to the volume claim:",
         f"  python manage.py lay_out_run {uuid}",
         "When the Job completes, resume the run in Lifecycle: the result is imported without training again.",
-        told,
+        memory,
         "Not measured: training time on your cluster, and whether its processors give bit-identical weights.",
     ]
     head = "".join(f"# {line}\n" for line in lines)
@@ -88,7 +87,7 @@ def written(document: dict[str, Any], *, run: str, uuid: str, peak_mb: float | N
 
 
 class Plain(yaml.SafeDumper):
-    """YAML without anchors: each part is where it is read."""
+    """YAML without anchors, so that each part is readable in place."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Always."""

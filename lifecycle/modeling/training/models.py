@@ -18,7 +18,7 @@ USER = settings.AUTH_USER_MODEL
 
 
 class BaseModel(models.Model):
-    """Weights that fine-tuning starts from, known by the root digest of their files. What they came from never changes."""
+    """Weights to fine-tune, identified by the root digest of their files. Their source never changes."""
 
     append_only = True
     changeable = ("folder", "facts")
@@ -52,8 +52,8 @@ class BaseModel(models.Model):
 
 
 class Sweep(models.Model):
-    """A search for settings: runs that differ in them alone, one after the other. What is searched, and how, never changes; its trials'
-    priority does."""
+    """A search for settings: runs that differ only in these, one after another. The space and its options never change; the priority of its
+    trials does."""
 
     append_only = True
     changeable = ("priority", "state", "ending", "finished_at")
@@ -98,9 +98,9 @@ class Sweep(models.Model):
 
 
 class Run(models.Model):
-    """One fine-tuning: a spec, a snapshot, a base, and its result. The spec never changes; its job writes state and results.
+    """One fine-tuning: a spec, a dataset version, a base, and its result. The spec never changes; its job writes state and results.
 
-    A run whose training broke succeeds with an error, which gives the reason why it ended early; its artifact is of the best step before.
+    A run whose training diverged succeeds with an error that gives the reason; its artifact is from the best step before.
     """
 
     project_path = "project"
@@ -152,22 +152,22 @@ class Run(models.Model):
 
     @property
     def standing(self) -> str:
-        """The state in words. A run that broke and left its best weights from before has succeeded with an error: it ended early."""
+        """The state in words. A run that diverged but kept its best weights succeeds with an error: it ended early."""
         return "Ended early" if self.state == RunState.SUCCEEDED and self.error else str(self.get_state_display())
 
     @property
     def task(self) -> str:
-        """What it learns (the engine's name of it): one class a text, any number, marked parts, responses in order, or to write texts."""
+        """The engine's name of its task."""
         return str(self.spec.get("task", DEFAULT))
 
     @property
     def task_type(self) -> TaskType:
-        """What the task is that it learns."""
+        """Its task."""
         return type_of(self.task)
 
 
 class Estimate(models.Model):
-    """Ten steps of a run that were tried before it: what was measured, and what the whole run takes. The spec never changes."""
+    """A ten-step dry run: measurements, and the estimated cost of the whole run. The spec never changes."""
 
     project_path = "project"
     root_path = "snapshot__dataset"
@@ -197,8 +197,7 @@ class Estimate(models.Model):
 class MetricPoint(models.Model):
     """One measured value at one step of a run.
 
-    stride: the largest power of two that divides the step. The points of large strides are an even thinning of a curve, which can be read
-    without reading the curve.
+    stride: the largest power of two that divides the step. Points with large strides thin a curve evenly without reading all of it.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="points")
@@ -208,7 +207,7 @@ class MetricPoint(models.Model):
     stride = models.GeneratedField(
         expression=models.Case(
             models.When(step=0, then=models.Value(2**30)),
-            default=models.F("step").bitand(-models.F("step")),  # type: ignore[arg-type]  # the stubs know numbers alone
+            default=models.F("step").bitand(-models.F("step")),  # type: ignore[arg-type]  # the stubs only know numbers
         ),
         output_field=models.IntegerField(),
         db_persist=True,
@@ -223,7 +222,7 @@ class MetricPoint(models.Model):
 
 
 class Diagnosis(models.Model):
-    """What the engine noticed about a run while it trained: a fact, its evidence and the next step."""
+    """A problem that the engine detected during training: a fact, its evidence, and the next step."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="diagnoses")
     code = models.CharField(max_length=40)
@@ -243,7 +242,7 @@ class Diagnosis(models.Model):
 
 
 class RunLog(models.Model):
-    """A line that the training process wrote for people; never a text of the data."""
+    """A log line of the training process for people; never with texts of the data."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log")
     seq = models.PositiveIntegerField()
@@ -258,7 +257,7 @@ class RunLog(models.Model):
 
 
 class RunSample(models.Model):
-    """What a model in training said of one validation row at one evaluation. The text stays in its item, where it can be erased."""
+    """A prediction of a model in training for a validation row at one evaluation. The text stays in its item, where it can be erased."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="samples")
     step = models.PositiveIntegerField()

@@ -1,4 +1,4 @@
-"""What the page shows that lays the curves of several runs over each other."""
+"""The page that overlays the curves of several runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lifecycle.runtime.task_types.by_key.measures import MEASURES, NAMED, measur
 from lifecycle.ui.numbers import decimals, duration, percent, size
 from registry.ground.access.models import User
 
-MOST = 6  # runs, which their colours still tell apart
+MOST = 6  # runs; more colours are hard to distinguish
 OFFERED = 100
 SCORES = dict.fromkeys(name for each in MEASURES.values() for name in each.metrics.drawn)
 METRICS = {
@@ -24,11 +24,11 @@ METRICS = {
     "examples_per_second": "Examples per second", "memory_mb": "Memory, MB",
 }  # fmt: skip
 LOWER = {"train_loss", *(name for name, each in NAMED.items() if each.lower_is_better)}
-LEFT_OUT = frozenset({"format", "labels", "base", "task"})  # of the spec: the same, or told by the rows above
+LEFT_OUT = frozenset({"format", "labels", "base", "task"})  # of the spec: the same, or shown by the rows above
 
 
 def overlay(user: User, given: QueryDict) -> dict[str, Any]:
-    """The chosen runs, one metric's curves of all, what they reached, and the settings in which they differ."""
+    """The selected runs, their curves of one metric, results, and the settings in which they differ."""
     runs = chosen(user, given.getlist("run"))
     metric, offered = given.get("metric", ""), metrics_of(runs)
     metric = metric if metric in offered else "validation_loss"
@@ -53,26 +53,26 @@ def overlay(user: User, given: QueryDict) -> dict[str, Any]:
 
 
 def scores_of(runs: Sequence[Run]) -> list[str]:
-    """The scores that at least one of the runs has by its task, leading ones first."""
+    """The scores that at least one of the runs has, main ones first."""
     found = [measures_of(run.task).metrics.drawn for run in runs]
     return [*dict.fromkeys([each[0] for each in found] + [name for each in found for name in each])]
 
 
 def metrics_of(runs: Sequence[Run]) -> dict[str, str]:
-    """The curves that these runs can have, with their names; all where none is chosen."""
-    mine = scores_of(runs)
-    return {name: label for name, label in METRICS.items() if name not in SCORES or name in mine or not runs}
+    """The metrics of these runs with their names; all metrics if no run is selected."""
+    scores = scores_of(runs)
+    return {name: label for name, label in METRICS.items() if name not in SCORES or name in scores or not runs}
 
 
 def chosen(user: User, wanted: Sequence[str]) -> list[Run]:
-    """The runs that were asked for and that the person may see, once each, in the order asked."""
-    asked = dict.fromkeys(found for each in wanted[:MOST] if (found := read_uuid(each)))
-    known = {run.uuid: run for run in queries.runs(user).filter(uuid__in=asked)}
-    return [known[uuid] for uuid in asked if uuid in known]
+    """The requested runs that the user may see, without duplicates, in the requested order."""
+    uuids = dict.fromkeys(found for each in wanted[:MOST] if (found := read_uuid(each)))
+    known = {run.uuid: run for run in queries.runs(user).filter(uuid__in=uuids)}
+    return [known[uuid] for uuid in uuids if uuid in known]
 
 
 def read_uuid(text: str) -> UUID | None:
-    """The uuid of a text, None where it is none."""
+    """Parse a uuid; None if invalid."""
     try:
         return UUID(text)
     except ValueError:
@@ -80,7 +80,7 @@ def read_uuid(text: str) -> UUID | None:
 
 
 def query(runs: Sequence[Run], metric: str) -> str:
-    """The address of the page with these runs."""
+    """The URL of the page with these runs."""
     found = QueryDict(mutable=True)
     found.setlist("run", [str(run.uuid) for run in runs])
     found["metric"] = metric
@@ -88,7 +88,7 @@ def query(runs: Sequence[Run], metric: str) -> str:
 
 
 def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """A line a fact: its name, and what it is of each run."""
+    """One line per result: its name, and the value of each run."""
 
     def line(name: str, values: Iterator[str | None]) -> tuple[str, list[str]]:
         return name, [value or "Not measured" for value in values]
@@ -110,13 +110,13 @@ def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 
 
 def trainable(result: Mapping[str, Any]) -> str | None:
-    """The share of weights that learned."""
+    """The share of trained weights."""
     part, whole = result.get("trainable_parameters"), result.get("total_parameters")
     return percent(part / whole, 2) if part and whole else None
 
 
 def settings(runs: Sequence[Run]) -> tuple[list[tuple[str, list[str]]], int]:
-    """The settings in which the runs differ, as name and value of each run, and how many are the same."""
+    """The settings in which the runs differ, as name and value of each run, and the number of equal ones."""
     each = [dict(flat(run)) for run in runs]
     names = dict.fromkeys(name for found in each for name in found)
     rows = [(name, [found.get(name, "") for found in each]) for name in names]
@@ -125,7 +125,7 @@ def settings(runs: Sequence[Run]) -> tuple[list[tuple[str, list[str]]], int]:
 
 
 def flat(run: Run) -> Iterator[tuple[str, str]]:
-    """Everything that was set for a run, by the words of its spec."""
+    """All settings of a run, by their names in the spec."""
     yield "snapshot", f"{run.snapshot.dataset.name} v{run.snapshot.number}"
     yield "base", run.base.name
     yield "strategy", run.get_strategy_display()

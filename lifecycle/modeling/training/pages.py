@@ -1,4 +1,4 @@
-"""What the pages of this room show: rows, figures, threads and the reasons why a button cannot be pressed now."""
+"""Contexts of this room's pages: rows, figures, breadcrumbs, and why buttons are disabled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from registry.ground.access.policy import can, can_somewhere
 
 PAGE = 30
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
-SHOWN = 2  # scores of validation at the head of a run's page
+SHOWN = 2  # validation scores at the top of a run's page
 DRAWN = dict.fromkeys(
     (*(name for each in MEASURES.values() for name in each.metrics.drawn[:SHOWN]), *(name for names in CHARTS.values() for name in names))
 )
@@ -38,7 +38,7 @@ SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run as the list shows it. score: of `leading` on validation, None before it was measured. place: in line, where it waits."""
+    """A run in the list. score: `leading` on validation; None before it is measured. place: in the queue, if queued."""
 
     run: Run
     losses: list[float]
@@ -47,17 +47,17 @@ class RunLine:
 
     @property
     def standing(self) -> str:
-        """Where in line it is; empty where it does not wait."""
+        """Its place in the queue; empty if it isn't queued."""
         return jobs.standing(self.run.job, self.place) if self.run.job else ""
 
     @property
     def score(self) -> float | None:
-        """What it is known by."""
+        """The main score."""
         return self.run.metrics.get(self.leading.name)
 
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
-    """Runs but for trials of sweeps, newest first, by keyset; a constant number of statements."""
+    """Runs without trials of sweeps, newest first, by keyset; a constant number of queries."""
     before = key_in(given)
     rows = queries.runs(user).filter(sweep__isnull=True)
     found, older = paging.page(rows, before, PAGE)
@@ -75,14 +75,14 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def tabs(current: str) -> list[dict[str, Any]]:
-    """The two lists: runs that stand alone, and sweeps."""
+    """The two lists: single runs, and sweeps."""
     views = {"training:list": "Runs", "training:sweeps": "Sweeps"}
     return [{"label": label, "url": reverse(name), "current": name == current} for name, label in views.items()]
 
 
 # ── One run ─────────────────────────────────────────────────────────────────
 def detail(user: User, uuid: UUID) -> dict[str, Any]:
-    """Everything on a run's page."""
+    """The context of a run's page."""
     run = queries.get_run(user, uuid)
     curves = queries.curves(run, DRAWN)
     findings = list(run.diagnoses.order_by("-updated_at", "id"))
@@ -102,7 +102,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
 
 
 def may_launch(user: User, run: Run) -> bool:
-    """Whether the person may train on the run's data. Asked once and remembered with the run, which lives as long as a request."""
+    """Whether the user may train on the run's data. Cached on the run, which lives as long as the request."""
     known: dict[int, bool] = run.__dict__.setdefault("_may_launch", {})
     if user.pk not in known:
         known[user.pk] = can(user, "training.launch", run)
@@ -110,7 +110,7 @@ def may_launch(user: User, run: Run) -> bool:
 
 
 def train_on(user: User, run: Run) -> dict[str, str] | None:
-    """Whether another run can start from its model, with why not; None where the person may not, or there is none."""
+    """Whether a run can continue from its model, with the reason if not; None without permission or model."""
     if run.state != RunState.SUCCEEDED or not may_launch(user, run):
         return None
     if run.spec["strategy"]["kind"] in MERGED:
@@ -126,10 +126,10 @@ def live(user: User, uuid: UUID) -> dict[str, Any]:
 
 
 def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
-    """State, progress, figures, findings, log and what may be done."""
+    """State, progress, figures, diagnoses, log, and actions."""
     active = run.state in queries.ACTIVE
     job = run.job
-    waits = job is not None and job.state == State.QUEUED  # also of one whose worker has left
+    waits = job is not None and job.state == State.QUEUED  # also for one without a worker
     return {
         "run": run,
         "active": active,
@@ -140,7 +140,7 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
         "eta": job.eta if job and run.state == RunState.TRAINING else None,
         "epoch": epoch(run),
         "figures": figures(run, curves),
-        "acts": acts(user, run),
+        "acts": button_reasons(user, run),
         "findings": [{"kind": SEVERITY.get(each.severity, ""), "row": each} for each in findings],
         "log": list(run.log.order_by("-seq")[:8]),
         "kept": kept_step(run, curves),
@@ -148,7 +148,7 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
 
 
 def epoch(run: Run) -> str:
-    """Where in its epochs a run is: epoch 6 of 8."""
+    """The current epoch of a run: epoch 6 of 8."""
     total = run.spec["epochs"]
     if not run.total_steps or not run.step:
         return ""
@@ -156,19 +156,19 @@ def epoch(run: Run) -> str:
 
 
 def kept_step(run: Run, curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
-    """The step with the best leading score so far, which a stop keeps."""
+    """The step with the best main score so far, which is kept when the run stops."""
     by = metrics_of(run.task).trained
     sign = 1 if by.lower_is_better else -1
     return min(curves.get(by.name, []), key=lambda point: (sign * point[1], point[0]), default=None)
 
 
 def kept_at(run: Run, curves: Mapping[str, charts.Curve]) -> int | None:
-    """The step that is kept: the one that the engine named at the end, else the best so far."""
+    """The kept step: from the engine's result, else the best so far."""
     return run.best_step if run.best_step is not None else (kept_step(run, curves) or (None,))[0]
 
 
-def acts(user: User, run: Run) -> dict[str, str]:
-    """Why each button cannot be pressed now; an empty text where it can."""
+def button_reasons(user: User, run: Run) -> dict[str, str]:
+    """Why each button is disabled; empty if it is enabled."""
     may_pause, may_stop = (can(user, f"training.{name}", run) for name in ("pause", "stop"))
     role = "Only ML engineers and ML leads can do this"
     ended = f"The run has {'finished' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
@@ -192,7 +192,7 @@ def acts(user: User, run: Run) -> dict[str, str]:
 
 
 def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
-    """The strip: best values, each with its reference where there is one."""
+    """The figures at the top: best values, each with its reference if there is one."""
     kept = kept_at(run, curves)
     at_kept = {name: dict(curve).get(kept) for name, curve in curves.items()} if kept is not None else {}
     metrics = metrics_of(run.task)
@@ -226,7 +226,7 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
 
 
 def compared(metric: Metric, value: float | None, reference: ports.Reference | None, *, is_best: bool) -> Figure:
-    """A value with its difference from the reference, where both are known. is_best: the best step is the best by it."""
+    """A value with its difference from the reference, if both are known. is_best: the best step is the best by it."""
     label = f"{metric.heading}, best" if is_best else metric.heading
     known = reference.values.get(metric.name) if reference else None
     if value is None or known is None or reference is None:
@@ -243,7 +243,7 @@ def lowest(losses: charts.Curve) -> str:
 
 
 def thread(run: Run) -> list[Step]:
-    """Dataset, snapshot, this run, and what rooms above made of it."""
+    """Dataset, version, this run, and later steps by upper rooms."""
     dataset = run.snapshot.dataset
     steps = [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
@@ -261,7 +261,7 @@ def drawings(run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagno
 
 
 def drawing(run: Run, chart: str, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> Chart:
-    """One chart of a run as it stands now."""
+    """One chart of a run, up to date."""
     active, total = run.state in queries.ACTIVE, run.total_steps
     if chart in charts.SMALL:
         curve = curves.get(chart, [])
@@ -281,13 +281,13 @@ def drawing(run: Run, chart: str, curves: Mapping[str, charts.Curve], findings: 
 
 
 def points_url(run: Run, chart: str, *curves: charts.Curve) -> str:
-    """Where a chart asks for points after the last ones it has."""
+    """The URL for points after the last ones of a chart."""
     last = max((curve[-1][0] for curve in curves if curve), default=-1)
     return f"{reverse('training:points', args=[run.uuid])}?chart={chart}&after={last}"
 
 
 def new_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
-    """Points of one chart after a step, and where to ask next while the run is on."""
+    """Points of one chart after a step, and the next URL while the run is active."""
     names = CHARTS[chart]
     found = queries.new_points(run, names, after)
     curves = [found.get(name, []) for name in names]
@@ -297,7 +297,7 @@ def new_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
 
 
 def page_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
-    """The new points, and where there are any the whole chart as it is with them: axes, labels and finding move with the curve."""
+    """The new points, with the whole updated chart if there are any, since axes, labels, and the finding change too."""
     found = new_points(run, chart, after)
     if not any(found["x"]):
         return found

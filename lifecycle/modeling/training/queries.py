@@ -1,4 +1,4 @@
-"""Reading base models, runs, sweeps and points: always from what the person may see."""
+"""Queries for base models, runs, sweeps, and points, limited to what the user may see."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from registry.ground.ledger.verbs import Verb
 
 M = TypeVar("M", bound=Model)
 SAMPLE = 400
-POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
-SPARK = 100  # of one metric in a line of a list, which is as many pixels wide
+POINTS = 1_000  # points drawn per metric: as many as a chart has pixels
+SPARK = 100  # points per sparkline, which is as many pixels wide
 BEST = {
     each.name: "value" if each.lower_is_better else "-value"
     for found in MEASURES.values()
     for each in (found.metrics.trained, found.metrics.listed)
-}  # the order in which the best point of a metric comes first
+}  # orders the best point of a metric first
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
 UNFINISHED = (*ACTIVE, RunState.PAUSED)
-WORKED = frozenset({Verb.RUN_LAUNCHED, Verb.RUN_RESUMED, Verb.RUN_INSISTED})
+WORKED = frozenset({Verb.RUN_LAUNCHED, Verb.RUN_RESUMED, Verb.RUN_OVERRIDDEN})
 labels_of = snapshots.labels_of
 
 
-def learnt_task(snapshot: Snapshot) -> str:
-    """What a run on this snapshot learns, as the engine calls it: the answers of a dialogue are texts that are written."""
+def trained_task(snapshot: Snapshot) -> str:
+    """The engine's name of what a run on this version trains: responses in chats are generated text."""
     return learned_as(snapshot.dataset.task).key
 
 
-def learnt_labels(snapshot: Snapshot) -> list[str]:
-    """The labels that a run on this snapshot learns; none where texts are written."""
+def trained_labels(snapshot: Snapshot) -> list[str]:
+    """The labels that a run on this version trains; none for generation."""
     return [] if snapshot.dataset.task_type.writes_text else labels_of(snapshot)
 
 
 def find(rows: QuerySet[M], uuid: str) -> M | None:
-    """The row of that uuid, from a URL parameter; None where there is none."""
+    """The row with the uuid in a URL parameter; None if there is none."""
     try:
         return rows.filter(uuid=UUID(uuid)).first()
     except ValueError:
@@ -69,7 +69,7 @@ def bases(user: Person) -> QuerySet[BaseModel]:
 
 
 def find_waiting_base(user: Person, uuid: str) -> BaseModel | None:
-    """A base whose files are not there yet, from a URL parameter; None where there is none."""
+    """A base without files, from a URL parameter; None if there is none."""
     return find(bases(user).filter(folder__isnull=True), uuid)
 
 
@@ -88,12 +88,12 @@ def get_run(user: Person, uuid: UUID) -> Run:
 
 
 def find_run(user: Person, uuid: str) -> Run | None:
-    """One run that the user may see, from a URL parameter; None where there is none."""
+    """A visible run from a URL parameter; None if there is none."""
     return find(runs(user), uuid)
 
 
 def estimates(user: Person) -> QuerySet[Estimate]:
-    """The tries of ten steps that the user may see, newest first."""
+    """The dry runs that the user may see, newest first."""
     related = ("project", "snapshot__dataset", "base", "job", "asked_by")
     return policy.visible_to(user, Estimate, "training.view").select_related(*related).order_by("-id")
 
@@ -104,23 +104,23 @@ def get_estimate(user: Person, uuid: UUID) -> Estimate:
 
 
 def estimate_of(run: Run) -> Estimate | None:
-    """The newest ten steps of a run's own spec and data that were measured; None where none were."""
+    """The newest measured dry run of a run's spec and data; None if there is none."""
     known = Estimate.objects.filter(snapshot=run.snapshot_id, spec_digest=run.spec_digest, figures__isnull=False)
     return known.order_by("-id").first()
 
 
 def find_like(user: Person, uuid: str) -> Run | Estimate | None:
-    """What a launch takes its settings from, from a URL parameter: a run, or ten steps that were tried; None for neither."""
+    """The run or dry run to copy settings from, from a URL parameter; None if there is none."""
     return find_run(user, uuid) or find(estimates(user), uuid)
 
 
 def running_count(user: Person) -> int:
-    """How many runs wait or run, counted up to 100."""
+    """The number of queued or running runs, up to 100."""
     return policy.visible_to(user, Run, "training.view").filter(state__in=ACTIVE).order_by()[:100].count()
 
 
 def search_runs(user: Person, text: str) -> list[Hit]:
-    """Runs by number or note, for the palette."""
+    """Runs by number or note, for the command palette."""
     digits = "".join(letter for letter in text if letter.isascii() and letter.isdigit())[:9]
     wanted = Q(note__icontains=text) | Q(snapshot__dataset__name__icontains=text)
     if digits:
@@ -134,7 +134,7 @@ def launchable(user: Person) -> QuerySet[Snapshot]:
 
 
 def lineage(run: Run) -> set[UUID]:
-    """The run and all that it comes from, by uuid: those whose weights it began with, and those whose settings it repeats."""
+    """The run and its ancestors, by uuid: runs whose weights it started from or whose settings it reproduces."""
     found: set[UUID] = set()
     keys: set[int] = {run.pk}
     while keys:
@@ -145,30 +145,30 @@ def lineage(run: Run) -> set[UUID]:
 
 
 def workers_of(run: Run) -> Workers:
-    """Everyone whose work a run or one that it comes from is, as the events of these runs name them."""
+    """Everyone who contributed to a run or its ancestors, from the events of these runs."""
     runs = lineage(run)
     trained = set(Run.objects.filter(uuid__in=runs, launched_by__isnull=False).values_list("launched_by__uuid", flat=True))
     behind: set[UUID] = set()
-    insisted: set[UUID] = set()
+    overrode: set[UUID] = set()
     before: set[UUID] = set()
     for uuid, events in accounts.events_of([str(each) for each in runs], WORKED).items():
         for event in events:
             if event.actor != SYSTEM:
-                (insisted if event.verb == Verb.RUN_INSISTED else trained).add(UUID(event.actor))
+                (overrode if event.verb == Verb.RUN_OVERRIDDEN else trained).add(UUID(event.actor))
             behind |= {UUID(each) for each in event.payload.get("behind", ())}
             if "start_approved_by" in event.payload and "behind" not in event.payload:
                 before.add(UUID(uuid))
     for earlier in ports.earlier_workers(before):
         behind |= earlier.behind
-        insisted |= earlier.insisted
-    return Workers(frozenset(trained), frozenset(behind), frozenset(insisted))
+        overrode |= earlier.overrode
+    return Workers(frozenset(trained), frozenset(behind), frozenset(overrode))
 
 
 # ── Curves ──────────────────────────────────────────────────────────────────
 def curves(run: Run, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
-    """Points by metric in order of step; of a metric with more than 1,000 an even thinning, with its last one and those that were best.
+    """Points by metric in step order; metrics with more than 1,000 are evenly thinned, keeping the last and the best points.
 
-    Up to 1,000 points in all are read as they are: to write the statement that thins takes longer than to carry it out.
+    Up to 1,000 points in total are read directly, since building the thinning query takes longer than running it.
     """
     names = list(names)
     few = list(MetricPoint.objects.filter(run=run, name__in=names).values_list("name", "step", "value")[: POINTS + 1])
@@ -181,7 +181,7 @@ def curves(run: Run, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]
 
 
 def curves_of(runs: Iterable[Run], name: str, most: int | None = None) -> dict[int, list[tuple[int, float]]]:
-    """One metric's points of several runs, as `curves` thins them, by the run's key. most: in place of its 1,000."""
+    """One metric's points of several runs, thinned as in `curves`, by the run's key. most: instead of 1,000."""
     wanted = Q(pk__in=[])
     for run in runs:
         wanted |= thinned(run, name, most)
@@ -192,7 +192,7 @@ def curves_of(runs: Iterable[Run], name: str, most: int | None = None) -> dict[i
 
 
 def thinned(run: Run, name: str, most: int | None = None) -> Q:
-    """The condition of a metric's points that are drawn: all of them, or those of the largest strides, which are half of `most` to as many.
+    """The condition for a metric's drawn points: all of them, or those with the largest strides, between half of `most` and `most`.
 
     most: by default 1,000.
     """
@@ -207,14 +207,14 @@ def thinned(run: Run, name: str, most: int | None = None) -> Q:
 
 
 def new_points(run: Run, names: Iterable[str], after: int) -> dict[str, list[tuple[int, float]]]:
-    """The next points by metric behind this step: at most 1,000 in all, of whole steps."""
+    """The next points by metric after this step: at most 1,000 in total, for whole steps."""
     rows = MetricPoint.objects.filter(run=run, name__in=list(names), step__gt=after).order_by("step")
     found = list(rows.values_list("name", "step", "value")[:POINTS])
     return by_name(found if len(found) < POINTS else [row for row in found if row[1] != found[-1][1]])
 
 
 def by_name(points: Iterable[tuple[str, int, float]]) -> dict[str, list[tuple[int, float]]]:
-    """(step, value) by metric, as they come."""
+    """(step, value) by metric, in the given order."""
     found: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for name, step, value in points:
         found[name].append((step, value))
@@ -222,16 +222,15 @@ def by_name(points: Iterable[tuple[str, int, float]]) -> dict[str, list[tuple[in
 
 
 def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
-    """The validation losses of several runs in order of step, thinned to what a sparkline shows, by the run's key: one statement for a
-    whole page."""
+    """The validation losses of several runs in step order, thinned for a sparkline, by the run's key, in one query for a page."""
     return {key: [value for _, value in points] for key, points in curves_of(runs, "validation_loss", SPARK).items()}
 
 
-# ── What it cost ────────────────────────────────────────────────────────────
+# ── Cost ────────────────────────────────────────────────────────────────────
 def cost_of(run: Run) -> dict[str, Any] | None:
-    """What the engine measured of a run over all its attempts: seconds, cpu_seconds, peak_memory_mb, peak_gpu_memory_mb (null on a CPU),
-    stages; price in currency at PRICE_PER_CORE_HOUR, null without one; inference: by graph, what a million answers are projected to take.
-    None before its end, and of runs that were trained before this was measured."""
+    """The cost of a run over all attempts: seconds, cpu_seconds, peak_memory_mb, peak_gpu_memory_mb (null on a CPU), stages; price in
+    currency at PRICE_PER_CORE_HOUR, null without one; inference: by graph, the projected cost of a million predictions. None before its
+    end, and for old runs without measurements."""
     result = run.result or {}
     if result.get("cpu_seconds") is None or run.state not in FINISHED:
         return None
@@ -246,28 +245,28 @@ def cost_of(run: Run) -> dict[str, Any] | None:
 
 
 def peak_memory_mb(run: Run) -> float | None:
-    """The most memory that the run is known to have held, or else the run that it repeats; None where neither was measured."""
+    """The peak memory of the run, else of the run it reproduces; None if neither was measured."""
     points = MetricPoint.objects.filter(run=run, name="memory_mb").aggregate(peak=Max("value"))["peak"]
     known: float | None = run.result.get("peak_memory_mb") or points
     return known or (peak_memory_mb(run.reproduces) if run.reproduces else None)
 
 
-# ── Run again ───────────────────────────────────────────────────────────────
+# ── Reproductions ───────────────────────────────────────────────────────────
 def repeat_of(run: Run) -> Repeat | None:
-    """How a run that repeats another one came out beside it; None while it has not succeeded, and of all others."""
+    """The comparison of a reproduction with its original; None until it has succeeded, and for other runs."""
     if run.reproduces is None or run.state != RunState.SUCCEEDED:
         return None
     return compare_repeat(attempt_of(run.reproduces), attempt_of(run))
 
 
 def attempt_of(run: Run) -> Attempt:
-    """What a run that has succeeded left, and what its machine brought to it."""
-    environment = {"device": "cpu"} | (run.result.get("environment") or {})  # of runs from before devices were told
+    """The results of a run that succeeded, and the machine it ran on."""
+    environment = {"device": "cpu"} | (run.result.get("environment") or {})  # runs without a recorded device
     rows = (run.result.get("batch") or run.spec)["batch_size"]
     weights = {each["name"]: each["sha256"] for each in run.artifact.files if each["name"].endswith(".safetensors")} if run.artifact else {}
     return Attempt(weights, {**environment, "code": run.code_version, "precision": run.result.get("precision"), "rows": rows})
 
 
 def repeats(run: Run) -> list[Run]:
-    """The newest runs that repeat this one."""
+    """The newest reproductions of this run."""
     return list(run.repeats.select_related("artifact", "reproduces__artifact").order_by("-id")[:5])

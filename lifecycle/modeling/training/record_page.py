@@ -1,4 +1,4 @@
-"""What a run's page says of what the run was made from, what it took, and how it came out when it was run again."""
+"""What a run was made from, what it cost, and how its reproductions compare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from lifecycle.ground.jobs.rules import Device
 from lifecycle.modeling.training import manifest, queries
-from lifecycle.modeling.training.folders import begun_on, run_folder
+from lifecycle.modeling.training.folders import run_device, run_folder
 from lifecycle.modeling.training.models import Run
 from lifecycle.modeling.training.rules import CONDITIONS, RunState
 from lifecycle.modeling.training.thresholds import promises, threshold_of
@@ -23,7 +23,7 @@ STAGES = {"prepare": "Preparation", "train": "Training", "artifact": "Artifact a
 
 
 def manifest_of(run: Run) -> str:
-    """The run as a Kubernetes Job, in YAML. Raises Conflict (it has succeeded, no image is set, or its base has no files)."""
+    """The run as a Kubernetes Job in YAML. Raises Conflict (it has succeeded, no image is set, or its base has no files)."""
     if run.state in UNTRAINABLE:
         text = f"{run} has {'succeeded' if run.state == RunState.SUCCEEDED else 'been pruned by its sweep'}: there's nothing left to train."
         raise Conflict(text, next_step="Start another run with its settings and use that run's manifest.")
@@ -39,13 +39,13 @@ def manifest_of(run: Run) -> str:
 
 
 def needs_gpus(run: Run) -> bool:
-    """Whether it asks for them, or leaves its device open and is bound to one: by where it was begun, or by the run that it repeats."""
-    bound = (run.job.device if run.job else None, begun_on(run_folder(run)))
+    """Whether it requests GPUs, or has any device and is bound to one: where it was started, or by the run that it reproduces."""
+    bound = (run.job.device if run.job else None, run_device(run_folder(run)))
     return run.spec.get("device") == "cuda" or Device.GPU in bound
 
 
 def provenance(run: Run) -> list[dict[str, str]]:
-    """What the run can be repeated from: label, digest, text."""
+    """What the run can be reproduced from: label, digest, text."""
     spec, strategy = run.spec, run.spec["strategy"]
     code, _, digest = run.code_version.partition("+")
     splits = run.snapshot.counts["splits"]
@@ -73,11 +73,11 @@ def provenance(run: Run) -> list[dict[str, str]]:
 
 
 def device_of(run: Run) -> str:
-    """What it was trained on; before its end what it asks for. With the number of its processes, where they are several."""
+    """The device it was trained on; before its end, the requested one. With the number of processes if there are several."""
     machine = run.result.get("environment") or {}
-    trained = machine.get("device", "cpu") if machine else ""  # runs from before devices were told were trained on the CPU
-    asked = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "first available")
-    device = trained.replace("cpu", "CPU") if trained else asked
+    trained = machine.get("device", "cpu") if machine else ""  # runs without a recorded device were trained on the CPU
+    requested = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "first available")
+    device = trained.replace("cpu", "CPU") if trained else requested
     if (processes := run.spec.get("processes", 1)) == 1:
         return device
     divided = ", sharded" if run.spec.get("sharded") else ""
@@ -85,27 +85,27 @@ def device_of(run: Run) -> str:
 
 
 def base_url(run: Run) -> str:
-    """The run that left the base; empty where it came from outside."""
+    """The URL of the run that the base is from; empty for external ones."""
     return reverse("training:detail", args=[run.base.run.uuid]) if run.base.run else ""
 
 
 def wanted(spec: Mapping[str, Any]) -> str:
-    """What the threshold of a class is to be chosen for, in words, before it is."""
+    """The goal of a class threshold before it is chosen, in words."""
     return f"for {spec['operating_class']}, {spec['operating_point']} of at least {spec['operating_target']:g}; chosen after training"
 
 
 def thresholds_for(spec: Mapping[str, Any], chosen: Mapping[str, Any] | None = None, has_trained: bool = False) -> str:
-    """What the thresholds of classes are chosen for, in words; once it has trained with what validation promises of them."""
+    """The goal of label thresholds in words; after training, with the guarantees from validation."""
     by = spec.get("operating_point", "f1")
     if by == "f1":
         return "best F1 per label"
     wanted_of_each = f"{by} of at least {spec['operating_target']:g} per label"
-    told = promises(chosen, spec["labels"]) if has_trained else ""
-    return f"{wanted_of_each}: {told}" if told else wanted_of_each
+    promised = promises(chosen, spec["labels"]) if has_trained else ""
+    return f"{wanted_of_each}: {promised}" if promised else wanted_of_each
 
 
 def repeat_line(run: Run) -> dict[str, Any]:
-    """A run that repeats another one: run, first (which it repeats), kind of note, and a sentence."""
+    """A reproduction: run, first (its original), kind of note, and a sentence."""
     repeat = queries.repeat_of(run)
     if repeat is None:
         kind, text = "", f"{run.get_state_display()}: weights are compared after it succeeds."
@@ -119,7 +119,7 @@ def repeat_line(run: Run) -> dict[str, Any]:
 
 
 def costs(run: Run) -> list[tuple[str, str]]:
-    """What the run has cost, as label and text; nothing before its end."""
+    """The cost of the run, as label and text; empty before its end."""
     cost = queries.cost_of(run)
     if cost is None:
         return []
@@ -146,7 +146,7 @@ def costs(run: Run) -> list[tuple[str, str]]:
 
 
 def adapter(strategy: Mapping[str, Any]) -> str:
-    """What a strategy adds to the base and what of the base stays, in one line."""
+    """What a strategy adds to the base and which base weights stay, in one line."""
     parts = []
     if strategy["kind"] == "lora":
         parts.append(f"r={strategy['rank']}, alpha {strategy['alpha']:g}, dropout {strategy['dropout']:g}")
@@ -165,7 +165,7 @@ def adapter(strategy: Mapping[str, Any]) -> str:
 
 
 def optimiser(run: Run) -> str:
-    """Optimiser, rates and batch in one line."""
+    """Optimizer, rates, and batch in one line."""
     spec, passed = run.spec, run.result.get("batch") or run.spec
     encoder = "" if run.strategy == "head" else f"{spec['learning_rate']:g}, "
     times = f" × {spec['accumulation']}" if spec.get("accumulation", 1) > 1 else ""

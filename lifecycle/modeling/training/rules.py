@@ -12,7 +12,7 @@ from django.db.models import TextChoices
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a run left. weights: digests of its files of weights, by name. conditions: by the names of CONDITIONS."""
+    """The result of a run. weights: digests of its weight files, by name. conditions: by the names in CONDITIONS."""
 
     weights: Mapping[str, str]
     conditions: Mapping[str, Any]
@@ -20,22 +20,22 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Whose work a run is, by uuid: none of them approves what comes of it.
+    """Contributors to a run, by uuid: none of them may approve its model.
 
-    trained: launched or resumed it. behind: proposed the retraining that launched it, or labeled for that. insisted: requested a promotion
-    although the run was not better.
+    trained: launched or resumed it. behind: proposed the retraining that launched it, or annotated for it. insisted: requested a promotion
+    although the run wasn't better.
     """
 
     trained: frozenset[UUID] = frozenset()
     behind: frozenset[UUID] = frozenset()
-    insisted: frozenset[UUID] = frozenset()
+    overrode: frozenset[UUID] = frozenset()
 
 
 class RunState(TextChoices):
-    """A run that ended as succeeded, failed, stopped or pruned stays what it is. A stopped or failed one may be resumed from its
-    checkpoint; a pruned one was given up by its sweep and has none.
+    """A run that succeeded, failed, stopped, or was pruned keeps its state. Stopped and failed ones can be resumed from their checkpoint; a
+    pruned one was given up by its sweep and has none.
 
-    A paused one has not ended: it holds no worker, and anyone who waits for it continues waiting.
+    A paused one hasn't ended: it has no worker, and whatever waits for it continues waiting.
     """
 
     QUEUED = "queued", "Queued"
@@ -50,7 +50,7 @@ class RunState(TextChoices):
 
 
 class SweepState(TextChoices):
-    """A sweep runs until its trials, its time or its luck have ended, or someone cancels it; then it stays what it is."""
+    """A sweep runs until its trials or time are used up, trials keep failing, or it is cancelled; then it keeps its state."""
 
     RUNNING = "running", "Running"
     FINISHED = "finished", "Finished"
@@ -59,14 +59,14 @@ class SweepState(TextChoices):
 
 
 class Sampler(TextChoices):
-    """How a sweep draws the settings of its next trial."""
+    """How a sweep samples the settings of its next trial."""
 
     TPE = "tpe", "TPE"
     RANDOM = "random", "Random"
 
 
 class Strategy(TextChoices):
-    """What learns, in the order in which people are offered it."""
+    """What is trained, in display order."""
 
     LORA = "lora", "LoRA"
     FAST_LORA = "fast_lora", "Fast LoRA"
@@ -93,7 +93,7 @@ CONSEQUENCE = {
     Strategy.PREFIX: "Trains prepended keys and values in each layer. More capable than prompt tuning and still small.",
 }
 
-# What a machine brings to a run besides its spec, and how people call it.
+# Conditions of a run besides its spec, with their display names.
 CONDITIONS = {
     "code": "the application code",
     "python": "Python",
@@ -120,19 +120,19 @@ MOVES = {
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """The result of running a run again. differing: files of weights that are not the same. changed: what was not as the first time."""
+    """The result of a reproduction. differing: weight files that differ. changed: conditions that changed."""
 
     differing: tuple[str, ...]
     changed: tuple[str, ...]
 
     @property
     def is_same(self) -> bool:
-        """Whether the weights are equal, bit for bit."""
+        """Whether the weights are bit-identical."""
         return not self.differing
 
 
 def compare_repeat(first: Attempt, second: Attempt) -> Repeat:
-    """Two runs of one spec, side by side."""
+    """Compare two runs of one spec."""
     names = sorted(first.weights.keys() | second.weights.keys())
     changed = [name for name in CONDITIONS if first.conditions.get(name) != second.conditions.get(name)]
     return Repeat(tuple(name for name in names if first.weights.get(name) != second.weights.get(name)), tuple(changed))
@@ -146,7 +146,7 @@ FAILURES_MAX = 3  # in a row
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a sweep starts no other trial. message, next_step: sentences for people."""
+    """Why a sweep starts no more trials. message, next_step: sentences for people."""
 
     state: SweepState
     message: str
@@ -154,22 +154,22 @@ class Ending:
 
 
 def find_ending(states: Sequence[RunState], *, trials: int, minutes: float, limit: int | None) -> Ending | None:
-    """Whether a sweep has ended; None while another trial is to start. Trials that people stopped say nothing about their settings.
+    """Whether a sweep has ended; None if another trial should start. Trials stopped by people don't count as failures.
 
-    states: of the trials so far, in order, all of which have ended. trials: how many there are to be. minutes: since the sweep began.
+    states: of the trials so far, in order, all ended. trials: their intended number. minutes: since the start of the sweep.
     """
-    told = [state for state in states if state != RunState.STOPPED]
-    if len(told) >= FAILURES_MAX and set(told[-FAILURES_MAX:]) == {RunState.FAILED}:
+    counted = [state for state in states if state != RunState.STOPPED]
+    if len(counted) >= FAILURES_MAX and set(counted[-FAILURES_MAX:]) == {RunState.FAILED}:
         return Ending(
             SweepState.FAILED,
             f"{FAILURES_MAX} trials in a row failed, so the sweep stopped.",
             "See the last trial's page for the error, and start a new sweep without those settings.",
         )
-    of = f"{len(states)} of {trials} trials"
+    progress = f"{len(states)} of {trials} trials"
     if len(states) >= trials:
-        reason = f"{of} finished."
+        reason = f"{progress} finished."
     elif limit is not None and minutes >= limit:
-        reason = f"The time limit of {limit} min was reached after {of}."
+        reason = f"The time limit of {limit} min was reached after {progress}."
     else:
         return None
     if RunState.SUCCEEDED in states:
@@ -178,10 +178,10 @@ def find_ending(states: Sequence[RunState], *, trials: int, minutes: float, limi
 
 
 def seconds_left(*, ended: int, trials: int, seconds: float, since_last: float) -> float | None:
-    """About how long a sweep still takes, at the pace of the trials that have ended; None before the first.
+    """The estimated time left, at the pace of ended trials; None before the first.
 
-    seconds: from its begin to the end of the last trial that has ended. since_last: from there to now; no more of it than one trial takes
-    is counted, since those behind it have not begun.
+    seconds: from the start of the sweep to the end of the last ended trial. since_last: since then; at most the time of one trial is
+    counted, since later ones haven't started.
     """
     if not ended:
         return None

@@ -1,4 +1,4 @@
-"""What a model in training says of a few validation rows, over REST."""
+"""Predictions of a model in training for a few validation rows, over REST."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SamplesOut(serializers.Serializer[object]):
 
 @operation("GET", "runs_samples", Needs("training.view", Run), gives=SamplesOut)
 def run_samples(request: Request, uuid: UUID) -> object:
-    """What the model says of a few validation rows, the same at each evaluation."""
+    """Predictions for a few validation rows, the same at each evaluation."""
     found = sample_page.samples(request.user, queries.get_run(request.user, uuid)) or {"step": None, "lines": []}
     return {"step": found["step"], "results": found["lines"]}
 

@@ -1,4 +1,4 @@
-"""What a model in training says of a few validation rows, beside what it said at the evaluation before."""
+"""Predictions of a model in training for a few validation rows, beside those of the previous evaluation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ SHOWN_CHARACTERS = 240
 
 @dataclass(frozen=True, slots=True)
 class SampleLine:
-    """One row. truth, answer, before: names of labels, or one text where texts are written; before: None at the first evaluation. text:
-    empty where the person may not read it or it was erased, url empty then too. digest: of the item. turns: of a dialogue, those before
-    the answer, of which text is the beginning."""
+    """One row. truth, answer, before: label names, or generated text; before: None at the first evaluation. text: empty without permission
+    or after erasure, as is url. digest: of the item. turns: of a chat, those before the response, whose beginning is text."""
 
     digest: str
     text: str
@@ -37,18 +36,18 @@ class SampleLine:
 
     @property
     def is_right(self) -> bool:
-        """Whether the answer is what the row says."""
+        """Whether the prediction is the row's label."""
         return self.answer == self.truth
 
     @property
     def has_changed(self) -> bool:
-        """Whether it was another at the evaluation before."""
+        """Whether it differs from the previous evaluation."""
         return self.before is not None and self.before != self.answer
 
 
 def samples(user: User, run: Run) -> dict[str, Any] | None:
-    """The rows at the newest evaluation: step, earlier (the one before), may_read, lines, right, written (texts are written, which those
-    alone see who may read the dataset's), judged (answers are right or wrong), sure (they have a confidence); None before the first
+    """The rows at the newest evaluation: step, earlier (the one before), may_read, lines, right, written (generated text, shown only with
+    permission to read the dataset's texts), judged (predictions are right or wrong), sure (they have a confidence); None before the first
     evaluation."""
     step = RunSample.objects.filter(run=run).aggregate(last=Max("step"))["last"]
     if step is None:
@@ -62,14 +61,14 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
     texts = {digest: (uuid, text) for digest, uuid, text in found.values_list("digest", "uuid", Substr("text", 1, SHOWN_CHARACTERS))}
     if run.task_type.writes_text:
         written = snapshots.learned_rows_of(run.snapshot, list(texts))
-        rows = [row for row in rows if row.item in written]  # what was written of a text that is gone is not shown
+        rows = [row for row in rows if row.item in written]  # responses to erased texts aren't shown
     lines = []
     for row in rows:
         uuid, text = texts.get(row.item, (None, ""))
         url = find_url("datasets:item", uuid=uuid) if uuid and text else ""
-        told = written[row.item] if run.task_type.writes_text else {}
-        text = told["text"][:SHOWN_CHARACTERS] if told else text
-        truth, turns = told["answer"] if told else row.truth, turns_before(told)
+        content = written[row.item] if run.task_type.writes_text else {}
+        text = content["text"][:SHOWN_CHARACTERS] if content else text
+        truth, turns = content["answer"] if content else row.truth, turns_before(content)
         lines.append(SampleLine(row.item, text, url, names(truth), names(row.answer), row.confidence, before.get(row.place), turns))
     right = sum(line.is_right for line in lines)
     return {
@@ -78,6 +77,6 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def names(said: Any) -> list[str]:
+def names(value: Any) -> list[str]:
     """A label or several, as a list."""
-    return [str(each) for each in said] if isinstance(said, list) else [str(said)]
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]

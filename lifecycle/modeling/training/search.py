@@ -1,6 +1,6 @@
-"""Searching for settings with Optuna: spaces, the next trial, when to give one up, and which settings mattered. Pure: no queries, no clock.
+"""Search for settings with Optuna: spaces, the next trial, pruning, and importances. Pure: no queries, no clock.
 
-Nothing is kept here: a study lives in memory and is told the trials that are known each time something is asked of it.
+Nothing is stored: a study is built in memory from the known trials for each call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lifecycle.runtime.engine.spec import POOLINGS, SCHEDULES, TrainSpec
 from lifecycle.runtime.engine.strategy import Strategy
 from lifecycle.runtime.refusals import Refused
 
-if TYPE_CHECKING:  # each function that asks Optuna loads it: every process of the product would be the slower to start
+if TYPE_CHECKING:  # imported within functions, since loading Optuna slows down every process
     import optuna
     from optuna.distributions import BaseDistribution
 
@@ -31,17 +31,17 @@ SEARCHED = (
 LOG = frozenset({"learning_rate", "head_learning_rate", "weight_decay"})
 WORDS = {"on": True, "off": False}
 CHOICES_MAX = 20
-ATTEMPTS = 20  # to draw what was not tried
-COUNTED = 10_000  # combinations up to which what is left is looked up
+ATTEMPTS = 20  # to sample untried settings
+COUNTED = 10_000  # maximum combinations to enumerate
 LARGEST = 1e300
-IMPORTANT_FROM = 10  # trials that ended, so that the best differ from others by more than chance
-BEST = 5  # PED-ANOVA's authors advise at least so many trials above its quantile
+IMPORTANT_FROM = 10  # minimum ended trials for the best to differ significantly
+BEST = 5  # minimum trials above its quantile, by PED-ANOVA's authors
 
 
 # ── Spaces ──────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers from low to high, both inclusive. log: each factor is as likely as any other, rather than each difference."""
+    """Numbers from low to high, both inclusive. log: sampled on a log scale."""
 
     low: float
     high: float
@@ -57,7 +57,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Some values, each as likely as any other."""
+    """A list of equally likely values."""
 
     values: tuple[Any, ...]
 
@@ -66,22 +66,22 @@ class Choices:
         return {"choices": list(self.values)}
 
     def __str__(self) -> str:
-        return ", ".join(told(value) for value in self.values)
+        return ", ".join(format_value(value) for value in self.values)
 
 
 Domain = Range | Choices
 Space = Mapping[str, Domain]
 
 
-def told(value: Any) -> str:
-    """One value as people read and write it."""
+def format_value(value: Any) -> str:
+    """A value for display and input."""
     return ("on" if value else "off") if isinstance(value, bool) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def read_space(document: Mapping[str, Any]) -> dict[str, Domain]:
-    """{"learning_rate": {"low": 1e-4, "high": 1e-2, "log": true}, "batch_size": {"choices": [16, 32]}} as a space.
+    """Parse {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": true}, "batch_size": {"choices": [16, 32]}}.
 
-    log: by default true for rates and weight decay. Raises Refused with a message for each setting that cannot be searched so.
+    log: by default true for rates and weight decay. Raises Refused with a message for each invalid setting.
     """
     space: dict[str, Domain] = {}
     wrong: dict[str, list[str]] = {}
@@ -98,7 +98,7 @@ def read_space(document: Mapping[str, Any]) -> dict[str, Domain]:
 
 
 def read_domain(name: str, given: Any) -> Domain:
-    """Raises ValueError with a sentence."""
+    """Raise ValueError with a sentence if invalid."""
     if name not in SEARCHED:
         raise ValueError(f"{name} can't be searched. Searchable settings: {', '.join(SEARCHED)}.")
     if not isinstance(given, Mapping):
@@ -122,7 +122,7 @@ def read_domain(name: str, given: Any) -> Domain:
 
 
 def read_choices(name: str, given: Any) -> Choices:
-    """Raises ValueError with a sentence."""
+    """Raise ValueError with a sentence if invalid."""
     if not isinstance(given, list | tuple) or not 2 <= len(given) <= CHOICES_MAX:
         raise ValueError(f"Enter 2 to {CHOICES_MAX} values.")
     plain: Any = {"int": int, "float": (int, float), "bool": bool, "str": str}[KINDS[name]]
@@ -140,12 +140,12 @@ def read_choices(name: str, given: Any) -> Choices:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value of JSON is a finite number; whole ones of JSON have any length."""
+    """Whether a JSON value is a finite number; JSON integers can have any length."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def parse(name: str, text: str) -> Any:
-    """What people write for a setting: one value, or "0.001 to 0.1" or "16, 32" as the API takes it. Raises ValueError with a sentence."""
+    """Parse a user's input: one value, or "0.001 to 0.1" or "16, 32" as the API takes it. Raises ValueError with a sentence."""
     low, word, high = text.partition(" to ")
     if word:
         return {"low": parse_value(name, low), "high": parse_value(name, high)}
@@ -171,7 +171,7 @@ def parse_value(name: str, text: str) -> Any:
 
 
 def size(space: Space) -> int | None:
-    """How many combinations a space holds; None where they cannot be counted."""
+    """The number of combinations in a space; None if it isn't countable."""
     counts = [
         len(domain.values) if isinstance(domain, Choices) else int(domain.high - domain.low) + 1 if KINDS[name] == "int" else None
         for name, domain in space.items()
@@ -180,7 +180,7 @@ def size(space: Space) -> int | None:
 
 
 def corners(space: Space) -> list[dict[str, Any]]:
-    """Settings from which a limit of the engine cannot hide: each end of a range and each choice with the others at their first, and all at
+    """Settings that reveal any limit of the engine: each end of a range and each choice with the others at their first value, and all at
     their last."""
     ends = {name: domain.values if isinstance(domain, Choices) else (domain.low, domain.high) for name, domain in space.items()}
     first = {name: values[0] for name, values in ends.items()}
@@ -192,7 +192,7 @@ def corners(space: Space) -> list[dict[str, Any]]:
 
 
 def suggested_space(strategy: str, values: Mapping[str, Any]) -> dict[str, Domain]:
-    """What is searched unless people say otherwise: rates within five times of what is suggested, sizes at half and twice."""
+    """What is searched by default: rates within five times of what is suggested, sizes at half and twice."""
     names = {"head": ("head_learning_rate", "batch_size", "label_smoothing")}.get(
         strategy, ("learning_rate", "head_learning_rate", "batch_size", "rank", "width")
     )
@@ -201,7 +201,7 @@ def suggested_space(strategy: str, values: Mapping[str, Any]) -> dict[str, Domai
 
 
 def usual_domain(name: str, value: Any) -> Domain:
-    """What is usually worth trying for a setting around a value."""
+    """The usual search domain of a setting around a value."""
     fixed: dict[str, Domain] = {
         "warmup_fraction": Range(0.0, 0.2), "label_smoothing": Range(0.0, 0.2), "focal_gamma": Range(0.0, 3.0), "dropout": Range(0.0, 0.3),
         "weight_decay": Range(0.001, 0.1, log=True), "max_gradient_norm": Choices((0.5, 1.0, 2.0)), "accumulation": Choices((1, 2, 4)),
@@ -218,7 +218,7 @@ def usual_domain(name: str, value: Any) -> Domain:
 
 
 def distribution(name: str, domain: Domain) -> BaseDistribution:
-    """The domain as Optuna knows it."""
+    """The domain as an Optuna distribution."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(domain, Choices):
@@ -230,7 +230,7 @@ def distribution(name: str, domain: Domain) -> BaseDistribution:
 
 # ── Trials ──────────────────────────────────────────────────────────────────
 class Outcome(Enum):
-    """How a trial ended, by the name of Optuna's TrialState. FAILED: without a score, whatever the reason."""
+    """How a trial ended, by the name of Optuna's TrialState. FAILED: without a score, for any reason."""
 
     SCORED = "COMPLETE"
     PRUNED = "PRUNED"
@@ -239,7 +239,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A trial that has ended. score: the leading one of its model on validation; evaluations: at each evaluation on the way."""
+    """An ended trial. score: the main score on validation; evaluations: at each evaluation during training."""
 
     outcome: Outcome
     params: Mapping[str, Any]
@@ -248,13 +248,13 @@ class Trial:
 
     @property
     def value(self) -> float | None:
-        """What a study is told of it: of a pruned trial its last evaluation, as Optuna does itself."""
+        """Its value in a study: for a pruned trial its last evaluation, as in Optuna."""
         return {Outcome.SCORED: self.score, Outcome.PRUNED: self.evaluations[-1] if self.evaluations else None}.get(self.outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Why a trial is given up. evaluation: from 1; best: its own so far; median: of `others` trials at that evaluation."""
+    """Why a trial is pruned. evaluation: from 1; best: its own so far; median: of `others` trials at that evaluation."""
 
     evaluation: int
     best: float
@@ -263,7 +263,7 @@ class Cut:
 
 
 def study(space: Space, trials: Iterable[Trial], sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
-    """A study in memory that was told these trials."""
+    """A study in memory with these trials."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -284,15 +284,15 @@ def study(space: Space, trials: Iterable[Trial], sampler: optuna.samplers.BaseSa
 
 
 def seed_of(seed: int, number: int, attempt: int = 0) -> int:
-    """The seed of one trial, from 0 to 2**32 - 1: unlike that of any other, also of a sweep whose seed is the next."""
+    """The seed of one trial, from 0 to 2**32 - 1, different from all others, including those of a sweep with the next seed."""
     return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
 
 
 def suggest(space: Space, trials: Sequence[Trial], *, sampler: str, seed: int, number: int) -> dict[str, Any] | None:
-    """The settings of the next trial: the same for the same space, trials, seed and number.
+    """The settings of the next trial: deterministic in space, trials, seed, and number.
 
-    sampler: tpe or random. Settings that were tried already would give the same weights: others are drawn at random in their place, at last
-    from what is left. None where nothing is left, as in a range that is as narrow as its numbers.
+    sampler: tpe or random. Settings already tried would give the same weights, so they are replaced by random ones, and finally by what is
+    left. None if nothing is left, as in a range without further numbers.
     """
     from optuna.samplers import RandomSampler, TPESampler
 
@@ -310,7 +310,7 @@ def suggest(space: Space, trials: Sequence[Trial], *, sampler: str, seed: int, n
 
 
 def combinations(space: Space) -> Iterator[dict[str, Any]]:
-    """All that a space holds; none where they are more than COUNTED or cannot be counted."""
+    """All combinations of a space; empty if there are more than COUNTED or they aren't countable."""
     held = size(space)
     if held is None or held > COUNTED:
         return
@@ -319,8 +319,8 @@ def combinations(space: Space) -> Iterator[dict[str, Any]]:
 
 
 def find_cut(evaluations: Sequence[float], trials: Iterable[Trial], *, warmup: int) -> Cut | None:
-    """Where a trial is given up, as Optuna's MedianPruner does: at the first evaluation at which its best so far is below the median of the
-    trials that were scored. warmup: while fewer were scored, none is given up."""
+    """When to prune a trial, as Optuna's MedianPruner: at the first evaluation at which its best so far is below the median of scored
+    trials. warmup: the number of scored trials before any is pruned."""
     scored = [trial.evaluations for trial in trials if trial.outcome is Outcome.SCORED]
     if len(scored) < max(warmup, 1):
         return None
@@ -333,9 +333,9 @@ def find_cut(evaluations: Sequence[float], trials: Iterable[Trial], *, warmup: i
 
 
 def importances(space: Space, trials: Sequence[Trial]) -> dict[str, float] | None:
-    """How much each setting set the best trials apart from all (PED-ANOVA, Watanabe et al. 2023): shares of 1, largest first.
+    """How much each setting distinguishes the best trials (PED-ANOVA, Watanabe et al. 2023): shares of 1, largest first.
 
-    None while fewer than IMPORTANT_FROM trials were scored, or where all scored alike.
+    None with fewer than IMPORTANT_FROM scored trials, or if all scores are equal.
     """
     scored = [trial for trial in trials if trial.outcome is Outcome.SCORED]
     if len(scored) < IMPORTANT_FROM or len({trial.score for trial in scored}) < 2:

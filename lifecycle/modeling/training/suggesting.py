@@ -1,4 +1,4 @@
-"""The settings that fit a snapshot and a base: what the engine suggests for this data, and about how long it takes."""
+"""Settings for a dataset version and a base: the engine's suggestions, and the estimated time."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.ground.remembered import cache
 from lifecycle.modeling.training.models import BaseModel, Run
-from lifecycle.modeling.training.queries import curves_of, learnt_labels, learnt_task
+from lifecycle.modeling.training.queries import curves_of, trained_labels, trained_task
 from lifecycle.modeling.training.rules import RunState
 from lifecycle.runtime.engine.task_types.by_key.settings import settings_of
 from lifecycle.runtime.engine.task_types.settings import Choice, Facts, Lengths, Suggestion
 from lifecycle.runtime.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.runtime.task_types.by_key.types import TYPES
 
-SAMPLE = 400  # rows whose lengths are looked at
+SAMPLE = 400  # rows read for their lengths
 
 
 def lengths(snapshot: Snapshot) -> Lengths:
-    """How long the first rows of the train split are, whose order is that of digests, so a fair sample."""
+    """Lengths of the first rows of the train split, which is sorted by digest, so a fair sample."""
     key = f"training:lengths:2:{snapshot.uuid}"
     known: Lengths | None = cache.get(key)
     if known is None:
@@ -37,17 +37,16 @@ def lengths(snapshot: Snapshot) -> Lengths:
 
 
 def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
-    """How many training dialogues were looked at and what is the matter with the first, where nothing is learned from any of the first
-    ones; None where something is, or where there are none."""
+    """The number of training chats checked and the problem of the first, if none of them has anything to train on; None otherwise."""
     rows = list(islice(snapshots.engine_rows(snapshot, "train"), SAMPLE))
     return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
 
 
 def measured_rates(base: BaseModel, strategies: Iterable[str], task: str) -> dict[str, tuple[float, str]]:
-    """By strategy, where it is known: examples a second of the newest finished run on this base, of a task with such examples, and that
-    run's strategy, which is the same one where there is one, else another. Two statements, of however many strategies.
+    """By strategy, if known: examples per second of the newest finished run on this base, and that run's strategy: the same one if
+    possible, else another. Two queries for any number of strategies.
 
-    Another's rate is scaled by the ratio of the two that the engine knows. Head only is not comparable: its encoder runs once.
+    Another strategy's rate is scaled by the engine's known ratio. Head only isn't comparable: its encoder runs once.
     """
     settings = settings_of(task)
     alike = [key for key in TYPES if settings_of(key).example == settings.example]
@@ -66,38 +65,38 @@ def measured_rates(base: BaseModel, strategies: Iterable[str], task: str) -> dic
 
 
 def strategy_settings(run: Run) -> dict[str, Any]:
-    """The settings of a run's strategy itself, as a launch takes them."""
+    """The settings of a run's strategy, as `launch` takes them."""
     inner = run.spec["strategy"]
     return {name: inner[name] for name in settings_of(run.task).inner(run.strategy) if inner.get(name) is not None}
 
 
-def followed(spec: Mapping[str, Any], learnt_from: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
-    """The settings of a spec's class with a threshold, on another snapshot: the class by its stable id, through new names and merges.
+def threshold_settings(spec: Mapping[str, Any], earlier: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
+    """The class threshold of a spec, for another dataset version: the class by its stable id, through renames and merges.
 
-    Empty where the spec has none; without a threshold where the snapshot has no such class any more, or too few validation rows of it to
-    choose one. Of another dataset by its name.
+    Empty if the spec has none; without a threshold if the version lacks the class or has too few validation rows of it. For another
+    dataset, the class by name.
     """
     chosen = spec.get("operating_class")
     if not chosen:
         return {}
     name = chosen
-    if learnt_from.dataset_id == snapshot.dataset_id:
-        stable = dict(learnt_from.schema.labels.values_list("name", "stable_id")).get(chosen)
+    if earlier.dataset_id == snapshot.dataset_id:
+        stable = dict(earlier.schema.labels.values_list("name", "stable_id")).get(chosen)
         names = dict(snapshot.schema.labels.values_list("stable_id", "name"))
         merged = present_ids(snapshot.dataset_id).get(stable) if stable and stable not in names else stable
         name = names.get(merged, "") if merged else ""
     rows = snapshot.counts["labels"].get(name, {}).get("validation", 0)
-    is_there = name in learnt_labels(snapshot) and rows >= THRESHOLD_ROWS
+    is_there = name in trained_labels(snapshot) and rows >= THRESHOLD_ROWS
     return {"operating_class": name} if is_there else {"operating_class": "", "operating_point": "f1"}
 
 
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> Suggestion:
-    """The engine's settings for this data, each with its reason, and about how long they take."""
+    """The engine's settings for this data, each with its reason, and the estimated time."""
     return suggestions(snapshot, base, [strategy])[strategy]
 
 
 def suggestions(snapshot: Snapshot, base: BaseModel | None, strategies: Iterable[str]) -> dict[str, Suggestion]:
-    """The same of several strategies."""
+    """The same for several strategies."""
     strategies, task = list(strategies), snapshot.dataset.task
     rates = measured_rates(base, strategies, task) if base and strategies != ["head"] else {}
     settings, facts = settings_of(task), facts_of(snapshot)
@@ -113,16 +112,16 @@ def suggestions(snapshot: Snapshot, base: BaseModel | None, strategies: Iterable
 
 
 def facts_of(snapshot: Snapshot) -> Facts:
-    """What is suggested by, but for the pace of a strategy."""
+    """The input of suggestions, without the pace of a strategy."""
     splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
     return Facts(
         rows=max(1, splits.get("train", 0)), validation_rows=splits.get("validation", 0), lengths=lengths(snapshot),
-        counts=[counts.get("train", 0) for counts in by_label.values()], labels=learnt_labels(snapshot),
+        counts=[counts.get("train", 0) for counts in by_label.values()], labels=trained_labels(snapshot),
     )  # fmt: skip
 
 
 def within(found: Suggestion, base: BaseModel) -> Suggestion:
-    """With no more room for a text than the base reads."""
+    """Limit the maximum length to the base's."""
     limit = base.facts.get("max_tokens")
     if not limit or found.choices["max_tokens"].value <= limit:
         return found
@@ -130,8 +129,8 @@ def within(found: Suggestion, base: BaseModel) -> Suggestion:
 
 
 def continued(found: Suggestion, snapshot: Snapshot, base: BaseModel, labels: Sequence[str]) -> Suggestion:
-    """With what more there is to choose where the base is a run's model of the same task."""
-    if base.run is None or base.run.task != learnt_task(snapshot):
+    """Add the settings for continuing from a run's model of the same task."""
+    if base.run is None or base.run.task != trained_task(snapshot):
         return found
     more = settings_of(base.run.task).continuing(str(base.run), base.run.spec, labels, found.choices)
     return replace(found, choices=found.choices | more)

@@ -126,7 +126,7 @@ def start_sweep(request: Request, given: dict[str, Any]) -> object:
 
 @operation("GET", "sweeps_read", Needs("training.view", Sweep), gives=OneSweepOut)
 def one_sweep(request: Request, uuid: UUID) -> Response:
-    """Where it stands, with its trials."""
+    """Get a sweep with its trials."""
     sweep = sweep_queries.get_sweep(request.user, uuid)
     runs = list(sweep_queries.trials_of(sweep))
     evaluations = sweep_queries.evaluations_of(sweep)
@@ -139,7 +139,7 @@ def one_sweep(request: Request, uuid: UUID) -> Response:
         }
         for run in runs
     ]  # fmt: skip
-    importance = search.importances(search.read_space(sweep.space), sweep_queries.told(sweep, runs))
+    importance = search.importances(search.read_space(sweep.space), sweep_queries.ended_trials(sweep, runs))
     more = {"results": TrialOut(trials, many=True).data, "importance": importance}
     return Response({**SweepOut(sweep).data, **more})
 

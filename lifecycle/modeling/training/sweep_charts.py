@@ -1,4 +1,4 @@
-"""The charts of a sweep. Pure: trials in, figures out; colours are tokens."""
+"""The charts of a sweep. Pure: from trials to figures; colours are tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.modeling.training.search import BEST, Choices, Domain, Space, told
+from lifecycle.modeling.training.search import BEST, Choices, Domain, Space, format_value
 from lifecycle.runtime.task_types.measures import Metric
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import count, decimals, percent
@@ -18,7 +18,7 @@ DOT: dict[str, Any] = {"type": "scatter", "mode": "markers"}
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A trial as the charts draw it. value: the leading score of its model, of a pruned one of its last evaluation."""
+    """A trial in the charts. value: its main score; of a pruned one, that of its last evaluation."""
 
     number: int
     params: Mapping[str, Any]
@@ -27,7 +27,7 @@ class Mark:
 
 
 def history(marks: Sequence[Mark], score: Metric, *, wanted: int) -> Chart:
-    """The score of each trial in their order, and the best so far. There is at least one scored mark."""
+    """The score of each trial in order, and the best so far. There is at least one scored mark."""
     best = best_of(marks)
     scored, pruned = [each for each in marks if each.scored], [each for each in marks if not each.scored]
     so_far = [max(other.value for other in scored[: at + 1]) for at in range(len(scored))]
@@ -68,7 +68,7 @@ def history(marks: Sequence[Mark], score: Metric, *, wanted: int) -> Chart:
 
 
 def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], score: Metric) -> Chart:
-    """Each trial as a line through its settings to its score: the best one strong, the better half in colour, the rest behind."""
+    """Each trial as a line through its settings to its score: the best bold, the better half coloured, the rest in the background."""
     best, axes = best_of(marks), [*space]
     scored = sorted((each for each in marks if each.scored), key=lambda each: -each.value)
     half = math.ceil(len(scored) / 2)
@@ -84,7 +84,7 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], sco
         for each in some:
             x += [*range(len(axes) + 1), None]
             y += [*height(each), None]
-            text += [f"Trial {each.number}: {labels[axis]} {told(each.params[axis])}" for axis in axes]
+            text += [f"Trial {each.number}: {labels[axis]} {format_value(each.params[axis])}" for axis in axes]
             text += [f"Trial {each.number}: {score.words} {decimals(each.value)}", ""]
         return LINE | {"x": x, "y": y, "text": text, "hoverinfo": "text", "name": name, "line": {"color": colour, "width": width}}
 
@@ -110,20 +110,20 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], sco
         "shapes": rules,
         "annotations": notes,
     }
-    settings = "; ".join(f"{short[name]} {told(best.params[name])}" for name in axes)
+    settings = "; ".join(f"{short[name]} {format_value(best.params[name])}" for name in axes)
     return Chart(
         id="parallel",
         lead=f"Best: {settings}.",
         caption="Each line is a trial. The better half is blue; the best is bold.",
         figure={"data": data, "layout": layout},
         head=["trial", *names],
-        rows=[[each.number, *(told(each.params[name]) for name in axes), decimals(each.value, 4)] for each in marks],
+        rows=[[each.number, *(format_value(each.params[name]) for name in axes), decimals(each.value, 4)] for each in marks],
         size="tall",
     )
 
 
 def importance(found: Mapping[str, float], labels: Mapping[str, str], *, trials: int) -> Chart:
-    """How much each setting set the best trials apart, the most important on top. found: shares of 1, largest first."""
+    """How much each setting distinguishes the best trials, most important on top. found: shares of 1, largest first."""
     first, share = next(iter(found.items()))
     names = list(found)[::-1]
     bar = {"type": "bar", "orientation": "h", "y": [labels[name] for name in names], "x": [found[name] for name in names]}
@@ -141,12 +141,12 @@ def importance(found: Mapping[str, float], labels: Mapping[str, str], *, trials:
 
 
 def best_of(marks: Sequence[Mark]) -> Mark:
-    """The scored mark with the highest value, of equal ones the first."""
+    """The scored mark with the highest value; ties go to the first."""
     return max((each for each in marks if each.scored), key=lambda each: (each.value, -each.number))
 
 
 def place(domain: Domain, value: Any) -> float:
-    """Where a value is on its axis, from 0 to 1."""
+    """The position of a value on its axis, 0 to 1."""
     if isinstance(domain, Choices):
         return domain.values.index(value) / (len(domain.values) - 1)
     if domain.log:
@@ -155,6 +155,6 @@ def place(domain: Domain, value: Any) -> float:
 
 
 def ends_of(domain: Domain) -> tuple[str, str]:
-    """What is below and above an axis."""
+    """The labels below and above an axis."""
     ends = (domain.values[0], domain.values[-1]) if isinstance(domain, Choices) else (domain.low, domain.high)
-    return told(ends[0]), told(ends[1])
+    return format_value(ends[0]), format_value(ends[1])

@@ -1,4 +1,4 @@
-"""What the pages of sweeps show."""
+"""Contexts of sweep pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHARTED_FROM = 2  # scored trials
 
 @dataclass(frozen=True, slots=True)
 class TrialLine:
-    """A trial as its table shows it. settings: what was searched, as label and text."""
+    """A table row of a trial. settings: the searched ones, as label and text."""
 
     run: Run
     score: float | None
@@ -37,12 +37,12 @@ class TrialLine:
 
 
 def label_of(name: str) -> str:
-    """What people read for a setting."""
+    """The display name of a setting."""
     return LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
-    """Sweeps, newest first, by keyset; a constant number of statements."""
+    """Sweeps, newest first, by keyset; a constant number of queries."""
     before = key_in(given)
     found, older = paging.page(sweep_queries.sweeps(user), before, pages.PAGE)
     return {
@@ -54,7 +54,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def detail(user: User, uuid: UUID) -> dict[str, Any]:
-    """Everything on a sweep's page; as many statements for many trials as for one."""
+    """The context of a sweep's page; the query count doesn't grow with trials."""
     sweep = sweep_queries.get_sweep(user, uuid)
     runs = list(sweep_queries.trials_of(sweep))
     best = sweep_queries.best_trial(runs)
@@ -64,7 +64,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "best_score": sweep_queries.score_of(best) if best else None,
         "charts": drawings(sweep, runs),
         "facts": facts_of(sweep),
-        "options": [(label_of(name), search.told(value)) for name, value in sweep.options.items()],
+        "options": [(label_of(name), search.format_value(value)) for name, value in sweep.options.items()],
         "evaluation_url": find_url("evaluation:of_run", uuid=best.uuid) if best else "",
         "register_url": find_url("catalog:register_run", uuid=best.uuid) if best and can(user, "catalog.register", best) else "",
         "may_launch": can(user, "training.launch", sweep),
@@ -78,7 +78,7 @@ def live(user: User, uuid: UUID) -> dict[str, Any]:
 
 
 def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
-    """State, progress, figures, and what may be done."""
+    """State, progress, figures, and actions."""
     ended = [run for run in runs if run.state in rules.FINISHED]
     current = next((run for run in runs if run.state in queries.UNFINISHED), None)
     running = sweep.state == SweepState.RUNNING
@@ -97,7 +97,7 @@ def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Figure]:
-    """The strip: best score, how far, how long, how long still."""
+    """The figures at the top: best score, progress, time, and time left."""
     best = sweep_queries.best_trial(runs)
     last = max((run.finished_at for run in ended if run.finished_at), default=None)
     now = timezone.now()
@@ -116,7 +116,7 @@ def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Fig
             decimals(sweep_queries.score_of(best)) if best else None,
             sub=f"trial {best.trial}" if best else "",
         ),
-        Figure("Trials", f"{count(len(ended))} of {count(sweep.trials_wanted)}", sub=told_states(ended)),
+        Figure("Trials", f"{count(len(ended))} of {count(sweep.trials_wanted)}", sub=states_text(ended)),
         Figure("Time", duration(spent), sub=f"limit {duration(60 * sweep.minutes)}" if sweep.minutes else "no limit"),
     ]
     if sweep.state == SweepState.RUNNING:
@@ -125,14 +125,14 @@ def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Fig
     return strip
 
 
-def told_states(ended: Sequence[Run]) -> str:
+def states_text(ended: Sequence[Run]) -> str:
     """3 succeeded, 1 pruned."""
     counts = {state: sum(run.state == state for run in ended) for state in RunState}
     return ", ".join(f"{count(number)} {state.label.lower()}" for state, number in counts.items() if number)
 
 
 def thread(sweep: Sweep) -> list[Step]:
-    """Dataset, snapshot, and this sweep."""
+    """Dataset, version, and this sweep."""
     dataset = sweep.snapshot.dataset
     return [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
@@ -147,12 +147,12 @@ def thread(sweep: Sweep) -> list[Step]:
 
 
 def lines_of(sweep: Sweep, runs: Sequence[Run], best: Run | None) -> list[TrialLine]:
-    """The trials by score; behind them those without one, in their order."""
+    """The trials by score, followed by those without one in order."""
     lines = [
         TrialLine(
             run,
             sweep_queries.score_of(run),
-            [(label_of(name), search.told(value)) for name, value in sweep_queries.params_of(sweep, run).items()],
+            [(label_of(name), search.format_value(value)) for name, value in sweep_queries.params_of(sweep, run).items()],
             run.finished_at - run.started_at if run.finished_at and run.started_at else None,
             run == best,
         )
@@ -162,10 +162,10 @@ def lines_of(sweep: Sweep, runs: Sequence[Run], best: Run | None) -> list[TrialL
 
 
 def drawings(sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
-    """History, parallel coordinates and importance; none before two trials are scored. scored: how many are; needed: for the importance."""
+    """History, parallel coordinates, and importance; none before two trials are scored. scored: their number; needed: for importance."""
     space = search.read_space(sweep.space)
     ended = [run for run in runs if run.state in rules.FINISHED]
-    trials = sweep_queries.told(sweep, runs)
+    trials = sweep_queries.ended_trials(sweep, runs)
     marks = [
         Mark(run.trial or 0, trial.params, trial.value, trial.outcome is search.Outcome.SCORED)
         for run, trial in zip(ended, trials, strict=True)
@@ -185,12 +185,12 @@ def drawings(sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def facts_of(sweep: Sweep) -> list[tuple[str, str]]:
-    """How it searches, as label and text."""
-    space = [(label_of(name), told_domain(domain)) for name, domain in search.read_space(sweep.space).items()]
+    """Its search options, as label and text."""
+    space = [(label_of(name), domain_text(domain)) for name, domain in search.read_space(sweep.space).items()]
     pruning = f"below the median, after {count(sweep.warmup_trials)} scored trials" if sweep.prunes else "off"
     return [*space, ("Sampler", f"{sweep.get_sampler_display()}, seed {sweep.seed}"), ("Pruning", pruning)]
 
 
-def told_domain(domain: search.Domain) -> str:
+def domain_text(domain: search.Domain) -> str:
     """A domain with its scale."""
     return f"{domain}, log scale" if isinstance(domain, search.Range) and domain.log else str(domain)

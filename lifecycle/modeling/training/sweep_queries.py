@@ -1,4 +1,4 @@
-"""Reading sweeps and their trials: always from what the person may see."""
+"""Queries for sweeps and their trials, limited to what the user may see."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from registry.ground.access.policy import Person
 
 
 def sweeps(user: Person) -> QuerySet[Sweep]:
-    """The sweeps that the user may see, newest first, each with how many of its trials have ended and its best leading score so far."""
+    """The sweeps that the user may see, newest first, each with its number of ended trials and its best main score so far."""
     rows = policy.visible_to(user, Sweep, "training.view").select_related("project", "snapshot__dataset", "base__folder", "launched_by")
-    scored = [task for task in MEASURES if not type_of(task).writes_text]  # of others no sweep is started
+    scored = [task for task in MEASURES if not type_of(task).writes_text]  # other tasks have no sweeps
     known = {task: KeyTextTransform(metrics_of(task).trained.name, "trials__metrics") for task in scored}
     score = Case(*(When(snapshot__dataset__task=task, then=Cast(each, FloatField())) for task, each in known.items()))
     ended = Count("trials", filter=Q(trials__state__in=FINISHED))
@@ -38,38 +38,38 @@ def get_sweep(user: Person, uuid: UUID) -> Sweep:
 
 
 def trials_of(sweep: Sweep) -> QuerySet[Run]:
-    """The trials of a sweep in their order. Who sees a sweep sees its trials."""
+    """The trials of a sweep in order. Whoever may see a sweep may see its trials."""
     return sweep.trials.select_related("snapshot__dataset", "project").order_by("trial")
 
 
 def searched(sweep: Sweep) -> list[str]:
-    """The settings that a sweep searches, in the order in which they are shown; JSON in PostgreSQL keeps none."""
+    """The searched settings of a sweep in display order, since JSON in PostgreSQL has none."""
     return [name for name in search.SEARCHED if name in sweep.space]
 
 
 def params_of(sweep: Sweep, run: Run) -> dict[str, Any]:
-    """What a trial has of the settings that are searched: its spec says so."""
+    """A trial's values of the searched settings, from its spec."""
     return {name: run.spec["strategy"][name] if name in INNER else run.spec[name] for name in searched(sweep)}
 
 
 def leading_of(sweep: Sweep) -> Metric:
-    """What its trials are compared by."""
+    """The main score of its trials."""
     return metrics_of(sweep.snapshot.dataset.task).trained
 
 
 def score_of(run: Run) -> float | None:
-    """The leading score on validation of the model that a trial left."""
+    """The main score of a trial's model on validation."""
     return run.metrics.get(metrics_of(run.task).trained.name) if run.state == RunState.SUCCEEDED else None
 
 
 def best_trial(runs: Iterable[Run]) -> Run | None:
-    """The trial with the highest score, of equal ones the first; None while none has one."""
+    """The trial with the highest score, ties go to the first; None if none has one."""
     scored = [(score, run) for run in runs if (score := score_of(run)) is not None]
     return max(scored, key=lambda pair: (pair[0], -(pair[1].trial or 0)))[1] if scored else None
 
 
 def evaluations_of(sweep: Sweep, first: int | None = None) -> dict[int, tuple[float, ...]]:
-    """The leading score on validation at each evaluation of each trial, by the run's key: one statement. first: of so many of each."""
+    """The main score on validation at each evaluation of each trial, by the run's key, in one query. first: at most this many each."""
     rows = MetricPoint.objects.filter(run__sweep=sweep, name=leading_of(sweep).name).order_by("step")
     if first is not None:
         rows = rows.annotate(at=Window(RowNumber(), partition_by="run", order_by="step")).filter(at__lte=first)
@@ -79,8 +79,8 @@ def evaluations_of(sweep: Sweep, first: int | None = None) -> dict[int, tuple[fl
     return {key: tuple(values) for key, values in found.items()}
 
 
-def told(sweep: Sweep, runs: Sequence[Run], first: int | None = None) -> list[search.Trial]:
-    """The trials that have ended, as a study is told of them. first: as of `evaluations_of`."""
+def ended_trials(sweep: Sweep, runs: Sequence[Run], first: int | None = None) -> list[search.Trial]:
+    """The ended trials for a study. first: see `evaluations_of`."""
     evaluations = evaluations_of(sweep, first)
     found = []
     for run in runs:
@@ -93,11 +93,11 @@ def told(sweep: Sweep, runs: Sequence[Run], first: int | None = None) -> list[se
 
 
 def find_cut(run: Run) -> search.Cut | None:
-    """Whether the sweep of a trial gives it up, by what is known of it and of the others. One that has ended gives none up."""
+    """Whether a trial should be pruned, by its and the others' scores. A sweep that has ended prunes none."""
     sweep = Sweep.objects.filter(trials=run, prunes=True, state=SweepState.RUNNING).first()
     if sweep is None:
         return None
     points = MetricPoint.objects.filter(run=run, name=metrics_of(run.task).trained.name).order_by("step")
     own = tuple(points.values_list("value", flat=True))
-    others = told(sweep, [each for each in trials_of(sweep) if each != run], first=len(own))  # further on it has nothing to compare
+    others = ended_trials(sweep, [each for each in trials_of(sweep) if each != run], first=len(own))  # later ones can't be compared
     return search.find_cut(own, others, warmup=sweep.warmup_trials)

@@ -22,14 +22,14 @@ from registry.ground.access.requests import SignedInRequest
 @require_safe
 @signed_in
 def sweeps(request: SignedInRequest) -> HttpResponse:
-    """The sweeps of the person's projects."""
+    """The sweeps in the user's projects."""
     return respond(request, "lifecycle/modeling/training/sweeps.html", "sweeps", sweep_pages.listing(request.user, request.GET))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("training.launch")
 def new_sweep(request: SignedInRequest) -> HttpResponse:
-    """Start a sweep: choose data, base and strategy, what is searched and for how long."""
+    """Start a sweep: choose data, base, strategy, space, and limits."""
     context = launch_page.launch(request.user, request.POST or request.GET)
     if "suggestion" not in context:
         return respond(
@@ -57,7 +57,7 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
 @needs("training.view", Sweep)
 @never_cache
 def sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One sweep: state, progress, its trials by score, and what the settings did."""
+    """One sweep: state, progress, its trials by score, and the effect of the settings."""
     return respond(request, "lifecycle/modeling/training/sweep.html", "live", sweep_pages.detail(request.user, uuid))
 
 
@@ -65,7 +65,7 @@ def sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.view", Sweep)
 @never_cache
 def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The head of a sweep's page while it runs; the whole page again when a trial has ended since, ?ended= of them."""
+    """The head of a sweep's page while it runs; the whole page after another trial has ended, compared with ?ended=."""
     context = sweep_pages.live(request.user, uuid)
     if not context["active"] or not wants_fragment(request) or request.GET.get("ended") != str(context["ended"]):
         return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))
@@ -75,6 +75,6 @@ def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("training.stop", Sweep, see="training.view")
 def cancel_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Start no other trial, and stop the one that trains."""
+    """Start no more trials, and stop the one that trains."""
     cancelled = actions.cancel_sweep(sweep_id=uuid, actor=request.user)
     return done_at(request, reverse("training:sweep", args=[uuid]), f"{cancelled} is cancelled", kind="live")

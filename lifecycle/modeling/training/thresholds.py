@@ -1,4 +1,4 @@
-"""Thresholds for a precision or recall in words: what was asked for, what validation gave, what it promises, what other rows say. Pure."""
+"""Thresholds for a precision or recall in words: target, result on validation, what it guarantees, result on other rows. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lifecycle.ui.numbers import GAP, decimals
 OTHER = {"precision": "recall", "recall": "precision"}
 PROMISED = f"Guaranteed: new rows reach the target too, with {SURE * 100:.0f}{GAP}% confidence."
 ESTIMATED = "Estimated: not guaranteed for new rows."
-NAMED = 5  # classes in a sentence
+NAMED = 5  # classes listed in a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A class and its threshold, in words. kind: of a note: info, or warn where what was asked for is not reached."""
+    """A class and its threshold, in words. kind: of a note: info, or warn if the target isn't reached."""
 
     kind: str
     fact: str
@@ -26,12 +26,12 @@ class Threshold:
 
     @property
     def line(self) -> str:
-        """All of it."""
+        """Fact and text."""
         return f"{self.fact} {self.text}"
 
 
 def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
-    """found: as `engine.deciding.to_json` has it, or `told`, with what was measured on the rows of a split."""
+    """found: from `engine.deciding.to_json`, or `with_measured`, with the results on the rows of a split."""
     by, target, validation = found["by"], decimals(found["target"], 2), found["validation"]
     if found["threshold"] is None:
         few = (
@@ -39,7 +39,7 @@ def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
             "predicted."
         )
         fact = f"{found['label']} has no threshold for the target {by} of {target}."
-        return Threshold("warn", fact, " ".join([few, *here(found, split)]))
+        return Threshold("warn", fact, " ".join([few, *split_lines(found, split)]))
     there = f"{decimals(validation['value'])} on validation ({validation['hits']} of {validation['of']} rows, 95{GAP}% {ends(validation)})"
     chosen = f"Chosen for a {by} of at least {target}: {there}."
     if not found["is_met"]:
@@ -48,16 +48,16 @@ def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
         chosen = f"{chosen} {PROMISED if found.get('promised') else ESTIMATED}"
     fact = f"{found['label']} is predicted from {decimals(found['threshold'])}; below it, the most likely other label."
     kind = "info" if found["is_met"] and not falls_short(found, split) else "warn"
-    return Threshold(kind, fact, " ".join([chosen, *here(found, split)]))
+    return Threshold(kind, fact, " ".join([chosen, *split_lines(found, split)]))
 
 
 def promises(operating: Mapping[str, Any] | None, labels: Sequence[str]) -> str:
-    """Of which classes, each with a threshold, a precision or recall is promised, and of which it is estimated. operating: of
-    `ArtifactInfo`; None of runs that do not state it, which were chosen without a promise."""
+    """For which classes with a threshold a precision or recall is guaranteed, and for which it is estimated. operating: from
+    `ArtifactInfo`; None for old runs, which have no guarantee."""
     sure = [label for label in labels if operating and label in operating.get("promised", ())]
     rest = [label for label in labels if label not in sure and not (operating and label in operating["missed"])]
-    told = [f"{word} of {named(some)}" for word, some in (("promised", sure), ("estimated", rest)) if some]
-    return "; ".join(told)
+    parts = [f"{word} of {named(some)}" for word, some in (("promised", sure), ("estimated", rest)) if some]
+    return "; ".join(parts)
 
 
 def named(labels: Sequence[str]) -> str:
@@ -66,8 +66,8 @@ def named(labels: Sequence[str]) -> str:
     return f"{len(labels)} {'label' if len(labels) == 1 else 'labels'} ({', '.join(labels[:NAMED])}{more})"
 
 
-def here(found: Mapping[str, Any], split: str) -> list[str]:
-    """What was measured on a split that the threshold was not chosen on, in sentences; none where nothing was."""
+def split_lines(found: Mapping[str, Any], split: str) -> list[str]:
+    """The results on a split that didn't choose the threshold, in sentences; empty if there are none."""
     measured = found.get("measured")
     if not measured or split == "validation":
         return []
@@ -76,12 +76,12 @@ def here(found: Mapping[str, Any], split: str) -> list[str]:
         for name in (found["by"], OTHER[found["by"]])
         for share in [measured[name]]
     ]
-    told = [f"On {split}: {parts[0]}, with {parts[1]}."]
-    return [*told, f"The upper bound of its interval is below {decimals(found['target'], 2)}."] if falls_short(found, split) else told
+    lines = [f"On {split}: {parts[0]}, with {parts[1]}."]
+    return [*lines, f"The upper bound of its interval is below {decimals(found['target'], 2)}."] if falls_short(found, split) else lines
 
 
 def falls_short(found: Mapping[str, Any], split: str) -> bool:
-    """Whether other rows say that what was asked for is not reached, chance allowed for."""
+    """Whether other rows show that the target isn't reached, beyond chance."""
     share = found.get("measured", {}).get(found["by"])
     return split != "validation" and share is not None and share["high"] < found["target"]
 

@@ -1,4 +1,4 @@
-"""Addresses of runs, sweeps and base models."""
+"""URLs of runs, sweeps, and base models."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_safe
 @signed_in
 def runs(request: SignedInRequest) -> HttpResponse:
-    """The runs of the person's projects."""
+    """The runs in the user's projects."""
     return respond(request, "lifecycle/modeling/training/list.html", "runs", pages.listing(request.user, request.GET))
 
 
@@ -46,7 +46,7 @@ def runs(request: SignedInRequest) -> HttpResponse:
 @charts
 @signed_in
 def overlay(request: SignedInRequest) -> HttpResponse:
-    """The curves of several runs over each other: ?run= up to six times, ?metric=."""
+    """The overlaid curves of several runs: ?run= up to six times, ?metric=."""
     return respond(request, "lifecycle/modeling/training/overlay.html", "overlay", overlay_page.overlay(request.user, request.GET))
 
 
@@ -55,7 +55,7 @@ def overlay(request: SignedInRequest) -> HttpResponse:
 @needs("training.view", Run)
 @never_cache
 def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One run: state, curves, findings, provenance, and its evaluation once there is one."""
+    """One run: state, curves, diagnoses, provenance, and evaluation if there is one."""
     context = pages.detail(request.user, uuid)
     context |= {"expected": estimate_page.beside(context["run"]), "samples": sample_page.samples(request.user, context["run"])}
     return respond(request, "lifecycle/modeling/training/detail.html", "live", context)
@@ -65,7 +65,7 @@ def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.view", Run)
 @never_cache
 def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The parts of a run's page that change while it runs; when it has ended, the whole page again."""
+    """The parts of a run's page that change while it runs; the whole page after it has ended."""
     context = pages.live(request.user, uuid)
     if not context["active"] or not wants_fragment(request):
         return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
@@ -77,7 +77,7 @@ def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.view", Run)
 @never_cache
 def points(request: SignedInRequest, uuid: UUID) -> JsonResponse:
-    """New points of one chart, ?chart= after ?after=, as the page's script takes them."""
+    """New points of one chart, ?chart= after ?after=, for the page's script."""
     chart, after = request.GET.get("chart", ""), request.GET.get("after", "-1")
     if chart not in pages.CHARTS or not after.removeprefix("-").isdecimal() or len(after) > 10:
         return JsonResponse({"traces": [], "x": [], "y": [], "next": None}, status=404)
@@ -87,7 +87,7 @@ def points(request: SignedInRequest, uuid: UUID) -> JsonResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("training.launch")
 def launch(request: SignedInRequest) -> HttpResponse:
-    """Start a run: choose data, base and strategy, look at the settings and their reasons, launch."""
+    """Launch a run: choose data, base, and strategy, and review the settings with their reasons."""
     context, form = filled(request)
     if form is None:
         status = 422 if request.method == "POST" else 200
@@ -107,7 +107,7 @@ def launch(request: SignedInRequest) -> HttpResponse:
 
 
 def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]:
-    """What the page offers, and its settings as they came; no form while there is no data or no base."""
+    """The launch page with the submitted settings; no form without data or a base."""
     given = request.POST or request.GET
     context = launch_page.launch(request.user, given)
     if "suggestion" not in context:
@@ -120,7 +120,7 @@ def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]
 @require_POST
 @needs("training.pause", Run, see="training.view")
 def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have a run leave its worker at its next step, to be resumed later."""
+    """Pause a run at its next step."""
     paused = actions.pause(run_id=uuid, actor=request.user)
     return done_at(request, reverse("training:detail", args=[uuid]), f"{paused} is {paused.get_state_display().lower()}", kind="live")
 
@@ -144,7 +144,7 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("training.launch", Run, see="training.view")
 def prioritise(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have a waiting run go sooner or later than others."""
+    """Raise or lower the priority of a queued run."""
     priority, seen = read_priority(request.POST)
     moved = actions.prioritise(run_id=uuid, priority=priority, actor=request.user, seen=seen)
     return done_at(request, reverse("training:detail", args=[uuid]), f"{moved} is {priority.word}", kind="live")
@@ -162,7 +162,7 @@ def manifest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("training.launch", Run, see="training.view")
 def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Run the same spec again, to compare the weights."""
+    """Run the same spec again to compare the weights."""
     form = KeyForm(request.POST)
     if not form.is_valid():
         raise Refused("The form is missing its key.", next_step="Reload the page.")
@@ -173,7 +173,7 @@ def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("training.launch", Run, see="training.view")
 def train_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Have a run's model be a base, and go to where a run is started from it."""
+    """Make a run's model a base, and open the launch form with it."""
     base = actions.add_run_base(run=queries.get_run(request.user, uuid), actor=request.user)
     return redirect_or_refresh(request, launch_page.start_url(base))
 
@@ -182,7 +182,7 @@ def train_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @signed_in
 def bases(request: SignedInRequest) -> HttpResponse:
-    """The base models of the person's projects, and how to add one."""
+    """The base models in the user's projects, and how to add one."""
     packaged = SMOLLM2 if bundled_smollm2() else ""
     context = launch_page.bases(request.user) | {
         "smollm2": packaged,
@@ -194,14 +194,14 @@ def bases(request: SignedInRequest) -> HttpResponse:
 
 
 def adding_projects(request: SignedInRequest) -> list[Project]:
-    """The projects to which the person may add base models."""
+    """The projects in which the user may add base models."""
     return list(policy.visible_to(request.user, Project, "training.add_base").order_by("name"))
 
 
 @require_POST
 @needs("training.add_base", Project, see="access.view_project")
 def add_packaged(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Add a base model that came with the installation: ?name=, by default all-MiniLM-L6-v2."""
+    """Add an installed base model: ?name=, by default all-MiniLM-L6-v2."""
     name = request.POST.get("name") or MINILM
     base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=request.user, name=name)
     return done_at(request, reverse("training:bases"), f"{base} is being imported", kind="live")
@@ -217,12 +217,12 @@ def add_folder(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("training.add_base", Project, see="access.view_project")
 def add_hub(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Add a model of the hub."""
+    """Add a hub model."""
     return add(request, uuid, HubForm(request.POST), "hub_form")
 
 
 def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: str) -> HttpResponse:
-    """Carry out one of the two forms, or show what it needs."""
+    """Handle one of the two forms, or show its errors."""
     if form.is_valid():
         call = actions.add_folder_base if isinstance(form, FolderForm) else actions.add_hub_base
         with refused_on(form, Refusal):

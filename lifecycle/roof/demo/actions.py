@@ -1,4 +1,4 @@
-"""Starting the demo: people and project at once, so that everyone can sign in; the rest is a visible job."""
+"""Starts the demo: people and project at once, so that everyone can sign in; a visible job does the rest."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SLUG = "support-inbox"
 
 
 def start() -> None:
-    """On an empty installation with DEMO on: make the project and its people, and queue the job that does their work."""
+    """With DEMO on, create the project and its people in an empty installation, and enqueue the seeding job."""
     if settings.DEMO:
         seed()
 
 
 @transaction.atomic
 def seed() -> Project:
-    """The demo project. A second call finds the first one's and queues nothing twice."""
+    """Create the demo project and enqueue its job. Idempotent."""
     project = Project.objects.filter(slug=SLUG).first() or access.create_project(name="Support inbox", slug=SLUG, actor=None, is_demo=True)
     secrets = passwords()
     for person in PEOPLE:

@@ -8,7 +8,7 @@ class DemoConfig(AppConfig):
     label = "demo"
 
     def ready(self) -> None:
-        """Bring the seeding job, ask for it on an empty database, and say where people begin."""
+        """Register the seeding job, its start on an empty database, and the start address."""
         from lifecycle.ground.jobs import registry, startup
         from lifecycle.roof.demo import actions, start, tasks
 

@@ -1,4 +1,4 @@
-"""Who may be signed in as by one click: for the sign-in page alone."""
+"""The demo's people for one-click sign-in."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from lifecycle.roof.demo.people import PEOPLE, one_click_allowed
 
 
 def people(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `demo_people`, asked by no one but the sign-in page."""
+    """Context processor: `demo_people`, used only by the sign-in page."""
     return {"demo_people": lambda: PEOPLE if one_click_allowed(request) else ()}

@@ -1,4 +1,4 @@
-"""A support inbox that never was: messages made from parts by a seeded generator. Same seed, same messages. Pure.
+"""A fictional support inbox: messages composed by a seeded generator. Same seed, same messages. Pure.
 
 Each intent has its own cores; openers, details and endings are shared, so that a model has to learn what matters. Some messages touch two
 intents that people mix up, and some are typed in haste: that is where annotators disagree.
@@ -15,7 +15,7 @@ SEED = 20261124
 
 @dataclass(frozen=True)
 class Intent:
-    """What a customer wants. cores: ways to say it. close: the intent that people take it for, and how to tell them apart."""
+    """What a customer wants. cores: phrasings. close: the intent that people confuse it with, and how to distinguish them."""
 
     name: str
     group: str
@@ -98,7 +98,7 @@ HARD = 0.09  # of all messages: they also sound like the intent that is close
 
 
 def messages(count: int, seed: int = SEED, *, start: int = 1) -> list[Message]:
-    """So many different messages, in the order in which they came; about one in eleven also sounds like its neighbour."""
+    """`count` different messages, in order of arrival; about one in eleven also sounds like its similar intent."""
     draw = random.Random(seed)  # noqa: S311  a demo, no secret
     seen: set[str] = set()
     made: list[Message] = []
@@ -163,14 +163,14 @@ def typo(draw: random.Random, text: str) -> str:
 
 
 def moment(number: int) -> str:
-    """When a message came: eleven minutes apart, from 1 November 2026 on."""
+    """The time of a message: eleven minutes apart, from 1 November 2026 on."""
     minutes = number * 11
     day, rest = divmod(minutes, 24 * 60)
     return f"2026-11-{1 + day % 28:02d}T{rest // 60:02d}:{rest % 60:02d}:00Z"
 
 
 def answer(message: Message, annotator: str, seed: int = SEED) -> str:
-    """What one annotator says: nearly always what was meant; of hard messages often what is close. Deterministic for each of them."""
+    """An annotator's label: nearly always the right one; for hard messages often the similar one. Deterministic."""
     draw = random.Random(f"{seed}:{annotator}:{message.number}")  # noqa: S311
     error = {"ana": 0.03, "ben": 0.05, "chloe": 0.08}.get(annotator, 0.05)
     if draw.random() < (0.45 if message.hard else error):

@@ -1,6 +1,6 @@
-"""Twelve weeks of traffic that never was: the season's messages, answered by the real server in a folder of its own, dated back.
+"""Twelve weeks of generated traffic: the season's messages, predicted by the real server in a separate folder, and backdated.
 
-Answers, latencies, CPU times and unknown words are measured; only the moments are made up. Every request id carries the mark of the demo.
+Predictions, latencies, CPU times, and unknown words are measured; only the times are made up. Every request id has the demo's prefix.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MARK = "demo-past-"
 
 
 def answer(ctx: JobContext, name: str, token: str, sent: Sequence[Sent]) -> list[dict[str, object]]:
-    """The lines that a server of its own wrote for these messages, in their order, each dated back to when its message came."""
+    """The spool lines that a private server wrote for these messages, in order, each backdated to its message's time."""
     now = datetime.now(UTC)
     with TemporaryDirectory() as folder:
         with private_server(Path(folder)) as url, httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
@@ -48,7 +48,7 @@ def answer(ctx: JobContext, name: str, token: str, sent: Sequence[Sent]) -> list
 
 @contextmanager
 def private_server(folder: Path) -> Iterator[str]:
-    """An inference server that knows what ours knows and writes its spool elsewhere; its address. It ends with the block."""
+    """A context manager: an inference server with our routes and its own spool. Yields its address."""
     data = Path(settings.DATA_DIR)
     (folder / "keys").mkdir()
     shutil.copy(data / "keys" / "signing.pub.pem", folder / "keys")
@@ -79,12 +79,12 @@ def written(folder: Path) -> Iterator[dict[str, object]]:
 
 
 def dropped() -> Iterator[Path]:
-    """Segments of ours that were not taken in yet."""
+    """Our segments that aren't ingested yet."""
     return (Path(settings.DATA_DIR) / "spool").glob("*-demo.*")
 
 
 def drop(lines: Sequence[dict[str, object]]) -> None:
-    """Lay the lines into our own spool, as one complete segment, for the usual road into the database."""
+    """Write the lines into our spool as one complete segment, to be ingested as usual."""
     folder = Path(settings.DATA_DIR) / "spool"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-demo"

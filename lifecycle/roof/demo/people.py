@@ -18,7 +18,7 @@ from registry.ground.access.roles import Role
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """Someone to sign in as. role None: the organisation's admin."""
+    """A person to sign in as. role None: the organisation's admin."""
 
     username: str
     name: str
@@ -47,7 +47,7 @@ def passwords_path() -> Path:
 
 
 def passwords() -> dict[str, str]:
-    """By user name; made at random at the first call."""
+    """Passwords by user name; random, generated at the first call."""
     path = passwords_path()
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -59,12 +59,12 @@ def passwords() -> dict[str, str]:
 
 
 def one_click_allowed(request: HttpRequest) -> bool:
-    """Whether signing in by a click is offered: this is the demo on this machine, and the browser came with the start token."""
+    """Whether one-click sign-in is offered: this is the demo on this machine, and the browser has the start token."""
     return is_demo_here(request) and start.is_remembered(request)
 
 
 def is_demo_here(request: HttpRequest) -> bool:
-    """Whether DEMO is on, and both ends of the connection are this machine. A proxy that says nothing of itself passes too."""
+    """Whether DEMO is on, and both ends of the connection are this machine. A proxy that adds no headers passes too."""
     if not settings.DEMO or not is_here(request.META.get("REMOTE_ADDR", ""), request.headers):
         return False
     host = request.get_host().rpartition(":")[0] or request.get_host()

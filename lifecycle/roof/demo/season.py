@@ -1,4 +1,4 @@
-"""Twelve weeks of the inbox that never was: how many messages a day, and from week nine on what customers write before the holidays. Pure.
+"""Twelve weeks of the fictional inbox: messages a day, and from week nine on holiday messages. Pure.
 
 The seasonal messages keep their twelve intents but cover gifts, vouchers and wrapping, and other intents become frequent: labels,
 length and words all move, and a model that never saw them makes more mistakes.
@@ -44,7 +44,7 @@ WEIGHTS = {"order_status": 4, "change_address": 1, "return_item": 4, "refund_sta
 
 @dataclass(frozen=True)
 class Sent:
-    """A message and how long ago it came."""
+    """A message and its age."""
 
     message: Message
     ago: timedelta
@@ -52,7 +52,7 @@ class Sent:
 
 
 def past(seed: int = inbox.SEED + 9) -> list[Sent]:
-    """Every message of the twelve weeks, the oldest first. The newest came some hours ago."""
+    """Every message of the twelve weeks, oldest first. The newest is some hours old."""
     draw = random.Random(seed)  # noqa: S311  a demo, no secret
     made: list[Sent] = []
     for day in range(7 * WEEKS):
@@ -78,7 +78,7 @@ def write(draw: random.Random, number: int, *, seasonal: bool) -> Message:
 
 
 def message(number: int, intent: Intent, text: str, hard: bool, draw: random.Random) -> Message:
-    """The message as the inbox has it; when it came is told by Sent."""
+    """The message as the inbox has it; Sent has its time."""
     return Message(number, text, intent.name, hard, draw.choice(inbox.CHANNELS), "")
 
 

@@ -1,6 +1,6 @@
-"""The first steps of the demo's story: from a file to a version that is live, by the people whose work each step is.
+"""The first steps of the demo: from a file to a live version, each by the right people.
 
-Each goes through the product's own actions and looks first whether it was done, so that a killed job continues where it was.
+Each uses the product's own actions and checks first whether it is done, so that a killed job continues where it was.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ Choose what the customer **wants from us now**, not everything they mention.
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the story happens, and the job that tells it."""
+    """The demo's project, and the job that seeds it."""
 
     ctx: JobContext
     project: Project
@@ -104,7 +104,7 @@ def dataset(stage: Stage) -> Dataset:
 
 
 def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Message], *, labeled: bool) -> Upload:
-    """Ana uploads a file, looks at the dry run and accepts it."""
+    """Ana uploads a file, reviews the dry run, and accepts it."""
     ana = stage.user("ana")
     found = Upload.objects.filter(dataset=target, file_name=name).exclude(state=Upload.State.DISCARDED).first()
     if found is None:
@@ -196,8 +196,8 @@ def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None
     for dispute in waiting[: max(0, len(waiting) - LEFT_DISPUTED)]:
         meant = by_text[dispute.item.text].intent
         reason = f"The guideline: {inbox.BY_NAME[meant].definition}"
-        said = {"label": str(labels[meant])}
-        decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), value=said, reason=reason)
+        value = {"label": str(labels[meant])}
+        decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), value=value, reason=reason)
 
 
 def snapshot(stage: Stage, target: Dataset) -> Snapshot:
@@ -211,7 +211,7 @@ def snapshot(stage: Stage, target: Dataset) -> Snapshot:
 
 
 def launch(stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str, options: dict[str, Any]) -> Run:
-    """An engineer starts to fine-tune; once, however often this is asked."""
+    """An engineer launches a run. Idempotent."""
     base = training.add_packaged_base(project=stage.project, actor=None)
     base = stage.wait(lambda: BaseModel.objects.filter(pk=base.pk, folder__isnull=False).first())
     key = uuid5(KEYS, f"{frozen.uuid}:{strategy}")
@@ -274,19 +274,19 @@ def promote(
         held = checked.gates.filter(check_number=checked.checks, status=GateResult.Status.FAILED, blocking=True).order_by("id")
         if not held:
             raise Refused(f"The demo stopped: the gates of {candidate.semver} weren't checked. {checked.reason}")
-        why = " ".join(f"{each.title}: {each.value}." for each in held)
-        raise Refused(f"The demo stopped: {candidate.semver} didn't pass its gates. {why}")
+        reasons = " ".join(f"{each.title}: {each.value}." for each in held)
+        raise Refused(f"The demo stopped: {candidate.semver} didn't pass its gates. {reasons}")
     return checked
 
 
 def approve(stage: Stage, request: PromotionRequest) -> PromotionRequest:
     """Lee, then Gita, each with their password."""
     secrets = passwords()
-    said = {
+    reasons = {
         "lee": "Reviewed the test errors: they match annotator disagreements.",
         "gita": "Card complete, signature valid, no leakage.",
     }
-    for name, reason in said.items():
+    for name, reason in reasons.items():
         request.refresh_from_db()
         if request.status == Status.IN_REVIEW and not request.verdicts.filter(reviewer=stage.user(name)).exists():
             promotions.approve(

@@ -1,4 +1,4 @@
-"""Asking an inference server as a client would."""
+"""Calls an inference server as a client would."""
 
 from __future__ import annotations
 

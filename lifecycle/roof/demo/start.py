@@ -1,4 +1,4 @@
-"""The start token of the demo: anyone who ran the product has it, so that a proxy which hides its clients lets no one sign in by one click.
+"""The demo's start token: only the person who started it has it, so a proxy that hides its clients gives no one one-click sign-in.
 
 The address that `manage.py up` prints carries it. A browser needs it once and keeps a signed cookie.
 """
@@ -29,7 +29,7 @@ def token() -> str:
 
 
 def path() -> str:
-    """Where people begin with the demo; "" without it."""
+    """The start address of the demo; "" without it."""
     return f"demo/start/{token()}/" if settings.DEMO else ""
 
 
@@ -39,18 +39,18 @@ def is_token(given: str) -> bool:
 
 
 def remember(response: HttpResponse) -> None:
-    """Have the browser keep that it came with the token: the token's digest, signed."""
+    """Set a cookie that proves the token: its digest, signed."""
     response.set_signed_cookie(
         COOKIE, digest(), salt=SALT, max_age=MAX_AGE, httponly=True, samesite="Lax", secure=bool(settings.SESSION_COOKIE_SECURE)
     )
 
 
 def is_remembered(request: HttpRequest) -> bool:
-    """Whether the browser came with the present token before."""
+    """Whether the browser has a cookie of the present token."""
     kept = request.get_signed_cookie(COOKIE, default="", salt=SALT, max_age=MAX_AGE) or ""
     return constant_time_compare(kept, digest())
 
 
 def digest() -> str:
-    """What is kept of the token in browsers."""
+    """The token's digest in cookies."""
     return hashlib.sha256(token().encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""The demo's story from its first file to the proposal to train again, in order."""
+"""The steps of the demo, from its first file to the retraining proposal."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ TWICE = {"epochs": 2}  # enough to be clearly better, and ready in half the time
 QUICK = {"epochs": 2, "head_learning_rate": 0.003}  # leaves room above it: these messages are so alike that a whole run has none
 
 
-def tell(ctx: JobContext, project: Project) -> None:
-    """All of it. What was told before a kill is not told again."""
+def run(ctx: JobContext, project: Project) -> None:
+    """Run all steps. Steps done before a kill aren't repeated."""
     stage = Stage(ctx, project)
     messages = inbox.messages(HISTORY + NEW)
     old, new = messages[:HISTORY], messages[HISTORY:]
@@ -38,24 +38,24 @@ def tell(ctx: JobContext, project: Project) -> None:
     model = seed.registered_model(stage)
     endpoint = seed.endpoint(stage, model)
     live = seed.version(stage, model, first, "1.0.0", "noah")
-    asked = seed.approve(stage, seed.promote(stage, live, endpoint, "noah", "First version for the support inbox."))
-    if asked.status == Status.APPROVED:
-        endpoints.deploy(request_id=asked.uuid, actor=stage.user("omar"))
+    request = seed.approve(stage, seed.promote(stage, live, endpoint, "noah", "First version for the support inbox."))
+    if request.status == Status.APPROVED:
+        endpoints.deploy(request_id=request.uuid, actor=stage.user("omar"))
     step(ctx, 6, "Predicting twelve weeks of messages")
     watch.objectives(stage, endpoint)
     second = seed.launch(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same dataset version, two epochs", TWICE)  # learns meanwhile
     known = watch.twelve_weeks(stage, endpoint)
     step(ctx, 7, "Sending feedback and outcomes")
-    watch.words(stage, known)
+    watch.feedback(stage, known)
     watch.outcomes(stage, endpoint, known)
     step(ctx, 8, "Fine-tuning run 2")
     second = seed.trained(stage, second)
     step(ctx, 9, "Registering and promoting 1.1.0")
     candidate = seed.version(stage, model, second, "1.1.0", "mia")
     note = "LoRA instead of head only, on the same dataset version."
-    asked = seed.approve(stage, seed.promote(stage, candidate, endpoint, "mia", note, plans.canary(watch.PLAN)))
+    request = seed.approve(stage, seed.promote(stage, candidate, endpoint, "mia", note, plans.canary(watch.PLAN)))
     step(ctx, 10, "A canary that fails in a drill")
-    watch.canary(stage, asked, endpoint)
+    watch.canary(stage, request, endpoint)
     step(ctx, 11, "Measuring drift day by day")
     watch.drifted(stage, endpoint)
     watch.proposal(stage, endpoint)
@@ -64,5 +64,5 @@ def tell(ctx: JobContext, project: Project) -> None:
 
 
 def step(ctx: JobContext, number: int, name: str) -> None:
-    """Say where the story is."""
+    """Report the step as the job's progress."""
     ctx.progress(number, STEPS, stage=name, unit="steps")

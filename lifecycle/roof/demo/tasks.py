@@ -9,11 +9,11 @@ from registry.ground.access.models import Project
 
 
 def seed(ctx: JobContext) -> None:
-    """Tell the demo's story."""
-    story.tell(ctx, Project.objects.get(uuid=ctx.args["project"]))
+    """Seed the demo."""
+    story.run(ctx, Project.objects.get(uuid=ctx.args["project"]))
     ctx.progress(story.STEPS, story.STEPS, stage="The demo is ready", unit="steps")
 
 
 def page(_job: Job) -> str:
-    """Where to look."""
+    """The page of the result."""
     return reverse("home:home")

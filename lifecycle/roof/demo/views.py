@@ -30,7 +30,7 @@ def begin(request: HttpRequest, token: str) -> HttpResponse:
 @require_POST
 @public
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Become one of the demo's people. 404 unless this is the demo on this machine and the browser came with the start token."""
+    """Sign in as one of the demo's people. 404 unless this is the demo on this machine and the browser has the start token."""
     username = request.POST.get("username", "")
     if not one_click_allowed(request) or username not in {person.username for person in PEOPLE}:
         raise Http404("Page not found, or you don't have access.")

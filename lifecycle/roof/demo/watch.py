@@ -1,6 +1,6 @@
-"""The second half of the demo's story: twelve weeks of traffic, what people said of it, a canary that was taken back, drift, a proposal.
+"""The second half of the demo: twelve weeks of traffic, feedback, a canary that is rolled back, drift, a proposal.
 
-Like the first half it goes through the product's own actions, by the people whose work each step is, and continues where it was killed.
+Like the first half it uses the product's own actions, by the right people, and continues where it was killed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from monitoring.rollouts import actions as rollouts
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import Plan
 from monitoring.traffic import actions as traffic
-from monitoring.traffic.actions import Case, Word
+from monitoring.traffic.actions import Case, Entry
 from monitoring.traffic.models import Feedback, Kpi, MinuteRollup, Prediction, RollupMark
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions as endpoints
@@ -43,7 +43,7 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 
 log = logging.getLogger(__name__)
-EVERY = 6  # of the predictions someone speaks
+EVERY = 6  # of the predictions get feedback
 HOLDOUT = 0.1
 BATCH = 200  # a call is one transaction: shorter ones keep others waiting less
 OBJECTIVES = (("availability", 0.995, None), ("latency", 0.95, 300.0), ("quality", 0.85, None))
@@ -58,7 +58,7 @@ PAUSE_SECONDS = 0.1  # between requests under the fault: the rule looks every te
 
 
 def twelve_weeks(stage: Stage, endpoint: Endpoint) -> dict[UUID, Sent]:
-    """The season's messages, answered, dated back and taken in; by prediction."""
+    """Predict the season's messages, backdate, and ingest them; returns them by prediction."""
     sent = season.past()
     arrived = Prediction.objects.filter(endpoint=endpoint, request_id__startswith=past.MARK)
     if not arrived.exists():
@@ -69,19 +69,19 @@ def twelve_weeks(stage: Stage, endpoint: Endpoint) -> dict[UUID, Sent]:
     return {uuid: sent[int(request.removeprefix(past.MARK))] for uuid, request in rows}
 
 
-def words(stage: Stage, known: dict[UUID, Sent]) -> None:
-    """Ben, who works with the answers, says of every sixth whether it was right."""
-    said = set(Feedback.objects.filter(prediction__uuid__in=list(known)[:BATCH]).values_list("prediction__uuid", flat=True))
+def feedback(stage: Stage, known: dict[UUID, Sent]) -> None:
+    """Ben, who works with the predictions, gives feedback on every sixth."""
+    given = set(Feedback.objects.filter(prediction__uuid__in=list(known)[:BATCH]).values_list("prediction__uuid", flat=True))
     chosen = sorted(known)[::EVERY]
-    if said & set(chosen):
+    if given & set(chosen):
         return
     labels = dict(Prediction.objects.filter(uuid__in=chosen).exclude(label="").values_list("uuid", "label"))
     spoken = [
-        Word(uuid, label == known[uuid].message.intent, "" if label == known[uuid].message.intent else known[uuid].message.intent)
+        Entry(uuid, label == known[uuid].message.intent, "" if label == known[uuid].message.intent else known[uuid].message.intent)
         for uuid, label in labels.items()
     ]
     for some in batches(spoken):
-        traffic.record_many(words=some, actor=stage.user("ben"))
+        traffic.record_many(entries=some, actor=stage.user("ben"))
 
 
 def outcomes(stage: Stage, endpoint: Endpoint, known: dict[UUID, Sent]) -> None:
@@ -108,7 +108,7 @@ def outcomes(stage: Stage, endpoint: Endpoint, known: dict[UUID, Sent]) -> None:
 
 
 def objectives(stage: Stage, endpoint: Endpoint) -> None:
-    """Omar says what the endpoint is held to."""
+    """Omar sets the endpoint's objectives."""
     for kind, target, threshold_ms in OBJECTIVES:
         if not Objective.objects.filter(endpoint=endpoint, kind=kind).exists():
             alerts.set_objective(
@@ -122,25 +122,25 @@ def objectives(stage: Stage, endpoint: Endpoint) -> None:
             )
 
 
-def canary(stage: Stage, asked: PromotionRequest, endpoint: Endpoint) -> None:
-    """The version takes a quarter of the traffic; in a drill most of its answers fail, and it is taken back without anybody's hand."""
+def canary(stage: Stage, request: PromotionRequest, endpoint: Endpoint) -> None:
+    """The version gets a quarter of the traffic; in a drill its requests fail, and it is rolled back automatically."""
     omar = stage.user("omar")
-    rollout = Rollout.objects.filter(request=asked).first()
-    if rollout is None and asked.status == Status.APPROVED:
-        ask(stage, endpoint, REQUESTS, start=1)  # what the forecast rests on
-        stage.wait(endpoint.predictions.filter(request_id=f"demo-{REQUESTS}").exists)  # the last has come in from the spool
-        rollout = rollouts.start(request_id=asked.uuid, actor=omar, plan=None if asked.plan else PLAN)
+    rollout = Rollout.objects.filter(request=request).first()
+    if rollout is None and request.status == Status.APPROVED:
+        send(stage, endpoint, REQUESTS, start=1)  # what the forecast rests on
+        stage.wait(endpoint.predictions.filter(request_id=f"demo-{REQUESTS}").exists)  # the last one is ingested
+        rollout = rollouts.start(request_id=request.uuid, actor=omar, plan=None if request.plan else PLAN)
     if rollout is None or not is_open(rollout):
         return
     deployment = served.canary_of(endpoint)
     try:
         if deployment and not served.fault_in(deployment):
-            endpoints.plant_fault(
+            endpoints.inject_fault(
                 deployment_id=deployment.uuid, share=FAULT_SHARE, kind="error", actor=omar, reason="Drill: is the fault detected?"
             )
-    except Refusal as refusal:  # no server runs drills, or it was taken back already
+    except Refusal as refusal:  # no server runs drills, or it is rolled back already
         log.info("event=demo_drill_refused reason=%r", str(refusal))
-    ask(stage, endpoint, UNDER_FAULT, start=1_001, pause=PAUSE_SECONDS, go_on=lambda: is_open(rollout))
+    send(stage, endpoint, UNDER_FAULT, start=1_001, pause=PAUSE_SECONDS, go_on=lambda: is_open(rollout))
     if is_open(rollout):
         rollouts.abort(
             rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, typed=rollout.baseline.semver, reason="The drill couldn't be run."
@@ -153,8 +153,8 @@ def is_open(rollout: Rollout) -> bool:
     return rollout.is_open
 
 
-def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: float = 0, go_on: Callable[[], bool] = lambda: True) -> None:
-    """Send the season's newest messages to the server that answers everyone, while go_on says so. pause: seconds after each."""
+def send(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: float = 0, go_on: Callable[[], bool] = lambda: True) -> None:
+    """Send the season's newest messages to the live server while go_on() is true. pause: seconds after each."""
     messages = season.past()[-count:]
     with httpx.Client(headers={"Authorization": f"Bearer {served.web_token()}"}, timeout=30) as client:
         if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.full_name):
@@ -177,7 +177,7 @@ def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: floa
 
 
 def drifted(stage: Stage, endpoint: Endpoint) -> None:
-    """Every day of the weeks that can be looked back on is measured, as the clock would have done: once their days are added up."""
+    """Measure every past day with daily rollups, as the schedule would have done."""
     weeks = MinuteRollup.objects.filter(endpoint=endpoint, start__lt=timezone.now() - timedelta(days=1))
     newest = weeks.aggregate(newest=Max("changed_at"))["newest"]
     days = RollupMark.objects.filter(level=RollupMark.Level.DAY)
@@ -188,7 +188,7 @@ def drifted(stage: Stage, endpoint: Endpoint) -> None:
 
 
 def proposal(stage: Stage, endpoint: Endpoint) -> None:
-    """Lee has retraining proposed when inputs drift; what was measured is reason enough. Leads read no texts: Mia collects them."""
+    """Lee enables the drift trigger, whose measurements lead to a proposal. Leads read no texts, so Mia collects them."""
     lee, mia = stage.user("lee"), stage.user("mia")
     trigger = retraining.set_trigger(endpoint_id=endpoint.uuid, kind=Trigger.DRIFT, actor=lee, threshold=0.2, enabled=True)
     if not Proposal.objects.filter(endpoint=endpoint).exists() and not retraining.consider(trigger.uuid):

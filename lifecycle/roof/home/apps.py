@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class HomeConfig(AppConfig):
-    """Where people land, what finds things, and what says that the site is well."""
+    """The home page, the palette, and the health probes."""
 
     name = "lifecycle.roof.home"
     label = "home"
 
     def ready(self) -> None:
-        """Bring the pages that belong to no one else."""
+        """Register the pages that belong to no other room."""
         from lifecycle.ui import palette
 
         palette.register_page("Home", "home:home", keywords="start waiting")

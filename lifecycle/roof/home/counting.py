@@ -36,7 +36,7 @@ class CountingMiddleware:
 
 
 def room_of(request: HttpRequest) -> str:
-    """The room that answered, never a part of an address that a visitor made up: "api", "static", "none", or a room's name."""
+    """The room of the view, never a part of an arbitrary address: "api", "static", "none", or a room's name."""
     match = request.resolver_match
     if match is None:
         return "static" if request.path.startswith(settings.STATIC_URL) else "none"
@@ -46,7 +46,7 @@ def room_of(request: HttpRequest) -> str:
 
 
 def families() -> Iterable[Metric]:
-    """What was counted: by this process, or by all processes of this host where they share a folder."""
+    """The counts of this process, or of all processes of this host where they share a folder."""
     if SHARED in os.environ:
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # type: ignore[no-untyped-call]

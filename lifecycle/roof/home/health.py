@@ -1,4 +1,4 @@
-"""Is every part there? Each check answers with a sentence, so that anyone who reads /readyz knows what to fix."""
+"""Health checks. Each returns a sentence, so that readers of /readyz know what to fix."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Check:
 
 
 def recent() -> list[Check]:
-    """Every check as it was up to five seconds ago: whoever asks again and again costs the installation no more than one who asks once."""
+    """All checks, cached for five seconds, so that frequent probes cost no more than one."""
     return cache.get_or_set("health", run_all, KEPT_SECONDS) or []
 
 
@@ -74,12 +74,12 @@ def storage() -> Check:
 
 def signing_key() -> Check:
     """Versions and routes can be signed."""
-    there = (Path(settings.DATA_DIR) / "keys" / "signing.pem").exists()
-    return Check("signing key", there, "The signing key exists." if there else "There is no signing key. Run `manage.py prepare`.")
+    exists = (Path(settings.DATA_DIR) / "keys" / "signing.pem").exists()
+    return Check("signing key", exists, "The signing key exists." if exists else "There is no signing key. Run `manage.py prepare`.")
 
 
 def workers() -> Check:
-    """No job waits for a worker that does not come. That a run asks for a GPU where there never was one is told on its page: it is no
+    """No job waits for a missing worker. A run that asks for a GPU where there never was one is reported on its page: it is no
     fault of the site."""
     running = set(Job.objects.filter(state=State.RUNNING).values_list("queue", flat=True))
     late = Job.objects.filter(state=State.QUEUED, available_at__lt=timezone.now() - WAIT_MAX).exclude(queue__in=running)
@@ -106,7 +106,7 @@ def inference() -> Check:
 
 
 def watch() -> Check:
-    """Alerts are evaluated. That they are not is a page which the beat and the workers raise: looking here changes nothing."""
+    """Alerts are evaluated. The beat and the workers raise a page when they aren't; this check changes nothing."""
     try:
         missing = is_evaluation_missed()
     except DatabaseError as error:

@@ -1,4 +1,4 @@
-"""What the site tells Prometheus beside its own requests: jobs, workers, runs, ingest, alerts, all from the database and the spool.
+"""The site's Prometheus metrics beside request counts: jobs, workers, runs, ingest, alerts, from the database and the spool.
 
 Workers have no port of their own, so that one target serves them all. Every statement here is bounded by an index or by a limit.
 """
@@ -36,7 +36,7 @@ Rows = Iterable[tuple[tuple[str, ...], float]]
 
 
 def families() -> list[Metric]:
-    """Everything. A part that cannot be read is left out and named in lifecycle_scrape_problem, so that the rest is still told."""
+    """All metrics. A part that can't be read is left out and named in lifecycle_scrape_problem; the rest is still exported."""
     found, problems = [*counting.families()], []
     for name, part in PARTS.items():
         try:
@@ -48,22 +48,22 @@ def families() -> list[Metric]:
     return [*found, family("scrape_problem", "1 if a part couldn't be read.", ("part",), problems)]
 
 
-def family(name: str, told: str, labels: tuple[str, ...], rows: Rows) -> Metric:
-    """Values of one kind, by their labels."""
-    made = GaugeMetricFamily(f"lifecycle_{name}", told, labels=labels)
+def family(name: str, help_text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+    """A gauge with its values by label."""
+    made = GaugeMetricFamily(f"lifecycle_{name}", help_text, labels=labels)
     for key, value in rows:
         made.add_metric(key, value)
     return made
 
 
 def jobs(now: datetime) -> list[Metric]:
-    """What waits, what runs, how long the oldest has waited, and how the newest ended."""
+    """Queued and running jobs, the wait of the oldest, heartbeats, and how the newest ended."""
     open_ = Job.objects.filter(state__in=[State.QUEUED, State.RUNNING]).order_by()
     counts = {(row["queue"], row["state"]): row["n"] for row in open_.values("queue", "state").annotate(n=Count("pk"))}
     waiting = Job.objects.filter(state=State.QUEUED, available_at__lte=now).order_by()
     since = {row["queue"]: row["since"] for row in waiting.values("queue").annotate(since=Min("available_at"))}
     running = Job.objects.filter(state=State.RUNNING, heartbeat_at__isnull=False).order_by()
-    heard = {row["queue"]: row["heard"] for row in running.values("queue").annotate(heard=Min("heartbeat_at"))}
+    heartbeats = {row["queue"]: row["oldest"] for row in running.values("queue").annotate(oldest=Min("heartbeat_at"))}
     newest = Counter(Job.objects.order_by("-id").values_list("queue", "state")[:RECENT])
     states = (State.QUEUED, State.RUNNING)
     return [
@@ -72,7 +72,7 @@ def jobs(now: datetime) -> list[Metric]:
             [((queue, state), counts.get((queue, state), 0)) for queue in Queue.values for state in states],
         ),
         family("jobs_oldest_seconds", "Wait of the oldest job that is ready to run.", ("queue",), ages(since, now)),
-        family("worker_heartbeat_age_seconds", "Age of the oldest heartbeat of a running job.", ("queue",), ages(heard, now)),
+        family("worker_heartbeat_age_seconds", "Age of the oldest heartbeat of a running job.", ("queue",), ages(heartbeats, now)),
         family(
             "jobs_recent", f"How the newest {RECENT} jobs ended.", ("queue", "state"),
             [((queue, state), newest[queue, state]) for queue in Queue.values for state in sorted(FINAL)],
@@ -94,10 +94,10 @@ def runs(_now: datetime) -> list[Metric]:
 
 
 def ingest(now: datetime) -> list[Metric]:
-    """What the inference servers wrote and no one has read yet, and how old the newest prediction is."""
+    """Spool files that aren't ingested yet, and the age of the newest prediction."""
     found = []
     for path in (Path(settings.DATA_DIR) / "spool").glob("*.jsonl"):
-        with suppress(FileNotFoundError):  # taken in since it was listed
+        with suppress(FileNotFoundError):  # ingested since it was listed
             found.append((path.stat().st_mtime, path.stat().st_size))
     lag = now.timestamp() - min(time for time, _ in found) if found else 0.0
     newest = Prediction.objects.order_by("-pk").values_list("at", flat=True).first()
@@ -110,7 +110,7 @@ def ingest(now: datetime) -> list[Metric]:
 
 
 def alerts(now: datetime) -> list[Metric]:
-    """How fast budgets burn, what is open, and when that was last looked at."""
+    """Burn rates, open alerts, and the time of the last evaluation."""
     burns = [((row["endpoint"], row["slo"], row["window"]), row["value"]) for row in burn_rates()]
     open_ = Alert.objects.exclude(state=AlertState.RESOLVED).order_by().values("severity").annotate(n=Count("pk"))
     counts = {row["severity"]: row["n"] for row in open_}

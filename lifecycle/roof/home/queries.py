@@ -1,4 +1,4 @@
-"""What a person's home shows: what waits, what runs, what they and their projects decided last."""
+"""The home page: a person's tasks, running jobs, and recent activity of their projects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def home(user: User) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Deed:
-    """What one person did, once or several times in a row. line: the last time. is_cut: older events, not read here, may be more of it."""
+    """Equal acts of one person in a row. line: the last one. is_cut: older events that weren't read may continue it."""
 
     line: audit.AuditLogEntry
     times: int
@@ -46,6 +46,6 @@ class Deed:
 
 
 def gathered(lines: list[audit.AuditLogEntry]) -> list[Deed]:
-    """Equal acts in a row as one: sixty labels decided are one thing to read."""
+    """Group equal acts in a row: sixty resolved labels are one line."""
     runs = [list(run) for _, run in groupby(lines, key=lambda line: (line.actor, line.verb))]
     return [Deed(run[0], len(run), is_cut=len(lines) == READ and run is runs[-1]) for run in runs]

@@ -1,4 +1,4 @@
-"""docs/statistics.md as a page: what each number is, what it assumes and how that was checked. Pure."""
+"""docs/statistics.md as a page: each number's definition, assumptions, and checks. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG = 40  # rows of a table from which on it is folded
 
 @dataclass(frozen=True)
 class Entry:
-    """A number. facts: (head of the column, what stands there) of each cell that is not empty."""
+    """A number. facts: (column head, cell) of each cell that isn't empty."""
 
     anchor: str
     name: SafeString
@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass
 class Section:
-    """anchor, title: of the heading. text: what is before its numbers; of a section without any, all of it."""
+    """anchor, title: of the heading. text: the HTML before its numbers, or all of it without numbers."""
 
     anchor: str
     title: str
@@ -39,7 +39,7 @@ class Section:
 
 
 def sections(markdown: str) -> list[Section]:
-    """What is under each heading of the second level; before them, without a title, what the page begins with.
+    """The sections under headings of the second level; first, without a title, the beginning of the page.
 
     A table whose rows begin with an anchor becomes entries, which a phone shows below each other.
     """
@@ -80,5 +80,5 @@ def cells(line: str) -> list[str]:
 
 
 def inline(cell: str) -> SafeString:
-    """What is in a cell, as HTML."""
+    """A cell's content as HTML."""
     return mark_safe(MARKDOWN.renderInline(cell.replace("\\|", "|")))  # noqa: S308  as above

@@ -33,17 +33,17 @@ BARE = """<!doctype html>
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """The page of a failure; a bare one where that page can't be rendered either, as without the manifest of static files."""
+    """The page for a server error; a bare one where that can't be rendered either, such as without the static files' manifest."""
     try:
         return server_error(request)
-    except Exception:  # whatever broke it: nothing comes after this page
+    except Exception:  # any error: there is no other page to fall back to
         return HttpResponseServerError(BARE)
 
 
 @require_safe
 @signed_in
 def home(request: SignedInRequest) -> HttpResponse:
-    """What waits for this person, what runs now, and what happened last."""
+    """A person's tasks, running jobs, and recent activity."""
     return render(request, "home/home.html", queries.home(request.user))
 
 
@@ -67,7 +67,7 @@ def find(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @signed_in
 def statistics(request: SignedInRequest) -> HttpResponse:
-    """What each number on a page is, what it assumes, and how that was checked."""
+    """The numbers on pages: definitions, assumptions, and checks."""
     text = (settings.BASE_DIR / "docs" / "statistics.md").read_text(encoding="utf-8")
     return render(request, "home/statistics.html", {"sections": worked_out.sections(text)})
 
@@ -83,7 +83,7 @@ def styleguide(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @public
 def favicon(_request: HttpRequest) -> HttpResponse:
-    """What browsers ask for unasked."""
+    """The icon that browsers request by default."""
     return redirect(static("img/favicon.svg"))
 
 
@@ -91,7 +91,7 @@ def favicon(_request: HttpRequest) -> HttpResponse:
 @public
 @never_cache
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """The process lives."""
+    """Liveness probe."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
@@ -99,13 +99,13 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @public
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether the site can do its work: 200 or 503. What is wrong is said to those who can fix it, not to strangers."""
+    """Readiness probe: 200 or 503. Details are only for people who can fix it."""
     token = settings.METRICS_TOKEN
-    told = is_here(request.META.get("REMOTE_ADDR", ""), request.headers) or (bool(token) and sends(token, request.headers))
-    told = told or looks_after_it(request)
+    detailed = is_here(request.META.get("REMOTE_ADDR", ""), request.headers) or (bool(token) and sends(token, request.headers))
+    detailed = detailed or looks_after_it(request)
     checks = health.recent()
     ready = all(check.ok for check in checks if check.needed)
-    lines = [{"name": c.name, "ok": c.ok, "needed": c.needed} | ({"detail": c.detail} if told else {}) for c in checks]
+    lines = [{"name": c.name, "ok": c.ok, "needed": c.needed} | ({"detail": c.detail} if detailed else {}) for c in checks]
     body = {"ready": ready, "checks": lines}
     return JsonResponse(body, status=200 if ready else 503)
 
@@ -123,7 +123,7 @@ def looks_after_it(request: HttpRequest) -> bool:
 @public
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """What Prometheus reads, for anyone who sends METRICS_TOKEN; without that setting, for this machine only."""
+    """Prometheus metrics, for clients that send METRICS_TOKEN; without that setting, for this machine only."""
     token = settings.METRICS_TOKEN
     if not may_scrape(token=token, peer=request.META.get("REMOTE_ADDR", ""), headers=request.headers):
         if not token:

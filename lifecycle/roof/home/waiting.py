@@ -1,4 +1,4 @@
-"""What waits for one person, as sentences with a link; the most urgent first, a constant number of statements however much it is."""
+"""A person's tasks as sentences with a link, most urgent first, in a constant number of statements."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Roles = Mapping[int, list[Role]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing that waits. fact: what is true. about: where. link: the step, at url. burns: it harms now."""
+    """One task. fact: its sentence. about: where. link: the button's text, to url. burns: it is urgent."""
 
     fact: str
     about: str
@@ -48,12 +48,12 @@ class Task:
 
 
 def tasks(user: User, roles: Roles) -> list[Task]:
-    """Everything that waits for this person. roles: what they hold, by the key of the project."""
+    """All tasks of a person. roles: theirs by project key."""
     return [task for source in SOURCES for task in source(user, roles)]
 
 
 def emptied(user: User, _roles: Roles) -> list[Task]:
-    """Endpoints that answer nothing since their version went into quarantine, for those who may deploy another."""
+    """Endpoints without a live version since theirs was quarantined, for people who may deploy another."""
     rows = policy.visible_to(user, endpoints.emptied(), "endpoints.deploy")[:EACH]
     fact = "{} has no live version because its version was quarantined"
     return [
@@ -62,7 +62,7 @@ def emptied(user: User, _roles: Roles) -> list[Task]:
 
 
 def alerts(user: User, _roles: Roles) -> list[Task]:
-    """What burns and no one has taken, pages before tickets, for those who may take it."""
+    """Unacknowledged alerts, pages before tickets, for people who may acknowledge them."""
     rows = Alert.objects.filter(state=AlertState.FIRING, inhibited_by=None).exclude(severity=Severity.DIGEST)
     first = most_urgent(policy.visible_to(user, rows.select_related("endpoint__model__project"), "alerts.acknowledge"))[:EACH]
     return [
@@ -71,7 +71,7 @@ def alerts(user: User, _roles: Roles) -> list[Task]:
 
 
 def place(alert: Alert) -> str:
-    """Where something burns."""
+    """The alert's endpoint or project."""
     return alert.endpoint.full_name if alert.endpoint else "Whole installation"
 
 
@@ -94,20 +94,20 @@ def proposals(user: User, _roles: Roles) -> list[Task]:
 
 
 def decisions(user: User, _roles: Roles) -> list[Task]:
-    """Promotion requests that wait for this person: to be approved or rejected, or to be fixed by who asked."""
+    """Promotion requests that this person may approve or reject, or has to fix."""
     found = []
     for line in promotions.open_lines(user)[0]:
         request = line.request
         if request.status == Status.APPROVED:  # among the deployments
             continue
-        asks, link = ("needs your approval", "Review request") if line.standing.may else ("has gates to fix", "Fix gates")
+        fact, link = ("needs your approval", "Review request") if line.standing.may else ("has gates to fix", "Fix gates")
         about = f"{request.version} to {request.endpoint.full_name}"
-        found.append(Task(f"{request} {asks}", about, link, page("promotions:detail", request.uuid)))
+        found.append(Task(f"{request} {fact}", about, link, page("promotions:detail", request.uuid)))
     return found[:EACH]
 
 
 def deployments(user: User, _roles: Roles) -> list[Task]:
-    """Approved versions that no one has deployed, for those who may."""
+    """Approved versions that aren't deployed, for people who may deploy them."""
     rows = PromotionRequest.objects.filter(status=Status.APPROVED).order_by("pk")
     rows = rows.select_related("endpoint__model__project", "version__model")
     found = []
@@ -128,7 +128,7 @@ def disagreements(user: User, _roles: Roles) -> list[Task]:
 
 
 def answers(user: User, roles: Roles) -> list[Task]:
-    """Open queues with an answer left that this person may give, for analysts and for anyone who has begun to answer there."""
+    """Open queues with annotations left for this person, for analysts and for people who have begun to annotate there."""
     analyst_in = [key for key, held in roles.items() if Role.ANALYST in held]
     own = Slot.objects.filter(queue=OuterRef("queue"), item=OuterRef("item"), user=user).exclude(state=Slot.State.LEASED)
     free = Q(state=Slot.State.OPEN) | Q(state=Slot.State.LEASED, user=user)
@@ -142,7 +142,7 @@ def answers(user: User, roles: Roles) -> list[Task]:
 
 
 def uploads(user: User, _roles: Roles) -> list[Task]:
-    """Files that this person brought and has not accepted yet."""
+    """Files that this person uploaded and hasn't accepted yet."""
     rows = Upload.objects.filter(uploaded_by=user, state=UploadState.INSPECTED).select_related("dataset").order_by("-id")
     found = []
     for row in policy.visible_to(user, rows, "datasets.upload")[:EACH]:
@@ -172,5 +172,5 @@ SOURCES: list[Callable[[User, Roles], list[Task]]] = [
 
 
 def page(name: str, uuid: UUID) -> str:
-    """The page of a thing."""
+    """The address of an object's page."""
     return reverse(name, args=[uuid])

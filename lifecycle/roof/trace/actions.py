@@ -1,4 +1,4 @@
-"""Asking for the nearest training items of a prediction."""
+"""Finds the nearest training items of a prediction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COUNT = 10
 
 
 def find_neighbours(*, prediction: Prediction, actor: User) -> Job:
-    """Queue the search; a second request for the same prediction gives the same job. Raises Refused where there is no text or no answer."""
+    """Enqueue the search; a second call for the same prediction returns the same job. Raises Refused without a text or prediction."""
     policy.require(actor, "trace.view", prediction)
     if prediction.version is None:
         raise Refused("No version answered this request, so it has no nearest items.")
@@ -36,7 +36,7 @@ def find_neighbours(*, prediction: Prediction, actor: User) -> Job:
 
 
 def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
-    """Find the ten nearest training items of a prediction and keep them; the same job twice keeps them once."""
+    """Find and save the ten nearest training items of a prediction. Idempotent."""
     rows = Prediction.objects.select_related("version__model", "version__folder", "version__run__snapshot")
     prediction = rows.get(uuid=prediction_id)
     version, text = prediction.version, prediction.text

@@ -77,5 +77,5 @@ def snapshot_trace(request: Request, uuid: UUID) -> object:
 urlpatterns = [
     path("trace/predictions/<uuid:uuid>/", prediction_trace, name="api-trace-prediction"),
     path("trace/items/<uuid:uuid>/", item_trace, name="api-trace-item"),
-    path("trace/snapshots/<uuid:uuid>/", snapshot_trace, name="api-trace-snapshot"),
+    path("trace/dataset-versions/<uuid:uuid>/", snapshot_trace, name="api-trace-snapshot"),
 ]

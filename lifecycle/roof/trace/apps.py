@@ -2,13 +2,13 @@ from django.apps import AppConfig
 
 
 class TraceConfig(AppConfig):
-    """The thread from a prediction down to the people who labeled, and from an item up to everything it touched."""
+    """Lineage: from a prediction down to the people who labeled, and from an item up to all that uses it."""
 
     name = "lifecycle.roof.trace"
     label = "trace"
 
     def ready(self) -> None:
-        """Bring the job that finds the nearest training items."""
+        """Register the job that finds the nearest training items."""
         from lifecycle.ground.jobs import registry
         from lifecycle.roof.trace import tasks
 

@@ -10,7 +10,7 @@ from monitoring.traffic.models import Prediction
 
 
 class Neighbour(models.Model):
-    """A training item near a prediction's text, in the embedding of the very model that answered."""
+    """A training item near a prediction's text, in the embedding of the model that predicted."""
 
     append_only = True
     project_path = "prediction__endpoint__model__project"

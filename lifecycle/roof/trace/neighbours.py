@@ -1,4 +1,4 @@
-"""The training items nearest to a text, in the embedding of the model that answered. Embeddings of a train split are kept once made."""
+"""The training items nearest to a text, in the embedding of the model that predicted. Embeddings of a train split are cached."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find(
 ) -> list[tuple[str, float]]:
     """The `count` items of the train split nearest to the text by cosine: (item uuid, similarity), best first.
 
-    progress: told how many training items are embedded; at the first question to a version only.
+    progress: called with the number of embedded training items, only at the first call for a version.
     """
     uuids, vectors = train_embeddings(artifact, root_digest, snapshot, progress)
     query = warm.embed(artifact, [text])[0]
@@ -45,7 +45,7 @@ def nearest(embeddings: NDArray[Any], query: Sequence[float], count: int = 10) -
 def train_embeddings(
     artifact: Path, root_digest: str, snapshot: Snapshot, progress: Callable[[int], None]
 ) -> tuple[NDArray[np.str_], NDArray[np.float32]]:
-    """Item uuids (N,) and vectors float32 (N, hidden) of the train split; computed once and kept in DATA_DIR/cache."""
+    """Item uuids (N,) and vectors float32 (N, hidden) of the train split; cached in DATA_DIR/cache."""
     path = Path(settings.DATA_DIR) / "cache" / "embeddings" / f"{root_digest[:16]}-{snapshot.digest[:16]}.npz"
     if not path.exists():
         uuids, vectors = compute(artifact, snapshot, progress)

@@ -1,4 +1,4 @@
-"""The unbroken chain, read in both directions. Every link is a foreign key or a digest; nothing is looked up by name."""
+"""The lineage chain, read in both directions. Every link is a foreign key or a digest; nothing is looked up by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN = 100  # of each kind
 
 @dataclass(frozen=True)
 class Link:
-    """One link of the chain. people: who did or decided it. digest: what binds it to the next one. missing: why it is not known."""
+    """One link of the chain. people: who did or decided it. digest: binds it to the next one. missing: unknown, for the reason in text."""
 
     kind: str
     text: str
@@ -42,7 +42,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Labeled:
-    """A training item with how it got its label. text is None for those who may not read samples."""
+    """A training item with how it got its label. text is None for people who may not read samples."""
 
     item: Item
     text: str | None
@@ -53,7 +53,7 @@ class Labeled:
 
 
 def prediction_chain(prediction: Prediction) -> list[Link]:
-    """From an answer to the snapshot that taught it: prediction, deployment, approval, version, run, snapshot."""
+    """The chain of a prediction: prediction, deployment, approval, version, run, dataset version."""
     chain = [Link("Prediction", prediction.label or f"status {prediction.code}", digest=prediction.keyed_digest, at=prediction.at)]
     if prediction.version is None:
         return [*chain, Link("Version", "No version answered this request.", missing=True)]
@@ -66,13 +66,13 @@ def prediction_chain(prediction: Prediction) -> list[Link]:
 
 
 def deployed_then(prediction: Prediction) -> Deployment | None:
-    """The deployment of an answer whose server did not name it: of its version, in whichever arm, at that moment; stable before others."""
+    """The deployment of a prediction whose server didn't record it: of its version, in any arm, at that time; stable first."""
     rows = all_at(prediction.endpoint, prediction.at).filter(version=prediction.version_id)
     return min(rows, key=lambda each: each.arm != Deployment.Arm.STABLE, default=None)
 
 
 def deployment_links(deployment: Deployment) -> list[Link]:
-    """The interval, and the approval that it used (for a rollback: of the deployment that it went back to)."""
+    """The deployment, and its approval (for a rollback: of the deployment that it returned to)."""
     url = find_url("endpoints:detail", uuid=deployment.endpoint.uuid)
     people = [deployment.started_by] if deployment.started_by else []
     links = [
@@ -107,7 +107,7 @@ def approval_link(request: PromotionRequest) -> Link:
 
 
 def version_links(version: ModelVersion) -> list[Link]:
-    """The sealed files, the run that made them, and the snapshot that it learned from."""
+    """The version, its run, and the dataset version that it was trained on."""
     run, snapshot = version.run, version.run.snapshot
     return [
         Link(
@@ -143,7 +143,7 @@ def some(person: User | None) -> list[User]:
 
 
 def neighbours(user: User, prediction: Prediction) -> list[Labeled]:
-    """The nearest training items, with the decision that the model learned from and whose answers that rests on."""
+    """The nearest training items, with the decision that the model was trained on and its annotations."""
     rows = (
         Neighbour.objects.filter(prediction=prediction).select_related("item__upload", "decision__label", "decision__by").order_by("rank")
     )
@@ -162,7 +162,7 @@ def labeled(row: Neighbour, reads: bool) -> Labeled:
 
 @dataclass(frozen=True)
 class Above:
-    """What was made of snapshots: the newest hundred of each kind that the viewer may see."""
+    """Lineage above dataset versions: the newest hundred of each kind that the viewer may see."""
 
     runs: list[Run]
     versions: list[ModelVersion]
@@ -170,9 +170,9 @@ class Above:
 
 
 def above(user: User, snapshots: Sequence[Snapshot]) -> Above:
-    """Every run on these snapshots or from a model of such a run, every version of them, every deployment."""
-    learnt = Run.objects.filter(pk__in=learnt_from([snapshot.pk for snapshot in snapshots]))
-    runs = policy.visible_to(user, learnt, "training.view").select_related("base", "launched_by").order_by("-id")
+    """Runs on these dataset versions or from a model of such a run, with their versions and deployments."""
+    trained = Run.objects.filter(pk__in=run_ids_from([snapshot.pk for snapshot in snapshots]))
+    runs = policy.visible_to(user, trained, "training.view").select_related("base", "launched_by").order_by("-id")
     versions = policy.visible_to(user, ModelVersion.objects.filter(run__in=runs.values("pk")), "catalog.view").order_by("-id")
     deployments = policy.visible_to(user, Deployment.objects.filter(version__in=versions.values("pk")), "endpoints.view").order_by("-id")
     return Above(
@@ -184,22 +184,22 @@ def above(user: User, snapshots: Sequence[Snapshot]) -> Above:
 
 @dataclass(frozen=True)
 class Touched(Above):
-    """What one item touched. snapshots: (snapshot, split, label there). history: None while a queue asks the viewer about the item."""
+    """Lineage above an item. snapshots: (dataset version, split, label in it). history: None while the viewer is to annotate the item."""
 
     snapshots: list[tuple[Snapshot, str, str]]
     history: History | None
 
 
 def item_touched(user: User, item: Item) -> Touched:
-    """How an item got its label, every snapshot that holds it, and what was made of those."""
+    """An item's label history, the dataset versions with it, and the lineage above them."""
     blind = is_asked(item, user)
     held = [(snapshot, row.split, "" if blind else row.label) for snapshot, row in snapshots_with(item)]
     history = None if blind else history_of(item, reads=policy.can(user, "datasets.read_samples", item.dataset))
     return Touched(**vars(above(user, [snapshot for snapshot, _, _ in held])), snapshots=held, history=history)
 
 
-def learnt_from(snapshots: Sequence[int]) -> set[int]:
-    """The keys of the runs on these snapshots, and of all runs that began with the model of such a run, however far."""
+def run_ids_from(snapshots: Sequence[int]) -> set[int]:
+    """Keys of the runs on these dataset versions, and of all runs that start from such a run's model, at any distance."""
     found: set[int] = set()
     newer = set(Run.objects.filter(snapshot__in=snapshots).values_list("pk", flat=True))
     while newer:

@@ -10,10 +10,10 @@ from lifecycle.roof.trace.actions import keep_neighbours
 
 
 def neighbours(ctx: JobContext) -> None:
-    """Embed the prediction's text and the training items with the version that answered, and keep the ten nearest."""
+    """Embed the prediction's text and the training items with its version, and save the ten nearest."""
     keep_neighbours(ctx, UUID(ctx.args["prediction"]))
 
 
 def page(job: Job) -> str:
-    """Where the result stands."""
+    """The page of the result."""
     return reverse("trace:prediction", args=[job.args["prediction"]])

@@ -21,7 +21,7 @@ from registry.ground.access.requests import SignedInRequest
 @require_safe
 @needs("trace.view", Prediction)
 def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Why did the model say this? The chain down to the snapshot, and the nearest training items with who labeled them."""
+    """A prediction's chain down to the dataset version, and the nearest training items with their annotators."""
     rows = Prediction.objects.select_related("endpoint__model__project", "deployment", "version__model", "version__run__snapshot__dataset")
     found = rows.get(uuid=uuid)
     job = of_subject(found).filter(kind="trace.neighbours").first()
@@ -38,7 +38,7 @@ def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("trace.view", Prediction)
 def neighbours(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Find the ten training items that the model holds nearest to this text."""
+    """Find the ten training items nearest to this text for the model."""
     found = Prediction.objects.select_related("endpoint__model__project", "version").get(uuid=uuid)
     actions.find_neighbours(prediction=found, actor=request.user)
     return redirect_or_refresh(request, reverse("trace:prediction", args=[uuid]))
@@ -47,7 +47,7 @@ def neighbours(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("trace.view", Item)
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What did this record touch? Who labeled it, and every snapshot, run, version and endpoint above it."""
+    """An item's lineage: its annotators, and the dataset versions, runs, versions, and endpoints above it."""
     found = Item.objects.select_related("dataset__project", "upload__blob", "upload__uploaded_by").get(uuid=uuid)
     reads = policy.can(request.user, "datasets.read_samples", found)
     context = {"item": found, "touched": queries.item_touched(request.user, found), "reads": reads}
@@ -58,7 +58,7 @@ def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("trace.view", Snapshot)
 def snapshot(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """What was made of a snapshot: its runs, their versions, and where these served."""
+    """A dataset version's lineage: its runs, their versions, and deployments."""
     found = Snapshot.objects.select_related("dataset").get(uuid=uuid)
     return respond(request, "trace/snapshot.html", "touched", {"snapshot": found, "above": queries.above(request.user, [found])})
 
@@ -66,6 +66,6 @@ def snapshot(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @needs("trace.view", ModelVersion)
 def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Where a version comes from, as the links of its chain."""
+    """A version's origin as links of its chain."""
     found = ModelVersion.objects.select_related("model", "run__snapshot", "run__base", "registered_by").get(uuid=uuid)
     return respond(request, "trace/version.html", "chain", {"version": found, "chain": queries.version_links(found)})

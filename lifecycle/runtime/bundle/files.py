@@ -83,8 +83,8 @@ def read_verified(folder: Path, of: Manifest, name: str) -> bytes:
 def stamps(folder: Path) -> list[list[str | int]]:
     """Of every file below the folder, its signature too: name, inode, size, and when its bytes and its inode were last changed, in ns.
 
-    Nothing is read. As long as these stay, so do the bytes: whoever changes a file sets its time of change, and the system alone sets the
-    time of change of its inode. Raises Refused as `manifest` does, and for an empty folder inside.
+    Reads no file. While these stay the same, so do the bytes: writing to a file sets its mtime, and only the system sets the ctime of its
+    inode. Raises Refused as `manifest` does, and for an empty folder inside.
     """
     if not folder.is_dir() or folder.is_symlink():
         raise Refused(f"{folder.name} isn't a folder.", next_step="Enter the folder that contains the model files.")
@@ -93,7 +93,7 @@ def stamps(folder: Path) -> list[list[str | int]]:
 
 
 def stamps_of_files(folder: Path) -> list[list[str | int]]:
-    """The same of whatever holds files: empty folders inside do not count."""
+    """As `stamps`, but empty folders inside are allowed."""
     found = ((name, path.stat(follow_symlinks=False)) for name, path in walk(folder))
     return sorted([name, its.st_ino, its.st_size, its.st_mtime_ns, its.st_ctime_ns] for name, its in found)
 
@@ -116,7 +116,7 @@ def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
 
 
 def check_no_empty_folder(folder: Path) -> None:
-    """Raises Refused for a folder inside that holds nothing: no signature covers it, so that no one could say whether it was added."""
+    """Raise Refused for an empty folder inside: no signature covers it, so its addition would go unnoticed."""
     for path, folders, files in os.walk(folder):
         if not folders and not files:
             raise Refused(f"{Path(path).relative_to(folder)} is an empty folder, which a signature can't cover.", next_step="Remove it.")

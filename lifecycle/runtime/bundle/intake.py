@@ -1,4 +1,4 @@
-"""What may come in from outside: weights as safetensors, settings as JSON, texts. Judged by content; nothing that can execute."""
+"""Checks of uploaded model folders: only safetensors weights, JSON settings and text files, judged by content; nothing executable."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def accept_model_folder(folder: Path, *, onnx: bool = False) -> Manifest:
 
 
 def check_safetensors(path: Path, name: str) -> None:
-    """The header is bounded JSON and its tensors fill the rest of the file exactly, without gap or overlap."""
+    """Raise Refused unless the header is bounded JSON and its tensors fill the rest of the file exactly, without gap or overlap."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -65,7 +65,7 @@ def check_safetensors(path: Path, name: str) -> None:
 
 
 def _span(tensor: dict[str, Any]) -> tuple[int, int, int]:
-    """Where a tensor lies, and how many bytes its type and shape need: (start, stop, bytes)."""
+    """The offsets of a tensor, and how many bytes its type and shape need: (start, stop, bytes)."""
     start, stop = tensor["data_offsets"]
     if any(not isinstance(number, int) or number < 0 for number in (start, stop, *tensor["shape"])):
         raise ValueError
@@ -73,7 +73,7 @@ def _span(tensor: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def check_json(path: Path, name: str) -> None:
-    """Valid JSON that asks for no code of its own."""
+    """Raise Refused unless the file is valid JSON that requires no code of its own."""
     if path.stat().st_size > MAX_JSON_BYTES:
         raise Refused(f"{name} is larger than {MAX_JSON_BYTES // 1_000_000} MB.", next_step="Model settings files are never this large.")
     value = _json(path.read_bytes(), name)
@@ -82,7 +82,7 @@ def check_json(path: Path, name: str) -> None:
 
 
 def check_text(path: Path, name: str) -> None:
-    """UTF-8 without NUL."""
+    """Raise Refused unless the file is UTF-8 without NUL."""
     data = path.read_bytes()
     try:
         data.decode("utf-8")

@@ -13,7 +13,7 @@ from lifecycle.runtime.refusals import Refused
 
 
 def public_path(private: Path) -> Path:
-    """Where the public half lives: signing.pem -> signing.pub.pem."""
+    """The path of the public half: signing.pem -> signing.pub.pem."""
     return private.with_name(f"{private.stem}.pub.pem")
 
 
@@ -46,7 +46,7 @@ def ensure_key(path: Path) -> Path:
 
 
 def fingerprint(public_key: Path) -> str:
-    """What people compare: sha256 of the key's DER form, hex."""
+    """The fingerprint that people compare: sha256 of the key's DER form, hex."""
     der = load_public(public_key).public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 

@@ -38,8 +38,8 @@ def sign(folder: Path, private_key: Path) -> str:
 def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) -> Manifest:
     """The manifest of a folder whose signature covers exactly the files that are there.
 
-    expected_root: the root digest that the caller was promised. Raises Refused, naming the file that was changed, added or lost; it is
-    Damaged only where the folder stayed as it is all the while: someone may be removing it, or laying it out again.
+    expected_root: the root digest that the caller expects. Raises Refused, naming the file that was changed, added or removed; Damaged
+    only if the folder didn't change meanwhile: another process may be removing it or writing it again.
     """
     load_public(public_key)
     signature = folder / SIGNATURE_NAME
@@ -73,9 +73,9 @@ def _verified(folder: Path, public_key: Path, expected_root: str | None) -> Mani
     config.set_hashing_config(_hashing())
     try:
         config.verify(folder, signature)
-    except (OSError, MemoryError):  # a full disk, no file left to open: says nothing of the signature
+    except (OSError, MemoryError):  # a full disk or too many open files: unrelated to the signature
         raise
-    except Exception as error:  # the library lets ValueError, KeyError and InvalidSignature through, all meaning "no"
+    except Exception as error:  # the library raises ValueError, KeyError and InvalidSignature, all for a failed verification
         raise Damaged(f"The signature of {folder.name} was made with another key or has been changed.", next_step=AGAIN) from error
     root = root_digest(found)
     if _signed_root(statement) != root or (expected_root is not None and expected_root != root):
@@ -123,5 +123,5 @@ def _hashing() -> Any:
 
 
 def _library(module: str) -> ModuleType:
-    """A module of model-signing. It brings 40 MB and a quarter of a second of CPU: only processes that sign or verify pay for it."""
+    """A module of model-signing. It costs 40 MB and a quarter of a second of CPU, only in processes that sign or verify."""
     return importlib.import_module(f"model_signing.{module}")

@@ -1,4 +1,4 @@
-"""What plain verbs send beside what they are given; by the name of the verb."""
+"""Fields that plain verbs add to those given, by the verb's name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIXING = ("gold_rate", "gold_feedback", "gold_minimum", "gold_holds")
 
 
 def source(session: Session, fields: Row, known: Row) -> None:
-    """Which items a queue gets, where --source isn't given."""
+    """Fill in which items a queue gets where --source isn't given."""
     fields.setdefault("source", next((name for name in ("slice", "upload", "items") if name in fields), "undecided"))
 
 
@@ -33,13 +33,13 @@ def gold(session: Session, fields: Row, known: Row) -> None:
 
 
 def silence(session: Session, fields: Row, known: Row) -> None:
-    """Raises Usage where it isn't said what is silenced."""
+    """Fill in what is silenced. Raises Usage without an endpoint or project."""
     if "endpoint" not in fields and not session.project:
         raise Usage("Name what is silenced: --endpoint ENDPOINT, or --project SLUG for all of a project.")
 
 
 def steps(session: Session, fields: Row, known: Row) -> None:
-    """An hour, or as many as keep a long period below 1,000 steps."""
+    """Fill in the step: an hour, or more so that a long period has fewer than 1,000 steps."""
     if "since" in fields:
         until = datetime.fromisoformat(fields["until"]) if "until" in fields else datetime.now(UTC)
         hours = (until - datetime.fromisoformat(fields["since"])) / timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Arguments that many commands take in the same way."""
+"""Arguments that many commands share."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ from lifecycle.runtime.refusals import Refusal, Refused
 BATCH = 1_000
 Row = dict[str, Any]
 Line = tuple[int, Row]
-Shape = Callable[[Row], Row]  # makes a line of the file what the API takes; a ValueError says what is wrong with it
+Shape = Callable[[Row], Row]  # converts a line of the file for the API; raises ValueError with what is wrong with it
 
 
 def send(session: Session, path: Path, start: int, shape: Shape, post: Callable[[list[Row]], Any]) -> int:
-    """Send all lines from number `start` on; returns how many. Whatever ends it early, the last words name the line to continue with."""
+    """Send all lines from number `start` on; returns how many. If it ends early, it prints the line to continue with."""
     sent, following = 0, start
     try:
         for batch in batches(read(path, start, shape)):
@@ -31,7 +31,7 @@ def send(session: Session, path: Path, start: int, shape: Shape, post: Callable[
             sent, following = sent + len(batch), batch[-1][0] + 1
             session.screen.live(f"{count(sent, 'line')} sent", f"{sent}")
     except BaseException:
-        session.screen.tell(f"{count(sent, 'line')} sent. Continue with: {path} --from {following}")
+        session.screen.info(f"{count(sent, 'line')} sent. Continue with: {path} --from {following}")
         raise
     session.screen.close()
     return sent
@@ -44,7 +44,7 @@ def batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def read(path: Path, start: int, shape: Shape) -> Iterator[Line]:
-    """The lines of a file with their numbers, from 1, but for empty ones. Raises Usage naming the first that cannot be read."""
+    """The non-empty lines of a file with their numbers, from 1. Raises Usage naming the first that can't be read."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, text in enumerate(file, 1):

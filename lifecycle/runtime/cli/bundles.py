@@ -65,16 +65,16 @@ def verify_card(card: Path, key: Path, root: str) -> int:
     found = bundle.verify(card, key)
     try:
         about = json.loads(bundle.read_verified(card, found, "card.json"))
-        of, revision = about["root_digest"], int(about["revision"])
+        digest, revision = about["root_digest"], int(about["revision"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused("card.json doesn't say which model the card describes.", next_step=AGAIN) from error
-    if of != root or "README.md" not in found:
+    if digest != root or "README.md" not in found:
         raise Damaged("The model card is signed, but describes another model.", next_step="Don't use this file.")
     return revision
 
 
 def unpacked(path: Path, target: Path) -> Path:
-    """An export in a folder of its own. Raises Refused for an archive that was made to do harm."""
+    """Unpack an export into a folder of its own. Raises Refused for a malicious archive."""
     target.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
@@ -89,7 +89,7 @@ def unpacked(path: Path, target: Path) -> Path:
 
 
 def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
-    """One file, below the target whatever its name says, and no larger than the archive."""
+    """Write one file, always below the target and no larger than the archive."""
     parts = entry.filename.split("/")
     if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or entry.compress_type != zipfile.ZIP_STORED:
         raise Refused(f"{entry.filename!r} isn't a file of an export.", next_step="Don't use this file.")

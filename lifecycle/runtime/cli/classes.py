@@ -1,4 +1,4 @@
-"""The labels of a dataset by the names that people use, where the API takes and gives ids."""
+"""A dataset's labels by name, where the API uses ids."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def newest(session: Session, dataset: Row) -> Row:
 
 
 def names(found: Sequence[Row]) -> dict[str, str]:
-    """What the labels of these versions, newest first, are called: by stable id, each by its newest name."""
+    """The newest name of each label by its stable id. found: versions, newest first."""
     return {label["stable_id"]: label["name"] for version in reversed(found) for label in version["labels"]}
 
 

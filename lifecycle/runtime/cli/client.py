@@ -27,7 +27,7 @@ SCOPES = "Create a token with that scope in your profile, then: lifecycle login"
 
 
 class Client:
-    """One server and one token. url: its address without a path. prefix: of all paths. sleep: pauses so many seconds.
+    """One server and one token. url: its address without a path. prefix: of all paths. sleep: pauses for a number of seconds.
 
     Redirects aren't followed, which would send the token to another server. Connections aren't kept, so that none is found closed.
     """
@@ -45,7 +45,7 @@ class Client:
         return self._json("GET", path, query)
 
     def post(self, path: str, body: Any = None, *, twice: bool = False) -> Any:
-        """The JSON of a POST. twice: the server does it once however often it is sent, so a lost response is asked for again."""
+        """The JSON of a POST. twice: the request is idempotent, so it is sent again after a lost response."""
         return self._json("POST", path, body=body, twice=twice)
 
     def put(self, path: str, body: Any) -> Any:
@@ -66,7 +66,7 @@ class Client:
             target.write(chunk)
 
     def every(self, path: str, searching: Callable[[], None] = lambda: None, /, **query: object) -> Iterator[dict[str, Any]]:
-        """All rows of a paged list, newest first. searching: called where the server stopped in a search and is asked to continue."""
+        """All rows of a paged list, newest first. searching: called where the server stopped a search early and it continues."""
         before: object = None
         while True:
             page = self.get(path, **query, before=before)
@@ -95,7 +95,7 @@ class Client:
     def _open(
         self, method: str, path: str, query: Mapping[str, object] | None = None, body: Any = None, *, twice: bool = False
     ) -> httpx.Response:
-        """The open response, asked for again while the server asks for patience. Raises ApiRefusal or Unreachable."""
+        """The open response; retried while the server is busy. Raises ApiRefusal or Unreachable."""
         params: Any = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         is_file = hasattr(body, "seek")
         content: dict[str, Any] = {"content": body, "headers": {"Content-Type": "application/octet-stream"}} if is_file else {"json": body}
@@ -133,7 +133,7 @@ def pause(retry_after: str, attempt: int) -> float:
 
 
 def refusal(url: str, response: httpx.Response, step: str) -> Exception:
-    """The server's own words as an exception; Unreachable where a proxy responds in its place. step: what to do."""
+    """The server's error as an exception; Unreachable where a proxy responds in its place. step: what to do."""
     code = response.status_code
     if 300 <= code < 400:
         target = urlsplit(response.headers.get("Location", ""))
@@ -142,21 +142,21 @@ def refusal(url: str, response: httpx.Response, step: str) -> Exception:
         found = response.json()
     except ValueError:
         found = None
-    said = found if isinstance(found, dict) else {}
-    message = str(said.get("message") or said.get("error") or "")
+    data = found if isinstance(found, dict) else {}
+    message = str(data.get("message") or data.get("error") or "")
     if not message and code in NO_ANSWER:
         return Unreachable(f"{url} doesn't respond: its proxy returned {code}. {step or 'Is it running?'}")
     if not message and code >= 500:
         message, step = f"{url} failed ({code}) without a reason.", "Its operator finds the reason in the log."
     message = message or f"{url} responded with {code} and no reason."
-    fields = {name: [str(text) for text in texts] for name, texts in flat(said.get("fields", {})).items()}
+    fields = {name: [str(text) for text in texts] for name, texts in flat(data.get("fields", {})).items()}
     if code == 401:
         step = "Log in again: lifecycle login"
     elif "lacks the scope" in message:
         step = SCOPES
     elif code == 429:
         step = "Try again later."
-    return ApiRefusal(code, str(said.get("code", "error")), message, fields, step)
+    return ApiRefusal(code, str(data.get("code", "error")), message, fields, step)
 
 
 def flat(fields: Any, prefix: str = "") -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ from lifecycle.runtime.refusals import Refusal
 
 
 class Usage(Exception):
-    """The command was called the wrong way; the text says how to call it."""
+    """A usage error; the text explains the right call."""
 
 
 class Unreachable(Exception):

@@ -25,7 +25,7 @@ def text_of(path: Path) -> str:
 
 
 def sent(session: Session, file: str, dataset: str, where: str, **query: str) -> Row:
-    """What the server made of a local file for a dataset. where: the path, with {} for the dataset. Raises Usage."""
+    """Upload a local file to a dataset; returns the response. where: the path, with {} for the dataset. Raises Usage."""
     if not Path(file).is_file():
         raise Usage(f"{file} isn't a file.")
     if not dataset:
@@ -49,7 +49,7 @@ def ordered(session: Session, where: str, body: Row, ours: Callable[[Row], bool]
 
 
 def fetch(session: Session, path: str, made: Row, to: Path | None) -> Path:
-    """Download a file. What lies under --to is replaced by the whole file or not at all.
+    """Download a file. An existing file under --to is replaced by the whole file or not at all.
 
     made: file_name, and sha256 where it is known. Raises Refused.
     """
@@ -73,10 +73,10 @@ def fetch(session: Session, path: str, made: Row, to: Path | None) -> Path:
 
 
 def saved(path: Path, made: Row, held: str) -> list[str]:
-    """What was fetched."""
+    """The lines about a downloaded file."""
     return [f"{path}: {held}; {made['size']:,} bytes.", f"sha256 {made['sha256']}"]
 
 
 def lost(losses: list[str]) -> list[str]:
-    """What the format can't hold."""
+    """The losses of the format as lines."""
     return ["The format can't hold:", *(f"  {each}" for each in losses)] if losses else ["Nothing was left out."]

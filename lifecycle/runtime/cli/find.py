@@ -1,4 +1,4 @@
-"""From what people call a thing (inbox@3, run 12, inbox/support-inbox-prod) to the thing itself."""
+"""Look up objects by the names that people use: inbox@3, run 12, inbox/support-inbox-prod."""
 
 from __future__ import annotations
 
@@ -75,12 +75,14 @@ def dataset(session: Session, name: str, known: Row | None = None) -> Row:
 def dataset_version(session: Session, name: str, known: Row | None = None) -> Row:
     """By dataset@number or uuid."""
     if is_uuid(name):
-        return read(session, f"/snapshots/{name}/", f"dataset version {name}")
+        return read(session, f"/dataset-versions/{name}/", f"dataset version {name}")
     slug, _, number = name.rpartition("@")
     if not slug or not number.isdecimal():
         raise Usage(f"{name!r} isn't a dataset version. Write DATASET@NUMBER, such as inbox@3, or its uuid.")
-    of = dataset(session, slug)
-    return only(session.api.get("/snapshots/", dataset=of["uuid"], number=number)["results"], f"version {number} of dataset {slug}")
+    parent = dataset(session, slug)
+    return only(
+        session.api.get("/dataset-versions/", dataset=parent["uuid"], number=number)["results"], f"version {number} of dataset {slug}"
+    )
 
 
 def item(session: Session, name: str, known: Row) -> Row:
@@ -104,11 +106,11 @@ def slice_(session: Session, name: str, known: Row) -> Row:
 
 def queue(session: Session, name: str, known: Row | None = None) -> Row:
     """By name, by DATASET/NAME or uuid; with its people. known: the dataset to look in, if there is one."""
-    of = known["dataset"]["uuid"] if known and "dataset" in known else ""
+    parent = known["dataset"]["uuid"] if known and "dataset" in known else ""
     if not is_uuid(name):
-        rows = session.api.get("/labeling/queues/", name=name, dataset=of, project=project(session))["results"]
+        rows = session.api.get("/labeling/queues/", name=name, dataset=parent, project=project(session))["results"]
         slug, slash, rest = name.partition("/")
-        if not rows and slash and not of:
+        if not rows and slash and not parent:
             rows = session.api.get("/labeling/queues/", name=rest, dataset=dataset(session, slug)["uuid"])["results"]
         if len(rows) > 1:
             uuids = ", ".join(row["uuid"] for row in rows)
@@ -119,11 +121,11 @@ def queue(session: Session, name: str, known: Row | None = None) -> Row:
 
 def check(session: Session, name: str, known: Row | None = None) -> Row:
     """The sample check of a queue. Raises Refused without one."""
-    of = queue(session, name)
-    found = session.api.get(f"/labeling/queues/{of['uuid']}/checks/")["check"]
+    parent = queue(session, name)
+    found = session.api.get(f"/labeling/queues/{parent['uuid']}/checks/")["check"]
     if found is None:
-        raise Refused(f"{of['name']} has no sample check.", next_step=f"Draw a sample: lifecycle checks draw {of['uuid']}")
-    return dict(found) | {"name": of["name"]}
+        raise Refused(f"{parent['name']} has no sample check.", next_step=f"Draw a sample: lifecycle checks draw {parent['uuid']}")
+    return dict(found) | {"name": parent["name"]}
 
 
 def person(session: Session, name: str, known: Row) -> Row:
@@ -139,7 +141,7 @@ def label(session: Session, name: str, known: Row) -> Row:
 
 def rule(session: Session, name: str, known: Row) -> Row:
     """The active version of a rule of a dataset, by name or uuid."""
-    rows = session.api.get(f"/labeling/datasets/{dataset_of(known)}/rules/")
+    rows = session.api.get(f"/labeling/datasets/{dataset_of(known)}/functions/")
     return only((row for row in rows if name in (row["name"], row["uuid"], row["rule"])), f"active rule {name}")
 
 
@@ -170,8 +172,8 @@ def numbered(session: Session, path: str, name: str, what: str) -> Row:
     if is_uuid(name):
         return read(session, f"/{path}/{name}/", f"{what} {name}")
     slug, _, digits = name.rpartition("/")
-    number, of = number_of(digits, what), project(session, slug)
-    rows = session.api.get(f"/{path}/", number=number, project=of)["results"]
+    number, parent = number_of(digits, what), project(session, slug)
+    rows = session.api.get(f"/{path}/", number=number, project=parent)["results"]
     if len(rows) > 1:
         known = slugs(session)
         named = ", ".join(sorted(f"{known[row['project']]}/{number}" for row in rows))
@@ -187,8 +189,8 @@ def version(session: Session, name: str, known: Row | None = None) -> Row:
     of_model = known and (known.get("model") or known.get("endpoint", {}).get("model"))
     if not slug and not of_model:
         raise Usage(f"{name!r} isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0, or its uuid.")
-    of = model(session, slug)["uuid"] if slug else of_model
-    return only(session.api.get(f"/models/{of}/versions/", semver=semver)["results"], f"version {name}")
+    parent = model(session, slug)["uuid"] if slug else of_model
+    return only(session.api.get(f"/models/{parent}/versions/", semver=semver)["results"], f"version {name}")
 
 
 def model(session: Session, name: str, known: Row | None = None) -> Row:
@@ -217,11 +219,13 @@ def endpoint_names(session: Session, known: Row | None = None) -> dict[str, str]
 
 def arm(session: Session, kind: str, known: Row) -> Row:
     """What runs on an endpoint as this arm; uuid is its deployment's. Raises Refused where nothing does."""
-    of = known["endpoint"]
-    for row in of["arms"]:
+    host = known["endpoint"]
+    for row in host["arms"]:
         if row["arm"] == kind:
-            return dict(row) | {"uuid": row["deployment"], "full_name": of["full_name"]}
-    raise Refused(f"No {kind} version runs on {of['full_name']}.", next_step=f"See what runs: lifecycle endpoints status {of['full_name']}")
+            return dict(row) | {"uuid": row["deployment"], "full_name": host["full_name"]}
+    raise Refused(
+        f"No {kind} version runs on {host['full_name']}.", next_step=f"See what runs: lifecycle endpoints status {host['full_name']}"
+    )
 
 
 def shadow(session: Session, name: str, known: Row | None = None) -> Row:
@@ -231,12 +235,12 @@ def shadow(session: Session, name: str, known: Row | None = None) -> Row:
 
 def rollout(session: Session, name: str, known: Row | None = None, *, ended: bool = False) -> Row:
     """The canary of an endpoint. ended: the newest one where none runs. Raises Refused where there is none."""
-    of = endpoint(session, name)
-    rows = session.api.get("/rollouts/", endpoint=of["uuid"])["results"]
+    parent = endpoint(session, name)
+    rows = session.api.get("/rollouts/", endpoint=parent["uuid"])["results"]
     found = [row for row in rows if row["state"] in ROLLOUT_OPEN] or (rows if ended else [])
     if not found:
-        raise Refused(f"No canary runs on {of['full_name']}.", next_step="Start one: lifecycle canary start REQUEST")
-    return dict(found[0]) | {"full_name": of["full_name"]}
+        raise Refused(f"No canary runs on {parent['full_name']}.", next_step="Start one: lifecycle canary start REQUEST")
+    return dict(found[0]) | {"full_name": parent["full_name"]}
 
 
 def newest_rollout(session: Session, name: str, known: Row | None = None) -> Row:
@@ -260,9 +264,9 @@ def proposal(session: Session, name: str, known: Row | None = None) -> Row:
     """A retraining proposal, by number, PROJECT/NUMBER or uuid."""
     if not is_uuid(name):
         slug, _, digits = name.rpartition("/")
-        number, of = int(number_of(digits, "proposal")), project(session, slug)
-        mine = {row["uuid"] for row in session.api.get("/endpoints/") if of in ("", row["project"])}
-        rows = (row for row in session.api.every("/retraining/") if row["number"] == number and row["endpoint"] in mine)
+        number, parent = int(number_of(digits, "proposal")), project(session, slug)
+        visible = {row["uuid"] for row in session.api.get("/endpoints/") if parent in ("", row["project"])}
+        rows = (row for row in session.api.every("/retraining/") if row["number"] == number and row["endpoint"] in visible)
         name = only(rows, f"proposal {number}")["uuid"]
     return read(session, f"/retraining/{name}/", f"proposal {name}")
 
@@ -293,9 +297,9 @@ def begins(rows: list[Row], name: str, what: str) -> Row:
 
 def channel(session: Session, name: str, known: Row | None = None) -> Row:
     """By name or uuid."""
-    of = project(session)
+    parent = project(session)
     rows = session.api.get("/channels/")["results"]
-    return only((row for row in rows if name in (row["name"], row["uuid"]) and of in ("", row["project"])), f"channel {name}")
+    return only((row for row in rows if name in (row["name"], row["uuid"]) and parent in ("", row["project"])), f"channel {name}")
 
 
 def project_of(session: Session, name: str, known: Row) -> Row:

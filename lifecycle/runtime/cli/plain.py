@@ -39,7 +39,7 @@ METAVARS = {
 PARSERS: dict[str, Callable[[str], Any]] = {"share": plans.share, "fraction": plans.points}
 PERCENT = "percent, such as 5 or 0.5%"
 LIMIT = 30
-FIELDS = {  # what fields mean that the description says too little of
+FIELDS = {  # help of fields whose description isn't enough
     "due_on": "when it should be done, such as 2026-12-24", "overlap": "annotators per item",
     "hidden_share": "percent of items without pre-labels",
     "order": "of the items", "acceptance": "what happens to annotations that agree", "source": "which items",
@@ -68,15 +68,15 @@ def add(noun: Noun, name: str) -> None:
     """Add the plain verbs of a noun."""
     described: Row = json.loads(OPERATIONS.read_text(encoding="utf-8"))
     for verb in VERBS:
-        of, _, word = verb.name.partition(" ")
-        if of == name:
+        parent, _, word = verb.name.partition(" ")
+        if parent == name:
             operation = described[verb.call]
             run = runner(verb, operation, labels(described), noun.drawings.get(word))
             noun.add(word, verb.help or operation["help"], parameters(verb, operation), run)
 
 
 def labels(described: Row) -> dict[str, dict[Any, str]]:
-    """What the values are called that fields of this name take."""
+    """The labels of values by field name."""
     found: dict[str, dict[Any, str]] = {}
     for operation in described.values():
         for name, field in (operation["query"] | operation["body"]).items():
@@ -85,7 +85,7 @@ def labels(described: Row) -> dict[str, dict[Any, str]]:
 
 
 def parameters(verb: Verb, operation: Row) -> list[Parameter]:
-    """What the command takes: what the path refers to, then the fields of the query and the body."""
+    """The command's parameters: placeholders of the path, then the fields of the query and the body."""
     flags = dict(each.split("=") for each in verb.flags.split())
     fields, positional = offered(verb, operation), verb.arguments.split()
     made = [argument(name, METAVARS.get(name, name), {"type": "string"}) for name in placeholders(verb)]
@@ -99,7 +99,7 @@ def parameters(verb: Verb, operation: Row) -> list[Parameter]:
 
 
 def argument(name: str, called: str, field: Row) -> Parameter:
-    """A positional one."""
+    """A positional parameter."""
     info = typer.Argument(metavar=called.replace("_", "-").upper(), help=hint(name, field), parser=parser(field))
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind(field), info])
 
@@ -111,9 +111,11 @@ def option(name: str, called: str, field: Row) -> Parameter:
     flag = f"--{word}/--no-{word}" if kind(field) is bool else f"--{word}"
     info = typer.Option(flag, metavar=metavar, help=hint(name, field), parser=parser(field), min=field.get("minimum"))
     default: Any = Parameter.empty if field.get("required") else [] if field.get("many") else None
-    of: Any = list[kind(field)] if field.get("many") else kind(field)  # type: ignore[misc]
+    cls: Any = list[kind(field)] if field.get("many") else kind(field)  # type: ignore[misc]
     python_name = f"{name}_" if keyword.iskeyword(name) else name
-    return Parameter(python_name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[of | None if default is None else of, info])
+    return Parameter(
+        python_name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[cls | None if default is None else cls, info]
+    )
 
 
 def kind(field: Row) -> Any:
@@ -122,12 +124,12 @@ def kind(field: Row) -> Any:
 
 
 def parser(field: Row) -> Callable[[str], Any] | None:
-    """How a value is read that people write in another way than the API."""
+    """The parser of a value that people write differently from the API."""
     return PARSERS.get(field["type"])
 
 
 def hint(name: str, field: Row) -> str | None:
-    """What a value means, how it is written, and what it is without one."""
+    """The help of a value: its meaning, format, and default."""
     notes = {"share": PERCENT, "fraction": PERCENT, "moment": "a time, or a duration such as 2h or 7d", "json": "JSON"}
     labels = ", ".join(f"{value} ({label[0].lower()}{label[1:]})" for value, label in field.get("labels", {}).items())
     about = FIELDS.get(name) or find.HELP.get(name) or field.get("help", "")
@@ -150,7 +152,7 @@ def offered(verb: Verb, operation: Row) -> Row:
 
 
 def runner(verb: Verb, operation: Row, labels: dict[str, dict[Any, str]], draw: Draw | None) -> Callable[..., int | None]:
-    """The function of a verb. draw: makes what people see of its result."""
+    """The function of a verb. draw: formats its result for people."""
     kinds = offered(verb, operation)
 
     def run(session: Session, limit: int | None = None, **given: Any) -> int | None:
@@ -170,7 +172,7 @@ def runner(verb: Verb, operation: Row, labels: dict[str, dict[Any, str]], draw: 
             adjust(session, fields, known)
         if "project" in operation["query"] | operation["body"] and "project" not in fields:
             required = operation["body"].get("project", {}).get("required")
-            fields |= {"project": of} if (of := find.only_project(session) if required else find.project(session)) else {}
+            fields |= {"project": uuid} if (uuid := find.only_project(session) if required else find.project(session)) else {}
         uuids = {name: row["uuid"] for name, row in known.items()}
         method, _, path = verb.call.partition(" ")
         found = requested(session, method, path.format(**uuids), fields, operation, limit or LIMIT)
@@ -178,7 +180,7 @@ def runner(verb: Verb, operation: Row, labels: dict[str, dict[Any, str]], draw: 
         known["given"] = fields
         if verb.page:
             known["page"] = session.page(verb.page.format(**{**(found if isinstance(found, dict) else {}), **known}))
-        parts = told(words, verb, found, draw)
+        parts = result_parts(words, verb, found, draw)
         session.screen.show(found if found is not None else {"uuid": path.format(**uuids).split("/")[-2]}, *parts)
         if verb.fails.startswith("!"):
             return None if found[verb.fails[1:]] else FAILED
@@ -188,7 +190,7 @@ def runner(verb: Verb, operation: Row, labels: dict[str, dict[Any, str]], draw: 
 
 
 def resolved(session: Session, name: str, value: Any, field: Row, known: Row) -> Any:
-    """A value as the API takes it: of a name the uuid, of a duration the time; none clears a field."""
+    """A value for the API: a name becomes its uuid, a duration a time; none clears a field."""
     if isinstance(value, list):
         return [] if value == ["none"] else [resolved(session, name, each, field, known) for each in value]
     if value == "none" and not field.get("required") and "enum" not in field:
@@ -216,7 +218,7 @@ def moment(text: str, sign: int) -> str:
 
 
 def requested(session: Session, method: str, path: str, fields: Row, operation: Row, limit: int) -> Any:
-    """The result of the request: of a list its rows, of a job the job once it has succeeded."""
+    """Send the request. Returns the rows of a list, or a job once it has succeeded, else the response."""
     if method == "DELETE":
         return session.api.delete(path)
     if method == "PUT":
@@ -233,20 +235,20 @@ def requested(session: Session, method: str, path: str, fields: Row, operation: 
     return [row for row in found if row.get("project", wanted) == wanted] if wanted else found
 
 
-def told(words: Words, verb: Verb, found: Any, draw: Draw | None) -> list[str | Table]:
-    """A result for people: as its noun draws it, a table of a list, the sentence of what was done, or facts and tables of one thing."""
+def result_parts(words: Words, verb: Verb, found: Any, draw: Draw | None) -> list[str | Table]:
+    """A result for people: as its noun formats it, a table of a list, the verb's sentence, or facts and tables of one object."""
     if isinstance(found, list) and not found:
-        return [words.cell(verb.said, {}) or "None."]
+        return [words.cell(verb.text, {}) or "None."]
     if draw:
         return draw(words, found)
     if isinstance(found, list):
         return [words.table(verb.columns, found) if verb.columns else rows(found)]
     row: Row = found or {}
-    said = [line for each in verb.said.split("\n") if each and (line := words.cell(each, row))]
+    lines = [line for each in verb.text.split("\n") if each and (line := words.cell(each, row))]
     if not verb.columns:
-        return [*said] or whole(words, verb, row)
+        return [*lines] or whole(words, verb, row)
     left = {name: value for name, value in row.items() if f"{{{name}" not in verb.columns and is_rows(value)}
-    return [*said, words.facts(f"{verb.columns}{'; page' if verb.page else ''}", row), *tables(left)]
+    return [*lines, words.facts(f"{verb.columns}{'; page' if verb.page else ''}", row), *tables(left)]
 
 
 def whole(words: Words, verb: Verb, row: Row) -> list[str | Table]:
@@ -268,7 +270,7 @@ def is_rows(value: Any) -> bool:
 
 
 def flat(row: Row, before: str = "") -> Iterator[tuple[str, Any]]:
-    """The fields of a row, those of what is in it too."""
+    """The fields of a row and of its nested objects."""
     for name, value in row.items():
         if isinstance(value, dict) and value and not is_rows(value):
             yield from flat(value, f"{before}{name} ")

@@ -36,24 +36,24 @@ def points(text: str) -> float:
     return share(text) / WHOLE
 
 
-def of(parser: Any, metavar: str, text: str) -> Any:
+def opt(parser: Any, metavar: str, text: str) -> Any:
     """An option that is written as percents."""
     return Option(parser=parser, metavar=metavar, help=text)
 
 
-Share = Annotated[int | None, of(share, "PERCENT", "go live as a canary at this share, which people steer by hand")]
-Steps = Annotated[list | None, of(shares, "PERCENTS", "such as 5,25,50,100")]  # type: ignore[type-arg]
+Share = Annotated[int | None, opt(share, "PERCENT", "go live as a canary at this share, which people steer by hand")]
+Steps = Annotated[list | None, opt(shares, "PERCENTS", "such as 5,25,50,100")]  # type: ignore[type-arg]
 MinRequests = Annotated[int | None, Option(metavar="N", help="canary requests that each step needs")]
 MinMinutes = Annotated[int | None, Option(metavar="N", help="minutes that each step lasts at least")]
 MaxHours = Annotated[int | None, Option(metavar="N", help="longest time of a step; then it holds until someone decides")]
-Points = Annotated[float | None, of(points, "PERCENT", "the error rate may be higher by less than this")]
-WrongMargin = Annotated[float | None, of(points, "PERCENT", "require feedback; its share of wrong predictions may be higher by less")]
-ShadowDisagreement = Annotated[float | None, of(points, "PERCENT", "require a shadow; at most this share of its predictions may differ")]
+Points = Annotated[float | None, opt(points, "PERCENT", "the error rate may be higher by less than this")]
+WrongMargin = Annotated[float | None, opt(points, "PERCENT", "require feedback; its share of wrong predictions may be higher by less")]
+ShadowDisagreement = Annotated[float | None, opt(points, "PERCENT", "require a shadow; at most this share of its predictions may differ")]
 ByHand = Annotated[bool, Option("--by-hand", help="ask a person at each step; the rule still rolls a failing canary back")]
 
 
 def planned(*, by_hand: bool, **given: Any) -> Row:
-    """The parts of a plan that were given; the rest is as approved, or for a new request as the server proposes."""
+    """The fields of a plan that are given; the rest is as approved, or for a new request as the server proposes."""
     return {name: value for name, value in given.items() if value is not None} | ({"automatic": False} if by_hand else {})
 
 
@@ -61,12 +61,12 @@ def begin(session: Session, request: Row, endpoint: Row, wanted: Row, *, forecas
     """Forecast how long it takes, then start it. 1 where only a forecast was asked for and the plan can't start."""
     is_ruled = request["plan"].get("kind") == "canary"
     approved = {name: value for name, value in request["plan"].items() if name != "kind"} if is_ruled else {}
-    asked = (wanted or approved) | {"version": request["version"]}
-    expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", asked, twice=True)
+    body = (wanted or approved) | {"version": request["version"]}
+    expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", body, twice=True)
     if forecast_only:
         session.screen.show(expected, *forecast(expected))
         return FAILED if expected["problem"] else None
-    session.screen.tell(*forecast(expected))
+    session.screen.info(*forecast(expected))
     made = session.api.post("/rollouts/", wanted | {"request": request["uuid"]})
     name = endpoint["full_name"]
     session.screen.show(
@@ -81,9 +81,9 @@ def begin(session: Session, request: Row, endpoint: Row, wanted: Row, *, forecas
 def forecast(expected: Row) -> list[str | Table]:
     """For people: the time to a decision at each step."""
     rows = [(part(each["share"]), f"{each['per_hour']:,.1f}", each["needed"], hours(each["hours"])) for each in expected["steps"]]
-    told = expected["problem"] or f"All traffic within {hours(expected['hours'])}, 4 times of 5, if it is as good."
+    summary = expected["problem"] or f"All traffic within {hours(expected['hours'])}, 4 times of 5, if it is as good."
     caution = [expected["caution"]] if expected["caution"] else []
-    return [table(["SHARE", "REQUESTS/H", "NEEDED", "TIME"], rows), told, *caution]
+    return [table(["SHARE", "REQUESTS/H", "NEEDED", "TIME"], rows), summary, *caution]
 
 
 def hours(value: float | None) -> str:

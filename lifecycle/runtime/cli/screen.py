@@ -1,4 +1,4 @@
-"""What a person or a script reads: results on stdout, as text or as JSON; everything on the way on stderr."""
+"""Output: results on stdout as text or JSON, progress and messages on stderr."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Screen:
 
     def __init__(self, *, as_json: bool, field: str = "") -> None:
         self.as_json, self.field = as_json, field
-        for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows another in its place
+        for stream in (sys.stdout, sys.stderr):  # a terminal without a character shows a replacement
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
         self._live = sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb"
@@ -40,7 +40,7 @@ class Screen:
         self._milestone = ""
 
     def show(self, value: Any, *parts: str | Table) -> None:
-        """The result: the value for scripts, lines and tables for people."""
+        """Print the result: the value for scripts, lines and tables for people."""
         self.close()
         if self.field:
             print(picked(value, self.field))
@@ -51,8 +51,8 @@ class Screen:
         else:
             print(drawn(parts))
 
-    def tell(self, *parts: str | Table) -> None:
-        """What is said on the way."""
+    def info(self, *parts: str | Table) -> None:
+        """Print a message on stderr; nothing with --json."""
         self.close()
         if not self.as_json:
             print(drawn(parts), file=sys.stderr)
@@ -73,7 +73,7 @@ class Screen:
         self._status = None
 
     def refuse(self, code: str, message: str, fields: dict[str, list[str]] | None = None) -> None:
-        """Why it was not done."""
+        """Print an error on stderr, with --json as JSON."""
         self.close()
         if self.as_json:
             print(document({"code": code, "message": message, "fields": fields or {}}), file=sys.stderr)
@@ -107,7 +107,7 @@ def picked(value: Any, field: str) -> str:
 
 
 def document(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON in which what cannot be seen is escaped: a program reads the same, and a text from the server steers no terminal."""
+    """JSON with non-printable characters escaped, so that server text can't control the terminal; it parses the same."""
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     return re.sub(r"[^\n -~]", lambda found: found[0] if found[0].isprintable() else escaped(found[0]), text)
 
@@ -129,19 +129,19 @@ def facts(rows: Iterable[tuple[str, object]]) -> Table:
 
 
 def plain(value: object) -> str:
-    """A cell without anything that moves the cursor: a text from the server cannot write over the screen."""
+    """A cell without control characters: server text can't move the cursor."""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return "".join(letter if letter.isprintable() else " " for letter in ("–" if value is None else str(value)))
 
 
 def safe(lines: str) -> str:
-    """Lines of which each is plain."""
+    """Lines without control characters."""
     return "\n".join(plain(line) for line in lines.split("\n"))
 
 
 def shown(value: Any) -> str:
-    """A value of a response for people: times to the minute, shares and figures with three digits, names of objects."""
+    """Format a value of a response for people: times to the minute, numbers with three digits, names of objects."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -13,12 +13,12 @@ from lifecycle.runtime.env import env_str
 
 HERE = "http://127.0.0.1:8000"
 INFERENCE_PORT = 8001
-SAY_WHERE = "Log in with its address: lifecycle login --inference URL. Or set LIFECYCLE_INFERENCE_URL."
+LOGIN_HINT = "Log in with its address: lifecycle login --inference URL. Or set LIFECYCLE_INFERENCE_URL."
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-class Login(NamedTuple):  # no dataclass: that alone would take a third of the time in which the command starts
-    """What is remembered. inference: the address of the inference server, empty for port 8001 where the site is on this machine."""
+class Login(NamedTuple):  # not a dataclass: importing those takes a third of the command's start-up time
+    """A saved login. inference: the address of the inference server, empty for port 8001 where the site is on this machine."""
 
     url: str = ""
     token: str = ""
@@ -26,18 +26,18 @@ class Login(NamedTuple):  # no dataclass: that alone would take a third of the t
 
     @property
     def inference_url(self) -> str:
-        """Where predictions are asked for. Raises Usage where nobody said: the token goes to no port of another machine by a guess."""
+        """The inference server's address. Raises Usage where it is unknown: the token is sent to no guessed port of another machine."""
         if self.inference:
             return self.inference
         if not loopback(self.url):
-            raise Usage(f"The address of {self.url}'s inference server is unknown. {SAY_WHERE}")
+            raise Usage(f"The address of {self.url}'s inference server is unknown. {LOGIN_HINT}")
         site = urlsplit(self.url)
         host = f"[{site.hostname}]" if ":" in (site.hostname or "") else site.hostname
         return f"{site.scheme}://{host}:{INFERENCE_PORT}"
 
 
 def path() -> Path:
-    """Where the login is kept."""
+    """The path of the saved login."""
     home = os.environ.get("XDG_CONFIG_HOME", "")
     return (Path(home) if home else Path.home() / ".config") / "lifecycle" / "config.json"
 
@@ -55,7 +55,7 @@ def load() -> Login:
 
 
 def stored() -> Login:
-    """What the file says; nothing where there is none."""
+    """The login in the file; an empty one without a file."""
     try:
         found = json.loads(path().read_text(encoding="utf-8"))
         return Login(url=str(found["url"]), token=str(found["token"]), inference=str(found.get("inference", "")))
@@ -66,7 +66,7 @@ def stored() -> Login:
 
 
 def store(login: Login) -> Path:
-    """Keep a login, readable by its owner alone, whole or not at all. Returns where."""
+    """Save a login atomically, readable only by its owner. Returns the path."""
     target = path()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{os.getpid()}")

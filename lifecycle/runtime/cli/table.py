@@ -1,4 +1,4 @@
-"""The verbs that are one request of the API. What each takes and does is in `operations.json`, made from the API's description."""
+"""The verbs that are one request of the API. Their parameters are in `operations.json`, made from the API's schema."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ class Verb(NamedTuple):
     """One request. name: noun and verb. call: method and path, in which {dataset} is an argument that `find.REFERENCES` looks up.
 
     columns: "HEAD=template; …" of a list or of the result, all fields without it; a name alone is its own head. Where a noun's module
-    draws the result, there are none here. said: lines after it is done, or in place of an empty list. arguments: fields that are positional.
-    hides: fields that aren't offered. sets: fields that aren't asked for, each a value or {field} of what was looked up. within: an argument
-    that others are looked up in. flags: field=option, where they are called otherwise. joins: a field of several lines, of which the option
-    takes one, or those of @FILE. optional: fields that `ADJUSTS` fills in. then: the path of what is shown in place of the response, once its
-    job is done. fails: a field for the exit code 1, if it is not empty; with ! before it, if it is. page: of the site. help: in place of the
-    description's first sentence.
+    formats the result, there are none here. text: lines after it is done, or in place of an empty list. arguments: positional fields.
+    hides: fields that aren't offered. sets: fields with a fixed value, or {field} of an argument's object. within: an argument that others
+    are looked up in. flags: field=option, where their names differ. joins: a field of several lines; each use of the option adds one, or
+    those of @FILE. optional: fields that `ADJUSTS` fills in. then: the path of what is shown in place of the response, once its job is
+    done. fails: a field that gives exit code 1 if it isn't empty; with ! before it, if it is empty. page: path on the site. help: replaces
+    the description's first sentence.
     """
 
     name: str
     call: str
     columns: str = ""
-    said: str = ""
+    text: str = ""
     arguments: str = ""
     hides: str = ""
     sets: tuple[tuple[str, Any], ...] = ()
@@ -48,7 +48,7 @@ VERBS = (
         "No active tokens.",
         help="List your active tokens; --all: everyone's, for organisation admins.",
     ),
-    Verb("tokens revoke", "DELETE /tokens/{token}/", said="Token {token.uuid} is revoked.", help="Revoke a token at once."),
+    Verb("tokens revoke", "DELETE /tokens/{token}/", text="Token {token.uuid} is revoked.", help="Revoke a token at once."),
     Verb(
         "projects list",
         "GET /projects/",
@@ -64,7 +64,7 @@ VERBS = (
         "job=uuid; kind; state; priority; place; stage; progress={done:,} of {total:,} {unit}; message; error; "
         "next=next_step; created=created_at; started=started_at; finished=finished_at",
     ),
-    Verb("jobs cancel", "POST /jobs/{job}/cancel/", said="Job {job.uuid} is {state}."),
+    Verb("jobs cancel", "POST /jobs/{job}/cancel/", text="Job {job.uuid} is {state}."),
     Verb(
         "datasets list",
         "GET /datasets/",
@@ -76,25 +76,25 @@ VERBS = (
     Verb(
         "datasets create",
         "POST /datasets/",
-        said="Dataset {slug} created.\nUpload a file: lifecycle datasets upload FILE --dataset {slug}",
+        text="Dataset {slug} created.\nUpload a file: lifecycle datasets upload FILE --dataset {slug}",
         arguments="name",
         help="Create a dataset.",
     ),
     Verb(
         "dataset-versions list",
-        "GET /snapshots/",
+        "GET /dataset-versions/",
         "version={dataset:dataset}@{number:d}; rows={counts.rows}; note; created=created_at",
         "No dataset versions yet. Create one: lifecycle dataset-versions create DATASET",
         help="List versions, newest first.",
     ),
     Verb(
         "dataset-versions show",
-        "GET /snapshots/{dataset_version}/",
+        "GET /dataset-versions/{dataset_version}/",
         "version={dataset:dataset}@{number:d}; rows={counts.rows}; splits={counts.splits}; digest; test_digest; note; created=created_at",
-        page="/snapshots/{uuid}/",
+        page="/dataset-versions/{uuid}/",
         help="Show a version with its digests, counts, and splits.",
     ),
-    Verb("dataset-versions trace", "GET /trace/snapshots/{dataset_version}/"),
+    Verb("dataset-versions trace", "GET /trace/dataset-versions/{dataset_version}/"),
     Verb("items show", "GET /items/{item}/", within="dataset", help="Show an item and where it came from."),
     Verb("items trace", "GET /trace/items/{item}/", within="dataset"),
     Verb(
@@ -117,39 +117,39 @@ VERBS = (
         "slices count",
         "POST /slices/{slice}/count/",
         within="dataset",
-        said="Counting {slice.uuid}.",
+        text="Counting {slice.uuid}.",
         help="Count what a slice matches now.",
     ),
     Verb(
         "slices delete",
         "DELETE /slices/{slice}/",
         within="dataset",
-        said="Slice {slice.uuid} is deleted.",
+        text="Slice {slice.uuid} is deleted.",
         help="Delete a slice; its items stay.",
     ),
     Verb(
         "data-issues list",
-        "GET /datasets/{dataset}/findings/",
+        "GET /datasets/{dataset}/data-issues/",
         "issue=uuid; score; texts=size; label={given|labels}; suggested; status",
         "No such data issues.",
         help="List the data issues of one kind and status, highest score first.",
     ),
-    Verb("data-issues show", "GET /findings/{issue}/", help="Show a data issue with its items."),
+    Verb("data-issues show", "GET /data-issues/{issue}/", help="Show a data issue with its items."),
     Verb(
         "data-issues confirm",
-        "POST /findings/{issue}/confirm/",
-        said="Confirmed.",
+        "POST /data-issues/{issue}/confirm/",
+        text="Confirmed.",
         hides="seen",
         help="Confirm a data issue; no label changes.",
     ),
     Verb(
         "data-issues dismiss",
-        "POST /findings/{issue}/dismiss/",
-        said="Dismissed.",
+        "POST /data-issues/{issue}/dismiss/",
+        text="Dismissed.",
         hides="seen",
         help="Dismiss a data issue; later scans skip it.",
     ),
-    Verb("data-issues reopen", "POST /findings/{issue}/reopen/", said="Open again.", hides="seen", help="Reopen a data issue."),
+    Verb("data-issues reopen", "POST /data-issues/{issue}/reopen/", text="Open again.", hides="seen", help="Reopen a data issue."),
     Verb(
         "queues list",
         "GET /labeling/queues/",
@@ -168,10 +168,10 @@ VERBS = (
         page="/labeling/{uuid}/",
         help="Open a queue with the newest labels of a dataset.",
     ),
-    Verb("queues pause", "POST /labeling/queues/{queue}/pause/", said="{name} is paused.", help="Pause a queue: nothing new is assigned."),
-    Verb("queues resume", "POST /labeling/queues/{queue}/resume/", said="{name} is open again.", help="Resume a queue."),
+    Verb("queues pause", "POST /labeling/queues/{queue}/pause/", text="{name} is paused.", help="Pause a queue: nothing new is assigned."),
+    Verb("queues resume", "POST /labeling/queues/{queue}/resume/", text="{name} is open again.", help="Resume a queue."),
     Verb(
-        "queues close", "POST /labeling/queues/{queue}/close/", said="{name} is closed.", help="Close a queue for good; annotations stay."
+        "queues close", "POST /labeling/queues/{queue}/close/", text="{name} is closed.", help="Close a queue for good; annotations stay."
     ),
     Verb(
         "queues change",
@@ -181,23 +181,23 @@ VERBS = (
         page="/labeling/{uuid}/",
         help="Change the order, due date, or annotators; what isn't given stays, none clears it.",
     ),
-    Verb("rules list", "GET /labeling/datasets/{dataset}/rules/", said="No active rules.", help="List the active rules, oldest first."),
+    Verb("rules list", "GET /labeling/datasets/{dataset}/functions/", text="No active rules.", help="List the active rules, oldest first."),
     Verb(
         "rules apply",
-        "POST /labeling/datasets/{dataset}/rules/apply/",
-        said="{done} items read. {message}",
+        "POST /labeling/datasets/{dataset}/functions/apply/",
+        text="{done} items read. {message}",
         help="Apply the active rules to the items they haven't read yet.",
     ),
     Verb(
         "rules retire",
-        "POST /labeling/rules/{rule}/retire/",
+        "POST /labeling/functions/{rule}/retire/",
         within="dataset",
-        said="{name} is retired.",
+        text="{name} is retired.",
         help="Retire a rule; its pre-labels stay.",
     ),
     Verb(
         "rules try",
-        "POST /labeling/datasets/{dataset}/rules/preview/",
+        "POST /labeling/datasets/{dataset}/functions/preview/",
         joins="pattern",
         flags="pattern=word",
         optional="kind",
@@ -205,8 +205,8 @@ VERBS = (
     ),
     Verb(
         "rules publish",
-        "POST /labeling/datasets/{dataset}/rules/",
-        said="{name} version {version} is active and pre-labels {label.called}.\nApply it: lifecycle rules apply {dataset.slug}",
+        "POST /labeling/datasets/{dataset}/functions/",
+        text="{name} version {version} is active and pre-labels {label.called}.\nApply it: lifecycle rules apply {dataset.slug}",
         arguments="name",
         joins="pattern",
         flags="pattern=word",
@@ -216,13 +216,13 @@ VERBS = (
     Verb(
         "proposals list",
         "GET /labeling/datasets/{dataset}/proposals/",
-        said="No such proposals.",
+        text="No such proposals.",
         help="List the proposals of a dataset; without the right to manage labels, only your own.",
     ),
     Verb(
         "proposals create",
         "POST /labeling/datasets/{dataset}/proposals/",
-        said="Proposed: {uuid}. Someone who manages the labels answers it.",
+        text="Proposed: {uuid}. Someone who manages the labels answers it.",
         arguments="text",
         hides="version",
         flags="classes=label",
@@ -231,14 +231,14 @@ VERBS = (
     Verb(
         "proposals decline",
         "POST /labeling/proposals/{proposal_uuid}/decline/",
-        said="Declined; {by} sees your answer.",
+        text="Declined; {by} sees your answer.",
         help="Decline an open proposal, with an answer for its author.",
     ),
-    Verb("proposals withdraw", "POST /labeling/proposals/{proposal_uuid}/withdraw/", said="Withdrawn."),
+    Verb("proposals withdraw", "POST /labeling/proposals/{proposal_uuid}/withdraw/", text="Withdrawn."),
     Verb(
         "comments write",
         "POST /labeling/queues/{queue}/comments/",
-        said="Comment {uuid} added.",
+        text="Comment {uuid} added.",
         arguments="item text",
         hides="start end quote",
         help="Comment on an item, or reply; people mentioned by @name are notified.",
@@ -246,7 +246,7 @@ VERBS = (
     Verb(
         "comments resolve",
         "POST /labeling/queues/{queue}/comments/resolve/",
-        said="The conversation is resolved.",
+        text="The conversation is resolved.",
         arguments="comment",
         sets=(("resolved", True),),
         help="Resolve a conversation.",
@@ -254,7 +254,7 @@ VERBS = (
     Verb(
         "comments reopen",
         "POST /labeling/queues/{queue}/comments/resolve/",
-        said="The conversation is open again.",
+        text="The conversation is open again.",
         arguments="comment",
         sets=(("resolved", False),),
         help="Reopen a conversation.",
@@ -262,7 +262,7 @@ VERBS = (
     Verb(
         "comments list",
         "GET /labeling/queues/{queue}/comments/",
-        said="No such conversations.",
+        text="No such conversations.",
         help="List the conversations you may read, newest first.",
     ),
     Verb(
@@ -275,14 +275,14 @@ VERBS = (
     Verb(
         "gold set",
         "POST /labeling/datasets/{dataset}/gold/",
-        said="Gold item {item.called}: {words}",
+        text="Gold item {item.called}: {words}",
         arguments="item",
         help="Make an item gold, or change its true label.",
     ),
     Verb(
         "gold sample",
         "POST /labeling/datasets/{dataset}/gold/sample/",
-        said="{made} items became gold.",
+        text="{made} items became gold.",
         help="Make a random sample of reviewed items gold.",
     ),
     Verb(
@@ -306,8 +306,8 @@ VERBS = (
     ),
     Verb(
         "checks drop",
-        "POST /labeling/checks/{check}/drop/",
-        said="The check of {check.name} is dropped; nothing was accepted.",
+        "POST /labeling/checks/{check}/discard/",
+        text="The check of {check.name} is dropped; nothing was accepted.",
         help="End a check and accept nothing.",
     ),
     Verb("checks show", "GET /labeling/queues/{queue}/checks/", help="Show what waits to be accepted, and the sample."),
@@ -323,7 +323,7 @@ VERBS = (
     Verb(
         "corrections discard",
         "POST /labeling/corrections/{correction}/discard/",
-        said="{file_name} is discarded.",
+        text="{file_name} is discarded.",
         help="Discard a file that isn't accepted yet: yours, or as an ML lead any.",
     ),
     Verb(
@@ -351,21 +351,21 @@ VERBS = (
     Verb(
         "runs stop",
         "POST /runs/{run}/stop/",
-        said="Run {number:d} stops at its next step, with a checkpoint.",
+        text="Run {number:d} stops at its next step, with a checkpoint.",
         help="Stop a run at its next step, with a checkpoint.",
     ),
     Verb(
         "runs pause",
         "POST /runs/{run}/pause/",
-        said="Run {number:d} pauses at its next step, with a checkpoint.",
+        text="Run {number:d} pauses at its next step, with a checkpoint.",
         help="Pause a run at its next step, with a checkpoint.",
     ),
-    Verb("runs resume", "POST /runs/{run}/resume/", said="Run {number:d} is {state}.", help="Resume a run from its last checkpoint."),
-    Verb("runs evaluate", "POST /runs/{run}/evaluate/", said="Evaluated.", help="Evaluate a run on a split."),
+    Verb("runs resume", "POST /runs/{run}/resume/", text="Run {number:d} is {state}.", help="Resume a run from its last checkpoint."),
+    Verb("runs evaluate", "POST /runs/{run}/evaluate/", text="Evaluated.", help="Evaluate a run on a split."),
     Verb(
         "sweeps cancel",
         "POST /sweeps/{sweep}/cancel/",
-        said="Sweep {number:d} is {state}. {ending.message}",
+        text="Sweep {number:d} is {state}. {ending.message}",
         help="Cancel a sweep: no other trial starts, and the running one stops.",
     ),
     Verb(
@@ -387,7 +387,7 @@ VERBS = (
     Verb(
         "models create",
         "POST /models/",
-        said="Model {slug} created.\nNext: lifecycle models register RUN {slug}@1.0.0",
+        text="Model {slug} created.\nNext: lifecycle models register RUN {slug}@1.0.0",
         arguments="slug",
         optional="name",
     ),
@@ -403,7 +403,7 @@ VERBS = (
         page="/models/versions/{uuid}/",
         help="Show a version with its lineage, digest, and state.",
     ),
-    Verb("models quarantine", "POST /versions/{version}/quarantine/", said="{semver} is in quarantine."),
+    Verb("models quarantine", "POST /versions/{version}/quarantine/", text="{semver} is in quarantine."),
     Verb(
         "promotions list",
         "GET /promotions/",
@@ -411,11 +411,11 @@ VERBS = (
         "No requests yet.",
         hides="number",
     ),
-    Verb("promotions check", "POST /promotions/{request}/check/", said="The gates of request {number:d} are being checked."),
-    Verb("promotions withdraw", "POST /promotions/{request}/withdraw/", said="Request {number:d} is withdrawn."),
+    Verb("promotions check", "POST /promotions/{request}/check/", text="The gates of request {number:d} are being checked."),
+    Verb("promotions withdraw", "POST /promotions/{request}/withdraw/", text="Request {number:d} is withdrawn."),
     Verb("promotions show", "GET /promotions/{request}/", page="/promotions/{uuid}/"),
     Verb("endpoints list", "GET /endpoints/", "endpoint=full_name; environment; policy; live", "No endpoints yet."),
-    Verb("endpoints create", "POST /models/{model}/endpoints/", said="Endpoint {full_name} created.", arguments="slug"),
+    Verb("endpoints create", "POST /models/{model}/endpoints/", text="Endpoint {full_name} created.", arguments="slug"),
     Verb(
         "endpoints deployments",
         "GET /endpoints/{endpoint}/deployments/",
@@ -424,13 +424,13 @@ VERBS = (
     ),
     Verb(
         "endpoints roll-back",
-        "POST /endpoints/{endpoint}/roll_back/",
-        said="{semver} is live on {endpoint.full_name} again.",
+        "POST /endpoints/{endpoint}/roll-back/",
+        text="{semver} is live on {endpoint.full_name} again.",
         sets=(("seen_moves", "{endpoint.moves}"),),
         flags="typed=to",
         help="Roll back to the previous live version, which --to names to be sure.",
     ),
-    Verb("endpoints freeze", "POST /endpoints/{endpoint}/freeze/", said="{endpoint.full_name} is frozen until {until} UTC."),
+    Verb("endpoints freeze", "POST /endpoints/{endpoint}/freeze/", text="{endpoint.full_name} is frozen until {until} UTC."),
     Verb(
         "endpoints tokens",
         "GET /endpoints/{endpoint}/tokens/",
@@ -438,7 +438,7 @@ VERBS = (
         "No active tokens.",
         help="List the active tokens of programs that use an endpoint.",
     ),
-    Verb("endpoints revoke-token", "DELETE /endpoint-tokens/{token}/", said="Token {token.uuid} is revoked."),
+    Verb("endpoints revoke-token", "DELETE /endpoint-tokens/{token}/", text="Token {token.uuid} is revoked."),
     Verb(
         "endpoints status",
         "GET /endpoints/{endpoint}/",
@@ -454,43 +454,43 @@ VERBS = (
     Verb(
         "canary pause",
         "POST /rollouts/{rollout}/pause/",
-        said="{semver} stays at {share:share} on {rollout.full_name}. It's still rolled back if it fails.",
+        text="{semver} stays at {share:share} on {rollout.full_name}. It's still rolled back if it fails.",
         sets=(("seen", "{rollout.moves}"),),
     ),
     Verb(
         "canary resume",
         "POST /rollouts/{rollout}/resume/",
-        said="The rule widens {semver} on {rollout.full_name} again; it's at {share:share}.",
+        text="The rule widens {semver} on {rollout.full_name} again; it's at {share:share}.",
         sets=(("seen", "{rollout.moves}"),),
         help="Let the rule widen again.",
     ),
     Verb(
         "canary widen",
         "POST /rollouts/{rollout}/widen/",
-        said="{semver} answers {share:share} on {rollout.full_name}.",
+        text="{semver} answers {share:share} on {rollout.full_name}.",
         sets=(("seen", "{rollout.moves}"),),
     ),
     Verb(
         "canary abort",
         "POST /rollouts/{rollout}/abort/",
-        said="{baseline_semver} answers all requests on {rollout.full_name} again; {semver} is stopped.",
+        text="{baseline_semver} answers all requests on {rollout.full_name} again; {semver} is stopped.",
         sets=(("seen", "{rollout.moves}"),),
         flags="typed=to",
     ),
     Verb(
         "canary status", "GET /rollouts/{newest_rollout}/", page="/rollouts/{uuid}/", help="Show a canary and the rule's current decision."
     ),
-    Verb("shadow stop", "POST /deployments/{shadow}/stop_shadow/", said="{semver} gets no more copies of requests on {shadow.full_name}."),
+    Verb("shadow stop", "POST /deployments/{shadow}/stop-shadow/", text="{semver} gets no more copies of requests on {shadow.full_name}."),
     Verb(
         "shadow start",
         "POST /endpoints/{endpoint}/shadow/",
-        said="{semver} answers copies of {share:share} of the requests on {endpoint.full_name}. No client gets its answers.\nStop it: lifecycle shadow stop {endpoint.full_name}",
+        text="{semver} answers copies of {share:share} of the requests on {endpoint.full_name}. No client gets its answers.\nStop it: lifecycle shadow stop {endpoint.full_name}",
         arguments="version",
     ),
     Verb(
         "drift history",
         "GET /endpoints/{endpoint}/drift/reports/",
-        said="Not measured yet. Measure it: lifecycle drift measure {endpoint.full_name}",
+        text="Not measured yet. Measure it: lifecycle drift measure {endpoint.full_name}",
     ),
     Verb(
         "drift show",
@@ -514,14 +514,14 @@ VERBS = (
     Verb(
         "alerts ack",
         "POST /alerts/{alert}/acknowledge/",
-        said="You own this alert: {title}",
+        text="You own this alert: {title}",
         sets=(("seen", "{alert.state}"),),
         help="Acknowledge an alert: you own it, and it doesn't notify again.",
     ),
     Verb(
         "alerts resolve",
         "POST /alerts/{alert}/resolve/",
-        said="Resolved: {title}",
+        text="Resolved: {title}",
         sets=(("seen", "{alert.state}"),),
         help="Resolve an alert, with what you found.",
     ),
@@ -532,15 +532,15 @@ VERBS = (
         "silence=uuid; endpoint={endpoint:endpoint}; project={project:project}; rule={source|'all'}; until; reason",
         "No active silences.",
     ),
-    Verb("silences end", "POST /silences/{silence}/end/", said="Alerts notify again."),
+    Verb("silences end", "POST /silences/{silence}/end/", text="Alerts notify again."),
     Verb(
         "silences create",
         "POST /silences/",
-        said="No notifications about {endpoint.full_name|project:project} until {until} UTC.\nEnd it: lifecycle silences end {uuid}",
+        text="No notifications about {endpoint.full_name|project:project} until {until} UTC.\nEnd it: lifecycle silences end {uuid}",
         flags="until=for source=rule",
     ),
     Verb(
-        "objectives list", "GET /endpoints/{endpoint}/objectives/", said="{endpoint.full_name} has no objectives yet. Set them on its page."
+        "objectives list", "GET /endpoints/{endpoint}/objectives/", text="{endpoint.full_name} has no objectives yet. Set them on its page."
     ),
     Verb(
         "channels list",
@@ -551,11 +551,11 @@ VERBS = (
     Verb(
         "channels test",
         "POST /channels/{channel}/test/",
-        said="A test message is on its way over {channel.name}. See how it went: {page}",
+        text="A test message is on its way over {channel.name}. See how it went: {page}",
         hides="once",
         page="/alerts/channels/",
     ),
-    Verb("retraining list", "GET /retraining/", said="No proposals. Reasons for one: lifecycle retraining consider ENDPOINT"),
+    Verb("retraining list", "GET /retraining/", text="No proposals. Reasons for one: lifecycle retraining consider ENDPOINT"),
     Verb(
         "retraining triggers",
         "GET /endpoints/{endpoint}/retraining/triggers/",
@@ -563,12 +563,12 @@ VERBS = (
         "No trigger proposes a retraining of {endpoint.full_name}. Set one on its page.",
     ),
     Verb(
-        "retraining call-off",
-        "POST /retraining/{proposal}/call-off/",
-        said="Proposal {number:d} is called off.",
-        help="Call off a proposal: its training stops, its promotion is withdrawn.",
+        "retraining withdraw",
+        "POST /retraining/{proposal}/withdraw/",
+        text="Proposal {number:d} is withdrawn.",
+        help="Withdraw a proposal: its training stops, and its promotion is withdrawn.",
     ),
-    Verb("retraining retry", "POST /retraining/{proposal}/retry/", said="Proposal {number:d} is {state}."),
+    Verb("retraining retry", "POST /retraining/{proposal}/retry/", text="Proposal {number:d} is {state}."),
     Verb("retraining show", "GET /retraining/{proposal}/", page="/retraining/{uuid}/", help="Show a proposal with its reasons."),
     Verb(
         "retraining consider",
@@ -608,14 +608,14 @@ VERBS = (
     Verb("evaluations show", "GET /evaluations/{evaluation}/", help="Show the report of an evaluation."),
     Verb(
         "drill inject",
-        "POST /deployments/{arm}/plant_fault/",
-        said="{share:share} of the requests to {arm.semver} on {endpoint.full_name} {kind:fault} until {until} UTC.\nStop it: lifecycle drill stop {endpoint.full_name} {arm.arm}",
+        "POST /deployments/{arm}/inject-fault/",
+        text="{share:share} of the requests to {arm.semver} on {endpoint.full_name} {kind:fault} until {until} UTC.\nStop it: lifecycle drill stop {endpoint.full_name} {arm.arm}",
         within="endpoint",
     ),
     Verb(
         "drill stop",
-        "POST /deployments/{arm}/lift_fault/",
-        said="{arm.semver} on {endpoint.full_name} has no injected fault anymore.",
+        "POST /deployments/{arm}/remove-fault/",
+        text="{arm.semver} on {endpoint.full_name} has no injected fault anymore.",
         within="endpoint",
     ),
     Verb(
@@ -628,7 +628,7 @@ VERBS = (
     Verb(
         "outcomes define",
         "POST /endpoints/{endpoint}/kpis/",
-        said="{name} of {endpoint.full_name} is compared with a hold-out of {holdout_share:%} of the cases.\nSend outcomes: lifecycle outcomes send {endpoint.full_name} cases.jsonl --figure {uuid}",
+        text="{name} of {endpoint.full_name} is compared with a hold-out of {holdout_share:%} of the cases.\nSend outcomes: lifecycle outcomes send {endpoint.full_name} cases.jsonl --figure {uuid}",
         arguments="name",
         flags="direction=better holdout_share=hold-out",
         help="Define a business figure that an endpoint should move; it can't be changed later.",

@@ -23,7 +23,7 @@ NOT_OURS = "Not an audit-log export. Make one with `lifecycle audit verify --sav
 
 @dataclass
 class Link:
-    """What is known of one chain while it is read from its newest event to its oldest.
+    """The state of one chain while it is read from its newest event to its oldest.
 
     newest: seq of the newest event that is known to exist. wanted: hash that the next older event must have.
     """
@@ -62,7 +62,7 @@ def verify(session: Session, key: Path | None, file: Path | None, save: Path | N
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of an export. Raises Refused for anything that is none."""
+    """The lines of an export. Raises Refused for other files."""
     try:
         with path.open(encoding="utf-8") as file:
             for text in file:
@@ -84,13 +84,13 @@ def checkpoints(path: Path) -> Iterator[str]:
 
 
 def statements(documents: Iterable[str], key: Path) -> Statements:
-    """What the documents say, their signatures verified with a key that is not the server's to choose. Raises Refused."""
+    """The hashes in signed documents, verified with a key that doesn't come from the server. Raises Refused."""
     found: Statements = {}
     for document in documents:
         if not document.strip():
             continue
-        said = bundle.verify_document(document.encode(), key)
-        chain, seq, digest = str(said.get("chain")), said.get("seq"), str(said.get("hash"))
+        statement = bundle.verify_document(document.encode(), key)
+        chain, seq, digest = str(statement.get("chain")), statement.get("seq"), str(statement.get("hash"))
         if not isinstance(seq, int):
             raise Refused("A signed document isn't a checkpoint of an audit log.", next_step=NOT_OURS)
         if found.setdefault(chain, {}).setdefault(seq, digest) != digest:
@@ -99,15 +99,15 @@ def statements(documents: Iterable[str], key: Path) -> Statements:
 
 
 def walk(path: Path, signed: Statements) -> dict[str, Link]:
-    """Every event of an export, newest first, in flat memory."""
+    """Verify every event of an export, newest first, in constant memory."""
     links: dict[str, Link] = {}
     for row in rows(path):
         if "checkpoint" in row:
             continue
         digest, canonical = str(row["hash"]), str(row["canonical"])
         try:
-            said = json.loads(canonical)
-            chain, seq, previous = str(said["chain"]), int(said["seq"]), str(said["previous"])
+            event = json.loads(canonical)
+            chain, seq, previous = str(event["chain"]), int(event["seq"]), str(event["previous"])
             computed = hashlib.sha256(canonical.encode()).hexdigest()
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise Refused("An event of the export can't be read.", next_step=NOT_OURS) from error
@@ -118,7 +118,7 @@ def walk(path: Path, signed: Statements) -> dict[str, Link]:
 
 
 def step(link: Link, signed: dict[int, str], seq: int, digest: str, previous: str, computed: str) -> None:
-    """One event further down its chain. computed: what its bytes give."""
+    """Verify one event, the next older one of its chain. computed: the hash of its bytes."""
     if computed != digest:
         link.fault = f"event {seq}: its bytes don't match its hash. It was altered."
     elif seq >= link.oldest:
@@ -136,7 +136,7 @@ def step(link: Link, signed: dict[int, str], seq: int, digest: str, previous: st
 
 
 def conclude(links: dict[str, Link], signed: Statements) -> None:
-    """What only the end shows: a tail that was cut off, and a chain for which nobody signed."""
+    """Find faults that show only at the end: a truncated tail, and a chain without a signed checkpoint."""
     for name, known in signed.items():
         link = links.get(name)
         if link is None or link.fault or max(known) <= link.newest:
@@ -150,7 +150,7 @@ def conclude(links: dict[str, Link], signed: Statements) -> None:
 
 
 def keep(path: Path, kept: list[str], documents: list[str]) -> None:
-    """Add the checkpoints that are new to those that are kept here."""
+    """Append new checkpoints to the saved ones."""
     known = set(kept)
     fresh = [document for document in dict.fromkeys(documents) if document not in known]
     with path.open("a", encoding="utf-8") as file:
@@ -163,7 +163,7 @@ def is_whole(link: Link) -> bool:
 
 
 def as_json(link: Link) -> dict[str, Any]:
-    """For scripts. state: whole, in parts (not all events are yours to see; those that are hold) or broken."""
+    """For scripts. state: whole, in parts (you may not see all events; those you see are valid) or broken."""
     state = "broken" if link.fault else "whole" if is_whole(link) else "in parts"
     return {"state": state, "events": link.events, "newest": link.newest, "checkpoints_met": sorted(link.met), "fault": link.fault}
 

@@ -1,4 +1,4 @@
-"""How functions become verbs of a noun: their options, what all have in common, and the exit code of each ending."""
+"""Registers functions as verbs of a noun: their options, common options, and exit codes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Noun:
         self.drawings: dict[str, Draw] = {}
 
     def draws(self, *verbs: str) -> Callable[[Draw], Draw]:
-        """Have a function make what people see of the result of plain verbs."""
+        """Register a function that formats the result of plain verbs for people."""
 
         def keep(function: Draw) -> Draw:
             self.drawings |= dict.fromkeys(verbs, function)
@@ -84,7 +84,7 @@ def load(name: str) -> Any:
 
 
 def ended(screen: Screen, run: Callable[[], int | None]) -> int:
-    """The exit code of a call; what ended it early is said."""
+    """Run a call and return its exit code; errors are printed."""
     try:
         return run() or DONE
     except Refusal as refusal:
@@ -96,13 +96,13 @@ def ended(screen: Screen, run: Callable[[], int | None]) -> int:
     except Unreachable as error:
         screen.refuse("unreachable", str(error))
         return UNREACHABLE
-    except (LookupError, TypeError) as error:  # the response is JSON, but not what this command knows
+    except (LookupError, TypeError) as error:  # the response is JSON of an unknown shape
         named = f"{type(error).__name__}: {error}"
         screen.refuse("not_understood", f"The server's response isn't what this command expects ({named}). {VERSIONS}")
         return UNREACHABLE
     except KeyboardInterrupt:
         screen.close()
         return INTERRUPTED
-    except BrokenPipeError:  # `lifecycle runs list | head`: nobody reads on
+    except BrokenPipeError:  # `lifecycle runs list | head`: the pipe is closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE

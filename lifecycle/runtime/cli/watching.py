@@ -1,4 +1,4 @@
-"""Following a job or a run until it ends. Ctrl-C ends the looking, not the work."""
+"""Following a job or a run until it ends. Ctrl-C ends the watching, not the work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCORES = {
 
 
 def follow_job(session: Session, uuid: str) -> dict[str, Any]:
-    """The job once it has succeeded. Raises Refused with its own words when it fails or was cancelled."""
+    """The job once it has succeeded. Raises Refused with its message when it fails or is cancelled."""
     while True:
         job = dict(session.api.get(f"/jobs/{uuid}/"))
         if job["state"] in JOB_ENDED:
@@ -33,7 +33,7 @@ def follow_job(session: Session, uuid: str) -> dict[str, Any]:
 
 
 def follow_run(session: Session, uuid: str) -> dict[str, Any]:
-    """The run once it has ended, however it did."""
+    """The run once it has ended, in any state."""
     losses = Losses(session, uuid)
     while True:
         run = dict(session.api.get(f"/runs/{uuid}/"))
@@ -53,7 +53,7 @@ class Losses:
         self.newest: dict[str, float] = {}
 
     def look(self) -> None:
-        """Ask for the points that are new."""
+        """Fetch the new points."""
         found = self.session.api.get(f"/runs/{self.uuid}/points/", chart="loss", after=self.after)
         for name, trace in zip(("loss", "validation"), range(len(found["x"])), strict=False):
             if found["x"][trace]:
@@ -62,7 +62,7 @@ class Losses:
 
 
 def job_of(session: Session, run: dict[str, Any]) -> dict[str, Any] | None:
-    """The job behind a run, for its rate; None where it is not ours to see."""
+    """A run's job, for its rate; None where it isn't visible to the user."""
     if not run["job"]:
         return None
     try:
@@ -79,7 +79,7 @@ def run_line(run: dict[str, Any], losses: Losses, job: dict[str, Any] | None) ->
 
 
 def job_line(job: dict[str, Any]) -> str:
-    """The stage, how far, how fast, how long."""
+    """The stage, progress, rate, and time left."""
     if job["state"] == "queued":
         return "Waiting for a worker"
     parts = [f"{job['done']:,} of {job['total']:,} {job['unit']}".rstrip()] if job["total"] else []
@@ -95,7 +95,7 @@ def pace(job: dict[str, Any] | None) -> list[str]:
 
 
 def milestone(stage: str, done: int, total: int | None) -> str:
-    """A tenth of the way: how often a line is worth its own where lines stay."""
+    """The stage and tenth of the way; where lines stay, each milestone gets one."""
     return f"{stage} {done * 10 // total if total else 0}"
 
 

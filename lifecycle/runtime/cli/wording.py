@@ -1,4 +1,4 @@
-"""Templates over a response: what columns, facts and sentences show of it."""
+"""Templates over a response, for columns, facts, and sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lifecycle.runtime.cli.watching import SCORES
 
 Row = dict[str, Any]
 MISSING: tuple[object, ...] = (None, "", [])
-VOCABULARY: dict[str, dict[Any, str]] = {  # what values are called, beside those that requests take, whose labels are in `operations.json`
+VOCABULARY: dict[str, dict[Any, str]] = {  # labels of values; those that requests take are in `operations.json`
     "score": SCORES,
     "coefficient": {
         "percent": "Pairwise agreement", "alpha": "Krippendorff's alpha, nominal", "alpha_ordinal": "Krippendorff's alpha, ordinal",
@@ -36,7 +36,7 @@ VOCABULARY: dict[str, dict[Any, str]] = {  # what values are called, beside thos
     },
     "on": {True: "on", False: "off"},
 }  # fmt: skip
-NAMES: dict[str, Callable[[Session, Row], dict[str, str]]] = {  # what uuids of these are called
+NAMES: dict[str, Callable[[Session, Row], dict[str, str]]] = {  # names by uuid
     "project": find.slugs, "dataset": find.dataset_slugs, "endpoint": find.endpoint_names, "label": find.label_names,
 }  # fmt: skip
 LINE = 100  # characters of a text in a table
@@ -80,13 +80,13 @@ class Words(string.Formatter):
 
     def lines(self, columns: str, row: Row) -> list[tuple[str, str]]:
         """The same as heads and cells."""
-        cells = [(head[:1].upper() + head[1:], self.cell(of, row)) for head, of in parsed(columns)]
+        cells = [(head[:1].upper() + head[1:], self.cell(template, row)) for head, template in parsed(columns)]
         return [(head, cell) for head, cell in cells if cell not in ("", "–")]
 
     def table(self, columns: str, rows: Sequence[Row]) -> Table:
         """A row for each."""
-        of = list(parsed(columns))
-        return table([head.upper() for head, _ in of], [[self.cell(template, row) for _, template in of] for row in rows])
+        parts = list(parsed(columns))
+        return table([head.upper() for head, _ in parts], [[self.cell(template, row) for _, template in parts] for row in rows])
 
     def tables(self, *parts: tuple[str, Sequence[Row]]) -> list[str | Table]:
         """Those that have rows, each after an empty line."""
@@ -116,7 +116,7 @@ class Words(string.Formatter):
         return value
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        """As people read it."""
+        """Format a value for people."""
         if isinstance(value, Text):
             return str(value)
         if value in MISSING or not format_spec:

@@ -1,4 +1,4 @@
-"""`python -m lifecycle.runtime.inference`: one server process until SIGTERM, then an orderly end with exit code 0."""
+"""`python -m lifecycle.runtime.inference`: one server process until SIGTERM, then a graceful shutdown with exit code 0."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FINISH_SECONDS = 30
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn, with an end in two steps: SIGTERM makes `ready` say no at once, and the port closes drain_seconds later. A server that has
-    not listened yet has nothing to drain."""
+    """uvicorn with a two-step shutdown: SIGTERM makes `ready` false at once, and the port closes drain_seconds later. A server that isn't
+    listening yet has nothing to drain."""
 
     def __init__(self, config: uvicorn.Config, server: Server) -> None:
         super().__init__(config)
         self._server = server
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM drains, SIGINT ends at once; a second signal of either kind ends at once, too."""
+        """Drain on SIGTERM, end at once on SIGINT or on a second signal of either kind."""
         if self.should_exit:
             self.force_exit = True
         elif sig == signal.SIGTERM and self.started and not self._server.draining and self._server.config.drain_seconds:
@@ -47,9 +47,9 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve(config: Config, inherited: socket.socket | None) -> None:
-    """Answer until a signal; in-flight requests are finished and the spool is flushed before this returns.
+    """Serve until a signal; in-flight requests are finished and the spool is flushed before this returns.
 
-    The port is opened, or the inherited socket accepted from, only when the models are loaded: see `Server`.
+    Opens the port, or accepts on the inherited socket, only when the models are loaded: see `Server`.
     """
     server = Server(config, group=group_of(inherited) if inherited and config.name else "")
     settings = uvicorn.Config(
@@ -71,7 +71,7 @@ def serve(config: Config, inherited: socket.socket | None) -> None:
 
 
 def take_over(number: int) -> socket.socket | None:
-    """The listening socket that was inherited under this number; None for 0. Raises BadSetting where it is none."""
+    """The inherited listening socket of this number; None for 0. Raises BadSetting where it isn't a socket."""
     try:
         return socket.socket(fileno=number) if number else None
     except OSError as error:
@@ -79,7 +79,7 @@ def take_over(number: int) -> socket.socket | None:
 
 
 def group_of(listening: socket.socket) -> str:
-    """What all that inherited the same socket share, and no one else."""
+    """An ID shared by exactly the servers that inherited the same socket."""
     return f"{signs.host()} {os.fstat(listening.fileno()).st_ino}"
 
 

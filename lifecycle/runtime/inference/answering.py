@@ -1,4 +1,4 @@
-"""One infer request from its bytes to its answer and its line in the spool."""
+"""One infer request, from its bytes to its response and its line in the spool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from lifecycle.runtime.inference import protocol
 from lifecycle.runtime.inference.batching import Slots
-from lifecycle.runtime.inference.faults import SLOW, Fault, Faults, PlantedError
+from lifecycle.runtime.inference.faults import SLOW, Fault, Faults, InjectedError
 from lifecycle.runtime.inference.guard import Guard
 from lifecycle.runtime.inference.metrics import Metrics
 from lifecycle.runtime.inference.protocol import InferRequest, Prediction, ProtocolError
@@ -32,7 +32,7 @@ FAILED = "The model failed on this request. The request ID is in X-Request-Id."
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of one request while it is answered. pinned: the client insisted on a version, so that no split chose its arm."""
+    """State of one request while it is answered. pinned: the client requested a version, so no split chose its arm."""
 
     live: LiveEndpoint
     token: str
@@ -46,11 +46,11 @@ class Exchange:
     pinned: bool = False
     arm: LiveArm | None = None
     fault: Fault | None = None
-    asked: InferRequest | None = None
+    payload: InferRequest | None = None
     prediction: Prediction | None = None
 
     def chance(self, purpose: str) -> str:
-        """16 hex digits by chance; those of one purpose say nothing about those of another."""
+        """16 random hex digits, independent of those for another purpose."""
         return key_digest(self.uuid, purpose)
 
 
@@ -62,13 +62,13 @@ class Answering:
         self._guard, self._shadows, self._faults = guard, shadows, faults
 
     async def __call__(self, request: Request, exchange: Exchange, version: str | None) -> Response:
-        """The answer to an authorised request. version: the one the client insists on, or None."""
+        """The response to an authorised request. version: the one that the client requests, or None."""
         exchange.pinned = version is not None
         try:
             response = await self._answer(request, exchange, version)
         except ProtocolError as error:
             response = failure(error)
-        except PlantedError:
+        except InjectedError:
             log.warning("planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
             response = failure(ProtocolError(500, FAILED))
         except ClientDisconnect:
@@ -82,20 +82,20 @@ class Answering:
 
     async def _answer(self, request: Request, exchange: Exchange, version: str | None) -> Response:
         body = protocol.decode_body(await read_body(request), request.headers.get("content-encoding", "").strip().lower())
-        asked = exchange.asked = protocol.parse(body, request.headers.get(protocol.HEADER_LENGTH))
-        key = route_key(asked, request.headers.get("x-route-key"))
+        payload = exchange.payload = protocol.parse(body, request.headers.get(protocol.HEADER_LENGTH))
+        key = route_key(payload, request.headers.get("x-route-key"))
         exchange.key = key_digest(exchange.live.endpoint.salt, key) if key is not None else ""
         arm = exchange.arm = pick(exchange.live, exchange.key or exchange.chance("arm"), version)
-        if asked.wants_embedding and arm.engine.hidden is None:
+        if payload.wants_embedding and arm.engine.hidden is None:
             raise ProtocolError(400, "This version has no EMBEDDING output.")
         if self._faults and (fault := self._faults.of(arm.arm.deployment, bucket(exchange.chance("fault")))):
-            await suffer(exchange, fault)
-        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(arm, asked.texts)
-        content, headers = protocol.encode(head(exchange, asked, arm), asked, exchange.prediction)
+            await inject(exchange, fault)
+        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(arm, payload.texts)
+        content, headers = protocol.encode(head(exchange, payload, arm), payload, exchange.prediction)
         return Response(content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name})
 
     async def _run(self, arm: LiveArm, texts: tuple[str, ...]) -> tuple[Prediction, float, float]:
-        """What the arm's version says, the seconds that it waited for a slot, and those that it ran."""
+        """The prediction of the arm's version, the seconds it waited for a slot, and the seconds it ran."""
 
         def timed() -> tuple[Prediction, float]:
             began = time.perf_counter()
@@ -115,7 +115,7 @@ class Answering:
             seconds=seconds,
             queue_seconds=exchange.queue_seconds,
             cpu_seconds=exchange.prediction.cpu_seconds if exchange.prediction else 0.0,
-            texts=len(exchange.asked.texts) if exchange.asked else 0,
+            texts=len(exchange.payload.texts) if exchange.payload else 0,
             at_ms=int(exchange.at.timestamp() * 1000),
         )
         self._spool.put(row(exchange, code, seconds))
@@ -124,31 +124,31 @@ class Answering:
         self._copy(exchange, code)
 
     def _copy(self, exchange: Exchange, code: int) -> None:
-        """Let the shadow have its share of the requests that were answered."""
-        shadow, asked, prediction = exchange.live.shadow, exchange.asked, exchange.prediction
-        if shadow and asked and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
+        """Copy the shadow's share of the answered requests to it."""
+        shadow, payload, prediction = exchange.live.shadow, exchange.payload, exchange.prediction
+        if shadow and payload and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
             primary_ms = round(exchange.run_seconds * 1000, 3)
             name, key = exchange.live.endpoint.name, exchange.key
-            self._shadows.offer(Copy(name, shadow, exchange.uuid, asked.texts, prediction, primary_ms, key))
+            self._shadows.offer(Copy(name, shadow, exchange.uuid, payload.texts, prediction, primary_ms, key))
 
 
-async def suffer(exchange: Exchange, fault: Fault) -> None:
-    """What a drill planted: a wait before the run, or an error instead of it."""
+async def inject(exchange: Exchange, fault: Fault) -> None:
+    """Apply a drill's fault: a wait before the run, or an error instead of it."""
     exchange.fault = fault
     if fault.kind != SLOW:
-        raise PlantedError
+        raise InjectedError
     await asyncio.sleep(fault.delay_ms / 1000)
 
 
-def head(exchange: Exchange, asked: InferRequest, arm: LiveArm) -> dict[str, Any]:
-    """The members of an answer beside its tensors."""
+def head(exchange: Exchange, payload: InferRequest, arm: LiveArm) -> dict[str, Any]:
+    """The fields of a response besides its tensors."""
     parameters = {"arm": arm.arm.name, "version_label": arm.arm.label, "prediction_id": exchange.uuid}
     named: dict[str, Any] = {"model_name": exchange.live.endpoint.name, "model_version": arm.arm.version, "parameters": parameters}
-    return named if asked.id is None else named | {"id": asked.id}
+    return named if payload.id is None else named | {"id": payload.id}
 
 
 async def read_body(request: Request) -> bytes:
-    """The request's body; refused with 413 as soon as it is known to be over the limit, and with 408 when it does not come."""
+    """The request's body. Raises ProtocolError: 413 as soon as it exceeds the limit, 408 when it doesn't arrive in time."""
     declared = protocol.whole_number(request.headers.get("content-length", "0"))
     if declared is not None and declared > protocol.MAX_BODY_BYTES:
         raise protocol.too_large()
@@ -165,16 +165,16 @@ async def read_body(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-def route_key(asked: InferRequest, header: str | None) -> str | None:
-    """The key that a client wants to be sticky by; None where it has none. Raises ProtocolError (400) for what is no key."""
-    key = asked.parameters.get("route_key", header)
+def route_key(payload: InferRequest, header: str | None) -> str | None:
+    """The key that keeps a client on one arm; None without one. Raises ProtocolError (400) for an invalid key."""
+    key = payload.parameters.get("route_key", header)
     if key is not None and (not isinstance(key, str) or not 1 <= len(key) <= 256):
         raise ProtocolError(400, "route_key must be a string of 1 to 256 characters.")
     return key
 
 
 def pick(live: LiveEndpoint, digits: str, version: str | None) -> LiveArm:
-    """The arm that answers: of the version asked for if it takes part in the traffic, else by digits, of the sticky key or by chance."""
+    """The arm that answers: that of the requested version if it gets traffic, else by digits, of the sticky key or random."""
     if not live.arms:
         raise nothing_answers(live)
     if version is not None:
@@ -186,16 +186,16 @@ def pick(live: LiveEndpoint, digits: str, version: str | None) -> LiveArm:
 
 
 def nothing_answers(live: LiveEndpoint) -> ProtocolError:
-    """Why an endpoint has no answer, and whether to wait."""
+    """The error of an endpoint without a live version, and whether to retry."""
     if live.endpoint.withdrawn and not live.endpoint.arms:
         return ProtocolError(503, "The live version was quarantined and no other version is deployed. Contact the model's owner.")
     return ProtocolError(503, "No version of this model is live yet. See its endpoint page.", retry_after_seconds=5)
 
 
 def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
-    """The spool's line for one request. Texts are in it only where the endpoint keeps them."""
+    """The spool's line for one request. Contains texts only if the endpoint keeps them."""
     arm = exchange.arm.arm if exchange.arm else None
-    texts = exchange.asked.texts if exchange.asked else ()
+    texts = exchange.payload.texts if exchange.payload else ()
     return {
         "uuid": exchange.uuid,
         "at": exchange.at.isoformat(timespec="milliseconds"),
@@ -222,13 +222,12 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
 
 
 def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
-    """What is kept of each text."""
+    """The spool's entry for each text."""
     kept = []
     for index, text in enumerate(texts):
         entry: dict[str, Any] = {"sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(), "chars": len(text)}
-        if exchange.prediction:
-            said = exchange.prediction
-            entry |= {"tokens": said.tokens[index], "oov": round(said.oov[index], 6), "truncated": said.truncated[index]}
+        if made := exchange.prediction:
+            entry |= {"tokens": made.tokens[index], "oov": round(made.oov[index], 6), "truncated": made.truncated[index]}
         if exchange.live.endpoint.keep_text:
             entry["text"] = text
         kept.append(entry)
@@ -236,7 +235,7 @@ def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def outputs(prediction: Prediction) -> list[dict[str, Any]]:
-    """What is kept of each answer: the label, its probability, and the five most likely labels, the answer among them."""
+    """The spool's entry for each prediction: the label, its probability, and the five most likely labels including it."""
     kept = []
     for best, scores in zip(prediction.best, prediction.scores.tolist(), strict=True):
         ranked = sorted(range(len(scores)), key=lambda index: -scores[index])[:TOP_SCORES]

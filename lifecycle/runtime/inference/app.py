@@ -51,10 +51,10 @@ register_url_convertor("endpoint", NameConvertor())
 
 
 class Server:
-    """The parts of one server process and the handlers over them. It begins to listen when what its routes name is loaded or refused, so
-    that a client whose connection is taken is answered; without routes at once, since nothing would come.
+    """The parts of one server process and the handlers over them. It listens once every version of its routes is loaded or refused, so
+    that an accepted connection gets an answer; without routes, at once.
 
-    group: what it shares with the other servers of its socket; see Siblings.
+    group: shared with the other servers of its socket; see Siblings.
     """
 
     def __init__(self, config: Config, *, router: Router | None = None, slots: Slots | None = None, group: str = "") -> None:
@@ -66,7 +66,7 @@ class Server:
         self.siblings = Siblings(config.data_dir / "serving", config.name, group)
         self.slots = slots or Slots(config.slots, config.queue_texts)
         self.shadows = Shadows(lambda: self.slots.texts >= config.slots, self.spool.put)
-        self.router.told = lambda closed: self.spool.put(closed.as_line())
+        self.router.on_close = lambda closed: self.spool.put(closed.as_line())
         self._answering = Answering(self.slots, self.spool, self.metrics, self.router.guard, self.shadows, self.router.faults)
 
     def application(self) -> Starlette:
@@ -103,7 +103,7 @@ class Server:
         self.spool.start()
         self.router.start()
         self.shadows.start()
-        beating = asyncio.create_task(self._keep_telling())
+        beating = asyncio.create_task(self._share_counts())
         try:
             while self.router.begins and not self.draining:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -115,17 +115,17 @@ class Server:
             self.shadows.stop()
             self.spool.stop()
 
-    async def _keep_telling(self) -> None:
+    async def _share_counts(self) -> None:
         while self.siblings.shares:
             await asyncio.to_thread(self.siblings.write, self._counted())  # counted here: only this thread writes the counts
             await asyncio.sleep(BEAT_SECONDS)
 
     async def live(self, _request: Request) -> Response:
-        """The process answers."""
+        """Liveness: the process responds."""
         return answer({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Traffic may be sent: routes are read, each endpoint answers (or its version was refused), and the server is not ending."""
+        """Readiness: routes are read, each endpoint answers (or its version was refused), and the server isn't shutting down."""
         ready = self.router.answers and not self.draining
         return answer({"live": True, "ready": ready}, status=200 if ready else 503)
 
@@ -140,7 +140,7 @@ class Server:
         return await self._answering(request, exchange, request.path_params.get("version"))
 
     async def model(self, request: Request) -> Response:
-        """Metadata of an endpoint, or of one of its versions that takes part in the traffic."""
+        """Metadata of an endpoint, or of one of its versions that gets traffic."""
         live, _token = self._authorise(request)
         arms = _arms(live, request)
         if not arms:
@@ -196,7 +196,7 @@ class Server:
         token, peer = self.config.metrics_token, request.client.host if request.client else ""
         if not may_scrape(token=token, peer=peer, headers=request.headers):
             raise unauthorised() if token else HTTPException(404)
-        families = await asyncio.to_thread(self.siblings.told, self._counted())
+        families = await asyncio.to_thread(self.siblings.collect, self._counted())
         content, kind = exposition(families, request.headers.get("accept", ""))
         return Response(content, headers={"content-type": kind})
 
@@ -204,7 +204,7 @@ class Server:
         return [*self.metrics.families(), *self.families(), *metrics.process()]
 
     def families(self) -> list[Metric]:
-        """What the parts of this server say of themselves, as Prometheus' families."""
+        """Metrics of the parts of this server, as Prometheus' families."""
         live = self.router.table.endpoints.values()
         arms = [(each.endpoint.name, arm) for each in live for arm in each.arms]
         about = [((name, arm.arm.version, arm.arm.name, arm.arm.root_digest, arm.engine.precision), 1.0) for name, arm in arms]
@@ -226,8 +226,8 @@ class Server:
     def _authorise(self, request: Request) -> tuple[LiveEndpoint, str]:
         """The endpoint of the path and the token's digest.
 
-        A token that is missing or good for nothing gets 401 whatever the path says; a good token gets the same 404 for an endpoint
-        that isn't there and for one that it may not use. A slug alone is looked for among those that the token may use.
+        A missing or invalid token gets 401 for any path; a valid token gets the same 404 for an endpoint that doesn't exist and for one
+        that it may not use. A slug alone is looked up among those that the token may use.
         """
         digest, wanted = token_digest(request), request.path_params["name"]
         mine = {live.endpoint.name: live for live in self._endpoints_of(digest)}
@@ -248,7 +248,7 @@ class Server:
 
 
 def unauthorised() -> ProtocolError:
-    """The refusal of a caller who is not known."""
+    """The refusal of an unknown caller."""
     return ProtocolError(401, 'A valid token is required: send "Authorization: Bearer TOKEN".')
 
 
@@ -262,7 +262,7 @@ def token_digest(request: Request) -> str:
 
 
 def request_id(request: Request) -> str:
-    """The caller's X-Request-Id if it is harmless to write down, else a new one."""
+    """The caller's X-Request-Id if it is safe to log, else a new one."""
     given = request.headers.get("x-request-id", "")
     return given if REQUEST_ID.match(given) else uuid.uuid4().hex
 

@@ -1,4 +1,4 @@
-"""The bounded queue before the engines: as many runs at once as there are cores, a limit on what waits, and an honest refusal beyond it.
+"""The bounded queue before the engines: as many concurrent runs as cores, a limit on what waits, and a 429 beyond it.
 
 Requests aren't merged. On a CPU, texts of unlike length in one run cost more than one run each; the texts of one request are
 grouped by length inside the engine.
@@ -28,7 +28,7 @@ class Slots:
         self._seconds_per_text = 0.01
 
     async def run(self, texts: int, work: Callable[[], T]) -> tuple[T, float]:
-        """The result of the work, and the seconds that it waited. Raises ProtocolError (429) when the queue is full."""
+        """The result of the work, and the seconds it waited. Raises ProtocolError (429) when the queue is full."""
         if self.texts and self.texts + texts > self._max_texts:
             wait = math.ceil(self.texts * self._seconds_per_text / self._slots)
             raise ProtocolError(
@@ -44,7 +44,7 @@ class Slots:
         return result, began - entered
 
     def close(self) -> None:
-        """Let running work end."""
+        """Wait for running work to finish."""
         self._pool.shutdown(wait=True)
 
     @staticmethod

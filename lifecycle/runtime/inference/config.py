@@ -1,4 +1,4 @@
-"""What the server reads from its environment."""
+"""Settings of the server, from its environment."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lifecycle.runtime.env import env_bool, env_int, env_str
 @dataclass(frozen=True, slots=True)
 class Config:
     """Settings of one server process. slots: parallel engine runs; queue_texts: texts that may run or wait; drain_seconds: between
-    SIGTERM and closing the port, while `ready` already says no; name: of this replica, where several share a data folder; drills: whether
-    planted faults are obeyed; socket: number of an open listening socket that was inherited, 0 for one of its own at host and port;
-    processes: how many servers `manage.py up` keeps on one port, which a server itself does not read."""
+    SIGTERM and closing the port, while `ready` is already false; name: of this replica, where several share a data folder; drills: whether
+    injected faults apply; socket: number of an inherited listening socket, 0 to open one at host and port; processes: how many servers
+    `manage.py up` runs on one port, not read by a server itself."""
 
     data_dir: Path
     host: str = "127.0.0.1"
@@ -36,7 +36,7 @@ class Config:
 
 
 def from_environment() -> Config:
-    """Raises BadSetting, naming the variable."""
+    """The settings. Raises BadSetting, naming the variable."""
     return Config(
         data_dir=Path(env_str("DATA_DIR", "var")).resolve(),
         host=env_str("INFERENCE_HOST", "127.0.0.1"),

@@ -32,7 +32,7 @@ WARM_UP_TEXTS = ("a", "a word or two of a usual message to be sorted", "a long m
 
 
 class NotFinite(ArithmeticError):
-    """The network answered with something that is no number: the model's failure, and never an answer."""
+    """The network returned NaN or infinity: a failure of the model, never a prediction."""
 
 
 class Runner(Protocol):
@@ -54,7 +54,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """lifecycle.json of an artifact: what its engine must know. int8: that graph passed its gate; reason: why it did, or why not.
+    """The fields of an artifact's lifecycle.json that its engine needs. int8: that graph passed its gate; reason: why it did, or why not.
 
     cut: the label that is the answer from a threshold on; None where the most likely one is.
     """
@@ -119,7 +119,7 @@ def read_card(data: bytes) -> Card:
 
 
 def read_cut(raw: dict[str, Any], labels: tuple[str, ...]) -> Cut | None:
-    """The label with a threshold, of a card whose format says that one has. Raises ValueError, KeyError or TypeError where it has none."""
+    """The label with a threshold; None unless the card's format has one. Raises ValueError, KeyError or TypeError where it is missing."""
     if raw.get("format") != DECIDING:
         return None
     index, threshold = labels.index(raw["deciding"]["label"]), float(raw["deciding"]["threshold"])
@@ -145,10 +145,10 @@ class Engine:
         self.platform, self.precision, self.reason = runner.platform, runner.precision, card.reason
 
     def predict(self, texts: Sequence[str]) -> Prediction:
-        """Scores, embedding and token counts of n texts, in their order. Rows of like length run together, so that padding stays small.
+        """Scores, embedding and token counts of n texts, in order. Rows of similar length run together to keep padding small.
 
         All of it runs in the calling thread (a batch of texts would start the tokenizer's own), so its CPU time is the thread's.
-        Raises NotFinite where a score or a part of the embedding is no number: JSON has no word for it, and no count would hold it.
+        Raises NotFinite where a score or a part of the embedding is NaN or infinite: JSON has no such value, and counts would break.
         """
         began = time.thread_time()
         rows = [self._tokenizer.encode(text) for text in texts]
@@ -181,8 +181,8 @@ class Engine:
 class OnnxRunner:
     """ONNX Runtime, one thread a run: parallel requests share the cores, and no thread spins while it waits.
 
-    An int8 graph takes one text a run: it scales its activations by the largest of a run, so that in company a text would get other
-    scores than alone. A run of several would save it 6 % only.
+    An int8 graph takes one text per run: it scales its activations by the largest of the run, so a text's scores would depend on the
+    others. Batching would save only 6 %.
     """
 
     def __init__(self, card: Card, name: str, model: bytes) -> None:
@@ -196,7 +196,7 @@ class OnnxRunner:
         options.log_severity_level = 4
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the library raises kinds of its own for each way of being broken
+        except Exception as error:  # the library raises exceptions of its own for each kind of damage
             raise Refused(f"{name} can't be loaded: {type(error).__name__}.", next_step="Export the run again.") from error
         outputs = {output.name: output.shape for output in self._session.get_outputs()}
         wanted = {node.name for node in self._session.get_inputs()}
@@ -222,7 +222,7 @@ class TorchRunner:
     platform, precision, max_rows = "pytorch", "fp32", MAX_ROWS_PER_RUN
 
     def __init__(self, card: Card, folder: Path) -> None:
-        self._torch = importlib.import_module("torch")  # it costs 5 s and 300 MB: paid only by who has no ONNX file
+        self._torch = importlib.import_module("torch")  # costs 5 s and 300 MB, only for versions without an ONNX file
         export = importlib.import_module("lifecycle.runtime.engine.export")
         try:
             self._model = export.load_classifier(folder, None)

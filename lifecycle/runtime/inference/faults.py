@@ -1,4 +1,4 @@
-"""Faults planted for a drill: a signed document of deployments that shall fail or be slow. Only a server started for drills obeys."""
+"""Faults injected for a drill: a signed document of deployments that fail or are slow. Only servers started for drills apply it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAX_BYTES = 1_000_000
 log = logging.getLogger("lifecycle.runtime.inference")
 
 
-class PlantedError(Exception):
-    """The failure of a request that a drill asked for."""
+class InjectedError(Exception):
+    """The failure of a request that a drill injected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a deployment shall do to a share (of 10,000) of its requests. until: seconds since 1970; delay_ms: of kind slow."""
+    """A fault of a deployment for a share (of 10,000) of its requests. until: seconds since 1970; delay_ms: of kind slow."""
 
     kind: str
     share: int
@@ -35,16 +35,16 @@ class Fault:
 
 
 class Faults:
-    """Follows DATA_DIR/serving/faults.json. A document that is not as agreed plants nothing: a drill ends rather than continues unseen."""
+    """Follows DATA_DIR/serving/faults.json. An invalid document injects nothing: a drill ends rather than continues unnoticed."""
 
     def __init__(self, path: Path, public_key: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.problem = ""
         self._path, self._public_key, self._clock = path, public_key, clock
-        self._planted: Mapping[str, Fault] = {}
+        self._injected: Mapping[str, Fault] = {}
         self._seen: tuple[int, int, int] | None = None
 
     def poll(self) -> bool:
-        """Take over what is planted now. True if the file is another than before."""
+        """Apply the current document. True if the file changed."""
         try:
             found = self._path.stat()
             seen = (found.st_mtime_ns, found.st_size, found.st_ino)
@@ -52,19 +52,19 @@ class Faults:
             seen = None
         if seen == self._seen:
             return False
-        self._seen, self._planted, self.problem = seen, {}, ""
+        self._seen, self._injected, self.problem = seen, {}, ""
         if seen:
             try:
-                self._planted = self._read()
-                log.warning("drill planted=%d", len(self._planted))
+                self._injected = self._read()
+                log.warning("drill planted=%d", len(self._injected))
             except (Refused, OSError) as error:
                 self.problem = f"The injected-faults document was ignored: {error}"
                 log.error("faults_ignored reason=%r", str(error))
         return True
 
     def of(self, deployment: str, place: int) -> Fault | None:
-        """What a request in this bucket (0 to 9,999) of a deployment shall suffer."""
-        fault = self._planted.get(deployment)
+        """The fault for a request in this bucket (0 to 9,999) of a deployment, or None."""
+        fault = self._injected.get(deployment)
         return fault if fault and place < fault.share and self._clock() < fault.until else None
 
     def _read(self) -> dict[str, Fault]:
@@ -76,7 +76,7 @@ class Faults:
 
 
 def parse_faults(document: Mapping[str, Any]) -> dict[str, Fault]:
-    """Planted faults by deployment. Raises Refused for anything that is not exactly as agreed."""
+    """Injected faults by deployment. Raises Refused for an invalid document."""
     try:
         if document["format"] != FORMAT:
             raise ValueError("unknown format")

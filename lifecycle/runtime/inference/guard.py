@@ -1,8 +1,8 @@
-"""The guard: a canary whose requests fail one after another is closed inside the server, so that it holds with the web application down.
+"""The guard: closes a canary whose requests fail, inside the server, so that it works while the web application is down.
 
-Closed means that the stable version gets its requests. The guard only closes: what becomes of the canary is decided in the registry, which
-learns of it from the spool and the status file, and answers with a routes document that does not name the deployment any more. Each server
-counts what it answered itself; what one of them closed, those on the same data folder close too.
+Closed means that the stable version gets its requests. The guard only closes: the registry reads it from the spool and the status file,
+decides on the canary, and publishes routes without the deployment. Each server counts its own responses; servers on the same data folder
+also close what one of them closed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger("lifecycle.runtime.inference")
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A canary that was closed: failures among its last `of` requests. uuid: of the decision; deployment: which it was made about."""
+    """A closed canary: failures among its last `of` requests. uuid: of the decision; deployment: the canary's."""
 
     uuid: str
     at: str
@@ -44,7 +44,7 @@ class Closed:
 class Guard:
     """Counts the failures of each canary. `closed` is replaced as a whole, so that any thread may read it.
 
-    path: where closed canaries are written down, so that a restarted server keeps them closed. on_close: called with each new one.
+    path: file of closed canaries, so that a restarted server keeps them closed. on_close: called with each new one.
     """
 
     def __init__(self, path: Path, on_close: Callable[[Closed], object]) -> None:
@@ -55,7 +55,7 @@ class Guard:
         self._lock = threading.Lock()
 
     def start(self) -> list[Closed]:
-        """Read what an earlier process closed, and return it. A file that cannot be read is as none, and said so in the log."""
+        """Read what an earlier process closed, and return it. An unreadable file is logged and counts as empty."""
         found = read(self._path)
         self.closed = {each.deployment: each for each in found}
         return found
@@ -76,7 +76,7 @@ class Guard:
         self._on_close(closed)  # outside the lock: it asks the router for its own
 
     def adopt(self, deployments: Collection[str]) -> bool:
-        """Close those of these canaries that another server on this folder closed; True if there was one. The other tells of it."""
+        """Close those of these canaries that another server on this folder closed; True if there was one. The other server reports it."""
         found: dict[str, Closed] = {}
         for path in self._path.parent.glob("guard*.json"):
             with contextlib.suppress(OSError):
@@ -94,7 +94,7 @@ class Guard:
         return bool(new)
 
     def keep(self, deployments: Collection[str]) -> None:
-        """Forget what is not among these deployments: the routes do not name it as a canary any more."""
+        """Forget deployments other than these: they are no longer canaries of the routes."""
         with self._lock:
             self._last = {name: last for name, last in self._last.items() if name in deployments}
             kept = {name: each for name, each in self.closed.items() if name in deployments}
@@ -103,7 +103,7 @@ class Guard:
                 self._write()
 
     def as_status(self) -> list[dict[str, Any]]:
-        """What the status file says of closed canaries."""
+        """Closed canaries, for the status file."""
         return [{"deployment": each.deployment, "failures": each.failures, "of": each.of} for each in self.closed.values()]
 
     def _write(self) -> None:
@@ -116,7 +116,7 @@ class Guard:
 
 
 def read(path: Path) -> list[Closed]:
-    """What a file says was closed. One that cannot be read is as none, and said so in the log."""
+    """The closed canaries in a file. An unreadable file is logged and counts as empty."""
     try:
         return [Closed(**raw) for raw in json.loads(path.read_bytes())["closed"]]
     except FileNotFoundError:

@@ -1,5 +1,4 @@
-"""What the server below the application refuses, in the words that every other refusal has: bytes that are no HTTP request, and requests
-that do not come to an end."""
+"""Refusals below the application, in the same JSON form as every other: malformed HTTP requests, and requests that don't end."""
 
 from __future__ import annotations
 
@@ -13,15 +12,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from lifecycle.runtime.inference import answering
 
 HEADER_SECONDS, HEADER_MOST = 10.0, 64 * 1024  # bytes
-BODY_SECONDS = 2 * answering.BODY_SECONDS  # of what the application does not read; what it reads, it waits for itself
+BODY_SECONDS = 2 * answering.BODY_SECONDS  # for bodies that the application doesn't read; it has its own deadline for those it reads
 LINGER_SECONDS = 5.0
-UNREAD_SECONDS = 60.0  # for which a client may read nothing while answers wait for it: more than the write buffer's limit, or the last
-PIPELINED_MOST = 100  # requests that wait on one connection for the answer before theirs
+UNREAD_SECONDS = 60.0  # that a client may read nothing while responses wait: more than the write buffer's limit, or the last
+PIPELINED_MOST = 100  # requests waiting on one connection for an earlier response
 
 
-def refusal(status: bytes, says: str) -> bytes:
-    """A whole answer, after which the connection ends."""
-    body = json.dumps({"error": says}).encode()
+def refusal(status: bytes, message: str) -> bytes:
+    """A whole response that closes the connection."""
+    body = json.dumps({"error": message}).encode()
     head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
     return head % (status, len(body)) + body
 
@@ -34,31 +33,31 @@ LATE = refusal(b"408 Request Timeout", "The request didn't arrive in time.")
 
 class LingeringTransport:
     """A transport that closes in two steps while its client still sends: nothing more is written or parsed, and LINGER_SECONDS later the
-    socket closes. One that closes with bytes unread is reset, and the client may lose the answer (RFC 9112, 9.6).
+    socket closes. A socket closed with unread bytes is reset, and the client may lose the response (RFC 9112, 9.6).
 
-    It hangs up on a client that reads nothing for UNREAD_SECONDS where it is to be watched.
+    While watched, it disconnects a client that reads nothing for UNREAD_SECONDS.
     """
 
     _unread: TimerHandle | None = None
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
-        self.receives = False  # part of a request, which has not ended
+        self.receives = False  # in the middle of a request
         self._transport, self._loop, self._lingers = transport, loop, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether the connection ends, be it that bytes are still taken in and dropped."""
+        """Whether the connection is ending, even while incoming bytes are still received and dropped."""
         return self._lingers or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Send, unless the connection ends."""
+        """Send, unless the connection is ending."""
         if not self.is_closing():
             self._transport.write(data)
 
     def close(self) -> None:
-        """End the connection; where the client has not read all of its answers, once it has."""
+        """End the connection once the client has read all of its responses."""
         if self.is_closing():
             return
         if not self.receives:
@@ -78,12 +77,12 @@ class LingeringTransport:
         self._transport.abort()
 
     def watch(self, left: int) -> None:
-        """Hang up unless the client reads on. left: bytes that it has not read; nothing is written meanwhile."""
+        """Disconnect unless the client continues reading. left: unread bytes; nothing is written meanwhile."""
         self.unwatch()
         self._unread = self._loop.call_later(UNREAD_SECONDS, self._abort_unless_read, left)
 
     def unwatch(self) -> None:
-        """The client has caught up, or is gone."""
+        """Stop watching: the client has caught up or disconnected."""
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
@@ -94,25 +93,25 @@ class LingeringTransport:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, with refusals in JSON, with deadlines and with limits on what a connection keeps in memory.
+    """uvicorn's protocol with refusals in JSON, deadlines, and limits on the memory of a connection.
 
-    A header has a deadline from its first byte or from the connection on, and so has a body. An answer that is sent before its request has
-    ended ends the connection, as does one to a request for another protocol.
+    A header has a deadline from the connection or its first byte on, and so has a body. A response sent before its request has ended
+    closes the connection, as does one to a request for another protocol.
     """
 
     transport: LingeringTransport  # type: ignore[assignment]
     _deadline: TimerHandle | None = None
     _in_body = False
-    _kept_bytes = 0  # came in since the parser last passed something on: it keeps the header, chunk size or trailer that they are part of
+    _kept_bytes = 0  # received since the parser last passed something on: part of a header, chunk size or trailer
     _keeps_alive = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """A connection, on which a request should follow."""
+        """Expect a request on a new connection."""
         super().connection_made(LingeringTransport(transport, self.loop))  # type: ignore[arg-type]
         self._expect(HEADER_SECONDS)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came; a header that does not end is refused, and what follows a refusal is dropped."""
+        """Parse received bytes; refuse a header that doesn't end, and drop what follows a refusal."""
         if self.transport.is_closing():
             return
         self._kept_bytes += len(data)
@@ -120,23 +119,23 @@ class Protocol(HttpToolsProtocol):
         if self._kept_bytes > HEADER_MOST:
             self._end_with(ENDLESS)
         elif self._kept_bytes and self._deadline is None and self.cycle is not None and self.cycle.response_complete:
-            self._expect(HEADER_SECONDS)  # of empty lines before a request, which end the wait for it, the parser says nothing
+            self._expect(HEADER_SECONDS)  # the parser doesn't report empty lines before a request, which end the keep-alive wait
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
+        """Start a request's header deadline."""
         super().on_message_begin()
         self.transport.receives, self._in_body = True, False
         self._expect(HEADER_SECONDS)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One of the header; one of the trailer is refused, since nothing here reads it."""
+        """Take a header field; refuse a trailer field, since nothing here reads it."""
         if self._in_body:
             self._end_with(TRAILED)
             raise ValueError("A trailer.")  # stops the parser
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The header is there. Raises ValueError, which stops the parser, for one request too many."""
+        """Start the body's deadline. Raises ValueError, which stops the parser, for one request too many."""
         if len(self.pipeline) >= PIPELINED_MOST:
             raise ValueError("Too many requests at once.")
         self._in_body, self._kept_bytes = True, 0
@@ -146,12 +145,12 @@ class Protocol(HttpToolsProtocol):
         self.cycle.keep_alive = False  # until the request has ended
 
     def on_body(self, body: bytes) -> None:
-        """Some of the body."""
+        """Take a part of the body."""
         self._kept_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """All of the request is there."""
+        """End the request's deadline."""
         self._settle()
         self.transport.receives, self._in_body, self._kept_bytes = False, False, 0
         if not self.cycle.response_started:
@@ -159,38 +158,38 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """The server ends: so does the connection, after the answer that is due."""
+        """Close the connection after the response that is due: the server is shutting down."""
         self._keeps_alive = False
         super().shutdown()
 
     def pause_writing(self) -> None:
-        """The client does not read its answers as fast as they are written."""
+        """Watch a client that reads its responses slower than they are written."""
         super().pause_writing()
         self.transport.watch(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """The client has caught up, but for what is left of its last answers."""
+        """Stop watching: the client has caught up, except for the last of its responses."""
         super().resume_writing()
         if not self.transport.is_closing():
             self.transport.unwatch()
 
     def timeout_keep_alive_handler(self) -> None:
-        """No further request came; what the client left unread of its answers is dropped."""
+        """Close an idle connection; responses that the client hasn't read are dropped."""
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end."""
+        """Cancel the deadlines of a closed connection."""
         self._settle()
         self.transport.unwatch()
         self.transport.receives = False
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse and hang up."""
+        """Refuse and disconnect."""
         self._end_with(MALFORMED)
 
     def _end_with(self, answer: bytes) -> None:
-        """Hang up; with this answer, unless the request that comes in has another one, or one before it is still to be answered."""
+        """Disconnect with this response, unless the incoming request already has one or an earlier one is still unanswered."""
         self._settle()
         last = self.cycle
         if last is None or (not last.response_started and not self.pipeline if self._in_body else last.response_complete):
@@ -207,7 +206,7 @@ class Protocol(HttpToolsProtocol):
             self._deadline = None
 
     def _late(self) -> None:
-        """Refuse and hang up, unless it is this side that does not read. Of a connection without a request there is nothing to refuse."""
+        """Refuse and disconnect, unless this side has paused reading; without a request, just disconnect."""
         self._deadline = None
         if self.flow.read_paused:
             self._expect(BODY_SECONDS)

@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus and for the protocol's statistics. Only the event loop's thread writes."""
+"""Counts of the server, for Prometheus and for the protocol's statistics. Only the event loop's thread writes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Times:
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKET_SECONDS) + 1))
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """Upper edge and count of what took at most so long, as a histogram wants it."""
+        """Upper edge and cumulative count of each bucket, as a histogram needs them."""
         found, running = [], 0
         for edge, count in zip((*map(str, BUCKET_SECONDS), "+Inf"), self.buckets, strict=True):
             running += count
@@ -116,32 +116,32 @@ class Metrics:
         yield counter("cpu_seconds", "Engine CPU time of completed requests.", self._cpu, names)
 
 
-def counter(name: str, told: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
+def counter(name: str, help_text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
     """A counter of this server, by its labels."""
-    family = CounterMetricFamily(f"{PREFIX}_{name}", told, labels=labels)
+    family = CounterMetricFamily(f"{PREFIX}_{name}", help_text, labels=labels)
     for key, value in sorted(values.items()):
         family.add_metric(key, value)
     return family
 
 
-def gauge(name: str, told: str, value: float) -> Metric:
+def gauge(name: str, help_text: str, value: float) -> Metric:
     """A single value of this server."""
-    return GaugeMetricFamily(f"{PREFIX}_{name}", told, value=value)
+    return GaugeMetricFamily(f"{PREFIX}_{name}", help_text, value=value)
 
 
-def total(name: str, told: str, value: float) -> Metric:
+def total(name: str, help_text: str, value: float) -> Metric:
     """A single count of this server."""
-    return CounterMetricFamily(f"{PREFIX}_{name}", told, value=value)
+    return CounterMetricFamily(f"{PREFIX}_{name}", help_text, value=value)
 
 
-def marks(name: str, told: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+def marks(name: str, help_text: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
     """Values of this server, by their labels."""
-    family = GaugeMetricFamily(f"{PREFIX}_{name}", told, labels=labels)
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", help_text, labels=labels)
     for key, value in rows:
         family.add_metric(key, value)
     return family
 
 
 def process() -> Iterable[Metric]:
-    """Memory, CPU time, open files and start of this process, under the names that every exporter uses."""
+    """Memory, CPU time, open files and start of this process, under the standard names of exporters."""
     return ProcessCollector(registry=None).collect()

@@ -1,20 +1,20 @@
-"""How clients name an endpoint: `project/slug`, or the slug alone where it says enough. Pure, and free of all that the server loads."""
+"""Names of endpoints for clients: `project/slug`, or the slug alone where it is unique. Pure, without the server's imports."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-WORDS = frozenset({"config", "infer", "ready", "stats", "versions"})  # what follows a name in an address: no endpoint is called so
+WORDS = frozenset({"config", "infer", "ready", "stats", "versions"})  # follow a name in a URL, so no endpoint can have these names
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}/[a-z0-9][a-z0-9-]{0,59}\Z")
 
-# A name in an address, in which %2F is a slash like others: two segments only where the second is none of WORDS. So a/ready asks whether
-# the endpoint a is ready, and never for an endpoint of a project a, whatever projects and endpoints there are.
+# A name in a URL, where %2F is a slash: two segments only where the second isn't one of WORDS. So a/ready always asks whether the endpoint
+# a is ready, and never for an endpoint of a project a.
 IN_ADDRESS = rf"[^/]+(?:/(?!(?:{'|'.join(sorted(WORDS))})(?:/|$))[^/]+)?"
 
 
 def meant(wanted: str, names: Iterable[str]) -> list[str]:
-    """Of these names (`project/slug`) those that a client may mean: the one itself, or all with this slug; sorted."""
+    """Those of the names (`project/slug`) that match: the full name, or all with this slug; sorted."""
     return sorted(name for name in names if wanted in (name, slug_of(name)))
 
 

@@ -29,7 +29,7 @@ Floats = NDArray[np.float32]
 
 
 class ProtocolError(Exception):
-    """A request that gets no prediction. status: the HTTP code; str(self): a sentence that holds nothing of the request's texts."""
+    """A request that gets no prediction. status: the HTTP code; str(self): a sentence without any of the request's texts."""
 
     def __init__(self, status: int, message: str, *, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """What a client asks. texts: 1 to 64, without NUL and lone surrogates; outputs: wanted tensors, each with binary yes or no."""
+    """A parsed infer request. texts: 1 to 64, without NUL and lone surrogates; outputs: requested tensors and whether each is binary."""
 
     texts: tuple[str, ...]
     outputs: tuple[tuple[str, bool], ...]
@@ -48,15 +48,15 @@ class InferRequest:
 
     @property
     def wants_embedding(self) -> bool:
-        """Whether the pooled vector is part of the answer."""
+        """Whether the pooled vector is requested."""
         return any(name == "EMBEDDING" for name, _binary in self.outputs)
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What an engine says about n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden) or None.
+    """An engine's output for n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden) or None.
 
-    oov: share (0 to 1) of each text's words that the model's vocabulary does not hold as one token; cpu_seconds: what the run took.
+    oov: share (0 to 1) of each text's words that aren't one token of the model's vocabulary; cpu_seconds: of the run.
     cut: the label that is the answer from a threshold on; None where the most likely one is.
     """
 
@@ -130,7 +130,7 @@ def whole_number(text: str) -> int | None:
 
 
 def clean(text: str, index: int) -> str:
-    """The text without what no tokenizer, hash or database takes: lone surrogates and NUL become U+FFFD."""
+    """The text with lone surrogates and NUL, which tokenizers, hashes and databases reject, replaced by U+FFFD."""
     if len(text) > MAX_TEXT_CHARS:
         raise ProtocolError(400, f"Text {index} has {len(text)} characters; at most {MAX_TEXT_CHARS} are accepted.")
     if not text.isascii():
@@ -241,7 +241,7 @@ def _outputs(wanted: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, boo
 
 
 def encode(head: dict[str, Any], request: InferRequest, prediction: Prediction) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of the answer. head: model_name, model_version, parameters, and id where the request has one."""
+    """Body and headers of the response. head: model_name, model_version, parameters, and id where the request has one."""
     described, buffers = [], []
     for name, binary in request.outputs:
         data, shape, extra = _tensor(name, prediction)
@@ -283,8 +283,8 @@ def join_bytes(texts: Sequence[str]) -> bytes:
 def model_metadata(
     name: str, versions: Sequence[str], labels: Sequence[str], hidden: int | None, platform: str, engine: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The answer to GET v2/models/{name}: what goes in and what comes out. engine: its precision, and why; deciding: the label that is the
-    answer from a threshold on, where there is one."""
+    """The response to GET v2/models/{name}: inputs and outputs. engine: its precision, and why; deciding: the label that is the answer
+    from a threshold on, where there is one."""
     shapes = {"LABEL": [-1], "CONFIDENCE": [-1], "SCORES": [-1, len(labels)], "EMBEDDING": [-1, hidden]}
     names = [output for output in OUTPUTS if output != "EMBEDDING" or hidden is not None]
     return {

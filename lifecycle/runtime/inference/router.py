@@ -1,4 +1,4 @@
-"""The live table: follows the routes document, loads what it names, swaps when it is ready, says in status.json what it did."""
+"""The live table: follows the routes document, loads its versions, swaps when they are ready, and reports in status.json."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger("lifecycle.runtime.inference")
 class Router:
     """Holds `table`, which requests read without a lock. One thread polls the document, one loads versions; both only call public methods.
 
-    folder: DATA_DIR/serving, with routes.json, artifacts/ and status.json. drills: whether planted faults are obeyed.
+    folder: DATA_DIR/serving, with routes.json, artifacts/ and status.json. drills: whether injected faults apply.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Router:
         self.problem = ""
         self.guard = Guard(folder / (f"guard.{name}.json" if name else "guard.json"), self._close)
         self.faults = Faults(folder / "faults.json", public_key) if drills else None
-        self.told: Callable[[Closed], object] = lambda closed: None
+        self.on_close: Callable[[Closed], object] = lambda closed: None
         self._folder, self._public_key, self._load = folder, public_key, load
         self._status_path = folder / (f"status.{name}.json" if name else "status.json")
         self._routes: Routes | None = None
-        self.settled = False  # a document was read, and every version that it names for an answer is in the table or refused
+        self.settled = False  # a document was read, and every version of its arms is in the table or refused
         self._loaded: dict[str, Engine] = {}
         self._refused: dict[str, str] = {}
         self._seen: tuple[int, int, int] | None = None
@@ -53,33 +53,33 @@ class Router:
         self._threads = [threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._keep_polling, self._keep_loading)]
 
     def start(self) -> None:
-        """Read the document once, then follow it in the background. What an earlier process closed stays closed, and is told again."""
+        """Read the document once, then follow it in the background. Canaries closed before a restart stay closed and are reported again."""
         for closed in self.guard.start():
-            self.told(closed)
+            self.on_close(closed)
         self.poll()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End both threads; what is loaded continues answering."""
+        """End both threads; loaded versions continue to answer."""
         self._stop.set()
         self._work.set()
 
     @property
     def begins(self) -> bool:
-        """A document was read, and a version that shall answer is still to be loaded for the first time: no one should be sent here yet."""
+        """A document was read, but a version that should answer isn't loaded yet: the server isn't ready for traffic."""
         return self._routes is not None and not self.answers
 
     @property
     def answers(self) -> bool:
-        """A document was read and each endpoint that shall answer does, or its version was refused: a swap under way changes nothing."""
+        """A document was read and each endpoint that should answer does, or its version was refused; unaffected by a swap in progress."""
         routes, live = self._routes, self.table.endpoints
         return routes is not None and (
             self.settled or all(name in live and live[name].arms for name, each in routes.endpoints.items() if each.arms)
         )
 
     def poll(self) -> bool:
-        """Take over the routes document if there is a new, well-signed one with a higher epoch. True if it was taken over."""
+        """Apply the routes document if it is new, correctly signed, and of a higher epoch. True if it was applied."""
         if self.faults and self.faults.poll():
             with self._lock:
                 self._write_status()
@@ -110,13 +110,13 @@ class Router:
         return True
 
     def beat(self) -> None:
-        """Write the status again when it is due, though nothing changed: anyone who reads it believes in a server that still writes."""
+        """Write the status when it is due, even if nothing changed: readers take a server that stopped writing for dead."""
         if time.monotonic() >= self._beat_at:
             with self._lock:
                 self._write_status()
 
     def load_next(self) -> bool:
-        """Verify, load and warm up one version that the document names and that is not there yet. False if there is none."""
+        """Verify, load and warm up one missing version of the document. False if there is none."""
         with self._lock:
             missing = self._missing()
         if not missing:
@@ -126,7 +126,7 @@ class Router:
             engine, reason = self._open(digest), ""
         except Refused as error:
             reason = f"{error} {error.next_step}".strip()
-        except Exception as error:  # a damaged model must never end the thread that serves all others
+        except Exception as error:  # a damaged model must never end the thread that loads all others
             log.exception("version_failed digest=%s", digest)
             reason = f"The version couldn't be loaded: {type(error).__name__}."
         with self._lock:
@@ -140,10 +140,10 @@ class Router:
         return True
 
     def _close(self, closed: Closed) -> None:
-        """The guard closed a canary: the stable version gets its requests from now on."""
+        """Give the requests of a closed canary to the stable version."""
         with self._lock:
             self._rebuild()
-        self.told(closed)
+        self.on_close(closed)
 
     def _open(self, digest: str) -> Engine:
         folder = self._folder / "artifacts" / digest
@@ -167,14 +167,14 @@ class Router:
         return [digest for digest in self._routes.digests if digest not in self._loaded and digest not in self._refused]
 
     def _rebuild(self) -> None:
-        """Swap in the table that fits what is loaded, let go of versions that nothing names any more, write the status."""
+        """Swap in the table of the loaded versions, drop versions that are no longer used, and write the status."""
         if self._routes is None:
             return
         self.table = build_table(self._routes, self._loaded, self.table, self.guard.closed)
         kept = set(self._routes.digests) | self.table.digests
         self._loaded = {digest: engine for digest, engine in self._loaded.items() if digest in kept}
         wanted = {arm.root_digest for endpoint in self._routes.endpoints.values() for arm in endpoint.arms}
-        self.settled = wanted <= self._loaded.keys() | self._refused.keys()  # after the table: a server that begins answers by it
+        self.settled = wanted <= self._loaded.keys() | self._refused.keys()  # after the table: a starting server listens when it is set
         if self.settled:
             self._floor = self._routes.epoch
         self._write_status()
@@ -217,7 +217,7 @@ class Router:
         return states | {digest: {"state": "refused", "reason": reason} for digest, reason in self._refused.items()}
 
     def _last_epoch(self) -> int:
-        """The highest epoch that any server of this folder ever applied, under whatever name."""
+        """The highest epoch that any server of this folder ever applied, under any name."""
         found = [0]
         for path in self._folder.glob("status*.json"):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

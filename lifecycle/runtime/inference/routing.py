@@ -1,4 +1,4 @@
-"""Which version answers: the routes document as immutable values, and the pure functions that decide over them."""
+"""Which version answers: the routes document as immutable values, and pure functions over them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSION = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A version's part of an endpoint's traffic. share: buckets of 10,000; root_digest: hex; deployment: the interval it serves in."""
+    """A version's part of an endpoint's traffic. share: buckets of 10,000; root_digest: hex; deployment: ID of this period of serving."""
 
     name: str
     share: int
@@ -36,7 +36,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token that may ask. digest: sha256, hex; until: seconds since 1970 when it stops being good, None for never."""
+    """An allowed token. digest: sha256, hex; until: when it expires, seconds since 1970; None for never."""
 
     digest: str
     until: float | None
@@ -44,9 +44,8 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint as published. name: project/slug; arms: none where no version may answer. shadow: what gets copies of a share of
-    requests; standby: root digests kept loaded for rollback; withdrawn: those of versions in quarantine, which answer no more whatever
-    happens to the others."""
+    """One endpoint as published. name: project/slug; arms: none where no version may answer. shadow: gets copies of a share of requests;
+    standby: root digests kept loaded for rollback; withdrawn: root digests of quarantined versions, which never answer again."""
 
     name: str
     salt: str
@@ -67,7 +66,7 @@ class Routes:
 
     @property
     def digests(self) -> list[str]:
-        """Root digests to have loaded, each once: what answers first, then what is by, then what is compared."""
+        """Root digests to load, each once: arms first, then standby versions, then shadows."""
         arms = [arm.root_digest for endpoint in self.endpoints.values() for arm in endpoint.arms]
         standby = [digest for endpoint in self.endpoints.values() for digest in endpoint.standby]
         shadows = [endpoint.shadow.root_digest for endpoint in self.endpoints.values() if endpoint.shadow]
@@ -89,9 +88,9 @@ class LiveArm:
 
 @dataclass(frozen=True, slots=True)
 class LiveEndpoint:
-    """What answers now for one endpoint: its stable arm first. epoch: of the document that its arms come from.
+    """The loaded arms of one endpoint, the stable one first. epoch: of the document that its arms come from.
 
-    arms: empty while nothing could be loaded. An arm that is not there leaves its share to the stable one.
+    arms: empty while nothing could be loaded. A missing arm leaves its share to the stable one.
     """
 
     endpoint: Endpoint
@@ -102,7 +101,7 @@ class LiveEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All live endpoints. Replaced as a whole, never changed: a request keeps the table and the engines it began with."""
+    """All live endpoints. Replaced as a whole, never changed: a request keeps the table and the engines it started with."""
 
     endpoints: Mapping[str, LiveEndpoint] = field(default_factory=dict)
 
@@ -115,10 +114,10 @@ class Table:
 def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, closed: Collection[str] = ()) -> Table:
     """The table for a document and the versions that are loaded. closed: deployments of canaries that the guard closed.
 
-    An endpoint whose stable version isn't loaded (yet, or because it was refused) continues with what answered before; its tokens and
-    flags are the new ones at once, so that a revoked token is out even if the new version is damaged. A canary that isn't loaded takes no
-    request from the stable version, and one that the document does not name any more is out though its successor is damaged. A withdrawn
-    version never continues: then nothing answers until what replaces it is loaded.
+    An endpoint whose stable version isn't loaded (yet, or because it was refused) keeps its previous arms; its tokens and flags are the
+    new ones at once, so that a revoked token is invalid even if the new version is damaged. A canary that isn't loaded takes no request
+    from the stable version, and one that is no longer in the document is dropped even if its successor is damaged. A withdrawn version
+    never continues: nothing answers until its replacement is loaded.
     """
     endpoints = {}
     for name, endpoint in routes.endpoints.items():
@@ -126,7 +125,7 @@ def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, c
         if all(arm.root_digest in loaded for arm in endpoint.arms if arm.name == STABLE):
             epoch, arms = routes.epoch, tuple(LiveArm(arm, loaded[arm.root_digest]) for arm in endpoint.arms if arm.root_digest in loaded)
         elif before:
-            epoch, arms = before.epoch, going_on(before, endpoint)
+            epoch, arms = before.epoch, kept_arms(before, endpoint)
         else:
             epoch, arms = routes.epoch, ()
         shadow = endpoint.shadow
@@ -135,14 +134,14 @@ def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, c
     return Table(endpoints)
 
 
-def going_on(before: LiveEndpoint, endpoint: Endpoint) -> tuple[LiveArm, ...]:
-    """The arms that answered before and may still do; none without the stable one."""
+def kept_arms(before: LiveEndpoint, endpoint: Endpoint) -> tuple[LiveArm, ...]:
+    """The previous arms that may continue to answer; none without the stable one."""
     arms = tuple(live for live in before.arms if live.arm.name == STABLE or live.arm in endpoint.arms)
     return () if any(live.arm.name == STABLE and live.arm.root_digest in endpoint.withdrawn for live in arms) else arms
 
 
 def key_digest(salt: str, key: str) -> str:
-    """What is kept of a sticky key: the first 16 hex digits of the sha256 of salt and key, the same for ever under one salt."""
+    """The stored form of a sticky key: the first 16 hex digits of the sha256 of salt and key, constant under one salt."""
     return hashlib.sha256(f"{salt}:{key}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -152,7 +151,7 @@ def bucket(digest: str) -> int:
 
 
 def choose_arm(live: LiveEndpoint, place: int) -> LiveArm:
-    """The arm that owns a bucket. Other arms than stable own the lowest buckets, so a share that grows keeps the keys it has."""
+    """The arm that owns a bucket. Arms other than stable own the lowest buckets, so a share that grows keeps its keys."""
     end = 0
     for candidate in live.arms:
         if candidate.arm.name != STABLE:
@@ -163,7 +162,7 @@ def choose_arm(live: LiveEndpoint, place: int) -> LiveArm:
 
 
 def knows(tokens: tuple[Token, ...], digest: str, now: float) -> bool:
-    """Whether a token's digest is in the list and still good, in a time that does not depend on where. now: seconds since 1970."""
+    """Whether a token's digest is in the list and hasn't expired, in constant time. now: seconds since 1970."""
     found = False
     for token in tokens:
         found |= hmac.compare_digest(token.digest, digest) and (token.until is None or now < token.until)
@@ -171,7 +170,7 @@ def knows(tokens: tuple[Token, ...], digest: str, now: float) -> bool:
 
 
 def parse_routes(document: Mapping[str, Any]) -> Routes:
-    """A routes document as values. Raises Refused, naming the endpoint, for anything that is not exactly as agreed."""
+    """The parsed routes document. Raises Refused, naming the endpoint, if it is invalid."""
     try:
         if document["format"] != FORMAT:
             raise Refused(
@@ -225,7 +224,7 @@ def _token(raw: Mapping[str, Any]) -> Token:
 
 
 def moment(value: str) -> float:
-    """Seconds since 1970 of a time with its zone. Raises ValueError."""
+    """Seconds since 1970 of an ISO time with a time zone. Raises ValueError."""
     at = datetime.fromisoformat(value)
     if at.tzinfo is None:
         raise ValueError("a time has no time zone")

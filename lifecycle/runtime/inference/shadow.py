@@ -1,4 +1,4 @@
-"""The shadow: a version that gets copies of requests, answers when slots are free, and is compared. No client ever waits for it."""
+"""The shadow: a version that gets copies of requests, runs when slots are free, and is compared. No client ever waits for it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ log = logging.getLogger("lifecycle.runtime.inference")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A request that was answered, with what the client got. request: its uuid; primary_ms: the run of the model that
-    answered; key: the digest of its sticky key, empty where it has none."""
+    """An answered request with its prediction. request: its uuid; primary_ms: duration of the primary model's run; key: digest of its
+    sticky key, empty without one."""
 
     endpoint: str
     shadow: LiveArm
@@ -38,9 +38,9 @@ class Copy:
 
 
 class Shadows:
-    """A bounded queue of copies and one thread that answers them while the slots are not busy. What finds no room is counted and dropped.
+    """A bounded queue of copies and one thread that runs them while slots are free. Copies beyond the bound are counted and dropped.
 
-    busy: whether clients use every slot; put: takes the lines of the comparison.
+    busy: whether clients use every slot; put: called with each line of the comparison.
     """
 
     def __init__(self, busy: Callable[[], bool], put: Callable[[dict[str, Any]], object]) -> None:
@@ -56,7 +56,7 @@ class Shadows:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; what waits is dropped, and a run that hangs is left behind."""
+        """End the thread; waiting copies are dropped, and a hanging run is abandoned."""
         self._stop.set()
         self._work.set()
         if self._thread.is_alive():
@@ -95,19 +95,19 @@ class Shadows:
 
 
 def compare(copy: Copy) -> list[dict[str, Any]]:
-    """The spool's lines for one copy, one a text. A shadow that fails has code 500 and no label."""
+    """The spool's lines for one copy, one per text. A failed shadow has code 500 and no label."""
     began = time.perf_counter()
-    said: Prediction | None = None
+    prediction: Prediction | None = None
     try:
-        said = copy.shadow.engine.predict(copy.texts)
-    except Exception as error:  # whatever it is, it is the shadow's: it must never end the thread
+        prediction = copy.shadow.engine.predict(copy.texts)
+    except Exception as error:  # a failure of the shadow must never end the thread
         log.error("shadow_failed endpoint=%s deployment=%s kind=%s", copy.endpoint, copy.shadow.arm.deployment, type(error).__name__)
     latency_ms = round((time.perf_counter() - began) * 1000, 3)
-    return [line(copy, index, said, latency_ms) for index in range(len(copy.texts))]
+    return [line(copy, index, prediction, latency_ms) for index in range(len(copy.texts))]
 
 
-def line(copy: Copy, index: int, said: Prediction | None, latency_ms: float) -> dict[str, Any]:
-    """What is kept of the comparison of one text. kl: of the shadow's scores from the client's, nats; null where their labels differ."""
+def line(copy: Copy, index: int, prediction: Prediction | None, latency_ms: float) -> dict[str, Any]:
+    """The spool's line for one text. kl: of the shadow's scores from the client's, nats; null where their labels differ."""
     arm = copy.shadow.arm
     request = uuid.UUID(copy.request)
     kept: dict[str, Any] = {
@@ -120,7 +120,7 @@ def line(copy: Copy, index: int, said: Prediction | None, latency_ms: float) -> 
         "deployment": arm.deployment,
         "prediction": str(request if index == 0 else uuid.uuid5(request, str(index))),
         "key": copy.key,
-        "code": 500 if said is None else 200,
+        "code": 500 if prediction is None else 200,
         "label": "",
         "confidence": None,
         "agrees": None,
@@ -128,11 +128,11 @@ def line(copy: Copy, index: int, said: Prediction | None, latency_ms: float) -> 
         "latency_ms": latency_ms,
         "primary_latency_ms": copy.primary_ms,
     }
-    if said is None:
+    if prediction is None:
         return kept
-    label, answered = said.labels[said.best[index]], copy.answered.labels[copy.answered.best[index]]
+    label, answered = prediction.labels[prediction.best[index]], copy.answered.labels[copy.answered.best[index]]
     theirs = dict(zip(copy.answered.labels, copy.answered.scores[index].tolist(), strict=True))
-    ours = dict(zip(said.labels, said.scores[index].tolist(), strict=True))
+    ours = dict(zip(prediction.labels, prediction.scores[index].tolist(), strict=True))
     divergence = kl(theirs, ours) if theirs.keys() == ours.keys() else None
     return kept | {"label": label, "confidence": round(ours[label], 6), "agrees": label == answered, "kl": divergence}
 

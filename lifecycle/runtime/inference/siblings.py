@@ -1,8 +1,8 @@
-"""Servers that answer on one listening socket: anyone who of them is scraped tells what each of them counted.
+"""Servers on one listening socket: whichever is scraped returns the counts of all of them.
 
-A scraper cannot choose which of them answers. So each writes its own counts at every beat, and anyone who is asked adds the newest file of
-the others to its own. Every sample carries the name of its server: a server that starts again begins at 0 under its own name alone, which
-a scraper takes for what it is.
+A scraper can't choose which of them answers. So each writes its own counts at every beat, and the scraped server adds the newest file of
+each other one to its own. Every sample has the name of its server, so a restart resets only the counters under that name, which scrapers
+handle.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ log = logging.getLogger("lifecycle.runtime.inference")
 class Siblings:
     """The files of one server and of those beside it.
 
-    folder: DATA_DIR/serving. group: what all servers of one socket share, and no other server; empty for a server with a socket of its own,
-    which writes and reads nothing here.
+    folder: DATA_DIR/serving. group: ID of the servers of one socket; empty for a server with a socket of its own, which writes and reads
+    nothing here.
     """
 
     def __init__(self, folder: Path, name: str, group: str) -> None:
@@ -35,17 +35,17 @@ class Siblings:
         self._path = folder / f"metrics.{name}.json"
 
     def write(self, families: Iterable[Metric]) -> None:
-        """Leave this server's counts for the others. A full disk is survived."""
-        said = signs.sign() | {"group": self._group, "name": self._name, "families": [as_values(each) for each in families]}
+        """Write this server's counts for the others. A full disk is only logged."""
+        document = signs.sign() | {"group": self._group, "name": self._name, "families": [as_values(each) for each in families]}
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            part.write_text(json.dumps(said), encoding="utf-8")
+            part.write_text(json.dumps(document), encoding="utf-8")
             part.replace(self._path)
         except OSError as error:
             log.error("metrics_not_written reason=%r", error.strerror)
 
-    def told(self, own: Iterable[Metric]) -> list[Metric]:
-        """The families of this server, with those of the others that live, each sample under its server's name."""
+    def collect(self, own: Iterable[Metric]) -> list[Metric]:
+        """The families of this server and of the others that are alive, each sample with its server's name."""
         mine = list(own)
         if not self.shares:
             return mine
@@ -62,23 +62,23 @@ class Siblings:
             if path == self._path:
                 continue
             try:
-                said = json.loads(path.read_bytes())
-                if said["group"] == self._group and signs.is_alive(said, now):
-                    yield str(said["name"]), [from_values(each) for each in said["families"]]
+                document = json.loads(path.read_bytes())
+                if document["group"] == self._group and signs.is_alive(document, now):
+                    yield str(document["name"]), [from_values(each) for each in document["families"]]
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.error("metrics_not_read reason=%r", str(error))
 
 
 def as_values(family: Metric) -> dict[str, Any]:
-    """A family as JSON holds it."""
+    """A family as a JSON object."""
     samples = [[each.name, each.labels, each.value] for each in family.samples]
     return {"name": family.name, "told": family.documentation, "type": family.type, "samples": samples}
 
 
-def from_values(said: dict[str, Any]) -> Metric:
-    """A family as it was."""
-    made = Metric(said["name"], said["told"], said["type"])
-    for name, labels, value in said["samples"]:
+def from_values(values: dict[str, Any]) -> Metric:
+    """The family of a JSON object."""
+    made = Metric(values["name"], values["told"], values["type"])
+    for name, labels, value in values["samples"]:
         made.add_sample(name, labels, value)
     return made
 

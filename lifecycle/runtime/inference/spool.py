@@ -1,4 +1,4 @@
-"""The prediction spool: one JSON object a line, in segments that are renamed when complete. A request never waits for the disk."""
+"""The prediction spool: one JSON object per line, in segments that are renamed when complete. A request never waits for the disk."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Row = dict[str, Any]
 
 
 def timed_uuid() -> UUID:
-    """A UUID of version 7: 48 bits of milliseconds since 1970, the rest by chance. It tells whether its line can still be on its way."""
+    """A UUID of version 7: 48 bits of milliseconds since 1970, the rest random. Its time shows whether its line may still arrive."""
     chance = secrets.randbits(74)
     return UUID(int=time.time_ns() // 1_000_000 << 80 | 7 << 76 | chance >> 62 << 64 | 2 << 62 | chance & (1 << 62) - 1)
 
 
 class Spool:
-    """Takes rows in any thread and writes them in its own. Drops and counts what the disk or the queue has no room for.
+    """Takes rows in any thread and writes them in its own. Drops and counts rows when the disk or the queue is full.
 
     folder: DATA_DIR/spool. A segment is NAME.open while it is written (and locked by its writer), NAME.jsonl when complete.
     """
@@ -76,7 +76,7 @@ class Spool:
                 self._rotate()
 
     def _collect(self) -> tuple[list[Row], bool]:
-        """Rows that wait now, at least one unless the segment is due first; False when the spool is to end."""
+        """Waiting rows, at least one unless the segment is due first; False when the spool should end."""
         rows: list[Row] = []
         timeout = self._segment.seconds_left if self._segment else None
         try:
@@ -120,7 +120,7 @@ class Spool:
 
 
 class Segment:
-    """A file being written. It always ends in a whole line, or is cut back to one."""
+    """A file being written. It always ends in a whole line, truncated to one if needed."""
 
     def __init__(self, folder: Path, number: int) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}-{number:06d}.open"
@@ -141,7 +141,7 @@ class Segment:
         return self._size >= SEGMENT_BYTES or self.seconds_left == 0
 
     def append(self, data: bytes, write: Callable[[int, bytes], int]) -> None:
-        """Write whole lines. On OSError nothing of them stays."""
+        """Write whole lines, or on OSError none of them."""
         try:
             rest = data
             while rest:
@@ -158,7 +158,7 @@ class Segment:
 
 
 def recover(folder: Path) -> int:
-    """Complete the segments whose writer is gone, each cut to its last whole line. Returns how many there were."""
+    """Complete the segments of dead writers, each truncated to its last whole line. Returns how many there were."""
     count = 0
     for path in sorted(folder.glob("*.open")):
         try:
@@ -179,7 +179,7 @@ def recover(folder: Path) -> int:
 
 
 def finish(path: Path, size: int) -> None:
-    """Make a segment visible to its reader. A failure leaves it *.open for the next start."""
+    """Make a segment visible to its reader. On failure it stays *.open until the next start."""
     try:
         if size:
             path.rename(path.with_suffix(".jsonl"))

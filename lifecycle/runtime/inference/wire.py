@@ -1,4 +1,4 @@
-"""Answers of the server that are not predictions."""
+"""Responses of the server other than predictions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lifecycle.runtime.inference.protocol import ProtocolError
 
 
 def failure(error: ProtocolError) -> Response:
-    """An error as the protocol wants it: `{"error": sentence}`."""
+    """An error in the protocol's form: `{"error": sentence}`."""
     headers = {}
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
@@ -20,5 +20,5 @@ def failure(error: ProtocolError) -> Response:
 
 
 def answer(value: Any, *, status: int = 200) -> Response:
-    """A JSON value."""
+    """A JSON response."""
     return JSONResponse(value, status_code=status)

@@ -1,6 +1,6 @@
-"""How far confidence can be believed: reliability bins, ECE and its debiased form, temperature. numpy and scipy.
+"""Calibration of confidence: reliability bins, ECE and its debiased form, temperature. numpy and scipy.
 
-Confidence is the probability of the answer. Bins are equally wide and closed on the right: of fifteen, 1.0 is in the last and 0.2 in
+Confidence is the probability of the prediction. Bins are equally wide and closed on the right: of fifteen, 1.0 is in the last and 0.2 in
 the third.
 """
 
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEAST_IN_BIN = 20  # rows below which a bin's gap is mostly chance
-THRESHOLD_ROWS = 20  # of a class, below which its threshold would follow chance
+THRESHOLD_ROWS = 20  # of a class, below which its threshold would be mostly chance
 CHANCES = 1_000  # draws of `by_chance`
 GOLDEN = (math.sqrt(5) - 1) / 2
 ERF = np.vectorize(math.erf, otypes=[np.float64])
@@ -36,7 +36,7 @@ def softmax(logits: NDArray[Any], temperature: float = 1.0) -> Floats:
 
 
 def untempered(probabilities: NDArray[Any], temperature: float) -> Floats:
-    """What probabilities (N, C) were before their logits were divided by the temperature. A probability of 0 stays as good as 0."""
+    """Probabilities (N, C) as they were before their logits were divided by the temperature. A probability of 0 stays virtually 0."""
     return softmax(np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), 1e-300)), 1 / temperature)
 
 
@@ -47,23 +47,23 @@ def log_loss_rows(probabilities: Floats, truth: Ints) -> Floats:
 
 
 def sigmoid(logits: NDArray[Any], temperature: float = 1.0) -> Floats:
-    """Probabilities of each class apart, of logits (N, C) divided by the temperature."""
+    """Independent probabilities of each class, of logits (N, C) divided by the temperature."""
     probabilities: Floats = np.exp(-np.logaddexp(0.0, -np.asarray(logits, dtype=np.float64) / temperature))
     return probabilities
 
 
 def decision_loss_rows(probabilities: Floats, truth: NDArray[np.bool_]) -> Floats:
-    """Minus the log of the probability of what is true of each class, mean over the classes of a row, in nats (N,). Both (N, C)."""
+    """Binary cross-entropy, mean over the classes of a row, in nats (N,). Both (N, C)."""
     right = np.where(truth, probabilities, 1 - np.asarray(probabilities, dtype=np.float64))
     rows: Floats = -np.log(np.clip(right, 1e-15, 1.0)).mean(axis=1)
     return rows
 
 
 def smoothed_loss_rows(probabilities: Floats, truth: Ints) -> Floats:
-    """`log_loss_rows` against targets that leave room for one wrong row and one right one more than were seen (N,).
+    """`log_loss_rows` against targets smoothed by one wrong row and one right row more than observed (N,).
 
     The true label has (N + 1) / (N + 2), the others share the rest (J. Platt 1999, "Probabilistic outputs for support vector machines",
-    section 2.2): with targets of 1, rows that are all right would make the model as sure as numbers can tell.
+    section 2.2): with targets of 1, rows that are all right would drive the confidence to 1.
     """
     rows, labels = np.asarray(probabilities).shape
     logs = np.log(np.clip(probabilities, 1e-15, 1.0))
@@ -74,7 +74,7 @@ def smoothed_loss_rows(probabilities: Floats, truth: Ints) -> Floats:
 
 
 def smoothed_decision_loss_rows(probabilities: Floats, truth: NDArray[np.bool_]) -> Floats:
-    """The same of the decision about each class, as `decision_loss_rows`. Both (N, C)."""
+    """As `smoothed_loss_rows`, for the independent classes of `decision_loss_rows`. Both (N, C)."""
     left = 1 / (len(truth) + 2)
     smoothed: Floats = (1 - left) * decision_loss_rows(probabilities, truth) + left * decision_loss_rows(probabilities, ~truth)
     return smoothed
@@ -89,8 +89,8 @@ def fit_temperature(
     decode: Callable[[NDArray[Any], float], Floats] = softmax,
     loss_rows: Callable[[Floats, NDArray[Any]], Floats] = smoothed_loss_rows,
 ) -> float:
-    """The temperature above 0 that minimises the loss, by golden section over its logarithm; 1.0 where no temperature changes it: without
-    rows, or where all logits of each row are equal."""
+    """The temperature above 0 that minimises the loss, by golden section over its logarithm; 1.0 where no temperature changes the loss:
+    without rows, or where all logits of each row are equal."""
 
     def loss(exponent: float) -> float:
         return float(loss_rows(decode(logits, math.exp(exponent)), truth).mean())
@@ -121,43 +121,43 @@ def choose_thresholds(probabilities: Floats, truth: NDArray[np.bool_], minimum: 
 
 
 def best_threshold(scores: Floats, truth: NDArray[np.bool_]) -> float:
-    """The threshold from which on a score (N,) says yes, with the best F1; of equally good ones the nearest to a half."""
+    """The threshold on scores (N,) with the best F1; of equally good ones the nearest to 0.5."""
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(truth[order])
     below = np.append(ranked[1:], 0.0)
     between = (ranked + below) / 2
     cuts = np.where(between > below, between, ranked)
     f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + hits[-1])
-    possible = np.append(ranked[:-1] != ranked[1:], True)  # equal scores stand on one side
+    possible = np.append(ranked[:-1] != ranked[1:], True)  # equal scores are on the same side
     best = cuts[possible & (f1 >= f1[possible].max() - 1e-12)]
     return float(best[np.argmin(np.abs(best - 0.5))])
 
 
 def bin_of(confidence: Floats, bins: int) -> Ints:
-    """Number of each confidence's bin (N,), 0 to bins - 1; an edge belongs to the bin on its left."""
+    """Index of each confidence's bin (N,), 0 to bins - 1; an edge belongs to the bin on its left."""
     edges = np.linspace(0.0, 1.0, bins + 1)
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1).astype(np.int64)
 
 
 def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15, clusters: Ints | None = None) -> list[dict[str, Any]]:
-    """One entry a bin: from, to, count, mean confidence, accuracy with its Wilson interval; None where the bin is empty. clusters: number
-    of each answer's cluster (N,), by which the interval is that of `clustered.share`; None: answers are independent."""
+    """One entry per bin: from, to, count, mean confidence, accuracy with its Wilson interval; None where the bin is empty. clusters: number
+    of each prediction's cluster (N,), for the interval of `clustered.share`; None: predictions are independent."""
     number, right = bin_of(confidence, bins), np.asarray(correct, dtype=np.float64)
     codes = np.arange(len(number)) if clusters is None else clusters
     entries = []
     for each in range(bins):
         inside = number == each
         count = int(inside.sum())
-        told = clustered.share(clustered.by_cluster(right[inside], codes[inside]))
+        share = clustered.share(clustered.by_cluster(right[inside], codes[inside]))
         entries.append(
             {
                 "from": each / bins,
                 "to": (each + 1) / bins,
                 "count": count,
                 "confidence": float(confidence[inside].mean()) if count else None,
-                "accuracy": told.value if count else None,
-                "low": told.low if count else None,
-                "high": told.high if count else None,
+                "accuracy": share.value if count else None,
+                "low": share.low if count else None,
+                "high": share.high if count else None,
             }
         )
     return entries
@@ -165,8 +165,7 @@ def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15, clust
 
 @dataclass(frozen=True, slots=True)
 class Binned:
-    """Answers in bins of confidence, (bins,) each. counts: answers; right: of these (a half where two are equally right); sums: of their
-    confidences."""
+    """Predictions in bins of confidence, (bins,) each. counts: predictions; right: correct ones (a half for ties); sums: of confidences."""
 
     counts: Floats
     right: Floats
@@ -174,27 +173,26 @@ class Binned:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: mean over answers of |accuracy - confidence| of their bin."""
+        """Expected calibration error: mean over predictions of |accuracy - confidence| of their bin."""
         return float(np.abs(self.right - self.sums).sum() / max(self.counts.sum(), 1))
 
     def debiased(self, effect: float = 1.0) -> float:
-        """ECE less the part that chance alone adds (it is biased upwards by about the root of bins / rows); 0 at least. effect: as of
-        `by_chance`."""
+        """ECE without its upward bias (about the root of bins / rows); at least 0. effect: as for `by_chance`."""
         held = np.maximum(self.counts, 1)
         return debiased(self.right / held, self.sums / held, self.counts, effect)
 
     @property
     def largest_gap(self) -> float | None:
-        """The largest |accuracy - confidence| of a bin that holds at least LEAST_IN_BIN answers; None where no bin does.
+        """The largest |accuracy - confidence| of a bin with at least LEAST_IN_BIN predictions; None without one.
 
-        That is not the maximum calibration error, which takes every bin: it may be below the ECE, to which small bins add.
+        This isn't the maximum calibration error, which takes every bin: it may be below the ECE, to which small bins contribute.
         """
         large = self.counts >= LEAST_IN_BIN
         return float((np.abs(self.right - self.sums)[large] / self.counts[large]).max()) if large.any() else None
 
 
 def binned(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> Binned:
-    """Of answers with these confidences, 1 where they are right (N,)."""
+    """Bins of predictions with these confidences (N,). correct: 1 where right (N,)."""
     number = bin_of(confidence, bins)
     counts, right, sums = (
         np.bincount(number, weights=each, minlength=bins).astype(np.float64) for each in (None, np.asarray(correct, np.float64), confidence)
@@ -203,13 +201,13 @@ def binned(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> Binned:
 
 
 def ece(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
-    """As Binned has it."""
+    """Expected calibration error, see `Binned.ece`."""
     return binned(confidence, correct, bins).ece
 
 
 def debiased(accuracy: Floats, confidence: Floats, counts: Floats, effect: float = 1.0) -> float:
-    """2 ECE - E[ECE] with each bin's accuracy normal around what was seen (Kumar et al. 2019, p = 1), of bins (bins,); 0 at least. effect:
-    as of `by_chance`, at most a bin's rows."""
+    """2 ECE - E[ECE] with each bin's accuracy normal around the observed one (Kumar et al. 2019, p = 1), of bins (bins,); at least 0.
+    effect: as for `by_chance`, at most a bin's rows."""
     rows = np.maximum(counts / effect, 1)
     gaps, spread = accuracy - confidence, np.sqrt(accuracy * (1 - accuracy) / rows)
     ratio = np.divide(gaps, spread, out=np.zeros_like(gaps), where=spread > 0)
@@ -219,11 +217,11 @@ def debiased(accuracy: Floats, confidence: Floats, counts: Floats, effect: float
 
 
 def by_chance(found: Binned, *, count: int = CHANCES, seed: int = 1, effect: float = 1.0) -> Floats:
-    """ECE of a model whose every confidence is exactly right, on as many rows with the same confidences: `count` draws. effect: how many
-    times the variance of a share is that of independent rows.
+    """ECE of a perfectly calibrated model on as many rows with the same confidences: `count` draws. effect: design effect, the variance of
+    a share divided by that of independent rows.
 
     Consistency resampling (Bröcker and Smith, "Increasing the reliability of reliability diagrams", Weather and Forecasting 22(3), 2007):
-    the right ones of a bin are drawn with its mean confidence, which varies a little more than drawing each row with its own.
+    correct predictions of a bin are drawn with its mean confidence, which varies slightly more than drawing each row with its own.
     """
     means = np.divide(found.sums, found.counts, out=np.zeros_like(found.sums), where=found.counts > 0)
     right = np.random.default_rng(seed).binomial(found.counts.astype(np.int64), np.clip(means, 0.0, 1.0), size=(count, len(means)))
@@ -232,11 +230,11 @@ def by_chance(found: Binned, *, count: int = CHANCES, seed: int = 1, effect: flo
 
 
 def ece_interval(found: Binned, resampled: Floats, *, seed: int = 1, effect: float = 1.0) -> tuple[float, float]:
-    """95 % interval of a calibration error, around its debiased value. resampled: ECE of resampled rows (B,). effect: as of `by_chance`; of
-    rows in clusters, that of rows which are all alike within one.
+    """95 % interval of a calibration error, around its debiased value. resampled: ECE of resampled rows (B,). effect: as for `by_chance`;
+    for rows in clusters, the design effect if all rows of a cluster are alike.
 
-    Resampling adds once more what chance adds to an ECE, so that its percentiles leave out the 0 of a perfectly calibrated model. The lower
-    end takes off all that chance explains in 97.5 %, and is 0 unless perfect calibration is refuted; the upper end keeps it.
+    Resampling adds the upward bias of an ECE a second time, so that its percentiles exclude the 0 of a perfectly calibrated model. The
+    lower end subtracts the 97.5 % quantile of the ECE by chance, so it is 0 unless perfect calibration is refuted; the upper end doesn't.
     """
     low = max(0.0, found.ece - float(np.quantile(by_chance(found, seed=seed, effect=effect), 0.975)))
     value = found.debiased(effect)

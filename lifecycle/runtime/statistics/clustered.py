@@ -1,8 +1,8 @@
-"""Figures of rows that come in clusters: requests of a customer, answers of a person, near duplicates of a text. numpy and scipy.
+"""Statistics of rows in clusters: requests of a customer, annotations of a person, near duplicates of a text. numpy and scipy.
 
-Rows of one cluster resemble each other and say less than as many independent ones: of 1,000 requests by 20 customers, formulae for
-independent rows give an interval that is several times too short. All here is computed from sums over clusters, so that rows need not be
-kept, and holds however much the rows of a cluster resemble each other. With each row a cluster of its own it says what `intervals` says.
+Rows of one cluster resemble each other and carry less information than as many independent ones: for 1,000 requests by 20 customers,
+formulae for independent rows give an interval that is several times too short. Everything here is computed from sums over clusters, so
+rows needn't be kept, and is valid for any resemblance within clusters. With each row a cluster of its own it agrees with `intervals`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from lifecycle.runtime.statistics import intervals, sequences
 from lifecycle.runtime.statistics.intervals import Z95, Interval, wilson
 
 Ints = NDArray[np.int64]
-UNEVEN = 0.6  # of the clusters there are, those of one size that would tell as much: at most so many are of unequal size
-FEW = 2  # rows that differ in their clusters by chance, which are added to those that do
-ROUNDING = 1e-12  # of a sum: a deviation within it is none
+UNEVEN = 0.6  # clusters count as unequal in size if their effective number is at most this share of them
+FEW = 2  # pseudo-rows that differ within their cluster as much as by chance, added to the observed ones
+ROUNDING = 1e-12  # relative to a sum: a smaller deviation counts as 0
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Sums over clusters of what a quotient is made of: above / below, such as wrong answers / answers.
+    """Sums over clusters of the parts of a ratio: above / below, such as wrong predictions / predictions.
 
-    clusters: those with anything below; some, whole: those of them with anything above, and with as much above as below. above, below:
-    added up over all. squares: of each cluster's above², above · below and below². within: of each above · (below − above) / below, how
-    much rows of a share differ in their own cluster; sums that were kept before it was counted say 0, as if they never did.
+    clusters: those with below > 0; some, whole: those of them with above > 0, and with above ≥ below. above, below: totals. squares: sums
+    of each cluster's above², above · below and below². within: sum of above · (below − above) / below, the variation of a share inside
+    clusters; 0 in sums stored before it was counted, as if there were none.
     """
 
     clusters: int = 0
@@ -43,7 +43,7 @@ class Sums:
     within: float = 0.0
 
     def __add__(self, other: Sums) -> Sums:
-        """Of clusters that the two do not share."""
+        """Sums of both; they must share no cluster."""
         one, two = self.squares, other.squares
         return Sums(
             self.clusters + other.clusters, self.some + other.some, self.whole + other.whole, self.above + other.above,
@@ -52,21 +52,21 @@ class Sums:
 
     @property
     def value(self) -> float:
-        """The quotient; of nothing below NaN."""
+        """The ratio; NaN where below is 0."""
         return self.above / self.below if self.below else math.nan
 
     @property
     def equal(self) -> float:
-        """As many clusters of one size tell as much where the rows of each are all alike: (Σ below)² / Σ below² (L. Kish 1965)."""
+        """Effective number of clusters, as if of equal size: (Σ below)² / Σ below² (L. Kish 1965)."""
         return self.below**2 / self.squares[2] if self.below else 0.0
 
     @property
     def variance(self) -> float:
-        """Of the quotient, by the delta method over clusters: K/(K−1) · Σ(above − r · below)² / (Σ below)², K as `equal`.
+        """Variance of the ratio, by the delta method over clusters: K/(K−1) · Σ(above − r · below)² / (Σ below)², K as `equal`.
 
-        As in Deng, Knoblich and Lu, "Applying the delta method in metric analytics", KDD 2018, and in cluster-robust regression, whose
-        number of clusters is K where they are of one size: a large one draws the quotient to itself, and its distance from it is too small.
-        Infinite with fewer than two clusters.
+        As in Deng, Knoblich and Lu, "Applying the delta method in metric analytics", KDD 2018, and in cluster-robust regression, where K is
+        the number of clusters, of equal size: a large cluster pulls the ratio towards itself, so its residual is too small. Infinite with
+        fewer than two clusters.
         """
         if self.clusters < 2:
             return math.inf
@@ -76,14 +76,14 @@ class Sums:
 
 
 def numbered(names: Iterable[Hashable]) -> Ints:
-    """The number of each row's cluster (N,), 0 to G − 1, in the order in which clusters first come: of rows that each are one of their own,
-    0 to N − 1. names: of each row's cluster."""
+    """The number of each row's cluster (N,), 0 to G − 1, in order of first appearance; 0 to N − 1 where each row is its own. names: of each
+    row's cluster."""
     known: dict[Hashable, int] = {}
     return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
 
 
 def sums(above: ArrayLike, below: ArrayLike) -> Sums:
-    """From each cluster's above and below (G,); clusters with nothing below are left out."""
+    """Sums of each cluster's above and below (G,); clusters with below = 0 are omitted."""
     one, two = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     one, two = one[two > 0], two[two > 0]
     squares, within = (float((one**2).sum()), float((one * two).sum()), float((two**2).sum())), float((one * (two - one) / two).sum())
@@ -91,45 +91,45 @@ def sums(above: ArrayLike, below: ArrayLike) -> Sums:
 
 
 def alone(above: float, below: float) -> Sums:
-    """Of so many rows that are independent, each a cluster of its own."""
+    """Sums of `below` independent rows, each a cluster of its own."""
     return Sums(int(below), int(above), int(above), above, below, (above, above, below))
 
 
 def at_every_look(found: Sums, alpha: float = sequences.ALPHA) -> Interval:
-    """`share` with an interval that may be looked at again and again, after as many observations as there are effective rows."""
+    """`share` with an interval that is valid at every look (see `sequences`), with the effective number of rows as observations."""
     return share(found, sequences.quantile(effective(found), alpha))
 
 
 def per_cluster(values: ArrayLike, codes: Ints) -> NDArray[np.float64]:
-    """The values (N,) added up by cluster (G,). codes: number of each row's cluster (N,), 0 to G − 1."""
+    """Sums of the values (N,) by cluster (G,). codes: number of each row's cluster (N,), 0 to G − 1."""
     return np.bincount(codes, weights=np.asarray(values, dtype=np.float64)).astype(np.float64)
 
 
 def by_cluster(above: ArrayLike, codes: Ints, below: ArrayLike | None = None) -> Sums:
-    """`sums` of rows. above, below: of each row (N,), below 1 where it is not given; codes: as of `per_cluster`."""
+    """`sums` of rows. above, below: of each row (N,), below 1 by default; codes: as for `per_cluster`."""
     return sums(per_cluster(above, codes), np.bincount(codes, weights=below))
 
 
 def quantile(freedom: float, z: float = Z95) -> float:
-    """Student's quantile that stands for z with so many degrees of freedom; infinite with none."""
+    """Student's t quantile at the level of z, with so many degrees of freedom; infinite with none."""
     return float(scipy.special.stdtrit(freedom, scipy.special.ndtr(z))) if freedom > 0 else math.inf
 
 
 def design_effect(found: Sums) -> float:
-    """How many times the variance of a share is that of as many independent rows: at least 1, infinite with fewer than two clusters; 1
-    where no row is above, or all are: nothing tells then how much the rows of a cluster resemble each other."""
+    """The variance of a share divided by that of as many independent rows: at least 1, infinite with fewer than two clusters; 1 for a share
+    of 0 or 1, which gives no estimate of the resemblance within clusters."""
     if found.clusters < 2:
         return math.inf
     return max(1.0, _effect(found)) if 0 < found.value < 1 else 1.0
 
 
 def _effect(found: Sums) -> float:
-    """The same, below 1 where rows of a cluster differ more than others. Of a share between 0 and 1.
+    """The design effect of a share between 0 and 1; below 1 where rows of a cluster differ more than others.
 
-    By `Sums.variance`, and where clusters are of unequal size (UNEVEN) at least 1 + (m − 1) ρ with m = Σ below² / Σ below, the size of the
-    cluster of a row that is drawn (L. Kish 1965), and ρ as all clusters tell it (J. Fleiss and J. Cuzick, Applied Psychological Measurement
-    3(4), 1979). A few large clusters that happen to be alike make the first too small: where 5 of 100 senders send two thirds, it covers a
-    share of .9 in as few as 56 %. Of a handful of rows above ρ says little, and FEW pull it to 0.
+    By `Sums.variance`, and where clusters are of unequal size (UNEVEN) at least 1 + (m − 1) ρ with m = Σ below² / Σ below, the expected
+    size of a random row's cluster (L. Kish 1965), and ρ estimated from all clusters (J. Fleiss and J. Cuzick, Applied Psychological
+    Measurement 3(4), 1979). A few large clusters that happen to be alike make the first too small: where 5 of 100 senders send two thirds,
+    it covers a share of .9 in as few as 56 %. With few rows above, ρ is imprecise, and FEW shrinks it to 0.
     """
     of_one = found.value * (1 - found.value)
     known = max(ROUNDING, found.variance / of_one * found.below)
@@ -140,20 +140,19 @@ def _effect(found: Sums) -> float:
 
 
 def alike(found: Sums) -> float:
-    """How much the rows of a cluster resemble each other: the intraclass correlation of a share, 0 to 1, from its design effect as above; 0
-    where each row is a cluster of its own, or nothing tells."""
+    """The intraclass correlation of a share, 0 to 1, from its `design_effect`; 0 if unknown or each row is a cluster of its own."""
     effect, size = design_effect(found), found.squares[2] / found.below if found.below else 0.0
     return min(1.0, (effect - 1) / (size - 1)) if size > 1 and math.isfinite(effect) else 0.0
 
 
 def dealt(one: Sums, two: Sums) -> tuple[float, float]:
-    """The first share less the second, and the variance of that, of clusters that chance dealt to two arms; infinite with fewer than two.
+    """The first share less the second and its variance, of clusters randomized to two arms; infinite with fewer than two.
 
-    Since chance dealt them, rows are as much alike on either arm, and both are given the larger of the two design effects. With an arm's
-    own alone the variance is too small just where the share is: where by luck few clusters with anything above were dealt to it. At the
-    rows divided by the design effect the variance is p (1 − p) / rows with p = (above + 2) / (rows + 4), so that an arm with nothing above
-    has one (A. Agresti and B. Coull, "Approximate is better than exact for interval estimation of binomial proportions", American
-    Statistician 52(2), 1998). This never moves the difference.
+    Since they are randomized, rows of both arms are equally alike, and both get the larger of the two design effects. With an arm's own,
+    the variance is too small exactly where the share is: where few clusters with above > 0 happen to be in it. With rows divided by the
+    design effect, the variance is p (1 − p) / rows with p = (above + 2) / (rows + 4), so that it is positive even for above = 0 (A. Agresti
+    and B. Coull, "Approximate is better than exact for interval estimation of binomial proportions", American Statistician 52(2), 1998).
+    The difference itself isn't changed.
     """
     apart, effect = one.value - two.value, max(design_effect(one), design_effect(two))
     if math.isinf(effect):
@@ -168,22 +167,22 @@ def moved(share: float, rows: float) -> float:
 
 
 def ratio(found: Sums, z: float = Z95) -> Interval:
-    """A quotient with its interval: Student's t on one degree of freedom less than there are clusters of one size."""
+    """A ratio with its interval: Student's t with the effective number of clusters less 1 as degrees of freedom."""
     half = quantile(found.equal - 1, z) * math.sqrt(found.variance)
     return Interval(found.value, found.value - half, found.value + half)
 
 
 def skewed(above: ArrayLike, below: ArrayLike, z: float = Z95) -> Interval:
-    """A quotient of values that may be far from normal, such as money: `ratio` with Student's t set right for the skewness of the clusters.
+    """A ratio of values that may be far from normal, such as money: `ratio` with Student's t corrected for the skewness of the clusters.
 
     above, below: of each cluster (G,). By Hall's monotone transformation ("On the removal of skewness by transformation", Journal of the
-    Royal Statistical Society B 54(1), 1992): g(T) = T + γT²/3 + γ²T³/27 + γ/6, γ being the skewness of the estimate. From about 100
-    clusters on, also of money that most do not spend. Where clusters differ by rounding alone, both ends are the quotient.
+    Royal Statistical Society B 54(1), 1992): g(T) = T + γT²/3 + γ²T³/27 + γ/6, γ being the skewness of the estimate. Valid from about 100
+    clusters, also where most values are 0. Where clusters differ only by rounding, both ends are the ratio.
     """
     one, two = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     one, two = one[two > 0], two[two > 0]
     value = float(one.sum() / two.sum())
-    apart = one - value * two  # before they are squared: of squares near 1e16 a double holds no variance of 1
+    apart = one - value * two  # subtract before squaring: near 1e16 a double can't represent a variance of 1
     apart[np.abs(apart) <= ROUNDING * np.abs(one)] = 0.0
     squares = float((apart**2).sum())
     if not squares:
@@ -192,19 +191,19 @@ def skewed(above: ArrayLike, below: ArrayLike, z: float = Z95) -> Interval:
     gamma, t = float((apart**3).sum()) / squares**1.5, quantile(len(two) - 1, z)
 
     def inverse(x: float) -> float:
-        """T of g(T)."""
+        """The inverse of g."""
         return x if abs(gamma) < 1e-9 else 3 / gamma * (float(np.cbrt(1 + gamma * (x - gamma / 6))) - 1)
 
     return Interval(value, value - error * inverse(t), value - error * inverse(-t))
 
 
 def effective(found: Sums, z: float = Z95) -> float:
-    """How many independent rows would tell a share as well: at most as many as there are, at least what they were worth if all rows of a
-    cluster were alike, `Sums.equal`; 0 of nothing.
+    """The effective number of independent rows of a share: at most the number of rows, at least `Sums.equal`, which assumes that all rows
+    of a cluster are alike; 0 without rows.
 
-    In between, the rows divided by the design effect, shortened once more for how few clusters it comes from (Dean and Pagano 2015). The
-    degrees of freedom are the clusters in which the rarer outcome occurs, of 100 customers, 3 of them failing, only 3 tell anything; at
-    most one less than there are of one size, since the largest customer of all tells as much as one.
+    In between, the rows divided by the design effect, reduced further if it is estimated from few clusters (Dean and Pagano 2015). The
+    degrees of freedom are the number of clusters with the rarer outcome (of 100 customers, 3 of them failing, only 3 are informative), at
+    most the effective number of clusters less 1.
     """
     if not found.below:
         return 0.0
@@ -216,10 +215,10 @@ def effective(found: Sums, z: float = Z95) -> float:
 
 
 def effective_so_far(codes: Ints, above: Ints, below: Ints, known: Ints, z: float = Z95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """As `effective` after each of some rows, and the least it may be there (N,), where each adds to a share.
+    """`effective` after each of some rows (N,), and its lower bound there (N,).
 
-    codes: number of each row's cluster (N,), 0 to G − 1; above, below: 0 or 1, what it adds to the two parts of the share (N,); known: what
-    is below before the first row, by cluster (G,).
+    codes: number of each row's cluster (N,), 0 to G − 1; above, below: 0 or 1, added by the row to the two parts of the share (N,); known:
+    below before the first row, by cluster (G,).
     """
     order, sizes = np.argsort(codes, kind="stable"), np.bincount(codes, minlength=len(known))
     begins = np.cumsum(sizes) - sizes
@@ -245,14 +244,14 @@ def effective_so_far(codes: Ints, above: Ints, below: Ints, known: Ints, z: floa
     value, least = hits / rows, rows**2 / of_below
     of_one = value * (1 - value)
     summed = np.maximum(of_above - 2 * value * of_both + value**2 * of_below, 0.0)
-    tells = (value > 0) & (value < 1) & (clusters > 1)
+    varied = (value > 0) & (value < 1) & (clusters > 1)
     rho = 1 - (within + FEW) / (of_one * (rows - clusters) + FEW)
-    effect = np.divide(least * summed, (least - 1) * rows * of_one, out=np.ones(len(rows)), where=tells & (least > 1))
+    effect = np.divide(least * summed, (least - 1) * rows * of_one, out=np.ones(len(rows)), where=varied & (least > 1))
     at_least = np.where(least > UNEVEN * clusters, ROUNDING, 1 + (of_below / rows - 1) * rho)
     effect = np.maximum(np.maximum(effect, ROUNDING), at_least)
     few = np.maximum(1, np.minimum(np.minimum(some, clusters - whole), least - 1))
     shortened = rows / effect * (z / scipy.special.stdtrit(few, scipy.special.ndtr(z))) ** 2
-    return np.where(tells, np.minimum(rows, np.maximum(least, shortened)), least), least
+    return np.where(varied, np.minimum(rows, np.maximum(least, shortened)), least), least
 
 
 def share(found: Sums, z: float = Z95) -> Interval:
@@ -266,17 +265,17 @@ def share(found: Sums, z: float = Z95) -> Interval:
 
 
 def difference(one: Sums, two: Sums, z: float = Z95) -> Interval:
-    """The first share less the second, of other clusters."""
+    """The first share less the second; they must share no cluster."""
     return intervals.difference(share(one, z), share(two, z))
 
 
 # ── Counts in bins ──────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What clusters do to the shares of rows in bins.
+    """The effect of clusters on the shares of rows in bins.
 
-    clusters: how many there are. effect: how many times as large as of independent rows the variance is on average (the mean generalised
-    design effect), 1 or more. uneven: squared coefficient of variation of the generalised design effects, 0 or more.
+    clusters: their number. effect: the mean generalised design effect (average variance relative to independent rows), 1 or more. uneven:
+    squared coefficient of variation of the generalised design effects, 0 or more.
     """
 
     clusters: int
@@ -285,18 +284,18 @@ class Design:
 
 
 def more_alike(sampled: int, rows: float) -> float:
-    """How many times as many others of its cluster a row has among all rows as in a random sample; design effects, less 1, grow so."""
+    """The factor by which design effects, less 1, grow from a random sample to all rows: the ratio of other rows in a row's cluster."""
     return max(1.0, (rows - 1) / (sampled - 1))
 
 
 def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
-    """From a random sample of the rows. bins: number of each sampled row's bin (N,), codes: its cluster's number; rows: how many there are.
+    """The design of all rows from a random sample. bins: number of each sampled row's bin (N,), codes: of its cluster; rows: of all.
 
     V is the covariance of the shares over clusters, Σ (its counts − its rows · shares)(…)ᵀ / (N − its rows)², P that of independent rows;
     the generalised design effects are the eigenvalues of P⁻¹V (Rao and Scott, "The analysis of categorical data from complex sample
-    surveys", Journal of the American Statistical Association 76, 1981). Each cluster is held against the others, as by deleting it (CR3 of
+    surveys", Journal of the American Statistical Association 76, 1981). Each cluster is compared with the others, as by deleting it (CR3 of
     Bell and McCaffrey, "Bias reduction in standard errors for linear regression with multi-stage samples", Survey Methodology 28, 2002):
-    few clusters tell their variance too small. None with fewer than two clusters or filled bins: they tell nothing of it.
+    few clusters underestimate their variance. None with fewer than two clusters or filled bins, where it can't be estimated.
     """
     _, bin_of = np.unique(np.asarray(bins), return_inverse=True)
     _, cluster_of = np.unique(np.asarray(codes), return_inverse=True)
@@ -319,7 +318,7 @@ def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
 
 
 def effect_of_mean(values: ArrayLike, codes: ArrayLike, rows: float) -> float:
-    """The design effect of a mean of all rows, 1 or more, from a random sample of them (N,); 1 where it tells nothing of it."""
+    """The design effect of a mean of all rows, 1 or more, from a random sample of them (N,); 1 where it can't be estimated."""
     known, (_, cluster_of) = np.asarray(values, dtype=np.float64), np.unique(np.asarray(codes), return_inverse=True)
     if len(known) < 2 or not cluster_of.any() or np.ptp(known) == 0:
         return 1.0
@@ -330,8 +329,8 @@ def effect_of_mean(values: ArrayLike, codes: ArrayLike, rows: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ByChance:
-    """How a sum over bins of (difference of two shares)² / share comes out where nothing differs: `scale` times a chi-square with
-    `degrees`; over Student-like `freedom` where the scale itself is estimated from clusters."""
+    """Null distribution of a sum over bins of (difference of two shares)² / share: `scale` times a chi-square with `degrees` degrees of
+    freedom; an F with `freedom` in the denominator where the scale is estimated from clusters."""
 
     scale: float
     degrees: float
@@ -351,11 +350,12 @@ class ByChance:
 
 
 def by_chance(degrees: int, n: float, m: int, found: Design | None) -> ByChance:
-    """For n independent rows against m that come in clusters, of `degrees` + 1 bins. found: the clusters' design, None: independent too.
+    """The null distribution for n independent rows against m rows in clusters, of `degrees` + 1 bins. found: the clusters' design; None:
+    independent too.
 
-    The second-order correction: scale and degrees are such that mean and variance are right (Rao and Scott 1981, after Satterthwaite), and
-    F with as many degrees as the clusters allow takes the place of the chi-square (Thomas and Rao, Journal of the American Statistical
-    Association 82, 1987). The first-order correction alone is beyond its 1 % in up to 13 % where 20 clusters are of unequal size.
+    The second-order correction: scale and degrees match the mean and variance (Rao and Scott 1981, after Satterthwaite), and an F with the
+    degrees of freedom of the clusters replaces the chi-square (Thomas and Rao, Journal of the American Statistical Association 82, 1987).
+    The first-order correction alone exceeds its 1 % in up to 13 % where 20 clusters are of unequal size.
     """
     scale = 1 / n + (found.effect if found else 1) / m
     if found is None:

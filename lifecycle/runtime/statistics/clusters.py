@@ -1,4 +1,4 @@
-"""Groups of texts that a model holds near each other, and the words that tell each group from the rest. numpy and scikit-learn only."""
+"""Clusters of texts by their embeddings, and the distinctive words of each. numpy and scikit-learn only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_GROUPS, LEAST_ROWS = 12, 5  # groups at most, and rows a group must hold on average
+MOST_GROUPS, LEAST_ROWS = 12, 5  # groups at most, and rows per group at least on average
 WORD = r"(?u)\b[^\W\d_]{2,}\b"  # letters of any script, no digits
-SAMPLE = 2_000  # rows on which a number of groups is judged: the silhouette compares each with each
+SAMPLE = 2_000  # rows for the silhouette of a number of groups, since it compares all pairs
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Grouping:
 
 
 def group(vectors: NDArray[Any]) -> Grouping:
-    """Group vectors (N, H) by direction with k-means: of 2 to 12 groups, at most one for five rows, the number with the best silhouette.
+    """Group vectors (N, H) by direction with k-means: 2 to 12 groups, at most one per five rows, the number with the best silhouette.
 
-    Rows that all point the same way, or fewer than ten, are one group with silhouette 0. Equal input gives equal groups.
+    Rows that all have the same direction, or fewer than ten, are one group with silhouette 0. Equal input gives equal groups.
     """
     from sklearn.cluster import KMeans  # late: slows the start of every process, and few compute with it
     from sklearn.metrics import silhouette_score
@@ -49,15 +49,16 @@ def by_distance(points: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[i
     return tuple(int(row) for row in rows[np.argsort(far, kind="stable")])
 
 
-def telling_words(groups: Sequence[Sequence[str]], count: int = 5) -> list[list[str]]:
-    """The words of each group of texts whose mean TF-IDF is most above that of the other groups, at most `count`, most telling first."""
+def distinctive_words(groups: Sequence[Sequence[str]], count: int = 5) -> list[list[str]]:
+    """The words of each group of texts whose mean TF-IDF is most above that of the other groups, at most `count`, the most distinctive
+    first."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # late, as above
 
     texts = [text for group in groups for text in group]
     words = TfidfVectorizer(sublinear_tf=True, token_pattern=WORD)
     try:
         weights = words.fit_transform(texts)
-    except ValueError:  # no text holds a word
+    except ValueError:  # no text has a word
         return [[] for _ in groups]
     names, total = words.get_feature_names_out(), np.asarray(weights.sum(axis=0)).ravel()
     found, start = [], 0

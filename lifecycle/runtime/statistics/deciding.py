@@ -1,4 +1,4 @@
-"""One class a text where one has a threshold: from it on that class is the answer, below it the likeliest other is. numpy only."""
+"""Single-label decisions with a threshold for one class: from it on that class is predicted, below it the likeliest other. numpy only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cut:
-    """index: number of a class; threshold: the probability (0 to 1) from which on it is the answer, however likely others are."""
+    """index: number of a class; threshold: the probability (0 to 1) from which on it is predicted, however likely others are."""
 
     index: int
     threshold: float
@@ -28,12 +28,12 @@ class Cut:
 
 @dataclass(frozen=True)
 class Deciding:
-    """What a threshold is chosen for, and what it does on validation.
+    """The target of a threshold, and its result on validation.
 
     label: the class; by: "precision" or "recall" of it, at least target. threshold: of its calibrated probability; None before it is
-    chosen, and where fewer than THRESHOLD_ROWS validation rows have the class, so that the likeliest class answers.
-    hits: validation rows of the class that are given it; called: all rows that are given it; positives: all rows of the class.
-    promised: other rows reach the target too, as `operating.promised`; false of runs from before there was a promise.
+    chosen, and where fewer than THRESHOLD_ROWS validation rows have the class, so that the likeliest class is predicted.
+    hits: validation rows of the class that are predicted so; called: all rows predicted so; positives: all rows of the class.
+    promised: other rows reach the target too, as `operating.promised`; false in runs of earlier releases.
     """
 
     label: str
@@ -47,26 +47,27 @@ class Deciding:
 
     @property
     def of(self) -> int:
-        """The validation rows of which `hits` are the share that was asked for."""
+        """The validation rows in the denominator of the requested precision or recall."""
         return self.called if self.by == "precision" else self.positives
 
     @property
     def reached(self) -> float | None:
-        """The precision or recall on validation (0 to 1); None where there is no row to tell it by."""
+        """The precision or recall on validation (0 to 1); None without rows for it."""
         return self.hits / self.of if self.of else None
 
     @property
     def is_met(self) -> bool:
-        """Whether validation has a threshold with what was asked for."""
+        """Whether the threshold reaches the target on validation."""
         return self.threshold is not None and self.reached is not None and self.reached >= self.target
 
     def cut(self, labels: Sequence[str]) -> Cut | None:
-        """The threshold among labels in this order; None where none was chosen, or the class is not among them."""
+        """The threshold for labels in this order; None where none was chosen, or the class isn't among them."""
         return None if self.threshold is None or self.label not in labels else Cut(list(labels).index(self.label), self.threshold)
 
 
 def decide(probabilities: NDArray[Any], cut: Cut | None = None) -> Ints:
-    """The class of each row (N,): that of the cut where it reaches its threshold, else the likeliest other; without a cut the likeliest.
+    """The predicted class of each row (N,): that of the cut where it reaches its threshold, else the likeliest other; without a cut the
+    likeliest.
 
     probabilities: (N, C), C > 1.
     """
@@ -79,17 +80,17 @@ def decide(probabilities: NDArray[Any], cut: Cut | None = None) -> Ints:
 
 
 def confidence(probabilities: NDArray[Any], decided: Ints) -> Floats:
-    """The probability of each row's answer (N,), which with a cut need not be the largest. decided: of `decide`."""
+    """The probability of each row's predicted class (N,), which with a cut needn't be the largest. decided: of `decide`."""
     chosen: Floats = np.asarray(probabilities, dtype=np.float64)[np.arange(len(decided)), decided]
     return chosen
 
 
 def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth: Ints, clusters: Ints | None = None) -> Deciding:
-    """With the threshold for what is wanted on these rows, and what it does there. probabilities: (N, C), calibrated; truth: (N,);
-    clusters: number of each row's cluster (N,), None where rows are independent.
+    """`wanted` with a threshold chosen on these rows, and its result there. probabilities: (N, C), calibrated; truth: (N,); clusters:
+    number of each row's cluster (N,), None where rows are independent.
 
-    As `operating.choose_for` chooses it, among thresholds of which the target is promised where there are any: of recall the most precise;
-    of precision the lowest one, or the most precise where none reaches it.
+    Chosen as by `operating.choose_for`, among thresholds that promise the target if there are any: for recall the most precise; for
+    precision the lowest one, or the most precise where none reaches it.
     """
     index = list(labels).index(wanted.label)
     scores, positive = probabilities[:, index], truth == index
@@ -105,13 +106,14 @@ def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth
 
 def with_measured(deciding: Deciding, decided: Ints, truth: Ints, index: int, clusters: Ints | None = None) -> dict[str, Any]:
     """The choice with "measured": precision and recall of the class on other rows, each {"value", "low", "high"} with its 95 % Wilson
-    interval, None where no row gives it. decided, truth: (N,); index: of the class; clusters: as of `choose`."""
+    interval, None without rows for it. decided, truth: (N,); index: of the class; clusters: as for `choose`."""
     found = operating.outcome_of(truth == index, decided == index, clusters=clusters)
     return to_json(deciding) | {"measured": {name: _share(found, name) for name in ("precision", "recall")}}
 
 
 def to_json(deciding: Deciding) -> dict[str, Any]:
-    """The choice with "validation": {"value", "low", "high", "hits", "of"} of what was asked for; value is None where no row tells it."""
+    """The choice with "validation": {"value", "low", "high", "hits", "of"} of the requested precision or recall; value is None without rows
+    for it."""
     low, high = wilson(deciding.hits, deciding.of)
     measured = {"value": deciding.reached, "low": low, "high": high, "hits": deciding.hits, "of": deciding.of}
     return {

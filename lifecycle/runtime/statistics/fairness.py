@@ -1,4 +1,4 @@
-"""How far groups of rows are treated alike by what a model answers with one label. numpy and scipy."""
+"""Fairness of a model between groups of rows, for one label. numpy and scipy."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rates:
-    """How a group fares with one label. hit, missed: its own rows that were answered with it, or not; false, passed: other rows so.
-    clusters: the same of each cluster of rows (K, 4); None where rows are independent."""
+    """A group's confusion counts for one label. hit, missed: rows of the label that were predicted as it, or not; false, passed: other rows
+    likewise. clusters: the same counts of each cluster of rows (K, 4); None where rows are independent."""
 
     hit: int
     missed: int
@@ -31,11 +31,11 @@ class Rates:
 
     @property
     def rows(self) -> int:
-        """All of them."""
+        """Number of all rows."""
         return self.hit + self.missed + self.false + self.passed
 
     def of(self, above: Sequence[int], below: Sequence[int]) -> Sums:
-        """The share of some kinds of its rows among others, by the numbers of their fields."""
+        """Sums for the share of some kinds of rows among others, by the indices of their fields."""
         if self.clusters is not None:
             return clustered.sums(*(self.clusters[:, list(each)].sum(axis=1) for each in (above, below)))
         counts = self.hit, self.missed, self.false, self.passed
@@ -43,22 +43,22 @@ class Rates:
 
     @property
     def selection(self) -> float:
-        """Share of the rows that were answered with the label."""
+        """Share of the rows predicted as the label."""
         return (self.hit + self.false) / self.rows
 
     @property
     def true_positive(self) -> float | None:
-        """Share of the label's rows that were answered with it; None without such rows."""
+        """Share of the label's rows predicted as it; None without such rows."""
         return self.hit / (self.hit + self.missed) if self.hit + self.missed else None
 
     @property
     def false_positive(self) -> float | None:
-        """Share of the other rows that were answered with it; None without such rows."""
+        """Share of the other rows predicted as it; None without such rows."""
         return self.false / (self.false + self.passed) if self.false + self.passed else None
 
 
 def rates(held: Bools, given: Bools, codes: Ints, groups: int, clusters: Ints | None = None) -> list[Rates]:
-    """The four counts of each group. held, given: whether a row has the label, whether it was answered with it; codes: number of its group;
+    """The four counts of each group. held, given: whether a row has the label, whether it was predicted as it; codes: number of its group;
     all (N,). clusters: number of each row's cluster (N,), such as near duplicates; None: rows are independent."""
     kinds = np.where(held, ~given, np.where(given, 2, 3))  # in the order of Rates
     counts = np.bincount(codes * 4 + kinds, minlength=4 * groups).reshape(groups, 4).tolist()
@@ -74,9 +74,9 @@ def counted(kinds: Ints, clusters: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Gap:
-    """The largest difference of a rate between two groups: of the group at `high` less that at `low`, positions in what was compared.
+    """The largest difference of a rate between two groups: of the group at index `high` less that at index `low`.
 
-    interval: of that difference, so wide that with 95 % the intervals of all pairs that were compared hold at once.
+    interval: of that difference, simultaneous at 95 % for all compared pairs.
     """
 
     value: float
@@ -89,7 +89,7 @@ def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
     """Fairness measures as fairlearn defines them: the largest difference between two groups; None where fewer than two have the rate.
 
     Demographic parity: of selection rates. Equal opportunity: of true positive rates. Equalised odds: of true positive or of false positive
-    rates, whichever is larger. A group without rows of the label has no true positive rate and is left out, where fairlearn takes 0.
+    rates, whichever is larger. A group without rows of the label has no true positive rate and is omitted, where fairlearn takes 0.
     """
     selected = {at: each.of((0, 2), (0, 1, 2, 3)) for at, each in enumerate(found)}
     own = {at: each.of((0,), (0, 1)) for at, each in enumerate(found) if each.true_positive is not None}
@@ -107,7 +107,7 @@ def _pairs(shares: Mapping[int, Sums]) -> int:
 
 
 def _widest(shares: Mapping[int, Sums], compared: int) -> Gap | None:
-    """The two groups whose shares differ most. compared: pairs for which the interval is to hold at once (Bonferroni)."""
+    """The two groups whose shares differ most. compared: pairs for which the interval is simultaneous (Bonferroni)."""
     if len(shares) < 2:
         return None
     high = max(shares, key=lambda at: shares[at].value)

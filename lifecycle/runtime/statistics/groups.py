@@ -1,11 +1,11 @@
-"""How a model does on each group of rows, and whether a group differs from all other rows by more than chance. No torch.
+"""Scores of each group of rows, and whether a group differs significantly from all other rows. No torch.
 
-Most scores are quotients of sums over rows. Resampling rows is the same as drawing the counts of their distinct values from one
-multinomial, which costs as much for a million rows as for a thousand where few values are distinct. Sums of many rows with many values are
-drawn from their normal limit, so that no page waits for a large evaluation.
+Most scores are ratios of sums over rows. Resampling rows is the same as drawing the counts of their distinct values from one multinomial,
+which costs as much for a million rows as for a thousand where few values are distinct. Sums of many rows with many values are drawn from
+their normal limit, so that no page waits for a large evaluation.
 
-Rows that come in clusters, such as near duplicates, are taken by parts: what a cluster has in one group changes groups, and is resampled,
-as one. Where a cluster is in several groups this is on the safe side, since its rows then differ less than those of two.
+Rows in clusters, such as near duplicates, are taken by parts: the part of a cluster in one group is permuted and resampled as a whole.
+Where a cluster is in several groups this is conservative, since its rows then differ less than those of two clusters.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from lifecycle.runtime.statistics.verdicts import Verdict, verdict
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LEAST = 20  # rows below which nothing is said of a group, nor of the rest that it is held against
+LEAST = 20  # rows below which a group, or the rest that it is compared with, isn't scored
 RESAMPLES = 1000
 FEW, MANY = 50, 1_000  # distinct values up to which their counts are drawn; rows up to which rows are
-DRAWS = 1000  # permutations for every ten groups that are compared, so that the least p-value stays below 0.05 after its correction
-PERMUTED = 5_000  # rows beyond which a permutation test is taken for its normal limit
+DRAWS = 1000  # permutations for every ten compared groups, so that the smallest p-value stays below 0.05 after its correction
+PERMUTED = 5_000  # rows beyond which the normal limit replaces the permutation test
 FISHER, PERMUTATION, NORMAL = "fisher", "permutation", "normal"
 
 
@@ -40,17 +40,17 @@ class Measure(Protocol):
 
     @property
     def name(self) -> str:
-        """As reports have it."""
+        """Its key in reports."""
 
     def of_groups(self, codes: Ints, groups: int, seed: int) -> list[Interval | None]:
-        """Of each group; None where fewer than LEAST rows say something. codes: number of each row's group (N,), 0 to groups - 1."""
+        """The score of each group; None where fewer than LEAST rows count. codes: number of each row's group (N,), 0 to groups - 1."""
 
 
 @dataclass(frozen=True)
 class Quotient:
-    """A score from 0 to 1 that is one sum over rows to another, higher being better. above, below: of each row (N,); a row with nothing
-    below says nothing of it. is_share: the score counts rows, each of which is 0 or 1 to 1. clusters: number of each row's cluster (N,);
-    None where rows are independent."""
+    """A score from 0 to 1 that is a ratio of two sums over rows, higher being better. above, below: of each row (N,); a row with below = 0
+    doesn't count. is_share: the score is a share of rows, with above 0 or 1 and below 1. clusters: number of each row's cluster (N,); None
+    where rows are independent."""
 
     name: str
     above: Floats
@@ -83,7 +83,7 @@ class MacroF1:
         ]
 
     def _effective(self, rows: Ints) -> int:
-        """As many independent rows would tell the accuracy of these as well."""
+        """The effective number of independent rows for the accuracy of these."""
         if self.clusters is None:
             return len(rows)
         right, codes = self.truth[rows] == self.predicted[rows], self.clusters[rows]
@@ -91,8 +91,8 @@ class MacroF1:
 
 
 def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effective: int = 0) -> Interval:
-    """Macro-F1 over the labels that occur in truth or predictions, and its 95 % interval as `metrics.bootstrap` has it. effective: as how
-    many independent rows these count; by default as all."""
+    """Macro-F1 over the labels that occur in truth or predictions, and its 95 % interval as in `metrics.bootstrap`. effective: effective
+    number of independent rows; by default all."""
     cells, counts = np.unique(truth * classes + predicted, return_counts=True)
     none = np.zeros(len(cells))
     rows = metrics.Scored(cells // classes, cells % classes, none, none, none, classes, bins=1)
@@ -112,9 +112,8 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effec
 
 @dataclass(frozen=True)
 class Sums:
-    """What a quotient is made of in each group: (G,); counted: rows that say something. drawn: the same two sums over resampled rows
-    (RESAMPLES, G), each group resampled apart; empty for shares, which need none. rows: the quotient, and each row's group, of rows that
-    come in clusters."""
+    """The parts of a ratio in each group: (G,); counted: rows that count. drawn: the same two sums over resampled rows (RESAMPLES, G), each
+    group resampled separately; None for shares, which need none. rows: the ratio and each row's group, for rows in clusters."""
 
     above: Floats
     below: Floats
@@ -123,12 +122,12 @@ class Sums:
     rows: tuple[Quotient, Ints] | None = None
 
     def values(self) -> list[Interval | None]:
-        """Of each group; None where fewer than LEAST rows say something."""
+        """The ratio of each group; None where fewer than LEAST rows count."""
         return [self.own(number) if count >= LEAST else None for number, count in enumerate(self.counted)]
 
     def own(self, number: int) -> Interval:
-        """Of one group, in which some row says something: Wilson for shares and where it stands at 0 or 1, else bootstrap. Of clusters
-        shares have Dean and Pagano's interval, as `clustered.share`, and others that of a report's scores."""
+        """The ratio of one group with at least one counted row: with Wilson's interval for shares and for values of 0 or 1, else bootstrap.
+        With clusters, shares have Dean and Pagano's interval, as `clustered.share`, and others that of a report's scores."""
         found = self._clusters(number, rest=False)
         if found and self.drawn is None:
             return clustered.share(found)
@@ -136,7 +135,7 @@ class Sums:
         return _value(self.above[number], self.below[number], int(self.counted[number]), drawn, found)
 
     def rest(self, number: int) -> Interval:
-        """The same of all other groups together."""
+        """The ratio of all other groups together, as `own`."""
         found = self._clusters(number, rest=True)
         if found and self.drawn is None:
             return clustered.share(found)
@@ -145,7 +144,7 @@ class Sums:
         return _value(above, below, self.counted_rest(number), drawn, found)
 
     def _clusters(self, number: int, *, rest: bool) -> clustered.Sums | None:
-        """Of a group, or of all others; None where rows are independent."""
+        """Sums by cluster of a group, or of all others; None where rows are independent."""
         if self.rows is None or self.rows[0].clusters is None:
             return None
         measure, codes = self.rows
@@ -153,12 +152,12 @@ class Sums:
         return clustered.by_cluster(measure.above[inside], self.rows[0].clusters[inside], measure.below[inside])
 
     def counted_rest(self, number: int) -> int:
-        """Rows of all other groups that say something."""
+        """Rows of all other groups that count."""
         return int(self.counted.sum() - self.counted[number])
 
 
 def _value(above: float, below: float, rows: int, drawn: tuple[Floats, ...] | None, found: clustered.Sums | None) -> Interval:
-    """found: of the clusters that the rows come in, of which the interval is that of `metrics.bounded`; None where rows are independent."""
+    """A ratio with its interval. found: sums of the rows' clusters, for the interval of `metrics.bounded`; None for independent rows."""
     value = min(1.0, max(0.0, float(above / below)))  # sums of floats may end a hair beyond
     samples = None if drawn is None else drawn[0][drawn[1] > 0] / drawn[1][drawn[1] > 0]
     if samples is not None and found:
@@ -170,8 +169,7 @@ def _value(above: float, below: float, rows: int, drawn: tuple[Floats, ...] | No
 
 
 def parted(measure: Quotient, codes: Ints) -> tuple[Quotient, Ints]:
-    """The measure of each part of a cluster that is in one group, and the number of the part's group; where rows are independent, of each
-    row."""
+    """The measure of each part of a cluster within one group, and the number of its group; for independent rows, of each row."""
     if measure.clusters is None:
         return measure, codes
     known, part = np.unique(np.stack([codes, measure.clusters]), axis=1, return_inverse=True)
@@ -185,7 +183,7 @@ def added(values: Floats, codes: Ints, groups: int) -> Floats:
 
 
 def sums(measure: Quotient, codes: Ints, groups: int, seed: int = 1) -> Sums:
-    """Of each group."""
+    """The sums of each group."""
     above, below = (added(each, codes, groups) for each in (measure.above, measure.below))
     counted = np.bincount(codes, weights=measure.below > 0, minlength=groups).astype(np.int64)
     drawn = None if measure.is_share else _drawn(*parted(measure, codes), groups, seed)
@@ -203,7 +201,7 @@ def _drawn(measure: Quotient, codes: Ints, groups: int, seed: int) -> tuple[Floa
 
 
 def _resampled(rows: Floats, random: np.random.Generator) -> Floats:
-    """Sums over as many rows drawn from these (n, 2): (RESAMPLES, 2). Of more than MANY, most of them distinct, their normal limit."""
+    """Sums over resampled rows, from rows (n, 2): (RESAMPLES, 2). Drawn from their normal limit for more than MANY rows, if distinct."""
     cells, counts = np.unique(rows, axis=0, return_counts=True)
     if len(cells) <= FEW:
         return random.multinomial(len(rows), counts / len(rows), size=RESAMPLES) @ cells
@@ -216,9 +214,9 @@ def _resampled(rows: Floats, random: np.random.Generator) -> Floats:
 # ── Scores of a group ───────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Score:
-    """A group's scores. counted: rows that say something of the measure `by`, by which it is compared. values: of every measure, None where
-    fewer than LEAST rows say something. difference: of `by` to all other rows, p: of no difference, adjusted by Holm for all groups that
-    are compared; both None where it or the rest has fewer than LEAST such rows."""
+    """A group's scores. counted: rows that count for the measure `by`, by which it is compared. values: of every measure, None where fewer
+    than LEAST rows count. difference: of `by` to all other rows, p: of no difference, adjusted by Holm for all compared groups; both None
+    where it or the rest has fewer than LEAST such rows."""
 
     rows: int
     counted: int
@@ -229,14 +227,14 @@ class Score:
 
     @property
     def verdict(self) -> str:
-        """Against the rest, by the one rule; empty where there is no rest to speak of."""
+        """Compared with the rest, by `verdicts.verdict`; empty where the rest is too small."""
         if self.values.get(self.by) is None:
             return Verdict.FEW.value
         return "" if self.p is None or self.difference is None else verdict(self.difference, p=self.p).value
 
 
 def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, *, seed: int = 1) -> list[Score]:
-    """One score a group. by: one of the measures; codes: number of each row's group (N,), 0 to groups - 1."""
+    """One score per group. by: one of the measures; codes: number of each row's group (N,), 0 to groups - 1."""
     found = sums(by, codes, groups, seed)
     values = {each.name: found.values() if each is by else each.of_groups(codes, groups, seed) for each in measures}
     compared = [number for number in range(groups) if found.counted[number] >= LEAST and found.counted_rest(number) >= LEAST]
@@ -256,13 +254,13 @@ def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, 
 
 # ── Whether a group differs from the rest ───────────────────────────────────
 def tested_by(measure: Quotient) -> str:
-    """How p-values of this measure come about: FISHER for shares of independent rows, else PERMUTATION, or NORMAL where there are too many
+    """The test for p-values of this measure: FISHER for shares of independent rows, else PERMUTATION, or NORMAL where there are too many
     rows for it."""
     return FISHER if measure.is_share and measure.clusters is None else PERMUTATION if len(measure.above) <= PERMUTED else NORMAL
 
 
 def p_values(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int = 1) -> list[float]:
-    """Two-sided p of each of the groups `compared` against all other rows, not adjusted."""
+    """Two-sided p of each of the groups `compared` with all other rows, not adjusted."""
     if not compared:
         return []
     test = {FISHER: fisher, PERMUTATION: permuted, NORMAL: normal}[tested_by(measure)]
@@ -283,8 +281,8 @@ def fisher(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int],
 
 
 def permuted(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
-    """Rows change groups by chance; p is the share of such draws, and of what was found, in which the difference is as large (Phipson and
-    Smyth 2010). A draw in which a group or its rest says nothing counts as large."""
+    """Permutation test: p is the share of draws, including the observed one, with a difference at least as large (Phipson and Smyth 2010).
+    A draw in which a group or its rest has no counted row counts as large."""
     random, draws, groups = np.random.default_rng(seed), DRAWS * math.ceil(len(compared) / 10), len(found.above)
     seen, large = np.abs(_differences(found.above, found.below)), np.ones(groups)
     for _ in range(draws):
@@ -295,14 +293,14 @@ def permuted(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int
 
 
 def _differences(above: Floats, below: Floats) -> Floats:
-    """Of each group to the rest (G,); NaN where one of them says nothing."""
+    """Differences of each group to the rest (G,); NaN where one of them has no counted row."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return above / below - (above.sum() - above) / (below.sum() - below)
 
 
 def normal(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
-    """The limit of `permuted` for many rows: what a group's rows add to the numerator beyond their due, to its standard deviation when
-    rows are drawn without replacement."""
+    """The limit of `permuted` for many rows: a group's excess in the numerator, divided by its standard deviation under sampling without
+    replacement."""
     excess = measure.above - measure.below * found.above.sum() / found.below.sum()
     rows, groups = len(codes), len(found.above)
     inside = np.bincount(codes, minlength=groups)

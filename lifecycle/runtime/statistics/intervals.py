@@ -1,6 +1,6 @@
 """An estimate with its interval; closed forms for a share and for the difference of two independent estimates. Standard library only.
 
-All intervals are 95 % on two sides unless another z is given. They hold for one look, and where the rows are independent.
+All intervals are two-sided 95 % intervals unless another z is given. They are valid for one look and independent rows.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Interval:
 
 
 def wilson(successes: float, count: float, z: float = Z95) -> tuple[float, float]:
-    """(low, high) of a share of independent rows (E. B. Wilson 1927); (0, 1) where nothing was counted.
+    """(low, high) of a share of independent rows (E. B. Wilson 1927); (0, 1) without rows.
 
-    It covers well from a handful of rows on, and at shares of 0 and 1, where the interval of the normal distribution has no length
+    Its coverage is good from a few rows on, and at shares of 0 and 1, where the interval of the normal distribution has no length
     (Brown, Cai and DasGupta 2001). count need not be whole.
     """
     if count <= 0:
@@ -52,13 +52,13 @@ def newcombe(hits: int, count: int, other_hits: int, other_count: int, z: float 
 
 
 def low_if_worse(found: Interval, margin: float, rows: float, z: float = Z95) -> float:
-    """The lower end of a paired difference for a decision that one is not worse than the other by a margin (0 to 1).
+    """The lower end of a paired difference for a non-inferiority test with a margin (0 to 1).
 
-    found: the difference of two shares, or of two scores that weigh all rows alike, on the same `rows` independent rows; of rows in
-    clusters, their effective number, of which as many as there are clusters of one size is the safe side. Were it −margin, more rows
-    would turn than where it is nil, so the standard error is that of the score test under −margin (Nam 1997; Tango 1998), of as many rows
-    fixed and broken as the interval is wide for. The end of the interval itself stands where it is lower. One that is worse by the margin
-    passes in 2.5 %, also on few rows; one that answers alike passes from `rows_for_margin` on.
+    found: the difference of two shares, or of two scores that weight all rows equally, on the same `rows` independent rows; for rows in
+    clusters, their effective number, conservatively the effective number of clusters. Under −margin, more rows change than under 0, so the
+    standard error is that of the score test under −margin (Nam 1997; Tango 1998), with fixed and broken rows that match the width of the
+    interval. The interval's own end is used where it is lower. A model worse by the margin passes in 2.5 %, also on few rows; one with
+    equal predictions passes from `rows_for_margin` on.
     """
     error = (found.high - found.low) / (2 * z)
     turned = max(abs(found.value), rows * error**2 + found.value**2)  # a share of rows, as the two below
@@ -69,12 +69,12 @@ def low_if_worse(found: Interval, margin: float, rows: float, z: float = Z95) ->
 
 
 def rows_for_margin(margin: float, z: float = Z95) -> int:
-    """The fewest rows on which two that answer alike are told to be within a margin (above 0) of each other."""
+    """The fewest rows that show two models with equal predictions to be within a margin (above 0) of each other."""
     return math.ceil(z**2 * (1 - margin) / margin)
 
 
 def p_value(found: Interval, z: float = Z95) -> float:
-    """The two-sided p-value that belongs to a difference's interval, by the normal distribution: below 0.05 where the 95 % interval leaves
-    0 out. The half towards 0 counts where the two differ; 1 where the difference is nil."""
+    """The two-sided p-value of a difference's interval, by the normal distribution: below 0.05 where the 95 % interval excludes 0. Uses the
+    half of the interval towards 0; 1 where the difference is 0."""
     half = found.value - found.low if found.value > 0 else found.high - found.value
     return math.erfc(abs(found.value) / (half / z) / math.sqrt(2)) if found.value and half > 0 else float(not found.value)

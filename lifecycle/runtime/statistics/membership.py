@@ -1,7 +1,7 @@
-"""Whether rows tell by their loss that a model was trained on them: the loss-threshold attack of membership inference.
+"""Membership inference by the loss-threshold attack: whether a row's loss reveals that a model was trained on it.
 
 Yeom et al. (2018), arXiv:1709.01604; true-positive rates at low false-positive rates as in Carlini et al. (2022), arXiv:2112.03570.
-The attack is simple: what it does not find a stronger one may.
+The attack is simple: a stronger one may find more.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from lifecycle.runtime.statistics import clustered
 from lifecycle.runtime.statistics.clustered import Ints
 from lifecycle.runtime.statistics.intervals import Z95
 
-FALSE_POSITIVES = {0.01: 1_000, 0.001: 10_000}  # rate → other rows that it takes to tell it: ten of them are then above the threshold
+FALSE_POSITIVES = {0.01: 1_000, 0.001: 10_000}  # rate → other rows needed to measure it: ten of them are then above the threshold
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Share of members found while `false_positives` of the others are wrongly taken for members. None: too few rows to tell.
+    """True-positive rate at a false-positive rate of `false_positives`. None: too few rows to measure it.
 
-    low, high: 95 % (Clopper-Pearson), of the members alone. needed: other rows that it takes.
+    low, high: 95 % (Clopper-Pearson), over members only. needed: other rows needed.
     """
 
     false_positives: float
@@ -43,11 +43,11 @@ def attack(
 ) -> dict[str, Any]:
     """The attack with score = −loss. members, others: losses of rows that were, and were not, trained on; both of one distribution.
 
-    clusters, other_clusters: number of each row's cluster, such as near duplicates, whose losses resemble each other; None, as where each
-    row is one of its own: independent.
+    clusters, other_clusters: number of each row's cluster, such as near duplicates, whose losses resemble each other; None: rows are
+    independent.
 
-    Returns {"members", "others", "auc", "low", "high", "rates": [Rate as JSON]}: 0.5 is guessing, 1 tells every row; the ends are those of
-    `auc_interval`. Raises ValueError when one side is empty.
+    Returns {"members", "others", "auc", "low", "high", "rates": [Rate as JSON]}: an AUC of 0.5 is guessing, 1 identifies every row; the
+    ends are those of `auc_interval`. Raises ValueError when one side is empty.
     """
     inside, outside = -np.asarray(members, dtype=np.float64), -np.asarray(others, dtype=np.float64)
     if not len(inside) or not len(outside):
@@ -64,7 +64,7 @@ def attack(
 
 
 def together(clusters: Sequence[int] | Ints | None) -> Ints | None:
-    """The number of each row's cluster, from 0 on (N,); None where each row is one of its own."""
+    """The number of each row's cluster, from 0 on (N,); None where each row is a cluster of its own."""
     if clusters is None:
         return None
     names, number = np.unique(np.asarray(clusters), return_inverse=True)
@@ -72,11 +72,11 @@ def together(clusters: Sequence[int] | Ints | None) -> Ints | None:
 
 
 def clusters_of_auc(inside: Floats, outside: Floats, clusters: Ints | None, other_clusters: Ints | None) -> tuple[float, float]:
-    """How many times the variance of the area is that of independent rows, 1 or more, and Student's quantile that stands for 1.96.
+    """The design effect of the AUC, 1 or more, and Student's t quantile in place of 1.96.
 
-    By placements: of each row, the share of the other side that it ranks right. Their variance over clusters to that over rows (N. A.
-    Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53(2), 1997; no cluster lies on both sides). Where all
-    placements are equal nothing tells, and a cluster counts as one row. From about 20 clusters of one size a side on.
+    By placements: for each row, the share of the other side that it ranks correctly. Their variance over clusters divided by that over rows
+    (N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53(2), 1997; no cluster is on both sides). Where all
+    placements are equal, a cluster counts as one row. Valid from about 20 clusters of equal size per side.
     """
     if clusters is None and other_clusters is None:
         return 1.0, Z95
@@ -100,13 +100,13 @@ def placements(one: Floats, two: Floats) -> Floats:
 
 
 def auc_interval(found: float, members: int, others: int, z: float = Z95, effect: float = 1.0) -> tuple[float, float]:
-    """95 % interval of an area under the ROC curve: the areas from which `found` is at most z of their standard errors away.
+    """95 % interval of an area under the ROC curve: the areas that `found` is at most z of their standard errors away from.
 
-    effect: how many times the variance is that of independent rows, see `clusters_of_auc`.
+    effect: the design effect, see `clusters_of_auc`.
 
     R. G. Newcombe, "Confidence intervals for an effect size measure based on the Mann–Whitney statistic, part 2", Statistics in Medicine
-    25(4), 2006, method 5. It covers from about 20 rows a side on, and where one side lies wholly above the other, where percentiles of
-    resampled rows say that the area is 1 for sure.
+    25(4), 2006, method 5. Valid from about 20 rows per side, also where one side is entirely above the other, where a bootstrap interval
+    has no length.
     """
     rows = (members + others) / 2
 
@@ -125,7 +125,7 @@ def auc_interval(found: float, members: int, others: int, z: float = Z95, effect
 
 
 def auc(members: NDArray[np.int64], others: NDArray[np.int64], levels: int) -> float:
-    """How often a member ranks above another row, ties counted half: the area under the ROC curve. Both are ranks below `levels`."""
+    """The area under the ROC curve: how often a member ranks above another row, ties counted half. Both are ranks below `levels`."""
     ours, theirs = np.bincount(members, minlength=levels), np.bincount(others, minlength=levels)
     below = np.cumsum(theirs) - theirs
     return float((ours * (below + theirs / 2)).sum() / (len(members) * len(others)))
@@ -133,7 +133,7 @@ def auc(members: NDArray[np.int64], others: NDArray[np.int64], levels: int) -> f
 
 def rate_at(inside: Floats, outside: Floats, share: float, needed: int, clusters: Ints | None = None) -> Rate:
     """The share of members above the lowest threshold that at most this share of the others exceeds. clusters: of the members, whose
-    effective number takes the place of their number (E. Korn and B. Graubard, Survey Methodology 24(2), 1998)."""
+    effective number replaces their number (E. Korn and B. Graubard, Survey Methodology 24(2), 1998)."""
     if len(outside) < needed:
         return Rate(share, needed)
     from scipy import stats  # late: slows the start of every process, and few compute with it

@@ -1,9 +1,9 @@
 """Scores of a classifier from its probabilities, their bootstrap intervals, and the paired comparison of two models. numpy only.
 
-Macro means go over the labels that occur in truth or predictions, as scikit-learn does; a label without predictions has precision 0.
-Intervals are 95 % percentile intervals over resampled rows. All resampling is by one seeded generator, so equal input gives equal output.
-Rows that come in clusters, such as near duplicates, are resampled by whole clusters: C. Field and A. Welsh, "Bootstrapping clustered
-data", Journal of the Royal Statistical Society B 69(3), 2007. Where each row is a cluster of its own, that is resampling rows.
+Macro means are over the labels that occur in truth or predictions, as in scikit-learn; a label without predictions has precision 0.
+Intervals are 95 % percentile intervals over resampled rows. All resampling uses one seeded generator, so equal input gives equal output.
+Rows in clusters, such as near duplicates, are resampled by whole clusters: C. Field and A. Welsh, "Bootstrapping clustered data", Journal
+of the Royal Statistical Society B 69(3), 2007. Where each row is a cluster of its own, that is resampling rows.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from lifecycle.runtime.statistics.significance import Name, holm
 from lifecycle.runtime.statistics.verdicts import verdict
 
 Floats = NDArray[np.float64]
-Tell = Callable[[int, int], None]  # (done, of)
+Done = Callable[[int, int], None]  # (done, total)
 Ints = NDArray[np.int64]
 
 Bools = NDArray[np.bool_]
 
 RESAMPLES = 1000
 SWAPS, MOST_SWAPS, FEW_LABELS = 1000, 10_000, 15
-ENOUGH = 100  # rows of a label on average, from which on resampling them tells how its scores vary
+ENOUGH = 100  # rows per label on average from which resampling shows how its scores vary
 ROUNDING = 1e-12
-TIED = 1e-9  # differences of scores that are this near are equal: sums of other rows round otherwise
+TIED = 1e-9  # differences of scores closer than this are equal: sums in another order round differently
 BOUNDED = frozenset(
     {"macro_f1", "weighted_f1", "macro_precision", "macro_recall", "micro_f1", "micro_precision", "micro_recall", "lrap", "hamming_loss"}
     | {"pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
     | {"token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "empty_answers"}
 )  # other scores from 0 to 1
 OF_ROWS = ("accuracy", "subset_accuracy", "exact_texts", "exact_match")  # shares of rows
-OF_CLASSES = ("macro_", "micro_", "weighted_")  # scores of what is there or given: rows with neither say nothing of them
+OF_CLASSES = ("macro_", "micro_", "weighted_")  # scores of true or predicted labels: rows with neither don't count
 MACROS = {"macro_f1": "f1", "macro_precision": "precision", "macro_recall": "recall"}
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
-COMPARED = ("accuracy", "macro_f1", "log_loss", "brier")  # an ECE is lower of the sharper of two models that are perfectly calibrated
+COMPARED = ("accuracy", "macro_f1", "log_loss", "brier")  # not ECE: of two perfectly calibrated models, the sharper has the lower one
 
 
 class ByClass(NamedTuple):
-    """Counts of each label, (B, C) each. true: rows, or spans, that have it; given: that got it; right: both."""
+    """Counts of each label, (B, C) each. true: rows, or spans, that have it; given: predicted as it; right: both."""
 
     right: Floats
     true: Floats
@@ -55,47 +55,47 @@ class ByClass(NamedTuple):
 
     @property
     def f1(self) -> Floats:
-        """0 where a label is neither there nor given."""
+        """F1 of each label; 0 where it is neither true nor predicted."""
         return ratio(2 * self.right, self.true + self.given)
 
     @property
     def precision(self) -> Floats:
-        """0 of a label that is never given."""
+        """Precision of each label; 0 where it is never predicted."""
         return ratio(self.right, self.given)
 
     @property
     def recall(self) -> Floats:
-        """0 of a label that is never there."""
+        """Recall of each label; 0 where it is never true."""
         return ratio(self.right, self.true)
 
     @property
     def occurs(self) -> Bools:
-        """Labels that are there, or given."""
+        """Labels that are true or predicted somewhere."""
         return (self.true + self.given) > 0
 
 
 class Countable(Protocol):
-    """Rows whose scores can be computed as if each counted so often. weights: (B, N)."""
+    """Rows with scores under any weights (B, N), the number of times that each counts."""
 
     def __len__(self) -> int: ...
 
     @property
     def exact(self) -> NDArray[Any] | None:
-        """Whether a row is right as a whole (N,), of which OF_ROWS are the shares; None where rows are not, but parts of them."""
+        """Whether a row is entirely right (N,), for the shares in OF_ROWS; None where only parts of rows are right or wrong."""
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """Every score of each weighting (B,)."""
+        """Every score under each weighting (B,)."""
 
     def binned(self) -> Binned | None:
-        """The answers by their confidence; None where they have none."""
+        """The predictions by confidence; None without confidences."""
 
     def by_class(self, weights: Floats) -> ByClass:
-        """Of each label under each weighting; no columns where there are no labels."""
+        """Counts of each label under each weighting; no columns without labels."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Rows ready to be counted: all arrays have N rows; classes is the number of labels."""
+    """Rows of a single-label classifier: all arrays have N rows; classes is the number of labels."""
 
     truth: Ints
     predicted: Ints
@@ -115,21 +115,21 @@ class Scored:
         return len(self.truth)
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """As the function of this name."""
+        """See the function of this name."""
         return aggregate(self, weights)
 
     def binned(self) -> Binned:
-        """The rows by their confidence."""
+        """The rows by confidence."""
         return calibration.binned(self.confidence, self.exact, self.bins)
 
     def by_class(self, weights: Floats) -> ByClass:
-        """Of each label under each weighting."""
+        """Counts of each label under each weighting."""
         columns = (weights * self.exact, self.truth), (weights, self.truth), (weights, self.predicted)
         return ByClass(*(_by_group(values, group, self.classes) for values, group in columns))
 
 
 def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15, cut: Cut | None = None) -> Scored:
-    """Per-row quantities of probabilities (N, C) and true label numbers (N,). cut: where one class answers from a threshold on."""
+    """Per-row quantities of probabilities (N, C) and true label numbers (N,). cut: where one class is predicted from a threshold on."""
     probabilities = np.asarray(probabilities, dtype=np.float64)
     truth = np.asarray(truth, dtype=np.int64)
     if probabilities.ndim != 2 or len(probabilities) != len(truth) or len(truth) == 0:
@@ -147,7 +147,7 @@ def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15,
 
 
 def aggregate(rows: Scored, weights: Floats) -> dict[str, Floats]:
-    """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
+    """METRICS under each weighting of the rows. weights: (B, N), the number of times that each row counts. Returns (B,) arrays."""
     total, found = weights.sum(axis=1), rows.by_class(weights)
     shown = found.occurs.sum(axis=1)
     bin_number = calibration.bin_of(rows.confidence, rows.bins)
@@ -176,23 +176,23 @@ def _by_group(values: Floats, group: Ints, groups: int) -> Floats:
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
-    """The quotients; 0 where nothing stands below."""
+    """The ratios; 0 where below is 0."""
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
 def mean_loss(nats: Floats, counted: Floats) -> Floats:
-    """The mean loss of each row (N,). nats: added up over what is counted of it; NaN where that is nothing."""
+    """The mean loss of each row (N,). nats: sum over its `counted` units; NaN where there are none."""
     return np.divide(nats, counted, out=np.full(len(nats), np.nan), where=counted > 0)
 
 
-def quietly(done: int, of: int) -> None:
-    """Tell nobody."""
+def no_op(done: int, of: int) -> None:
+    """Report no progress."""
 
 
 def resamples(rows: int, count: int, seed: int, clusters: Ints | None = None) -> Iterator[Floats]:
-    """Blocks (b, rows) of row counts of bootstrap samples, `count` samples in all; the same for the same arguments.
+    """Blocks (b, rows) of row counts of bootstrap samples, `count` samples in all; deterministic.
 
-    clusters: number of each row's cluster (rows,), as `clustered.numbered` has it; whole clusters are drawn. None: rows are independent.
+    clusters: number of each row's cluster (rows,), as from `clustered.numbered`; whole clusters are drawn. None: rows are independent.
     """
     random = np.random.default_rng(seed)
     block = max(1, BLOCK_CELLS // max(rows, 1))
@@ -213,10 +213,10 @@ def point_estimates(rows: Countable) -> dict[str, float]:
 def bootstrap(
     rows: Countable, count: int = RESAMPLES, seed: int = 1, clusters: Ints | None = None
 ) -> dict[str, tuple[float, float]]:  # fmt: skip
-    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0. clusters: as of `resamples`.
+    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0. clusters: as for `resamples`.
 
-    Of OF_ROWS by `clustered.share`; of other scores from 0 to 1 by `bounded`, whose macro means are drawn by `Few` where labels have few
-    rows, and as wide as `by_label` has them; of a calibration error by `calibration.ece_interval`; of others percentiles of resampled rows.
+    OF_ROWS by `clustered.share`; other scores from 0 to 1 by `bounded`, with macro means drawn by `Few` where labels have few rows, and at
+    least as wide as `by_label`; calibration errors by `calibration.ece_interval`; others by percentiles of resampled rows.
     """
     if count == 0:
         return {}
@@ -231,9 +231,9 @@ def bootstrap(
     drawn = {name: np.concatenate(values) for name, values in samples.items()}
     around = {**points, **(few.around if few else {})}
     fixed = [name for name, each in drawn.items() if name in BOUNDED and not np.isnan(each).all() and np.nanstd(each) <= ROUNDING]
-    told = {name: together.part(share) for name, share in telling(rows, fixed, seed).items()}
+    parts = {name: together.part(share) for name, share in scored_shares(rows, fixed, seed).items()}
     found = {
-        name: bounded(points[name], each, told.get(name, together), around[name])
+        name: bounded(points[name], each, parts.get(name, together), around[name])
         if name in BOUNDED
         else _interval(each, points[name], together)
         for name, each in drawn.items()
@@ -249,7 +249,7 @@ def bootstrap(
 
 
 def exact_of(rows: Countable, clusters: Ints | None) -> clustered.Sums:
-    """Rows that are right as a whole / all rows, by cluster; of nothing where none is. clusters: as of `resamples`."""
+    """Entirely right rows / all rows, by cluster; empty where rows have no such flag. clusters: as for `resamples`."""
     codes = np.arange(len(rows)) if clusters is None else clusters
     return clustered.Sums() if rows.exact is None else clustered.by_cluster(rows.exact, codes)
 
@@ -257,10 +257,10 @@ def exact_of(rows: Countable, clusters: Ints | None) -> clustered.Sums:
 def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> dict[str, tuple[float, float]]:
     """95 % intervals of macro means from those of each label, which are wide where it has few rows or none, however many others have.
 
-    Of a mean of C independent figures the half is √Σ half² / C to each side (G. Zou and A. Donner, Statistics in Medicine 27(10), 2008). A
-    label's F1 is 2 J / (1 + J) of the share J of right rows among those that have it or got it, with Wilson's interval. Where a macro mean
-    counts labels as 0 of which no row tells anything, the upper end gives it all of these. points: the scores of all rows; whole: their
-    counts; size: rows of a cluster on average.
+    The half-width of a mean of C independent estimates is √Σ half² / C on each side (G. Zou and A. Donner, Statistics in Medicine 27(10),
+    2008). A label's F1 is 2 J / (1 + J) of the share J of right rows among those that have it or are predicted as it, with Wilson's
+    interval. Where a macro mean counts labels without rows as 0, the upper end counts them as 1. points: the scores of all rows; whole:
+    their counts; size: rows per cluster on average.
     """
     occurs, found = whole.occurs[0], {}
     right, true, given = (each[0] / size for each in whole)
@@ -270,41 +270,41 @@ def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> 
             continue
         values = getattr(whole, part)[0]
         counted = occurs if points[name] > values[occurs].mean() - TIED else np.ones_like(occurs)
-        told = counted & (of[part] > 0)
-        ends = np.array([wilson(*pair) for pair in zip(right[told], of[part][told], strict=True)]).reshape(-1, 2).T
+        known = counted & (of[part] > 0)
+        ends = np.array([wilson(*pair) for pair in zip(right[known], of[part][known], strict=True)]).reshape(-1, 2).T
         low, high = 2 * ends / (1 + ends) if part == "f1" else ends
-        less, more = (float(np.sqrt((each**2).sum())) for each in (values[told] - low, high - values[told]))
-        more += int((counted & ~told).sum())
+        less, more = (float(np.sqrt((each**2).sum())) for each in (values[known] - low, high - values[known]))
+        more += int((counted & ~known).sum())
         found[name] = max(0.0, points[name] - less / counted.sum()), min(1.0, points[name] + more / counted.sum())
     return found
 
 
-def telling(rows: Countable, names: Sequence[str], seed: int) -> dict[str, float]:
-    """The share of rows that say something of each score (0 to 1): a text without spans says nothing of their F1, nor a pair that people
-    find equal of an order. From RESAMPLES of the rows at most, each scored alone."""
+def scored_shares(rows: Countable, names: Sequence[str], seed: int) -> dict[str, float]:
+    """The share of rows that count for each score (0 to 1): a text without spans doesn't count for their F1, nor does a tied pair for a
+    ranking. Estimated from at most RESAMPLES of the rows, each scored alone."""
     if not names:
         return {}
     chosen = np.sort(np.random.default_rng([seed, 2]).permutation(len(rows))[:RESAMPLES])
-    saying: dict[str, list[Bools]] = {name: [] for name in names}
+    scored: dict[str, list[Bools]] = {name: [] for name in names}
     for part in np.array_split(chosen, -(-len(chosen) * len(rows) // BLOCK_CELLS)):
         alone = np.zeros((len(part), len(rows)))
         alone[np.arange(len(part)), part] = 1.0
         scores, counts = rows.aggregate(alone), rows.by_class(alone)
         for name in names:
-            says = ~np.isnan(scores[name])
+            defined = ~np.isnan(scores[name])
             if name.startswith(OF_CLASSES):
                 held = (
                     counts.given if name.endswith("precision") else counts.true if name.endswith("recall") else counts.true + counts.given
                 )
-                says &= (held > 0).any(axis=1)
-            saying[name].append(says)
-    return {name: float(np.concatenate(found).mean()) for name, found in saying.items()}
+                defined &= (held > 0).any(axis=1)
+            scored[name].append(defined)
+    return {name: float(np.concatenate(found).mean()) for name, found in scored.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """How rows come in clusters. least: as how many independent ones they count if all rows of a cluster are alike (L. Kish 1965). alike:
-    how much right rows of a cluster are so, by `clustered.alike`; 0: not known, the spread of resamples alone counts."""
+    """The clustering of rows. least: effective number of rows if all rows of a cluster are alike (L. Kish 1965). alike: intraclass
+    correlation of right rows, by `clustered.alike`; 0: unknown, only the spread of resamples counts."""
 
     rows: int
     clusters: int
@@ -320,20 +320,20 @@ class Together:
         return cls(rows, len(sizes), rows**2 / float((sizes**2).sum()))
 
     def part(self, share: float) -> Together:
-        """Of a part of the rows, at least one."""
+        """The clustering of a part of the rows, at least one."""
         rows, clusters = (max(1, round(share * number)) for number in (self.rows, self.clusters))
         return Together(rows, clusters, max(1.0, share * self.least), self.alike)
 
     @property
     def size(self) -> float:
-        """Rows of a cluster on average."""
+        """Rows per cluster on average."""
         return self.rows / self.clusters
 
     def effective(self, mean: float, spread: float) -> float:
-        """How many independent rows tell a score from 0 to 1 as well. mean, spread: of the score of resampled rows.
+        """Effective number of independent rows for a score from 0 to 1. mean, spread: of the score of resampled rows.
 
-        Shortened for how few clusters it comes from, as `clustered.effective` does: the clusters in which the rarer outcome is expected are
-        the degrees of freedom (Dean and Pagano 2015), since three clusters with a mistake tell little of a fourth.
+        Reduced if it is estimated from few clusters, as in `clustered.effective`: the degrees of freedom are the expected number of
+        clusters with the rarer outcome (Dean and Pagano 2015), since three clusters with a mistake say little about a fourth.
         """
         if spread <= ROUNDING:
             return self.least
@@ -346,8 +346,8 @@ class Together:
         return min(float(self.rows), max(self.least, shortened))
 
     def wide(self, low: float, value: float, high: float) -> tuple[float, float]:
-        """Percentiles of resampled clusters, as wide as so few ask for: resampling n of one size shows (n − 1) / n of the variance, and has
-        as many degrees of freedom as n − 1, n being `least`. Of rows they stay as they are; one cluster of several rows tells nothing."""
+        """Percentiles of resampled clusters, widened for their small number: resampling n of equal size shows (n − 1) / n of the variance,
+        with n − 1 degrees of freedom, n being `least`. Unchanged for independent rows; infinite for a single cluster."""
         if self.clusters == self.rows:
             return low, high
         if self.clusters < 2:
@@ -360,8 +360,8 @@ def bounded(value: float, drawn: Floats, together: Together, around: float) -> t
     """95 % interval of a score from 0 to 1. drawn: the score of resampled rows (B,), which vary around `around`.
 
     Wilson's interval at the number of rows at which a share would vary as much, around the value less its bootstrap bias. Where nothing
-    varies, as of 30 right rows of 30, it is that of all rows, where percentiles would have no length; of clusters, that of rows which are
-    all alike within one. Of a share of independent rows that is Wilson's.
+    varies, as with 30 right rows of 30, percentiles would have no length, and the number is that of all rows, or of clusters if rows of a
+    cluster are all alike. For a share of independent rows it is Wilson's interval.
     """
     known = drawn[~np.isnan(drawn)]
     if not len(known) or np.isnan(value):
@@ -375,14 +375,14 @@ def bounded(value: float, drawn: Floats, together: Together, around: float) -> t
 
 @dataclass(frozen=True)
 class Few:
-    """How macro means vary where labels have few rows: resampling them alone would say that a label with two right rows is always right.
+    """Variation of macro means where labels have few rows: resampling alone would keep a label with two right rows always right.
 
-    To each label that occurs come as many right, missed and wrongly given rows as half a row more would bring, drawn as Poisson counts, if
-    it were right as often as all rows are, and wrong ones were spread as what is given: the idea of Agresti and Coull (1998) for a table.
-    Of rows in clusters, the half row is half a cluster.
+    Each label that occurs gets half a pseudo-row of right, missed and wrongly predicted rows, as Poisson counts, right as often as all
+    rows are, with wrong ones distributed as the predictions: the idea of Agresti and Coull (1998) for a table. For rows in clusters, it is
+    half a cluster.
 
-    occurs: labels that do (C,). more: clusters of each kind that are expected, of `size` rows. scales: to means over labels that do not
-    occur too, by score. around: what the macro means vary around, by score.
+    occurs: labels that do (C,). more: expected clusters of each kind, of `size` rows. scales: factors to means that include labels that
+    don't occur, by score. around: the center of the drawn macro means, by score.
     """
 
     occurs: Bools
@@ -394,8 +394,8 @@ class Few:
 
     @classmethod
     def of(cls, points: Mapping[str, float], whole: ByClass, seed: int, size: float = 1.0) -> Few | None:
-        """points: the scores of all rows; whole: their counts; size: rows of a cluster on average. None where labels have ENOUGH clusters
-        on average, or there are none."""
+        """points: the scores of all rows; whole: their counts; size: rows per cluster on average. None where labels have ENOUGH clusters on
+        average, or there are no labels."""
         occurs = whole.occurs[0]
         if not occurs.any() or whole.true.sum() >= ENOUGH * size * occurs.sum():
             return None
@@ -409,22 +409,22 @@ class Few:
         return cls(occurs, more, scales, around, np.random.default_rng([seed, 1]), size)
 
     def macros(self, drawn: ByClass) -> dict[str, Floats]:
-        """The macro means of resampled rows (B,), whose counts `drawn` are."""
+        """The macro means of resampled rows (B,). drawn: their counts."""
         more = [self.size * self.random.poisson(each, (len(drawn.right), len(each))) for each in self.more]
         found = added(drawn, self.occurs, more)
         return {name: scale * getattr(found, MACROS[name]).mean(axis=1) for name, scale in self.scales.items()}
 
 
 def added(counts: ByClass, occurs: Bools, more: Sequence[Any]) -> ByClass:
-    """The counts of the labels that occur with more rows that are right, missed and wrongly given."""
+    """The counts of the labels that occur, plus more rows that are right, missed and wrongly predicted."""
     right, missed, wrong = more
     own = [each[:, occurs] for each in counts]
     return ByClass(own[0] + right, own[1] + right + missed, own[2] + right + wrong)
 
 
 def summary(rows: Countable, *, count: int, seed: int, clusters: Ints | None = None) -> dict[str, Any]:
-    """Every score that is known, ece_debiased and largest_gap where there is an ECE, and `intervals` {name: {low, high}}, 95 %. clusters:
-    as of `resamples`."""
+    """Every defined score, ece_debiased and largest_gap where there is an ECE, and `intervals` {name: {low, high}}, 95 %. clusters: as for
+    `resamples`."""
     points: dict[str, Any] = {name: value for name, value in point_estimates(rows).items() if not np.isnan(value)}
     if (answers := rows.binned()) and "ece" in points:
         effect = len(rows) / Together.of(len(rows), clusters).least
@@ -440,7 +440,7 @@ def _interval(values: Floats, value: float, together: Together) -> tuple[float, 
 
 
 def per_class(rows: Scored, labels: Sequence[str]) -> list[dict[str, Any]]:
-    """One entry a label: support, predicted, precision, recall, f1; a ratio without rows below it is 0."""
+    """One entry per label: support, predicted, precision, recall, f1; a ratio with denominator 0 is 0."""
     counts = confusion(rows)
     tp, support, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     return [
@@ -464,14 +464,14 @@ def confusion(rows: Scored) -> Ints:
 
 def paired_rows(
     one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int,
-    lower: Collection[str] = (), clusters: Ints | None = None, tell: Tell = quietly, swaps: int = 0,
+    lower: Collection[str] = (), clusters: Ints | None = None, progress: Done = no_op, swaps: int = 0,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """How much better `two` is than `one` on the same rows; right of zero is always better for `two`.
+    """How much better `two` is than `one` on the same rows; positive is always better for `two`.
 
     Returns for each of `compared`: baseline, candidate, difference (signed so that positive is better), low, high (95 %, the same resampled
     rows for both), verdict better | worse | unclear. With labels also "per_class": {label: {...}} on F1 for labels with support. lower:
-    those of `compared` of which less is better. clusters: as of `resamples`. tell: gets the resamples done and all there are, block by
-    block; what it raises ends the work. swaps: where above 0, each score has the p of `swapped`.
+    those of `compared` where less is better. clusters: as for `resamples`. progress: called with the resamples done and their total before
+    each block; it may raise to stop. swaps: where above 0, each score has the p of `swapped`.
     """
     points = point_estimates(one), point_estimates(two)
     drawn: dict[str, list[Floats]] = {name: [] for name in compared}
@@ -479,7 +479,7 @@ def paired_rows(
     samples = 2 * count if labels else count
     rounds = samples + swaps
     for weights, done in counted(resamples(len(one), count, seed, clusters)):
-        tell(done, rounds)
+        progress(done, rounds)
         before, after = one.aggregate(weights), two.aggregate(weights)
         for name in compared:
             drawn[name].append(signs[name] * (after[name] - before[name]))
@@ -489,10 +489,12 @@ def paired_rows(
         for name in compared
     }
     if labels:
-        found["per_class"] = paired_per_class(one, two, labels, count, seed, clusters, lambda done, _: tell(count + done, rounds))
+        found["per_class"] = paired_per_class(one, two, labels, count, seed, clusters, lambda done, _: progress(count + done, rounds))
     if swaps:
-        told = swapped(one, two, compared, count=swaps, seed=seed, clusters=clusters, tell=lambda done, _: tell(samples + done, rounds))
-        for name, p in told.items():
+        p_values = swapped(
+            one, two, compared, count=swaps, seed=seed, clusters=clusters, progress=lambda done, _: progress(samples + done, rounds)
+        )
+        for name, p in p_values.items():
             found[name]["p"] = p
     return found
 
@@ -501,28 +503,29 @@ Scores = TypeVar("Scores", bound=Countable)
 
 
 def swapped(
-    one: Countable, two: Countable, compared: Sequence[str], *, count: int, seed: int, clusters: Ints | None = None, tell: Tell = quietly
+    one: Countable, two: Countable, compared: Sequence[str], *, count: int, seed: int, clusters: Ints | None = None, progress: Done = no_op
 ) -> dict[str, float]:
-    """The two-sided p of each score's difference, if the two models are exchangeable in each cluster (R. A. Fisher 1935).
+    """The two-sided p of each score's difference, by a permutation test over clusters (R. A. Fisher 1935).
 
-    Whole clusters swap the answers of the two by chance; p is the share of such draws, and of what was found, in which the scores differ as
-    much (B. Phipson and G. Smyth 2010). Of a share of rows that is McNemar's exact test, up to the draws. It holds on any number of rows:
-    where fewer than six clusters differ none is below 0.05, up to the draws. A draw that says nothing of a score counts as large.
-    clusters, tell: as of `paired_rows`.
+    The predictions of the two are swapped at random in whole clusters; p is the share of draws, including the observed one, in which the
+    scores differ as much (B. Phipson and G. Smyth 2010). For a share of rows that is McNemar's exact test, up to the draws. Valid for any
+    number of rows: where fewer than six clusters differ none is below 0.05, up to the draws. An undefined score counts as large.
+    clusters, progress: as for `paired_rows`.
     """
 
     def scores(rows: Countable, weights: Floats) -> Floats:
         every = rows.aggregate(weights)
         return np.stack([every[name] for name in compared], axis=1)
 
-    return dict(zip(compared, _swapped(one, two, scores, count=count, seed=seed, clusters=clusters, tell=tell).tolist(), strict=True))
+    p_values = _swapped(one, two, scores, count=count, seed=seed, clusters=clusters, progress=progress)
+    return dict(zip(compared, p_values.tolist(), strict=True))
 
 
 def swapped_per_class(
     one: Countable, two: Countable, labels: Sequence[str], *, count: int, seed: int, clusters: Ints | None = None
 ) -> dict[str, float]:
-    """The same of the F1 of each label with support. count: draws for every FEW_LABELS of them, MOST_SWAPS at most, so that the least p
-    stays below 0.05 after its correction."""
+    """As `swapped`, for the F1 of each label with support. count: draws for every FEW_LABELS of them, MOST_SWAPS at most, so that the
+    smallest p stays below 0.05 after its correction."""
     support = one.by_class(np.ones((1, len(one)))).true[0] > 0
     draws = min(MOST_SWAPS, count * -(-int(support.sum()) // FEW_LABELS))
     found = _swapped(one, two, lambda rows, weights: rows.by_class(weights).f1[:, support], count=draws, seed=seed, clusters=clusters)
@@ -531,7 +534,7 @@ def swapped_per_class(
 
 def _swapped(
     one: Countable, two: Countable, scores: Callable[[Countable, Floats], Floats], *, count: int, seed: int, clusters: Ints | None,
-    tell: Tell = quietly,
+    progress: Done = no_op,
 ) -> Floats:  # fmt: skip
     """p of each of K scores (K,). scores: of rows under each weighting (B, K)."""
     both, random, whole = one_after_other(one, two), np.random.default_rng([seed, 2]), np.ones((1, len(one)))
@@ -540,7 +543,7 @@ def _swapped(
     least = np.abs(scores(two, whole) - scores(one, whole))[0]
     large = np.ones(len(least))
     for start in range(0, count, size):
-        tell(start, count)
+        progress(start, count)
         kept = random.integers(0, 2, size=(min(size, count - start), units)).astype(np.float64)[:, places]
         mine, other = np.split(scores(both, np.block([[kept, 1 - kept], [1 - kept, kept]])), 2)
         large += (~(np.abs(other - mine) < least - TIED)).sum(axis=0)
@@ -549,7 +552,7 @@ def _swapped(
 
 
 def judged(entries: Mapping[Name, Mapping[str, Any]], alone: Mapping[Name, float]) -> dict[Name, dict[str, Any]]:
-    """Entries of `paired_rows` with p, p_holm, adjusted for all of them, and the verdict by the one rule. alone: p of each."""
+    """Entries of `paired_rows` with p, p_holm, adjusted for all of them, and the verdict by `verdicts.verdict`. alone: p of each."""
     together = holm(alone)
     return {
         name: {**each, "p": alone[name], "p_holm": together[name]}
@@ -559,7 +562,7 @@ def judged(entries: Mapping[Name, Mapping[str, Any]], alone: Mapping[Name, float
 
 
 def one_after_other(one: Scores, two: Scores) -> Scores:
-    """The rows of one, then those of the other (2N). What is not an array, or some of them, is as the first has it."""
+    """The rows of one, then those of the other (2N). Fields other than arrays, or tuples of them, are taken from the first."""
 
     def joined(mine: Any, other: Any) -> Any:
         if isinstance(mine, tuple):
@@ -576,14 +579,14 @@ def drawn(rows: Countable, name: str, *, count: int, seed: int, clusters: Ints |
 
 
 def apart(before: tuple[float, Floats], after: tuple[float, Floats], clusters: Ints, *, lower_is_better: bool = False) -> dict[str, Any]:
-    """How much better the second is, as an entry of `paired_rows`. before, after: a model's score and what `drawn` has of it (B,)."""
+    """How much better the second is, as an entry of `paired_rows`. before, after: a model's score and its resamples by `drawn` (B,)."""
     sign = -1.0 if lower_is_better else 1.0
     differences = sign * (after[1] - before[1])
     return _verdict(before[0], after[0], sign, differences, Together.of(len(clusters), clusters))
 
 
 def counted(blocks: Iterable[Floats]) -> Iterator[tuple[Floats, int]]:
-    """Each block of resamples with how many came before it."""
+    """Each block of resamples with the number of earlier ones."""
     done = 0
     for block in blocks:
         yield block, done
@@ -593,13 +596,13 @@ def counted(blocks: Iterable[Floats]) -> Iterator[tuple[Floats, int]]:
 def _verdict(before: float, after: float, sign: float, differences: Floats, together: Together) -> dict[str, Any]:
     difference = sign * (after - before)
     low, high = _interval(differences, difference, together) if len(differences) else (float("nan"), float("nan"))
-    told = verdict(Interval(difference, low, high)).value
-    return {"baseline": before, "candidate": after, "difference": difference, "low": low, "high": high, "verdict": told}
+    word = verdict(Interval(difference, low, high)).value
+    return {"baseline": before, "candidate": after, "difference": difference, "low": low, "high": high, "verdict": word}
 
 
 def as_change(found: Mapping[str, Any], *, lower_is_better: bool) -> dict[str, Any]:
-    """What `paired_rows` found of a metric as pages show it: difference, low and high are candidate minus baseline, and better says whether
-    "up" or "down" is good."""
+    """An entry of `paired_rows` for pages: difference, low and high are candidate minus baseline, and better is the good direction, "up" or
+    "down"."""
     if not lower_is_better or found["difference"] is None:
         return dict(found) | {"better": "down" if lower_is_better else "up"}
     low, high = (None if found[end] is None else -found[end] for end in ("high", "low"))
@@ -607,12 +610,12 @@ def as_change(found: Mapping[str, Any], *, lower_is_better: bool) -> dict[str, A
 
 
 def paired_per_class(
-    one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int, clusters: Ints | None = None, tell: Tell = quietly
+    one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int, clusters: Ints | None = None, progress: Done = no_op
 ) -> dict[str, Any]:
     """F1 of each label with support under both models, and the interval of its difference."""
     blocks = []
     for weights, done in counted(resamples(len(one), count, seed, clusters)):
-        tell(done, count)
+        progress(done, count)
         blocks.append(two.by_class(weights).f1 - one.by_class(weights).f1)
     drawn = np.concatenate(blocks)
     whole = np.ones((1, len(one)))

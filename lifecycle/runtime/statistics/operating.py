@@ -1,12 +1,12 @@
-"""Acting on answers only from a score on: precision, recall, what goes to a person, and what it all costs. numpy and scipy.
+"""Operating points: score thresholds with their precision, recall, share handed to a person, and cost. numpy and scipy.
 
-Three questions share the arithmetic. One class: score is its probability, positive means that the row has that class; rows from `high` on
-are called that class, rows below `low` are not, rows between go to a person. Any class: score is the confidence, positive means that the
-answer is right; rows from `high` on are answered, all others go to a person, so `low` is 0. Marked parts: a row is a span that was found,
-score is its confidence, positive means that it is right; or a true span that was not found, which is positive and UNSCORED.
+Three cases share the arithmetic. One class: score is its probability, positive means that the row has that class; rows from `high` on
+are called that class, rows below `low` aren't, rows between go to a person. Any class: score is the confidence, positive means that the
+prediction is right; rows from `high` on are predicted, all others go to a person, so `low` is 0. Spans: a row is a predicted span, score
+is its confidence, positive means that it is right; or a true span that was missed, which is positive and UNSCORED.
 
-A threshold that has a precision on some rows seldom has it on others, as it is the lowest that chance lets through: of calibrated models
-3 to 5 of ten do. So a threshold is *promised* where these rows show that others like them reach the target, and else *estimated*.
+A threshold chosen for a precision on some rows seldom reaches it on others, since the choice overfits: with calibrated models 3 to 5 in
+ten do. So a threshold is *promised* where these rows show that others like them reach the target, and else *estimated*.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NEVER = float("inf")  # the threshold that no score reaches
-UNSCORED = -NEVER  # in place of the score that a positive row has not: no threshold calls it, and nobody is handed it
+UNSCORED = -NEVER  # the score of a positive row without one: no threshold calls it, and it isn't handed to a person
 RESAMPLES = 1000
-PER = 1000  # rows for which a cost is told
-SURE = 0.95  # with which a target is promised
-STARTS, ROWS_A_START = 3, 200  # places of the curve at which testing precision begins
+PER = 1000  # rows that a cost refers to
+SURE = 0.95  # confidence of a promised target
+STARTS, ROWS_A_START = 3, 200  # starting points on the curve for testing precision
 
 
 class Scores(NamedTuple):
-    """Rows for one question, all (N,). called: by the model's own answers. clusters: number of each row's cluster, such as near duplicates,
-    or the spans of one text; None where nobody counted."""
+    """Rows of one case, all (N,). called: by the model's own predictions. clusters: number of each row's cluster, such as near duplicates,
+    or the spans of one text; None where unknown."""
 
     score: Floats
     positive: Bools
@@ -46,8 +46,8 @@ class Scores(NamedTuple):
 
 
 class Worth(NamedTuple):
-    """As how many independent rows those count of which a share is taken, at each threshold (T,). known: as `clustered.effective` has it;
-    least: if all rows of a cluster were alike."""
+    """Effective number of rows in the denominator of a share, at each threshold (T,). known: by `clustered.effective`; least: if all rows
+    of a cluster are alike."""
 
     known: Floats
     least: Floats
@@ -55,9 +55,9 @@ class Worth(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """What each threshold does. thresholds: scores that occur, ascending (T,); called: rows from each on; hits: positive ones of them;
-    positives: all positive rows; rows: all that have a score. worth: of rows in clusters, what those below precision, recall and coverage
-    count; None: rows are independent."""
+    """Counts at each threshold. thresholds: scores that occur, ascending (T,); called: rows at or above each; hits: positive ones of them;
+    positives: all positive rows; rows: all with a score. worth: for rows in clusters, the effective denominators of precision, recall and
+    coverage; None: rows are independent."""
 
     thresholds: Floats
     called: Ints
@@ -74,7 +74,7 @@ class Curve:
 
     @property
     def recall(self) -> Floats:
-        """Share of the positive rows that are called (T,); 1 without positive rows, as scikit-learn has it."""
+        """Share of the positive rows that are called (T,); 1 without positive rows, as in scikit-learn."""
         share: Floats = self.hits / self.positives if self.positives else np.ones(len(self.hits))
         return share
 
@@ -86,8 +86,8 @@ class Curve:
 
 
 def curve(scores: Floats, positive: Bools, clusters: Ints | None = None) -> Curve:
-    """The curve of N rows; it has no threshold where none of them has a score. clusters: number of each row's cluster (N,); None, as where
-    each row is one of its own: independent."""
+    """The curve of N rows; without thresholds where none of them has a score. clusters: number of each row's cluster (N,); None: rows are
+    independent."""
     scored = scores != UNSCORED
     found, right = scores[scored], positive[scored]
     order = np.argsort(found, kind="stable")
@@ -101,7 +101,7 @@ def curve(scores: Floats, positive: Bools, clusters: Ints | None = None) -> Curv
 
 
 def _worth(clusters: Ints, scored: Bools, positive: Bools, down: Ints, called: Ints) -> dict[str, Worth]:
-    """Of each share what the rows below it count where `called` rows are called (T,). down: rows from the highest score on."""
+    """The effective denominator of each share where `called` rows are called (T,). down: rows from the highest score on."""
     _, number = np.unique(clusters, return_inverse=True)
     codes, hit, every = number[down], positive[down].astype(np.int64), np.ones(len(down), dtype=np.int64)
     none = np.zeros(int(number.max()) + 1, dtype=np.int64)
@@ -115,7 +115,7 @@ def _worth(clusters: Ints, scored: Bools, positive: Bools, down: Ints, called: I
 
 # ── Choosing ────────────────────────────────────────────────────────────────
 class Choice(NamedTuple):
-    """A threshold for a target. is_met: these rows reach it; promised: other rows like them do too, with SURE."""
+    """A threshold for a target. is_met: these rows reach it; promised: other rows like them do too, with confidence SURE."""
 
     threshold: float
     is_met: bool = True
@@ -123,10 +123,10 @@ class Choice(NamedTuple):
 
 
 def choose(found: Curve, by: str, target: float) -> Choice | None:
-    """The threshold for at least this precision, recall or coverage (`by`): of those that are promised, else of those that reach it here.
+    """The threshold for at least this precision, recall or coverage (`by`): among those that promise it, else those that reach it here.
 
-    Of a precision it is the lowest, so that most rows are called; of the others the most precise, of equals the highest. None where none
-    reaches the target here, as where some positive rows have no score, or where no row is positive.
+    For a precision it is the lowest, so that most rows are called; for the others the most precise, the highest among equals. None where
+    none reaches the target here, for example where some positive rows have no score, or where no row is positive.
     """
     for allowed, sure in ((promised(found, by, target), True), (reached(found, by, target), False)):
         if allowed.any():
@@ -136,28 +136,28 @@ def choose(found: Curve, by: str, target: float) -> Choice | None:
 
 
 def reached(found: Curve, by: str, target: float) -> Bools:
-    """The thresholds at which these rows have at least this precision, recall or coverage (T,)."""
+    """Which thresholds reach this precision, recall or coverage on these rows (T,)."""
     share: Floats = getattr(found, by)
     return (share >= target) & (found.positives > 0 if by == "recall" else True)
 
 
 def promised(found: Curve, by: str, target: float, sure: float = SURE) -> Bools:
-    """The thresholds at which other rows reach the target (0 to 1) too (T,): with `sure` that holds of all of them at once.
+    """The thresholds at which other rows reach the target (0 to 1) too (T,): simultaneously for all of them, with confidence `sure`.
 
     Learn then Test (Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then Test: calibrating predictive algorithms to achieve risk
-    control", 2021): of each threshold the exact binomial p-value that the target is missed there, in an order that looks at no truth.
-    Recall and coverage fall as the threshold rises, so they are tested from the lowest up until one is not told. Precision need not
-    fall step by step and is told by few rows at the strictest thresholds: testing begins at up to STARTS places, one for each ROWS_A_START
-    rows, spaced by their number of called rows from the fewest on that could tell; each has its part of 1 − sure, and hands on what it has
-    while thresholds below are told (the fallback procedure: Wiens and Dmitrienko, Journal of Biopharmaceutical Statistics 15, 2005).
+    control", 2021): for each threshold the exact binomial p-value that the target is missed there, in an order independent of the truth.
+    Recall and coverage fall as the threshold rises, so they are tested from the lowest up until one fails. Precision needn't be monotonic
+    and rests on few rows at the strictest thresholds: testing starts at up to STARTS points, one per ROWS_A_START rows, spaced by their
+    number of called rows from the smallest sufficient one on; each gets its part of 1 − sure, and passes it on while lower thresholds
+    succeed (the fallback procedure: Wiens and Dmitrienko, Journal of Biopharmaceutical Statistics 15, 2005).
 
-    Of rows in clusters the tests take the effective number of rows: the rows divided by the design effect at that threshold, and where
-    all are right the number if a cluster is all alike (E. Korn and B. Graubard, "Confidence intervals for proportions with small expected
-    number of positive counts estimated from survey data", Survey Methodology 24(2), 1998). Where testing begins looks at that last alone.
+    For rows in clusters the tests use the effective number of rows: the rows divided by the design effect at that threshold, or, where all
+    are right, the number if rows of a cluster are all alike (E. Korn and B. Graubard, "Confidence intervals for proportions with small
+    expected number of positive counts estimated from survey data", Survey Methodology 24(2), 1998). Starting points use only the latter.
 
-    Assumes independent rows, or clusters, of the kind that is asked about, which chose neither weights nor scores, and a precision that
-    does not fall as the threshold rises. With too few rows nothing is promised: a precision or recall of 0.9 takes 29 rows, all of them
-    right; 1 is never promised.
+    Assumes independent rows, or clusters, from the target population, not used for training or calibration, and a precision that doesn't
+    fall as the threshold rises. With too few rows nothing is promised: a precision or recall of 0.9 takes 29 rows, all of them right; 1 is
+    never promised.
     """
     alpha, none = 1 - sure, np.zeros(len(found.thresholds), dtype=np.bool_)
     if not 0 < target < 1:
@@ -177,16 +177,16 @@ def promised(found: Curve, by: str, target: float, sure: float = SURE) -> Bools:
         return none
     levels = np.zeros(len(none))
     np.add.at(levels, np.searchsorted(called, np.geomspace(fewest, rows, starts + 1)[:-1] - 1e-9), alpha / starts)
-    told, handed = [], 0.0
+    passed, carried = [], 0.0
     for own, p in zip(levels.tolist(), chances[strictest_first].tolist(), strict=True):
-        level = own + handed
-        told.append(0 < level >= p)
-        handed = level if told[-1] else 0.0
-    return np.array(told, dtype=np.bool_)[strictest_first]
+        level = own + carried
+        passed.append(0 < level >= p)
+        carried = level if passed[-1] else 0.0
+    return np.array(passed, dtype=np.bool_)[strictest_first]
 
 
 def _tried(found: Curve, by: str) -> tuple[Any, Any, Any]:
-    """Successes and trials of which the share is tested at each threshold, and the trials as they count whatever is true (T,)."""
+    """Successes and trials of the share tested at each threshold, and the trials independent of the truth (T,)."""
     if found.worth is not None:
         worth: Worth = found.worth[by]
         return getattr(found, by) * worth.known, worth.known, worth.least
@@ -199,7 +199,7 @@ def _tried(found: Curve, by: str) -> tuple[Any, Any, Any]:
 
 
 def _at_least(successes: Any, trials: Any, share: float) -> Floats:
-    """The chance of so many successes or more, as `significance.at_least` has it (T,)."""
+    """The probability of at least so many successes, as in `significance.at_least` (T,)."""
     some = np.where(successes > 0, successes, 1)
     return np.where(successes > 0, scipy.special.betainc(some, np.maximum(trials - some, 0) + 1, share), 1.0)
 
@@ -212,11 +212,11 @@ def _most_precise(found: Curve, allowed: Bools) -> float:
 def choose_for(
     by: str, target: float, probabilities: Floats, truth: Bools, minimum: int = THRESHOLD_ROWS, clusters: Ints | None = None
 ) -> list[Choice]:
-    """For each class of probabilities and truth (N, C) a threshold for at least this precision or recall, by itself. by: "precision", then
-    most rows are called; "recall", then the most precise. Where no threshold reaches a precision the most precise one is taken; where fewer
-    than `minimum` rows have the class it is 0.5, and nothing is reached. clusters: as of `curve`.
+    """A threshold for each class of probabilities and truth (N, C), for at least this precision or recall. by: "precision", which takes the
+    lowest; "recall", which takes the most precise. Where no threshold reaches a precision it is the most precise one; where fewer than
+    `minimum` rows have the class it is 0.5, with is_met false. clusters: as for `curve`.
 
-    Thresholds stand in the middle between two scores, so that a score that is computed a little otherwise falls on the same side.
+    Thresholds are midway between two scores, so that small numerical differences don't move a score across.
     """
     return [choose_one(by, target, probabilities[:, at], truth[:, at], minimum, clusters) for at in range(truth.shape[1])]
 
@@ -224,7 +224,7 @@ def choose_for(
 def choose_one(
     by: str, target: float, scores: Floats, positive: Bools, minimum: int = THRESHOLD_ROWS, clusters: Ints | None = None
 ) -> Choice:
-    """As `choose_for`, of one class. scores: its probabilities (N,); positive: the rows that have it (N,)."""
+    """As `choose_for`, for one class. scores: its probabilities (N,); positive: the rows that have it (N,)."""
     if int(positive.sum()) < minimum:
         return Choice(0.5, is_met=False)
     found = curve(scores, positive, clusters)
@@ -236,7 +236,7 @@ def choose_one(
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one row: called wrongly, missed, and handed to a person; None where nothing can be handed over."""
+    """Costs of one row: called wrongly, missed, and handed to a person; None where rows can't be handed over."""
 
     false: float
     missed: float = 0.0
@@ -244,9 +244,9 @@ class Costs:
 
 
 def cheapest(found: Curve, costs: Costs) -> tuple[float, float]:
-    """(low, high) of the least cost for one class against the others; of equals the one that hands the fewest rows over.
+    """(low, high) of the least cost for one class against the others; among equals the one that hands over the fewest rows.
 
-    Without a cost of handing over low is high. Rows that no threshold calls are those of NEVER.
+    Without a cost of handing over, low equals high. NEVER calls no row.
     """
     thresholds, called, hits = np.append(found.thresholds, NEVER), np.append(found.called, 0), np.append(found.hits, 0)
     false, missed = called - hits, found.positives - hits
@@ -263,20 +263,20 @@ def cheapest(found: Curve, costs: Costs) -> tuple[float, float]:
 
 
 def cheapest_confidence(found: Curve, costs: Costs) -> float:
-    """The confidence from which answering costs least, every other row being handed over; of equals the lowest."""
+    """The confidence threshold of the least cost, with every row below it handed over; the lowest among equals."""
     called, hits = np.append(found.called, 0), np.append(found.hits, 0)
     at = int(np.argmin(costs.false * (called - hits) + (costs.person or 0.0) * (found.rows - called)))
     return float(np.append(found.thresholds, NEVER)[at])
 
 
 # ── What a choice does ──────────────────────────────────────────────────────
-KINDS = ("hit", "false", "missed", "passed", "person", "positives", "unscored")  # of rows, as Outcome counts them
+KINDS = ("hit", "false", "missed", "passed", "person", "positives", "unscored")  # of rows in an Outcome
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows of each kind: hit and false are called, missed and passed are not, person: handed over. unscored: those of the missed that have
-    no score, so that they could not be called. clusters: the same of each cluster of rows (G, 7); None where rows are independent."""
+    """Rows of each kind: hit and false are called, missed and passed aren't, person: handed over. unscored: missed rows without a score,
+    which can't be called. clusters: the same counts of each cluster of rows (G, 7); None where rows are independent."""
 
     hit: int
     false: int
@@ -289,17 +289,17 @@ class Outcome:
 
     @property
     def rows(self) -> int:
-        """All of them."""
+        """Number of all rows."""
         return self.hit + self.false + self.missed + self.passed + self.person
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of each kind."""
+        """Number of rows of each kind."""
         return {name: getattr(self, name) for name in KINDS}
 
     def share(self, of: str) -> tuple[float | None, float, float]:
-        """(share, low, high) with its 95 % Wilson interval, at the effective number of rows where they come in clusters; None where there
-        is nothing below. of: precision; recall; called or person, of the rows with a score."""
+        """(share, low, high) with its 95 % Wilson interval, at the effective number of rows for clusters; share is None where its
+        denominator is 0. of: precision; recall; called or person, of the rows with a score."""
         parts = self.counts if self.clusters is None else dict(zip(KINDS, self.clusters.T, strict=True))
         called = parts["hit"] + parts["false"]
         scored = called + parts["missed"] + parts["passed"] + parts["person"] - parts["unscored"]
@@ -310,19 +310,19 @@ class Outcome:
             "person": (parts["person"], scored),
         }[of]
         found = clustered.alone(above, below) if self.clusters is None else clustered.sums(above, below)
-        told = clustered.share(found)
-        return (told.value if found.below else None, told.low, told.high)
+        interval = clustered.share(found)
+        return (interval.value if found.below else None, interval.low, interval.high)
 
     def cost(self, costs: Costs, *, seed: int = 1) -> tuple[float | None, float, float]:
-        """(mean, low, high) of what 1,000 rows cost; None without a row.
+        """(mean, low, high) of the cost of 1,000 rows; None without rows.
 
-        low, high: 95 %, of the chances of each kind of row by Dirichlet with half a row of each added (the prior of H. Jeffreys 1946, of
-        which Brown, Cai and DasGupta 2001 show how it covers). From 30 rows on, also where a dear kind was never seen: resampled rows,
-        which then cost nothing for sure, hold the true cost of 30 rows in 36 to 92 %. Rows in clusters count as `_worth` of them says.
+        low, high: 95 %, from a Dirichlet posterior of the kinds of rows with half a row of each added (the prior of H. Jeffreys 1946; its
+        coverage: Brown, Cai and DasGupta 2001). Valid from 30 rows, also where an expensive kind was never observed: a bootstrap, which
+        then has cost 0, covers the true cost in only 36 to 92 % for 30 rows. Rows in clusters are weighted by `_worth`.
         """
         if not self.rows:
             return None, 0.0, 0.0
-        kinds: dict[float, int] = {0.0: self.hit + self.passed}  # those of one price are one kind
+        kinds: dict[float, int] = {0.0: self.hit + self.passed}  # rows of equal price are one kind
         for price, count in ((costs.false, self.false), (costs.missed, self.missed), (costs.person, self.person)):
             if price is not None:
                 kinds[price] = kinds.get(price, 0) + count
@@ -334,10 +334,10 @@ class Outcome:
         return mean, min(mean, float(low)), max(mean, float(high))
 
     def _worth(self, costs: Costs, spread: float) -> float:
-        """How much of an independent row each counts for the mean cost, 0 to 1: by the larger of two design effects, shortened for how few
-        clusters they come from; at least if all rows of a cluster were alike. spread: variance of one row's cost.
+        """The effective share of an independent row that each counts for the mean cost, 0 to 1: by the larger of two design effects,
+        reduced for few clusters; at least the value if all rows of a cluster are alike. spread: variance of one row's cost.
 
-        One is the variance of the mean over clusters. Where dear rows are rare it tells little, so the other is 1 + (m − 1) ρ, as of
+        One is the variance of the mean over clusters. Where expensive rows are rare it is imprecise, so the other is 1 + (m − 1) ρ, as in
         `clustered.design_effect`, with ρ by the kinds of rows: how much more often two rows of a cluster are of one kind than by chance.
         """
         if self.clusters is None:
@@ -355,7 +355,7 @@ class Outcome:
 
 
 def outcome(scores: Floats, positive: Bools, low: float, high: float, clusters: Ints | None = None) -> Outcome:
-    """What calling from high on, not calling below low and handing over what lies between does to these rows. clusters: as of `curve`."""
+    """The outcome on these rows of calling from high on, not calling below low, and handing over in between. clusters: as for `curve`."""
     called, person = scores >= high, (scores >= low) & (scores < high)
     return outcome_of(positive, called, person, unscored=scores == UNSCORED, clusters=clusters)
 
@@ -363,7 +363,7 @@ def outcome(scores: Floats, positive: Bools, low: float, high: float, clusters: 
 def outcome_of(
     positive: Bools, called: Bools, person: Bools | None = None, *, unscored: Bools | None = None, clusters: Ints | None = None
 ) -> Outcome:
-    """The same for rows that were called, and handed over, in any other way, such as by the likeliest class."""
+    """The outcome for rows called, and handed over, in any other way, such as by the likeliest class."""
     none = np.zeros(len(positive), dtype=np.bool_)
     person, unscored = none if person is None else person, none if unscored is None else unscored
     rest = ~called & ~person

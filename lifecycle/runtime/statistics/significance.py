@@ -1,4 +1,4 @@
-"""Whether a difference can be told from chance: between two models on the same rows, or of a share from a limit. scipy."""
+"""Significance tests: of a difference between two models on the same rows, or of a share against a limit. scipy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import scipy  # its parts are loaded when they are first used
 Name = TypeVar("Name", str, int)
 
 EXACT_BELOW = 25
-TOLD = 0.05  # a p-value below this tells a difference
-Z_TOLD, Z_POWER = 1.959964, 0.841621  # of the normal distribution: 95 % on two sides, 80 % power
+ALPHA = 0.05  # a p-value below this is significant
+Z_ALPHA, Z_POWER = 1.959964, 0.841621  # of the normal distribution: 95 % on two sides, 80 % power
 
 
 def at_least(successes: int, count: int, share: float) -> float:
-    """The chance of so many successes or more in independent trials of this share (0 to 1, exclusive): the exact one-sided binomial test.
+    """The probability of at least so many successes in independent trials with this share (0 to 1, exclusive): the exact one-sided binomial
+    test.
 
-    Below alpha where the lower bound of Clopper and Pearson (1934) at alpha is above the share, however few there are; 1 of no success.
+    Below alpha where the lower bound of Clopper and Pearson (1934) at alpha is above the share, for any count; 1 for 0 successes.
     """
     return float(scipy.special.betainc(successes, count - successes + 1, share)) if successes > 0 else 1.0
 
@@ -26,8 +27,8 @@ def at_least(successes: int, count: int, share: float) -> float:
 def mcnemar(fixed: int, broken: int) -> float:
     """The two-sided p-value of McNemar's test that neither of two models is right more often.
 
-    fixed, broken: rows that only the second, only the first answered rightly. The exact binomial test below 25 such rows, from there on the
-    chi-square test with continuity correction (Edwards 1948); as statsmodels.stats.contingency_tables.mcnemar computes them.
+    fixed, broken: rows that only the second, only the first predicted correctly. The exact binomial test below 25 such rows, else the
+    chi-square test with continuity correction (Edwards 1948); as in statsmodels.stats.contingency_tables.mcnemar.
     """
     rows = fixed + broken
     if rows < EXACT_BELOW:
@@ -37,12 +38,12 @@ def mcnemar(fixed: int, broken: int) -> float:
 
 
 def mcnemar_clustered(turned: Iterable[int]) -> float:
-    """The same where rows come in clusters. turned: of each cluster, rows that were fixed less rows that were broken.
+    """McNemar's test for rows in clusters. turned: of each cluster, fixed rows less broken rows.
 
-    If neither model is better, the balance of each cluster is as likely to be the other way round. p is the share of all ways to turn whole
-    clusters round whose sum is as far from 0: exact below 25 clusters that are not balanced, from there on the normal limit with variance
-    Σ balance² (Yang, Sun and Hardin, "A note on the tests for clustered matched-pair binary data", Biometrical Journal 52(5), 2010) and
-    McNemar's continuity correction. Where each row is a cluster of its own both are McNemar's test.
+    If neither model is better, the balance of each cluster is symmetric around 0. p is the share of all sign flips of whole clusters whose
+    sum is as far from 0: exact below 25 unbalanced clusters, else the normal limit with variance Σ balance² (Yang, Sun and Hardin, "A note
+    on the tests for clustered matched-pair binary data", Biometrical Journal 52(5), 2010) and McNemar's continuity correction. Where each
+    row is a cluster of its own both are McNemar's test.
     """
     signed = [each for each in turned if each]
     balances, found = [abs(each) for each in signed], abs(sum(signed))
@@ -59,7 +60,7 @@ def mcnemar_clustered(turned: Iterable[int]) -> float:
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
-    """Each p-value adjusted for how many there are (Holm 1979): those below 0.05 hold together with 95 %. In the order given."""
+    """The p-values adjusted for multiple comparisons (Holm 1979): those below 0.05 are jointly valid with 95 %. In the given order."""
     adjusted: dict[Name, float] = {}
     so_far = 0.0
     for rank, (name, value) in enumerate(sorted(p_values.items(), key=lambda pair: pair[1])):
@@ -69,12 +70,12 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 def rows_needed(rows: int, difference: float, low: float, high: float) -> int | None:
-    """How many paired rows would tell this difference with 80 % power, were it the true one; None where there is none, or so few.
+    """The number of paired rows that detect this difference, if true, with 80 % power; None if it is 0 or `rows` suffice.
 
-    low, high: its 95 % interval over `rows` rows, whose width falls with the root of their number.
+    low, high: its 95 % interval over `rows` rows, whose width falls with the square root of their number.
     """
     if not difference:
         return None
-    error = (high - low) / (2 * Z_TOLD)
-    needed = math.ceil(rows * ((Z_TOLD + Z_POWER) * error / difference) ** 2)
+    error = (high - low) / (2 * Z_ALPHA)
+    needed = math.ceil(rows * ((Z_ALPHA + Z_POWER) * error / difference) ** 2)
     return needed if needed > rows else None  # a skewed interval may hold 0 where its width would not

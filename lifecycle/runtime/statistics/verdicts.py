@@ -1,4 +1,4 @@
-"""What may be said of a difference: one vocabulary and one rule, for every page that compares two figures. Standard library only."""
+"""Verdicts on differences: one vocabulary and one rule, for every page that compares two figures. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lifecycle.runtime.statistics.intervals import Interval
 
 
 class Verdict(StrEnum):
-    """As reports and the API have it; `words` as people read it."""
+    """A verdict, as in reports and the API; `words` for display."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -18,7 +18,7 @@ class Verdict(StrEnum):
 
     @property
     def words(self) -> str:
-        """Within a sentence."""
+        """The verdict for use within a sentence."""
         return WORDS[self]
 
 
@@ -33,10 +33,10 @@ SURE = 0.05
 
 
 def verdict(found: Interval, *, up: bool = True, matters: float = 0.0, p: float | None = None) -> Verdict:
-    """Whether a difference (one less the other) is told from chance, and is large enough to matter.
+    """Whether a difference (one less the other) is significant and large enough to matter.
 
-    The interval lies wholly beyond `matters`, the smallest difference that does (0 or more), on one side, and p, adjusted for all that is
-    compared with it, is below 0.05 where there is one. up: whether more is better.
+    The interval is entirely beyond `matters`, the smallest relevant difference (0 or more), on one side, and p, adjusted for all
+    comparisons made with it, is below 0.05 if given. up: whether more is better.
     """
     if p is not None and p >= SURE:
         return Verdict.UNCLEAR

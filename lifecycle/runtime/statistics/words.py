@@ -1,10 +1,10 @@
-"""Texts as words, and how much two of them share. Pure; no torch.
+"""Word overlap of texts. Pure; no torch.
 
-normalised, exact, f1: as the SQuAD evaluation has them (Rajpurkar et al. 2016, arXiv:1606.05250): small letters, without punctuation,
-without the articles a, an and the, one space between words.
-rouge: as the package rouge-score without a stemmer (Lin 2004) where texts are ASCII. Its words are runs of a to z and 0 to 9; here they
-are runs of letters and digits of any script, with their marks, so that no script scores 0 against itself. Scripts that put no
-spaces between words: each Chinese character and each Japanese kana is a word, others such as Thai go by their spaces.
+normalised, exact, f1: as in the SQuAD evaluation (Rajpurkar et al. 2016, arXiv:1606.05250): lowercase, without punctuation, without the
+articles a, an and the, one space between words.
+rouge: as the package rouge-score without a stemmer (Lin 2004) for ASCII texts. Its words are runs of a to z and 0 to 9; here they are runs
+of letters and digits of any script, with their combining marks, so that no script scores 0 against itself. In scripts without spaces
+between words, each Chinese character and each Japanese kana is a word; others such as Thai are split at spaces.
 grounded: K-precision of content words (Adlakha et al. 2023, arXiv:2307.16877).
 """
 
@@ -24,7 +24,7 @@ PUNCTUATION = frozenset(string.punctuation)
 
 
 def normalised(text: str) -> str:
-    """The text as exact match and token F1 see it."""
+    """The text normalised for exact match and token F1."""
     bare = "".join(each for each in text.lower() if each not in PUNCTUATION)
     return " ".join(ARTICLES.sub(" ", bare).split())
 
@@ -35,7 +35,7 @@ def exact(answer: str, reference: str) -> bool:
 
 
 def token_f1(answer: str, reference: str) -> float:
-    """Harmonic mean of the shares of words that each has in common with the other, 0 to 1; 1 where both have none."""
+    """Harmonic mean of precision and recall of words, 0 to 1; 1 where both texts have none."""
     one, two = normalised(answer).split(), normalised(reference).split()
     if not one or not two:
         return float(one == two)
@@ -69,14 +69,14 @@ def rouge(answer: str, reference: str) -> Rouge:
 
 
 def rouge_words(text: str) -> list[str]:
-    """Runs of letters, digits and their marks, small; Chinese characters and kana one by one."""
+    """Runs of letters, digits and their combining marks, lowercase; Chinese characters and kana one by one."""
     known = unicodedata.normalize("NFKC", text).lower()
     kept = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in known)
-    return [each for each in CJK.sub(r" \1 ", kept).split() if any(map(str.isalnum, each))]  # a mark alone, as of an emoji, is no word
+    return [each for each in CJK.sub(r" \1 ", kept).split() if any(map(str.isalnum, each))]  # a mark alone, as of an emoji, isn't a word
 
 
 def common_subsequence(one: Sequence[str], two: Sequence[str]) -> int:
-    """Words of the longest sequence that stands in both in this order, other words between them allowed."""
+    """Length of the longest common subsequence, in words."""
     line = [0] * (len(two) + 1)
     for word in one:
         before = 0
@@ -87,31 +87,31 @@ def common_subsequence(one: Sequence[str], two: Sequence[str]) -> int:
 
 # ── Grounds ─────────────────────────────────────────────────────────────────
 def words(text: str) -> list[str]:
-    """Runs of letters and digits of any script, small; 1,000 and don't are one word each."""
+    """Runs of letters and digits of any script, lowercase; 1,000 and don't are one word each."""
     return [each.replace("’", "'") for each in WORD.findall(unicodedata.normalize("NFKC", text).lower())]
 
 
 def content_words(text: str) -> list[str]:
-    """Its words without English function words."""
+    """The words of a text without English stop words."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # late: slows the start of every process, and few compute with it
 
     return [each for each in words(text) if each not in ENGLISH_STOP_WORDS]
 
 
 def ungrounded(answer: str, context: str) -> list[str]:
-    """The content words of an answer that do not stand in the context, each once, in order."""
+    """The content words of an answer that aren't in the context, each once, in order."""
     known = set(words(context))
     return list(dict.fromkeys(each for each in content_words(answer) if each not in known))
 
 
 def groundedness(answer: str, context: str) -> float | None:
-    """Share of an answer's content words that stand in the context, 0 to 1; None without a context or a content word.
+    """Share of an answer's content words that are in the context, 0 to 1; None without a context or a content word.
 
-    It sees words, not what is said with them: a denial, a mix-up of two facts of the context or a wrong sum counts as grounded, and a
-    correct paraphrase, another form of a word, or what follows from the context without standing there does not.
+    It compares words, not meaning: a negation, a confusion of two facts of the context or a wrong sum counts as grounded, and a correct
+    paraphrase, another form of a word, or a conclusion from the context doesn't.
     """
-    said = content_words(answer)
-    if not said or not context.strip():
+    found = content_words(answer)
+    if not found or not context.strip():
         return None
     known = set(words(context))
-    return sum(each in known for each in said) / len(said)
+    return sum(each in known for each in found) / len(found)

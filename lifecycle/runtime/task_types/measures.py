@@ -12,7 +12,7 @@ import numpy as np
 
 from lifecycle.runtime.statistics import calibration, clustered, metrics
 from lifecycle.runtime.statistics.clustered import Ints
-from lifecycle.runtime.statistics.metrics import RESAMPLES, Countable, Floats, Tell, Together, quietly
+from lifecycle.runtime.statistics.metrics import RESAMPLES, Countable, Done, Floats, Together, no_op
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +177,9 @@ class Measures(ABC, Generic[P]):
             **self.parts(rows, scored, bins),
         }
 
-    def compare(self, one: P, two: P, *, count: int = RESAMPLES, seed: int = 1, tell: Tell = quietly) -> dict[str, Any]:
+    def compare(self, one: P, two: P, *, count: int = RESAMPLES, seed: int = 1, progress: Done = no_op) -> dict[str, Any]:
         """Improvement of `two` on the rows that both have with the same truth: rows, their clusters and effective number, left_out (rows of
-        one side only or with different truth), and metrics as in `paired_rows`. tell: as there.
+        one side only or with different truth), and metrics as in `paired_rows`. progress: as there.
 
         Raises ValueError if the labels differ other than in order, or no row is shared.
         """
@@ -193,7 +193,7 @@ class Measures(ABC, Generic[P]):
         clusters = shared_clusters(one.clusters, two.clusters, first, second)
         found = metrics.paired_rows(
             before, after, self.compared(before, after), labels=one.labels or None, count=count, seed=seed, lower=self.metrics.lower,
-            clusters=clusters, tell=tell, swaps=metrics.SWAPS,
+            clusters=clusters, progress=progress, swaps=metrics.SWAPS,
         )  # fmt: skip
         together = Together.of(len(first), clusters)
         return {

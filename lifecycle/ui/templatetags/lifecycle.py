@@ -56,7 +56,7 @@ def spark(values: Sequence[Number | None], hot: bool = False) -> SafeString:
 
 @register.simple_tag
 def how_known(*anchors: str) -> SafeString:
-    """{% how_known "widening" %}: a link to the line of docs/statistics.md that says what a number is, assumes, and how it was checked.
+    """{% how_known "widening" %}: a link to a number's line in docs/statistics.md, with its assumptions and checks.
 
     Of several, {% how_known "scores" "losses" %}, each is named.
     """
@@ -85,7 +85,7 @@ def state(kind: str, word: str = "", boxed: bool = False) -> SafeString:
 
 @register.simple_tag
 def verdict(code: str) -> SafeString:
-    """{% verdict row.verdict %}: what a difference comes to, as `lifecycle.runtime.statistics.verdicts` words it."""
+    """{% verdict row.verdict %}: the words of a verdict of `lifecycle.runtime.statistics.verdicts`."""
     words = Verdict(code).words
     return marks.state(marks.kind_of(words), words)
 
@@ -121,7 +121,7 @@ def when(at: datetime | None, relative: bool = False, none: str = "not yet") -> 
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), numbers.full_moment(at), words)
 
 
-# ── Numbers: each says "Not measured" for None ──────────────────────────────
+# ── Numbers: "Not measured" for None ────────────────────────────────────────
 @register.filter
 def count(value: int | None) -> str:
     """10,003."""
@@ -200,7 +200,7 @@ def truncatechars(value: object, most: int) -> str:
 
 @register.filter
 def spelt(value: object) -> SafeString:
-    """<option>{{ dataset.name|spelt }}</option>: as inert, where no markup may stand."""
+    """<option>{{ dataset.name|spelt }}</option>: as inert, where markup isn't allowed."""
     return texts.spelt(value)
 
 
@@ -256,5 +256,5 @@ def find(name: str, **kwargs: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def parts(context: template.RequestContext, place: str, subject: Any) -> SafeString:
-    """{% parts "queues:queue" queue %}: what rooms above show at this place of the page."""
+    """{% parts "queues:queue" queue %}: the parts of upper rooms at this place of the page."""
     return places.render(place, context["request"], subject)

@@ -1,4 +1,4 @@
-"""The beat: every objective is measured against the table of burn rates; what it comes to is logged, and alerts open and end by it."""
+"""The periodic evaluation: every objective is measured against the table of burn rates, logged, and opens or ends its alerts."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Windows = Mapping[timedelta, Count]
 def evaluate(now: datetime | None = None) -> int:
     """Measure every objective that is on, and return how many. Safe twice: a second evaluation at the same time finds them claimed.
 
-    After a sleep, the moments that were missed are evaluated first, oldest first, at most a day of them, as if someone had been awake;
-    no one is told of what is over by now, and the log says so. One objective that cannot be evaluated keeps no other from it. What a
-    process that was killed had not come to is evaluated by the next one.
+    After a pause, the missed moments are evaluated first, oldest first, at most a day of them; no one is notified of what has ended by
+    now, and the log has the reason. An objective that can't be evaluated doesn't block others. What a killed process hadn't reached is
+    evaluated by the next one.
     """
     now = now or timezone.now()
     found = list(Objective.objects.filter(is_on=True).select_related("endpoint__model__project", "owner").order_by("pk"))
@@ -138,7 +138,7 @@ def calm_down(objective: Objective, key: Mapping[str, Any], now: datetime, *, ca
 def outcome(
     objective: Objective, readings: Sequence[Reading], counts: Windows, *, firing: bool
 ) -> tuple[Answer, Why, str]:  # fmt: skip
-    """What an evaluation came to. Nothing measured is never called in order."""
+    """The result of an evaluation. Nothing measured is never reported as in order."""
     if firing:
         return Answer.FIRING, Why.NONE, ""
     if any(reading.few for reading in readings):

@@ -1,4 +1,4 @@
-"""What people do about alerts: take one, end one, silence some."""
+"""What people do about alerts: acknowledge, resolve, silence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACKNOWLEDGE, SILENCE = "alerts.acknowledge", "alerts.silence"
 
 @transaction.atomic
 def acknowledge(*, alert_id: UUID, actor: User, seen: str) -> Alert:
-    """Say that you look after it: it is not said again. seen: the state on the page. Raises PermissionDenied or Conflict."""
+    """Acknowledge: the actor owns the alert; it doesn't notify again. seen: the state on the page. Raises PermissionDenied or Conflict."""
     alert = locked(alert_id)
     policy.require(actor, ACKNOWLEDGE, alert)
     check_same_state(seen, alert.state)
@@ -81,7 +81,7 @@ def silence(
 
 @transaction.atomic
 def end_silence(*, silence_id: UUID, actor: User) -> Silence:
-    """Have messages come again; what is open and was not said is said next. Raises PermissionDenied, or Conflict when it is over."""
+    """End a silence; open alerts that were suppressed notify next. Raises PermissionDenied, or Conflict when it has ended."""
     found = Silence.objects.select_for_update(of=("self",)).select_related("project", "endpoint").get(uuid=silence_id)
     policy.require(actor, SILENCE, found)
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""Alerts open and close here, anyone who noticed. Whom to tell, and when, is decided later: see telling."""
+"""Opens and closes alerts, whichever room noticed. Whom to notify, and when, is decided later: see notifying."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def raise_alert(
     *, endpoint: Endpoint | None, source: str, key: Mapping[str, Any], severity: str, title: str, text: str, url: str,
     value: float | None = None, project: Project | None = None, now: datetime | None = None,
 ) -> Alert:  # fmt: skip
-    """Say that something is wrong; the same source and key again is the same alert, seen once more. In the caller's transaction.
+    """Raise an alert; the same source and key again is the same alert, with one more occurrence. In the caller's transaction.
 
-    key: what tells it from others of its source, as JSON types; endpoint and project belong to it anyway. severity: page, ticket or digest;
+    key: what distinguishes it from others of its source, as JSON types, besides endpoint and project. severity: page, ticket, or digest;
     an open alert only ever gets more urgent. project: needed without an endpoint. Raises ValueError without either.
     """
     now = now or timezone.now()
@@ -74,12 +74,12 @@ def open_alert(**fields: Any) -> Alert | None:
 
 
 def see_again(alert: Alert, severity: str, title: str, text: str, value: float | None, now: datetime) -> Alert:
-    """Note that it is still so. One that became more urgent is said again, and an acknowledgement of the lesser one is not one of this."""
+    """Count another occurrence. A more urgent severity notifies again and drops the acknowledgement."""
     more = worse(alert.severity, severity)
     if more != alert.severity:
         had = alert.acknowledged_by.uuid if alert.acknowledged_by else None
         record(None, Verb.ALERT_ESCALATED, alert, project=alert.project.uuid, old=alert.severity, severity=more, acknowledged_by=had)
-        alert.severity, alert.told_at, alert.state = more, None, State.FIRING
+        alert.severity, alert.notified_at, alert.state = more, None, State.FIRING
         alert.acknowledged_at = alert.acknowledged_by = None
     alert.title, alert.text, alert.value, alert.calm = title[:200], text, value, 0
     alert.count, alert.last_at = alert.count + 1, max(now, alert.last_at)
@@ -96,7 +96,7 @@ def resolve_alert(
     project: Project | None = None,
     now: datetime | None = None,
 ) -> Alert | None:
-    """Say that it is over. None where no such alert is open."""
+    """Resolve the alert. None where no such alert is open."""
     home = endpoint.model.project if endpoint else project
     if home is None:
         raise ValueError("An alert belongs to an endpoint or to a project.")
@@ -111,7 +111,7 @@ def close(alert: Alert, text: str, actor: Any, now: datetime) -> Alert:
     check_move("alert", MOVES, State(alert.state), State.RESOLVED)
     alert.state, alert.resolved_at, alert.resolved_by, alert.resolution = State.RESOLVED, now, actor, text[:500]
     alert.save()
-    if alert.told_at is None and alert.severity != Severity.DIGEST:
+    if alert.notified_at is None and alert.severity != Severity.DIGEST:
         note(
             alert.project,
             alert.endpoint,
@@ -130,7 +130,7 @@ def note_suppressed(
     *, endpoint: Endpoint, source: str, why: str, text: str, value: float | None = None, threshold: float | None = None,
     now: datetime | None = None,
 ) -> Check:  # fmt: skip
-    """Log that something looked wrong and no one was told, with the reason: a word of Why, and a sentence. Shown as noise avoided."""
+    """Log a condition that notified no one, with the reason: one of Why, and a sentence."""
     return note(
         endpoint.model.project,
         endpoint,
@@ -149,13 +149,13 @@ def note(
     alert: Alert | None = None, objective: Objective | None = None, value: float | None = None, threshold: float | None = None,
     burns: list[list[float | None]] | None = None,
 ) -> Check:  # fmt: skip
-    """One evaluation in the log. The same answer within five minutes is counted into the row that says it."""
+    """Log one evaluation. The same result within five minutes is counted in the existing row."""
     last = Check.objects.filter(project=project, endpoint=endpoint, rule=rule, alert=alert, objective=objective).order_by("-id").first()
-    if last and last.state == state and last.why == why and last.said == sentence[:300] and now - last.begin < ONE_ROW:
+    if last and last.state == state and last.why == why and last.message == sentence[:300] and now - last.begin < ONE_ROW:
         Check.objects.filter(pk=last.pk).update(times=F("times") + 1, at=now)
         return last
     return Check.objects.create(
-        project=project, endpoint=endpoint, rule=rule, state=state, why=why, said=sentence[:300], begin=now, at=now, alert=alert,
+        project=project, endpoint=endpoint, rule=rule, state=state, why=why, message=sentence[:300], begin=now, at=now, alert=alert,
         objective=objective, value=value, threshold=threshold, burns=burns or [],
     )  # fmt: skip
 
@@ -172,5 +172,5 @@ def live_deployment(endpoint: Endpoint | None) -> Deployment | None:
 
 
 def group_of(endpoint: Endpoint | None, live: Deployment | None, project: Project) -> str:
-    """What is said together: the alerts of an endpoint under one deployment, or those of a project that are about none."""
+    """The group of alerts that notify together: those of an endpoint under one deployment, or of a project without an endpoint."""
     return f"{endpoint.uuid}:{str(live.uuid)[:8] if live else ''}" if endpoint else f"{project.uuid}:"

@@ -1,4 +1,4 @@
-"""What other rooms said happened, and which of it is an alert. Read by cursor from the outbox; each handler is safe twice."""
+"""Turns events of other rooms into alerts. Read by cursor from the outbox; each handler is safe twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from registry.endpoints.queries import problem_for
 from registry.ground.access.models import Project
 
 log = logging.getLogger(__name__)
-BACK = "The measure is back below its limit."  # of what was told before reasons were
+BACK = "The measure is back below its limit."  # of events without a reason
 READER = "alerts"
 LOAD, STOPPED = "load", "canary_stopped"
 
@@ -60,7 +60,7 @@ def drift_opened(row: Outbox, now: datetime) -> None:
 
 
 def drift_measured(row: Outbox, now: datetime) -> None:
-    """Another window of it: the open alert says what that window measured. One that a person has resolved stays so."""
+    """Update the open alert with what another window measured. One that a person has resolved stays resolved."""
     if (endpoint := endpoint_of(row.payload)) and (fields := alert_fields(endpoint, row.payload)):
         renew_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), now=now, **fields)
 
@@ -87,7 +87,7 @@ def drift_closed(row: Outbox, now: datetime) -> None:
 
 
 def quality_target(endpoint: Endpoint) -> float | None:
-    """The share of right answers that an endpoint is meant to have; None where no objective says so."""
+    """The share of correct predictions that an endpoint should have; None without an objective for it."""
     target: float | None = (
         Objective.objects.filter(endpoint=endpoint, kind=Kind.QUALITY, is_on=True).values_list("target", flat=True).first()
     )
@@ -95,7 +95,7 @@ def quality_target(endpoint: Endpoint) -> float | None:
 
 
 def drift_key(payload: dict[str, Any]) -> dict[str, Any]:
-    """What tells one drift from another: the monitor and the version, so that its reopening is the same alert."""
+    """The key of a drift alert: the monitor and the version, so that reopening it is the same alert."""
     return {"monitor": payload.get("monitor"), "version": payload.get("version")}
 
 
@@ -142,7 +142,7 @@ def load_recovered(row: Outbox, now: datetime) -> None:
 
 
 def canary_stopped(row: Outbox, now: datetime) -> None:
-    """A ticket when a server stopped it, a line of the digest when a person did; nothing where a rollout steered it, whose page says so."""
+    """A ticket when a server stopped it, a line of the digest when a person did; nothing for a rollout's canary, whose page shows it."""
     deployment, person = deployment_of(row.payload), bool(row.payload.get("by"))
     if deployment is None or (row.payload.get("steered") and not person):
         return

@@ -15,7 +15,7 @@ from django.utils import timezone
 from lifecycle.ground.notices import delivery
 from lifecycle.ui.numbers import duration
 from monitoring.alerts import queries
-from monitoring.alerts.actions import telling
+from monitoring.alerts.actions import notifying
 from monitoring.alerts.actions.raising import raise_alert, resolve_alert
 from monitoring.alerts.actions.reading import serving_projects
 from monitoring.alerts.models import Alert, Heartbeat
@@ -66,10 +66,10 @@ def check_heartbeat(now: datetime | None = None, *, started: datetime | None = N
 
 
 def look(now: datetime | None = None, *, started: datetime | None = None) -> bool:
-    """One look of a watcher: anyone who finds the evaluation missing also tells and sends, since no one else may be there to do it."""
+    """Check once: a process that finds the evaluation missing also notifies and sends, since no other may be running to do it."""
     missing = check_heartbeat(now, started=started)
     if missing:
-        telling.tell(now)
+        notifying.notify_due(now)
         delivery.deliver_due(now)
     return missing
 

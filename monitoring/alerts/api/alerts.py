@@ -1,4 +1,4 @@
-"""Alerts to read, to take and to end; and what was not said."""
+"""Alerts to read, acknowledge, and resolve; and what was suppressed."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class AlertOut(RowOut[Alert]):
         model = Alert
         fields = [
             "uuid", "fingerprint", "endpoint", "project", "deployment", "source", "severity", "state", "title", "text", "url", "value",
-            "count", "first_at", "last_at", "told_at", "inhibited_by", "acknowledged_by", "acknowledged_at", "resolved_at", "resolved_by",
-            "resolution",
+            "count", "first_at", "last_at", "notified_at", "inhibited_by", "acknowledged_by", "acknowledged_at", "resolved_at",
+            "resolved_by", "resolution",
         ]  # fmt: skip
 
 
@@ -46,7 +46,7 @@ class AlertCheckOut(RowOut[Check]):
 
     class Meta:
         model = Check
-        fields = ["rule", "endpoint", "begin", "at", "times", "state", "why", "said", "value", "threshold", "burns"]
+        fields = ["rule", "endpoint", "begin", "at", "times", "state", "why", "message", "value", "threshold", "burns"]
 
 
 class AlertDetailOut(AlertOut):

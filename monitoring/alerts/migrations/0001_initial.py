@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ('count', models.PositiveIntegerField(default=1, help_text='how often it was seen')),
                 ('first_at', models.DateTimeField()),
                 ('last_at', models.DateTimeField()),
-                ('told_at', models.DateTimeField(null=True)),
+                ('notified_at', models.DateTimeField(null=True)),
                 ('calm', models.PositiveSmallIntegerField(default=0)),
                 ('acknowledged_at', models.DateTimeField(null=True)),
                 ('resolved_at', models.DateTimeField(null=True)),
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 ('times', models.PositiveIntegerField(default=1)),
                 ('state', models.CharField(choices=[('ok', 'OK'), ('firing', 'Firing'), ('insufficient', 'Not enough data'), ('suppressed', 'Suppressed')], max_length=12)),
                 ('why', models.CharField(blank=True, choices=[('', '—'), ('silenced', 'Silenced'), ('inhibited', 'Inhibited by a page on the same endpoint'), ('few', 'Not enough traffic'), ('flapping', 'Flapping'), ('overtaken', 'Resolved before anyone was notified')], max_length=12)),
-                ('said', models.CharField(blank=True, help_text='why, as a sentence', max_length=300)),
+                ('message', models.CharField(blank=True, help_text='why, as a sentence', max_length=300)),
                 ('value', models.FloatField(null=True)),
                 ('threshold', models.FloatField(null=True)),
                 ('burns', models.JSONField(default=list)),
@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='alert',
-            index=models.Index(fields=['group', '-told_at'], name='alert_group'),
+            index=models.Index(fields=['group', '-notified_at'], name='alert_group'),
         ),
         migrations.AddIndex(
             model_name='alert',

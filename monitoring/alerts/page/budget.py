@@ -21,7 +21,7 @@ class BudgetLine:
 
     objective: Objective
     title: str
-    said: str
+    text: str
     left: float | None
     days: float | None
     kind: str

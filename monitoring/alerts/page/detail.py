@@ -57,18 +57,18 @@ def silence_url(alert: Alert) -> str:
 
 def figures(alert: Alert, ends: datetime) -> list[Figure]:
     """The strip above."""
-    name, value = measure_of(alert)
+    (name, value), notified = measure_of(alert), alert.notified_at
     return [
         Figure("Started", moment(alert.first_at, timezone.now()), sub="UTC"),
         Figure("Duration", duration((ends - alert.first_at).total_seconds())),
         Figure("Occurrences", count(alert.count), sub=f"last {moment(alert.last_at, timezone.now())}"),
         Figure(name, value, sub="at the last occurrence" if value else ""),
-        Figure("Notified", moment(alert.told_at, timezone.now()) if alert.told_at else "no", sub="" if alert.told_at else "reason below"),
+        Figure("Notified", moment(notified, timezone.now()) if notified else "no", sub="" if notified else "reason below"),
     ]
 
 
 def measure_of(alert: Alert) -> tuple[str, str | None]:
-    """What the alert is about and how much it was, as its own page says it: a burn rate, a monitor of drift in its unit."""
+    """Name and value of the alert's measure, as its own page shows it: a burn rate, a drift monitor in its unit."""
     if alert.value is None:
         return "Value", None
     monitor = alert.key.get("monitor")

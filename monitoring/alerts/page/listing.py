@@ -1,4 +1,4 @@
-"""The lists of alerts: what is open and what was, what was not said, what is silenced."""
+"""The lists of alerts: open, resolved, suppressed, and silences."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def filters_of(given: dict[str, str]) -> str:
 
 
 def suppressed(user: User, given: dict[str, str], before: int | None) -> dict[str, Any]:
-    """What looked wrong and was not said."""
+    """Conditions that notified no one."""
     form = SuppressedForm(given, user=user)
     chosen = filters_in(form)
     rows, older = queries.suppressed(user, endpoint=chosen["endpoint"], why=chosen["why"], before=before)

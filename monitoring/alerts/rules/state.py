@@ -22,7 +22,7 @@ CALM_NEEDED = 3  # evaluations below 0.8 of the limit before an alert of an obje
 CALM_SHARE = 0.8
 HEARTBEAT_MAX = timedelta(minutes=2)  # without a beat for longer, someone else raises a page
 DRIFT_SOURCE, HEARTBEAT_SOURCE, OBJECTIVE_SOURCE, SERVER_SOURCE = "drift", "heartbeat", "objective", "server"
-FLAP_STAYS = timedelta(minutes=10)  # what came and went, and now stays for so long, is said after all
+FLAP_STAYS = timedelta(minutes=10)  # a flapping alert that now stays open for so long notifies after all
 
 
 class Severity(TextChoices):
@@ -42,7 +42,7 @@ class State(TextChoices):
 
 
 class Answer(TextChoices):
-    """What one evaluation of a rule came to."""
+    """The result of one evaluation of a rule."""
 
     OK = "ok", "OK"
     FIRING = "firing", "Firing"
@@ -51,7 +51,7 @@ class Answer(TextChoices):
 
 
 class Why(TextChoices):
-    """Why something was not said, or not decided."""
+    """Why something was suppressed, or not decided."""
 
     NONE = "", "—"
     SILENCED = "silenced", "Silenced"
@@ -86,7 +86,7 @@ def worse(one: str, other: str) -> Severity:
 
 
 def is_flapping(openings: int, first_at: datetime, now: datetime) -> bool:
-    """Whether an alert came and went too often to be said again. openings: of the same alert within the hour, this one included."""
+    """Whether an alert opened too often to notify again. openings: of the same alert within the hour, this one included."""
     return openings >= FLAPS and now - first_at < FLAP_STAYS
 
 
@@ -107,14 +107,14 @@ def check_until(until: datetime, now: datetime) -> datetime:
 
 
 def is_due(
-    severity: str, first_at: datetime, told_at: datetime | None, group_told_at: datetime | None, *, firing: bool, now: datetime
+    severity: str, first_at: datetime, notified_at: datetime | None, group_notified_at: datetime | None, *, firing: bool, now: datetime
 ) -> bool:
-    """Whether an alert is to be said now. Pages go at once; a ticket waits 30 s for others of its group and 5 min after the group's last
-    message. A page that no one acknowledged is said again every 4 h. A digest is never said alone."""
+    """Whether an alert should notify now. Pages do at once; a ticket waits 30 s for others of its group and 5 min after the group's last
+    message. A page that no one acknowledged notifies again every 4 h. Digest alerts never do on their own."""
     if severity == Severity.DIGEST:
         return False
-    if told_at is not None:
-        return severity == Severity.PAGE and firing and now - told_at >= REPEAT
+    if notified_at is not None:
+        return severity == Severity.PAGE and firing and now - notified_at >= REPEAT
     if severity == Severity.PAGE:
         return True
-    return now - first_at >= GROUP_WAIT and (group_told_at is None or now - group_told_at >= GROUP_INTERVAL)
+    return now - first_at >= GROUP_WAIT and (group_notified_at is None or now - group_notified_at >= GROUP_INTERVAL)

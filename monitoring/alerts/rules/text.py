@@ -1,4 +1,4 @@
-"""What an alert says: what happens, how fast, what to do. Pure: counts and burn rates in, sentences out."""
+"""The text of alerts: what happens, how fast, what to do. Pure: counts and burn rates in, sentences out."""
 
 from __future__ import annotations
 

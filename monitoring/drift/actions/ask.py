@@ -50,9 +50,9 @@ def ask(*, endpoint_id: UUID, actor: User) -> Job:
     return job
 
 
-def measure_asked(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span: Span) -> None:
+def measure_requested(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span: Span) -> None:
     """The work of such a job: first the counts, then the texts where they are kept."""
     ctx.progress(0, stage="Counting")
-    measure(endpoint, version, span, asked=True)
+    measure(endpoint, version, span, requested=True)
     if endpoint.keep_text:
-        check_texts(ctx, endpoint, version, span, asked=True)
+        check_texts(ctx, endpoint, version, span, requested=True)

@@ -32,20 +32,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a window holds, before anybody judges it."""
+    """What a window contains, before it is judged."""
 
     found: Sequence[Measured]
     estimate: dict[str, Any] | None
     realised: dict[str, Any] | None
 
 
-def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Counts | None = None, asked: bool = False) -> DriftReport:
+def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Counts | None = None, requested: bool = False) -> DriftReport:
     """Compare a window of a version's answers with its baseline; the same window again is the same report.
 
-    counts: of the window, where the caller has read them. asked: someone wants to know now; such a report opens and closes nothing.
-    A baseline that cannot be made gives a report that says so.
+    counts: of the window, where the caller has read them. requested: someone wants to know now; such a report opens and closes nothing.
+    A baseline that can't be made gives a failed report.
     """
-    known = queries.report_of(endpoint, version, span, asked=asked)
+    known = queries.report_of(endpoint, version, span, requested=requested)
     if known:
         return known
     counts = counts if counts is not None else traffic.total(endpoint, span.start, span.end, version)
@@ -53,16 +53,16 @@ def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Co
         base = baseline(version)
     except UNREADABLE as error:
         log.warning("drift_baseline_failed version=%s error=%s", version.uuid, type(error).__name__)
-        return write_failed(endpoint, version, span, counts.answers, error, asked)
+        return write_failed(endpoint, version, span, counts.answers, error, requested)
     reading = read(endpoint, version, base, span, counts, queries.senders_of(endpoint, version, span, counts.answers))
-    return write(endpoint, version, base, span, counts, reading, asked)
+    return write(endpoint, version, base, span, counts, reading, requested)
 
 
 def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) -> DriftReport | None:
     """Compare an hour between the windows, so that an abrupt shift need not wait for the end of one; kept only where it opens something.
 
-    What is kept is marked: the next window comes when it would have come, and later windows are judged without it. Senders only bring a
-    monitor nearer to as evaluated, so they are looked at where it was far off without them.
+    A report that is kept is marked: the next window is due as it would have been, and later windows are judged without it. Senders only
+    lower a ratio, so they are read only where it was far off without them.
     """
     try:
         base = baseline(version)
@@ -83,7 +83,7 @@ def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) 
 
 # ── Reading: nothing of it under a lock ─────────────────────────────────────
 def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, senders: Senders | None = None) -> Reading:
-    """Every monitor of the counts, the accuracy to be expected, and what people said by now. senders: None where no one shows who asked."""
+    """Every monitor of the counts, the expected accuracy, and the feedback so far. senders: None where they are unknown."""
     reference = Reference(base.rows, base.histograms, base.calibration)
     found = [measuring.measure(monitor, reference, counts, senders) for monitor in measuring.FIELD]
     realised = measuring.realised(counts)
@@ -106,38 +106,38 @@ def estimate(
 # ── Writing ─────────────────────────────────────────────────────────────────
 @transaction.atomic
 def write(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, asked: bool
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, requested: bool
 ) -> DriftReport:
     """Judge a window beside those before it, and keep what follows."""
     lock(endpoint)
-    known = queries.report_of(endpoint, version, span, asked=asked)
+    known = queries.report_of(endpoint, version, span, requested=requested)
     if known:
         return known
-    results = judged(DriftReport, endpoint, version, span, reading.found, acts=not asked)
-    return keep(endpoint, version, base, span, counts, reading, results, asked=asked)
+    results = judged(DriftReport, endpoint, version, span, reading.found, acts=not requested)
+    return keep(endpoint, version, base, span, counts, reading, results, requested=requested)
 
 
 def keep(
     endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading,
-    results: Sequence[JudgedMonitor], *, asked: bool = False, between: bool = False,
+    results: Sequence[JudgedMonitor], *, requested: bool = False, between: bool = False,
 ) -> DriftReport:  # fmt: skip
     """The report of a window that was judged, and what follows from it."""
     report = DriftReport.objects.create(
-        **common(endpoint, version, base, span, results, counts.answers, asked), between=between, estimate=reading.estimate,
+        **common(endpoint, version, base, span, results, counts.answers, requested), between=between, estimate=reading.estimate,
         realised=reading.realised, bins={each.monitor: each.rows for each in reading.found if each.bins},
     )  # fmt: skip
-    if not asked:
+    if not requested:
         follow(report, results)
     return report
 
 
 @transaction.atomic
-def write_failed(endpoint: Endpoint, version: ModelVersion, span: Span, rows: int, error: Exception, asked: bool) -> DriftReport:
+def write_failed(endpoint: Endpoint, version: ModelVersion, span: Span, rows: int, error: Exception, requested: bool) -> DriftReport:
     """A report that gives the reason why nothing was measured."""
     lock(endpoint)
     reason = error.message if isinstance(error, Refusal) else "Its file can't be read."
     made, _ = DriftReport.objects.get_or_create(
-        endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, asked=asked,
+        endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, requested=requested,
         defaults={"rows": rows, "state": State.FAILED, "why": f"The evaluation of {version.semver} can't be used. {reason}"[:500]},
     )  # fmt: skip
     return made
@@ -154,24 +154,25 @@ def judged(
     """What a window means, beside the windows of the same version before it. What is not live opens nothing: nothing could close it."""
     acts = acts and (live := live_deployment(endpoint)) is not None and live.version_id == version.pk
     was_open = {row.monitor for row in queries.open_episodes(endpoint) if row.version_id == version.pk}
-    return judging.say(found, queries.results_before(model, endpoint, version, span), was_open, acts=acts)
+    return judging.assess(found, queries.results_before(model, endpoint, version, span), was_open, acts=acts)
 
 
 def common(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, results: Sequence[JudgedMonitor], rows: int, asked: bool
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, results: Sequence[JudgedMonitor], rows: int, requested: bool
 ) -> dict[str, Any]:
     """The columns that every measurement has."""
     worst = judging.worst_of(results)
     return {
-        "endpoint": endpoint, "version": version, "baseline": base, "window_start": span.start, "window_end": span.end, "asked": asked,
-        "rows": rows, "state": judging.state_of(results), "results": {each.measured.monitor: each.plain() for each in results},
+        "endpoint": endpoint, "version": version, "baseline": base, "window_start": span.start, "window_end": span.end,
+        "requested": requested, "rows": rows, "state": judging.state_of(results),
+        "results": {each.measured.monitor: each.plain() for each in results},
         "worst": worst.measured.monitor if worst else "", "ratio": worst.measured.ratio if worst else None,
         "why": judging.sentence(results, rows),
     }  # fmt: skip
 
 
 def follow(report: Measurement, results: Sequence[JudgedMonitor]) -> None:
-    """Open and close episodes after a window, and tell what those that stay open measure now."""
+    """Open and close episodes after a window, and publish what those that stay open measure now."""
     close_left(report.endpoint, report.window_end)
     still = {row.monitor: row for row in queries.open_episodes(report.endpoint)}
     for each in results:
@@ -193,7 +194,7 @@ def close_left(endpoint: Endpoint, now: datetime) -> None:
 
 
 def open_episode(report: Measurement, result: JudgedMonitor) -> Episode:
-    """Note that a monitor stands open, and tell whoever reads the outbox."""
+    """Open an episode of a monitor, with its event and its outbox row."""
     found = result.measured
     if found.value is None or found.limit is None:
         raise ValueError(f"{found.monitor} was not measured, so it cannot open.")
@@ -201,7 +202,7 @@ def open_episode(report: Measurement, result: JudgedMonitor) -> Episode:
         endpoint=report.endpoint, version=report.version, monitor=found.monitor, value=found.value, limit=found.limit,
         opened_at=report.window_end,
     )  # fmt: skip
-    tell("drift.opened", Verb.DRIFT_OPENED, row, report)
+    log_episode("drift.opened", Verb.DRIFT_OPENED, row, report)
     return row
 
 
@@ -209,11 +210,11 @@ def close(row: Episode, at: datetime, reason: str, report: Measurement | None = 
     """End an episode. report: the window that ended it, if one did."""
     row.closed_at, row.end_reason = max(at, row.opened_at), reason
     row.save(update_fields=["closed_at", "end_reason"])
-    tell("drift.closed", Verb.DRIFT_CLOSED, row, report)
+    log_episode("drift.closed", Verb.DRIFT_CLOSED, row, report)
 
 
-def tell(topic: str, verb: Verb, row: Episode, report: Measurement | None) -> None:
-    """The event and the outbox row of an episode's begin or end."""
+def log_episode(topic: str, verb: Verb, row: Episode, report: Measurement | None) -> None:
+    """Write the event and the outbox row of an episode's start or end."""
     project, facts = row.endpoint.model.project, facts_of(row, report)
     append(topic, project=project, **facts, **({"reason": row.end_reason} if row.end_reason else {}))
     record(None, verb, row, project=project.uuid, **facts, report=report.uuid if report else None, why=row.end_reason)

@@ -44,13 +44,13 @@ def check_texts_of_day(endpoint: Endpoint, version: ModelVersion, span: Span, *,
     return enqueue("drift.texts", actor=actor, project=endpoint.model.project, args=args, subject=endpoint, key=key)
 
 
-def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool = False) -> TextCheck:
+def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span: Span, *, requested: bool = False) -> TextCheck:
     """Compare kept texts of a window, 1,000 drawn from all of it, with as many of the evaluation, each text once; the same window again is
     the same check.
 
     Raises NotReady where the engine does not answer (it is tried again), Refused or Damaged where the evaluation cannot be used.
     """
-    known: TextCheck | None = queries.same_window(TextCheck, endpoint, version, span, asked=asked)
+    known: TextCheck | None = queries.same_window(TextCheck, endpoint, version, span, requested=requested)
     if known:
         return known
 
@@ -70,7 +70,7 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
             reference, texts, [each.key for each in current], vectors(version, digests, reference, texts, step), step, clusters
         )
     ctx.raise_if_cancelled()
-    return write(ctx, endpoint, version, base, span, compared, current, len(reference), asked)
+    return write(ctx, endpoint, version, base, span, compared, current, len(reference), requested)
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────
@@ -104,7 +104,7 @@ def vectors(version: ModelVersion, digests: Sequence[str], reference: Sequence[s
 
 
 def embed(artifact: Path, texts: Sequence[str], progress: Callable[[int], None]) -> NDArray[np.float32]:
-    """Vectors float32 (N, hidden), 64 texts at a time, so that a cancel is heard soon."""
+    """Vectors float32 (N, hidden), 64 texts at a time, so that a cancel takes effect soon."""
     parts = []
     for at in range(0, len(texts), BATCH):
         progress(at)
@@ -124,28 +124,28 @@ def keep(path: Path, known: NDArray[np.float32]) -> None:
 @transaction.atomic
 def write(
     ctx: JobContext, endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, compared: Compared, current: Sequence[Kept],
-    reference_rows: int, asked: bool,
+    reference_rows: int, requested: bool,
 ) -> TextCheck:  # fmt: skip
     """Judge the check beside those before it, and keep what follows; only while the job is still ours."""
     ctx.hold()
     lock(endpoint)
-    known: TextCheck | None = queries.same_window(TextCheck, endpoint, version, span, asked=asked)
+    known: TextCheck | None = queries.same_window(TextCheck, endpoint, version, span, requested=requested)
     if known:
         return known
-    results = judged(TextCheck, endpoint, version, span, compared.found, acts=not asked)
+    results = judged(TextCheck, endpoint, version, span, compared.found, acts=not requested)
     check = TextCheck.objects.create(
-        **common(endpoint, version, base, span, results, len(current), asked), reference_rows=reference_rows, outside=compared.outside,
+        **common(endpoint, version, base, span, results, len(current), requested), reference_rows=reference_rows, outside=compared.outside,
         new_words=domain.plain(compared.new_words), missing_words=domain.plain(compared.missing_words),
         typical=[str(current[at].uuid) for at in compared.typical],
     )  # fmt: skip
-    if not asked:
+    if not requested:
         follow(check, results)
     return check
 
 
-def note_failure(endpoint: Endpoint, version: ModelVersion, start: datetime, end: datetime, error: str, *, asked: bool) -> None:
+def note_failure(endpoint: Endpoint, version: ModelVersion, start: datetime, end: datetime, error: str, *, requested: bool) -> None:
     """A check that gives the reason why it failed, so that "failed" is never read as "nothing found"."""
     TextCheck.objects.get_or_create(
-        endpoint=endpoint, version=version, window_start=start, window_end=end, asked=asked,
+        endpoint=endpoint, version=version, window_start=start, window_end=end, requested=requested,
         defaults={"rows": 0, "reference_rows": 0, "state": State.FAILED, "why": error[:500] or "Failed for an unknown reason."},
     )  # fmt: skip

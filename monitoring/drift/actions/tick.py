@@ -36,7 +36,7 @@ class Answered:
 def tick(now: datetime | None = None) -> int:
     """Measure what is due on every endpoint that ever had a version, and queue its texts. Returns how many windows were measured.
 
-    What stands open of a version that is not live any more ends first. Once no window is due, the last hour is looked at.
+    Open episodes of versions that aren't live anymore end first. Once no window is due, the last hour is looked at.
 
     What goes wrong on one endpoint is logged and does not keep the others from their turn.
     """
@@ -81,7 +81,7 @@ def catch_up(endpoint: Endpoint, now: datetime, *, back: timedelta = BACK, most:
 
 @transaction.atomic
 def leave(endpoint: Endpoint, now: datetime) -> None:
-    """End what stands open of versions that are not live any more."""
+    """End the open episodes of versions that aren't live anymore."""
     if queries.open_episodes(endpoint):
         lock(endpoint)
         close_left(endpoint, now)

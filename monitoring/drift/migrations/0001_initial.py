@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('window_start', models.DateTimeField()),
                 ('window_end', models.DateTimeField()),
-                ('asked', models.BooleanField(default=False, help_text='measured on request; opens and closes no alerts')),
+                ('requested', models.BooleanField(default=False, help_text='measured on request; opens and closes no alerts')),
                 ('rows', models.PositiveIntegerField(help_text='answers in the window; of texts: how many were compared')),
                 ('state', models.CharField(choices=[('ok', 'No drift'), ('watch', 'Watch'), ('drift', 'Drift'), ('insufficient', 'Not enough data'), ('failed', 'Failed')], max_length=12)),
                 ('results', models.JSONField(default=dict, help_text='monitor → what was measured')),
@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('window_start', models.DateTimeField()),
                 ('window_end', models.DateTimeField()),
-                ('asked', models.BooleanField(default=False, help_text='measured on request; opens and closes no alerts')),
+                ('requested', models.BooleanField(default=False, help_text='measured on request; opens and closes no alerts')),
                 ('rows', models.PositiveIntegerField(help_text='answers in the window; of texts: how many were compared')),
                 ('state', models.CharField(choices=[('ok', 'No drift'), ('watch', 'Watch'), ('drift', 'Drift'), ('insufficient', 'Not enough data'), ('failed', 'Failed')], max_length=12)),
                 ('results', models.JSONField(default=dict, help_text='monitor → what was measured')),
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='driftreport',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'version', 'window_start', 'window_end', 'asked', 'between'), name='one_drift_report_per_window'),
+            constraint=models.UniqueConstraint(fields=('endpoint', 'version', 'window_start', 'window_end', 'requested', 'between'), name='one_drift_report_per_window'),
         ),
         migrations.AddIndex(
             model_name='episode',
@@ -121,6 +121,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='textcheck',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'version', 'window_start', 'window_end', 'asked'), name='one_text_check_per_window'),
+            constraint=models.UniqueConstraint(fields=('endpoint', 'version', 'window_start', 'window_end', 'requested'), name='one_text_check_per_window'),
         ),
     ]

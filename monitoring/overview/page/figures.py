@@ -30,7 +30,7 @@ READING_MARKS = {Verdict.BETTER.words: "ok", Verdict.WORSE.words: "bad", Verdict
 
 @dataclass(frozen=True)
 class Lift:
-    """What one business figure says of the model against its hold-out, as a table shows it."""
+    """One business figure of the model against its hold-out, for a table."""
 
     comparison: Comparison
 
@@ -46,16 +46,16 @@ class Lift:
 
 
 def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> list[Figure]:
-    """The strip: volume, availability, what people called right, spend, what burns."""
+    """The strip: volume, availability, share correct by feedback, spend, open alerts."""
     spend = price_of(total.cpu_us / 1e6)
     pages, tickets = burning.of(Severity.PAGE), burning.of(Severity.TICKET)
     hours, right = throughput.hours, total.right_share
     failed = f"{count(total.errors)} failed, {count(total.shed)} rejected due to overload"
-    spoken = f"of {count(total.called)} predictions with feedback; {count(total.overrides)} overridden"
+    judged = f"of {count(total.with_feedback)} predictions with feedback; {count(total.overrides)} overridden"
     return [
         Figure("Requests", count(total.requests), sub=f"{things(total.answers, 'text')} answered"),
         Figure("Available", None if total.availability is None else percent(total.availability, 2, (0, 1)), sub=failed),
-        Figure("Correct (from feedback)", None if right is None else percent(right, 1), sub=spoken),
+        Figure("Correct (from feedback)", None if right is None else percent(right, 1), sub=judged),
         Figure(
             "Engine spend", None if spend is None else money(spend), settings.CURRENCY,
             sub="inference CPU time" if spend is not None else "set PRICE_PER_CORE_HOUR",

@@ -23,14 +23,14 @@ from registry.endpoints.models import Deployment
 
 @dataclass(frozen=True)
 class DashboardEndpoint:
-    """One endpoint among the models. right: share of answers called right in 30 days."""
+    """One endpoint among the models. right: share of correct predictions by feedback in 30 days."""
 
     endpoint: Endpoint
     live: Deployment | None
     canary: str
     right: SenderShare | None
     asked_by: str
-    called: int
+    with_feedback: int
     estimate: float | None
     weekly: list[float | None]
     psi: float | None
@@ -44,7 +44,7 @@ class DashboardEndpoint:
 def models(
     found: Sequence[Endpoint], weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date], burning: Burning, now: datetime
 ) -> list[DashboardEndpoint]:
-    """One line an endpoint, those that need somebody first."""
+    """One line an endpoint, those that need attention first."""
     live, rollouts, drift = queries.live(found), queries.open_rollouts(found), standing(found)
     month, emptied = queries.last_month(found, now), set(served.emptied().values_list("pk", flat=True))
     budgets: dict[int, list[float]] = {}
@@ -65,7 +65,7 @@ def models(
         )  # fmt: skip
         rows.append(
             DashboardEndpoint(
-                endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", called=volume.called,
+                endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", with_feedback=volume.with_feedback,
                 right=right, asked_by=asked_by(right.senders) if right else "", estimate=estimate(drifts.report),
                 weekly=[weekly.get(endpoint.pk, {}).get(monday, Volume()).right_share for monday in mondays], psi=worst_psi(drifts.report),
                 drift=drifts.state, p95_ms=histogram.quantile(of_month.latency, 0.95), requests=volume.requests,

@@ -33,7 +33,7 @@ from registry.ground.access import policy
 from registry.ground.access.models import User
 
 MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
-NOBODY = (
+NO_COLLECTOR = (
     "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
 )
 WORDS = {WRONG: "reported wrong", UNSURE: "least confident", SAMPLE: "sampled at random for the test split"}
@@ -66,10 +66,10 @@ def waits_for_collector(proposal: Proposal) -> bool:
 
 
 def wait_for_collector(proposal: Proposal) -> None:
-    """Say what it waits for, once also to those who may do it."""
-    if proposal.blocked_by == NOBODY:
+    """Set what it waits for, and notify those who may collect, once."""
+    if proposal.blocked_by == NO_COLLECTOR:
         return
-    wait(proposal, NOBODY)
+    wait(proposal, NO_COLLECTOR)
     readers = [each for each in policy.who_can("traffic.read_texts", proposal.endpoint) if may_collect(each, proposal)]
     message = f"{proposal} to retrain {proposal.endpoint} needs someone who can read its texts to collect them."
     notices.notify(readers, message, reverse("retraining:detail", args=[proposal.uuid]))
@@ -95,7 +95,7 @@ def collect(proposal: Proposal, texts: Texts | None, now: datetime) -> None:
 def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) -> None:
     """Choose texts of the window and have copies of them imported, each with the prediction that it came from.
 
-    The copies are data of the dataset from then on: read by whoever reads its samples or labels them, and not erased with the predictions.
+    The copies are data of the dataset from then on: visible to all who read or label its samples, and not erased with the predictions.
     """
     texts, missing = window.texts, window.missing
     choice = rules.choose(window.candidates, known=window.known, limit=proposal.queue_items, seed=str(proposal.uuid))

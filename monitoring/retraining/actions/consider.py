@@ -13,7 +13,7 @@ from django.utils import timezone
 from lifecycle.ground.notices import outbox
 from lifecycle.runtime.refusals import Conflict, Refused
 from monitoring.retraining import queries, rules
-from monitoring.retraining.actions.moves import note, tell_leads
+from monitoring.retraining.actions.moves import note, notify_leads
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import Policy, Reason, Verdict
 from registry.catalog.models import Alias, Endpoint
@@ -25,7 +25,7 @@ NOTE_MAX = 2_000
 
 
 def consider(trigger_id: UUID, now: datetime | None = None) -> Proposal | None:
-    """Ask a trigger once in ten minutes; its answer is kept on it, and becomes a proposal where it says yes.
+    """Evaluate a trigger once in ten minutes; its verdict is stored on it, and becomes a proposal where it fires.
 
     Two processes at once ask once: the ten minutes are claimed by a conditional update. One that is killed behind the claim asks again in
     the next ten minutes.
@@ -47,7 +47,7 @@ def consider(trigger_id: UUID, now: datetime | None = None) -> Proposal | None:
 
 
 def propose(*, endpoint_id: UUID, actor: User, note: str = "", now: datetime | None = None, **numbers: int) -> Proposal:
-    """Propose by hand, with the reasons for and against as they are now; what opposes it is told, and the lead decides.
+    """Propose by hand, with the reasons for and against as they are now; what speaks against it is listed, and the lead decides.
 
     numbers: window_days, queue_items, overlap, min_labels; those left out are the usual ones. Raises PermissionDenied, or Refused (nothing
     is live, the endpoint is frozen, a proposal is under way, a number out of range).
@@ -97,7 +97,7 @@ def make(
     endpoint: Endpoint, verdict: Verdict, now: datetime, *, numbers: dict[str, int], trigger: Trigger | None = None,
     slot: datetime | None = None, by: User | None = None, note: str = "",
 ) -> Proposal:  # fmt: skip
-    """Write the proposal with its reasons for good, and tell the leads. Raises Conflict where one is under way already."""
+    """Store the proposal with its reasons for good, and notify the leads. Raises Conflict where one is under way already."""
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
     alias, live = Alias.objects.get(endpoint=endpoint), queries.live_version(endpoint)
     if live is None or alias.version_id != live.pk:
@@ -118,12 +118,12 @@ def make(
         raise Conflict(
             "A proposal for this endpoint is already in progress.", next_step="Decide or withdraw that proposal first."
         ) from error
-    tell(proposal, by)
+    announce(proposal, by)
     return proposal
 
 
-def tell(proposal: Proposal, by: User | None) -> None:
-    """The event, the rooms above, and the leads."""
+def announce(proposal: Proposal, by: User | None) -> None:
+    """Write the event and the outbox row, and notify the leads."""
     kind = proposal.trigger.kind if proposal.trigger else "manual"
     note(
         by, Verb.RETRAIN_PROPOSED, proposal, trigger=kind, reasons_for=[reason["code"] for reason in proposal.reasons_for],
@@ -134,4 +134,4 @@ def tell(proposal: Proposal, by: User | None) -> None:
         trigger=kind,
     )  # fmt: skip
     why = proposal.reasons_for[0]["fact"] if proposal.reasons_for else "requested by a person"
-    tell_leads(proposal, f"{proposal} to retrain {proposal.endpoint} needs your decision: {why}")
+    notify_leads(proposal, f"{proposal} to retrain {proposal.endpoint} needs your decision: {why}")

@@ -49,7 +49,7 @@ def approve(*, proposal_id: UUID, actor: User, seen: str, reason: str = "", now:
 
 @transaction.atomic
 def decline(*, proposal_id: UUID, actor: User, reason: str, seen: str, now: datetime | None = None) -> Proposal:
-    """Say no, with a reason. Its queue stays for anyone who needs it. Raises PermissionDenied, Refused (no reason) or Conflict."""
+    """Decline, with a reason. Its queue stays for anyone who needs it. Raises PermissionDenied, Refused (no reason) or Conflict."""
     now, proposal = now or timezone.now(), lock(proposal_id)
     policy.require(actor, "retraining.decide", proposal)
     check_open(proposal)
@@ -63,7 +63,7 @@ def decline(*, proposal_id: UUID, actor: User, reason: str, seen: str, now: date
 
 
 @transaction.atomic
-def call_off(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None = None) -> Proposal:
+def withdraw(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None = None) -> Proposal:
     """End it at any step: a lead any, a proposer their own while it is open. Its training is stopped, its open promotion withdrawn.
 
     What was made stays: items, labels, snapshot, run and version. Raises PermissionDenied, Refused (no reason) or Conflict (ended).
@@ -71,14 +71,14 @@ def call_off(*, proposal_id: UUID, actor: User, reason: str, now: datetime | Non
     now = now or timezone.now()
     proposal = lock(proposal_id)
     policy.require(actor, "retraining.propose", proposal)
-    if not queries.may_call_off(actor, proposal):
+    if not queries.may_withdraw(actor, proposal):
         raise PermissionDenied("Only an ML lead can withdraw a proposal, or the person who proposed it while it's open.")
     checked = check_reason(reason, "Withdrawing", rules.REASON_MAX)
     if proposal.run is not None and proposal.run.state in queries.RUN_ACTIVE:
         training.stop(run_id=proposal.run.uuid, actor=actor)
     if proposal.promotion is not None and proposal.promotion.status in OPEN:
         promotions.withdraw(request_id=proposal.promotion.uuid, actor=actor, reason=checked)
-    end(proposal, State.DECLINED, Outcome.CALLED_OFF, actor, now, reason=checked, decision_reason=proposal.decision_reason or checked)
+    end(proposal, State.DECLINED, Outcome.WITHDRAWN, actor, now, reason=checked, decision_reason=proposal.decision_reason or checked)
     return proposal
 
 
@@ -101,7 +101,7 @@ def retry(*, proposal_id: UUID, actor: User, now: datetime | None = None) -> Pro
 
 
 @transaction.atomic
-def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None = None) -> Proposal:
+def override(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None = None) -> Proposal:
     """Register the new model and ask for its promotion although it is not better: a lead's own decision, with a reason.
 
     Raises PermissionDenied, Refused (no reason, frozen) or Conflict (it ended otherwise, or another proposal is under way).
@@ -113,10 +113,10 @@ def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None 
     assert proposal.run is not None  # noqa: S101  it was compared
     checked = check_reason(reason, "Continuing manually", rules.REASON_MAX)
     check_not_frozen(proposal, now)
-    move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=checked, acting=actor)
+    move(proposal, State.RUNNING, outcome="", ended_at=None, overridden_by=actor, override_reason=checked, acting=actor)
     verdict = (proposal.comparison or {}).get("verdict")
-    note(actor, Verb.RETRAIN_INSISTED, proposal, reason=checked, verdict=verdict)
-    record(actor, Verb.RUN_INSISTED, proposal.run, project=proposal.run.project.uuid, proposal=proposal.uuid, verdict=verdict)
+    note(actor, Verb.RETRAIN_OVERRIDDEN, proposal, reason=checked, verdict=verdict)
+    record(actor, Verb.RUN_OVERRIDDEN, proposal.run, project=proposal.run.project.uuid, proposal=proposal.uuid, verdict=verdict)
     return proposal
 
 

@@ -1,4 +1,4 @@
-"""A proposal's own steps under the lock of its row: its state, what it waits for or cannot continue for, its end, and who is told."""
+"""A proposal's own steps under the lock of its row: its state, what it waits for or cannot continue for, its end, and who is notified."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def move(proposal: Proposal, state: State, **fields: Any) -> None:
 
 
 def wait(proposal: Proposal, why: str) -> None:
-    """Say what the present step waits for; nothing is written where it says so already."""
+    """Set what the present step waits for; nothing is written where it is set already."""
     if proposal.blocked_by != why[:BLOCKED_MAX]:
         change(proposal, blocked_by=why[:BLOCKED_MAX])
 
@@ -89,17 +89,17 @@ def fail(proposal: Proposal, sentence: str, next_step: str, now: datetime) -> No
     """A step could not be done: a person has to look, and may try again."""
     message = sentence[:FAILURE_MAX]
     end(proposal, State.FAILED, "", None, now, verb=Verb.RETRAIN_FAILED, reason=message, failure=message, failure_step=next_step[:STEP_MAX])
-    tell_leads(proposal, f"{proposal} to retrain {proposal.endpoint} failed: {sentence}")
+    notify_leads(proposal, f"{proposal} to retrain {proposal.endpoint} failed: {sentence}")
 
 
 def done(proposal: Proposal, outcome: Outcome, now: datetime, message: str) -> None:
-    """It came to its end on its own."""
+    """End the proposal automatically."""
     end(proposal, State.DONE, outcome, None, now, reason=message)
-    tell_leads(proposal, message)
+    notify_leads(proposal, message)
 
 
-def tell_leads(proposal: Proposal, text: str) -> None:
-    """Tell anyone who may decide, and anyone who answers for it or proposed it."""
+def notify_leads(proposal: Proposal, text: str) -> None:
+    """Notify those who may decide, and those who are responsible for it or proposed it."""
     people = {user.pk: user for user in policy.who_can("retraining.decide", proposal)}
     people |= {user.pk: user for user in (proposal.acting, proposal.proposed_by) if user is not None}
     notices.notify(people.values(), text, reverse("retraining:detail", args=[proposal.uuid]))
@@ -113,7 +113,7 @@ class Stuck(Exception):
         self.sentence, self.next_step = sentence, next_step
 
 
-ANSWERS_FOR = frozenset({Verb.RETRAIN_APPROVED, Verb.RETRAIN_RESUMED, Verb.RETRAIN_INSISTED})
+ANSWERS_FOR = frozenset({Verb.RETRAIN_APPROVED, Verb.RETRAIN_RESUMED, Verb.RETRAIN_OVERRIDDEN})
 
 
 def acting_for(proposal: Proposal) -> User:

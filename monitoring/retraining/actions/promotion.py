@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from monitoring.retraining import queries
-from monitoring.retraining.actions.moves import Stuck, change, done, ended, move, tell_leads, wait
+from monitoring.retraining.actions.moves import Stuck, change, done, ended, move, notify_leads, wait
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
 from monitoring.rollouts.queries import last_rollout, present_traffic
@@ -49,10 +49,10 @@ def ask(proposal: Proposal, actor: User) -> None:
     known = PromotionRequest.objects.filter(version=version, endpoint=proposal.endpoint, status__in=sorted(OPEN)).first()
     asked = known or promotions.request(
         version=version, endpoint=proposal.endpoint, note=note_of(proposal), actor=requester(proposal, actor), plan=plan_for(proposal),
-        by_system=proposal.insisted_by is None,
+        by_system=proposal.overridden_by is None,
     )  # fmt: skip
     move(proposal, State.REQUESTED, promotion=asked, blocked_by="")
-    tell_leads(proposal, f"{version.semver} of {proposal} is waiting for promotion to {proposal.endpoint}.")
+    notify_leads(proposal, f"{version.semver} of {proposal} is waiting for promotion to {proposal.endpoint}.")
 
 
 def plan_for(proposal: Proposal) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def plan_for(proposal: Proposal) -> dict[str, Any]:
 
 def requester(proposal: Proposal, actor: User) -> User:
     """Who continued by hand, else who approved the start, while their role still allows it; else who answers for the steps."""
-    who = proposal.insisted_by or proposal.decided_by
+    who = proposal.overridden_by or proposal.decided_by
     return who if who and who.is_active and queries.may_request(who, proposal) else actor
 
 
@@ -74,7 +74,7 @@ def note_of(proposal: Proposal) -> str:
     """What the promotion says of where it comes from."""
     why = "; ".join(reason["fact"] for reason in proposal.reasons_for) or proposal.note or "requested by a person"
     verdict = (proposal.comparison or {}).get("why", "")
-    more = f" Requested manually: {proposal.insist_reason}" if proposal.insisted_by else ""
+    more = f" Requested manually: {proposal.override_reason}" if proposal.overridden_by else ""
     return f"{proposal}: {proposal.live.semver} retrained, because: {why}. {verdict}{more}".strip()[:2_000]
 
 

@@ -55,7 +55,7 @@ def advance(proposal_id: UUID, now: datetime | None = None) -> Proposal:
 
 
 def place(proposal: Proposal) -> tuple[Any, ...]:
-    """Where a proposal stands, so that it can be seen whether a step did something."""
+    """The state of a proposal, to see whether a step did something."""
     return proposal.state, proposal.step, proposal.job_id, proposal.upload_id, proposal.run_id, proposal.live_evaluation_id
 
 
@@ -141,7 +141,7 @@ def prepare(proposal: Proposal, texts: Texts | None, now: datetime) -> None:
 def overtaken(proposal: Proposal) -> bool:
     """Whether another version than the one to beat is live; once someone has gone on by hand, that is theirs to judge."""
     alias = Alias.objects.get(endpoint=proposal.endpoint)
-    return alias.version_id != proposal.live_id and proposal.insisted_by_id is None
+    return alias.version_id != proposal.live_id and proposal.overridden_by_id is None
 
 
 STEPS: dict[Step, Callable[[Proposal, User], None]] = {

@@ -17,7 +17,7 @@ from lifecycle.modeling.evaluation import actions as evaluation
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.training import actions as training
 from lifecycle.modeling.training.models import Run
-from lifecycle.modeling.training.suggesting import followed, strategy_settings
+from lifecycle.modeling.training.suggesting import strategy_settings, threshold_settings
 from lifecycle.runtime.refusals import Refusal, Refused
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.moves import Stuck, change, done, ended
@@ -55,7 +55,7 @@ def recipe_of(run: Run, snapshot: Snapshot) -> dict[str, Any]:
     """Everything of a run's spec that is not its data or its base: the same again. A class with a threshold is called as the snapshot
     calls it; where it is gone the likeliest class answers."""
     values = {name: value for name, value in run.spec.items() if name not in NOT_IN_RECIPE and value is not None}
-    return values | strategy_settings(run) | followed(run.spec, run.snapshot, snapshot)
+    return values | strategy_settings(run) | threshold_settings(run.spec, run.snapshot, snapshot)
 
 
 def behind_ahead(proposal: Proposal) -> frozenset[UUID] | None:
@@ -142,7 +142,7 @@ def compare_ahead(proposal: Proposal) -> dict[str, Any] | None:
 def compared_with(old: Evaluation, new: Evaluation) -> dict[str, Any]:
     """Paired differences on the items that both answered, and what they come to: better, unclear, worse, or incomparable with why."""
     try:
-        report = evaluation.compare_anew(old, new)
+        report = evaluation.compare_uncached(old, new)
     except Refused as refusal:
         return {"verdict": "incomparable", "why": refusal.message}
     metrics = {name: report["metrics"][name] for name in ("macro_f1", "accuracy") if name in report["metrics"]}

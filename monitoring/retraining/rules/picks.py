@@ -17,7 +17,7 @@ SPLIT_OF = {WRONG: "train", UNSURE: "train", SAMPLE: "test"}
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One kept text of the window. pk: of its prediction; normal: digest of its normal form; wrong: someone said so."""
+    """One kept text of the window. pk: of its prediction; normal: digest of its normal form; wrong: by feedback."""
 
     pk: int
     normal: str

@@ -21,8 +21,8 @@ BUDGET_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A monitor of drift that stands open. psi: what the newest window measured, None in another unit; told: that value and its limit, as
-    the page of drift has them."""
+    """An open drift monitor. psi: what the newest window measured, None in another unit; text: that value and its limit, as the drift page
+    shows them."""
 
     what: str
     psi: float | None
@@ -32,7 +32,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What is known of drift. state: of the newest report, empty where there is none. shifts: the monitors that stand open."""
+    """What is known of drift. state: of the newest report, empty where there is none. shifts: the open monitors."""
 
     state: str = ""
     shifts: tuple[Shift, ...] = ()
@@ -40,23 +40,22 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of an endpoint. urls: where the evidence stands, by fact.
+    """What is known of an endpoint. urls: pages with the evidence, by fact.
 
-    quality_alert: what the open alert of the quality objective says. answers, called: of the live version in the window, and those with
-    feedback of them. tells: whether so many, and so large a part, have feedback that it supports the rest. By sticky key: judged: correct
-    ones of those with feedback; of a random sample of all: not_wrong: those that no one called wrong, overridden: those that people
-    replaced; senders: how many different keys, None where predictions are taken as independent. expected: accuracy on so many `tested`
-    rows of its frozen test split, in so many `groups` of near duplicates, between its ends by these; both None where each row is a group
-    of its own, or an older report does not say. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the way,
-    as words; empty where nothing is.
+    quality_alert: text of the open alert of the quality objective. answers, with_feedback: predictions of the live version in the window,
+    and those with feedback. enough_feedback: whether these are enough, in number and share, to represent the rest. By sticky key: judged:
+    correct ones of those with feedback; of a random sample of all: not_wrong: those not reported as wrong, overridden: those that people
+    replaced; senders: number of distinct keys, None where predictions are treated as independent. expected: accuracy on the `tested` rows
+    of its test split, in `groups` of near duplicates, `between` its ends by these; both None where each row is its own group, or an older
+    report lacks them. labels_new: resolved since its dataset version. frozen, canary, run, proposal: what blocks, in words, or empty.
     recent: retrainings in the last 30 days.
     """
 
     live: str = ""
     drift: Drift = Drift()
     quality_alert: str = ""
-    called: int = 0
-    tells: bool = False
+    with_feedback: int = 0
+    enough_feedback: bool = False
     judged: Sums = Sums()
     expected: float | None = None
     tested: int = 0
@@ -67,7 +66,7 @@ class Facts:
     senders: int | None = None
     answers: int = 0
     labels_new: int = 0
-    learnt_at: datetime | None = None
+    snapshot_at: datetime | None = None
     last_at: datetime | None = None
     frozen: str = ""
     canary: str = ""
@@ -125,7 +124,7 @@ class Verdict:
 
 
 def consider(facts: Facts, policy: Policy, now: datetime) -> Verdict:
-    """Whether the trigger proposes now: its signal is there and nothing blocks. All reasons are told, those of other kinds too."""
+    """Whether the trigger proposes now: its signal is there and nothing blocks. All reasons are listed, those of other kinds too."""
     weighed = weigh(facts, policy, now)
     fires = policy.kind in {SIGNALS[reason.code] for reason in weighed.reasons_for if reaches(reason, facts, policy)}
     is_blocked = any(reason.blocks for reason in weighed.reasons_against)
@@ -146,7 +145,7 @@ SIGNALS = {
 
 
 def reaches(reason: Reason, facts: Facts, policy: Policy) -> bool:
-    """Whether a reason of the trigger's own kind reaches its threshold. Drift that is not told in PSI counts whatever its size."""
+    """Whether a reason of the trigger's own kind reaches its threshold. Drift that isn't measured in PSI counts whatever its size."""
     if reason.code == "drift":
         return any(shift.psi is None or shift.psi >= policy.threshold for shift in facts.drift.shifts)
     if reason.code == "accuracy":
@@ -157,7 +156,7 @@ def reaches(reason: Reason, facts: Facts, policy: Policy) -> bool:
 
 # ── For ─────────────────────────────────────────────────────────────────────
 def drifted(facts: Facts, _policy: Policy, now: datetime) -> Iterator[Reason]:
-    """The inputs or the answers are not what they were: one reason for each monitor that stands open."""
+    """The inputs or the answers are not what they were: one reason for each open monitor."""
     for shift in facts.drift.shifts:
         days = (now - shift.since).days
         fact = f"Drift of {shift.what.lower()}" + (f" for {count(days)} day{'s' * (days != 1)}" if days else " since today")
@@ -177,7 +176,7 @@ def fall_of(facts: Facts) -> Interval | None:
     where all have feedback nothing is given away. Newcombe's (1998) difference: the test rows, by groups of near duplicates, at
     95 %; the window's predictions, by sticky key, at every look of a trigger.
     """
-    if not facts.tells or facts.expected is None or not facts.tested or not facts.not_wrong.below:
+    if not facts.enough_feedback or facts.expected is None or not facts.tested or not facts.not_wrong.below:
         return None
     if facts.between:
         tested = Interval(facts.expected, *facts.between)
@@ -216,11 +215,11 @@ def labeled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
 
 
 def aged(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
-    """The live version learned from old data; told for a trigger of that kind alone, since age on its own says little."""
-    if policy.kind != Kind.SCHEDULE or facts.learnt_at is None or now - facts.learnt_at < timedelta(days=policy.threshold):
+    """The live version learned from old data; for a trigger of that kind only, since age alone means little."""
+    if policy.kind != Kind.SCHEDULE or facts.snapshot_at is None or now - facts.snapshot_at < timedelta(days=policy.threshold):
         return None
     return Reason(
-        "age", "Age of the live version's training data", f"{count((now - facts.learnt_at).days)} days", facts.urls.get("version", "")
+        "age", "Age of the live version's training data", f"{count((now - facts.snapshot_at).days)} days", facts.urls.get("version", "")
     )
 
 
@@ -274,8 +273,8 @@ def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     if policy.kind == Kind.DRIFT and not facts.drift.shifts and facts.drift.state in words:
         value = words[facts.drift.state]
         return Reason("data", "Drift unknown", value, facts.urls.get("drift", ""), blocks=True)
-    if policy.kind in (Kind.QUALITY, None) and not facts.tells:
-        value = f"{count(facts.called)} of {count(facts.answers)}; needs {MIN_ROWS} and {percent(JUDGED_LEAST)}"
+    if policy.kind in (Kind.QUALITY, None) and not facts.enough_feedback:
+        value = f"{count(facts.with_feedback)} of {count(facts.answers)}; needs {MIN_ROWS} and {percent(JUDGED_LEAST)}"
         return Reason("data", "Too few predictions with feedback to measure accuracy", value, facts.urls.get("predictions", ""))
     return None
 

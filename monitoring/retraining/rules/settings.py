@@ -22,13 +22,13 @@ class Kind(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """default, low, high: of the threshold. unit: behind it. says: what it means, with {} for the threshold."""
+    """default, low, high: of the threshold. unit: behind it. help: what it means, with {} for the threshold."""
 
     default: float
     low: float
     high: float
     unit: str
-    says: str
+    help: str
 
 
 KINDS = {
@@ -44,14 +44,14 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A whole number between low and high. name: as it stands in a sentence. label: at its field."""
+    """A whole number between low and high. name: in a sentence. label: at its field."""
 
     name: str
     label: str
     default: int
     low: int
     high: int
-    says: str
+    help: str
 
 
 LIMITS = {

@@ -39,7 +39,7 @@ class Outcome(TextChoices):
     OVERTAKEN = "overtaken", "Another version went live"
     PROMOTION_ENDED = "promotion_ended", "Promotion ended without going live"
     DECLINED = "declined", "Rejected"
-    CALLED_OFF = "called_off", "Withdrawn"
+    WITHDRAWN = "withdrawn", "Withdrawn"
 
 
 class Step(TextChoices):
@@ -72,7 +72,7 @@ MARKS = {
 
 
 def check_seen(seen: str, digest: str) -> None:
-    """Raises Conflict unless the person decided on what the proposal now says."""
+    """Raises Conflict unless the person decided on the present version of the proposal."""
     if seen != digest:
         raise Conflict("The proposal or the live version changed while you had this page open.", next_step="Reload the page, then decide.")
 

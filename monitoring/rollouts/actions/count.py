@@ -18,9 +18,9 @@ def count(rollout: Rollout, now: datetime | None = None) -> bool:
     """Count every minute that is new or whose rollups have changed. Returns whether none is left.
 
     At most one unit for each sticky key and minute: what many requests of one key do in a minute is one failure, since a customer's
-    requests stand and fall together. As evidence a key counts once a segment, see rules.Tally. The predictions of the minute tell the keys;
-    the rollups tell which minutes have news, late ones and late feedback included, so that a tick reads a minute's predictions once and
-    not at every look.
+    requests succeed and fail together. As evidence a key counts once a segment, see rules.Tally. Keys come from the predictions of the
+    minute; the rollups show which minutes have changed, late ones and late feedback included, so that a tick reads a minute's predictions
+    only once.
     """
     now, left = now or timezone.now(), MINUTES_AT_ONCE
     for segment in queries.segments(rollout):
@@ -48,7 +48,7 @@ def count_minutes(segment: Segment, due: dict[datetime, str]) -> int:
     """Count these minutes. due: start → stamp. Returns how many others are to be counted again because of it.
 
     Read first, then written in a short transaction: no one waits for the predictions of four hours. The stamp was read before the
-    predictions, so whoever writes older counts over newer ones writes the older stamp with them, and the minute stays due. A minute keeps
+    predictions, so a process that writes older counts over newer ones writes the older stamp too, and the minute stays due. A minute keeps
     the bound of what is slow that it was first counted with.
     """
     if not due:

@@ -12,7 +12,7 @@ from uuid import UUID
 from lifecycle.runtime.refusals import Conflict
 from lifecycle.runtime.rules import check_move
 from monitoring.rollouts import queries, rules
-from monitoring.rollouts.actions import tell
+from monitoring.rollouts.actions import notices
 from monitoring.rollouts.models import FirstEvent, Rollout, Segment
 from monitoring.rollouts.rules import State
 from registry.endpoints import queries as endpoints
@@ -82,9 +82,9 @@ def begin_segment(rollout: Rollout, deployment: Deployment, at: datetime) -> Seg
 
 
 def follow(rollout: Rollout, now: datetime) -> Segment | None:
-    """Bring the locked rollout up to what runs: the present segment, or None when its canary has ended and the rollout with it.
+    """Update the locked rollout to what runs: the present segment, or None when its canary has ended and the rollout with it.
 
-    Whoever changed the share, here or elsewhere, the rollout goes on with it; a canary that a server's guard or a person ended ends the
+    A share that was changed, here or elsewhere, becomes the rollout's; a canary that a server's guard or a person ended ends the
     rollout, with that reason.
     """
     segment = queries.present(rollout)
@@ -106,10 +106,10 @@ def widened(rollout: Rollout, deployment: Deployment, at: datetime) -> None:
     old = rollout.share
     change(
         rollout, share=deployment.share, step_started_at=at, window_started_at=at, asked_at=None,
-        going_to=None, going_by=None, going_why="",
+        next_share=None, next_by=None, next_reason="",
         state=State.RUNNING if rollout.state == State.HOLDING else rollout.state, reason="",
     )  # fmt: skip
-    tell.no_longer_holds(rollout, at)
+    notices.no_longer_holds(rollout, at)
     details = {"old": old, "new": deployment.share, "reason": deployment.reason, "deployment": deployment.uuid}
     note(deployment.started_by, Verb.ROLLOUT_WIDENED, rollout, **details)
 
@@ -138,8 +138,8 @@ def finish(
     """The last move, its event, and those who should know."""
     share = rollout.share if share is None else share
     old = rollout.share
-    move(rollout, state, why, ended_at=now, ended_by=by, share=share, going_to=None, going_by=None, going_why="")
+    move(rollout, state, why, ended_at=now, ended_by=by, share=share, next_share=None, next_by=None, next_reason="")
     FirstEvent.objects.filter(segment__rollout=rollout).delete()
     note(by, verb, rollout, old=old, new=share if state == State.PROMOTED else 0, reason=rollout.reason, **more)
-    tell.no_longer_holds(rollout, now)
-    tell.ended(rollout, by, now)
+    notices.no_longer_holds(rollout, now)
+    notices.ended(rollout, by, now)

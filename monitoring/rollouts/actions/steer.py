@@ -11,7 +11,7 @@ from django.utils import timezone
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.rules import check_reason
 from monitoring.rollouts import queries, rules
-from monitoring.rollouts.actions import tell
+from monitoring.rollouts.actions import notices
 from monitoring.rollouts.actions.moves import finish, follow, lock_open, move, note
 from monitoring.rollouts.actions.wider import Claim, carry_out, claim
 from monitoring.rollouts.models import Rollout
@@ -31,10 +31,10 @@ def pause(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = No
     """
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)
-    if rollout.going_to is not None:
-        raise Conflict(f"The canary is being widened to {rules.share_text(rollout.going_to)}.", next_step="Try again in a moment.")
+    if rollout.next_share is not None:
+        raise Conflict(f"The canary is being widened to {rules.share_text(rollout.next_share)}.", next_step="Try again in a moment.")
     move(rollout, State.PAUSED)
-    tell.no_longer_holds(rollout, now or timezone.now())
+    notices.no_longer_holds(rollout, now or timezone.now())
     note(actor, Verb.ROLLOUT_PAUSED, rollout, share=rollout.share)
     return rollout
 
@@ -46,7 +46,7 @@ def resume(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = N
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)
     move(rollout, State.RUNNING, window_started_at=now, asked_at=None)
-    tell.no_longer_holds(rollout, now)
+    notices.no_longer_holds(rollout, now)
     note(actor, Verb.ROLLOUT_RESUMED, rollout, share=rollout.share)
     return rollout
 

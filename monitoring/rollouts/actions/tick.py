@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from lifecycle.runtime.refusals import Refusal
 from monitoring.rollouts import queries, rules
-from monitoring.rollouts.actions import tell
+from monitoring.rollouts.actions import notices
 from monitoring.rollouts.actions.count import count
 from monitoring.rollouts.actions.moves import change, finish, follow, lock, move, note
 from monitoring.rollouts.actions.wider import Claim, carry_out, claim, cut_off
@@ -33,7 +33,7 @@ def tick(now: datetime | None = None) -> int:
         try:
             moved += look_at(rollout, now or timezone.now())
         except Refusal as refusal:
-            log.warning("event=rollout_refused rollout=%s code=%s said=%s", rollout.uuid, refusal.code, refusal.message)
+            log.warning("event=rollout_refused rollout=%s code=%s message=%s", rollout.uuid, refusal.code, refusal.message)
         except Exception:
             log.exception("event=rollout_failed rollout=%s", rollout.uuid)
     return moved
@@ -66,7 +66,7 @@ def decide(rollout_id: UUID, now: datetime, *, behind: bool) -> Claim | None:
     decision = rules.decide(rollout.rule, found)
     remember(rollout, segment, found, decision, now)
     if decision.kind == Kind.ROLLBACK:
-        take_back(rollout, segment, decision.why, now)
+        roll_back_canary(rollout, segment, decision.why, now)
     elif claimed := cut_off(rollout):
         return claimed
     elif rollout.state == State.RUNNING and decision.kind == Kind.HOLD:
@@ -89,7 +89,7 @@ def remember(rollout: Rollout, segment: Segment, found: rules.Evidence, decision
     )  # fmt: skip
 
 
-def take_back(rollout: Rollout, segment: Segment, why: str, now: datetime) -> None:
+def roll_back_canary(rollout: Rollout, segment: Segment, why: str, now: datetime) -> None:
     """All traffic to the version beside it; those on call are paged."""
     endpoints.stop_canary(deployment_id=segment.deployment.uuid, reason=why, actor=None)
     segment.ended_at = now
@@ -101,7 +101,7 @@ def take_back(rollout: Rollout, segment: Segment, why: str, now: datetime) -> No
 def refused(rollout_id: UUID, share: int, refusal: Refusal, now: datetime) -> None:
     """Endpoints did not widen it: a changed approval, a damaged file. It would refuse again, so that a person has to look."""
     rollout = lock(rollout_id)
-    if rollout.state == State.RUNNING and rollout.going_to is None and rollout.share < share:
+    if rollout.state == State.RUNNING and rollout.next_share is None and rollout.share < share:
         hold(rollout, f"The canary couldn't be widened: {refusal.message} {refusal.next_step}".strip(), now)
 
 
@@ -109,7 +109,7 @@ def hold(rollout: Rollout, why: str, now: datetime) -> None:
     """Stop and ask: never wider without evidence."""
     move(rollout, State.HOLDING, why)
     note(None, Verb.ROLLOUT_HELD, rollout, share=rollout.share, reason=rollout.reason)
-    tell.holds(rollout, rollout.reason, now)
+    notices.holds(rollout, rollout.reason, now)
 
 
 def may_widen(rollout: Rollout, why: str, now: datetime) -> Claim | None:
@@ -119,5 +119,5 @@ def may_widen(rollout: Rollout, why: str, now: datetime) -> Claim | None:
         return claim(rollout, share, None, why)
     if rollout.asked_at is None:
         change(rollout, asked_at=now)
-        tell.asks(rollout, share, why)
+        notices.asks(rollout, share, why)
     return None

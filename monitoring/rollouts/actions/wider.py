@@ -2,7 +2,7 @@
 
 The share itself is set by endpoints in a transaction of its own, since it verifies the model's files first and that is no work for under a
 lock. The claim keeps others from pausing or widening in between; whatever is cut off, the next tick finishes. Who claimed what, and why, is
-what the audit log says: the row could name anybody.
+read from the audit log: the row could name anyone.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ class Claim(NamedTuple):
 
 def claim(rollout: Rollout, share: int, actor: User | None, why: str) -> Claim:
     """Note on the locked rollout that it goes to this share. Raises Conflict when it is on its way already."""
-    if rollout.going_to is not None:
+    if rollout.next_share is not None:
         raise Conflict("The canary is being widened.", next_step="Try again in a moment.")
     made = Claim(share, actor, why[:REASON_MAX])
-    change(rollout, going_to=share, going_by=actor, going_why=made.why)
+    change(rollout, next_share=share, next_by=actor, next_reason=made.why)
     note(actor, Verb.ROLLOUT_STEP_DECIDED, rollout, old=rollout.share, new=share, reason=made.why)
     return made
 
 
 def cut_off(rollout: Rollout) -> Claim | None:
     """What the locked rollout is on its way to. What its row alone says is dropped."""
-    if rollout.going_to is None:
+    if rollout.next_share is None:
         return None
     event = queries.open_claim(rollout)
-    by = str(rollout.going_by.uuid) if rollout.going_by else SYSTEM
-    if event and (rollout.going_to, by, rollout.going_why) == (event.payload["new"], event.actor, event.payload["reason"]):
-        return Claim(rollout.going_to, rollout.going_by, rollout.going_why)
+    by = str(rollout.next_by.uuid) if rollout.next_by else SYSTEM
+    if event and (rollout.next_share, by, rollout.next_reason) == (event.payload["new"], event.actor, event.payload["reason"]):
+        return Claim(rollout.next_share, rollout.next_by, rollout.next_reason)
     drop(rollout, "The audit log doesn't name who decided on it.")
     return None
 
@@ -75,11 +75,11 @@ def carry_out(rollout_id: UUID, claimed: Claim, now: datetime) -> Rollout:
 def give_up(rollout_id: UUID, why: str, now: datetime) -> None:
     """The claimed share was refused, or another process has set it meanwhile: see what runs."""
     rollout = lock(rollout_id)
-    if rollout.is_open and follow(rollout, now) is not None and rollout.going_to is not None:
+    if rollout.is_open and follow(rollout, now) is not None and rollout.next_share is not None:
         drop(rollout, why)
 
 
 def drop(rollout: Rollout, why: str) -> None:
     """The locked rollout keeps its share."""
-    note(None, Verb.ROLLOUT_STEP_DROPPED, rollout, new=rollout.going_to, reason=why[:REASON_MAX])
-    change(rollout, going_to=None, going_by=None, going_why="")
+    note(None, Verb.ROLLOUT_STEP_DROPPED, rollout, new=rollout.next_share, reason=why[:REASON_MAX])
+    change(rollout, next_share=None, next_by=None, next_reason="")

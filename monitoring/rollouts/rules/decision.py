@@ -149,7 +149,7 @@ def accusation(metric: str, plan: Plan, found: Evidence) -> str:
 
 
 def conditions(plan: Plan, found: Evidence) -> list[Condition]:
-    """Every line of the rule as it stands now, in the order in which it is read."""
+    """Every line of the rule with its present state, in the order in which it is read."""
     units = found.counts.canary.units
     lines = [
         Condition(f"{count(plan.min_requests)} canary requests", count(units), *reached(units >= plan.min_requests)),

@@ -1,4 +1,4 @@
-"""How long a plan takes at the traffic there is, told before it starts. Pure."""
+"""Forecast of how long a plan takes at the present traffic. Pure."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def forecast(plan: Plan, traffic: Traffic) -> Forecast:
 def reaches_its_limit(plan: Plan, traffic: Traffic) -> bool:
     """Whether the failures that are expected at the stated rise take a canary back at any moment of the first step.
 
-    A customer who returns is evidence once, with the first failure: in the end all of them failed on either arm, and nothing is told.
+    A customer who returns is evidence once, with the first failure: in the end all of them failed on either arm, and nothing is measured.
     """
     share, hours = plan.steps[0] / WHOLE, np.geomspace(1e-3, plan.max_hours, 200)
     alone = traffic.alone * traffic.per_hour * hours

@@ -15,7 +15,7 @@ def difference(canary: Sums, stable: Sums, *, alpha: float, tau: float, judged: 
     canary, stable: bad units / units of each group of sticky keys. tau: the size of the differences that matter most, as a share. None with
     fewer than 100 units or 30 groups of an arm, from which the normal approximation holds.
 
-    judged: the share of the units of both arms that anybody judged, for answers called wrong: the difference is that of the units that
+    judged: the share of the units of both arms with feedback, for answers called wrong: the difference is that of the units that
     were called wrong, divided by it. Where an answer is as likely to be judged whichever arm gave it, and whether or not it is wrong, that
     is the difference of the shares of wrong answers. Where only complaints come it is larger, never smaller, unlike the share of the judged
     answers that were called wrong, which is then 100 % on either arm.

@@ -21,10 +21,10 @@ GROUPS = 256
 
 @dataclass(frozen=True)
 class Request:
-    """One request of one minute, as the spool told it. unit: its sticky key, or its own id where it has none; keyed: which of the two.
+    """One request of one minute, as the spool has it. unit: its sticky key, or its own id where it has none; keyed: which of the two.
 
     A request of several texts comes once for each, with one unit; is_first: whether this is the one that is counted as a request. judged:
-    whether anybody gave feedback on it, right or wrong.
+    whether it has feedback, right or wrong.
     """
 
     arm: str

@@ -31,7 +31,7 @@ DAYS = Step(RollupMark.Level.DAY, HourRollup, DayRollup, DAY)
 
 
 def build_rollups(now: datetime | None = None) -> int:
-    """Bring hours and days up to date. Returns how many of them were added up (again).
+    """Update hours and days. Returns how many of them were added up (again).
 
     The hour and the day under way are made as well, but reading counts on neither before its end. After a sleep everything missed is made
     up for, one hour a transaction, the oldest first; killed in between, the next time continues.

@@ -27,8 +27,8 @@ from registry.ground.ledger.verbs import Verb
 
 
 @dataclass(frozen=True)
-class Word:
-    """What someone says of one prediction. label: the right one, where the answer was wrong and it is known; else empty.
+class Entry:
+    """Feedback on one prediction. label: the correct one, where the prediction was wrong and it is known; else empty.
 
     request: the uuid of its request, where the prediction's is derived from it.
     """
@@ -51,14 +51,14 @@ def record_feedback(
     source: str = Source.API,
     request_id: UUID | None = None,
 ) -> Feedback:
-    """Say that an answer was right, or wrong and what would be right. The newest word counts; the same word twice is one.
+    """Record that a prediction was right, or wrong and which label is right. The newest feedback counts; repeated feedback is stored once.
 
-    label: one of the version's labels, where the answer was wrong and the right one is known; else empty. kind: review, override or truth.
-    request_id: of its request, where the prediction's uuid is derived from it. Raises NotReady (not taken in yet), PermissionDenied or
-    Refused (there is none, unknown label, an answer that was never given, an override of a right answer).
+    label: one of the version's labels, where the prediction was wrong and the right one is known; else empty. kind: review, override, or
+    truth. request_id: of its request, where the prediction's uuid is derived from it. Raises NotReady (not ingested yet), PermissionDenied,
+    or Refused (no such prediction, unknown label, a request without a prediction, an override of a correct prediction).
     """
     counts: dict[Place, Counts] = {}
-    ((feedback, is_new),) = say([Word(prediction_id, right, label, kind, request_id)], actor, source, counts)
+    ((feedback, is_new),) = add_feedback([Entry(prediction_id, right, label, kind, request_id)], actor, source, counts)
     if is_new:
         deposit(counts, timezone.now())
         record(
@@ -69,15 +69,15 @@ def record_feedback(
 
 
 @transaction.atomic
-def record_many(*, words: list[Word], actor: User, source: str = Source.API) -> list[Feedback]:
-    """Say something of many predictions at once, all or nothing, with one event for each project and a digest of what was said.
+def record_many(*, entries: list[Entry], actor: User, source: str = Source.API) -> list[Feedback]:
+    """Record feedback on many predictions, all or nothing, with one event per project that has a digest of the feedback.
 
-    Raises as record_feedback does; nothing is kept then. At most 1,000 words.
+    Raises as record_feedback does; nothing is stored then. At most 1,000 entries.
     """
-    if not 0 < len(words) <= BATCH_MAX:
+    if not 0 < len(entries) <= BATCH_MAX:
         raise Refused(f"A batch can have 1 to {BATCH_MAX:,} predictions.", next_step="Send it in parts.")
     counts: dict[Place, Counts] = {}
-    results = say(sorted(words, key=lambda word: word.prediction), actor, source, counts)
+    results = add_feedback(sorted(entries, key=lambda entry: entry.prediction), actor, source, counts)
     if counts:
         deposit(counts, timezone.now())
     fresh: dict[UUID, list[Feedback]] = {}
@@ -90,29 +90,29 @@ def record_many(*, words: list[Word], actor: User, source: str = Source.API) -> 
     return [feedback for feedback, _ in results]
 
 
-def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Counts]) -> list[tuple[Feedback, bool]]:
-    """Words in the caller's transaction, each with whether it is new. counts takes what they change in the figures."""
+def add_feedback(entries: Sequence[Entry], actor: User, source: str, counts: dict[Place, Counts]) -> list[tuple[Feedback, bool]]:
+    """Store feedback in the caller's transaction; returns each with whether it is new. counts collects the changes to the figures."""
     waits = waits_since()
-    predictions = locked(words, actor)
-    newest = newest_words(predictions)
+    predictions = locked(entries, actor)
+    newest = latest_feedback(predictions)
     may: set[int] = set()
     results: list[tuple[Feedback, bool]] = []
-    for word in words:
-        prediction = predictions.get(word.prediction)
+    for entry in entries:
+        prediction = predictions.get(entry.prediction)
         if prediction is None:
-            raise unknown(word.prediction, word.request, waits)
+            raise unknown(entry.prediction, entry.request, waits)
         if prediction.endpoint_id not in may:
             policy.require(actor, "traffic.record_feedback", prediction)
             may.add(prediction.endpoint_id)
-        check_label(prediction, word.right, word.label)
-        check_kind(word.kind, word.right)
+        check_label(prediction, entry.right, entry.label)
+        check_kind(entry.kind, entry.right)
         before = newest.get(prediction.pk)
-        if before and (before.right, before.label, before.kind) == (word.right, word.label, word.kind):
+        if before and (before.right, before.label, before.kind) == (entry.right, entry.label, entry.kind):
             results.append((before, False))
             continue
         feedback = newest[prediction.pk] = Feedback(
-            prediction=prediction, endpoint_id=prediction.endpoint_id, predicted_at=prediction.at, user=actor, kind=word.kind,
-            source=source, right=word.right, label=word.label, is_demo=prediction.is_demo,
+            prediction=prediction, endpoint_id=prediction.endpoint_id, predicted_at=prediction.at, user=actor, kind=entry.kind,
+            source=source, right=entry.right, label=entry.label, is_demo=prediction.is_demo,
         )  # fmt: skip
         place = Place(prediction.endpoint_id, prediction.version_id, prediction.arm, floor(prediction.at, MINUTE))
         count(counts.setdefault(place, Counts()), before, feedback)
@@ -121,26 +121,26 @@ def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Cou
     return results
 
 
-def locked(words: Sequence[Word], actor: User) -> dict[UUID, Prediction]:
-    """The predictions of these words that the actor may see, locked in one order for all writers."""
-    keys = queries.visible(actor).filter(uuid__in={word.prediction for word in words}).values_list("pk", flat=True)
+def locked(entries: Sequence[Entry], actor: User) -> dict[UUID, Prediction]:
+    """The predictions of these entries that the actor may see, locked in the same order by all writers."""
+    keys = queries.visible(actor).filter(uuid__in={entry.prediction for entry in entries}).values_list("pk", flat=True)
     rows = Prediction.objects.select_for_update(of=("self",), no_key=True).select_related("endpoint__model__project", "version")
     return {row.uuid: row for row in rows.filter(pk__in=list(keys)).order_by("pk")}
 
 
-def newest_words(predictions: Mapping[UUID, Prediction]) -> dict[int, Feedback]:
-    """The word that counts, by the key of its prediction."""
+def latest_feedback(predictions: Mapping[UUID, Prediction]) -> dict[int, Feedback]:
+    """The newest feedback, by the primary key of its prediction."""
     known = {row.pk: row for row in predictions.values()}
     last = Feedback.objects.filter(prediction__in=known).values("prediction").annotate(last=Max("pk")).values("last")
     found = {}
-    for word in Feedback.objects.filter(pk__in=last):
-        word.prediction = known[word.prediction_id]
-        found[word.prediction_id] = word
+    for entry in Feedback.objects.filter(pk__in=last):
+        entry.prediction = known[entry.prediction_id]
+        found[entry.prediction_id] = entry
     return found
 
 
 def check_kind(kind: str, right: bool) -> None:
-    """Raises Refused for a kind that is not known, and for an override of an answer that was right."""
+    """Raises Refused for an unknown kind, and for an override of a correct prediction."""
     if kind not in FeedbackKind.values:
         raise Refused(f"{kind!r} isn't a kind of feedback.", fields={"kind": [f"Choose one of {', '.join(FeedbackKind.values)}."]})
     if kind == FeedbackKind.OVERRIDE and right:
@@ -151,7 +151,7 @@ def check_kind(kind: str, right: bool) -> None:
 
 
 def check_label(prediction: Prediction, right: bool, label: str) -> None:
-    """Raises Refused for a label that the version does not know, and for words on an answer that was never given."""
+    """Raises Refused for a label that the version doesn't have, and for a request without a prediction."""
     if prediction.version is None or not prediction.label:
         raise Refused("This request has no prediction, so it can't have feedback.")
     if right and label and label != prediction.label:
@@ -166,8 +166,8 @@ def check_label(prediction: Prediction, right: bool, label: str) -> None:
 
 
 def count(counts: Counts, before: Feedback | None, now: Feedback) -> None:
-    """Keep the counts of right, wrong and overridden: the word that counted until now goes out, the new one comes in."""
-    for word, sign in ((before, -1), (now, 1)):
-        if word is not None:
-            counts.add_word(word.right, word.prediction.key, sign)
-            counts.overrides += sign * (word.kind == FeedbackKind.OVERRIDE)
+    """Update the counts of right, wrong, and overridden: subtract the feedback that counted so far, add the new one."""
+    for entry, sign in ((before, -1), (now, 1)):
+        if entry is not None:
+            counts.add_feedback(entry.right, entry.prediction.key, sign)
+            counts.overrides += sign * (entry.kind == FeedbackKind.OVERRIDE)

@@ -20,14 +20,14 @@ STOPPED = "The canary was stopped."
 def stop_tripped() -> int:
     """Stop the canaries of trips that no one has handled yet, oldest first. Returns how many were handled.
 
-    One that is refused stays for the next time, keeps no other waiting and is said in the log; its server keeps the arm closed meanwhile.
+    One that is refused stays for the next time, doesn't delay others, and is logged; its server keeps the arm closed meanwhile.
     """
     handled = 0
     for key in GuardTrip.objects.filter(handled_at=None).order_by("id").values_list("pk", flat=True):
         try:
             handled += stop(key)
         except Refusal as refusal:
-            log.warning("event=guard_not_followed trip=%s code=%s said=%s", key, refusal.code, refusal.message)
+            log.warning("event=guard_not_followed trip=%s code=%s message=%s", key, refusal.code, refusal.message)
         except Exception:
             log.exception("event=guard_failed trip=%s", key)
     return handled

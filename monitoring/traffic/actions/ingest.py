@@ -161,7 +161,7 @@ def store_predictions(rows: list[spool.SpooledPrediction], names: Names, counts:
             continue
         version, deployment = names.version(row.version, row.root_digest), names.deployment(row.deployment, endpoint)
         at = not_later(row.at, now)
-        fresh.append(Fresh(row, endpoint, version, deployment, at, row.says_demo and names.is_demo(endpoint)))
+        fresh.append(Fresh(row, endpoint, version, deployment, at, row.is_marked_demo and names.is_demo(endpoint)))
         more = counts_at(counts, Place(endpoint, version, row.arm, floor(at, MINUTE)))
         if row.index == 0:
             more.add_request(row.code, row.latency_ms)
@@ -204,7 +204,7 @@ def store_shadows(entries: list[spool.Shadow], names: Names, counts: dict[Place,
 
 
 def store_trips(entries: list[spool.Guard], names: Names, now: datetime) -> None:
-    """The canaries that a server closed. A deployment that is not the endpoint's is left out, and said in the log."""
+    """The canaries that a server closed. A deployment that is not the endpoint's is left out and logged."""
     if not entries:
         return
     known = set(GuardTrip.objects.filter(uuid__in=[each.uuid for each in entries]).values_list("uuid", flat=True))

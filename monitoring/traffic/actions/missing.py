@@ -15,8 +15,8 @@ from monitoring.traffic.spool import made_at
 def unknown(prediction: UUID, request: UUID | None, waits: datetime | None) -> Refusal:
     """What to raise for a prediction that is unknown or hidden, which look alike: NotReady while it may still arrive, Refused after that.
 
-    request: the uuid of its request, where the prediction's is derived from it. waits: what `waits_since` said before predictions were
-    looked for; said afterwards, it may not know of a backlog that was taken in meanwhile, with the prediction in it.
+    request: the uuid of its request, where the prediction's is derived from it. waits: `waits_since` from before predictions were
+    looked for; read afterwards, it may miss a backlog that was ingested meanwhile, with the prediction in it.
     """
     if may_arrive(made_at(request or prediction), waits, timezone.now()):
         return NotReady(

@@ -103,5 +103,5 @@ def expected_of(endpoints: Sequence[Endpoint], begin: datetime) -> dict[int, flo
 def forget_probes(now: datetime) -> int:
     """Delete the minutes that were counted and are older than minutes are kept."""
     limit = now - timedelta(days=settings.MINUTE_DAYS)
-    gone, _ = ProbeMinute.objects.filter(start__lt=limit, counted_at__isnull=False).delete()
-    return gone
+    deleted, _ = ProbeMinute.objects.filter(start__lt=limit, counted_at__isnull=False).delete()
+    return deleted

@@ -30,14 +30,14 @@ def forget_texts() -> int:
 
 
 def clear_old(now: datetime | None = None) -> int:
-    """Delete what is older than the settings keep it. Returns how many rows went. Killed in between, the next time continues."""
+    """Delete what is older than the settings keep it; returns the number of rows. If interrupted, the next run continues."""
     now = now or timezone.now()
     limit = now - timedelta(days=settings.PREDICTION_DAYS)
-    gone = 0
+    deleted = 0
     for endpoint in Endpoint.objects.order_by("pk"):
-        gone += clear(unlinked(Prediction.objects.filter(endpoint=endpoint, at__lt=limit)))
-        gone += clear(ShadowAnswer.objects.filter(endpoint=endpoint, at__lt=limit))
-    return gone + forget_probes(now) + clear_level(HOURS, now, settings.MINUTE_DAYS) + clear_level(DAYS, now, settings.HOUR_DAYS)
+        deleted += clear(unlinked(Prediction.objects.filter(endpoint=endpoint, at__lt=limit)))
+        deleted += clear(ShadowAnswer.objects.filter(endpoint=endpoint, at__lt=limit))
+    return deleted + forget_probes(now) + clear_level(HOURS, now, settings.MINUTE_DAYS) + clear_level(DAYS, now, settings.HOUR_DAYS)
 
 
 def unlinked(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
@@ -51,12 +51,12 @@ def unlinked(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
 
 def clear(rows: QuerySet[models.Model]) -> int:
     """Delete rows with what belongs to them, at most 1,000 a transaction."""
-    gone = 0
+    deleted = 0
     while keys := list(rows.order_by().values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
             rows.model._default_manager.filter(pk__in=keys).delete()
-        gone += len(keys)
-    return gone
+        deleted += len(keys)
+    return deleted
 
 
 def clear_level(step: Step, now: datetime, days: int) -> int:

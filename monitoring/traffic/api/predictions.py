@@ -122,16 +122,16 @@ def give_feedback(request: Request, uuid: UUID, given: dict[str, Any]) -> object
 @operation("POST", "feedback_batch", Needs("signed_in"), body=BatchIn, gives=BatchOut, status=201, scope=ApiToken.Scope.FEEDBACK)
 def feedback_batch(request: Request) -> Response:
     """Give feedback on many predictions, all or nothing."""
-    check_may_say(request)
+    check_may_give_feedback(request)
     lines = read(BatchIn, request.data)["feedback"]
-    words = [
-        actions.Word(prediction_uuid(line["prediction"], line["index"]), line["right"], line["label"], line["kind"], line["prediction"])
+    entries = [
+        actions.Entry(prediction_uuid(line["prediction"], line["index"]), line["right"], line["label"], line["kind"], line["prediction"])
         for line in lines
     ]
-    return Response({"results": FeedbackOut(actions.record_many(words=words, actor=request.user), many=True).data}, status=201)
+    return Response({"results": FeedbackOut(actions.record_many(entries=entries, actor=request.user), many=True).data}, status=201)
 
 
-def check_may_say(request: Request) -> None:
-    """Raises Http404 for people who give feedback nowhere. To others the action says the same of what is hidden and what is not there."""
+def check_may_give_feedback(request: Request) -> None:
+    """Raises Http404 for people who can give feedback nowhere. To others the action answers the same for hidden and missing predictions."""
     if not policy.can_somewhere(request.user, "traffic.record_feedback"):
         raise Http404("Not found, or you don't have access.")

@@ -1,4 +1,4 @@
-"""What was answered, what was said of it, its figures by minute, hour and day, and its result for the business."""
+"""Predictions, feedback on them, their figures by minute, hour, and day, and their business outcomes."""
 
 from __future__ import annotations
 

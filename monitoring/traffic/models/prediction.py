@@ -19,7 +19,7 @@ OLD = {
 }
 OLD_ITSELF = {vendor: sql.format(at="OLD.at") for vendor, sql in OLD.items()}
 OLD_PREDICTION = {
-    vendor: f"EXISTS (SELECT 1 FROM traffic_prediction p WHERE p.id = OLD.prediction_id AND {sql.format(at='p.at')})"  # noqa: S608  no value of anybody's is in it
+    vendor: f"EXISTS (SELECT 1 FROM traffic_prediction p WHERE p.id = OLD.prediction_id AND {sql.format(at='p.at')})"  # noqa: S608  contains no user input
     for vendor, sql in OLD.items()
 }
 
@@ -108,7 +108,7 @@ class Feedback(models.Model):
 
 
 class ShadowAnswer(models.Model):
-    """What a shadow version answered to a copy of a request, beside what the client was told. No client ever saw it.
+    """What a shadow version answered to a copy of a request, beside the client's answer. No client ever saw it.
 
     prediction_uuid is no foreign key: the copy may be reported before the request itself.
     """

@@ -28,22 +28,22 @@ from monitoring.traffic.queries.predictions import (
     visible,
 )
 from monitoring.traffic.queries.window import (
-    Asked,
+    Judged,
     Kept,
-    Spoken,
+    Sampled,
     Wrong,
-    asked,
-    called_wrong,
     drawn_scores,
     drawn_texts,
-    spoken,
+    feedback_sample,
+    reported_wrong,
+    sampled,
     texts,
     wrong_without_text,
 )
 
 __all__ = [
-    "FEW", "PAGE", "Asked", "Comparison", "Kept", "Point", "Spoken", "Total", "Week", "Wrong", "asked", "called_wrong", "compare",
-    "comparisons", "deployment_of", "disagreements", "drawn_scores", "drawn_texts", "history", "kpis", "labels_of", "newest_at",
-    "newest_feedback", "newest_outcomes", "reads_texts", "recent", "series", "shadow_answers", "spoken", "texts", "total", "totals",
-    "visible", "visible_kpis", "weeks", "whole", "wrong_without_text",
+    "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Sampled", "Total", "Week", "Wrong", "compare", "comparisons",
+    "deployment_of", "disagreements", "drawn_scores", "drawn_texts", "feedback_sample", "history", "kpis", "labels_of", "newest_at",
+    "newest_feedback", "newest_outcomes", "reads_texts", "recent", "reported_wrong", "sampled", "series", "shadow_answers",
+    "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_without_text",
 ]  # fmt: skip

@@ -85,16 +85,16 @@ class Total(Counts):
 
     @property
     def judged(self) -> int:
-        """Answers that someone called right or wrong."""
+        """Predictions with feedback."""
         return self.right + self.wrong
 
     @property
     def right_share(self) -> float | None:
-        """Of the answers that someone called right or wrong; None where they are too few."""
+        """Of the predictions with feedback; None where they are too few."""
         return right_share(self.right, self.wrong)
 
     @property
-    def right_told(self) -> SenderShare | None:
+    def right_interval(self) -> SenderShare | None:
         """right_share with its interval, by sender."""
         return sender_share(self.by_sender, self.right, self.wrong, FEEDBACK_LEAST)
 
@@ -104,7 +104,7 @@ class Total(Counts):
         return self.agree / (self.agree + self.disagree) if self.agree + self.disagree else None
 
     @property
-    def agree_told(self) -> SenderShare | None:
+    def agree_interval(self) -> SenderShare | None:
         """agree_share with its interval, by sender."""
         return sender_share(self.by_sender, self.agree, self.disagree)
 
@@ -220,11 +220,11 @@ def pieces(since: datetime, until: datetime, largest: timedelta, marks: dict[str
         if mark is None:
             found.setdefault(model, []).append((begin, end))
             return
-        gone = mark.source_from
-        low = floor(begin, unit) if gone and begin < gone else ceil(begin, unit)
-        high = ceil(end, unit) if gone and end < gone else floor(end, unit)
-        if unit > largest and gone:  # only what is nowhere else
-            low, high = floor(begin, unit), min(high, gone)
+        cleared = mark.source_from
+        low = floor(begin, unit) if cleared and begin < cleared else ceil(begin, unit)
+        high = ceil(end, unit) if cleared and end < cleared else floor(end, unit)
+        if unit > largest and cleared:  # only what is nowhere else
+            low, high = floor(begin, unit), min(high, cleared)
         elif unit > largest:
             high = low
         high = min(high, mark.through)

@@ -45,7 +45,7 @@ def reads_texts(user: User, endpoint: Endpoint) -> bool:
 
 
 def history(prediction: Prediction) -> list[Feedback]:
-    """What was said of a prediction, newest first."""
+    """The feedback on a prediction, newest first."""
     return list(prediction.feedback.select_related("user").order_by("-id")[:PAGE])
 
 

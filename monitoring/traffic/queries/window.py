@@ -1,4 +1,4 @@
-"""The answers, texts and words of a window: for anyone who looks at what is behind a figure. Callers ask the policy who may read texts."""
+"""The predictions, texts, and feedback of a window, behind its figures. Callers check with the policy who may read texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from registry.catalog.models import Endpoint, ModelVersion
 
 @dataclass(frozen=True)
 class Kept:
-    """A text with what was answered. confidence: 0 to 1; key: digest of who asked, empty where no one says so."""
+    """A stored text with its prediction. confidence: 0 to 1; key: digest of the sticky key, empty where none was sent."""
 
     uuid: UUID
     text: str
@@ -29,8 +29,8 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """An answer as rollups count it. key: digest of who asked, empty where no one says so; confidence, oov: 0 to 1, None: not known."""
+class Sampled:
+    """A prediction as rollups count it. key: digest of the sticky key, empty without one; confidence, oov: 0 to 1, None: unknown."""
 
     key: str
     label: str
@@ -41,13 +41,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Wrong(Kept):
-    """The same, called wrong. right: the label that someone gave, or ""."""
+    """A stored text with feedback that it was wrong. right: the correct label from the feedback, or ""."""
 
     right: str
 
 
 def texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion | None = None) -> list[Kept]:
-    """The newest kept texts of [since, until), newest first. By index; at most `limit`."""
+    """The newest stored texts of [since, until), newest first. By index; at most `limit`."""
     rows = kept(endpoint, since, until)
     if version:
         rows = rows.filter(version=version)
@@ -60,7 +60,7 @@ MOST = 30_000  # SQLite takes no more values in a statement
 PRIME = 1_000_003  # below it products of two numbers fit into 64 bits
 
 
-def asked(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int) -> list[Asked]:
+def sampled(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int) -> list[Sampled]:
     """About `limit` of a version's answers of [since, until), drawn from all of it: each with the same chance, the same ones each time.
 
     answers: how many there are, by the rollups. Fewer, or none, where they are deleted already.
@@ -68,7 +68,7 @@ def asked(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVe
     rows = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until)
     found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since))
     values = found.values_list("version_id", "key", "label", "confidence", "chars", "oov")
-    return [Asked(*row[1:]) for row in values if row[0] == version.pk and (row[2] or row[3] is not None)]
+    return [Sampled(*row[1:]) for row in values if row[0] == version.pk and (row[2] or row[3] is not None)]
 
 
 def drawn_texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[Kept]:
@@ -102,7 +102,7 @@ OVER = 2  # of those that are drawn some are another version's
 
 
 def drawn(rows: QuerySet[Prediction], share: float, seed: int) -> QuerySet[Prediction]:
-    """Each row with this chance, whatever its neighbours' luck: those whose primary key falls on a low place of PRIME.
+    """Each row with this chance, independently of its neighbours: those whose primary key hashes to a low place modulo PRIME.
 
     The place is a polynomial of the key, which makes any three of them independent (Carter and Wegman 1979). It's computed on the index,
     which holds the key; only the rows that are drawn are read, by a statement of their own, and nothing is sorted.
@@ -115,40 +115,40 @@ def drawn(rows: QuerySet[Prediction], share: float, seed: int) -> QuerySet[Predi
 
 
 def seed_of(endpoint: Endpoint, since: datetime) -> int:
-    """The same for the same window."""
+    """A seed that is the same for the same window."""
     return endpoint.pk * 1_000_000_007 + int(since.timestamp())
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """An answer with the newest word on it. right: None without feedback."""
+class Judged:
+    """A prediction with its newest feedback. right: None without feedback."""
 
     key: str
     right: bool | None
     overridden: bool
 
 
-def spoken(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int) -> list[Spoken]:
-    """About `limit` of a version's answers, drawn as `asked` draws them. answers: how many there are, by the rollups."""
+def feedback_sample(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int) -> list[Judged]:
+    """About `limit` of a version's predictions, drawn as `sampled` draws them. answers: their number, by the rollups."""
     rows = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until)
-    word = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
+    feedback = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
     found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since)).exclude(label="")
-    words = found.annotate(right=Subquery(word.values("right")[:1]), kind=Subquery(word.values("kind")[:1]))
-    values = words.values_list("version_id", "key", "right", "kind")
-    return [Spoken(key, right, kind == FeedbackKind.OVERRIDE) for of, key, right, kind in values if of == version.pk]
+    rows = found.annotate(right=Subquery(feedback.values("right")[:1]), kind=Subquery(feedback.values("kind")[:1]))
+    values = rows.values_list("version_id", "key", "right", "kind")
+    return [Judged(key, right, kind == FeedbackKind.OVERRIDE) for pk, key, right, kind in values if pk == version.pk]
 
 
 # ── Called wrong ────────────────────────────────────────────────────────────
-def called_wrong(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[Wrong]:
-    """A version's answers of [since, until) that the newest word calls wrong and whose texts are kept, newest first; at most `limit`."""
-    rows = wrong_words(endpoint, since, until, version).filter(prediction__text__isnull=False)
+def reported_wrong(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[Wrong]:
+    """A version's predictions of [since, until) with a stored text that the newest feedback calls wrong, newest first; at most `limit`."""
+    rows = wrong_feedback(endpoint, since, until, version).filter(prediction__text__isnull=False)
     columns = [f"prediction__{name}" for name in ("uuid", "text", "label", "confidence", "at", "key")]
     return [Wrong(*row) for row in rows.order_by("-predicted_at", "-id").values_list(*columns, "label")[:limit]]
 
 
 def wrong_without_text(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> int:
-    """How many of them have no text any more, or never had one."""
-    return wrong_words(endpoint, since, until, version).filter(prediction__text__isnull=True).count()
+    """How many of those predictions have no text anymore, or never had one."""
+    return wrong_feedback(endpoint, since, until, version).filter(prediction__text__isnull=True).count()
 
 
 def kept(endpoint: Endpoint, since: datetime, until: datetime) -> QuerySet[Prediction]:
@@ -156,13 +156,13 @@ def kept(endpoint: Endpoint, since: datetime, until: datetime) -> QuerySet[Predi
     return Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until, text__isnull=False).exclude(label="")
 
 
-def wrong_words(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> QuerySet[Feedback]:
-    """The newest word on each prediction of a window, where it says wrong."""
-    return newest_words(endpoint, since, until, version).filter(right=False)
+def wrong_feedback(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> QuerySet[Feedback]:
+    """The newest feedback on each prediction of a window, where it says wrong."""
+    return latest_feedback(endpoint, since, until, version).filter(right=False)
 
 
-def newest_words(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> QuerySet[Feedback]:
-    """The newest word on each prediction of a window."""
+def latest_feedback(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> QuerySet[Feedback]:
+    """The newest feedback on each prediction of a window."""
     newest = Feedback.objects.filter(prediction=OuterRef("prediction")).order_by("-id").values("id")[:1]
     rows = Feedback.objects.filter(endpoint=endpoint, predicted_at__gte=since, predicted_at__lt=until, prediction__version=version)
     return rows.filter(id=Subquery(newest))

@@ -159,7 +159,7 @@ def hashing_alone(version: ModelVersion) -> Iterator[bool]:
 
 
 def is_remembered(version: ModelVersion) -> bool:
-    """Whether the files that the servers were given are those that were last verified, told by their stamps: nothing is hashed."""
+    """Whether the files that the servers were given are those that were last verified, by their stamps: nothing is hashed."""
     copy = VerifiedCopy.objects.filter(version=version).first()
     if copy is None:
         return False

@@ -32,7 +32,7 @@ def register(
     *, model: RegisteredModel, run: Run, semver: str, actor: User, stated: dict[str, str] | None = None, carried: Card | None = None,
     by_system: bool = False,
 ) -> Job:  # fmt: skip
-    """Have a run sealed as a version, in a job. stated: what people say in the card (purpose, limits, risks). carried: in place of it, the
+    """Have a run sealed as a version, in a job. stated: the card's fields by people (purpose, limits, risks). carried: in place of it, the
     card of another version that says so; the person who wrote it is an author of the new one.
 
     by_system: the product registers it by fixed rules, on behalf of the actor: the version has no registrar, and the event names the actor.
@@ -94,7 +94,7 @@ def check_registrable(model: RegisteredModel, run: Run, semver: str) -> Evaluati
 def seal(job: Job) -> ModelVersion:
     """Sign a run's files and write the version with its first card. Called by the job; a second call returns what the first made.
 
-    Who asked for what is read from the audit log: the job's row could name anybody. Raises Refused where it isn't there.
+    Who asked for what is read from the audit log: the job's row could name anyone. Raises Refused where it isn't there.
     """
     asking, stated = queries.asking(job), job.args["stated"]
     if asking is None or asking.payload["stated"] != digest_of_json(stated):

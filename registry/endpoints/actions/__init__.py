@@ -1,9 +1,9 @@
-"""Changing what is served, and telling the servers."""
+"""Changing what is served, and publishing it to the servers."""
 
 from __future__ import annotations
 
 from registry.endpoints.actions.canary import set_share, stop_canary, stop_closed
-from registry.endpoints.actions.drills import lift_fault, lift_what_is_over, plant_fault, publish_faults
+from registry.endpoints.actions.drills import inject_fault, lift_expired_faults, publish_faults, remove_fault
 from registry.endpoints.actions.loads import check_loads, check_problems, lay_out_missing, take_out, verify_in_use
 from registry.endpoints.actions.publish import lock, publish, publish_anew
 from registry.endpoints.actions.shadow import start_shadow, stop_shadow
@@ -18,10 +18,10 @@ __all__ = [
     "deploy",
     "effects",
     "lay_out_missing",
-    "lift_fault",
-    "lift_what_is_over",
+    "remove_fault",
+    "lift_expired_faults",
     "lock",
-    "plant_fault",
+    "inject_fault",
     "publish",
     "publish_anew",
     "publish_faults",

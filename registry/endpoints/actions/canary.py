@@ -139,7 +139,7 @@ def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None, steered
 
 @transaction.atomic
 def stop_closed(*, deployment_id: UUID, failures: int, of: int) -> Deployment:
-    """A server's guard closed a canary: note it and stop the canary, once, whoever brings the news and how often. Returns what was stopped.
+    """Stop a canary that a server's guard closed, and note it, once, however often it is reported. Returns what was stopped.
 
     failures: among its last `of` requests. A canary that has ended meanwhile is returned as it is, and nothing is noted.
     """

@@ -1,4 +1,4 @@
-"""Drills: a fault planted into a running deployment, so that people see what the guard, the rule and the alerts make of it."""
+"""Drills: a fault injected into a running deployment, so that people see what the guard, the rule and the alerts make of it."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
 from registry.ground.ledger.verbs import Verb
 
-ACTION = "endpoints.plant_fault"
+ACTION = "endpoints.inject_fault"
 
 
 @transaction.atomic
-def plant_fault(
+def inject_fault(
     *, deployment_id: UUID, share: int, kind: str, actor: User, delay_ms: int = 1_000, minutes: int = 60, reason: str = ""
 ) -> Fault:  # fmt: skip
     """Let a running deployment fail, or be slow, for a share (of 10,000) of its requests. It ends on its own after so many minutes.
 
-    kind: error (status 500) or slow (delay_ms added). Raises PermissionDenied, Conflict (ended, or a fault is planted in it) or Refused (a
+    kind: error (status 500) or slow (delay_ms added). Raises PermissionDenied, Conflict (ended, or a fault is injected in it) or Refused (a
     shadow, whose failures no client sees; numbers out of range; no server that was started for drills, so nothing would happen).
     """
     lock()
     deployment = queries.with_all(Deployment.objects.all()).get(uuid=deployment_id)
     policy.require(actor, ACTION, deployment)
     rules.check_fault(kind, share, delay_ms, minutes)
-    check_can_be_planted(deployment)
+    check_can_inject(deployment)
     fault = Fault.objects.create(
         deployment=deployment, kind=kind, share=share, delay_ms=delay_ms if kind == Fault.Kind.SLOW else 0,
-        reason=reason.strip()[: rules.REASON_MAX], until=timezone.now() + timedelta(minutes=minutes), planted_by=actor,
+        reason=reason.strip()[: rules.REASON_MAX], until=timezone.now() + timedelta(minutes=minutes), injected_by=actor,
     )  # fmt: skip
     endpoint = deployment.endpoint
     record(
-        actor, Verb.FAULT_PLANTED, endpoint, project=endpoint.model.project.uuid, fault=fault.uuid, deployment=deployment.uuid,
+        actor, Verb.FAULT_INJECTED, endpoint, project=endpoint.model.project.uuid, fault=fault.uuid, deployment=deployment.uuid,
         version=deployment.version.uuid, kind=kind, share=share, delay_ms=fault.delay_ms, until=fault.until, reason=fault.reason,
     )  # fmt: skip
     transaction.on_commit(publish_faults, robust=True)
     return fault
 
 
-def check_can_be_planted(deployment: Deployment) -> None:
-    """Raises Conflict or Refused, as plant_fault says."""
+def check_can_inject(deployment: Deployment) -> None:
+    """Raises Conflict or Refused, see inject_fault."""
     if deployment.ended_at is not None:
         raise Conflict("This deployment has ended.", next_step="Reload the page.")
     if deployment.arm == Deployment.Arm.SHADOW:
@@ -66,8 +66,8 @@ def check_can_be_planted(deployment: Deployment) -> None:
 
 
 @transaction.atomic
-def lift_fault(*, deployment_id: UUID, actor: User) -> Fault:
-    """End a drill. Raises PermissionDenied, or Conflict when nothing is planted any more."""
+def remove_fault(*, deployment_id: UUID, actor: User) -> Fault:
+    """End a drill. Raises PermissionDenied, or Conflict when nothing is injected any more."""
     lock()
     deployment = queries.with_all(Deployment.objects.all()).get(uuid=deployment_id)
     policy.require(actor, ACTION, deployment)
@@ -77,42 +77,42 @@ def lift_fault(*, deployment_id: UUID, actor: User) -> Fault:
     return lift(fault, actor)
 
 
-def lift_what_is_over() -> int:
+def lift_expired_faults() -> int:
     """Lift the faults whose time has come, or whose deployment has ended. Returns how many."""
-    return _lift_what_is_over() if queries.faults_that_are_over().exists() else 0
+    return _lift_expired() if queries.expired_faults().exists() else 0
 
 
 @transaction.atomic
-def _lift_what_is_over() -> int:
+def _lift_expired() -> int:
     lock()
-    found = list(queries.faults_that_are_over())
+    found = list(queries.expired_faults())
     for fault in found:
         lift(fault, None)
     return len(found)
 
 
 def lift(fault: Fault, actor: User | None) -> Fault:
-    """Write a fault's end under the caller's lock; the servers are told on commit."""
+    """Write a fault's end under the caller's lock; the servers get it on commit."""
     fault.lifted_at, fault.lifted_by = timezone.now(), actor
     fault.save(update_fields=["lifted_at", "lifted_by"])
     endpoint = fault.deployment.endpoint
     record(
-        actor, Verb.FAULT_LIFTED, endpoint, project=endpoint.model.project.uuid, fault=fault.uuid, deployment=fault.deployment.uuid,
+        actor, Verb.FAULT_REMOVED, endpoint, project=endpoint.model.project.uuid, fault=fault.uuid, deployment=fault.deployment.uuid,
     )  # fmt: skip
     transaction.on_commit(publish_faults, robust=True)
     return fault
 
 
 def publish_faults() -> None:
-    """Make the signed file of faults say what the database says. Does nothing when it says so; an installation without drills has none."""
-    if is_published(rules.faults_document(queries.planted_faults())):
+    """Publish the faults in the database as the signed file. Does nothing when it is current; an installation without drills has none."""
+    if is_published(rules.faults_document(queries.injected_faults())):
         return
     with writer_lock():
-        document = rules.faults_document(queries.planted_faults())
+        document = rules.faults_document(queries.injected_faults())
         if not is_published(document):
             sign_into_place(document, queries.faults_path())
 
 
 def is_published(document: dict[str, Any]) -> bool:
-    """Whether the servers find this document, or find none where nothing is planted."""
+    """Whether the servers find this document, or find none where nothing is injected."""
     return document == queries.published_faults() or (not document["faults"] and not queries.faults_path().exists())

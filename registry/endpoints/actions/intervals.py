@@ -19,14 +19,14 @@ from registry.promotions.models import PromotionRequest
 
 
 def begin(deployment: Deployment) -> Deployment:
-    """Save a new interval; the servers are told on commit."""
+    """Save a new interval; the servers get it on commit."""
     deployment.save(force_insert=True)
     transaction.on_commit(publish, robust=True)
     return deployment
 
 
 def end(deployment: Deployment, actor: User | None, reason: str) -> None:
-    """Write an interval's end; the servers are told on commit."""
+    """Write an interval's end; the servers get it on commit."""
     deployment.ended_at, deployment.ended_by, deployment.end_reason = timezone.now(), actor, reason[: rules.REASON_MAX]
     deployment.save(update_fields=["ended_at", "ended_by", "end_reason"])
     transaction.on_commit(publish, robust=True)

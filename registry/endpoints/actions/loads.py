@@ -1,4 +1,4 @@
-"""What servers say of themselves: refusals and problems are noted once and told to those on call, a closed canary is stopped."""
+"""What servers report: refusals and problems are noted once and notify those on call, a closed canary is stopped."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import State
 from registry.endpoints import queries
 from registry.endpoints.actions.canary import stop_closed
-from registry.endpoints.actions.telling import page_of, tell
-from registry.endpoints.actions.withdraw import withdraw_what_is_left
+from registry.endpoints.actions.notifying import notify_responders, page_of
+from registry.endpoints.actions.withdraw import withdraw_remaining
 from registry.endpoints.models import Deployment, Routes
 from registry.endpoints.routes import standbys
 from registry.ground.ledger.actions import record
@@ -32,7 +32,7 @@ def check_loads() -> int:
 
     A version whose files do not verify is quarantined, which takes it off all traffic: it may never be served again.
     """
-    states, noted, missed = queries.server_states(), 0, queries.lately_dead(timezone.now())
+    states, noted, missed = queries.server_states(), 0, queries.recently_dead(timezone.now())
     for deployment in queries.running().select_related("endpoint__model__project", "version__model__project", "version__folder"):
         reason = next((reason for state in states if (reason := state.refusal_of(deployment.version))), "")
         if reason and not queries.is_refusal_noted(deployment):
@@ -46,11 +46,11 @@ def check_loads() -> int:
 
 
 def lay_out_missing() -> bool:
-    """Bring back files of running and standby versions that are gone from where the servers look, as after a restore. True if any came."""
-    came = False
+    """Restore missing served files of running and standby versions, as after a restore of a backup. True if any were restored."""
+    restored = False
     for version in in_use():
-        came |= lay_out_again(version)
-    return came
+        restored |= lay_out_again(version)
+    return restored
 
 
 def in_use() -> set[ModelVersion]:
@@ -111,7 +111,7 @@ def damage_of(version: ModelVersion) -> str:
 
 
 def note_refusal(deployment: Deployment, reason: str) -> None:
-    """Record that a server did not load a live version, quarantine it if it is damaged, and tell those who can roll back."""
+    """Record that a server did not load a live version, quarantine it if it is damaged, and notify those who can roll back."""
     endpoint, version = deployment.endpoint, deployment.version
     damage = damage_of(version)
     with transaction.atomic():
@@ -125,12 +125,12 @@ def note_refusal(deployment: Deployment, reason: str) -> None:
             "endpoints.load_refused", project=endpoint.model.project, endpoint=str(endpoint.uuid), deployment=str(deployment.uuid),
             version=str(version.uuid), arm=deployment.arm, quarantined=bool(damage),
         )  # fmt: skip
-        tell([endpoint], f"{endpoint}: a server refused to load {version.semver}. {reason}", page_of(endpoint))
+        notify_responders([endpoint], f"{endpoint}: a server refused to load {version.semver}. {reason}", page_of(endpoint))
 
 
 @transaction.atomic
 def note_recovery(deployment: Deployment) -> None:
-    """Record that every server that was to load the version has it: what was said of its refusal is over."""
+    """Record that every server that should load the version has loaded it, which ends its refusal."""
     endpoint, version = deployment.endpoint, deployment.version
     about = {"endpoint": str(endpoint.uuid), "deployment": str(deployment.uuid)}
     record(None, Verb.LOAD_RECOVERED, version, project=endpoint.model.project.uuid, **about)
@@ -142,7 +142,7 @@ def take_out() -> int:
 
     Returns how many.
 
-    A guard's line in the spool says the same; whichever is read first stops the canary, the other finds it stopped. A quarantine ends what
+    A guard's line in the spool reports it too; whichever is read first stops the canary, the other finds it stopped. A quarantine ends what
     it concerns on its own; what an earlier release left running ends here.
     """
     taken, states = 0, queries.written_states()
@@ -152,20 +152,20 @@ def take_out() -> int:
             stop_closed(deployment_id=row.uuid, failures=arm.failures, of=arm.of)
             taken += 1
     for version in ModelVersion.objects.filter(pk__in=queries.running().order_by().values("version"), state=State.QUARANTINED):
-        taken += withdraw_what_is_left(version)
+        taken += withdraw_remaining(version)
     return taken
 
 
 def check_problems() -> int:
-    """Look at whether a server says that something is wrong with its routes, raise it once, and once more when it is gone.
+    """Raise each problem that a server reports with its routes, once, and once more when it is resolved.
 
-    Returns how many servers changed their mind. The topic `endpoints.server_problem` carries the server's sentence, empty when all is well.
-    A server that died says neither: its problem stays, and what it shows when it runs again is raised, though it be the same.
+    Returns how many servers changed what they report. The topic `endpoints.server_problem` carries the server's message, empty when all is
+    well. A server that died reports nothing: its problem stays, and what it reports when it runs again is raised even if it is the same.
     """
     changed, noted = 0, queries.routes_row().problems
-    says = {state.name: (state.problem[:PROBLEM_MAX], state.epoch) for state in queries.server_states()}
-    silent = {name: (None, 0) for name in noted if name not in says}
-    for server, (problem, epoch) in (says | silent).items():
+    problems = {state.name: (state.problem[:PROBLEM_MAX], state.epoch) for state in queries.server_states()}
+    silent = {name: (None, 0) for name in noted if name not in problems}
+    for server, (problem, epoch) in (problems | silent).items():
         if problem == noted.get(server, ""):
             continue
         with transaction.atomic():
@@ -176,17 +176,17 @@ def check_problems() -> int:
                 continue
             outbox.append("endpoints.server_problem", server=server, problem=problem, epoch=epoch)
             if problem:
-                tell_everywhere(server or "default", problem, epoch)
+                notify_everyone(server or "default", problem, epoch)
         changed += 1
     return changed
 
 
-def tell_everywhere(server: str, problem: str, epoch: int) -> None:
-    """One notice to everyone who can do something about what is live. Only a project's own people get what names its endpoint."""
+def notify_everyone(server: str, problem: str, epoch: int) -> None:
+    """Notify the on-call people and leads of everything live, each once. Only a project's own people get text that names its endpoint."""
     texts: dict[str, list[Endpoint]] = {}
     for row in queries.live().select_related("endpoint__model"):
         texts.setdefault(queries.problem_for(row.endpoint.model.project_id, problem), []).append(row.endpoint)
     notified: set[int] = set()
-    for sentence in sorted(texts, key=lambda text: text == queries.ELSEWHERE):  # those who may know more get only that
+    for sentence in sorted(texts, key=lambda text: text == queries.ELSEWHERE):  # those who may see more get only that
         message = f"Inference server {server}: {sentence} It stays on config v{epoch}."
-        notified |= tell(texts[sentence], message, reverse("endpoints:list"), besides=notified)
+        notified |= notify_responders(texts[sentence], message, reverse("endpoints:list"), besides=notified)

@@ -22,7 +22,7 @@ from registry.ground.ledger import keys
 
 
 def publish() -> int:
-    """Make the file say what the database says, and return its epoch. Does nothing when it says so already; safe to call at any time.
+    """Publish the routes in the database as the file; returns its epoch. Does nothing when it is current; safe to call at any time.
 
     The row of the routes is locked from reading the state to the rename, as it is by anyone who changes the state: a later state is never
     replaced by an earlier one.
@@ -47,16 +47,16 @@ def publish_anew() -> None:
 
 
 def current_epoch() -> int | None:
-    """The epoch of the published document if it says what the database says and no server is ahead of it; else None."""
+    """The epoch of the published document if it matches the database and no server is ahead of it; else None."""
     document = queries.published()
     if document is None or document["epoch"] < max(queries.routes_row().epoch, newest_outside()):
         return None
-    says = (document["format"], document["endpoints"])
-    return int(document["epoch"]) if says == (rules.FORMAT, rules.endpoints_document(routes())) else None
+    published = (document["format"], document["endpoints"])
+    return int(document["epoch"]) if published == (rules.FORMAT, rules.endpoints_document(routes())) else None
 
 
 def lock() -> Routes:
-    """Until the caller's transaction ends nothing that is served changes, and no fault is planted or lifted."""
+    """Until the caller's transaction ends nothing that is served changes, and no fault is injected or lifted."""
     return Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
 
 
@@ -69,7 +69,7 @@ def next_epoch() -> int:
 
 
 def newest_outside() -> int:
-    """The highest epoch that was ever published or applied as far as the files say: servers refuse to go below it, over restarts too."""
+    """The highest epoch that was ever published or applied by the files: servers refuse to go below it, over restarts too."""
     document = queries.published()
     return max([int(document["epoch"]) if document else 0, *(state.epoch for state in queries.written_states())])
 

@@ -7,8 +7,8 @@ from django.db import transaction
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
+from registry.endpoints.actions.notifying import notify_responders, page_of
 from registry.endpoints.actions.publish import lock, next_epoch
-from registry.endpoints.actions.telling import page_of, tell
 from registry.endpoints.models import Deployment
 from registry.ground.access.models import User
 from registry.ground.ledger.actions import record
@@ -36,7 +36,7 @@ def withdraw(version: ModelVersion, actor: User | None, reason: str) -> int:
             intervals.stop_shadow(shadow, actor, reason)
         if live and leaves:
             leave(alias, live, actor, reason, epoch)
-        tell([endpoint], f"{endpoint}: {reason} {now_answers(endpoint)}", page_of(endpoint))
+        notify_responders([endpoint], f"{endpoint}: {reason} {now_answers(endpoint)}", page_of(endpoint))
     return len(found)
 
 
@@ -65,7 +65,7 @@ def now_answers(endpoint: Endpoint) -> str:
 
 
 @transaction.atomic
-def withdraw_what_is_left(version: ModelVersion) -> int:
+def withdraw_remaining(version: ModelVersion) -> int:
     """The same for a version that is in quarantine already."""
     lock()
     return withdraw(version, None, f"{version.semver} was quarantined: {version.state_reason}")

@@ -74,11 +74,11 @@ class Migration(migrations.Migration):
                 ('delay_ms', models.PositiveIntegerField(default=0, help_text='of slow answers: added to each')),
                 ('reason', models.CharField(blank=True, max_length=500)),
                 ('until', models.DateTimeField()),
-                ('planted_at', models.DateTimeField(auto_now_add=True)),
+                ('injected_at', models.DateTimeField(auto_now_add=True)),
                 ('lifted_at', models.DateTimeField(null=True)),
                 ('deployment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='faults', to='endpoints.deployment')),
                 ('lifted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('planted_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('injected_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.AddIndex(
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='fault',
-            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at__isnull', True)), fields=('deployment',), name='one_fault_planted'),
+            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at__isnull', True)), fields=('deployment',), name='one_fault_injected'),
         ),
         migrations.AddConstraint(
             model_name='fault',

@@ -74,10 +74,10 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
 
 
 def make_placeholders(names: Mapping[str, str], *, origin: str) -> dict[str, User]:
-    """People who have no account but whose work came with a file: they cannot sign in, hold no role and are offered nowhere.
+    """Create people without an account, the authors of imported work: they can't sign in, have no role, and can't be chosen anywhere.
 
-    names: what each is called in the file, by a key that is the same whenever the same file is brought. origin: the file's name. Those
-    that are there already are returned as they are. In the caller's transaction; returns them by key.
+    names: each person's name in the file, by a key that is the same whenever the same file is uploaded. origin: the file's name. Existing
+    ones are returned unchanged. In the caller's transaction; returns them by key.
     """
     wanted = {f"{PLACEHOLDER}{hashlib.sha256(key.encode()).hexdigest()[:40]}": key for key in names}
     known = {user.username: user for user in User.objects.filter(username__in=wanted)}
@@ -119,7 +119,7 @@ def deactivate_user(*, user_id: UUID, actor: User) -> User:
 def grant(*, user: User, role: Role, root: Model, actor: User | None, password: str = "", code: str = "") -> RoleProposal | None:
     """Give a person a role on a project, dataset or registered model. Giving it twice changes nothing.
 
-    actor: None for the system. A governing role on a project is given as `governing.change` says, which asks for the password again and
+    actor: None for the system. A governing role on a project is given by `governing.change`, which asks for the password again and
     may return a proposal. Raises PermissionDenied for who manages no members, and for a role to oneself.
     """
     if actor and role in GOVERNING:
@@ -134,7 +134,7 @@ def grant(*, user: User, role: Role, root: Model, actor: User | None, password: 
 
 
 def revoke(*, user: User, role: Role, root: Model, actor: User | None, password: str = "", code: str = "") -> RoleProposal | None:
-    """Take a role away, a governing one as `governing.change` says. Taking away what is not held changes nothing."""
+    """Take a role away, a governing one by `governing.change`. Taking away what is not held changes nothing."""
     if actor and role in GOVERNING:
         return governing.change(person=user, role=role, project=governed(root), gives=False, actor=actor, password=password, code=code)
     with transaction.atomic():
@@ -237,7 +237,7 @@ def free_name(name: str, *, besides: User | None = None) -> tuple[str, str]:
 
 @contextmanager
 def taken_meanwhile(username: str = "") -> Iterator[None]:
-    """Someone may take a name between the look and the writing: the constraint says so. Raises Refused that names the field.
+    """Handle a name that was taken between check and write, by the constraint. Raises Refused that names the field.
 
     username: of the account that is made, which may be what was taken.
     """

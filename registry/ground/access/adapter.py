@@ -51,7 +51,7 @@ class Adapter(DefaultAccountAdapter):
         kept.change_password(user, password)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """The link in the e-mail was opened: the address takes the place of the old one, which is told so."""
+        """The link in the e-mail was opened: the address replaces the old one, which is notified."""
         user = email_address.user
         with transaction.atomic():
             old = user.email
@@ -61,6 +61,6 @@ class Adapter(DefaultAccountAdapter):
         return confirmed
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send it once what it tells of is committed; a mail server that fails is in the log and undoes nothing."""
+        """Send it once what it is about is committed; a mail server that fails is in the log and undoes nothing."""
         common = {"request": self.request, "email": email, "current_site": get_current_site(self.request)}
         transaction.on_commit(self.render_mail(template_prefix, email, common | context).send, robust=True)

@@ -8,7 +8,7 @@ class AccessConfig(AppConfig):
     label = "access"
 
     def ready(self) -> None:
-        """Bring the pages that have no place in the thread of the navigation."""
+        """Register the pages outside the main navigation."""
         from allauth.mfa.models import Authenticator
         from allauth.mfa.signals import authentication_failed
         from django.db.models.signals import post_delete, post_save

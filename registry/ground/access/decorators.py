@@ -75,8 +75,8 @@ def way_back(request: HttpRequest) -> str:
     """Where to continue after signing in: this page, or, where a form was sent, the page of the form, since only that can be opened."""
     if request.method in ("GET", "HEAD"):
         return request.get_full_path()
-    came_from = urlsplit(request.headers.get("Referer", ""))
-    return f"{came_from.path or '/'}{'?' + came_from.query if came_from.query else ''}" if came_from.netloc == request.get_host() else "/"
+    referer = urlsplit(request.headers.get("Referer", ""))
+    return f"{referer.path or '/'}{'?' + referer.query if referer.query else ''}" if referer.netloc == request.get_host() else "/"
 
 
 def signed_in(view: View) -> View:
@@ -85,6 +85,6 @@ def signed_in(view: View) -> View:
 
 
 def public(view: View) -> View:
-    """Anybody, without signing in."""
+    """Anyone, without signing in."""
     view.needs = Needs("public")  # type: ignore[attr-defined]
     return view

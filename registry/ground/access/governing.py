@@ -25,7 +25,7 @@ from registry.ground.ledger.verbs import Verb
 
 State = RoleProposal.State
 ENDED_BY = frozenset({
-    Verb.ROLE_PROPOSAL_WITHDRAWN, Verb.ROLE_PROPOSAL_REFUSED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED,
+    Verb.ROLE_PROPOSAL_WITHDRAWN, Verb.ROLE_PROPOSAL_REJECTED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED,
 })  # fmt: skip
 
 
@@ -89,8 +89,8 @@ def end(*, proposal_id: UUID, actor: User) -> RoleProposal:
     proposal = lock(proposal_id)
     check_governor(actor, proposal.project)
     own = proposal.proposed_by_id == actor.pk
-    note(actor, Verb.ROLE_PROPOSAL_WITHDRAWN if own else Verb.ROLE_PROPOSAL_REFUSED, proposal)
-    return close(proposal, State.WITHDRAWN if own else State.REFUSED, actor)
+    note(actor, Verb.ROLE_PROPOSAL_WITHDRAWN if own else Verb.ROLE_PROPOSAL_REJECTED, proposal)
+    return close(proposal, State.WITHDRAWN if own else State.REJECTED, actor)
 
 
 def lock_admins() -> None:
@@ -99,7 +99,7 @@ def lock_admins() -> None:
 
 
 def may_govern(user: User, project: Project | None) -> bool:
-    """Whether the database says now that the person is an organisation admin, and holds no role in the project, nor on a part of it."""
+    """Whether, by the database now, the person is an organisation admin, and holds no role in the project, nor on a part of it."""
     return policy.is_organisation_admin(user) and (project is None or project.pk not in policy.projects_of(user))
 
 
@@ -166,14 +166,14 @@ def lock(proposal_id: UUID) -> RoleProposal:
     rows = RoleProposal.objects.select_for_update(of=("self",), no_key=True).select_related("project", "proposed_by")
     proposal = rows.get(uuid=proposal_id)
     if proposal.state != State.OPEN:
-        raise Conflict(f"This proposal is already {proposal.ended_as}.", next_step="Reload the page.")
+        raise Conflict(f"This proposal is already {proposal.get_state_display().lower()}.", next_step="Reload the page.")
     proposal.person = User.objects.select_for_update(no_key=True).get(pk=proposal.person_id)
     return proposal
 
 
 def is_recorded(proposal: RoleProposal) -> bool:
-    """Whether the trail knows that the person who proposed it did, and of no end of it: a row that somebody wrote into the database has no
-    event, and one that was set back to open has the event of its end."""
+    """Whether the audit log has the proposal by its proposer and no end of it: a row that was written into the database has no event, and
+    one that was set back to open has the event of its end."""
     person, uuid = str(proposal.person.uuid), str(proposal.uuid)
     events = accounts.events_about(person, {Verb.ROLE_PROPOSED, *ENDED_BY})
     of_it = [event for event in events if event.payload.get("proposal") == uuid]

@@ -13,7 +13,7 @@ from registry.ground.access import names
 from registry.ground.access.roles import ADMIN, GOVERNING_CHOICES, PERMISSIONS
 from registry.ground.access.scopes import Scope
 
-PLACEHOLDER = "brought:"  # no name of an account holds a colon
+PLACEHOLDER = "imported:"  # no name of an account holds a colon
 
 
 class Accounts(UserManager["User"]):
@@ -60,7 +60,7 @@ class User(AbstractUser):
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether it represents someone without an account, whose work came with a file. first_name: as the file calls them."""
+        """Whether it represents someone without an account, the author of imported work. first_name: their name in the file."""
         return self.username.startswith(PLACEHOLDER)
 
 
@@ -99,7 +99,7 @@ class RoleProposal(models.Model):
     class State(models.TextChoices):
         OPEN = "open", "Open"
         CONFIRMED = "confirmed", "Confirmed"
-        REFUSED = "refused", "Rejected"
+        REJECTED = "rejected", "Rejected"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -124,11 +124,6 @@ class RoleProposal(models.Model):
 
     def __str__(self) -> str:
         return f"{'give' if self.gives else 'take away'} {self.get_role_display()}: {self.person}"
-
-    @property
-    def ended_as(self) -> str:
-        """How it ended, in the verb of the button that ends it."""
-        return "rejected" if self.state == self.State.REFUSED else self.get_state_display().lower()
 
 
 class ApiToken(models.Model):

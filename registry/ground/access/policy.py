@@ -59,7 +59,7 @@ def organisation_admins() -> QuerySet[User]:
 
 
 def is_organisation_admin(user: User) -> bool:
-    """Whether the database says so now."""
+    """By the database now."""
     return organisation_admins().filter(pk=user.pk).exists()
 
 
@@ -206,8 +206,8 @@ def holds(user: User, role: roles.Role, subject: Model) -> bool:
 
 
 def held_since(people: Iterable[User]) -> dict[tuple[str, str], datetime]:
-    """Since when each role is held, by (uuid of the person, name of the role's group), as the trail has it: not in it is what nobody gave,
-    or what was taken away since. One statement."""
+    """Since when each role is held, by (uuid of the person, name of the role's group), by the audit log: roles that no one
+    gave, or that were removed since, are missing. One statement."""
     events = accounts.events_of([str(user.uuid) for user in people], {Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
     since: dict[tuple[str, str], datetime] = {}
     for person, logged in events.items():

@@ -191,7 +191,7 @@ Filters = dict[str, Filter]
 
 
 def parameters(filters: Filters) -> list[OpenApiParameter]:
-    """What the description of a list says of its address."""
+    """The description of a list's URL."""
     return [BEFORE, *(OpenApiParameter(name, TYPES[field]) for name, (_, field) in filters.items())]
 
 

@@ -97,7 +97,7 @@ ACTIONS: dict[str, Action] = {
     "endpoints.roll_back": Action("Roll back", frozenset({LEAD, ONCALL})),
     "endpoints.set_share": Action("Change a canary's share", frozenset({ENGINEER, LEAD, ONCALL})),
     "endpoints.shadow": Action("Start and stop shadows", frozenset({ENGINEER, LEAD, ONCALL})),
-    "endpoints.plant_fault": Action("Inject faults (drill)", frozenset({LEAD, ONCALL})),
+    "endpoints.inject_fault": Action("Inject faults (drill)", frozenset({LEAD, ONCALL})),
     "endpoints.manage_tokens": Action("Manage endpoint tokens", frozenset({ENGINEER, LEAD, ONCALL})),
     "endpoints.infer": Action("Request predictions", EVERYONE - {AUDITOR}),
     "traffic.view": Action("View traffic", EVERYONE),
@@ -148,5 +148,5 @@ def sentence(action: str) -> str:
 
 
 def as_word(role: Role) -> str:
-    """The label as it stands inside a sentence: abbreviations keep their capitals."""
+    """The label inside a sentence: abbreviations keep their capitals."""
     return role.label if role.label.startswith("ML") else role.label[0].lower() + role.label[1:]

@@ -1,4 +1,4 @@
-"""What the API's description says of every address: how our tokens are named, and the one form of all refusals."""
+"""What the API's description has for every URL: the name of our tokens, and the one form of all errors."""
 
 from __future__ import annotations
 

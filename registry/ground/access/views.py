@@ -73,7 +73,7 @@ def create_token(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @signed_in
 def revoke_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """End one of one's own tokens; anybody's for an organisation admin."""
+    """End one of one's own tokens; anyone's for an organisation admin."""
     admin = request.user.is_organisation_admin
     token = get_object_or_404(queries.all_tokens() if admin else queries.tokens(request.user), uuid=uuid)
     actions.revoke_token(token_id=token.uuid, actor=request.user)
@@ -189,7 +189,7 @@ def change_role(request: SignedInRequest, uuid: UUID, *, gives: bool) -> HttpRes
 
 
 def toast_change(request: SignedInRequest, person: User, label: str, proposal: RoleProposal | None, *, gives: bool) -> None:
-    """Say whether a change took effect, or waits for another admin."""
+    """Show whether a change took effect, or waits for another admin."""
     if proposal:
         toast(request, "Change proposed. Another organisation admin must confirm it.", kind="live")
     else:
@@ -272,7 +272,7 @@ def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def end(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Reject a proposal, or withdraw one's own."""
     proposal = governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)
-    toast(request, f"Proposal {proposal.ended_as}", kind="warn")
+    toast(request, f"Proposal {proposal.get_state_display().lower()}", kind="warn")
     return redirect("access:people")
 
 

@@ -90,8 +90,8 @@ def batches(account: Account) -> Iterator[tuple[list[str], list[Fault]]]:
     known = Event.objects.filter(verb__in=account.verbs).order_by("object_id").values_list("object_id", flat=True).distinct()
     for ids in batched(known.iterator(chunk_size=1000)):
         of_rows = {str(uuid) for _, uuid in rows.filter(uuid__in=[each for each in ids if rules.is_uuid(each)])}
-        if gone := [each for each in ids if each not in of_rows]:
-            yield gone, []
+        if missing := [each for each in ids if each not in of_rows]:
+            yield missing, []
 
 
 def hidden(account: Account, pk: int) -> Fault:

@@ -102,7 +102,7 @@ def checkpoint_file(chain: str) -> Path:
 
 
 def marker(uuid: UUID) -> Path:
-    """What says that this checkpoint is being made."""
+    """The marker file of a checkpoint that is being made."""
     return folder() / f"{uuid}.pending"
 
 

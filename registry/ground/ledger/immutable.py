@@ -5,7 +5,7 @@ A model asks for them with class attributes:
     append_only = True                       nothing of a row ever changes
     append_only = True; changeable = ("state",)   only these columns may be updated; a row is never deleted
     append_only = True; deletable_when = "<SQL over OLD>"   the one state of things in which a row may be deleted;
-                                                            {"sqlite": …, "postgresql": …} where the two say it differently
+                                                            {"sqlite": …, "postgresql": …} where the two differ
     state_moves = {"status": {"draft": {"checking"}, …}}   which state of a column may follow which; a row begins in the first
 
 What a row names by a many-to-many field is as fixed as the row, and goes with it.
@@ -110,7 +110,7 @@ def trigger_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> l
 
 
 def deletable_when(connection: BaseDatabaseWrapper, model: type[Model]) -> str:
-    """The condition over OLD in which a row may be deleted, as this kind of database says it; "" for never."""
+    """The condition over OLD in which a row may be deleted, in this database's SQL; "" for never."""
     if owner := owner_of(model):
         condition = deletable_when(connection, owner).replace("OLD.", "o.")
         (column,) = (f.column for f in model._meta.concrete_fields if f.related_model is owner)

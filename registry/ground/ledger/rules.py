@@ -40,7 +40,7 @@ def event_hash(canonical: str) -> str:
 
 
 def document_of(canonical: str) -> dict[str, Any] | None:
-    """What the stored bytes say; None for bytes that are no event, whatever hash they were given."""
+    """The content of the stored bytes; None for bytes that are no event, whatever hash they were given."""
     try:
         document: dict[str, Any] = json.loads(canonical)
         fits = [isinstance(canonical, str), all(isinstance(digest, str) for digest in document["names"].values())]
@@ -58,5 +58,5 @@ def digest_of(document: Any) -> str:
 
 
 def name_digest(salt: str, text: str) -> str:
-    """What an event is hashed with for a name: no one without the salt can tell the name from it, or find another name for it."""
+    """What an event is hashed with for a name: without the salt the name can't be recovered from it, nor another name found for it."""
     return digest_of([salt, text])

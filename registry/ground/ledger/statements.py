@@ -26,7 +26,7 @@ Signed = dict[str, dict[int, Signature]]  # chain → seq → signature; all in 
 
 
 class Statement(NamedTuple):
-    """What one checkpoint says. at: as it was signed."""
+    """The content of one checkpoint. at: as it was signed."""
 
     chain: str
     seq: int
@@ -129,7 +129,7 @@ def add(signed: Signed, stated: Statement, where: str) -> Iterator[Fault]:
 
 
 def statement(document: str, public: Path) -> Statement | None:
-    """What a signed document says; None for one that was altered, or says something else."""
+    """The content of a signed document; None for one that was altered, or is of another kind."""
     try:
         fields = bundle.verify_document(document.encode("utf-8"), public)
         found = Statement(fields["chain"], fields["seq"], fields["hash"], fields["at"])

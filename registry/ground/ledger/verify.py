@@ -123,7 +123,7 @@ def chain_fault(event: Event) -> Fault | None:
 
 
 def event_fault(event: Event, document: dict[str, Any] | None, previous: str, seq: int, signed: Signature | None) -> Fault | None:
-    """What is wrong with one event, given what its bytes say, the hash before it, the seq that is due and what was signed; None when it
+    """What is wrong with one event, given its content, the hash before it, the seq that is due and what was signed; None when it
     fits."""
     where = f"chain {event.chain}, event {seq}"
     if event.seq != seq:

@@ -42,11 +42,11 @@ def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
     request = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.request", request)
     start_check(request, actor)
-    record(actor, Verb.PROMOTION_CHECK_ASKED, request, project=request.endpoint.model.project.uuid, check=request.checks)
+    record(actor, Verb.PROMOTION_CHECK_REQUESTED, request, project=request.endpoint.model.project.uuid, check=request.checks)
     return request
 
 
-def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[str], None] = lambda stage: None) -> PromotionRequest:
+def check(*, request_id: UUID, number: int, actor: User | None, report: Callable[[str], None] = lambda stage: None) -> PromotionRequest:
     """Find out about every gate, then write the results. Called by the job; a check that was overtaken changes nothing.
 
     Raises Refused where the policy, or the report that the version rests on, is not what the audit log knows.
@@ -63,12 +63,12 @@ def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[s
     if not votes.governs(policy, request):
         text = f"The audit log doesn't say that {request.endpoint} is governed by {policy}."
         raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
-    say("Comparing with the live version")
+    report("Comparing with the live version")
     comparison, problem = evidence.compare(version, alias.version)
-    say("Hashing the files and reading the evidence")
+    report("Hashing the files and reading the evidence")
     found = gates.check(policies.read(policy), evidence.gather(version, alias.version, comparison, problem))
     request.comparison, request.baseline, request.baseline_moves = comparison, alias.version, alias.moves
-    say("Writing the results")
+    report("Writing the results")
     return write(request, number, policy, before, found, actor)
 
 

@@ -1,4 +1,4 @@
-"""What the room of endpoints asks before it deploys, and tells afterwards. An approval is used once."""
+"""The interface for the room of endpoints: what it checks before it deploys, and reports afterwards. An approval is used once."""
 
 from __future__ import annotations
 

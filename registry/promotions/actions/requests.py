@@ -108,7 +108,7 @@ def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
 
 @transaction.atomic
 def comment(*, request_id: UUID, actor: User, text: str) -> PromotionComment:
-    """Say something to everyone who reads the request. The Event holds the digest of its words."""
+    """Comment on a request. The event has the digest of the text."""
     found = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.comment", found)
     stripped = text.strip()

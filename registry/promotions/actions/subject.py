@@ -2,7 +2,7 @@
 request when that has changed, or its time is over.
 
 Everything is read again from the database, where each row is immutable or names its own digest. Two costly parts are carried over: who
-decided labels of the test split, while no decision was added (decisions are append-only, so their number and newest id tell), and who
+decided labels of the test split, while no decision was added (decisions are append-only, so their number and newest id show it), and who
 divided the rows, while snapshot and live version are the same.
 """
 
@@ -92,7 +92,7 @@ def people_afresh(request: PromotionRequest) -> dict[str, list[str]]:
 
 
 def asked(request: PromotionRequest, *, by_trail: bool = False) -> tuple[dict[str, list[str]], dict[str, Any]]:
-    """Whose work a request is, by part, and its plan. by_trail: as its event says, where there is one, whatever the row says by now."""
+    """Whose work a request is, by part, and its plan. by_trail: by its event, where there is one, whatever the row contains."""
     if not by_trail:
         return request.asked_by, request.plan
     requester, by_system, behind, plan = str(request.requester.uuid), request.by_system, request.behind, request.plan
@@ -124,11 +124,11 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
 
 def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Whose work a run or one that it comes from is, as sorted uuids by part. asking: whose work the request is on its own; one from before
-    launches told who is behind them tells it too, and anyone who insisted by asking themselves is its requester alone: so its digest holds.
+    launches told who is behind them tells it too, and who overrode it and requests promotion is only its requester: its digest holds.
     """
     found = training.workers_of(run)
-    behind, insisted = {*asking.get("behind", ()), *map(str, found.behind)}, {*map(str, found.insisted)} - {*asking["requester"]}
-    parts = {"behind": sorted(behind), "insisted": sorted(insisted)}
+    behind, overrode = {*asking.get("behind", ()), *map(str, found.behind)}, {*map(str, found.overrode)} - {*asking["requester"]}
+    parts = {"behind": sorted(behind), "overrode": sorted(overrode)}
     return {"trained": sorted(map(str, found.trained))} | {part: people for part, people in parts.items() if people}
 
 

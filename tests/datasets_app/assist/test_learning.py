@@ -22,9 +22,9 @@ from datasets_app.assist.queries import learning
 from datasets_app.prelabels.actions.suggestions import suggest
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.actions.claims import claim, release
+from datasets_app.queues.actions.managing import prefer
 from datasets_app.queues.actions.opening import open_queue
 from datasets_app.queues.actions.ordering import reorder
-from datasets_app.queues.actions.steering import prefer
 from datasets_app.queues.models import Decision, Queue, Slot
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.queues.queries.pages import queues
@@ -94,13 +94,13 @@ def labeled(begun, ana) -> Queue:
 
 @pytest.fixture
 def labeled_more(labeled, ana) -> Queue:
-    """With twenty-two labels: enough to say how often the model is right."""
+    """With twenty-two labels: enough for an accuracy."""
     return label(labeled, ana, range(14, 22))
 
 
 @pytest.fixture
-def learnt(labeled, mia) -> Queue:
-    """With fourteen labels from which it has learnt once."""
+def trained(labeled, mia) -> Queue:
+    """With fourteen labels, trained once."""
     with words_alone():
         learn_now(labeled, mia)
     return labeled
@@ -171,8 +171,8 @@ def test_it_learns_in_a_process_of_its_own_which_prints_nothing(labeled, mia, mo
     assert sorted(places(labeled).values()) == list(range(12))
 
 
-def test_it_suggests_with_the_digest_of_the_fit(learnt, mia, ana):
-    queue, fit = learnt, learning.last_fit(learnt.dataset)
+def test_it_suggests_with_the_digest_of_the_fit(trained, mia, ana):
+    queue, fit = trained, learning.last_fit(trained.dataset)
 
     rows = Suggestion.objects.filter(source="built_in")
     assert set(rows.values_list("source_digest", "source_name")) == {(fit.digest, "Built-in model, 14 labeled texts")}
@@ -183,7 +183,7 @@ def test_it_suggests_with_the_digest_of_the_fit(learnt, mia, ana):
     card = next(each for text, each in shown.items() if text in CARD)
     assert names[card["ranks"][0][0]] == "card"
     assert card["source"] == "Built-in model, 14 labeled texts"
-    event = Event.objects.get(verb="labeling.fitted")
+    event = Event.objects.get(verb="labeling.built_in_trained")
     assert fit.digest in event.canonical
     assert fit.rows_digest in event.canonical
 
@@ -198,8 +198,8 @@ def test_only_items_at_the_front_get_suggestions(labeled, mia, monkeypatch):
     assert set(Suggestion.objects.values_list("item", flat=True)) == set(front)
 
 
-def test_the_same_labels_give_the_same_digest_and_no_second_suggestions(learnt, mia, ana):
-    queue, first = learnt, learning.last_fit(learnt.dataset)
+def test_the_same_labels_give_the_same_digest_and_no_second_suggestions(trained, mia, ana):
+    queue, first = trained, learning.last_fit(trained.dataset)
     count = Suggestion.objects.count()
 
     second = learn_now(queue, mia)
@@ -218,7 +218,7 @@ def test_too_few_labels_teach_nothing_and_the_order_stays_as_given(begun, mia, a
     assert (fit.digest, fit.rows_digest, fit.rows) == ("", "", 9)
     assert not Suggestion.objects.exists()
     assert set(places(queue).values()) == {RANGE}
-    assert not Event.objects.filter(verb="labeling.fitted").exists()
+    assert not Event.objects.filter(verb="labeling.built_in_trained").exists()
     assert [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=2)] == TEXTS[9:11]
 
 
@@ -230,13 +230,13 @@ def test_answers_count_before_they_are_decided_where_people_agree(dataset, mia, 
     answer(queue, ben, items[1], "billing")
     assert not Decision.objects.exists()
 
-    found = learning.lesson(dataset)
+    found = learning.training_set(dataset)
 
     assert [row.item for row in found.rows] == [item.pk for item in items[1:6]]
     assert sorted(found.counts.values()) == [2, 3]
 
 
-def test_equal_texts_and_classes_that_are_gone_teach_once_or_nothing(project, mia, ana):
+def test_duplicate_texts_and_removed_labels_are_not_trained_on(project, mia, ana):
     dataset = make_dataset(project, mia, ["My card", "my  card", "bill", "other"])
     queue = make_queue(dataset, mia, schema=("billing", "card", "other"))
     for item, name in zip(queue_items(queue), ("card", "card", "billing", "other"), strict=True):
@@ -245,7 +245,7 @@ def test_equal_texts_and_classes_that_are_gone_teach_once_or_nothing(project, mi
     specs = [LabelSpec(name, stable_id=labels[name].stable_id) for name in ("billing", "card")]
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=specs)
 
-    found = learning.lesson(dataset)
+    found = learning.training_set(dataset)
 
     assert [row.classes for row in found.rows] == [(str(labels["card"].stable_id),), (str(labels["billing"].stable_id),)]
     assert found.total == 3
@@ -255,11 +255,11 @@ def test_of_many_labels_an_even_part_is_drawn_the_same_each_time(labeled_more, m
     dataset = labeled_more.dataset
     monkeypatch.setattr(learning, "ROWS_LIMIT", 6)
 
-    first, second = learning.lesson(dataset), learning.lesson(dataset)
+    first, second = learning.training_set(dataset), learning.training_set(dataset)
 
     assert first == second
     assert (first.total, len(first.rows)) == (22, 6)
-    smallest = sorted(row.digest for row in learning.taught(dataset))[:6]
+    smallest = sorted(row.digest for row in learning.labeled_texts(dataset))[:6]
     assert {row.digest for row in first.rows} == set(smallest)
 
 
@@ -277,7 +277,7 @@ def test_a_large_queue_is_scored_part_by_part(labeled, mia, monkeypatch):
     assert all(place < RANGE for place in places(queue).values())
 
 
-def test_texts_with_any_number_of_classes_are_learnt_too(project, mia, ana):
+def test_multi_label_texts_are_trained_on_too(project, mia, ana):
     dataset = make_dataset(project, mia, [*TEXTS, "card bill"], task="multi_label")
     queue = make_queue(dataset, mia, schema=("billing", "card"), order="learnt", hidden_share=0)
     for item in queue_items(queue)[:10]:
@@ -286,8 +286,8 @@ def test_texts_with_any_number_of_classes_are_learnt_too(project, mia, ana):
     fit = learn_now(queue, mia)
 
     assert fit.rows == 10
-    said = Suggestion.objects.filter(item__text=TEXTS[22]).values_list("label__name", flat=True)
-    assert list(said) == ["card"]
+    suggested = Suggestion.objects.filter(item__text=TEXTS[22]).values_list("label__name", flat=True)
+    assert list(suggested) == ["card"]
 
 
 # ── When it learns ──────────────────────────────────────────────────────────
@@ -318,7 +318,7 @@ def test_the_tick_leaves_other_queues_alone(labeled, change):
 
 
 @pytest.mark.postgres
-def test_decisions_that_came_with_a_file_are_learnt_before_anybody_answers(project, mia):
+def test_imported_labels_are_trained_on_before_any_annotation(project, mia):
     dataset = datasets.make_dataset(project, mia)
     datasets.import_texts(dataset, [(text, "card" if text in CARD else "billing") for text in TEXTS[:24]], mia)
     queue = make_queue(dataset, mia, order="learnt", source="all")
@@ -331,8 +331,8 @@ def test_decisions_that_came_with_a_file_are_learnt_before_anybody_answers(proje
     assert sorted(places(queue).values()) == list(range(24))
 
 
-def test_a_new_queue_gets_its_order_though_no_answer_has_come(learnt, mia):
-    other = make_queue(learnt.dataset, mia, name="Batch 2", order="learnt")
+def test_a_new_queue_is_ordered_without_annotations(trained, mia):
+    other = make_queue(trained.dataset, mia, name="Batch 2", order="learnt")
 
     assert learn_due(later()) == 1
     run_ok("default")
@@ -346,13 +346,13 @@ def test_a_new_queue_gets_its_order_though_no_answer_has_come(learnt, mia):
 def test_a_cancelled_job_keeps_nothing(labeled, mia, monkeypatch):
     queue = labeled
     job = learn(queue_id=queue.uuid, actor=mia)
-    read = learning.lesson
+    read = learning.training_set
 
     def cancelled(dataset):
         jobs.cancel(job.uuid, mia)
         return read(dataset)
 
-    monkeypatch.setattr(learning, "lesson", cancelled)
+    monkeypatch.setattr(learning, "training_set", cancelled)
 
     assert [each.state for each in run_jobs("default")] == ["cancelled"]
     assert not Fit.objects.exists()
@@ -421,12 +421,12 @@ def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
     dataset = make_dataset(project, mia, [f"text {n}" for n in range(5)])
     make_queue(dataset, mia, schema=("billing", "card", "transfer"), name="first")
     items = list(dataset.items.order_by("id"))
-    said = {
+    suggested = {
         "a" * 64: ["card", "card", "billing", "card"],
         "b" * 64: ["card", "billing", "transfer", "card"],
         "c" * 64: [None, None, "card", "card"],
     }
-    for digest, names in said.items():
+    for digest, names in suggested.items():
         rows = [(item.pk, name, 0.6) for item, name in zip(items, names, strict=False) if name]
         suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name=digest[:1])
 
@@ -443,7 +443,7 @@ def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
 
 
 # ── Pages and the API ───────────────────────────────────────────────────────
-def test_the_queue_says_that_its_built_in_model_has_learnt_nothing_yet(queue, mia, client_for):
+def test_the_queue_shows_an_untrained_built_in_model(queue, mia, client_for):
     page = client_for(mia).get(f"/labeling/{queue.uuid}/").content.decode()
 
     assert "Not trained yet; items are in import order." in page
@@ -451,8 +451,8 @@ def test_the_queue_says_that_its_built_in_model_has_learnt_nothing_yet(queue, mi
     assert "Next attempt at 10 annotations; 0 now." in " ".join(page.split())
 
 
-def test_the_queue_says_how_far_its_built_in_model_is(learnt, mia, ana, client_for):
-    queue, client, url = learnt, client_for(mia), f"/labeling/{learnt.uuid}/"
+def test_the_queue_shows_the_state_of_its_built_in_model(trained, mia, ana, client_for):
+    queue, client, url = trained, client_for(mia), f"/labeling/{trained.uuid}/"
     page = client.get(url).content.decode()
     assert "14 labeled texts, at 14 annotations" in " ".join(page.split())
     assert "too few: 14 of 20 texts" in page
@@ -467,35 +467,35 @@ def test_the_queue_says_how_far_its_built_in_model_is(learnt, mia, ana, client_f
     assert "Least confident between" in page
     assert "Train now" in page
     assert "Train now" not in client_for(ana).get(url).content.decode()
-    assert b"<html" not in client.get(f"{url}learning/", HTTP_HX_REQUEST="true").content
+    assert b"<html" not in client.get(f"{url}built-in-model/", HTTP_HX_REQUEST="true").content
 
 
 @pytest.mark.postgres
 def test_the_page_and_the_api_have_it_learn(labeled_more, mia, client_for):
     queue, client = labeled_more, client_for(mia)
 
-    assert client.post(f"/labeling/{queue.uuid}/learn/").status_code == 302
+    assert client.post(f"/labeling/{queue.uuid}/built-in-model/train/").status_code == 302
     assert "Train the built-in model" in client.get(f"/labeling/{queue.uuid}/").content.decode()
-    again = client.post(f"/api/v1/labeling/queues/{queue.uuid}/learning/")
+    again = client.post(f"/api/v1/labeling/queues/{queue.uuid}/built-in-model/")
     run_ok("default")
-    found = client.get(f"/api/v1/labeling/queues/{queue.uuid}/learning/").json()
+    found = client.get(f"/api/v1/labeling/queues/{queue.uuid}/built-in-model/").json()
 
     assert again.status_code == 202
     assert Fit.objects.count() == 1
     assert (found["fit"]["edition"], found["accuracy"], found["next_at"], found["ready"], found["working"]) == (1, 1.0, 42, 2, False)
-    assert client.post(f"/labeling/{queue.uuid}/prefer/", {"source": "run"}).status_code == 302
-    changed = client.post(f"/api/v1/labeling/queues/{queue.uuid}/prefer/", {"source": ""}, content_type="application/json")
+    assert client.post(f"/labeling/{queue.uuid}/pre-label-source/", {"source": "run"}).status_code == 302
+    changed = client.post(f"/api/v1/labeling/queues/{queue.uuid}/pre-label-source/", {"source": ""}, content_type="application/json")
     assert changed.status_code == 200
 
 
-def test_more_fits_take_no_more_statements(learnt, mia, ana, client_for, django_assert_max_num_queries):
-    client, url = client_for(mia), f"/labeling/{learnt.uuid}/"
+def test_more_fits_take_no_more_statements(trained, mia, ana, client_for, django_assert_max_num_queries):
+    client, url = client_for(mia), f"/labeling/{trained.uuid}/"
     client.get(url)
     with CaptureQueriesContext(connection) as few:
         client.get(url)
     for places in (range(14, 15), range(15, 20)):
-        label(learnt, ana, places)
-        learn_now(learnt, mia)
+        label(trained, ana, places)
+        learn_now(trained, mia)
 
     with django_assert_max_num_queries(len(few)):
         client.get(url)

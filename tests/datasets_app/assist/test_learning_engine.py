@@ -36,6 +36,6 @@ def test_it_learns_meanings_from_ten_texts(project, mia, ana, warm_engine):
     assert fit.figures["right"] >= 8
     first = claim(queue_id=queue.uuid, actor=ana, k=1)[0].item.text
     assert first == "Give back what I paid for the card"
-    said = dict(dataset.items.filter(suggestions__score__gt=0.5).values_list("text", "suggestions__label__name"))
-    assert said["The bank card still did not show up"] == "card"
-    assert said["Refund me"] == "money"
+    suggested = dict(dataset.items.filter(suggestions__score__gt=0.5).values_list("text", "suggestions__label__name"))
+    assert suggested["The bank card still did not show up"] == "card"
+    assert suggested["Refund me"] == "money"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from datasets_app.assist import learning
-from datasets_app.assist.uncertainty import Before, enough, fit_is_due, next_fit_at, order
+from datasets_app.assist.uncertainty import LastFit, enough, fit_is_due, next_fit_at, order
 from datasets_app.queues.rules import disagreement
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -17,18 +17,18 @@ LONG_AGO = NOW - timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
-    ("answers", "learnt", "at"),
+    ("answers", "trained", "at"),
     [(10, True, 30), (100, True, 120), (200, True, 220), (201, True, 222), (1_000, True, 1_100), (12, False, 22)],
 )
-def test_it_learns_again_after_20_answers_or_a_tenth_more(answers, learnt, at):
-    before = Before(answers, learnt, LONG_AGO)
+def test_it_learns_again_after_20_answers_or_a_tenth_more(answers, trained, at):
+    last = LastFit(answers, trained, LONG_AGO)
 
-    assert next_fit_at(before) == at
-    assert not fit_is_due(before, answers=at - 1, imported=True, waiting=False, now=NOW)
-    assert fit_is_due(before, answers=at, imported=False, waiting=False, now=NOW)
+    assert next_fit_at(last) == at
+    assert not fit_is_due(last, answers=at - 1, imported=True, waiting=False, now=NOW)
+    assert fit_is_due(last, answers=at, imported=False, waiting=False, now=NOW)
 
 
-def test_it_first_looks_at_10_answers_or_at_once_where_a_file_brought_decisions():
+def test_it_first_trains_at_10_annotations_or_with_imported_labels():
     assert next_fit_at(None) == 10
     assert not fit_is_due(None, answers=9, imported=False, waiting=True, now=NOW)
     assert fit_is_due(None, answers=10, imported=False, waiting=True, now=NOW)
@@ -36,15 +36,15 @@ def test_it_first_looks_at_10_answers_or_at_once_where_a_file_brought_decisions(
 
 
 def test_it_never_learns_twice_within_three_minutes():
-    before = Before(10, True, NOW - timedelta(seconds=179))
+    last = LastFit(10, True, NOW - timedelta(seconds=179))
 
-    assert not fit_is_due(before, answers=1_000, imported=False, waiting=True, now=NOW)
-    assert fit_is_due(before, answers=1_000, imported=False, waiting=True, now=NOW + timedelta(seconds=1))
+    assert not fit_is_due(last, answers=1_000, imported=False, waiting=True, now=NOW)
+    assert fit_is_due(last, answers=1_000, imported=False, waiting=True, now=NOW + timedelta(seconds=1))
 
 
-def test_a_queue_that_waits_for_its_first_order_is_reason_enough_once_something_was_learnt():
-    assert fit_is_due(Before(50, True, LONG_AGO), answers=50, imported=False, waiting=True, now=NOW)
-    assert not fit_is_due(Before(5, False, LONG_AGO), answers=5, imported=True, waiting=True, now=NOW)
+def test_a_queue_without_an_order_is_due_once_a_model_is_trained():
+    assert fit_is_due(LastFit(50, True, LONG_AGO), answers=50, imported=False, waiting=True, now=NOW)
+    assert not fit_is_due(LastFit(5, False, LONG_AGO), answers=5, imported=True, waiting=True, now=NOW)
 
 
 def test_two_classes_need_five_answers_each():
@@ -86,7 +86,7 @@ def run(folder, rows, pool, *, many=False, classes=2):
     return result, [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
 
 
-def test_the_program_says_how_sure_it_is_of_each_open_text(tmp_path):
+def test_the_program_scores_each_open_text(tmp_path):
     rows = [(text, [label]) for text, label in TEXTS]
 
     result, scores = run(tmp_path, rows, ["my card is lost", "the money of my card", "refund the money"])
@@ -99,7 +99,7 @@ def test_the_program_says_how_sure_it_is_of_each_open_text(tmp_path):
     assert result["pairs"] == [[0, 1, 1]]
 
 
-def test_a_class_with_fewer_rows_than_folds_is_learnt_too(tmp_path):
+def test_a_label_with_fewer_rows_than_folds_is_trained_too(tmp_path):
     rows = [(text, [label]) for text, label in TEXTS] + [("the app is closed", [2])]
 
     result, scores = run(tmp_path, rows, ["the app is closed"], classes=4)
@@ -109,7 +109,7 @@ def test_a_class_with_fewer_rows_than_folds_is_learnt_too(tmp_path):
     assert 2 in [number for number, _ in scores[0]["best"]]
 
 
-def test_texts_with_any_number_of_classes_are_learnt_one_against_the_rest(tmp_path):
+def test_multi_label_texts_are_trained_one_against_the_rest(tmp_path):
     rows = [(text, [label]) for text, label in TEXTS] + [(f"refund my lost card {n}", [0, 1]) for n in range(8)] + [("hello", [])]
 
     result, scores = run(tmp_path, rows, ["refund my lost card", "my card is lost", "something else"], many=True)

@@ -78,8 +78,8 @@ def test_a_rule_suggests_its_class_for_what_it_hits(dataset, mia):
     assert suggested() == [(text, "card", rule.digest, None) for text in TEXTS[:2]]
     assert set(Suggestion.objects.values_list("source", "source_name")) == {("rule", "Rule: card by card")}
     assert suggesting.reach([rule])[rule.pk].hits == 2
-    told = [Verb.RULE_WRITTEN, Verb.RULES_APPLIED]
-    assert list(Event.objects.filter(verb__in=told).order_by("id").values_list("verb", flat=True)) == told
+    verbs = [Verb.FUNCTION_CREATED, Verb.FUNCTIONS_APPLIED]
+    assert list(Event.objects.filter(verb__in=verbs).order_by("id").values_list("verb", flat=True)) == verbs
 
 
 def test_a_change_is_the_next_version_and_the_same_again_is_none(dataset, mia):
@@ -173,7 +173,7 @@ def test_applying_twice_adds_nothing_and_one_job_is_enough(dataset, mia):
     apply(dataset, mia)
 
     assert suggested() == before
-    assert Event.objects.filter(verb=Verb.RULES_APPLIED).count() == 2
+    assert Event.objects.filter(verb=Verb.FUNCTIONS_APPLIED).count() == 2
 
 
 def test_a_cancelled_application_keeps_what_it_did_and_the_next_goes_on(project, mia, monkeypatch):
@@ -236,7 +236,7 @@ def test_the_bench_shows_rules_in_force_and_not_retired_ones(dataset, mia, ana):
     assert shown(queue, ana) == [[], [], [], []]
     assert (retired.version, retired.retired, Suggestion.objects.count()) == (2, True, 2)
     assert retire_rule(rule_id=rule.uuid, actor=mia) == retire_rule(rule_id=retired.uuid, actor=mia) == retired
-    assert Event.objects.filter(verb=Verb.RULE_RETIRED).count() == 1
+    assert Event.objects.filter(verb=Verb.FUNCTION_RETIRED).count() == 1
     with pytest.raises(Refused, match="has no labeling function"):
         apply_rules(dataset_id=dataset.uuid, actor=mia)
     with pytest.raises(Conflict, match="was retired"):

@@ -26,7 +26,7 @@ def test_words_are_found_whole_and_whatever_their_case(pattern, text, found):
     assert spans("words", pattern, text) == found
 
 
-def test_a_text_needs_all_words_where_the_rule_says_so():
+def test_a_text_needs_all_words_in_mode_all():
     assert spans("words", "lost\ncard", "a lost card", "all") == ["lost", "card"]
     assert spans("words", "lost\ncard", "a card", "all") == []
     assert spans("words", "lost\ncard", "a card", "any") == ["card"]
@@ -50,7 +50,7 @@ def test_a_catastrophic_expression_takes_linear_time():
 
 
 @pytest.mark.parametrize(
-    ("kind", "pattern", "told"),
+    ("kind", "pattern", "message"),
     [
         ("regex", "(", "Invalid expression: missing )"),
         ("regex", "(?<=a)b", "Invalid expression: invalid perl operator"),
@@ -65,11 +65,11 @@ def test_a_catastrophic_expression_takes_linear_time():
         ("words", "\n".join(str(n) for n in range(WORDS_LIMIT + 1)), "There are 201 words"),
     ],
 )
-def test_a_pattern_that_cannot_be_used_is_told_in_a_sentence(kind, pattern, told):
+def test_an_invalid_pattern_is_explained(kind, pattern, message):
     with pytest.raises(Refused) as refused:
         spans(kind, pattern, "a")
 
-    assert told in refused.value.message
+    assert message in refused.value.message
     assert refused.value.fields == {"pattern": [refused.value.message]}
 
 

@@ -11,7 +11,7 @@ from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.models import Annotation, Queue
 from datasets_app.queues.queries.bench import bench_items
-from datasets_app.queues.queries.disputing import disagreements
+from datasets_app.queues.queries.disagreements import disagreements
 from datasets_app.queues.queries.pages import get_queue
 from datasets_app.review.queries import review
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
@@ -74,7 +74,7 @@ def test_all_classes_whose_rules_hit_a_text_are_suggested_together(of_several, s
     assert (third["ranks"], third["suggestion"], first["said"]) == ([], None, None)
 
 
-def test_a_class_that_two_rules_suggest_stands_once_with_the_better_score(of_several, several, mia, ana):
+def test_a_label_of_two_functions_is_listed_once_with_the_better_score(of_several, several, mia, ana):
     write(several, mia, "card", "card", name="Cards")
     apply(several, mia)
     digest = write(several, mia, "my", "card", name="Mine").digest
@@ -118,8 +118,8 @@ def test_the_reviewer_sees_what_all_rules_suggest_as_one_answer(several, mia, an
     write(several, mia, "lost", "lost", name="Lost")
     apply(several, mia)
     item = queue_items(queue)[0]
-    for user, said in ((ana, ["card"]), (mia, ["card", "lost"])):
-        say(queue, user, item, {"labels": said})
+    for user, given in ((ana, ["card"]), (mia, ["card", "lost"])):
+        say(queue, user, item, {"labels": given})
 
     case = review.case(queue, item, ravi)
 
@@ -181,7 +181,7 @@ def test_a_rule_that_needs_all_of_its_words_marks_nothing_where_one_lacks(of_mar
     assert (first["proposed"], texts(second)) == (None, [("lost", "TOPIC"), ("bill", "TOPIC")])
 
 
-def test_spans_of_several_rules_overlap_and_equal_ones_stand_once(of_marked, marked, mia, ana):
+def test_spans_of_several_functions_overlap_and_equal_ones_are_merged(of_marked, marked, mia, ana):
     queue = of_marked
     write(marked, mia, "my card", "ORG", name="Long")
     write(marked, mia, "card", "ORG", name="Short")
@@ -225,7 +225,7 @@ def test_applying_twice_adds_nothing_and_a_changed_rule_marks_anew(of_marked, ma
     apply(marked, mia)
 
     assert texts(held(queue, ana)[0]) == [("lost", "TOPIC")]
-    assert (Suggestion.objects.count(), Event.objects.filter(verb=Verb.RULES_APPLIED).count()) == (3, 3)
+    assert (Suggestion.objects.count(), Event.objects.filter(verb=Verb.FUNCTIONS_APPLIED).count()) == (3, 3)
 
 
 @pytest.mark.postgres

@@ -1,4 +1,4 @@
-"""How often rules are right where a text may have several classes, and what the pages and the API say of it."""
+"""Precision of labeling functions for tasks with several labels, on the pages and over the API."""
 
 import pytest
 from django.db import connection
@@ -115,7 +115,7 @@ def test_the_preview_takes_the_same_statements_for_few_and_many_items(project, m
     assert taken[0] == taken[1]
 
 
-def test_the_pages_say_what_a_rule_does_in_each_task(several, marked, mia, client_for):
+def test_the_pages_describe_a_rule_in_each_task(several, marked, mia, client_for):
     client = client_for(mia)
     for dataset, name in ((several, "card"), (marked, "ORG")):
         write(dataset, mia, "card", name)
@@ -137,7 +137,9 @@ def test_over_rest_the_preview_counts_what_is_marked(marked, mia, ana, client_fo
     say(queue, ana, queue_items(queue)[0], {"spans": [{"start": 3, "end": 7, "label": "ORG"}]})
     sent = {"kind": "words", "pattern": "card\nlost", "label": str(labels(marked)["ORG"])}
 
-    tried = client_for(mia).post(f"/api/v1/labeling/datasets/{marked.uuid}/rules/preview/", sent, content_type="application/json").json()
+    tried = (
+        client_for(mia).post(f"/api/v1/labeling/datasets/{marked.uuid}/functions/preview/", sent, content_type="application/json").json()
+    )
 
     measured = tried["measured"]
     assert (measured["hits"], measured["marked"], measured["decided"], measured["right"], measured["precision"]) == (2, 3, 2, 1, None)
@@ -152,5 +154,5 @@ def test_where_answers_name_no_class_there_are_no_rules(project, mia, client_for
         write_rule(dataset_id=dataset.uuid, actor=mia, name="x", label=dataset.uuid, kind="words", pattern="one")
 
     assert b"No labeling functions" in client_for(mia).get(reverse("assist:rules", args=[dataset.uuid])).content
-    assert b"/rules/" not in client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid])).content
-    assert (Rule.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.RULE_WRITTEN).count()) == (0, 0, 0)
+    assert b"/functions/" not in client_for(mia).get(reverse("schemas:schema", args=[dataset.uuid])).content
+    assert (Rule.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.FUNCTION_CREATED).count()) == (0, 0, 0)

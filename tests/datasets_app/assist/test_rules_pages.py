@@ -43,7 +43,7 @@ def sent(dataset, pattern="card", label="card", **more):
     return {"kind": "words", "pattern": pattern, "mode": "any", "label": str(stable_id(dataset, label)), "name": ""} | more
 
 
-def test_the_preview_says_what_a_pattern_hits_and_how_often_it_is_right(dataset, mia, client_for):
+def test_the_preview_shows_matches_and_precision(dataset, mia, client_for):
     measured = client_for(mia).post(preview_url(dataset), sent(dataset)).context["preview"].measured
     answer = client_for(mia).post(preview_url(dataset), sent(dataset), headers={"HX-Request": "true"})
 
@@ -55,7 +55,7 @@ def test_the_preview_says_what_a_pattern_hits_and_how_often_it_is_right(dataset,
     assert (Rule.objects.count(), Suggestion.objects.count()) == (0, 0)
 
 
-def test_below_twenty_decided_hits_nothing_is_said_about_being_right(dataset, mia, client_for):
+def test_below_twenty_labeled_matches_there_is_no_precision(dataset, mia, client_for):
     page = client_for(mia).post(preview_url(dataset), sent(dataset, "bill", "billing"), headers={"HX-Request": "true"}).content.decode()
 
     assert "7 matches" in " ".join(page.split())
@@ -70,13 +70,13 @@ def test_without_a_class_hits_are_shown_alone(dataset, mia, client_for):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"), [("(", "Invalid expression: missing )"), ("(a{900}){9}", "invalid repetition"), ("a*", "matches the empty text")]
+    ("pattern", "text"), [("(", "Invalid expression: missing )"), ("(a{900}){9}", "invalid repetition"), ("a*", "matches the empty text")]
 )
-def test_a_pattern_that_cannot_be_used_is_told_while_it_is_typed(dataset, mia, pattern, told, client_for):
+def test_an_invalid_pattern_is_reported_while_typing(dataset, mia, pattern, text, client_for):
     data = sent(dataset, pattern, kind="regex")
     answer = client_for(mia).post(preview_url(dataset), data, headers={"HX-Request": "true"})
 
-    assert (answer.status_code, told in answer.content.decode()) == (422, True)
+    assert (answer.status_code, text in answer.content.decode()) == (422, True)
 
 
 def test_without_javascript_the_preview_is_the_page_with_what_was_typed(dataset, mia, client_for):
@@ -123,7 +123,7 @@ def test_a_large_dataset_is_sampled_from_places_all_over_it(project, mia, monkey
     assert len(statements) == 2 + suggesting.BLOCKS + 2 + 1  # hidden, ends, places, decisions of 500 each, queues
 
 
-def test_a_preview_ends_at_its_deadline_and_says_so(dataset):
+def test_a_preview_ends_at_its_deadline_and_reports_it(dataset):
     found = suggesting.preview(dataset, matcher("words", "card", "any"), None, seconds=-1)
 
     assert (found.stopped, found.measured.items) == (True, 0)
@@ -148,7 +148,7 @@ def test_a_rule_is_written_by_the_form(dataset, mia, client_for):
     assert "Cards, version 1, saved" in answer.content.decode()
 
 
-def test_a_refused_rule_is_told_at_its_field(dataset, mia, client_for):
+def test_a_refused_rule_is_a_field_error(dataset, mia, client_for):
     url = reverse("assist:write_rule", args=[dataset.uuid])
 
     answer = client_for(mia).post(url, sent(dataset, "(", name="Cards", kind="regex"))
@@ -185,7 +185,7 @@ def test_the_list_shows_hits_precision_and_conflicts(dataset, mia, ana, client_f
 
 
 @pytest.mark.postgres
-def test_the_list_says_what_waits_and_applies_it(dataset, mia, client_for):
+def test_the_list_shows_unread_items_and_applies_rules(dataset, mia, client_for):
     write(dataset, mia)
     url = reverse("assist:rules", args=[dataset.uuid])
     client = client_for(mia)
@@ -253,7 +253,7 @@ def test_who_may_not_manage_changes_and_tries_nothing(dataset, mia, request, nam
 @pytest.mark.postgres
 def test_rules_over_rest(dataset, mia, client_for):
     client = client_for(mia)
-    base = f"/api/v1/labeling/datasets/{dataset.uuid}/rules/"
+    base = f"/api/v1/labeling/datasets/{dataset.uuid}/functions/"
     pattern = {"kind": "words", "pattern": "card", "label": str(stable_id(dataset, "card"))}
 
     tried = client.post(f"{base}preview/", pattern, content_type="application/json").json()
@@ -272,5 +272,5 @@ def test_rules_over_rest(dataset, mia, client_for):
     run_ok()
     assert Suggestion.objects.filter(source_digest=changed["digest"]).count() == 18
 
-    assert client.post(f"/api/v1/labeling/rules/{changed['uuid']}/retire/").json()["retired"] is True
+    assert client.post(f"/api/v1/labeling/functions/{changed['uuid']}/retire/").json()["retired"] is True
     assert client.get(base).json() == []

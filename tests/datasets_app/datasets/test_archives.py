@@ -1,4 +1,4 @@
-"""gzip and ZIP: one logical file with the name of the file inside in every place, or a refusal that leaves nothing."""
+"""gzip and ZIP: one logical file whose positions name the file inside, or a refusal that leaves nothing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def fault(tmp_path, content: bytes, limit: int = LIMIT) -> str:
     return found.sentence if found else ""
 
 
-def test_a_gzip_file_is_read_as_what_it_packs(dataset, ana):
+def test_a_gzip_file_is_read_as_its_content(dataset, ana):
     upload = import_file(dataset, ana, gzip.compress(b"text,label\nhello,a\nbye\n"), "rows.csv.gz")
 
     assert (upload.parser, upload.encoding, upload.rows_new, upload.rows_failed) == ("csv", "utf-8", 1, 1)
@@ -70,7 +70,7 @@ def test_a_gzip_file_is_read_as_what_it_packs(dataset, ana):
 
 
 @pytest.mark.postgres
-def test_files_of_an_archive_are_one_file_with_their_names_in_every_place(dataset, ana):
+def test_files_of_an_archive_are_one_file_and_every_position_has_their_name(dataset, ana):
     content = pack({"b.csv": "text,label\nthree,x\nragged\n", "a.csv": "text,label,note\none,x,n\n one ,y,\ntwo,y,\n", "README.md": "hi"})
     upload = import_file(dataset, ana, content, "rows.zip")
     found = upload.report["dry_run"]
@@ -86,7 +86,7 @@ def test_files_of_an_archive_are_one_file_with_their_names_in_every_place(datase
     assert found["columns"] == ["text", "label", "note"]
 
 
-def test_a_data_set_folder_of_hugging_face_brings_its_splits_and_class_names(dataset, ana):
+def test_splits_and_class_names_of_a_hugging_face_folder_are_imported(dataset, ana):
     features = {"info": {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}}
     meta = {"huggingface": json.dumps(features)}
     content = pack(
@@ -106,7 +106,7 @@ def test_a_data_set_folder_of_hugging_face_brings_its_splits_and_class_names(dat
     assert upload.report["dry_run"]["splits"] == {"train": 3, "validation": 1, "test": 1}
 
 
-def test_class_names_of_a_card_are_given_to_jsonl_files(dataset, ana):
+def test_class_names_of_a_card_apply_to_jsonl_files(dataset, ana):
     card = "---\ndataset_info:\n  features:\n  - name: text\n    dtype: string\n  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': no\n          '1': maybe\n          '10': eleven\n---\n# Card\n"  # noqa: E501
     content = pack({"README.md": card, "train.jsonl": '{"text": "a", "label": 1}\n', "test.jsonl": '{"text": "b", "label": -1}\n'})
     upload = receive(dataset, ana, content, "set.zip")
@@ -115,7 +115,7 @@ def test_class_names_of_a_card_are_given_to_jsonl_files(dataset, ana):
     assert upload.report["dry_run"]["splits"] == {"train": 1, "test": 1}
 
 
-def test_workbooks_may_lie_in_an_archive_and_are_archives_themselves(dataset, ana):
+def test_workbooks_are_read_alone_and_in_an_archive(dataset, ana):
     one = workbook([["text", "label"], ["007", "x"]])
 
     assert receive(dataset, ana, one, "a.xlsx").parser == "xlsx"
@@ -141,7 +141,7 @@ def test_encodings_are_as_strict_inside_an_archive(dataset, ana, encoding, found
         assert (report["ok"], report["columns"]) == (2, ["text"])
 
 
-def test_a_mark_in_one_file_only_is_no_part_of_its_text(dataset, ana):
+def test_a_byte_order_mark_in_only_one_file_isnt_part_of_its_text(dataset, ana):
     upload = receive(dataset, ana, pack({"a.csv": b"\xef\xbb\xbftext\na\n", "b.csv": b"text\nb\n"}), "a.zip")
 
     assert (upload.encoding, upload.report["dry_run"]["columns"], upload.report["dry_run"]["ok"]) == ("utf-8-sig", ["text"], 2)
@@ -157,7 +157,7 @@ def link(name: str, target: str) -> bytes:
 
 
 def flagged(content: bytes, bit: int) -> bytes:
-    """The same archive with a bit set in the flags of its first entry, in both places."""
+    """The same archive with a bit set in both flag fields of its first entry."""
     changed = bytearray(content)
     for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         place = content.index(mark) + at
@@ -202,12 +202,12 @@ def test_hostile_and_damaged_archives_are_refused_in_one_sentence(tmp_path, make
     assert fault(tmp_path, make()) == sentence
 
 
-def test_what_unpacks_to_more_than_the_limit_is_refused(tmp_path):
+def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused(tmp_path):
     for content in (pack({"a.csv": ROWS, "b.csv": bytes(3_000_000)}), gzip.compress(b"text\n" + b"a" * 3_000_000)):
         assert fault(tmp_path, content, limit=2 * 1024**2) == "It expands to more than 2 MB."
 
 
-def test_what_headers_say_of_sizes_is_not_believed(tmp_path):
+def test_sizes_in_headers_are_not_trusted(tmp_path):
     content = bytearray(pack({"a.csv": ROWS + "b" * 5_000}))
     for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         place = content.index(mark) + at
@@ -241,14 +241,14 @@ def test_the_directory_of_an_archive_is_read_as_often_for_many_files_as_for_few(
         begin(self, file, mode, *args, **more)
 
     monkeypatch.setattr(zipfile.ZipFile, "__init__", counted)
-    taken = []
+    reads = []
     for size in (2, 40):
         content = pack({f"{size} {n}.csv": f"text\ntext {n}\n" for n in range(size)})
         read.clear()
         receive(dataset, ana, content, f"{size}.zip")
-        taken.append(read.count("r"))
+        reads.append(read.count("r"))
 
-    assert taken[0] == taken[1]
+    assert reads[0] == reads[1]
 
 
 def test_a_refused_archive_leaves_nothing(dataset, ana):

@@ -1,4 +1,4 @@
-"""CoNLL in and out: every scheme of tags reads alike, and what comes back in is what went out."""
+"""CoNLL import and export: every tag scheme gives the same spans, and an export imports unchanged."""
 
 from __future__ import annotations
 
@@ -51,37 +51,37 @@ def test_every_scheme_of_tags_gives_the_same_spans(tmp_path, scheme):
     assert json.loads(values["spans"]) == [[0, 2, "ORG"], [11, 17, "MISC"], [18, 25, "MISC"], [31, 39, "LOC"]]
 
 
-def test_documents_blank_lines_and_a_missing_end_are_no_rows(tmp_path):
+def test_document_starts_and_blank_lines_are_not_rows(tmp_path):
     content = "-DOCSTART- -X- -X- O\n\nEU\tB-ORG\n\n\nParis \tB-LOC \n"
 
     assert [(line, values["text"]) for line, values in read(tmp_path / "a", content)] == [(3, "EU"), (6, "Paris")]
 
 
-def test_a_line_without_a_tag_leaves_out_its_sentence_alone(tmp_path):
+def test_a_line_without_a_tag_skips_only_its_sentence(tmp_path):
     assert read(tmp_path / "a", "EU\tB-ORG\nrejects\n\nParis\tB-LOC\n") == [
         (2, "Line 2 isn't a token with a tag such as O or B-PER."),
         (4, {"text": "Paris", "spans": '[[0, 5, "LOC"]]'}),
     ]
 
 
-def test_a_file_without_blank_lines_is_told_and_not_kept(tmp_path):
+def test_a_file_without_blank_lines_is_reported_and_not_kept_in_memory(tmp_path):
     found = read(tmp_path / "a", "word\tO\n" * 30_000)
 
     assert found == [(20_001, "The sentence that starts before line 20,001 has more than 100,000 characters.")]
 
 
-def test_blanks_in_names_of_classes_become_underscores():
+def test_blanks_in_label_names_become_underscores():
     assert list(conll.tagged("Anna", [(0, 4, "first name")])) == [("Anna", "B-first_name")]
 
 
-def test_a_tagged_file_is_recognised(tmp_path):
+def test_a_tagged_file_is_recognized(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("EU\tB-ORG\nrejects\tO\n\nParis\tB-LOC\n", encoding="utf-8")
 
     assert sniffing.propose(path, "a.txt", "utf-8") == CONLL
 
 
-def test_of_overlapping_spans_the_longer_one_stays():
+def test_the_longer_of_overlapping_spans_is_kept():
     assert conll.without_overlap([(0, 5, "A"), (3, 12, "B"), (12, 14, "C"), (3, 12, "A")]) == [(3, 12, "A"), (12, 14, "C")]
 
 
@@ -102,7 +102,7 @@ def exported(dataset, mia) -> bytes:
 
 
 @pytest.mark.django_db
-def test_what_went_out_comes_in_the_same(project, ana, mia):
+def test_an_export_imports_unchanged(project, ana, mia):
     content = "\n".join(f"Anna{n}\tB-PER\nof\tO\nNew\tB-LOC\nYork\tI-LOC\n" for n in range(12))
     first = make_dataset(project, ana, task="spans")
     import_file(first, ana, content.encode(), "a.conll")
@@ -118,7 +118,7 @@ def test_what_went_out_comes_in_the_same(project, ana, mia):
 
 
 @pytest.mark.django_db
-def test_a_dataset_of_classes_is_not_written_as_tokens(project, ana, mia):
+def test_a_classification_dataset_cant_be_exported_as_conll(project, ana, mia):
     dataset = make_dataset(project, ana)
     import_file(dataset, ana, b"text,label\n" + b"".join(f"text {n},{'ab'[n % 2]}\n".encode() for n in range(20)))
     snapshot = freeze(dataset, mia)
@@ -129,7 +129,7 @@ def test_a_dataset_of_classes_is_not_written_as_tokens(project, ana, mia):
 
 
 @pytest.mark.skipif(not WNUT.exists(), reason="the shared data sets are not beside the project")
-def test_wnut17_is_read_whole():
+def test_wnut17_is_read_completely():
     found = list(readers.read_rows(WNUT, CONLL))
 
     rows = [row for row in found if isinstance(row, Row)]
@@ -139,14 +139,14 @@ def test_wnut17_is_read_whole():
 
 
 @pytest.mark.parametrize("ending", ["conll", "iob", "bio"])
-def test_a_file_of_tagged_tokens_is_told_by_its_name_too(tmp_path, ending):
+def test_a_tagged_file_is_recognized_by_its_name(tmp_path, ending):
     path = tmp_path / "file"
     path.write_text("# global columns, comma separated\nEU,B-ORG\n", encoding="utf-8")
 
     assert sniffing.propose(path, f"a.{ending}", "utf-8").parser == "conll"
 
 
-def test_remarks_above_a_sentence_are_passed_over_and_a_hash_that_is_a_token_is_not(tmp_path):
+def test_comments_above_a_sentence_are_skipped_but_a_hash_token_is_not(tmp_path):
     assert read(tmp_path / "file", "# id = 1\n# text = EU # 1\nEU\tB-ORG\n#\tO\n1\tO\n") == [
         (3, {"text": "EU # 1", "spans": '[[0, 2, "ORG"]]'})
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the filters of a dataset choose goes out as CSV: a job writes it, only who asked gets it, and it comes back as corrections."""
+"""CSV exports of filtered items: written by a job, only for their requester, and importable as corrections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.urls import reverse
 from datasets_app.datasets import actions
 from datasets_app.datasets.actions import exports as writing
 from datasets_app.datasets.models import Export
-from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.exchange.actions.corrections import upload_corrections
 from datasets_app.queues.models import Decision
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.rules import LabelSpec
@@ -28,7 +28,7 @@ from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import add_items
-from tests.support.labeling import make_dataset as laid_down
+from tests.support.labeling import make_dataset as make_labeled
 
 pytestmark = pytest.mark.django_db
 HEADER = ["id", "text", "split", "group", "time", "item", "file", "line", "metadata", "label", "decision"]
@@ -42,7 +42,7 @@ def inbox(project, mia):
     return dataset
 
 
-def ask(dataset, actor, **filters):
+def request_export(dataset, actor, **filters):
     return actions.export_items(dataset_id=dataset.uuid, actor=actor, filters=filters)
 
 
@@ -51,11 +51,11 @@ def read(made: Export) -> list[list[str]]:
 
 
 def exported() -> list[dict]:
-    return [json.loads(event.canonical) for event in Event.objects.filter(verb="datasets.exported")]
+    return [json.loads(event.canonical) for event in Event.objects.filter(verb="datasets.items_exported")]
 
 
-def test_what_was_found_is_written_with_what_is_decided_and_no_cell_runs(inbox, mia):
-    ask(inbox, mia, q="card")
+def test_matching_items_are_written_with_their_labels_and_formulas_are_neutralised(inbox, mia):
+    request_export(inbox, mia, q="card")
     run_ok("default")
 
     made = Export.objects.get()
@@ -70,9 +70,9 @@ def test_what_was_found_is_written_with_what_is_decided_and_no_cell_runs(inbox, 
     assert made.blob.digest == hashlib.sha256(open_blob(made.blob.digest).read()).hexdigest()
 
 
-def test_without_filters_every_visible_item_goes_out_and_an_undecided_one_has_no_label(inbox, mia):
+def test_without_filters_every_visible_item_is_exported_and_an_undecided_one_has_no_label(inbox, mia):
     add_items(inbox, mia, ["not accepted yet"], imported=False)
-    ask(inbox, mia)
+    request_export(inbox, mia)
     run_ok("default")
 
     assert [(row[0], row[9], row[10] != "") for row in read(Export.objects.get())[1:]] == [
@@ -80,8 +80,8 @@ def test_without_filters_every_visible_item_goes_out_and_an_undecided_one_has_no
     ]  # fmt: skip
 
 
-def test_the_trail_names_the_file_and_no_words_of_a_text(inbox, mia):
-    ask(inbox, mia, q="card")
+def test_the_audit_log_has_the_file_but_no_text(inbox, mia):
+    request_export(inbox, mia, q="card")
     run_ok("default")
 
     (event,) = exported()
@@ -90,9 +90,9 @@ def test_the_trail_names_the_file_and_no_words_of_a_text(inbox, mia):
     assert "card" not in json.dumps(event)
 
 
-def test_asking_twice_while_it_is_made_is_asking_once(inbox, mia, ravi):
-    assert ask(inbox, mia, q="card") == ask(inbox, mia, q=" card ")
-    assert ask(inbox, ravi, q="card") != ask(inbox, mia, q="card")
+def test_a_repeated_request_returns_the_unfinished_job(inbox, mia, ravi):
+    assert request_export(inbox, mia, q="card") == request_export(inbox, mia, q=" card ")
+    assert request_export(inbox, ravi, q="card") != request_export(inbox, mia, q="card")
     run_ok("default")
     assert Export.objects.count() == 2
 
@@ -100,10 +100,10 @@ def test_asking_twice_while_it_is_made_is_asking_once(inbox, mia, ravi):
 @pytest.mark.parametrize(
     ("filters", "field"), [({"never": "heard of"}, ["never"]), ({"split": "nowhere"}, ["split"]), ({"q": "nowhere"}, [])]
 )
-def test_what_cannot_be_found_is_refused_and_nothing_is_made(inbox, mia, filters, field):
+def test_invalid_filters_and_no_matches_are_refused(inbox, mia, filters, field):
     before = Job.objects.count()
     with pytest.raises(Refused, match="The file wasn't created") as refusal:
-        ask(inbox, mia, **filters)
+        request_export(inbox, mia, **filters)
 
     assert list(refusal.value.fields) == field
     assert Job.objects.count() == before
@@ -111,15 +111,15 @@ def test_what_cannot_be_found_is_refused_and_nothing_is_made(inbox, mia, filters
 
 
 @pytest.mark.parametrize("name", ["ana", "lee", "gita", "omar", "aida", "adam", "otto"])
-def test_roles_that_take_no_texts_out_are_refused(inbox, name, request):
+def test_roles_that_cant_export_texts_are_refused(inbox, name, request):
     with pytest.raises(PermissionDenied):
-        ask(inbox, request.getfixturevalue(name))
+        request_export(inbox, request.getfixturevalue(name))
     run_ok("default")
     assert not Export.objects.exists()
 
 
-def test_who_lost_the_role_before_the_job_began_gets_no_file(inbox, mia, lee, project):
-    ask(inbox, mia)
+def test_a_person_without_the_role_at_the_start_of_the_job_gets_no_file(inbox, mia, lee, project):
+    request_export(inbox, mia)
     revoke(user=mia, role=Role.ENGINEER, root=project, actor=lee)
 
     (job,) = run_jobs("default")
@@ -129,19 +129,19 @@ def test_who_lost_the_role_before_the_job_began_gets_no_file(inbox, mia, lee, pr
 
 
 @pytest.mark.postgres
-def test_a_job_that_is_cancelled_in_the_middle_keeps_nothing(inbox, mia, monkeypatch):
+def test_a_cancelled_job_saves_nothing(inbox, mia, monkeypatch):
     add_items(inbox, mia, [f"more {n}" for n in range(5)])
     monkeypatch.setattr(writing, "BATCH", 2)
-    told, seen = writing.cells_told, []
+    cells_above, seen = writing.cells_above, []
 
     def cancelling(dataset, keys):
         seen.append(len(keys))
         if len(seen) == 2:
             jobs.cancel(job.uuid, mia)
-        return told(dataset, keys)
+        return cells_above(dataset, keys)
 
-    monkeypatch.setattr(writing, "cells_told", cancelling)
-    job = ask(inbox, mia)
+    monkeypatch.setattr(writing, "cells_above", cancelling)
+    job = request_export(inbox, mia)
     (ended,) = run_jobs("default")
 
     assert (ended.state, seen) == ("cancelled", [2, 2])
@@ -150,24 +150,24 @@ def test_a_job_that_is_cancelled_in_the_middle_keeps_nothing(inbox, mia, monkeyp
 
 
 @pytest.mark.parametrize("count", [3, 40])
-def test_a_batch_takes_the_same_number_of_statements_whatever_its_size(project, mia, count, django_assert_num_queries):
-    dataset = laid_down(project, mia, [f"card {n}" for n in range(count)])
+def test_a_batch_takes_a_constant_number_of_queries(project, mia, count, django_assert_num_queries):
+    dataset = make_labeled(project, mia, [f"card {n}" for n in range(count)])
     keys = list(dataset.items.values_list("pk", flat=True))
     with django_assert_num_queries(2):
-        writing.cells_told(dataset, keys)
+        writing.cells_above(dataset, keys)
 
 
-def test_items_that_are_more_than_a_text_have_a_column_for_it(project, mia):
-    dataset = laid_down(project, mia, [{"prompt": "Hello", "responses": ["a", "b"]}], task="preference")
-    ask(dataset, mia)
+def test_items_with_content_have_a_column_for_it(project, mia):
+    dataset = make_labeled(project, mia, [{"prompt": "Hello", "responses": ["a", "b"]}], task="preference")
+    request_export(dataset, mia)
     run_ok("default")
 
     header, row = read(Export.objects.get())
     assert (header, row[-1]) == ([*HEADER, "content"], '{"prompt": "Hello", "responses": ["a", "b"]}')
 
 
-def test_labels_mended_in_the_file_come_back_as_corrections(inbox, mia, ravi):
-    ask(inbox, ravi)
+def test_labels_corrected_in_the_file_can_be_imported_as_corrections(inbox, mia, ravi):
+    request_export(inbox, ravi)
     run_ok("default")
     header, *rows = read(Export.objects.get())
     rows[0][header.index("label")] = "theft"
@@ -175,22 +175,22 @@ def test_labels_mended_in_the_file_come_back_as_corrections(inbox, mia, ravi):
     file = io.StringIO(newline="")
     csv.writer(file).writerows([header, rows[0], rows[2]])
 
-    correction = bring_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="mended.csv")
+    correction = upload_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="mended.csv")
     run_ok("default")
     correction.refresh_from_db()
     assert (correction.state, correction.report["look"]["counts"]) == ("looked", {"changed": 1, "unchanged": 1})
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────
-def test_the_items_page_leads_to_the_file_and_only_who_asked_gets_it(inbox, mia, ravi, ana, client_for):
+def test_the_item_page_links_to_the_export_and_only_its_requester_gets_it(inbox, mia, ravi, ana, client_for):
     client, url = client_for(mia), reverse("datasets:exports", args=[inbox.uuid])
     listed = client.get(reverse("datasets:dataset", args=[inbox.uuid]), {"q": "card"}).content.decode()
     assert f'action="{url}?q=card"' in listed
     assert "Download as CSV" not in client_for(ana).get(reverse("datasets:dataset", args=[inbox.uuid])).content.decode()
     assert "No exports yet" in client.get(url).content.decode()
 
-    asked = client.post(f"{url}?q=card")
-    assert (asked.status_code, asked["Location"]) == (302, url)
+    posted = client.post(f"{url}?q=card")
+    assert (posted.status_code, posted["Location"]) == (302, url)
     assert 'hx-trigger="job-ended from:body"' in client.get(url).content.decode()
     run_ok("default")
 
@@ -208,7 +208,7 @@ def test_the_items_page_leads_to_the_file_and_only_who_asked_gets_it(inbox, mia,
 
 
 @pytest.mark.postgres
-def test_the_page_says_why_no_file_is_made(inbox, mia, ana, client_for):
+def test_the_page_shows_why_no_export_was_created(inbox, mia, ana, client_for):
     url = reverse("datasets:exports", args=[inbox.uuid])
     refused = client_for(mia).post(f"{url}?q=nowhere")
     assert refused.status_code == 422
@@ -219,11 +219,11 @@ def test_the_page_says_why_no_file_is_made(inbox, mia, ana, client_for):
 
 
 @pytest.mark.postgres
-def test_the_api_makes_lists_and_gives_files_of_filters_and_slices(inbox, mia, client_for):
+def test_the_api_creates_lists_and_downloads_exports_of_filters_and_slices(inbox, mia, client_for):
     client, url = client_for(mia), f"/api/v1/datasets/{inbox.uuid}/item-exports/"
     kept = actions.save_slice(dataset_id=inbox.uuid, actor=mia, name="Cards", filters={"q": "card"})
-    asked = client.post(url, {"slice": str(kept.uuid), "filters": {"split": "test"}}, content_type="application/json")
-    assert (asked.status_code, asked.json()["kind"]) == (202, "datasets.export")
+    posted = client.post(url, {"slice": str(kept.uuid), "filters": {"split": "test"}}, content_type="application/json")
+    assert (posted.status_code, posted.json()["kind"]) == (202, "datasets.export")
     run_ok("default")
 
     (found,) = client.get(url).json()

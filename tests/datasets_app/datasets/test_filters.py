@@ -1,4 +1,4 @@
-"""Filters of items, each alone and any two together, against a reference that looks at every item in plain Python."""
+"""Item filters, each alone and any two together, against a reference in plain Python."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ROWS = [
 
 @pytest.fixture
 def dataset(project, ana, ben, ravi, lee) -> Dataset:
-    """24 items of a file and 6 more; answers of two people, decisions, a dispute, suggestions, remarks and findings."""
+    """24 items of a file and 6 more; annotations of two people, decisions, a dispute, suggestions, comments and data issues."""
     dataset = make_dataset(project, ana, "Inbox")
     import_file(dataset, ana, csv_bytes(ROWS, HEADER))
     add_items(dataset, ana, [f"plain {n}" for n in range(6)])
@@ -68,96 +68,96 @@ def dataset(project, ana, ben, ravi, lee) -> Dataset:
 
 
 def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
-    """Name → (what the address says, the keys of the items that it chooses), worked out item by item."""
+    """Name → (filters, keys of the matching items), computed item by item."""
     items = list(Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).select_related("upload").order_by("id"))
     upload = items[0].upload
     ids = {label.name: str(label.stable_id) for label in latest_schema(dataset).labels.all()}
-    held = {item.pk: current_decision(item) for item in items}
+    decided = {item.pk: current_decision(item) for item in items}
     ben = annotators(dataset).get(username="ben")
-    said = {item.pk: list(item.annotations.select_related("label", "user")) for item in items}
+    answers = {item.pk: list(item.annotations.select_related("label", "user")) for item in items}
     proposed = {item.pk: list(item.suggestions.select_related("label")) for item in items}
     remarks = {item.pk: list(item.comments.all()) for item in items}
     disputed = set(Dispute.objects.filter(state="open").values_list("item_id", flat=True))
     found = {item.pk: [*item.findings.all(), *(f for m in item.duplicate_groups.all() for f in m.group.findings.all())] for item in items}
 
-    def these(rule) -> set[int]:
+    def where(rule) -> set[int]:
         return {item.pk for item in items if rule(item)}
 
     today = timezone.localdate().isoformat()
     return {
-        "word": ({"q": "card"}, these(lambda i: "card" in i.text.split())),
-        "words": ({"q": "about pending -card"}, these(lambda i: "pending" in i.text and "card" not in i.text)),
-        "upload": ({"upload": str(upload.uuid)}, these(lambda i: i.upload_id == upload.pk)),
-        "split": ({"split": "train"}, these(lambda i: i.split == "train")),
-        "id": ({"external_id": "m-7"}, these(lambda i: i.external_id == "m-7")),
-        "group": ({"group": "g-2"}, these(lambda i: i.group == "g-2")),
-        "metadata": ({"metadata_key": "channel", "metadata_value": "mail"}, these(lambda i: i.metadata.get("channel") == "mail")),
-        "number": ({"metadata_key": "2024"}, these(lambda i: "2024" in i.metadata)),
-        "length": ({"length_from": "18", "length_to": "24"}, these(lambda i: 18 <= len(i.text) <= 24)),
+        "word": ({"q": "card"}, where(lambda i: "card" in i.text.split())),
+        "words": ({"q": "about pending -card"}, where(lambda i: "pending" in i.text and "card" not in i.text)),
+        "upload": ({"upload": str(upload.uuid)}, where(lambda i: i.upload_id == upload.pk)),
+        "split": ({"split": "train"}, where(lambda i: i.split == "train")),
+        "id": ({"external_id": "m-7"}, where(lambda i: i.external_id == "m-7")),
+        "group": ({"group": "g-2"}, where(lambda i: i.group == "g-2")),
+        "metadata": ({"metadata_key": "channel", "metadata_value": "mail"}, where(lambda i: i.metadata.get("channel") == "mail")),
+        "number": ({"metadata_key": "2024"}, where(lambda i: "2024" in i.metadata)),
+        "length": ({"length_from": "18", "length_to": "24"}, where(lambda i: 18 <= len(i.text) <= 24)),
         "event": (
             {"event_from": "2026-01-05", "event_until": "2026-01-12"},
-            these(lambda i: i.event_time and 5 <= i.event_time.day <= 12),
+            where(lambda i: i.event_time and 5 <= i.event_time.day <= 12),
         ),
-        "imported": ({"imported_from": today}, these(lambda i: i.upload_id == upload.pk)),
-        "earlier": ({"imported_until": "2025-05-05"}, these(lambda i: i.upload_id != upload.pk)),
-        "collected": ({"collected_from": "2025-06-01"}, these(lambda i: i.upload_id != upload.pk)),
+        "imported": ({"imported_from": today}, where(lambda i: i.upload_id == upload.pk)),
+        "earlier": ({"imported_until": "2025-05-05"}, where(lambda i: i.upload_id != upload.pk)),
+        "collected": ({"collected_from": "2025-06-01"}, where(lambda i: i.upload_id != upload.pk)),
         "uncollected": ({"collected_until": "2024-12-31"}, set()),
-        "undecided": ({"labels": "undecided"}, these(lambda i: held[i.pk] is None)),
-        "decided": ({"labels": "decided"}, these(lambda i: held[i.pk] is not None)),
+        "undecided": ({"labels": "undecided"}, where(lambda i: decided[i.pk] is None)),
+        "decided": ({"labels": "decided"}, where(lambda i: decided[i.pk] is not None)),
         "disputed": ({"labels": "disputed"}, disputed),
-        "class": ({"decided": ids["card"]}, these(lambda i: held[i.pk] and held[i.pk].label.name == "card")),
-        "how": ({"decided_how": "unanimous", "decided_from": today}, these(lambda i: held[i.pk] and held[i.pk].how == "unanimous")),
-        "answered": ({"answered": ids["billing"]}, these(lambda i: any(a.label.name == "billing" for a in said[i.pk]))),
+        "class": ({"decided": ids["card"]}, where(lambda i: decided[i.pk] and decided[i.pk].label.name == "card")),
+        "how": ({"decided_how": "unanimous", "decided_from": today}, where(lambda i: decided[i.pk] and decided[i.pk].how == "unanimous")),
+        "answered": ({"answered": ids["billing"]}, where(lambda i: any(a.label.name == "billing" for a in answers[i.pk]))),
         "by": (
             {"answered": ids["card"], "answered_by": str(ben.uuid)},
-            these(lambda i: any(a.label.name == "card" and a.user.username == "ben" for a in said[i.pk])),
+            where(lambda i: any(a.label.name == "card" and a.user.username == "ben" for a in answers[i.pk])),
         ),
         "suggested": (
             {"suggested": ids["card"], "score_from": "0.2", "score_to": "0.6"},
-            these(lambda i: any(s.label.name == "card" and 0.2 <= s.score <= 0.6 for s in proposed[i.pk])),
+            where(lambda i: any(s.label.name == "card" and 0.2 <= s.score <= 0.6 for s in proposed[i.pk])),
         ),
-        "source": ({"suggested_by": "run"}, these(lambda i: any(s.source == "run" for s in proposed[i.pk]))),
-        "flagged": ({"remarks": "flagged"}, these(lambda i: any(c.is_flag for c in remarks[i.pk]))),
-        "unresolved": ({"remarks": "open"}, these(lambda i: any(c.is_flag and not c.resolved_at for c in remarks[i.pk]))),
-        "commented": ({"remarks": "commented"}, these(lambda i: any(not c.is_flag for c in remarks[i.pk]))),
-        "finding": ({"finding": "label_error"}, these(lambda i: any(f.kind == "label_error" and f.status != "gone" for f in found[i.pk]))),
-        "confirmed": ({"finding_status": "confirmed"}, these(lambda i: any(f.status == "confirmed" for f in found[i.pk]))),
-        "duplicate": ({"finding": "near_duplicate"}, these(lambda i: any(f.kind == "near_duplicate" for f in found[i.pk]))),
+        "source": ({"suggested_by": "run"}, where(lambda i: any(s.source == "run" for s in proposed[i.pk]))),
+        "flagged": ({"remarks": "flagged"}, where(lambda i: any(c.is_flag for c in remarks[i.pk]))),
+        "unresolved": ({"remarks": "open"}, where(lambda i: any(c.is_flag and not c.resolved_at for c in remarks[i.pk]))),
+        "commented": ({"remarks": "commented"}, where(lambda i: any(not c.is_flag for c in remarks[i.pk]))),
+        "finding": ({"finding": "label_error"}, where(lambda i: any(f.kind == "label_error" and f.status != "gone" for f in found[i.pk]))),
+        "confirmed": ({"finding_status": "confirmed"}, where(lambda i: any(f.status == "confirmed" for f in found[i.pk]))),
+        "duplicate": ({"finding": "near_duplicate"}, where(lambda i: any(f.kind == "near_duplicate" for f in found[i.pk]))),
     }  # fmt: skip
 
 
-def chosen(dataset, viewer, said: dict[str, str]) -> set[int]:
-    selection = Selection(dataset, viewer, said, whole=True)
-    assert selection.holds, selection.problems
+def matching(dataset, viewer, filters: dict[str, str]) -> set[int]:
+    selection = Selection(dataset, viewer, filters, whole=True)
+    assert selection.is_valid, selection.problems
     return {key for window in selection.walk() for key in window.keys}
 
 
 @pytest.mark.postgres
-def test_every_filter_alone_and_with_a_word_chooses_what_the_reference_says(dataset, ravi):
+def test_every_filter_alone_and_with_a_word_matches_the_reference(dataset, ravi):
     known = reference(dataset, ravi)
     word, with_it = known["word"]
 
     assert {name for name, (_, keys) in known.items() if not keys} == {"uncollected"}
-    for said, keys in known.values():
-        assert chosen(dataset, ravi, said) == keys, said
-        if "q" not in said:
-            assert chosen(dataset, ravi, said | word) == keys & with_it, said
+    for filters, keys in known.values():
+        assert matching(dataset, ravi, filters) == keys, filters
+        if "q" not in filters:
+            assert matching(dataset, ravi, filters | word) == keys & with_it, filters
 
 
-def test_any_two_filters_together_choose_what_the_reference_says(dataset, ravi, monkeypatch):
+def test_any_two_filters_together_match_the_reference(dataset, ravi, monkeypatch):
     known = reference(dataset, ravi)
     offered = [replace(each, fields=lambda *_, fields=fields: fields) for each, fields in Selection(dataset, ravi, {}).offered]
     monkeypatch.setattr(ports, "item_filters", lambda: offered)  # the same person on the same dataset is offered the same fields
 
     for (one, here), (other, there) in combinations(known.values(), 2):
         if not set(one) & set(other):
-            assert chosen(dataset, ravi, one | other) == here & there, one | other
+            assert matching(dataset, ravi, one | other) == here & there, one | other
 
 
 @pytest.mark.postgres
 def test_windows_of_any_size_find_the_same_forwards_and_backwards(dataset, ravi, monkeypatch):
     everything = {"length_from": "1"}
-    whole = sorted(chosen(dataset, ravi, everything))
+    whole = sorted(matching(dataset, ravi, everything))
     assert len(whole) == 30
 
     for size in (1, 2, 7, 29, 30, 31):
@@ -169,7 +169,7 @@ def test_windows_of_any_size_find_the_same_forwards_and_backwards(dataset, ravi,
 
 
 @pytest.mark.postgres
-def test_pages_follow_each_other_in_both_directions_without_a_gap(dataset, ravi, monkeypatch):
+def test_pages_are_consecutive_in_both_directions(dataset, ravi, monkeypatch):
     monkeypatch.setattr(selecting, "FIRST", 4)
     selection = Selection(dataset, ravi, {"q": "about"})
     wanted = [item.pk for item in Item.objects.filter(text__contains="about", upload__state="imported").order_by("-id")]
@@ -189,43 +189,43 @@ def test_pages_follow_each_other_in_both_directions_without_a_gap(dataset, ravi,
     assert pages[0].after is None
 
 
-def test_a_page_that_takes_too_long_says_so_and_the_next_one_goes_on(dataset, ravi, monkeypatch):
+def test_a_slow_page_stops_early_and_the_next_one_continues(dataset, ravi, monkeypatch):
     monkeypatch.setattr(selecting, "FIRST", 3)
     monkeypatch.setattr(selecting, "PAGE_SECONDS", -1)
     monkeypatch.setattr(Selection.first, "__kwdefaults__", {"up": False, "start": None, "seconds": -1})
     selection = Selection(dataset, ravi, {"external_id": "m-2"})
 
-    page, looks, items = selection.page(), 1, []
+    page, pages, items = selection.page(), 1, []
     assert (page.items, page.stopped) == ([], True)
     while page.before is not None:
-        page, looks = selection.page(before=page.before), looks + 1
+        page, pages = selection.page(before=page.before), pages + 1
         items += page.items
     assert [item.external_id for item in items] == ["m-2"]
-    assert looks > 5
+    assert pages > 5
 
 
 @pytest.mark.postgres
-def test_annotators_ask_about_their_own_answers_alone(dataset, ana, ben, ravi, lee, mia):
+def test_annotators_filter_only_by_their_own_annotations(dataset, ana, ben, ravi, lee, mia):
     known = reference(dataset, ravi)
-    said, keys = known["answered"]
+    filters, keys = known["answered"]
     own = {a.item_id for a in ana.annotations.filter(label__name="billing")}
 
-    assert chosen(dataset, ana, said) == own != keys
-    assert Selection(dataset, ana, said).said == said | {"answered_by": str(ana.uuid)}
+    assert matching(dataset, ana, filters) == own != keys
+    assert Selection(dataset, ana, filters).filters == filters | {"answered_by": str(ana.uuid)}
     for viewer in (ana, mia):
         blind = Selection(dataset, viewer, {"answered_by": str(ben.uuid)})
-        assert not blind.holds
+        assert not blind.is_valid
         assert blind.page().items == []
         assert "Ben" not in blind.words
     for viewer in (ravi, lee):
-        assert Selection(dataset, viewer, {"answered_by": str(ben.uuid)}).holds
+        assert Selection(dataset, viewer, {"answered_by": str(ben.uuid)}).is_valid
 
 
-def test_who_may_not_read_texts_does_not_learn_them_by_searching(dataset, omar, lee, client_for):
+def test_search_doesnt_reveal_texts_to_people_who_may_not_read_them(dataset, omar, lee, client_for):
     for viewer in (omar, lee):
-        for said in ({"q": "card"}, {"metadata_key": "channel", "metadata_value": "mail"}):
-            selection = Selection(dataset, viewer, said)
-            assert not selection.holds
+        for filters in ({"q": "card"}, {"metadata_key": "channel", "metadata_value": "mail"}):
+            selection = Selection(dataset, viewer, filters)
+            assert not selection.is_valid
             assert selection.page().items == []
     answer = client_for(omar).get(f"/api/v1/datasets/{dataset.uuid}/items/?q=card")
     assert (answer.status_code, list(answer.json()["fields"])) == (400, ["q"])
@@ -233,17 +233,17 @@ def test_who_may_not_read_texts_does_not_learn_them_by_searching(dataset, omar, 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize(
-    "said",
+    "filters",
     [
         {"decided": "00000000-0000-0000-0000-000000000000"}, {"upload": "00000000-0000-0000-0000-000000000000"}, {"upload": "x"},
         {"length_from": "many"}, {"event_from": "yesterday"}, {"score_to": "2"}, {"labels": "x"}, {"metadata_key": "nothing"},
         {"q": "🙂"}, {"never": "heard of"},
     ],
 )  # fmt: skip
-def test_a_filter_that_does_not_hold_chooses_nothing_and_says_why(dataset, ravi, said):
-    selection = Selection(dataset, ravi, said, whole=True)
+def test_an_invalid_filter_matches_nothing_and_reports_why(dataset, ravi, filters):
+    selection = Selection(dataset, ravi, filters, whole=True)
 
-    assert set(selection.problems) == set(said)
+    assert set(selection.problems) == set(filters)
     assert all(problem.endswith(".") for problem in selection.problems.values())
     assert selection.page().items == []
     assert list(selection.walk()) == []
@@ -251,18 +251,18 @@ def test_a_filter_that_does_not_hold_chooses_nothing_and_says_why(dataset, ravi,
 
 
 @pytest.mark.postgres
-def test_answers_of_a_merged_class_are_found_under_the_class_that_it_went_into(dataset, ravi):
+def test_annotations_of_a_merged_label_are_found_by_its_target(dataset, ravi):
     before = {name: str(label.stable_id) for name, label in labels_by_name(latest_schema(dataset)).items()}
-    both = chosen(dataset, ravi, {"answered": before["billing"]}) | chosen(dataset, ravi, {"answered": before["card"]})
+    both = matching(dataset, ravi, {"answered": before["billing"]}) | matching(dataset, ravi, {"answered": before["card"]})
     wanted = [Change(UUID(before["billing"]), ChangeKind.MERGE, ("card",))]
     change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=wanted, seen=1)
 
-    assert chosen(dataset, ravi, {"answered": before["card"]}) == both
-    assert not Selection(dataset, ravi, {"answered": before["billing"]}).holds
+    assert matching(dataset, ravi, {"answered": before["card"]}) == both
+    assert not Selection(dataset, ravi, {"answered": before["billing"]}).is_valid
 
 
 @pytest.mark.postgres
-def test_a_task_with_several_classes_is_filtered_by_any_of_them(project, ana, ravi):
+def test_a_task_with_several_labels_is_filtered_by_any_of_them(project, ana, ravi):
     dataset = make_dataset(project, ana, "Many", task="multi_label")
     items = add_items(dataset, ana, ["one", "two", "three"])
     make_schema(dataset, ravi, ["a", "b"])
@@ -270,12 +270,12 @@ def test_a_task_with_several_classes_is_filtered_by_any_of_them(project, ana, ra
     for item, names in zip(items, (["a"], ["a", "b"], ["b"]), strict=True):
         item.decisions.create(value={"labels": sorted(ids[name] for name in names)}, how="adjudicated", by=ravi, digest="0" * 64)
 
-    assert chosen(dataset, ravi, {"decided": ids["a"]}) == {items[0].pk, items[1].pk}
-    assert chosen(dataset, ravi, {"decided": ids["b"]}) == {items[1].pk, items[2].pk}
+    assert matching(dataset, ravi, {"decided": ids["a"]}) == {items[0].pk, items[1].pk}
+    assert matching(dataset, ravi, {"decided": ids["b"]}) == {items[1].pk, items[2].pk}
 
 
 @pytest.mark.postgres
-def test_a_column_whose_name_holds_any_sign_is_found_by_its_value(project, ana):
+def test_a_column_name_may_contain_any_character(project, ana):
     dataset = make_dataset(project, ana, "Signs")
     keys = ['a "b"', "a.b[0]", "a\\b", "$", "it's"]
     import_file(dataset, ana, csv_bytes([["one", *"abcde"], ["two", *"fghij"]], ["text", *keys]))

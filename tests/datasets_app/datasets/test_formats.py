@@ -1,4 +1,4 @@
-"""Tables in other clothes: JSON lists, Parquet, Excel, plain text and fastText become rows without a cell being changed."""
+"""Other table formats: JSON lists, Parquet, Excel, plain text and fastText become rows with unchanged cells."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rows_of(path: Path, reading: Reading) -> list[tuple]:
     ]  # fmt: skip
 
 
-def test_a_long_parquet_file_is_read_in_flat_memory(tmp_path):
+def test_a_long_parquet_file_is_read_in_constant_memory(tmp_path):
     path, texts = tmp_path / "file", (os.urandom(500).hex() for _ in range(20_000))
     with pq.ParquetWriter(path, pa.schema([("text", pa.string())])) as writer:
         for _ in range(20):
@@ -60,13 +60,13 @@ def test_a_json_list_is_read_with_numbers_as_written(tmp_path):
     ]
 
 
-def test_a_key_twice_beside_a_number_of_thousands_of_digits_ends(tmp_path):
+def test_a_duplicate_key_and_a_huge_number_are_a_problem(tmp_path):
     (found,) = read(tmp_path, f'[{{"a": 1, "a": 1, "n": {"1" * 5_000}}}]'.encode(), JSON)
 
     assert (found[0], found[1]) == (1, "json")
 
 
-def test_a_json_list_is_read_over_the_ends_of_blocks(tmp_path, monkeypatch):
+def test_a_json_list_is_read_across_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(jsons, "BLOCK", 7)
     rows = [{"text": f'text {n} \u00fc \\ "quoted" ]', "n": n, "deep": {"of": [n, None, True]}} for n in range(50)]
     path = tmp_path / "file"
@@ -91,7 +91,7 @@ def test_a_broken_list_blocks_with_the_number_of_its_object(tmp_path):
     assert report.blocked
 
 
-def test_entries_of_a_list_that_are_no_rows_are_told_and_the_rest_is_read(tmp_path):
+def test_invalid_entries_of_a_list_are_reported_and_the_rest_is_read(tmp_path):
     content = b'[1, {"text": "a", "text": "b"}, {"text": "\\ud800"}, {"text": "fine"}]'
 
     assert read(tmp_path, content, JSON) == [
@@ -102,17 +102,17 @@ def test_entries_of_a_list_that_are_no_rows_are_told_and_the_rest_is_read(tmp_pa
     ]
 
 
-def test_an_object_without_end_is_refused_in_flat_memory(tmp_path):
+def test_an_unclosed_object_is_rejected_in_constant_memory(tmp_path):
     found = read(tmp_path, b'[{"text": "' + b"x" * 9_000_000, JSON)
 
     assert found == [(1, "long_line", "Object 1 is longer than 4,000,000 characters.")]
 
 
-def test_a_file_that_is_no_list_is_told(tmp_path):
+def test_a_file_that_isnt_a_list_is_reported(tmp_path):
     assert read(tmp_path, b'{"text": "a"}', JSON) == [(0, "json", "The file isn't one JSON list.")]
 
 
-def test_parquet_is_flattened_and_keeps_values_as_text(tmp_path):
+def test_parquet_is_flattened_to_texts(tmp_path):
     table = pa.table(
         {
             "text": ["007", "NA", None],
@@ -138,7 +138,7 @@ def test_parquet_is_flattened_and_keeps_values_as_text(tmp_path):
     assert [problem.sentence for problem in header.problems] == ["Column 'picture' has bytes, which aren't supported."]
 
 
-def test_class_numbers_of_a_parquet_file_become_names_and_minus_one_no_label(tmp_path):
+def test_class_numbers_of_a_parquet_file_become_names_and_minus_one_means_no_label(tmp_path):
     features = {
         "info": {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}, "text": {"dtype": "string", "_type": "Value"}}}
     }
@@ -173,7 +173,7 @@ def workbook(path: Path) -> None:
     book.save(path)
 
 
-def test_the_first_sheet_of_a_workbook_is_read_and_the_others_named(tmp_path):
+def test_the_first_sheet_of_a_workbook_is_read_and_the_others_are_reported(tmp_path):
     path = tmp_path / "file"
     workbook(path)
 
@@ -187,7 +187,7 @@ def test_the_first_sheet_of_a_workbook_is_read_and_the_others_named(tmp_path):
     assert [problem.sentence for problem in header.problems] == ["Only sheet 'Data' is read; 'Notes' is ignored."]
 
 
-def test_plain_text_is_one_text_a_line(tmp_path):
+def test_plain_text_has_one_text_per_line(tmp_path):
     assert read(tmp_path, b"one, two\r\n\n  three\n", Reading("utf-8", "txt", "", has_header=False)) == [
         (1, {"text": "one, two"}), (3, {"text": "  three"}),
     ]  # fmt: skip
@@ -229,7 +229,7 @@ def shared_data(name: str) -> Path:
     return path
 
 
-def test_a_real_json_list_is_read_whole():
+def test_a_real_json_list_is_read_completely():
     path = shared_data("pii_presidio/synth_dataset_v2.json")
     reading = sniffing.propose(path, path.name, "utf-8")
     roles = mapping.propose(readers.header(path, reading).columns, dry_run.first_rows(path, reading))

@@ -1,4 +1,4 @@
-"""A small file never holds a request or memory: it is refused by what it says of itself, read a little at a time, or left to a job."""
+"""A small file can't block a request or fill memory: it's rejected by its metadata, read in small steps, or checked by a job."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def workbook(rows: int) -> bytes:
 
 
 def equal_rows(count: int, text: str = "my card is lost") -> pa.Table:
-    """The same text so often, kept once."""
+    """A table that repeats one text, stored once."""
     return pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))})
 
 
@@ -52,7 +52,7 @@ def faults(tmp_path, content: bytes) -> list[str]:
     return [problem.sentence for problem in columns.header(Member(path), PARQUET).problems if problem.blocks]
 
 
-# ── By what the file says of itself ─────────────────────────────────────────
+# ── By metadata ─────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("limits", "table", "options", "fault"),
     [
@@ -65,14 +65,14 @@ def faults(tmp_path, content: bytes) -> list[str]:
         ({"COLUMNS_LIMIT": 2}, {"a": ["1"], "b": ["1"], "c": ["1"]}, {}, "The file has 3 columns; the limit is 2."),
     ],
 )  # fmt: skip
-def test_parquet_is_refused_by_what_it_says_of_itself(tmp_path, monkeypatch, limits, table, options, fault):
+def test_parquet_is_rejected_by_its_metadata(tmp_path, monkeypatch, limits, table, options, fault):
     for name, value in limits.items():
         monkeypatch.setattr(columns, name, value)
 
     assert faults(tmp_path, parquet(pa.table(table), **options)) == [fault]
 
 
-def test_a_file_that_is_refused_is_not_read(tmp_path, monkeypatch):
+def test_a_rejected_file_isnt_read(tmp_path, monkeypatch):
     monkeypatch.setattr(columns, "ROWS_LIMIT", 9)
     (tmp_path / "file").write_bytes(parquet(pa.table({"text": ["a"] * 10})))
 
@@ -98,7 +98,7 @@ def test_equal_values_of_parquet_are_in_memory_once(tmp_path, nested):
     assert most < 20_000_000
 
 
-def test_texts_that_repeat_and_lists_are_read_as_they_are(tmp_path):
+def test_repeated_texts_and_lists_are_read_unchanged(tmp_path):
     table = pa.table({"text": ["a", None, "a", "ü"], "list": [["x", "x"], [], None, ["y", None]], "n": [1, 2, 3, 4]})
     path = tmp_path / "file"
     path.write_bytes(parquet(table))
@@ -109,7 +109,7 @@ def test_texts_that_repeat_and_lists_are_read_as_they_are(tmp_path):
     ]  # fmt: skip
 
 
-def test_workbooks_in_an_archive_unpack_within_the_limits_of_one(tmp_path, monkeypatch):
+def test_workbooks_in_an_archive_count_towards_its_limits(tmp_path, monkeypatch):
     book, path = workbook(3_000), tmp_path / "file"
     unpacked = sum(info.file_size for info in zipfile.ZipFile(io.BytesIO(book)).infolist())
     with zipfile.ZipFile(path, "w") as archive:
@@ -128,7 +128,7 @@ def test_workbooks_in_an_archive_unpack_within_the_limits_of_one(tmp_path, monke
     "a: &a [x, x]\nb: &b [*a, *a]\ndataset_info: {features: [{name: label, dtype: {class_label: {names: [*b, *b]}}}]}",
     "dataset_info: {features: [{name: label, dtype: {class_label: {names: [[x], [y]]}}}]}",
 ])  # fmt: skip
-def test_a_card_whose_names_multiply_names_nothing(tmp_path, card):
+def test_class_names_of_a_hostile_card_are_ignored(tmp_path, card):
     path = tmp_path / "file"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("README.md", f"---\n{card}\n---\n")
@@ -137,16 +137,16 @@ def test_a_card_whose_names_multiply_names_nothing(tmp_path, card):
     assert readers.open_source(path).names == {}
 
 
-# ── While somebody waits ────────────────────────────────────────────────────
-def after(steps: int):
-    """Somebody who waits for so many steps."""
+# ── In a request ────────────────────────────────────────────────────────────
+def stop_after(steps: int):
+    """A check that raises TooSlow after so many steps."""
     left = itertools.count(steps, -1)
 
-    def look() -> None:
+    def check() -> None:
         if next(left) == 0:
             raise readers.TooSlow
 
-    return look
+    return check
 
 
 BROKEN = b"text,label\n" + b"only one cell\n" * 40_000
@@ -167,26 +167,26 @@ EMPTY_ROWS = b'[{"text": "a"}, ' + b"0, " * 100_000 + b"0]"
     ids=["csv", "broken rows", "json", "jsonl", "conll", "xlsx", "parquet"],
 )
 @pytest.mark.parametrize("packed", [False, True])
-def test_every_format_ends_when_whoever_waits_has_waited_enough(tmp_path, content, reading, packed):
+def test_reading_any_format_can_be_stopped(tmp_path, content, reading, packed):
     path = tmp_path / "file"
     path.write_bytes(content)
     if packed:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(f"a.{reading.parser}", content)
 
-    with pytest.raises(readers.TooSlow), readers.watched(after(5)):
+    with pytest.raises(readers.TooSlow), readers.watched(stop_after(5)):
         for _ in readers.read_rows(path, reading):
             pass
 
 
-def test_the_first_rows_are_looked_for_among_the_first_lines_alone(tmp_path):
+def test_first_rows_are_taken_only_from_the_first_lines(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(BROKEN + b"text,label\n")
 
     assert dry_run.first_rows(path, Reading("utf-8", "csv", ",")) == []
 
 
-def test_a_text_that_is_too_long_is_not_searched_for_its_spans():
+def test_spans_of_a_text_that_is_too_long_arent_parsed():
     spans = '[{"start": 0, "end": 5, "label": "A", "text": "wrong"}]'
 
     assert mapping.Mapper({"text": "text", "spans": "label"}, task="spans").draft(
@@ -209,7 +209,7 @@ def impatient(monkeypatch):
 @pytest.mark.parametrize(
     ("content", "name"), [(ROWS, "a.csv"), (parquet(equal_rows(30)), "a.parquet"), (workbook(3), "a.xlsx")], ids=["csv", "parquet", "xlsx"]
 )
-def test_a_dry_run_that_takes_long_goes_on_in_a_job(dataset, ana, impatient, content, name):
+def test_a_slow_dry_run_continues_in_a_job(dataset, ana, impatient, content, name):
     upload = receive(dataset, ana, content, name)
 
     assert (upload.state, upload.report, Job.objects.get().kind) == ("received", {}, "datasets.inspect")
@@ -219,7 +219,7 @@ def test_a_dry_run_that_takes_long_goes_on_in_a_job(dataset, ana, impatient, con
 
 
 @pytest.mark.django_db
-def test_the_page_shows_the_job_with_its_cancel_and_then_the_findings(dataset, ana, impatient, client_for, monkeypatch):
+def test_the_page_shows_the_job_with_a_cancel_button_and_then_its_results(dataset, ana, impatient, client_for, monkeypatch):
     client, upload = client_for(ana), receive(dataset, ana, ROWS)
     address = reverse("datasets:upload", args=[upload.uuid])
     job = Job.objects.get()
@@ -235,7 +235,7 @@ def test_the_page_shows_the_job_with_its_cancel_and_then_the_findings(dataset, a
 
 
 @pytest.mark.django_db
-def test_a_dry_run_that_is_cancelled_leaves_the_upload_as_it_was(dataset, ana, impatient, monkeypatch):
+def test_a_cancelled_dry_run_leaves_the_upload_unchanged(dataset, ana, impatient, monkeypatch):
     upload = receive(dataset, ana, ROWS)
     monkeypatch.setattr(inspection, "CANCEL_SECONDS", 0)
     monkeypatch.setattr(inspection, "find_reading", lambda *_, **__: jobs.cancel(Job.objects.get().uuid, ana) and readers.step())
@@ -246,7 +246,7 @@ def test_a_dry_run_that_is_cancelled_leaves_the_upload_as_it_was(dataset, ana, i
 
 
 @pytest.mark.django_db
-def test_reading_and_mapping_that_are_chosen_together_are_one_dry_run(dataset, ana, impatient, client_for):
+def test_settings_and_mapping_chosen_together_are_one_dry_run(dataset, ana, impatient, client_for):
     upload = receive(dataset, ana, b"a;b\nx;y\n")
     run_ok()
     body = {"delimiter": ";", "mapping": {"a": "label", "b": "text"}}
@@ -258,7 +258,7 @@ def test_reading_and_mapping_that_are_chosen_together_are_one_dry_run(dataset, a
 
 
 @pytest.mark.django_db
-def test_a_file_that_the_product_made_is_waited_for(dataset, ana, impatient):
+def test_a_dry_run_with_wait_runs_in_the_request(dataset, ana, impatient):
     upload = actions.receive_upload(dataset=dataset, actor=ana, file=io.BytesIO(ROWS), file_name="a.csv")
 
     assert actions.inspect(upload_id=upload.uuid, actor=ana, wait=True).state == "inspected"
@@ -266,7 +266,7 @@ def test_a_file_that_the_product_made_is_waited_for(dataset, ana, impatient):
 
 
 @pytest.mark.django_db
-def test_a_page_does_not_wait_for_first_rows_that_take_long(dataset, ana, client_for, monkeypatch):
+def test_a_page_doesnt_wait_for_slow_first_rows(dataset, ana, client_for, monkeypatch):
     upload = import_file(dataset, ana, workbook(3), "a.xlsx")
     address = reverse("datasets:upload", args=[upload.uuid])
 

@@ -1,4 +1,4 @@
-"""Accepting an upload: a job makes the items, which appear together."""
+"""Accepting an upload: a job creates the items, which become visible together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_nothing_appears_before_the_job_is_done(dataset, ana):
     assert Item.objects.count() == 0
 
 
-def test_the_same_file_twice_adds_nothing_and_says_so(dataset, ana):
+def test_importing_a_file_twice_adds_nothing_and_reports_duplicates(dataset, ana):
     import_texts(dataset, ["a", "b", "b"], ana)
     second = import_texts(dataset, ["a", "b", "b"], ana)
 
@@ -61,7 +61,7 @@ def test_duplicates_are_counted_with_the_line_of_the_first(dataset, ana):
 
 
 @pytest.mark.postgres
-def test_a_crash_in_the_middle_leaves_nothing_visible_and_the_job_goes_on(dataset, ana, monkeypatch):
+def test_after_a_crash_nothing_is_visible_and_the_job_resumes(dataset, ana, monkeypatch):
     monkeypatch.setattr(importing, "BATCH", 2)
     written = importing.write_batch
     calls = []
@@ -78,13 +78,13 @@ def test_a_crash_in_the_middle_leaves_nothing_visible_and_the_job_goes_on(datase
     upload = import_texts(dataset, [f"text {n}" for n in range(9)], ana)
 
     assert Job.objects.get(kind="datasets.import").attempt == 2
-    assert seen_midway == [0]  # the second attempt went on from the checkpoint
+    assert seen_midway == [0]  # the second attempt resumed from the checkpoint
     assert len(calls) == 6
     assert [item.text for item in queries.items(dataset)] == [f"text {n}" for n in range(9)]
     assert upload.rows_new == 9
 
 
-def test_final_failure_leaves_no_item_and_can_be_tried_again(dataset, ana, monkeypatch):
+def test_a_failed_import_leaves_no_item_and_can_be_retried(dataset, ana, monkeypatch):
     monkeypatch.setattr(importing, "BATCH", 2)
     with monkeypatch.context() as patch:
         patch.setattr(importing, "finish", lambda *_: (_ for _ in ()).throw(Refused("The shelf broke.", next_step="Mend it.")))
@@ -102,7 +102,7 @@ def test_final_failure_leaves_no_item_and_can_be_tried_again(dataset, ana, monke
     assert queries.items(dataset).count() == 5
 
 
-def test_cancel_removes_what_was_written_and_the_upload_waits_again(dataset, ana, monkeypatch):
+def test_cancelling_removes_written_items_and_the_upload_needs_review_again(dataset, ana, monkeypatch):
     monkeypatch.setattr(importing, "BATCH", 2)
     written = importing.write_batch
 
@@ -123,7 +123,7 @@ def test_cancel_removes_what_was_written_and_the_upload_waits_again(dataset, ana
     assert Job.objects.get(kind="datasets.import").state == "cancelled"
 
 
-def test_one_import_at_a_time_in_a_dataset(dataset, ana):
+def test_a_dataset_has_one_import_at_a_time(dataset, ana):
     first = receive(dataset, ana, csv_bytes([["a"]], ["text"]), "first.csv")
     second = receive(dataset, ana, csv_bytes([["b"]], ["text"]), "second.csv")
     actions.accept_upload(upload_id=first.uuid, actor=ana)
@@ -145,7 +145,7 @@ def test_a_double_click_imports_once(dataset, ana):
     assert Job.objects.filter(kind="datasets.import").count() == 1
 
 
-def test_an_acceptance_of_what_was_changed_meanwhile_is_refused(dataset, ana):
+def test_accepting_an_upload_that_changed_meanwhile_is_refused(dataset, ana):
     upload = receive(dataset, ana, csv_bytes([["a", "b"]], ["text", "note"]))
     seen = queries.seen_digest(upload)
     actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping={"note": "text"})
@@ -157,7 +157,7 @@ def test_an_acceptance_of_what_was_changed_meanwhile_is_refused(dataset, ana):
     assert Job.objects.count() == 0
 
 
-def test_cells_stay_text(dataset, ana):
+def test_cells_stay_texts(dataset, ana):
     import_texts(dataset, [("007", "NA", "1.50")], ana, header=("text", "note", "price"))
     item = queries.items(dataset).get()
 
@@ -165,7 +165,7 @@ def test_cells_stay_text(dataset, ana):
     assert item.metadata == {"note": "NA", "price": "1.50"}
 
 
-def test_rows_that_cannot_be_items_are_left_out_and_counted(dataset, ana):
+def test_invalid_rows_are_rejected_and_counted(dataset, ana):
     upload = import_texts(dataset, [("fine", "x"), ("", "y"), ("good", "z")], ana, header=("text", "note"))
 
     assert (upload.rows_new, upload.rows_failed) == (2, 1)

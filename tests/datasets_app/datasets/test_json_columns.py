@@ -1,4 +1,4 @@
-"""One JSON object of columns, as pandas and `datasets` write it, is read as rows in flat memory."""
+"""One JSON object of columns, as written by pandas and `datasets`, is read as rows in constant memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def parser_of(tmp_path, content: bytes, name: str = "a.json") -> str:
 
 @pytest.mark.parametrize("content", [LISTS, ROW_BY_ROW, LISTS.replace(b", ", b",\n  "), b"\xef\xbb\xbf" + LISTS])
 @pytest.mark.parametrize("packed", [False, True])
-def test_columns_are_rows_with_their_values_as_written(tmp_path, content, packed):
+def test_columns_become_rows_with_unchanged_values(tmp_path, content, packed):
     path = tmp_path / "file"
     path.write_bytes(content)
     if packed:
@@ -57,7 +57,7 @@ def test_columns_are_rows_with_their_values_as_written(tmp_path, content, packed
         (b'[{"text": "a"}]', "json"),
     ],
 )
-def test_one_object_of_columns_is_told_from_an_object_a_line(tmp_path, content, parser):
+def test_an_object_of_columns_is_distinguished_from_an_object_per_line(tmp_path, content, parser):
     assert parser_of(tmp_path, content) == parser
 
 
@@ -73,7 +73,7 @@ def test_one_object_of_columns_is_told_from_an_object_a_line(tmp_path, content, 
         (b'{"text": [tru]}', "The file isn't one JSON object of columns (expecting value)."),
     ],
 )
-def test_what_is_no_object_of_columns_blocks(tmp_path, content, sentence):
+def test_an_invalid_object_of_columns_blocks(tmp_path, content, sentence):
     path = tmp_path / "file"
     path.write_bytes(content)
 
@@ -81,7 +81,7 @@ def test_what_is_no_object_of_columns_blocks(tmp_path, content, sentence):
     assert list(readers.read_rows(path, COLUMNS)) == []
 
 
-def test_what_is_no_column_is_left_out_and_objects_are_flattened(tmp_path):
+def test_other_values_are_ignored_and_objects_are_flattened(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b'{"version": "1", "data": [{"text": "a", "by": {"id": 7}}, {"text": "b"}]}')
 
@@ -90,7 +90,7 @@ def test_what_is_no_column_is_left_out_and_objects_are_flattened(tmp_path):
     assert [row.values for row in readers.read_rows(path, COLUMNS)] == [{"data.text": "a", "data.by.id": "7"}, {"data.text": "b"}]
 
 
-def test_a_long_file_of_columns_is_read_in_flat_memory(tmp_path):
+def test_a_long_file_of_columns_is_read_in_constant_memory(tmp_path):
     path = tmp_path / "file"
     count = 30_000
     path.write_text(json.dumps({"text": [f"{n} " + "x" * 300 for n in range(count)], "label": [str(n % 7) for n in range(count)]}))
@@ -114,7 +114,7 @@ def test_a_file_of_columns_is_imported(project, ana):
 
 
 @pytest.mark.django_db
-def test_columns_that_do_not_fit_import_nothing(project, ana):
+def test_columns_of_different_lengths_import_nothing(project, ana):
     content = b'{"text": ["a", "b"], \n"label": ["c"]}'
 
     upload = receive(make_dataset(project, ana), ana, content, "train.json")

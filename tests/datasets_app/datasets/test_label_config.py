@@ -1,4 +1,4 @@
-"""Label Studio's labeling configuration becomes a task and its classes; nothing in it is ever expanded or fetched."""
+"""Label Studio's labeling configuration becomes a task and its labels; nothing in it is ever expanded or fetched."""
 
 from __future__ import annotations
 
@@ -29,41 +29,41 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><View><Choices name
         Control("t", "generation"), Control("p", "preference"), Control("r", "ranking"),
     ]),
 ])  # fmt: skip
-def test_each_question_is_read_with_its_classes_in_their_order(text, found):
+def test_questions_are_read_with_their_labels_in_order(text, found):
     assert label_config.controls(text) == found
 
 
-@pytest.mark.parametrize(("text", "told"), [
+@pytest.mark.parametrize(("text", "reason"), [
     (BOMB, "declares a document type"), ("<!doctype html><View/>", "declares a document type"), ("<View><Choices>", "isn't valid XML"),
     ("<View><Rating name='r'/></View>", "has no labels"), ("<View>" + " " * 1_000_000, "the limit is 1,000,000"),
 ])  # fmt: skip
-def test_what_is_no_configuration_is_refused(text, told):
-    with pytest.raises(Unreadable, match=told):
+def test_invalid_configurations_are_refused(text, reason):
+    with pytest.raises(Unreadable, match=reason):
         label_config.controls(text)
 
 
 @pytest.mark.parametrize("task", list(TYPES))
-def test_what_is_composed_asks_the_same(task):
+def test_a_composed_configuration_has_the_same_question(task):
     classes = ("a", 'b "<&') if task in ("single_label", "multi_label", "spans") else ()
 
     assert label_config.controls(label_config.compose(task, classes)) == [Control("label", task, classes)]
 
 
-def test_a_pasted_configuration_is_read_as_classes():
+def test_a_pasted_configuration_is_read_as_labels():
     assert [label.name for label in read_classes(MANY)] == ["b", "A & B"]
     with pytest.raises(ValueError, match="document type"):
         read_classes(BOMB)
 
 
 @pytest.mark.django_db
-def test_a_dataset_made_with_a_configuration_has_its_task_and_classes(project, ana):
+def test_a_dataset_with_a_configuration_has_its_task_and_labels(project, ana):
     dataset = actions.create_dataset(project=project, actor=ana, name="Topics", config=MANY)
 
     assert (dataset.task, list(labels_by_name(latest_schema(dataset)))) == ("multi_label", ["b", "A & B"])
 
 
 @pytest.mark.django_db
-def test_a_configuration_that_cannot_be_read_makes_no_dataset(project, ana):
+def test_an_unreadable_configuration_creates_no_dataset(project, ana):
     with pytest.raises(Refused) as refusal:
         actions.create_dataset(project=project, actor=ana, name="Topics", config=BOMB)
 
@@ -72,7 +72,7 @@ def test_a_configuration_that_cannot_be_read_makes_no_dataset(project, ana):
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_the_page_makes_a_dataset_with_a_configuration(client, project, ana):
+def test_the_page_creates_a_dataset_with_a_configuration(client, project, ana):
     client.force_login(ana)
     client.post("/datasets/new/", {"project": project.pk, "name": "Topics", "task": "single_label", "config": MANY})
     refused = client.post("/datasets/new/", {"project": project.pk, "name": "Other", "task": "single_label", "config": BOMB})
@@ -82,7 +82,7 @@ def test_the_page_makes_a_dataset_with_a_configuration(client, project, ana):
 
 
 @pytest.mark.django_db
-def test_classes_come_in_the_order_of_the_configuration_beside_the_data(project, ana):
+def test_labels_have_the_order_of_the_configuration_next_to_the_data(project, ana):
     dataset = make_dataset(project, ana, task="multi_label")
     region = {**choice("A & B", "other"), "from_name": "topic"}
     import_file(dataset, ana, packed(p__json=as_json([task(1, "t", annotation(1, region))]), label_config__xml=MANY.encode()), "p.zip")
@@ -91,7 +91,7 @@ def test_classes_come_in_the_order_of_the_configuration_beside_the_data(project,
 
 
 @pytest.mark.django_db
-def test_a_configuration_of_another_task_or_of_none_is_told(project, ana):
+def test_a_mismatched_or_invalid_configuration_is_reported(project, ana):
     dataset = make_dataset(project, ana)
     tasks = as_json([task(1, "t", annotation(1, choice("x")))])
     reports = [receive(dataset, ana, packed(p__json=tasks, config__xml=each.encode()), "p.zip").report["dry_run"] for each in (MANY, BOMB)]

@@ -1,4 +1,4 @@
-"""Dialogues in exports of Label Studio become chat items, or texts to be classified or marked, as the dataset's task asks."""
+"""Dialogues in exports of Label Studio become chat items, or texts for classification or spans, depending on the task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lifecycle.runtime.task_types.contents import dialogue
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, region, task
 
-SPOKEN = [
+DIALOGUE = [
     {"author": "Anna", "text": "my card is lost"},
     {"author": "Ben", "text": "which card?"},
     {"author": "Anna", "text": "the blue one"},
@@ -23,13 +23,13 @@ TURNS = [("user", "my card is lost"), ("assistant", "which card?"), ("user", "th
 
 
 def paragraphs(*regions, **data) -> bytes:
-    return as_json([task(1, "", annotation(1, *regions), data=data or {"conversation_log": SPOKEN})])
+    return as_json([task(1, "", annotation(1, *regions), data=data or {"conversation_log": DIALOGUE})])
 
 
 @pytest.mark.parametrize(
     ("raw", "roles"),
     [
-        (SPOKEN, ["user", "assistant", "user"]),
+        (DIALOGUE, ["user", "assistant", "user"]),
         ([{"speaker": "Agent", "utterance": "a"}, {"speaker": "Tom", "utterance": "b"}], ["assistant", "user"]),
         ([{"author": "Customer", "text": "a"}, {"author": "Tom", "text": "b"}], ["user", "assistant"]),
         ([{"author": "A", "text": "a"}, {"author": "B", "text": "b"}, {"author": "C", "text": "c"}], [None, None, None]),
@@ -37,14 +37,14 @@ def paragraphs(*regions, **data) -> bytes:
         ([{"from": "human", "value": "a"}], [None]),
     ],
 )
-def test_two_speakers_are_the_user_and_the_assistant(raw, roles):
+def test_two_speakers_become_user_and_assistant(raw, roles):
     assert [each.get("role") for each in dialogue.with_roles(raw)] == roles
 
 
 def test_only_a_list_of_turns_is_a_dialogue():
-    assert dialogue.as_text(json.dumps(SPOKEN)) == TEXT
+    assert dialogue.as_text(json.dumps(DIALOGUE)) == TEXT
     assert [dialogue.as_text(cell) for cell in ('[{"a": 1}]', "[{broken", "text", "[]", '[{"author": "A"}]')] == [""] * 5
-    assert [dialogue.place(SPOKEN, 1, 0), dialogue.place(SPOKEN, 1, 99), dialogue.place(SPOKEN, 9, 0)] == [
+    assert [dialogue.place(DIALOGUE, 1, 0), dialogue.place(DIALOGUE, 1, 99), dialogue.place(DIALOGUE, 9, 0)] == [
         TEXT.index("which"),
         None,
         None,
@@ -64,19 +64,19 @@ def test_paragraphs_with_authors_become_a_chat(project, mia):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("data", [{"conversation_log": SPOKEN}, {"log": [{"role": speaker, "content": said} for speaker, said in TURNS]}])
-def test_a_dialogue_that_is_classified_is_a_text_with_its_label(project, mia, data):
+@pytest.mark.parametrize("data", [{"conversation_log": DIALOGUE}, {"log": [{"role": role, "content": text} for role, text in TURNS]}])
+def test_a_classified_dialogue_becomes_a_text_with_its_label(project, mia, data):
     dataset = make_dataset(project, mia)
 
     import_file(dataset, mia, paragraphs(choice("card"), **data), "p.json")
 
     item = Item.objects.get()
-    assert item.text == ("\n".join(f"{who}: {said}" for who, said in TURNS) if "log" in data else TEXT)
+    assert item.text == ("\n".join(f"{role}: {text}" for role, text in TURNS) if "log" in data else TEXT)
     assert values_of_items([item.pk]) == {item.pk: {"label": "card"}}
 
 
 @pytest.mark.django_db
-def test_parts_that_are_marked_in_a_turn_keep_their_places(project, mia):
+def test_spans_in_a_turn_keep_their_positions(project, mia):
     dataset = make_dataset(project, mia, task="spans")
     mark = {"start": "2", "end": "2", "startOffset": 4, "endOffset": 8, "text": "blue", "paragraphlabels": ["COLOUR"]}
 
@@ -88,11 +88,11 @@ def test_parts_that_are_marked_in_a_turn_keep_their_places(project, mia):
 
 
 @pytest.mark.django_db
-def test_a_chat_that_the_annotator_began_is_the_item_and_its_answer(project, mia):
+def test_a_chat_started_by_the_annotator_is_the_item_and_its_annotation(project, mia):
     dataset = make_dataset(project, mia, task="chat")
-    said = [region("chatmessage", {"chatmessage": {"role": role, "content": words}}) for role, words in TURNS[:2]]
+    regions = [region("chatmessage", {"chatmessage": {"role": role, "content": words}}) for role, words in TURNS[:2]]
 
-    upload = import_file(dataset, mia, paragraphs(*said, chat=[]), "p.json")
+    upload = import_file(dataset, mia, paragraphs(*regions, chat=[]), "p.json")
 
     value = {"messages": [{"role": role, "content": words} for role, words in TURNS[:2]]}
     assert (upload.mapping["data.chat"], upload.rows_failed) == ("messages", 0)
@@ -101,7 +101,7 @@ def test_a_chat_that_the_annotator_began_is_the_item_and_its_answer(project, mia
 
 
 @pytest.mark.django_db
-def test_three_speakers_are_no_chat_and_nothing_is_imported(project, mia):
+def test_three_speakers_arent_a_chat_and_nothing_is_imported(project, mia):
     three = [{"author": each, "text": "hello"} for each in "ABC"]
     dataset = make_dataset(project, mia, task="chat")
 

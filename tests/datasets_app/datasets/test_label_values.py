@@ -1,4 +1,4 @@
-"""The values of a label column become classes as the uploader maps them; obvious ones are matched already."""
+"""The values of a label column become labels as mapped by the uploader; obvious ones are matched automatically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.datasets import csv_bytes, import_file, make_dataset, receive
 ROWS = csv_bytes([["good", "pos"], ["bad", "NEG"], ["so so", "0"], ["well", "pos"]], ["text", "label"])
 
 
-def test_only_what_is_obvious_is_matched():
+def test_only_obvious_values_are_matched():
     known = ["positive", "negative", "Card lost"]
     expected = {
         "pos": "positive", "NEG": "negative", "POSITIVE": "positive", "card_lost": "Card lost", "card lost": "Card lost",
@@ -31,7 +31,7 @@ def test_only_what_is_obvious_is_matched():
 
     assert {value: values.read(value) for value in expected} == expected
     assert values.decided() == {value: name for value, name in expected.items() if value != name}
-    assert LabelValues("single_label", {}, ["pos", "positive"]).read("POSITIVE") == "POSITIVE"  # which of the two is not clear
+    assert LabelValues("single_label", {}, ["pos", "positive"]).read("POSITIVE") == "POSITIVE"  # ambiguous
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_every_task_with_values_maps_them(task, values, expected, names):
 
 
 @pytest.mark.parametrize(
-    ("task", "targets", "told"),
+    ("task", "targets", "reason"),
     [
         ("single_label", {"a": "x" * 121}, "'a' maps to"),
         ("preference", {"0": "left"}, "'0' can be mapped to first, second, tie, neither"),
         ("chat", {"a": "b"}, "Labels"),
     ],
 )
-def test_targets_that_are_no_names_are_refused(task, targets, told):
-    assert wrong_target(task, targets).startswith(told)
+def test_invalid_targets_are_refused(task, targets, reason):
+    assert wrong_target(task, targets).startswith(reason)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def labels(dataset):
 
 
 @pytest.mark.django_db
-def test_chosen_and_obvious_values_become_classes_and_stand_in_the_audit_log(dataset, ana):
+def test_chosen_and_obvious_values_become_labels_and_are_in_the_audit_log(dataset, ana):
     upload = import_file(dataset, ana, ROWS, label_values={"0": ""})
 
     assert upload.report["dry_run"]["values"] == {"pos": 2, "0": 1, "NEG": 1}
@@ -104,7 +104,7 @@ def test_numbers_of_a_preference_are_rejected_until_they_are_mapped(project, ana
 
 
 @pytest.mark.django_db
-def test_a_wrong_target_changes_nothing(dataset, ana):
+def test_an_invalid_target_changes_nothing(dataset, ana):
     upload = receive(dataset, ana, ROWS)
     before = queries.seen_digest(upload)
 
@@ -118,26 +118,26 @@ def test_a_wrong_target_changes_nothing(dataset, ana):
 
 
 @pytest.mark.django_db
-def test_the_page_asks_for_each_value_and_keeps_what_is_chosen(dataset, ana, client_for):
+def test_the_page_has_a_field_for_each_value_and_saves_choices(dataset, ana, client_for):
     upload = receive(dataset, ana, ROWS)
     client = client_for(ana)
     form = client.get(reverse("datasets:upload", args=[upload.uuid])).context["form"]
-    asked = {field.html_name: field.value() for field in form.value_fields}
+    fields = {field.html_name: field.value() for field in form.value_fields}
     assert (form.values, form.values_open) == (["pos", "0", "NEG"], True)
-    assert asked == {"value_0": "=positive", "value_1": "=0", "value_2": "=negative"}
+    assert fields == {"value_0": "=positive", "value_1": "=0", "value_2": "=negative"}
 
     data = {"parser": "csv", "encoding": "utf-8", "delimiter": ",", "has_header": "on", "column_0": "text", "column_1": "label"}
-    client.post(reverse("datasets:inspect", args=[upload.uuid]), data | asked | {"value_1": ""})
+    client.post(reverse("datasets:inspect", args=[upload.uuid]), data | fields | {"value_1": ""})
     upload.refresh_from_db()
     assert upload.label_values == {"pos": "positive", "NEG": "negative", "0": ""}
 
-    client.post(reverse("datasets:inspect", args=[upload.uuid]), data | {"column_1": "metadata"} | asked)
+    client.post(reverse("datasets:inspect", args=[upload.uuid]), data | {"column_1": "metadata"} | fields)
     upload.refresh_from_db()
     assert upload.label_values == {}
 
 
 @pytest.mark.django_db
-def test_the_api_takes_and_shows_the_values(dataset, ana, client_for):
+def test_the_api_sets_and_returns_label_values(dataset, ana, client_for):
     upload = receive(dataset, ana, ROWS)
 
     answer = client_for(ana).post(

@@ -1,4 +1,4 @@
-"""The layouts of fine-tuners are recognised, become items of the fitting task, and are told where they fit another."""
+"""The layouts of fine-tuning data are recognized, become items of the fitting task, and are reported if they fit another."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lifecycle.runtime.task_types.contents import responses
 from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset, receive
 
-ASKED, SAID, OTHER = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "No."}
+USER, REPLY, OTHER = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "No."}
 
 
 def mapped(task: str, row: dict) -> tuple[dict[str, str], object]:
-    """The proposed roles, without metadata, and the item that one row becomes."""
+    """The proposed roles, without metadata, and the draft of one row."""
     values = {column: cell if isinstance(cell, str) else json.dumps(cell) for column, cell in row.items()}
     roles = propose(list(values), [Row(1, values)], task)
     return {column: role for column, role in roles.items() if role != "metadata"}, Mapper(roles, task=task).draft(Row(1, values))
@@ -29,31 +29,31 @@ def mapped(task: str, row: dict) -> tuple[dict[str, str], object]:
 
 def test_openai_pairs():
     roles, draft = mapped(
-        "preference", {"input.messages": [ASKED], "preferred_output": [SAID], "non_preferred_output": [OTHER], "input.tools": []}
+        "preference", {"input.messages": [USER], "preferred_output": [REPLY], "non_preferred_output": [OTHER], "input.tools": []}
     )
 
     assert roles == {"input.messages": "prompt", "preferred_output": "first", "non_preferred_output": "second"}
-    assert draft.content == {"prompt": [ASKED], "responses": [[SAID], [OTHER]]}
+    assert draft.content == {"prompt": [USER], "responses": [[REPLY], [OTHER]]}
     assert (draft.value, draft.metadata) == ({"choice": "first"}, {"input.tools": "[]"})
 
 
-@pytest.mark.parametrize("prompt", [{}, {"prompt": "Hi?"}, {"prompt": [ASKED]}])
-def test_whole_dialogues_are_split_where_they_part(prompt):
-    roles, draft = mapped("preference", {**prompt, "chosen": [ASKED, SAID], "rejected": [ASKED, OTHER]})
+@pytest.mark.parametrize("prompt", [{}, {"prompt": "Hi?"}, {"prompt": [USER]}])
+def test_complete_dialogues_are_split_where_they_diverge(prompt):
+    roles, draft = mapped("preference", {**prompt, "chosen": [USER, REPLY], "rejected": [USER, OTHER]})
 
     assert {"chosen": "first", "rejected": "second"}.items() <= roles.items()
-    assert draft.content == {"prompt": [ASKED], "responses": [[SAID], [OTHER]]}
+    assert draft.content == {"prompt": [USER], "responses": [[REPLY], [OTHER]]}
 
 
-def test_two_dialogues_of_which_one_begins_the_other_are_no_pair():
-    _, draft = mapped("preference", {"chosen": [ASKED], "rejected": [ASKED, OTHER]})
+def test_a_dialogue_and_its_prefix_arent_a_pair():
+    _, draft = mapped("preference", {"chosen": [USER], "rejected": [USER, OTHER]})
 
     assert draft.sentence == "Line 1: One of the two dialogues is a prefix of the other."
 
 
-def test_a_prompt_that_is_not_told_again_stays():
-    assert responses.pair("Sum up.", json.dumps([ASKED, SAID]), json.dumps([ASKED, OTHER])) == {
-        "prompt": "Sum up.", "responses": [[ASKED, SAID], [ASKED, OTHER]],
+def test_a_prompt_outside_the_dialogues_is_kept():
+    assert responses.pair("Sum up.", json.dumps([USER, REPLY]), json.dumps([USER, OTHER])) == {
+        "prompt": "Sum up.", "responses": [[USER, REPLY], [USER, OTHER]],
     }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_alpaca():
     assert mapped("generation", {"instruction": "Add.", "input": "", "output": "3"})[1].content is None
 
 
-def test_a_context_alone_asks_nothing():
+def test_a_context_without_a_text_is_rejected():
     _, problem = mapped("generation", {"instruction": " ", "input": "1, 2", "output": "3"})
 
     assert (problem.code, problem.sentence) == ("empty_text", "Line 1 has no text.")
@@ -80,30 +80,30 @@ def test_summaries(text, summary):
     assert (draft.text, draft.value) == ("long", {"text": "short"})
 
 
-@pytest.mark.parametrize(("prompt", "completion"), [("Hi?", "Hello."), ([ASKED], [SAID]), ([ASKED], "Hello.")])
-def test_prompts_and_completions_are_dialogues(prompt, completion):
+@pytest.mark.parametrize(("prompt", "completion"), [("Hi?", "Hello."), ([USER], [REPLY]), ([USER], "Hello.")])
+def test_prompts_and_completions_become_chats(prompt, completion):
     roles, draft = mapped("chat", {"prompt": prompt, "completion": completion})
 
     assert roles == {"prompt": "prompt", "completion": "completion"}
-    assert draft.content == draft.value == {"messages": [ASKED, SAID]}
+    assert draft.content == draft.value == {"messages": [USER, REPLY]}
 
 
-def test_prompts_and_completions_are_written_texts():
+def test_prompts_and_completions_become_generated_texts():
     assert mapped("generation", {"prompt": "Hi?", "completion": "null"})[1].value == {"text": "null"}
 
 
-def test_unpaired_preferences_are_texts_of_one_class():
+def test_unpaired_preferences_become_single_label_texts():
     roles, draft = mapped("single_label", {"prompt": "2+2?", "completion": "4", "label": "true"})
 
     assert roles == {"prompt": "text", "completion": "context", "label": "label"}
     assert (draft.text, draft.content, draft.value) == ("2+2?\n\n4", {"text": "2+2?", "context": "4"}, {"label": "true"})
 
 
-def test_what_messages_carry_is_kept():
+def test_extra_keys_of_messages_are_kept():
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
-        {**ASKED, "name": "ann"}, {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "content": "7", "tool_call_id": "c1"}, {**SAID, "weight": 0},
+        {**USER, "name": "ann"}, {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "7", "tool_call_id": "c1"}, {**REPLY, "weight": 0},
     ]  # fmt: skip
 
     _, draft = mapped("chat", {"messages": messages, "tools": [{"a": 1}]})
@@ -113,17 +113,17 @@ def test_what_messages_carry_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("messages", "told"),
+    ("messages", "reason"),
     [
-        ([SAID, ASKED], "starts with assistant"), ([ASKED, {"role": "assistant", "content": " "}], "has no content"),
-        ([{"role": "user", "content": ""}, SAID], "has no content"),
+        ([REPLY, USER], "starts with assistant"), ([USER, {"role": "assistant", "content": " "}], "has no content"),
+        ([{"role": "user", "content": ""}, REPLY], "has no content"),
     ],
 )  # fmt: skip
-def test_dialogues_that_cannot_be_learnt_from_are_left_out(messages, told):
-    assert told in mapped("chat", {"messages": messages})[1].sentence
+def test_dialogues_without_a_valid_response_are_rejected(messages, reason):
+    assert reason in mapped("chat", {"messages": messages})[1].sentence
 
 
-def test_several_labels_are_told_where_one_is_taken():
+def test_several_labels_are_rejected_for_a_single_label_task():
     assert mapped("single_label", {"text": "both", "label": '["a", "b"]'})[1].sentence == (
         "Line 1: There are 2 labels, but this dataset has one label per text."
     )
@@ -150,9 +150,9 @@ def decisions(dataset) -> list:
 
 
 @pytest.mark.django_db
-def test_odd_dialogues_are_kept_and_told(project, ana):
+def test_odd_dialogues_are_imported_and_reported(project, ana):
     dataset = make_dataset(project, ana, task="chat")
-    content = jsonl({"messages": [ASKED, ASKED, SAID]}, {"messages": [ASKED]}, {"messages": [ASKED, SAID]})
+    content = jsonl({"messages": [USER, USER, REPLY]}, {"messages": [USER]}, {"messages": [USER, REPLY]})
 
     found = receive(dataset, ana, content, "a.jsonl").report["dry_run"]
 
@@ -164,15 +164,15 @@ def test_odd_dialogues_are_kept_and_told(project, ana):
 
 
 @pytest.mark.django_db
-def test_answers_of_a_dialogue_become_decisions(project, ana):
+def test_responses_of_a_dialogue_become_decisions(project, ana):
     dataset = make_dataset(project, ana, task="chat")
-    import_file(dataset, ana, jsonl({"messages": [ASKED, SAID]}, {"messages": [ASKED]}), "a.jsonl")
+    import_file(dataset, ana, jsonl({"messages": [USER, REPLY]}, {"messages": [USER]}), "a.jsonl")
 
-    assert decisions(dataset) == [{"messages": [ASKED, SAID]}]
+    assert decisions(dataset) == [{"messages": [USER, REPLY]}]
 
 
 @pytest.mark.django_db
-def test_a_layout_of_another_task_is_told(project, ana):
+def test_a_layout_of_another_task_is_reported(project, ana):
     dataset = make_dataset(project, ana, task="preference")
     content = jsonl({"prompt": "2+2?", "completion": "4", "label": True})
 
@@ -205,7 +205,7 @@ def test_keys_that_first_appear_late_become_metadata():
 
 
 @pytest.mark.parametrize(("second", "codes"), [("Hello.", ["equal"]), ("Hello", [])])
-def test_a_pair_of_equal_responses_is_told_and_kept(second, codes):
+def test_a_pair_of_equal_responses_is_reported_and_imported(second, codes):
     mapper = Mapper({"prompt": "prompt", "chosen": "first", "rejected": "second"}, task="preference")
     draft = mapper.draft(Row(1, {"prompt": "Hi?", "chosen": "Hello.", "rejected": second}))
 
@@ -213,14 +213,14 @@ def test_a_pair_of_equal_responses_is_told_and_kept(second, codes):
 
 
 @pytest.mark.parametrize(
-    ("row", "asked"),
+    ("row", "prompt"),
     [
         ({"instruction": "Add.", "input": "1, 2", "output": "3"}, "Add.\n\n1, 2"),
         ({"instruction": "Add.", "input": "", "output": "3"}, "Add."),
         ({"instruction": "Add.", "output": "3"}, "Add."), ({"prompt": "Add.", "completion": "3"}, "Add."),
     ],
 )  # fmt: skip
-def test_instructions_and_prompts_are_dialogues_where_the_task_is_one(row, asked):
+def test_instructions_and_prompts_become_chats_for_a_chat_task(row, prompt):
     _, draft = mapped("chat", row)
 
-    assert draft.content == {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": "3"}]}
+    assert draft.content == {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": "3"}]}

@@ -1,4 +1,4 @@
-"""Pages and API of datasets: what they show to whom, with and without htmx."""
+"""Pages and API of datasets by role, with and without htmx."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def dataset(project, ana):
 
 
 @pytest.mark.postgres
-def test_a_file_is_uploaded_looked_at_accepted_and_shown(dataset, ana, client_for):
+def test_a_file_is_uploaded_reviewed_accepted_and_shown(dataset, ana, client_for):
     client = client_for(ana)
     file = SimpleUploadedFile("messages.csv", CONTENT)
     answer = client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": file, "origin": "the help desk"})
@@ -58,7 +58,7 @@ def test_htmx_gets_the_fragment_and_a_full_load_after_upload(dataset, ana, clien
     assert 'id="upload"' in fragment
 
 
-def test_a_changed_mapping_looks_again(dataset, ana, client_for):
+def test_a_changed_mapping_checks_the_file_again(dataset, ana, client_for):
     upload = receive(dataset, ana, csv_bytes([["a", "b"]], ["text", "label"]))
     data = {"encoding": "utf-8", "parser": "csv", "delimiter": ",", "has_header": "on", "column_0": "ignore", "column_1": "text"}
     answer = client_for(ana).post(reverse("datasets:inspect", args=[upload.uuid]), data, **HTMX)
@@ -68,7 +68,7 @@ def test_a_changed_mapping_looks_again(dataset, ana, client_for):
 
 
 @pytest.mark.postgres
-def test_a_changed_delimiter_proposes_columns_anew(dataset, ana, client_for):
+def test_a_changed_delimiter_proposes_columns_again(dataset, ana, client_for):
     upload = receive(dataset, ana, b"text;label,x\na;b,c\n")
     data = {"encoding": "utf-8", "parser": "csv", "delimiter": ",", "has_header": "on", "column_0": "text", "column_1": "label"}
     client_for(ana).post(reverse("datasets:inspect", args=[upload.uuid]), data)
@@ -84,7 +84,7 @@ def test_a_changed_delimiter_proposes_columns_anew(dataset, ana, client_for):
         ("a.csv", b"x" * 2_000_000, "larger than 1 MB"),
     ],
 )
-def test_files_that_cannot_be_read_are_refused_and_nothing_is_kept(dataset, ana, client_for, settings, name, content, sentence):
+def test_unreadable_files_are_refused_and_nothing_is_stored(dataset, ana, client_for, settings, name, content, sentence):
     settings.UPLOAD_MAX_BYTES = 1024 * 1024
     answer = client_for(ana).post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile(name, content)})
 
@@ -131,7 +131,7 @@ def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(dataset, ana,
     assert Upload.objects.count() == 1
 
 
-def test_items_of_an_import_that_runs_are_seen_by_nobody(dataset, ana, client_for):
+def test_items_of_a_running_import_are_hidden(dataset, ana, client_for):
     import_texts(dataset, ["seen"], ana)
     upload = receive(dataset, ana, CONTENT)
     Upload.objects.filter(pk=upload.pk).update(state=UploadState.IMPORTING)
@@ -142,7 +142,7 @@ def test_items_of_an_import_that_runs_are_seen_by_nobody(dataset, ana, client_fo
 
 
 @pytest.mark.parametrize("count", [1, 8])
-def test_lists_take_the_same_number_of_statements_for_one_and_for_many(project, ana, client_for, django_assert_num_queries, count):
+def test_lists_take_a_constant_number_of_queries(project, ana, client_for, django_assert_num_queries, count):
     for number in range(count):
         make_dataset(project, ana, f"Dataset {number}")
     first = Dataset.objects.first()
@@ -172,7 +172,7 @@ def test_items_are_paged_by_key(dataset, ana, client_for):
 
 
 @pytest.mark.postgres
-def test_the_api_takes_a_raw_body_and_answers_with_the_dry_run(project, ana, client_for):
+def test_the_api_accepts_a_raw_body_and_returns_the_dry_run(project, ana, client_for):
     client = client_for(ana)
     made = client.post("/api/v1/datasets/", {"project": str(project.uuid), "name": "By API"}, content_type="application/json")
     assert made.status_code == 201
@@ -191,7 +191,7 @@ def test_the_api_takes_a_raw_body_and_answers_with_the_dry_run(project, ana, cli
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
 
 
-def test_a_disk_that_is_full_is_told_and_nothing_is_kept(dataset, ana, monkeypatch):
+def test_a_full_disk_is_reported_and_nothing_is_stored(dataset, ana, monkeypatch):
     def full(*_args, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 

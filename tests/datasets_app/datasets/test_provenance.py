@@ -1,4 +1,4 @@
-"""Where the texts of a file come from: said with the upload, kept, shown, and in the trail."""
+"""The provenance of a file's texts: entered with the upload, saved, shown, and in the audit log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.datasets import csv_bytes, make_dataset
 
 pytestmark = pytest.mark.django_db
 CONTENT = csv_bytes([["hello", "x"]], ["text", "label"])
-SAID = {
+PROVENANCE = {
     "origin": "the help desk", "collected_from": "2026-01-02", "collected_until": "2026-03-04", "collected_how": "exported by hand",
     "licence": "CC0", "consent": "in the terms of use", "synthetic": "on", "generator": "model m1",
 }  # fmt: skip
@@ -29,23 +29,23 @@ def dataset(project, ana):
     return make_dataset(project, ana)
 
 
-def test_what_is_said_is_kept_shown_and_recorded(dataset, ana, client_for):
+def test_provenance_is_saved_shown_and_recorded(dataset, ana, client_for):
     client = client_for(ana)
-    client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.csv", CONTENT), **SAID})
+    client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.csv", CONTENT), **PROVENANCE})
     upload = Upload.objects.get()
     page = client.get(reverse("datasets:upload", args=[upload.uuid])).content.decode()
     actions.accept_upload(upload_id=upload.uuid, actor=ana)
 
     assert (upload.collected_from, upload.collected_until) == (datetime.date(2026, 1, 2), datetime.date(2026, 3, 4))
-    for told in ("the help desk", "2026-01-02 to 2026-03-04", "exported by hand", "CC0", "in the terms of use", "yes, by model m1"):
-        assert told in page
+    for shown in ("the help desk", "2026-01-02 to 2026-03-04", "exported by hand", "CC0", "in the terms of use", "yes, by model m1"):
+        assert shown in page
     event = json.loads(Event.objects.get(verb=Verb.UPLOAD_ACCEPTED).canonical)
-    assert event["payload"]["provenance"] == {**SAID, "synthetic": True}
+    assert event["payload"]["provenance"] == {**PROVENANCE, "synthetic": True}
     found = client.get(f"/api/v1/uploads/{upload.uuid}/").json()["provenance"]
-    assert found == {**SAID, "synthetic": True}
+    assert found == {**PROVENANCE, "synthetic": True}
 
 
-def test_the_api_takes_it_in_the_query(dataset, ana, client_for):
+def test_the_api_takes_provenance_from_the_query(dataset, ana, client_for):
     url = f"/api/v1/datasets/{dataset.uuid}/uploads/?name=a.csv&origin=here&synthetic=true&generator=m1&collected_from=2026-01-02"
     found = client_for(ana).post(url, CONTENT, content_type="text/csv").json()["provenance"]
 
@@ -54,29 +54,29 @@ def test_the_api_takes_it_in_the_query(dataset, ana, client_for):
 
 
 @pytest.mark.parametrize(
-    ("said", "field", "sentence"),
+    ("given", "field", "sentence"),
     [
         ({"synthetic": "on"}, "generator", "Enter the program or model that made the synthetic texts."),
         ({"generator": "m1"}, "generator", "Only synthetic texts have a generator"),
         ({"collected_from": "2026-03-04", "collected_until": "2026-01-02"}, "collected_until", "The last day is before the first."),
     ],
 )
-def test_what_contradicts_itself_is_refused_by_field_and_nothing_is_kept(dataset, ana, client_for, said, field, sentence):
+def test_contradicting_provenance_is_refused_by_field_and_nothing_is_stored(dataset, ana, client_for, given, field, sentence):
     client = client_for(ana)
-    answer = client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.csv", CONTENT), **said})
+    answer = client.post(reverse("datasets:receive", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.csv", CONTENT), **given})
     page = answer.content.decode()
 
     assert answer.status_code == 422
     assert sentence in page
     assert "<details open>" in page
-    query = "&".join(f"{name}={'true' if value == 'on' else value}" for name, value in said.items())
+    query = "&".join(f"{name}={'true' if value == 'on' else value}" for name, value in given.items())
     refused = client.post(f"/api/v1/datasets/{dataset.uuid}/uploads/?name=a.csv&{query}", CONTENT, content_type="text/csv")
     assert (refused.status_code, list(refused.json()["fields"])) == (422, [field])
     assert not Upload.objects.exists()
 
 
 @pytest.mark.postgres
-def test_the_database_keeps_generators_to_synthetic_files(dataset, ana, client_for):
+def test_the_database_allows_generators_only_for_synthetic_files(dataset, ana, client_for):
     actions.receive_upload(dataset=dataset, actor=ana, file=SimpleUploadedFile("a.csv", CONTENT), file_name="a.csv")
 
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -1,4 +1,4 @@
-"""Files as they come: every fault is told with its line and a way to mend it, and no cell is changed."""
+"""Malformed files: every problem is reported with its line and a fix, and no cell is changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(tmp_path: Path, content: bytes, reading: Reading = CSV) -> list[tuple]:
     ]  # fmt: skip
 
 
-def test_lines_are_physical_with_newlines_in_quotes_and_mixed_ends(tmp_path):
+def test_lines_are_physical_even_with_quoted_newlines_and_mixed_line_ends(tmp_path):
     content = b'text,label\r\n"one\ntwo\r\nthree",a\nnext,b\r\n\r\n"last ""quoted""",c'
 
     assert read(tmp_path, content) == [
@@ -40,31 +40,31 @@ def test_cells_are_never_turned_into_numbers(tmp_path):
     assert read(tmp_path, b"text,n\n007,NA\n1e5,\n")[0][1] == {"text": "007", "n": "NA"}
 
 
-def test_ragged_rows_are_told_and_the_rest_is_read(tmp_path):
+def test_ragged_rows_are_reported_and_the_rest_is_read(tmp_path):
     assert read(tmp_path, b"a,b\n1,2\n3\n4,5,6\n7,8\n") == [
         (2, {"a": "1", "b": "2"}), (3, "ragged"), (4, "ragged"), (5, {"a": "7", "b": "8"}),
     ]  # fmt: skip
 
 
-def test_a_quote_that_is_not_doubled_is_told(tmp_path):
+def test_an_unescaped_quote_is_reported(tmp_path):
     assert read(tmp_path, b'a,b\n"he said "hi" to me",2\n3,4\n') == [(2, "quoting"), (3, {"a": "3", "b": "4"})]
 
 
-def test_a_quote_that_is_not_closed_is_told_with_the_line_where_it_opens(tmp_path):
+def test_an_unclosed_quote_is_reported_with_the_line_where_it_opens(tmp_path):
     assert read(tmp_path, b'a,b\n1,2\n"open,3\n4,5\n') == [(2, {"a": "1", "b": "2"}), (3, "quoting")]
 
 
-def test_nul_is_told(tmp_path):
+def test_nul_is_reported(tmp_path):
     assert read(tmp_path, b"a,b\n1,2\nx\x00y,3\n4,5\n") == [(2, {"a": "1", "b": "2"}), (3, "nul"), (4, {"a": "4", "b": "5"})]
 
 
-def test_a_cell_of_a_megabyte_is_refused_by_name_and_the_rest_is_read(tmp_path):
+def test_a_cell_of_a_megabyte_is_rejected_and_the_rest_is_read(tmp_path):
     content = b"text,label\n" + b"x" * 1_048_576 + b",a\nfine,b\n"
 
     assert read(tmp_path, content) == [(2, "long_cell"), (3, {"text": "fine", "label": "b"})]
 
 
-def test_a_text_over_the_limit_is_refused_by_name():
+def test_a_text_over_the_limit_is_rejected():
     found = mapping.Mapper({"text": "text"}).draft(Row(7, {"text": "x" * 100_001}))
 
     assert found == Problem(
@@ -72,13 +72,13 @@ def test_a_text_over_the_limit_is_refused_by_name():
     )
 
 
-def test_an_endless_line_is_passed_over_in_flat_memory(tmp_path):
+def test_an_endless_line_is_skipped_in_constant_memory(tmp_path):
     content = b'{"text": "' + b"x" * 5_000_000 + b'"}\n{"text": "fine"}\n'
 
     assert read(tmp_path, content, JSONL) == [(1, "long_line"), (2, {"text": "fine"})]
 
 
-def test_duplicated_and_empty_column_names_are_made_unique_and_told(tmp_path):
+def test_duplicate_and_empty_column_names_are_made_unique_and_reported(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"text,text,,label\na,b,c,d\n")
     header = readers.header(path, CSV)
@@ -87,19 +87,19 @@ def test_duplicated_and_empty_column_names_are_made_unique_and_told(tmp_path):
     assert [(problem.line, problem.code) for problem in header.problems] == [(1, "header")]
 
 
-def test_without_a_header_columns_get_numbers(tmp_path):
+def test_columns_without_a_header_are_numbered(tmp_path):
     assert read(tmp_path, b"hello,a\nbye,b\n", Reading("utf-8", "csv", ",", has_header=False)) == [
         (1, {"column 1": "hello", "column 2": "a"}), (2, {"column 1": "bye", "column 2": "b"}),
     ]  # fmt: skip
 
 
-def test_a_broken_line_in_the_middle_of_jsonl_is_told(tmp_path):
+def test_broken_lines_of_jsonl_are_reported(tmp_path):
     content = b'{"text": "a"}\n{"text": "b",}\n[1, 2]\n"x"\n\n{"text": "c", "text": "d"}\n{"text": "e"}\n'
 
     assert read(tmp_path, content, JSONL) == [(1, {"text": "a"}), (2, "json"), (3, "json"), (4, "json"), (6, "json"), (7, {"text": "e"})]
 
 
-def test_nested_objects_become_dotted_columns_and_values_stay_as_written(tmp_path):
+def test_nested_objects_become_dotted_columns_with_unchanged_values(tmp_path):
     line = {"text": "hi", "meta": {"user": {"id": 7}, "tags": ["a", "b"]}, "ok": True, "none": None}
     content = json.dumps(line).encode() + b'\n{"text": "n", "n": 1.50, "big": 12345678901234567890}\n'
 
@@ -109,7 +109,7 @@ def test_nested_objects_become_dotted_columns_and_values_stay_as_written(tmp_pat
     ]
 
 
-def test_a_json_list_is_told_as_such(tmp_path):
+def test_a_json_list_is_reported(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b'[{"text": "a"},\n{"text": "b"}]')
     first = next(iter(readers.read_rows(path, JSONL)))
@@ -117,7 +117,7 @@ def test_a_json_list_is_told_as_such(tmp_path):
     assert first.sentence == "The file is one JSON list, not one object per line."
 
 
-def test_deep_nesting_and_half_characters_are_told(tmp_path):
+def test_deep_nesting_and_unpaired_surrogates_are_reported(tmp_path):
     content = b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b'}\n{"text": "\\ud800"}\n{"text": "fine"}\n'
 
     assert read(tmp_path, content, JSONL) == [(1, "json"), (2, "surrogate"), (3, {"text": "fine"})]
@@ -134,7 +134,7 @@ def test_deep_nesting_and_half_characters_are_told(tmp_path):
         ("text\nplain\n".encode("utf-16-le"), "", 1),
     ],
 )
-def test_encodings_are_found_by_mark_or_strictly_and_never_guessed(tmp_path, content, encoding, line):
+def test_encodings_are_detected_by_byte_order_mark_or_strictly_and_never_guessed(tmp_path, content, encoding, line):
     path = tmp_path / "file"
     path.write_bytes(content)
 
@@ -143,7 +143,7 @@ def test_encodings_are_found_by_mark_or_strictly_and_never_guessed(tmp_path, con
     assert (found, misfit.line if misfit else None) == (encoding, line)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+def test_a_byte_order_mark_isnt_part_of_the_first_column(tmp_path):
     assert read(tmp_path, b"\xef\xbb\xbftext\na\n", Reading("utf-8-sig", "csv")) == [(2, {"text": "a"})]
     assert read(tmp_path, "text\nä\n".encode("utf-16"), Reading("utf-16", "csv")) == [(2, {"text": "ä"})]
 
@@ -157,7 +157,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
         (b"text\na", ""),
     ],
 )
-def test_files_of_another_kind_are_named(tmp_path, content, sentence):
+def test_unsupported_file_types_are_named(tmp_path, content, sentence):
     path = tmp_path / "file"
     path.write_bytes(content)
     fault = readers.find_fault(path, 1_000_000)
@@ -188,20 +188,20 @@ def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parse
 
 
 @pytest.mark.parametrize(
-    ("content", "has_header", "told"),
+    ("content", "has_header", "reported"),
     [
         (b"great film,pos\nbad film,neg\n", True, True), (b"great film,pos\nbad film,neg\n", False, False),
         (b"text,kind\na,b\n", True, False),
     ],
 )  # fmt: skip
-def test_a_first_row_that_names_nothing_known_is_told(tmp_path, content, has_header, told):
+def test_a_first_row_without_known_names_is_reported(tmp_path, content, has_header, reported):
     path = tmp_path / "file"
     path.write_bytes(content)
     reading = Reading("utf-8", "csv", ",", has_header)
     columns = readers.header(path, reading).columns
     found = dry_run.examine(path, reading, {columns[0]: "text", columns[1]: "label"})
 
-    assert [(problem.line, problem.code, problem.blocks) for problem in found.problems] == [(1, "header", False)] * told
+    assert [(problem.line, problem.code, problem.blocks) for problem in found.problems] == [(1, "header", False)] * reported
 
 
 def test_columns_are_proposed_by_name_then_by_content():
@@ -212,7 +212,7 @@ def test_columns_are_proposed_by_name_then_by_content():
     assert mapping.propose(["column 1", "column 2"], rows) == {"column 1": "label", "column 2": "text"}
 
 
-def test_a_column_that_repeats_is_no_label_where_the_text_has_a_name():
+def test_a_repetitive_column_isnt_a_label_if_the_text_column_is_known():
     rows = [Row(line, {"id": str(line), "text": f"message {line}", "channel": ("mail", "chat")[line % 2]}) for line in range(2, 12)]
 
     assert mapping.propose(["id", "text", "channel"], rows) == {"id": "id", "text": "text", "channel": "metadata"}
@@ -228,13 +228,13 @@ def test_a_column_that_repeats_is_no_label_where_the_text_has_a_name():
         ({"text": "a", "split": "somewhere"}, "split"),
     ],
 )
-def test_rows_that_do_not_fit_are_told(values, code):
+def test_invalid_rows_are_reported(values, code):
     mapper = mapping.Mapper({name: name for name in ("text", "label", "id", "group", "time", "split")})
 
     assert mapper.draft(Row(3, values)).code == code
 
 
-def test_a_time_that_cannot_be_read_costs_no_row_and_is_told(tmp_path):
+def test_an_unreadable_time_is_reported_but_the_row_is_kept(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"text,when\na,tomorrow\nb,2026-01-02\nc,\n")
     found = list(dry_run.read_drafts(path, CSV, {"text": "text", "when": "time"}, ""))
@@ -245,7 +245,7 @@ def test_a_time_that_cannot_be_read_costs_no_row_and_is_told(tmp_path):
     ]  # fmt: skip
 
 
-def test_splits_and_times_are_understood():
+def test_splits_and_times_are_parsed():
     mapper = mapping.Mapper({"text": "text", "split": "split", "time": "time"}, default_split="train")
 
     assert mapper.draft(Row(2, {"text": "a", "split": "Dev"})).split == "validation"
@@ -262,17 +262,17 @@ def test_a_mapping_needs_exactly_one_text():
     ]
 
 
-def test_texts_that_only_look_equal_are_told_once_and_are_no_repeats(tmp_path):
-    composed, parted = "caf\u00e9", "cafe\u0301"
+def test_look_alike_texts_are_reported_once_and_arent_duplicates(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
     path = tmp_path / "file"
-    path.write_text("\n".join(["text", parted, composed, composed, parted, "na\u00efve", "cafe", ""]), encoding="utf-8")
+    path.write_text("\n".join(["text", decomposed, composed, composed, decomposed, "na\u00efve", "cafe", ""]), encoding="utf-8")
     report = dry_run.examine(path, CSV, {"text": "text"})
 
     assert [(problem.line, problem.code, problem.notice) for problem in report.problems] == [(3, "twins", True)]
     assert (report.ok, report.repeated) == (6, 2)
 
 
-def test_a_thousand_problems_are_counted_and_the_first_hundred_kept(tmp_path):
+def test_all_problems_are_counted_and_the_first_hundred_kept(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"text,label\n" + b"only one\n" * 1000 + b"good,a\n")
     report = dry_run.examine(path, CSV, {"text": "text", "label": "label"})
@@ -282,7 +282,7 @@ def test_a_thousand_problems_are_counted_and_the_first_hundred_kept(tmp_path):
     assert len(report.problems) == 100
 
 
-def test_a_column_of_ids_is_no_label(tmp_path):
+def test_a_column_of_ids_isnt_a_label(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"text,label\n" + b"".join(b"t%d,l%d\n" % (n, n) for n in range(1500)))
 
@@ -293,7 +293,7 @@ def shared_data() -> Path:
     return Path(os.environ.get("SHARED_DATA") or settings.BASE_DIR.parent / "shared" / "data")
 
 
-def test_banking77_is_read_whole():
+def test_banking77_is_read_completely():
     path = shared_data() / "banking77" / "train.csv"
     if not path.exists():
         pytest.skip("The real data set is not here.")

@@ -1,4 +1,4 @@
-"""Taking in a file: kept whole or not at all."""
+"""Receiving a file: stored completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def dataset(project, ana):
     return make_dataset(project, ana)
 
 
-def test_a_disk_that_fills_up_in_the_middle_leaves_nothing_and_the_next_try_works(dataset, ana, monkeypatch):
+def test_a_disk_that_fills_up_leaves_nothing_and_the_next_upload_works(dataset, ana, monkeypatch):
     with monkeypatch.context() as patch:
         saved = FileSystemStorage._save
 
@@ -46,30 +46,30 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_nothing_and_the_next_try_work
         assert file.read() == CONTENT
 
 
-def test_a_stream_over_the_limit_stops_there(dataset, ana, settings):
+def test_a_stream_stops_at_the_limit(dataset, ana, settings):
     settings.UPLOAD_MAX_BYTES = 10_000
-    taken = []
+    chunks = []
 
     def endless():
         while True:
-            taken.append(1)
+            chunks.append(1)
             yield b"x" * 1000
 
     with pytest.raises(Refused, match="larger than"):
         actions.receive_stream(dataset=dataset, actor=ana, chunks=endless(), file_name="endless.csv")
-    assert len(taken) == 11
+    assert len(chunks) == 11
     assert not Upload.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("name", "kept"), [("../../etc/passwd", "passwd"), ("C:\\data\\a.csv", "a.csv"), ("a\x00\u202eb.csv", "ab.csv"), ("", "file")]
 )
-def test_names_of_files_are_only_names(dataset, ana, name, kept):
+def test_file_names_have_no_path_or_control_characters(dataset, ana, name, kept):
     assert receive(dataset, ana, CONTENT, name).file_name == kept
 
 
 @pytest.mark.parametrize("who", ["ravi", "gita", "omar"])
-def test_other_roles_bring_no_files(request, dataset, who):
+def test_other_roles_cant_upload(request, dataset, who):
     with pytest.raises(PermissionDenied, match="Only an analyst"):
         receive(dataset, request.getfixturevalue(who), CONTENT)
     assert not Upload.objects.exists()
@@ -87,7 +87,7 @@ def test_a_discarded_upload_cannot_be_accepted_and_an_imported_one_not_discarded
         actions.discard_upload(upload_id=imported.uuid, actor=ana)
 
 
-def test_bytes_that_do_not_fit_ask_for_an_encoding_which_then_reads_them(dataset, ana):
+def test_invalid_bytes_block_until_an_encoding_is_chosen(dataset, ana):
     upload = receive(dataset, ana, "text,label\nok,a\nÜber,b\n".encode("cp1252"))
     found = upload.report["dry_run"]
     assert (upload.encoding, found["blocked"], found["problems"][0]["line"]) == ("", True, 3)
@@ -100,18 +100,18 @@ def test_bytes_that_do_not_fit_ask_for_an_encoding_which_then_reads_them(dataset
 
 @pytest.fixture
 def meanwhile(monkeypatch):
-    """Has somebody choose otherwise, once, while a file is looked at."""
+    """Changes the settings once while a file is checked."""
 
     def choose(upload, actor, **choice):
         examine = inspection.examine
 
-        def and_somebody_chooses(*given):
+        def examine_and_choose(*given):
             found = examine(*given)
             monkeypatch.setattr(inspection, "examine", examine)
             actions.inspect(upload_id=upload.uuid, actor=actor, wait=True, **choice)
             return found
 
-        monkeypatch.setattr(inspection, "examine", and_somebody_chooses)
+        monkeypatch.setattr(inspection, "examine", examine_and_choose)
 
     return choose
 
@@ -121,7 +121,7 @@ CHOICES = [({"default_split": "train"}, {"train": 3}, True), ({"contradicting": 
 
 
 @pytest.mark.parametrize(("choice", "splits", "blocked"), CHOICES)
-def test_a_dry_run_is_not_kept_where_somebody_chose_otherwise_while_it_ran(dataset, ana, meanwhile, choice, splits, blocked):
+def test_a_dry_run_isnt_saved_if_settings_changed_meanwhile(dataset, ana, meanwhile, choice, splits, blocked):
     upload = receive(dataset, ana, TWICE)
     meanwhile(upload, ana, **choice)
 
@@ -136,7 +136,7 @@ def test_a_dry_run_is_not_kept_where_somebody_chose_otherwise_while_it_ran(datas
 
 
 @pytest.mark.parametrize(("choice", "splits", "blocked"), CHOICES)
-def test_nor_is_that_of_a_job(dataset, ana, monkeypatch, meanwhile, choice, splits, blocked):
+def test_a_dry_run_of_a_job_isnt_saved_if_settings_changed_meanwhile(dataset, ana, monkeypatch, meanwhile, choice, splits, blocked):
     with monkeypatch.context() as patch:
         patch.setattr(inspection, "AT_ONCE_BYTES", 5)
         upload = receive(dataset, ana, TWICE)
@@ -149,7 +149,7 @@ def test_nor_is_that_of_a_job(dataset, ana, monkeypatch, meanwhile, choice, spli
 
 
 @pytest.mark.postgres
-def test_a_large_file_is_looked_through_by_a_job(dataset, ana, monkeypatch):
+def test_a_large_file_is_checked_by_a_job(dataset, ana, monkeypatch):
     monkeypatch.setattr(inspection, "AT_ONCE_BYTES", 5)
     upload = receive(dataset, ana, CONTENT)
     assert upload.state == "received"
@@ -158,7 +158,7 @@ def test_a_large_file_is_looked_through_by_a_job(dataset, ana, monkeypatch):
     assert (upload.state, upload.report["dry_run"]["ok"]) == ("inspected", 1)
 
 
-def test_labels_of_repeated_rows_that_contradict_are_counted(dataset, ana):
+def test_conflicting_labels_of_repeated_rows_are_counted(dataset, ana):
     import_texts(dataset, [("a", "x"), ("b", "x")], ana)
     upload = import_texts(dataset, [("a", "y"), ("b", "x"), ("c", "x"), ("c", "y")], ana, contradicting="first")
 
@@ -166,7 +166,7 @@ def test_labels_of_repeated_rows_that_contradict_are_counted(dataset, ana):
 
 
 @pytest.mark.postgres
-def test_labels_become_suggestions_when_asked(dataset, ana):
+def test_labels_become_suggestions_if_requested(dataset, ana):
     import_texts(dataset, [("a", "x"), ("b", "y")], ana, labels_as="suggestions")
 
     assert (Decision.objects.count(), Suggestion.objects.count()) == (0, 2)

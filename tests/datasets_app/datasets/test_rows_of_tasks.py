@@ -1,4 +1,4 @@
-"""Rows of files become items with decisions or suggestions, whatever the task is."""
+"""Rows of files become items with decisions or suggestions, for every task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset
 
 FIREMEN = "👨🏻‍🚒 firemen drive firetrucks"
-ASKED, SAID = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}
+USER, REPLY = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}
 
 
 def test_columns_are_proposed_by_the_task():
@@ -31,7 +31,7 @@ def test_columns_are_proposed_by_the_task():
     assert "messages" not in roles_for("single_label")
 
 
-def test_a_pair_whose_better_one_is_named_says_so():
+def test_a_pair_with_a_preferred_response_is_labeled():
     mapper = Mapper({"prompt": "prompt", "chosen": "first", "rejected": "second"}, task="preference")
 
     draft = mapper.draft(Row(1, {"prompt": "2+2?", "chosen": "4", "rejected": "5"}, ""))
@@ -63,14 +63,14 @@ def test_spans_of_a_file_become_decisions(project, ana):
 
 
 @pytest.mark.django_db
-def test_lists_of_classes_become_suggestions_one_by_one(project, ana):
+def test_lists_of_labels_become_one_suggestion_each(project, ana):
     dataset = imported(project, ana, "multi_label", [{"text": "one", "labels": ["b", "a"]}], labels_as="suggestions")
 
     assert [row.label.name for row in dataset.items.get().suggestions.order_by("label__position")] == ["a", "b"]
 
 
 @pytest.mark.django_db
-def test_pairs_and_dialogues_come_in_as_contents(project, ana):
+def test_pairs_are_imported_as_contents(project, ana):
     pairs = imported(project, ana, "preference", [{"prompt": "2+2?", "chosen": "4", "rejected": "5"}])
 
     assert decisions(pairs) == [{"choice": "first"}]
@@ -78,8 +78,8 @@ def test_pairs_and_dialogues_come_in_as_contents(project, ana):
 
 
 @pytest.mark.django_db
-def test_dialogues_come_in_without_classes(project, ana):
-    dataset = imported(project, ana, "chat", [{"messages": [ASKED, SAID]}])
+def test_dialogues_are_imported_without_labels(project, ana):
+    dataset = imported(project, ana, "chat", [{"messages": [USER, REPLY]}])
 
     item = dataset.items.get()
-    assert (item.content, item.text) == ({"messages": [ASKED, SAID]}, "user: Hi?\nassistant: Hello.")
+    assert (item.content, item.text) == ({"messages": [USER, REPLY]}, "user: Hi?\nassistant: Hello.")

@@ -1,4 +1,4 @@
-"""What people type to find texts: how it is read, what it finds on either database, and what is shown of a match."""
+"""Text search: parsing of queries, matches on both databases, and excerpts of matches."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def dataset(project, ana):
 
 
 def found(dataset, user, typed: str) -> list[int]:
-    """The places in TEXTS of what is found."""
+    """The indexes in TEXTS of the matches."""
     selection = Selection(dataset, user, {"q": typed})
-    assert selection.holds, selection.problems
+    assert selection.is_valid, selection.problems
     return sorted(TEXTS.index(item.text) for item in selection.page().items)
 
 
@@ -55,12 +55,12 @@ def found(dataset, user, typed: str) -> list[int]:
         ("card card", (Term(("card",)),)),
     ],
 )
-def test_a_query_is_read_as_people_mean_it(typed, terms):
+def test_queries_are_parsed(typed, terms):
     assert parse(typed) == Query(terms)
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "🙂", "***", "-", '""', "-card", "- -", "\x00"])
-def test_a_query_without_a_word_that_must_occur_is_refused_with_a_sentence(typed):
+def test_a_query_without_an_included_word_is_refused(typed):
     with pytest.raises(Refused, match="word"):
         parse(typed)
 
@@ -99,7 +99,7 @@ def test_a_query_of_too_many_words_is_refused():
         ("nowhere", []),
     ],
 )
-def test_words_phrases_beginnings_and_exclusions_find_the_same_on_either_database(dataset, ana, typed, places):
+def test_words_phrases_prefixes_and_exclusions_match_the_same_on_both_databases(dataset, ana, typed, places):
     assert found(dataset, ana, typed) == places
 
 
@@ -113,7 +113,7 @@ HOSTILE = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("typed", HOSTILE)
-def test_nothing_that_is_typed_raises_an_error_of_the_database(dataset, ana, typed):
+def test_no_query_raises_a_database_error(dataset, ana, typed):
     selection = Selection(dataset, ana, {"q": typed})
     assert selection.page().items is not None
     assert Item.objects.count() == len(TEXTS)
@@ -130,7 +130,7 @@ def test_only_items_of_imported_uploads_of_this_dataset_are_found(project, datas
 
 
 @pytest.mark.django_db
-def test_an_item_that_is_taken_away_again_is_no_longer_in_the_index(dataset, ana):
+def test_a_deleted_item_is_removed_from_the_index(dataset, ana):
     (item,) = add_items(dataset, ana, ["evanescent"], imported=False)
     assert search.matching(dataset.pk, parse("evanescent"), 0, 2**62) == [item.pk]
 
@@ -156,7 +156,7 @@ def test_an_item_that_is_taken_away_again_is_no_longer_in_the_index(dataset, ana
         ("with and without", "with -without", "<mark>with</mark> and without"),
     ],
 )  # fmt: skip
-def test_matches_are_marked_and_the_text_stays_inert(text, typed, line):
+def test_matches_are_marked_and_the_text_is_escaped(text, typed, line):
     shown = marked(text, parse(typed))
     if line == "c":
         assert shown.startswith("<mark>card</mark><span class=")
@@ -165,7 +165,7 @@ def test_matches_are_marked_and_the_text_stays_inert(text, typed, line):
         assert shown == line
 
 
-def test_a_long_text_is_shown_where_it_matches():
+def test_a_long_text_is_shown_around_its_match():
     text = "word " * 100 + "needle " + "word " * 100
     shown = marked(text, parse("needle"))
     assert shown.startswith("…word")

@@ -1,4 +1,4 @@
-"""Slices: filters under a name, for oneself or shared, counted, put in order when they no longer hold, and opened as a queue."""
+"""Slices: named filters, private or shared, counted, reported if they're no longer valid, and opened as a queue."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def verbs() -> list[str]:
     return list(Event.objects.filter(verb__startswith="datasets.slice").order_by("id").values_list("verb", flat=True))
 
 
-def test_a_slice_keeps_the_filters_that_are_in_force(dataset, ana):
+def test_a_slice_keeps_the_active_filters(dataset, ana):
     row = save(dataset, ana, name="  Long   cards ", filters={"q": " card ", "length_from": "9", "split": ""}, description="to look at")
 
     assert (row.name, row.filters, row.shared, row.description) == ("Long cards", {"q": "card", "length_from": "9"}, False, "to look at")
@@ -64,7 +64,7 @@ def test_a_slice_keeps_the_filters_that_are_in_force(dataset, ana):
         ({"name": "Cards", "filters": {"q": "other"}}, "name"),
     ],
 )
-def test_what_is_no_slice_is_refused_by_its_field_and_nothing_is_kept(dataset, ana, cards, options, field):
+def test_an_invalid_slice_is_refused_by_field_and_nothing_is_saved(dataset, ana, cards, options, field):
     with pytest.raises(Refused) as refusal:
         save(dataset, ana, **options)
 
@@ -73,13 +73,13 @@ def test_what_is_no_slice_is_refused_by_its_field_and_nothing_is_kept(dataset, a
     assert verbs() == ["datasets.slice_saved"]
 
 
-def test_roles_that_do_not_slice_are_refused(dataset, omar):
+def test_roles_that_cant_save_slices_are_refused(dataset, omar):
     with pytest.raises(PermissionDenied):
         save(dataset, omar, name="x", filters={"split": "test"})
     assert not Slice.objects.exists()
 
 
-def test_own_slices_are_seen_by_nobody_else_and_shared_ones_by_the_project(dataset, ana, ravi, otto, cards, client_for):
+def test_own_slices_are_private_and_shared_ones_visible_to_the_project(dataset, ana, ravi, otto, cards, client_for):
     own = save(dataset, ana, name="Mine", filters={"q": "two"})
 
     assert [set(queries.slices(user)) for user in (ana, ravi, otto)] == [{own, cards}, {cards}, set()]
@@ -92,7 +92,7 @@ def test_own_slices_are_seen_by_nobody_else_and_shared_ones_by_the_project(datas
     assert Slice.objects.count() == 2
 
 
-def test_who_made_it_and_a_lead_change_a_shared_slice_and_nobody_else(dataset, ana, ravi, lee, cards):
+def test_only_its_author_and_leads_can_change_a_shared_slice(dataset, ana, ravi, lee, cards):
     with pytest.raises(PermissionDenied, match="Only its author"):
         actions.change_slice(slice_id=cards.uuid, actor=ravi, name="Mine now")
     with pytest.raises(PermissionDenied, match="Only its author"):
@@ -109,7 +109,7 @@ def test_who_made_it_and_a_lead_change_a_shared_slice_and_nobody_else(dataset, a
 
 
 @pytest.mark.postgres
-def test_a_small_slice_is_counted_at_once_and_a_large_one_by_a_job(dataset, ana, cards, monkeypatch):
+def test_a_small_slice_is_counted_directly_and_a_large_one_by_a_job(dataset, ana, cards, monkeypatch):
     assert actions.count_slice(slice_id=cards.uuid, actor=ana) is None
     cards.refresh_from_db()
     assert cards.size == 3
@@ -126,7 +126,7 @@ def test_a_small_slice_is_counted_at_once_and_a_large_one_by_a_job(dataset, ana,
     assert cards.size == 4
 
 
-def test_a_slice_that_no_longer_holds_says_so_everywhere_and_chooses_nothing(dataset, ana, ravi, client_for):
+def test_an_invalid_slice_is_reported_everywhere_and_matches_nothing(dataset, ana, ravi, client_for):
     make_queue(dataset, ravi, schema=["billing", "card"])
     card = labels_by_name(latest_schema(dataset))["card"]
     row = save(dataset, ravi, name="As card", filters={"decided": str(card.stable_id)}, shared=True)
@@ -149,7 +149,7 @@ def test_a_slice_that_no_longer_holds_says_so_everywhere_and_chooses_nothing(dat
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────
-def test_filters_stand_in_the_address_and_each_can_be_taken_away(dataset, ana, client_for):
+def test_filters_are_in_the_url_and_each_can_be_removed(dataset, ana, client_for):
     url = reverse("datasets:dataset", args=[dataset.uuid])
     tidy = client_for(ana).get(url, {"q": "card", "split": "", "length_from": "9", "group": ""})
     assert (tidy.status_code, tidy["Location"]) == (302, f"{url}?q=card&length_from=9#items")
@@ -164,7 +164,7 @@ def test_filters_stand_in_the_address_and_each_can_be_taken_away(dataset, ana, c
     assert "<html" not in fragment.content.decode()
 
 
-def test_hostile_words_are_inert_on_the_page(dataset, ana, client_for):
+def test_hostile_queries_are_escaped_on_the_page(dataset, ana, client_for):
     url = reverse("datasets:dataset", args=[dataset.uuid])
     page = client_for(ana).get(url, {"q": '"><script>alert(1)</script> \u202e'}).content.decode()
 
@@ -218,7 +218,7 @@ def test_the_api_searches_filters_pages_and_keeps_slices(dataset, ana, client_fo
 
 
 @pytest.mark.parametrize("count", [1, 8])
-def test_the_list_takes_the_same_number_of_statements_for_one_and_for_many(project, ana, count, client_for, django_assert_num_queries):
+def test_the_list_takes_a_constant_number_of_queries(project, ana, count, client_for, django_assert_num_queries):
     dataset = make_dataset(project, ana, [f"card number {n}" for n in range(count)], name="Other", slug="other")
     for n in range(count):
         save(dataset, ana, name=f"Slice {n}", filters={"q": "card"})
@@ -233,7 +233,7 @@ STATEMENTS = 22
 
 
 # ── Queues ──────────────────────────────────────────────────────────────────
-def test_a_queue_takes_what_a_slice_chooses_and_keeps_its_filters(dataset, ravi, cards, client_for):
+def test_a_queue_of_a_slice_has_its_items_and_keeps_its_filters(dataset, ravi, cards, client_for):
     make_queue(dataset, ravi, schema=["billing", "card"], name="All", source="all")
     form = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid]), {"slice": str(cards.uuid)}).content.decode()
     assert f'<option value="{cards.uuid}" selected>' in form
@@ -250,7 +250,7 @@ def test_a_queue_takes_what_a_slice_chooses_and_keeps_its_filters(dataset, ravi,
 
 
 @pytest.mark.postgres
-def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset, ravi, cards, monkeypatch):
+def test_a_queue_of_a_large_slice_is_filled_by_a_job_that_resumes(dataset, ravi, cards, monkeypatch):
     add_items(dataset, ravi, [f"card more {n}" for n in range(20)])
     monkeypatch.setattr(opening, "AT_ONCE", 1)
     monkeypatch.setattr(filling, "BATCH", 4)
@@ -260,7 +260,7 @@ def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset,
     assert (queue.items_total, queue.filled_at) == (0, None)
 
     batches = filling.batches(queue, 0)
-    for _ in range(3):  # these are there already, as after a crash
+    for _ in range(3):  # these exist already, as after a crash
         taken, reached = next(batches)
         filling.make_slots(queue, taken)
     Job.objects.filter(kind="queues.fill").update(checkpoint={"after": reached})
@@ -272,7 +272,7 @@ def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset,
     assert queue.filled_at is not None
 
 
-def test_a_slice_that_chooses_nothing_opens_no_queue(dataset, ana, ravi):
+def test_an_empty_slice_cant_be_opened_as_a_queue(dataset, ana, ravi):
     empty = save(dataset, ravi, name="None", filters={"q": "nowhere"})
     make_queue(dataset, ravi, schema=["a", "b"], name="All", source="all")
 
@@ -286,7 +286,7 @@ def test_a_slice_that_chooses_nothing_opens_no_queue(dataset, ana, ravi):
     assert Queue.objects.count() == 1
 
 
-def test_a_queue_of_a_slice_follows_what_is_decided_until_it_is_filled(dataset, ana, ravi):
+def test_a_queue_of_a_slice_reflects_decisions_until_it_is_filled(dataset, ana, ravi):
     queue = make_queue(dataset, ravi, schema=["billing", "card"], name="All", source="all")
     items = queue_items(queue)
     answer(queue, ana, items[0], "card")

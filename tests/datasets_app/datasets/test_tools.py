@@ -1,4 +1,4 @@
-"""Exports of labeling tools: recognised, flattened, with the answers of everybody; what cannot be taken is told with its place."""
+"""Exports of labeling tools: recognized and flattened, with all annotations; ignored content is reported with its position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.tools import annotation, as_json, choice, lines, packed, span
 
 
 def read(tmp_path, content: bytes, name: str, task: str = "single_label") -> tuple[str, list[tuple]]:
-    """The parser, and of each row its line with its label and what people and models said; or the code and sentence of a problem."""
+    """The parser, and for each row its line, label, annotations and predictions, or the code and sentence of a problem."""
     path = tmp_path / "file"
     path.write_bytes(content)
     reading = sniffing.propose(path, name, "utf-8")
@@ -29,9 +29,9 @@ def read(tmp_path, content: bytes, name: str, task: str = "single_label") -> tup
 def summary(found: Draft | Problem) -> tuple:
     if isinstance(found, Problem):
         return found.line, found.code, found.sentence
-    told = found.told
-    people = [(each.person, "skip" if each.skipped else text_of(each.value)) for each in told.answers]
-    return found.line, text_of(found.value), people, [(each.model, text_of(each.value), each.score) for each in told.guesses]
+    labeling = found.labeling
+    people = [(each.person, "skip" if each.skipped else text_of(each.value)) for each in labeling.answers]
+    return found.line, text_of(found.value), people, [(each.model, text_of(each.value), each.score) for each in labeling.guesses]
 
 
 def text_of(value: Value | None) -> str:
@@ -39,7 +39,7 @@ def text_of(value: Value | None) -> str:
     return "" if value is None else value.get("label") or canonical(value)
 
 
-def test_doccano_takes_labels_of_nobody_and_tells_of_several(tmp_path):
+def test_doccano_labels_have_no_annotator_and_several_are_reported(tmp_path):
     content = lines(
         {"id": 1, "text": "a", "label": ["positive"], "meta": {"k": 1}, "Comments": []},
         {"id": 2, "text": "b", "label": []},
@@ -66,7 +66,7 @@ def test_every_form_of_spans_in_doccano_is_read(tmp_path, row):
     assert read(tmp_path, lines(row), "all.jsonl", "spans") == ("doccano", [(1, value, [], [])])
 
 
-def test_a_text_that_was_written_in_doccano_is_read(tmp_path):
+def test_generated_texts_of_doccano_are_read(tmp_path):
     content = lines({"text": "Hello!", "label": ["こんにちは！"]}, {"text": "Bye", "label": ["a", "b"]})
 
     assert read(tmp_path, content, "all.jsonl", "generation") == ("doccano", [
@@ -74,7 +74,7 @@ def test_a_text_that_was_written_in_doccano_is_read(tmp_path):
     ])  # fmt: skip
 
 
-def test_each_file_of_a_doccano_archive_is_its_annotator(tmp_path):
+def test_each_file_of_a_doccano_archive_has_one_annotator(tmp_path):
     row = {"text": "a", "label": ["x"]}
     content = packed(zoe__jsonl=lines(row), all__jsonl=lines({**row, "label": ["y"]}), ben__jsonl=lines({**row, "label": []}))
 
@@ -83,7 +83,7 @@ def test_each_file_of_a_doccano_archive_is_its_annotator(tmp_path):
     ])  # fmt: skip
 
 
-def test_label_studio_gives_everybodys_answers_and_tells_what_it_cannot_take(tmp_path):
+def test_label_studio_has_all_annotations_and_ignored_content_is_reported(tmp_path):
     tasks = [
         task(1, "a", annotation("a@x.org", choice("pos")), annotation(4, choice("neg"), was_cancelled=True)),
         task(2, "", annotation(4, choice("neg")), data={"n": 1, "body": "b"}, predictions=[7, 8]),
@@ -113,7 +113,7 @@ def test_the_question_that_fits_the_task_is_the_label(tmp_path):
     ]  # fmt: skip
 
 
-def test_only_what_prodigy_accepted_is_an_answer(tmp_path):
+def test_only_accepted_examples_of_prodigy_are_annotations(tmp_path):
     content = lines(
         {"text": "a", "accept": ["A"], "answer": "accept", "options": [{"id": "A"}], "_task_hash": 1},
         {"text": "b", "label": "A", "answer": "reject", "meta": {"s": 1}, "_session_id": "set-ana"},
@@ -156,7 +156,7 @@ NESTED = {
 
 
 @pytest.mark.parametrize("record", [FLAT, NESTED])
-def test_argilla_gives_every_response_and_suggestion(tmp_path, record):
+def test_argilla_has_every_response_and_suggestion(tmp_path, record):
     assert read(tmp_path, json.dumps([record]).encode(), "records.json") == ("argilla", [
         (1, "left_out", "Object 1 has draft responses; these are ignored in the whole file."),
         (1, "", [("u", "a"), ("v", "b"), ("w", "skip")], [("m1", "b", 0.5)]),
@@ -182,14 +182,14 @@ def test_values_of_argilla_are_read_for_every_task(tmp_path):
 
 
 @pytest.mark.parametrize("row", [{"text": "a", "label": "x"}, {"text": "a", "data": "b"}, {"instruction": "a", "output": "b"}])
-def test_plain_json_is_not_taken_for_an_export(tmp_path, row):
+def test_plain_json_isnt_read_as_an_export(tmp_path, row):
     path = tmp_path / "file"
     path.write_bytes(lines(row))
 
     assert sniffing.propose(path, "a.jsonl", "utf-8").parser == "jsonl"
 
 
-def test_a_notice_is_no_row_that_failed(tmp_path):
+def test_a_notice_isnt_a_failed_row(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(as_json([task(1, "a", annotation(3, choice("x")), predictions=[1])]))
     reading = sniffing.propose(path, "export.json", "utf-8")
@@ -208,7 +208,7 @@ def test_a_notice_is_no_row_that_failed(tmp_path):
     ([{"text": "a", "label": ["x"]}], ["train", "test"], "jsonl"),
 ])  # fmt: skip
 @pytest.mark.django_db
-def test_where_a_task_takes_several_labels_a_plain_list_is_no_export(project, ana, rows, files, parser):
+def test_a_list_of_labels_isnt_an_export_if_the_task_takes_several(project, ana, rows, files, parser):
     dataset = make_dataset(project, ana, task="multi_label")
     content = lines(*rows) if len(files) == 1 else packed(**{f"{name}__jsonl": lines(*rows) for name in files})
 
@@ -226,7 +226,7 @@ def test_an_archive_of_doccano_is_imported_with_its_labels(project, ana):
 
 
 @pytest.mark.django_db
-def test_a_doccano_file_of_written_texts_says_texts_and_an_empty_list_says_nothing(project, ana):
+def test_generated_texts_of_doccano_are_values_and_an_empty_list_is_none(project, ana):
     content = lines({"id": 1, "text": "a", "label": ["label1"]}, {"id": 2, "text": "b", "label": []})
     upload = receive(make_dataset(project, ana, task="generation"), ana, content, "admin.jsonl")
     with artifacts.local_copy(upload.blob.digest) as path:
@@ -235,7 +235,7 @@ def test_a_doccano_file_of_written_texts_says_texts_and_an_empty_list_says_nothi
     assert (upload.parser, [each.value for each in found]) == ("doccano", [{"text": "label1"}, None])
 
 
-def test_a_bare_task_among_those_of_label_studio_is_its_data(tmp_path):
+def test_a_bare_task_of_label_studio_is_its_data(tmp_path):
     tasks = [task(1, "a", annotation(4, choice("pos"))), {"text": "b"}, {"id": 3, "text": "c", "meta": {}}, {"id": 4}]
 
     assert read(tmp_path, as_json(tasks), "export.json") == ("labelstudio", [

@@ -1,4 +1,4 @@
-"""Labels that were corrected in a spreadsheet come back: told first, then decided anew, each row by its digests."""
+"""Labels corrected in a spreadsheet: checked first, then written as new decisions, each row matched by its digests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import json
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from datasets_app.exchange.actions import corrections as room
-from datasets_app.exchange.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.exchange.actions import corrections as actions
+from datasets_app.exchange.actions.corrections import accept_corrections, upload_corrections
 from datasets_app.exchange.models import Correction
 from datasets_app.queues.models import Decision, Dispute
 from datasets_app.queues.queries.decisions import current_decisions
@@ -48,7 +48,7 @@ def dataset(project, ana):
 
 @pytest.fixture
 def table(dataset, mia) -> Table:
-    """An export as somebody sees it in a spreadsheet."""
+    """An export as rows of a spreadsheet."""
     return exported(dataset, mia)
 
 
@@ -68,8 +68,8 @@ def packed(table: Table, *, without: tuple[str, ...] = ()) -> bytes:
     return file.getvalue().encode()
 
 
-def bring(dataset, actor, content: bytes, name: str = "fixed.csv") -> Correction:
-    made = bring_corrections(dataset=dataset, actor=actor, content=[content], file_name=name)
+def upload(dataset, actor, content: bytes, name: str = "fixed.csv") -> Correction:
+    made = upload_corrections(dataset=dataset, actor=actor, content=[content], file_name=name)
     run_jobs("default")
     made.refresh_from_db()
     return made
@@ -87,8 +87,8 @@ def labels(dataset) -> dict[str, str]:
 
 
 def events() -> list[dict]:
-    """What the trail says of corrections."""
-    return [json.loads(event.canonical)["payload"] for event in Event.objects.filter(verb="labeling.decisions_corrected")]
+    """Payloads of the audit log about corrections."""
+    return [json.loads(event.canonical)["payload"] for event in Event.objects.filter(verb="labeling.labels_corrected")]
 
 
 def row_of(table: Table, n: int) -> dict[str, str]:
@@ -100,11 +100,11 @@ def change(dataset, actor, name: str, kind: str, *into: str) -> None:
     change_classes(dataset_id=dataset.uuid, actor=actor, wanted=[Change(label.stable_id, kind, into)])
 
 
-def test_what_a_file_would_change_is_told_by_pair(dataset, table, ravi):
+def test_planned_changes_are_counted_by_pair_of_labels(dataset, table, ravi):
     row_of(table, 0)["label"], row_of(table, 3)["label"], row_of(table, 1)["label"] = "cash", " cash ", "fees"
     before = labels(dataset)
 
-    found = bring(dataset, ravi, packed(table, without=("text", "metadata", "id")))
+    found = upload(dataset, ravi, packed(table, without=("text", "metadata", "id")))
 
     assert (found.state, found.report["look"]["rows"]) == ("looked", 12)
     assert found.report["look"]["counts"] == {"changed": 3, "unchanged": 9}
@@ -112,10 +112,10 @@ def test_what_a_file_would_change_is_told_by_pair(dataset, table, ravi):
     assert labels(dataset) == before
 
 
-def test_accepted_corrections_supersede_what_was_decided(dataset, table, ravi):
+def test_accepted_corrections_supersede_decisions(dataset, table, ravi):
     row = row_of(table, 0) | {"label": "cash"}
 
-    found = accept(bring(dataset, ravi, packed([row])), ravi)
+    found = accept(upload(dataset, ravi, packed([row])), ravi)
 
     decision = Decision.objects.get(file=found.blob)
     assert (decision.label.name, decision.how, decision.by, decision.reason) == ("cash", "adjudicated", ravi, "corrected in fixed.csv")
@@ -128,9 +128,9 @@ def test_accepted_corrections_supersede_what_was_decided(dataset, table, ravi):
 
 def test_the_same_file_again_changes_nothing(dataset, table, ravi):
     content = packed([row_of(table, 0) | {"label": "cash"}])
-    accept(bring(dataset, ravi, content), ravi)
+    accept(upload(dataset, ravi, content), ravi)
 
-    again = bring(dataset, ravi, content)
+    again = upload(dataset, ravi, content)
 
     assert again.report["look"]["counts"] == {"unchanged": 1}
     with pytest.raises(Refused, match="changes no label"):
@@ -138,32 +138,32 @@ def test_the_same_file_again_changes_nothing(dataset, table, ravi):
     assert Decision.objects.exclude(file=None).count() == 1
 
 
-def test_names_that_are_no_class_are_told_with_the_nearest(dataset, table, ravi):
+def test_unknown_label_names_are_listed_with_the_nearest(dataset, table, ravi):
     rows = [row_of(table, 0) | {"label": "Cahs"}, row_of(table, 1) | {"label": "zebra"}, row_of(table, 2) | {"label": ""}]
 
-    found = bring(dataset, ravi, packed(rows))
+    found = upload(dataset, ravi, packed(rows))
 
     assert found.report["look"]["unknown"] == [["Cahs", 1, "cash"], ["zebra", 1, ""]]
     assert found.report["look"]["counts"] == {"unknown_label": 2, "unreadable": 1}
     assert found.report["look"]["cases"]["unreadable"][0]["told"] == "Line 4: The row has no label."
 
 
-def test_rows_that_are_no_item_here_are_told(dataset, table, ravi):
-    found = bring(dataset, ravi, packed([row_of(table, 0) | {"item": "f" * 64}]))
+def test_rows_of_unknown_items_are_counted(dataset, table, ravi):
+    found = upload(dataset, ravi, packed([row_of(table, 0) | {"item": "f" * 64}]))
 
     assert found.report["look"]["counts"] == {"unknown_item": 1}
 
 
 def decide_again(dataset, table, n: int, label: str, by) -> None:
-    """Somebody decides an item after it was exported."""
-    accept(bring(dataset, by, packed([row_of(table, n) | {"label": label}]), "other.csv"), by)
+    """Label an item again after its export."""
+    accept(upload(dataset, by, packed([row_of(table, n) | {"label": label}]), "other.csv"), by)
 
 
-def test_a_decision_that_moved_on_is_left_out_unless_chosen(dataset, table, ravi):
+def test_a_label_changed_after_the_export_is_left_out_unless_chosen(dataset, table, ravi):
     decide_again(dataset, table, 0, "fees", ravi)
     rows = [row_of(table, 0) | {"label": "cash"}, row_of(table, 1) | {"label": "card"}]
 
-    found = bring(dataset, ravi, packed(rows))
+    found = upload(dataset, ravi, packed(rows))
     accept(found, ravi)
 
     assert found.report["look"]["counts"] == {"moved": 1, "changed": 1}
@@ -171,33 +171,33 @@ def test_a_decision_that_moved_on_is_left_out_unless_chosen(dataset, table, ravi
     assert (case["line"], case["now"], case["said"]) == (2, "fees", "cash")
     assert (labels(dataset)["=text 0"], labels(dataset)["=text 1"]) == ("fees", "card")
 
-    accept(bring(dataset, ravi, packed(rows), "again.csv"), ravi, take_moved=True)
+    accept(upload(dataset, ravi, packed(rows), "again.csv"), ravi, take_moved=True)
     assert labels(dataset)["=text 0"] == "cash"
 
 
 @pytest.mark.postgres
-def test_a_row_that_nobody_corrected_leaves_what_was_decided_since(dataset, table, ravi):
+def test_an_uncorrected_row_keeps_a_newer_decision(dataset, table, ravi):
     decide_again(dataset, table, 0, "fees", ravi)
 
-    assert bring(dataset, ravi, packed(table)).report["look"]["counts"] == {"unchanged": 12}
+    assert upload(dataset, ravi, packed(table)).report["look"]["counts"] == {"unchanged": 12}
 
 
-def test_nobody_corrects_what_they_labeled_themself(dataset, table, mia, ravi):
+def test_an_adjudicator_cannot_correct_items_they_annotated(dataset, table, mia, ravi):
     queue = make_queue(dataset, mia, overlap=2, source="all")
     item = dataset.items.get(text="=text 0")
     answer(queue, ravi, item, "card")
     rows = [row_of(table, 0) | {"label": "cash"}, row_of(table, 1) | {"label": "card"}]
 
-    found = accept(bring(dataset, ravi, packed(rows)), ravi)
+    found = accept(upload(dataset, ravi, packed(rows)), ravi)
 
     assert found.report["written"] == {"own": 1, "changed": 1}
     assert (labels(dataset)["=text 0"], labels(dataset)["=text 1"]) == ("card", "card")
 
 
-def test_four_eyes_hold_for_whoever_accepts(dataset, table, mia, ravi, django_user_model):
+def test_four_eyes_apply_to_the_person_who_accepts(dataset, table, mia, ravi, django_user_model):
     other = adjudicator(dataset, django_user_model)
     answer(make_queue(dataset, mia, overlap=2, source="all"), other, dataset.items.get(text="=text 0"), "card")
-    found = bring(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
+    found = upload(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
 
     accept(found, other)
 
@@ -211,7 +211,7 @@ def adjudicator(dataset, model):
     return user
 
 
-def test_a_correction_settles_an_open_dispute(dataset, ana, mia, ravi):
+def test_a_correction_resolves_an_open_dispute(dataset, ana, mia, ravi):
     queue = make_queue(dataset, mia, source="all")
     item = dataset.items.get(text="=text 0")
     answer(queue, ana, item, "fees")
@@ -219,7 +219,7 @@ def test_a_correction_settles_an_open_dispute(dataset, ana, mia, ravi):
     assert queue.items_disputed == 1
     table = exported(dataset, mia)
 
-    found = accept(bring(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}])), ravi)
+    found = accept(upload(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}])), ravi)
 
     queue.refresh_from_db()
     dispute = Dispute.objects.get(queue=queue)
@@ -229,7 +229,7 @@ def test_a_correction_settles_an_open_dispute(dataset, ana, mia, ravi):
 def test_an_item_twice_in_a_file_is_decided_once(dataset, table, ravi):
     row = row_of(table, 0)
 
-    found = accept(bring(dataset, ravi, packed([row | {"label": each} for each in ("cash", "cash", "fees")])), ravi)
+    found = accept(upload(dataset, ravi, packed([row | {"label": each} for each in ("cash", "cash", "fees")])), ravi)
 
     assert found.report["look"]["counts"] == found.report["written"] == {"changed": 1, "unchanged": 1, "repeated": 1}
     assert labels(dataset)["=text 0"] == "cash"
@@ -240,7 +240,7 @@ def test_a_renamed_class_is_understood_by_its_old_name(dataset, table, mia, ravi
     specs = [LabelSpec("notes" if each.name == "cash" else each.name, stable_id=each.stable_id) for each in schema.labels.all()]
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=specs, guideline="")
 
-    found = bring(dataset, ravi, packed([row_of(table, 1), row_of(table, 0) | {"label": "cash"}]))
+    found = upload(dataset, ravi, packed([row_of(table, 1), row_of(table, 0) | {"label": "cash"}]))
 
     assert found.report["look"]["counts"] == {"unchanged": 1, "changed": 1}
     assert found.report["look"]["pairs"] == [["card", "notes", 1]]
@@ -249,9 +249,9 @@ def test_a_renamed_class_is_understood_by_its_old_name(dataset, table, mia, ravi
 def test_a_crash_between_batches_decides_nothing_twice(dataset, table, ravi, monkeypatch):
     for n in range(0, 12, 3):
         row_of(table, n)["label"] = "cash"
-    monkeypatch.setattr(room.reading, "BATCH", 5)
-    found = bring(dataset, ravi, packed(table))
-    real, calls = room.write_batch, []
+    monkeypatch.setattr(actions.reading, "BATCH", 5)
+    found = upload(dataset, ravi, packed(table))
+    real, calls = actions.write_batch, []
 
     def die_once(*args):
         calls.append(1)
@@ -259,7 +259,7 @@ def test_a_crash_between_batches_decides_nothing_twice(dataset, table, ravi, mon
             raise ConnectionError("killed")
         real(*args)
 
-    monkeypatch.setattr(room, "write_batch", die_once)
+    monkeypatch.setattr(actions, "write_batch", die_once)
     accept(found, ravi)
 
     assert len(calls) == 4  # three batches, one of them twice
@@ -270,7 +270,7 @@ def test_a_crash_between_batches_decides_nothing_twice(dataset, table, ravi, mon
 
 @pytest.mark.postgres
 def test_a_cancelled_writing_may_be_accepted_again(dataset, table, ravi):
-    found = bring(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
+    found = upload(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
     job = accept_corrections(correction_id=found.uuid, actor=ravi)
     jobs.cancel(job_id=job.uuid, actor=ravi)
     run_jobs("default")
@@ -282,7 +282,7 @@ def test_a_cancelled_writing_may_be_accepted_again(dataset, table, ravi):
 
 
 def test_two_files_are_not_written_at_once(dataset, table, ravi):
-    one, other = (bring(dataset, ravi, packed([row_of(table, n) | {"label": "fees"}]), f"{n}.csv") for n in (0, 1))
+    one, other = (upload(dataset, ravi, packed([row_of(table, n) | {"label": "fees"}]), f"{n}.csv") for n in (0, 1))
     accept_corrections(correction_id=one.uuid, actor=ravi)
 
     with pytest.raises(Conflict, match="Labels from 0.csv are still being written"):
@@ -290,40 +290,40 @@ def test_two_files_are_not_written_at_once(dataset, table, ravi):
 
 
 @pytest.mark.parametrize("missing", ["item", "decision", "label"])
-def test_a_file_that_no_export_wrote_is_told(dataset, table, ravi, missing):
-    found = bring(dataset, ravi, packed(table, without=(missing,)))
+def test_a_file_without_the_columns_of_an_export_fails(dataset, table, ravi, missing):
+    found = upload(dataset, ravi, packed(table, without=(missing,)))
 
     assert found.state == "failed"
     assert f"The file has no column {missing}" in found.report["error"]["message"]
 
 
 @pytest.mark.parametrize("who", ["ana", "mia", "lee", "otto"])
-def test_only_adjudicators_bring_and_accept(request, dataset, table, ravi, who):
+def test_only_adjudicators_upload_and_accept(request, dataset, table, ravi, who):
     user = request.getfixturevalue(who)
-    found = bring(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
+    found = upload(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
 
     with pytest.raises(PermissionDenied):
-        bring_corrections(dataset=dataset, actor=user, content=[b"item,decision,label\n"], file_name="a.csv")
+        upload_corrections(dataset=dataset, actor=user, content=[b"item,decision,label\n"], file_name="a.csv")
     with pytest.raises(PermissionDenied):
         accept_corrections(correction_id=found.uuid, actor=user)
     assert (Correction.objects.count(), labels(dataset)["=text 0"]) == (1, "card")
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "jsonl", "parquet", "hf"])
-def test_every_table_comes_back_unchanged(dataset, mia, ravi, kind):
+def test_every_table_format_round_trips_unchanged(dataset, mia, ravi, kind):
     snapshots.export(snapshot_id=freeze(dataset, mia).uuid, actor=mia, format=kind)
     run_ok("default")
     made = Export.objects.latest("id")
 
-    found = bring(dataset, ravi, artifacts.open_blob(made.blob.digest).read(), made.file_name)
+    found = upload(dataset, ravi, artifacts.open_blob(made.blob.digest).read(), made.file_name)
 
     assert found.report["look"]["counts"] == {"unchanged": 12}
 
 
 @pytest.mark.parametrize(("kind", "into"), [("merge", ["cash"]), ("split", ["charges", "costs"]), ("retire", [])])
-def test_a_file_is_not_accepted_whose_classes_went_away_since_it_was_looked_through(dataset, table, mia, ravi, kind, into):
+def test_a_file_whose_labels_were_removed_after_the_check_is_not_accepted(dataset, table, mia, ravi, kind, into):
     row_of(table, 0)["label"] = "fees"
-    found = bring(dataset, ravi, packed(table))
+    found = upload(dataset, ravi, packed(table))
     change(dataset, mia, "fees", kind, *into)
     run_ok("default")
     before = labels(dataset)
@@ -333,16 +333,16 @@ def test_a_file_is_not_accepted_whose_classes_went_away_since_it_was_looked_thro
 
     found.refresh_from_db()
     assert (found.state, found.accepted_by, labels(dataset), events()) == ("looked", None, before, [])
-    assert not Job.objects.filter(kind=room.WRITE).exists()
+    assert not Job.objects.filter(kind=actions.WRITE).exists()
 
 
-def test_a_file_is_not_written_whose_classes_were_merged_since_it_was_accepted(dataset, table, mia, ravi):
+def test_a_file_whose_labels_were_merged_after_acceptance_is_not_written(dataset, table, mia, ravi):
     row_of(table, 0)["label"] = "fees"
-    found = bring(dataset, ravi, packed(table))
+    found = upload(dataset, ravi, packed(table))
     accept_corrections(correction_id=found.uuid, actor=ravi)
     change(dataset, mia, "fees", "merge", "cash")
 
     ended = run_jobs("default")
 
-    assert [(job.kind, job.refusal) for job in ended] == [(room.WRITE, "conflict"), (MOVE, "")]
+    assert [(job.kind, job.refusal) for job in ended] == [(actions.WRITE, "conflict"), (MOVE, "")]
     assert (Correction.objects.get().state, labels(dataset)["=text 0"], events()) == ("looked", "card", [])

@@ -1,4 +1,4 @@
-"""The pages and the API of corrected labels: the same actions, told in words."""
+"""The pages and the API of corrected labels."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def dataset(project, ana):
     return dataset
 
 
-def content(dataset, **said: str) -> bytes:
-    """What is decided as lines of JSON, with other labels for some texts."""
+def content(dataset, **labels: str) -> bytes:
+    """Current labels as JSONL, with other labels for some texts."""
     rows = [
-        {"item": row.item.digest, "decision": row.digest, "label": said.get(row.item.text.replace(" ", ""), row.label.name)}
+        {"item": row.item.digest, "decision": row.digest, "label": labels.get(row.item.text.replace(" ", ""), row.label.name)}
         for row in current_decisions(dataset)
     ]
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def test_a_file_is_brought_looked_at_and_accepted(client, dataset, ravi):
+def test_a_file_is_uploaded_reviewed_and_accepted(client, dataset, ravi):
     client.force_login(ravi)
     page = client.get(reverse("exchange:corrections", args=[dataset.uuid]))
     assert "No corrected labels yet" in page.content.decode()
@@ -43,7 +43,7 @@ def test_a_file_is_brought_looked_at_and_accepted(client, dataset, ravi):
     )
 
     file = SimpleUploadedFile("fixed.jsonl", content(dataset, text0="cash", text1="csah"))
-    answer = client.post(reverse("exchange:bring_corrections", args=[dataset.uuid]), {"file": file})
+    answer = client.post(reverse("exchange:upload_corrections", args=[dataset.uuid]), {"file": file})
     found = Correction.objects.get()
     assert (answer.status_code, answer.url) == (302, reverse("exchange:correction", args=[found.uuid]))
     run_ok("default")
@@ -60,11 +60,11 @@ def test_a_file_is_brought_looked_at_and_accepted(client, dataset, ravi):
     assert "Each row was checked again when it was written." in client.get(answer.url).content.decode()
 
 
-def test_a_file_of_no_kind_that_is_read_stays_at_the_form(client, dataset, ravi):
+def test_a_file_of_an_unsupported_type_is_rejected_by_the_form(client, dataset, ravi):
     client.force_login(ravi)
 
     answer = client.post(
-        reverse("exchange:bring_corrections", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.pdf", b"%PDF-1.7 nothing")}
+        reverse("exchange:upload_corrections", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.pdf", b"%PDF-1.7 nothing")}
     )
 
     assert answer.status_code == 422
@@ -73,9 +73,9 @@ def test_a_file_of_no_kind_that_is_read_stays_at_the_form(client, dataset, ravi)
 
 
 @pytest.mark.postgres
-def test_a_file_that_changes_nothing_is_told(client, dataset, ravi):
+def test_a_file_that_changes_nothing_is_refused(client, dataset, ravi):
     client.force_login(ravi)
-    client.post(reverse("exchange:bring_corrections", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.jsonl", content(dataset))})
+    client.post(reverse("exchange:upload_corrections", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.jsonl", content(dataset))})
     run_ok("default")
     found = Correction.objects.get()
 
@@ -85,20 +85,20 @@ def test_a_file_that_changes_nothing_is_told(client, dataset, ravi):
     assert Correction.objects.get().state == "looked"
 
 
-def test_the_list_asks_the_same_questions_for_one_file_and_for_many(client, dataset, ravi):
+def test_the_list_takes_the_same_queries_for_one_file_and_for_many(client, dataset, ravi):
     client.force_login(ravi)
     first = content(dataset, text0="cash")
     counts = []
     for more in (1, 4):
         for n in range(more):
             file = SimpleUploadedFile(f"{n}.jsonl", first)
-            client.post(reverse("exchange:bring_corrections", args=[dataset.uuid]), {"file": file})
+            client.post(reverse("exchange:upload_corrections", args=[dataset.uuid]), {"file": file})
         client.get(reverse("exchange:corrections", args=[dataset.uuid]))
         with CaptureQueriesContext(
             connection,
-        ) as asked:
+        ) as queries:
             client.get(reverse("exchange:corrections", args=[dataset.uuid]))
-        counts.append(len(asked))
+        counts.append(len(queries))
     assert counts[0] == counts[1]
 
 

@@ -1,4 +1,4 @@
-"""What came from another tool goes out again as it came, with what was said here besides."""
+"""Data imported from another tool is exported unchanged, with the new annotations added."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def tasks_in(content: bytes) -> list[dict[str, Any]]:
 
 
 def account(dataset: Dataset) -> list[tuple]:
-    """All that a dataset knows, in its order, as plain values: what two datasets with the same items and answers share."""
+    """The items and annotations of a dataset, in order, as values that can be compared across datasets."""
     names = names_in(latest_schema(dataset))
     found = []
     for item in dataset.items.order_by("id"):
         rows = item.annotations.select_related("user", "label").filter(replaced_by__isnull=True).order_by("id")
-        said = sorted(
+        annotations = sorted(
             (
                 row.user.first_name or row.user.email,
                 row.action,
@@ -70,7 +70,7 @@ def account(dataset: Dataset) -> list[tuple]:
             (row.source_name, canonical(rename(value_of(row), names)), row.score) for row in Suggestion.objects.filter(item=item)
         )
         ruling = canonical(rename(value_of(decision), names)) if decision else ""
-        found.append((item.external_id, item.text, item.content, said, ruling, guesses))
+        found.append((item.external_id, item.text, item.content, annotations, ruling, guesses))
     return found
 
 
@@ -109,7 +109,7 @@ def project_of_spans(project, mia, ana) -> Dataset:
 
 
 @pytest.mark.postgres
-def test_an_untouched_project_of_label_studio_goes_out_equal(project_of_spans, mia):
+def test_an_unchanged_label_studio_project_is_exported_unchanged(project_of_spans, mia):
     files = unpacked(exported(project_of_spans, mia, "labelstudio"))
 
     assert json.loads(files["project.json"]) == PROJECT
@@ -118,17 +118,17 @@ def test_an_untouched_project_of_label_studio_goes_out_equal(project_of_spans, m
     assert list(labels_by_name(latest_schema(project_of_spans))) == ["PER", "ORG", "LOC"]
     row = Export.objects.get()
     assert (row.items, row.answers, row.dropped, row.file_name) == (3, 5, {}, f"{project_of_spans.slug}-labelstudio.zip")
-    assert json.loads(Event.objects.get(verb=Verb.ANSWERS_EXPORTED).canonical)["payload"]["file"] == row.blob.digest
+    assert json.loads(Event.objects.get(verb=Verb.ANNOTATIONS_EXPORTED).canonical)["payload"]["file"] == row.blob.digest
 
 
-def test_worked_on_items_hold_the_new_answers_besides(project_of_spans, mia, ana, ravi):
+def test_new_annotations_are_appended_to_exported_items(project_of_spans, mia, ana, ravi):
     items = list(project_of_spans.items.order_by("id"))
     queue = make_queue(project_of_spans, mia, source="all")
     say(queue, ana, items[1], {"spans": [{"start": 0, "end": 6, "label": "LOC"}]}, seconds=3)
-    brought = Queue.objects.get(source="brought")
+    imported = Queue.objects.get(source="brought")
     labels = {label.name: str(label.stable_id) for label in queue.schema.labels.all()}
-    said = {"spans": [{"start": 0, "end": 4, "label": labels["ORG"]}]}
-    decide(queue_id=brought.uuid, item_id=items[0].uuid, actor=ravi, value=said, reason="it is a firm")
+    value = {"spans": [{"start": 0, "end": 4, "label": labels["ORG"]}]}
+    decide(queue_id=imported.uuid, item_id=items[0].uuid, actor=ravi, value=value, reason="it is a firm")
 
     first, second, *rest = tasks_in(exported(project_of_spans, mia, "labelstudio"))
 
@@ -144,7 +144,7 @@ def test_worked_on_items_hold_the_new_answers_besides(project_of_spans, mia, ana
     }  # fmt: skip
 
 
-def test_a_queue_goes_out_with_its_own_items_and_answers_alone(project_of_spans, mia, ana):
+def test_a_queue_is_exported_with_its_own_items_and_annotations_only(project_of_spans, mia, ana):
     items = list(project_of_spans.items.order_by("id"))
     queue = make_queue(project_of_spans, mia, source="items", item_ids=[items[1].pk])
 
@@ -152,14 +152,14 @@ def test_a_queue_goes_out_with_its_own_items_and_answers_alone(project_of_spans,
     assert tasks_in(exported(project_of_spans, mia, "labelstudio", Queue.objects.get(source="brought"))) == PROJECT
 
 
-def test_what_label_studio_wrote_comes_in_the_same_again(project_of_spans, project, mia):
+def test_a_label_studio_export_is_imported_as_the_same_data(project_of_spans, project, mia):
     again = make_dataset(project, mia, task="spans")
     import_file(again, mia, exported(project_of_spans, mia, "labelstudio"), "again.zip")
 
     assert account(again) == account(project_of_spans)
 
 
-def test_labels_of_a_table_go_out_as_ground_truth_of_who_accepted_them(project, mia):
+def test_labels_of_a_table_are_exported_as_ground_truth_of_the_person_who_accepted_them(project, mia):
     User.objects.filter(pk=mia.pk).update(email="mia@x.org")
     dataset = make_dataset(project, mia)
     import_texts(dataset, [("a", "pos", "r1"), ("b", "", "r2")], mia, header=("text", "label", "id"))
@@ -189,7 +189,7 @@ TASKS = {"multi_label": MULTI, "ranking": [RANKED], "preference": [PAIR], "chat"
 
 @pytest.fixture
 def of_every_task(project, mia, ana) -> dict[str, Dataset]:
-    """A project of Label Studio for each task."""
+    """A Label Studio project for each task."""
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     made = {kind: make_dataset(project, mia, task=kind) for kind in TASKS}
     for kind, dataset in made.items():
@@ -203,16 +203,16 @@ def of_every_task(project, mia, ana) -> dict[str, Dataset]:
     ("prodigy", "multi_label"), ("prodigy", "spans"),
     ("argilla", "multi_label"), ("argilla", "spans"), ("argilla", "generation"), ("argilla", "ranking"), ("argilla", "preference"),
 ])  # fmt: skip
-def test_answers_of_one_tool_survive_every_other(of_every_task, project, mia, format, kind):
-    """Items, answers, annotators and order are the same; what the format cannot hold is counted."""
+def test_annotations_survive_a_round_trip_through_every_other_tool(of_every_task, project, mia, format, kind):
+    """Items, annotations, annotators, and order are the same; what the format can't represent is counted."""
     first, second = of_every_task[kind], make_dataset(project, mia, task=kind)
     ending = Export.Format(format).ending
     upload = import_file(second, mia, exported(first, mia, format), f"again.{ending}")
 
     assert (upload.parser, upload.rows_failed) == (format, 0)
     skips = [("7", "skip", "")] if format == "doccano" else []
-    expected = [(text, said if said != skips else [], ruling) for _, text, _, said, ruling, _ in account(first)]
-    assert [(text, said, ruling) for _, text, _, said, ruling, _ in account(second)] == expected
+    expected = [(text, annotations if annotations != skips else [], ruling) for _, text, _, annotations, ruling, _ in account(first)]
+    assert [(text, annotations, ruling) for _, text, _, annotations, ruling, _ in account(second)] == expected
     if format == "doccano" and kind == "multi_label":
         assert Export.objects.get().dropped["Skips: doccano has none."] == 1
 
@@ -245,7 +245,7 @@ ARGILLA = [
 
 @pytest.fixture
 def records_and_examples(project, mia, ana) -> tuple[Dataset, Dataset]:
-    """What Argilla and what Prodigy wrote."""
+    """A dataset imported from Argilla, and one from Prodigy."""
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     argilla, prodigy = make_dataset(project, mia), make_dataset(project, mia)
     import_file(argilla, mia, json.dumps(ARGILLA).encode(), "records.json")
@@ -253,7 +253,7 @@ def records_and_examples(project, mia, ana) -> tuple[Dataset, Dataset]:
     return argilla, prodigy
 
 
-def test_untouched_records_of_argilla_and_examples_of_prodigy_go_out_equal(records_and_examples, mia):
+def test_unchanged_argilla_records_and_prodigy_examples_are_exported_unchanged(records_and_examples, mia):
     argilla, prodigy = records_and_examples
 
     assert json.loads(exported(argilla, mia, "argilla")) == ARGILLA
@@ -261,7 +261,7 @@ def test_untouched_records_of_argilla_and_examples_of_prodigy_go_out_equal(recor
     assert [row["dropped"] for row in Export.objects.values("dropped")] == [{}, {}]
 
 
-def test_new_answers_go_into_records_and_behind_examples(records_and_examples, mia, ana):
+def test_new_annotations_are_added_to_records_and_after_examples(records_and_examples, mia, ana):
     argilla, prodigy = records_and_examples
     for dataset in (argilla, prodigy):
         say(make_queue(dataset, mia, source="all"), ana, dataset.items.order_by("id")[1], {"label": "x"}, seconds=2)
@@ -279,7 +279,7 @@ def test_new_answers_go_into_records_and_behind_examples(records_and_examples, m
     }  # fmt: skip
 
 
-def test_an_item_that_nobody_answered_is_a_line_of_its_own_for_prodigy(project, mia):
+def test_an_item_without_annotations_is_its_own_line_for_prodigy(project, mia):
     dataset = make_dataset(project, mia)
     import_file(dataset, mia, lines({"text": "a"}, {"text": "b", "label": "x"}), "two.jsonl")
 
@@ -288,7 +288,7 @@ def test_an_item_that_nobody_answered_is_a_line_of_its_own_for_prodigy(project, 
     assert [(row["text"], row.get("accept")) for row in rows] == [("a", None), ("b", ["x"])]
 
 
-def test_each_person_of_doccano_has_a_file_and_all_holds_what_is_decided(project, mia, ana):
+def test_each_doccano_annotator_has_a_file_and_all_has_the_resolved_labels(project, mia, ana):
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     dataset = make_dataset(project, mia)
     content = packed(**{name.replace(".jsonl", "__jsonl"): lines(*rows) for name, rows in DOCCANO.items()})
@@ -306,7 +306,7 @@ def test_each_person_of_doccano_has_a_file_and_all_holds_what_is_decided(project
     assert account(again) == account(dataset)
 
 
-def test_what_a_format_cannot_hold_is_counted_or_refused(project, mia, ana):
+def test_what_a_format_cannot_represent_is_counted_or_refused(project, mia, ana):
     dataset = make_dataset(project, mia, task="preference")
     import_file(dataset, mia, as_json([PAIR]), "p.json")
     say(make_queue(dataset, mia, source="all"), ana, dataset.items.get(), {"choice": "tie"})
@@ -320,7 +320,7 @@ def test_what_a_format_cannot_hold_is_counted_or_refused(project, mia, ana):
     assert Export.objects.count() == 1
 
 
-def test_only_who_exports_texts_exports_answers(project_of_spans, ana, lee, ravi):
+def test_only_people_who_may_export_texts_export_annotations(project_of_spans, ana, lee, ravi):
     for person in (ana, lee):
         with pytest.raises(PermissionDenied):
             export_answers(dataset_id=project_of_spans.uuid, actor=person, format="labelstudio")
@@ -329,7 +329,7 @@ def test_only_who_exports_texts_exports_answers(project_of_spans, ana, lee, ravi
     assert Export.objects.get().created_by == ravi
 
 
-def test_statements_do_not_grow_with_the_items(project, mia, django_assert_num_queries):
+def test_the_number_of_queries_does_not_grow_with_the_items(project, mia, django_assert_num_queries):
     dataset = make_dataset(project, mia)
     for start, count in ((0, 3), (3, 40)):
         import_file(

@@ -1,4 +1,4 @@
-"""The pages and the API of exported answers, and of the people whom a dry run names."""
+"""The pages and the API of annotation exports, and the annotators listed by a dry run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def dataset(project, mia, ana):
     return make_dataset(project, mia)
 
 
-def test_the_dry_run_shows_who_is_known_and_who_is_not(client, dataset, mia, ana):
+def test_the_dry_run_shows_which_annotators_have_accounts(client, dataset, mia, ana):
     upload = receive(dataset, mia, TASKS, "project.json")
     client.force_login(mia)
     page = client.get(f"/datasets/uploads/{upload.uuid}/").content.decode()
@@ -34,7 +34,7 @@ def test_the_dry_run_shows_who_is_known_and_who_is_not(client, dataset, mia, ana
     assert "Import labels as" in page
 
 
-def test_an_imported_project_leads_to_the_queue_of_its_answers(client, dataset, mia):
+def test_an_imported_project_links_to_the_queue_of_its_annotations(client, dataset, mia):
     upload = import_file(dataset, mia, TASKS, "project.json")
     client.force_login(mia)
     queue = Queue.objects.get()
@@ -47,7 +47,7 @@ def test_an_imported_project_leads_to_the_queue_of_its_answers(client, dataset, 
 
 
 @pytest.mark.parametrize("of_queue", [True, False])
-def test_a_file_is_asked_for_made_and_fetched(client, dataset, mia, of_queue):
+def test_an_export_is_requested_created_and_downloaded(client, dataset, mia, of_queue):
     import_file(dataset, mia, TASKS, "project.json")
     client.force_login(mia)
     url = f"/labeling/{Queue.objects.get().uuid}/exports/" if of_queue else f"/labeling/datasets/{dataset.uuid}/exports/"
@@ -82,7 +82,7 @@ def test_an_unknown_format_and_an_unfit_role_are_refused(client, dataset, mia, a
 def test_the_api_makes_and_lists_files(client, dataset, mia):
     import_file(dataset, mia, TASKS, "project.json")
     client.force_login(mia)
-    url = f"/api/v1/datasets/{dataset.uuid}/answer-exports/"
+    url = f"/api/v1/datasets/{dataset.uuid}/annotation-exports/"
     queue = str(Queue.objects.get().uuid)
 
     assert client.post(url, {"format": "argilla", "queue": queue}, content_type="application/json").status_code == 202
@@ -96,15 +96,15 @@ def test_the_api_makes_and_lists_files(client, dataset, mia):
     assert b"".join(client.get(found["url"]).streaming_content).startswith(b"[\n{")
 
 
-def test_the_list_of_files_costs_the_same_however_many_there_are(client, dataset, mia):
+def test_the_list_of_files_takes_the_same_queries_for_any_number(client, dataset, mia):
     import_file(dataset, mia, TASKS, "project.json")
     client.force_login(mia)
-    url, costs = f"/api/v1/datasets/{dataset.uuid}/answer-exports/", []
+    url, costs = f"/api/v1/datasets/{dataset.uuid}/annotation-exports/", []
     for format in ("argilla", "doccano"):
         client.post(url, {"format": format}, content_type="application/json")
         run_ok("default")
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             client.get(url)
-        costs.append(len(asked))
+        costs.append(len(queries))
 
     assert (costs[0], Export.objects.count()) == (costs[1], 2)

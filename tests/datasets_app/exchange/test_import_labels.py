@@ -1,4 +1,4 @@
-"""Labels of a file become decisions or suggestions, once."""
+"""Labels of a file become decisions or pre-labels, once."""
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -25,7 +25,7 @@ def items(project, mia):
     return add_items(dataset, mia, ["one", "two", "three"], imported=False)
 
 
-def bring(items, labels_as="decisions", names=("card", "billing")):
+def run_import(items, labels_as="decisions", names=("card", "billing")):
     upload = items[0].upload
     upload.labels_as = labels_as
     upload.save(update_fields=["labels_as"])
@@ -40,19 +40,19 @@ def bring(items, labels_as="decisions", names=("card", "billing")):
     return upload
 
 
-def test_decisions_are_answered_for_by_whoever_accepted_the_file(items, mia):
-    upload = bring(items)
+def test_imported_decisions_belong_to_the_person_who_accepted_the_file(items, mia):
+    upload = run_import(items)
 
     rows = [(d.label.name, d.how, d.by) for d in current_decisions(upload.dataset)]
     assert rows == [("card", "imported", mia), ("billing", "imported", mia), ("card", "imported", mia)]
     assert adjudicators_of([item.pk for item in items]) == {mia.pk}
-    assert Event.objects.filter(verb=Verb.DECISIONS_IMPORTED).count() == 1
+    assert Event.objects.filter(verb=Verb.LABELS_IMPORTED).count() == 1
 
 
-def test_the_schema_takes_new_names_behind_and_keeps_the_old_ones(items, mia):
+def test_new_label_names_are_appended_to_the_schema(items, mia):
     dataset = items[0].dataset
     before = make_schema(dataset, mia, ["refund", "card"])
-    bring(items)
+    run_import(items)
 
     after = latest_schema(dataset)
     assert [label.name for label in after.labels.all()] == ["refund", "card", "billing"]
@@ -61,7 +61,7 @@ def test_the_schema_takes_new_names_behind_and_keeps_the_old_ones(items, mia):
 
 
 def test_suggestions_decide_nothing(items):
-    upload = bring(items, "suggestions")
+    upload = run_import(items, "suggestions")
 
     assert Decision.objects.count() == 0
     assert [(s.label.name, s.score, s.source) for s in Suggestion.objects.order_by("id")] == [
@@ -70,7 +70,7 @@ def test_suggestions_decide_nothing(items):
     assert Suggestion.objects.first().source_digest == upload.blob.digest
 
 
-def test_a_cancelled_import_takes_its_labels_away(items):
+def test_a_cancelled_import_removes_its_labels(items):
     upload = items[0].upload
     importer = Importer()
     with transaction.atomic():
@@ -84,7 +84,7 @@ def test_a_cancelled_import_takes_its_labels_away(items):
 
 @pytest.mark.postgres
 def test_an_imported_decision_can_no_longer_be_deleted(items):
-    bring(items)
+    run_import(items)
 
     with pytest.raises(DatabaseError), transaction.atomic():
         Decision.objects.all()._raw_delete("default")
@@ -94,7 +94,7 @@ def test_an_imported_decision_can_no_longer_be_deleted(items):
 
 @pytest.mark.postgres
 def test_labels_of_prefers_the_decision(items):
-    bring(items)
+    run_import(items)
     suggest(dataset=items[0].dataset, rows=[(items[0].pk, "billing", 0.9)], source="run", source_digest="f" * 64, source_name="run 1")
 
     assert Importer().values_of([items[0].pk, items[1].pk]) == {items[0].pk: {"label": "card"}, items[1].pk: {"label": "billing"}}

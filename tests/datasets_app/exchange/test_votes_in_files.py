@@ -1,4 +1,4 @@
-"""Votes of a crowd in a table: each row is an annotation of somebody; nothing is decided by the order of the rows, and nothing is lost."""
+"""Votes of a crowd in a table: each row is one person's annotation, and the order of the rows decides nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_column_of_annotators_is_proposed_by_its_name(column):
     assert propose(["text", column, "label"], []) == {"text": "text", column: "annotator", "label": "label"}
 
 
-def test_annotators_without_labels_are_no_mapping():
+def test_a_mapping_with_annotators_but_no_labels_is_rejected():
     assert [problem.blocks for problem in check({"text": "text", "who": "annotator"}, ["text", "who"])] == [True]
 
 
@@ -51,12 +51,12 @@ def test_annotators_without_labels_are_no_mapping():
         ("spans", '[[0, 1, "A"]]', {"spans": [{"start": 0, "end": 1, "label": "A"}]}), ("generation", "well", {"text": "well"}),
     ],
 )  # fmt: skip
-def test_a_label_beside_an_annotator_is_their_answer_and_no_decision(task, cell, value):
+def test_a_label_with_an_annotator_is_an_annotation_not_a_decision(task, cell, value):
     mapper = Mapper({"text": "text", "who": "annotator", "said": "label"}, task=task)
     draft = mapper.draft(Row(2, {"text": "a", "who": " w1 ", "said": cell}))
 
-    assert (draft.value, [(each.person, each.value) for each in draft.told.answers]) == (None, [("w1", value)])
-    assert mapper.draft(Row(2, {"text": "a", "who": "w1", "said": ""})).told.answers == ()
+    assert (draft.value, [(each.person, each.value) for each in draft.labeling.answers]) == (None, [("w1", value)])
+    assert mapper.draft(Row(2, {"text": "a", "who": "w1", "said": ""})).labeling.answers == ()
     assert mapper.draft(Row(2, {"text": "a", "who": "", "said": cell})).code == "annotator"
     assert mapper.draft(Row(2, {"text": "a", "who": "w" * 101, "said": cell})).code == "annotator"
 
@@ -93,7 +93,7 @@ def test_votes_as_suggestions_decide_nothing(dataset, mia):
 
 # ── No annotator is named ───────────────────────────────────────────────────
 @pytest.mark.django_db
-def test_equal_texts_with_different_labels_stop_at_the_dry_run(dataset, mia, client_for):
+def test_equal_texts_with_different_labels_block_the_dry_run(dataset, mia, client_for):
     upload = receive(dataset, mia, PLAIN)
     found = upload.report["dry_run"]
 
@@ -121,7 +121,7 @@ def test_equal_texts_with_different_labels_stop_at_the_dry_run(dataset, mia, cli
         ("undecided", {"all agree": "yes", "one alone": "no"}),
     ],
 )
-def test_what_was_chosen_is_done(dataset, mia, monkeypatch, batch, choice, expected):
+def test_the_choice_for_conflicting_labels_is_applied(dataset, mia, monkeypatch, batch, choice, expected):
     monkeypatch.setattr(importing, "BATCH", batch)
     import_file(dataset, mia, PLAIN, contradicting=choice)
 
@@ -130,7 +130,7 @@ def test_what_was_chosen_is_done(dataset, mia, monkeypatch, batch, choice, expec
 
 
 @pytest.mark.django_db
-def test_what_the_dry_run_could_not_compare_is_left_undecided(dataset, mia, monkeypatch):
+def test_conflicts_beyond_the_dry_run_are_left_unresolved(dataset, mia, monkeypatch):
     monkeypatch.setattr("datasets_app.datasets.importing.dry_run.REPEATS_LIMIT", 1)
     upload = import_file(dataset, mia, PLAIN)
 
@@ -140,7 +140,7 @@ def test_what_the_dry_run_could_not_compare_is_left_undecided(dataset, mia, monk
 
 
 @pytest.mark.django_db
-def test_the_choice_is_part_of_what_was_seen_and_is_made_over_the_page_and_the_api(dataset, mia, client_for):
+def test_the_choice_is_part_of_the_seen_digest_and_is_made_over_the_page_and_the_api(dataset, mia, client_for):
     upload, client = receive(dataset, mia, PLAIN), client_for(mia)
     before = queries.seen_digest(upload)
 
@@ -150,8 +150,12 @@ def test_the_choice_is_part_of_what_was_seen_and_is_made_over_the_page_and_the_a
     assert (upload.contradicting, upload.report["dry_run"]["blocked"]) == ("first", False)
     assert queries.seen_digest(upload) != before
 
-    said = client.post(f"/api/v1/uploads/{upload.uuid}/inspect/", {"contradicting": "undecided"}, content_type="application/json").json()
-    assert (said["contradicting"], said["looking"], said["report"]["dry_run"]["contradicting"]) == ("undecided", False, 2)
+    body = client.post(f"/api/v1/uploads/{upload.uuid}/inspect/", {"contradicting": "undecided"}, content_type="application/json").json()
+    assert (body["contradicting"], body["looking"], body["report"]["dry_run"]["contradicting"]) == (
+        "undecided",
+        False,
+        2,
+    )
     wrong = client.post(f"/api/v1/uploads/{upload.uuid}/inspect/", {"contradicting": "last"}, content_type="application/json")
     assert wrong.status_code == 400
 

@@ -17,7 +17,7 @@ DIGEST = "e" * 64
 
 def send(client, dataset, rows, **fields):
     body = {"name": "m1", "digest": DIGEST, "rows": rows} | fields
-    return client.post(f"/api/v1/labeling/datasets/{dataset.uuid}/suggestions/", body, content_type="application/json")
+    return client.post(f"/api/v1/labeling/datasets/{dataset.uuid}/pre-labels/", body, content_type="application/json")
 
 
 def shown(queue, user):
@@ -38,7 +38,7 @@ def test_classes_come_with_their_names_and_the_same_twice_are_kept_once(project,
     assert (kept.source, kept.source_name, kept.source_digest, kept.score) == ("outside", "m1", DIGEST, 0.9)
     card = queue.schema.labels.get(name="card")
     assert shown(queue, ana) == [("m1", None, [(str(card.uuid), 0.9)]), ("", None, [])]
-    assert Event.objects.filter(verb="labeling.suggestions_received").count() == 2
+    assert Event.objects.filter(verb="labeling.prelabels_uploaded").count() == 2
 
 
 @pytest.mark.postgres
@@ -63,14 +63,14 @@ def test_rows_that_cannot_be_kept_are_named_and_nothing_is_kept(project, mia, an
     item, client = str(dataset.items.get().uuid), client_for(mia)
     right = {"item": item, "label": "card"}
 
-    for rows, told in (
+    for rows, message in (
         ([], "0 rows were sent; one request takes 1 to 1,000."),
         ([right] * 1_001, "1,001 rows were sent; one request takes 1 to 1,000."),
         ([right, {"item": item, "value": {"text": "card"}}], "Row 2 has no label, which pre-labels for this dataset's task require."),
         ([right, right | {"item": "00000000-0000-4000-8000-000000000000"}], "Row 2: no such item in Inbox."),
     ):
         answer = send(client, dataset, rows)
-        assert (answer.status_code, answer.json()["message"]) == (422, told)
+        assert (answer.status_code, answer.json()["message"]) == (422, message)
     assert send(client, dataset, [right], digest="7").status_code == 400
     assert send(client, dataset, [right | {"score": 1.5}]).status_code == 400
     assert send(client_for(ana), dataset, [right]).status_code == 403

@@ -36,7 +36,7 @@ def test_cohens_kappa_of_fifty_proposals():
     assert agreement.cohen_kappa(pairs) == pytest.approx(0.4)
 
 
-def test_below_twenty_items_nothing_is_said():
+def test_below_twenty_items_there_are_no_coefficients():
     units = [[("a", "x"), ("b", "x")]] * 19
 
     assert agreement.summarise(units) == agreement.Agreement(19, None, None, None, None)

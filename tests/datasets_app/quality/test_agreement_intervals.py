@@ -32,7 +32,7 @@ def tally_of(given, names=ONE_LABEL, **options):
 
 
 @pytest.mark.parametrize(("items", "people"), [(30, 2), (600, 3), (2_000, 2)])
-def test_a_tally_says_what_the_whole_table_says(items, people):
+def test_a_tally_equals_the_whole_table(items, people):
     given = units(items, items, people)
 
     found = tally_of(given, order="abc")
@@ -45,7 +45,7 @@ def test_a_tally_says_what_the_whole_table_says(items, people):
     assert all(each.low < each.value < each.high for each in found.values())
 
 
-def test_a_tally_of_sets_says_what_the_whole_table_says():
+def test_a_tally_of_sets_equals_the_whole_table():
     given = [[(who, frozenset(label)) for who, label in unit] for unit in units(3, 50, 3, labels=("a", "ab", "abc", "c"))]
 
     found = tally_of(given, names=["percent", "alpha_masi"])
@@ -55,7 +55,7 @@ def test_a_tally_of_sets_says_what_the_whole_table_says():
     assert list(found) == ["percent", "alpha_masi"]
 
 
-def test_a_tally_of_spans_says_what_the_whole_table_says():
+def test_a_tally_of_spans_equals_the_whole_table():
     chance = random.Random(5)
     given = [[(who, frozenset((chance.choice((0, 1)), 5, "PER") for _ in range(1))) for who in "ab"] for _ in range(40)]
 
@@ -72,7 +72,7 @@ def test_the_same_answers_give_the_same_interval_and_others_another():
     assert (one.low, one.high) != (other.low, other.high)
 
 
-def test_below_twenty_items_every_coefficient_says_too_few():
+def test_below_twenty_items_every_coefficient_has_too_few():
     found = tally_of(units(1, 19), order="abc")
 
     assert {(each.value, each.low, each.why) for each in found.values()} == {(None, None, "Too few: 19 of 20 items.")}
@@ -87,7 +87,7 @@ def test_one_label_throughout_is_not_defined_rather_than_perfect():
 
 
 def test_items_on_which_all_agree_leave_room_for_some_on_which_people_differ():
-    """30 of 30 equal: Wilson's interval; the bootstrap said [1, 1], as it does in 3 of 4 such queues where people differ on 1 %."""
+    """30 of 30 equal: Wilson's interval; the bootstrap gives [1, 1], as in 3 of 4 such queues where people differ on 1 %."""
     found = tally_of([[(1, "ab"[at % 2]), (2, "ab"[at % 2])] for at in range(30)], order="abc")
 
     assert (found["percent"].low, found["percent"].high) == pytest.approx(wilson(30, 30))
@@ -116,7 +116,7 @@ def test_equal_pairs_of_people_who_nearly_always_agree_are_covered_in_95_of_100(
     assert held >= 0.93 * 120
 
 
-def test_unequal_numbers_of_answers_leave_fleiss_undefined_and_say_so():
+def test_unequal_numbers_of_annotations_leave_fleiss_undefined_with_a_reason():
     found = tally_of([*units(1, 20, 2), *units(2, 20, 3)])["fleiss"]
 
     assert (found.value, found.why) == (None, "Undefined: items have 2 to 3 annotations.")
@@ -155,6 +155,6 @@ def test_the_interval_of_cohens_kappa_narrows_with_the_items():
     assert (many.high - many.low) == pytest.approx((few.high - few.low) / 10, rel=0.15)
 
 
-def test_two_who_always_say_the_same_one_label_have_no_interval():
+def test_two_people_with_one_constant_label_have_no_interval():
     assert agreement.cohen_interval({("y", "y"): 30}) is None
     assert agreement.cohen_interval({}) is None

@@ -149,7 +149,7 @@ def test_a_span_gives_way_to_one_that_fits_nothing_else():
     assert agreement.span_f1([[("a", one), ("b", other)]], overlap=True) == 1
 
 
-def test_texts_in_which_nobody_marked_anything_define_no_f1():
+def test_texts_without_spans_define_no_f1():
     assert agreement.span_f1([[("a", frozenset()), ("b", frozenset())]]) is None
 
 
@@ -181,20 +181,20 @@ def test_dawid_and_skenes_equations_term_by_term():
         error = {}
         for who in people:
             for k in range(3):
-                given = [sum(believed[item][k] for item, person, said in answers if (person, said) == (who, label)) for label in labels]
+                given = [sum(believed[item][k] for item, person, vote in answers if (person, vote) == (who, label)) for label in labels]
                 error[who, k] = [count / sum(given) for count in given]
         for item in items:
             joint = list(prior)
-            for each, who, said in answers:
+            for each, who, vote in answers:
                 if each == item:
-                    joint = [joint[k] * error[who, k][labels.index(said)] for k in range(3)]
+                    joint = [joint[k] * error[who, k][labels.index(vote)] for k in range(3)]
             believed[item] = [chance / sum(joint) for chance in joint]
 
     assert found.posterior == pytest.approx(np.array([believed[item] for item in items]), abs=1e-9)
 
 
 def test_consensus_recovers_what_was_planted_where_the_majority_is_wrong():
-    """Two who know outvote three who always say the same, once their habits are known."""
+    """Two accurate annotators outweigh three constant ones once their confusions are estimated."""
     chance = random.Random(1)
     truth = {item: chance.choice("ab") for item in range(300)}
     other = {"a": "b", "b": "a"}

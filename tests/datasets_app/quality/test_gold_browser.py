@@ -1,4 +1,4 @@
-"""Gold as a browser shows it: told on the bench, listed, set, measured; wide and narrow, light and dark."""
+"""Gold in a browser: results while labeling, list, form, and report; wide and narrow, light and dark."""
 
 import random
 
@@ -17,7 +17,7 @@ from tests.support.labeling import make_annotator
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_the_bench_tells_how_somebody_did_and_enter_goes_on(project, mia, ravi, ana, opened):
+def test_the_labeling_page_shows_the_result_and_enter_continues(project, mia, ravi, ana, opened):
     dataset = known_dataset(project, mia, ravi, [], ["Where is my new card?", *(f"text {n}" for n in range(9))])
     know(dataset.items.order_by("id").first(), ravi, {"label": "card"}, explanation="It asks for a card that was sent.")
     queue = mixed_queue(dataset, mia, gold_feedback=True)
@@ -83,7 +83,7 @@ def measured(project, mia, ravi, ana):
     return queue
 
 
-def test_the_pages_shut_nobody_out(opened, measured, ravi, lee, ana, mia):
+def test_the_pages_are_accessible(opened, measured, ravi, lee, ana, mia):
     queue, item = measured, measured.dataset.items.get(text="gold 0")
     gold, of_item = reverse("quality:gold", args=[queue.dataset.uuid]), reverse("quality:gold_item", args=[item.uuid])
     quality, own = (reverse(page, args=[queue.uuid]) for page in ("quality:quality", "queues:queue"))

@@ -1,4 +1,4 @@
-"""What gold says of people: to themselves and to the lead, with an interval; and what happens below a queue's minimum."""
+"""Gold accuracy of annotators, shown to themselves and to the lead, with an interval; and the hold below a queue's minimum."""
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -10,7 +10,7 @@ from datasets_app.quality.models import QualityReport
 from datasets_app.quality.queries.quality import gold_classes, quality_document
 from datasets_app.queues import rules
 from datasets_app.queues.actions.claims import claim, release
-from datasets_app.queues.actions.mixing import let_go_on, mix_gold
+from datasets_app.queues.actions.mixing import mix_gold, reinstate
 from datasets_app.queues.models import Queue, Seat
 from lifecycle.ground.notices.models import Notice
 from lifecycle.runtime.refusals import Conflict, Refused
@@ -58,7 +58,7 @@ def judged(queue, mia, ana, ben) -> Queue:
 
 
 def has_answered(queue: Queue, user: User, *, right: int, wrong: int) -> None:
-    """So much gold stands for this person already."""
+    """Set this person's gold counts."""
     Seat.objects.create(queue=queue, user=user, gold_done=right + wrong, gold_right=right)
 
 
@@ -66,8 +66,8 @@ def answer_gold(queue, user, *, right: int, wrong: int, keep: bool = False) -> N
     """So many right and then so many wrong answers to gold; what is left in hand is given back unless it is kept."""
     if not keep:
         release(queue_id=queue.uuid, actor=user)
-    said = ["card"] * right + ["billing"] * wrong
-    for label in said:
+    labels = ["card"] * right + ["billing"] * wrong
+    for label in labels:
         with gold_at(*range(10_000)):
             slot = next(slot for slot in claim(queue_id=queue.uuid, actor=user, k=2) if slot.is_gold)
         take(queue, user, slot, {"label": label})
@@ -81,7 +81,7 @@ def measure(queue, mia) -> None:
     run_ok()
 
 
-def test_the_report_says_how_each_person_answers_gold_and_of_which_class(judged, ana, ben, lee):
+def test_the_report_has_gold_results_by_person_and_label(judged, ana, ben, lee):
     people = {row["user"]: row for row in quality_document(judged, lee)["people"]}
 
     card = str(judged.schema.labels.get(name="card").stable_id)
@@ -110,7 +110,7 @@ def test_a_person_sees_their_own_and_the_lead_everybodys(judged, ana, lee, ravi,
     assert [(row.name, row.done, row.right) for row in led.context["golds"]] == [("card", 25, 21)]
 
 
-def test_a_persons_own_figures_are_those_of_the_measure_so_that_no_answer_is_told(queue, mia, ana, client_for):
+def test_own_figures_are_from_the_report_so_that_no_result_is_revealed(queue, mia, ana, client_for):
     answer_gold(queue, ana, right=2, wrong=0)
     with gold_at():
         work_off(queue, ana, lambda slot: "card", most=1)
@@ -123,7 +123,7 @@ def test_a_persons_own_figures_are_those_of_the_measure_so_that_no_answer_is_tol
     assert Seat.objects.get().gold_done == 4
 
 
-def test_leads_are_told_once_when_somebody_is_surely_below(strict, ana, lee):
+def test_leads_are_notified_once_of_an_annotator_below_the_minimum(strict, ana, lee):
     queue = strict
     has_answered(queue, ana, right=8, wrong=10)
 
@@ -137,7 +137,7 @@ def test_leads_are_told_once_when_somebody_is_surely_below(strict, ana, lee):
     assert Seat.objects.get().held_at is None
 
 
-def test_nobody_is_below_while_the_interval_reaches_the_minimum(strict, ana):
+def test_no_one_is_below_while_the_interval_reaches_the_minimum(strict, ana):
     has_answered(strict, ana, right=18, wrong=2)
 
     answer_gold(strict, ana, right=0, wrong=2)
@@ -146,13 +146,13 @@ def test_nobody_is_below_while_the_interval_reaches_the_minimum(strict, ana):
 
 
 @pytest.mark.postgres
-def test_who_is_below_is_held_until_a_lead_lets_them_go_on(holding, ana, lee, client_for):
+def test_an_annotator_below_is_on_hold_until_reinstated(holding, ana, lee, client_for):
     queue = holding
     has_answered(queue, ana, right=0, wrong=18)
     answer_gold(queue, ana, right=0, wrong=2, keep=True)
     seat = Seat.objects.get()
     assert seat.held_at is not None
-    assert Event.objects.filter(verb=Verb.PERSON_HELD).count() == 1
+    assert Event.objects.filter(verb=Verb.ANNOTATOR_PAUSED).count() == 1
 
     held = claim(queue_id=queue.uuid, actor=ana)
     assert len(held) == 1  # what was on their screen stays, and nothing new comes
@@ -165,33 +165,33 @@ def test_who_is_below_is_held_until_a_lead_lets_them_go_on(holding, ana, lee, cl
 
     page = client_for(lee).get(reverse("quality:quality", args=[queue.uuid])).content.decode()
     assert "1 person is significantly below the minimum gold accuracy, 90 %." in page
-    answered = client_for(lee).post(reverse("quality:let_go_on", args=[queue.uuid]), {"seat": seat.pk})
+    answered = client_for(lee).post(reverse("quality:reinstate", args=[queue.uuid]), {"seat": seat.pk})
     assert answered.status_code == 302
     with gold_at():
         assert len(claim(queue_id=queue.uuid, actor=ana)) == 5
         release(queue_id=queue.uuid, actor=ana)
-    assert Event.objects.filter(verb=Verb.PERSON_LET_GO_ON).count() == 1
+    assert Event.objects.filter(verb=Verb.ANNOTATOR_REINSTATED).count() == 1
     answer_gold(queue, ana, right=0, wrong=4)
     assert Seat.objects.get().held_at is None
 
 
 @pytest.mark.postgres
-def test_only_a_lead_lets_go_on_and_only_who_is_below(holding, ana, ravi, lee):
+def test_only_leads_reinstate_and_only_annotators_below(holding, ana, ravi, lee):
     queue = holding
     answer_gold(queue, ana, right=2, wrong=0)
     seat = Seat.objects.get()
 
     with pytest.raises(PermissionDenied):
-        let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=ravi)
+        reinstate(queue_id=queue.uuid, seat_id=seat.pk, actor=ravi)
     with pytest.raises(Conflict, match="Ana isn't on hold"):
-        let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=lee)
+        reinstate(queue_id=queue.uuid, seat_id=seat.pk, actor=lee)
     with pytest.raises(Refused, match="hasn't worked in the queue"):
-        let_go_on(queue_id=queue.uuid, seat_id=0, actor=lee)
+        reinstate(queue_id=queue.uuid, seat_id=0, actor=lee)
 
-    assert Event.objects.filter(verb=Verb.PERSON_LET_GO_ON).count() == 0
+    assert Event.objects.filter(verb=Verb.ANNOTATOR_REINSTATED).count() == 0
 
 
-def test_a_queue_that_holds_nobody_any_more_frees_all(holding, mia, ana):
+def test_turning_holds_off_frees_all(holding, mia, ana):
     queue = holding
     has_answered(queue, ana, right=0, wrong=19)
     answer_gold(queue, ana, right=0, wrong=1)

@@ -1,4 +1,4 @@
-"""Saying what is known: from review, from an item's page, by chance from decided items, over the API; and taking it back."""
+"""Making gold: from review, from an item's page, by sampling labeled items, over the API; and retiring it."""
 
 import json
 from importlib import import_module
@@ -46,11 +46,11 @@ def test_another_answer_takes_the_place_of_the_first_and_the_same_changes_nothin
     first.refresh_from_db()
     assert (first.retired_by, first.explanation) == (ravi, "It names a card.")
     assert (second.retired_at, second.label.name) == (None, "transfer")
-    assert Event.objects.filter(verb=Verb.GOLD_MADE).count() == 2
+    assert Event.objects.filter(verb=Verb.GOLD_SET).count() == 2
     assert Decision.objects.count() == 0
 
 
-def test_only_adjudicators_and_leads_say_what_is_known(dataset, ana, mia, lee):
+def test_only_adjudicators_and_leads_make_gold(dataset, ana, mia, lee):
     item = dataset.items.order_by("id").first()
 
     for person in (ana, mia):
@@ -89,7 +89,7 @@ def test_taken_back_gold_is_no_longer_mixed_in(project, mia, ravi, ana):
 
     with gold_at(*range(9)):
         assert not any(slot.is_gold for slot in claim(queue_id=queue.uuid, actor=ana))
-    assert Event.objects.filter(verb=Verb.GOLD_RETIRED).count() == 1
+    assert Event.objects.filter(verb=Verb.GOLD_REMOVED).count() == 1
 
 
 @pytest.mark.postgres
@@ -164,7 +164,7 @@ def test_the_page_of_an_item_sets_changes_and_takes_back(dataset, ravi, client_f
     assert Gold.objects.get().retired_by == ravi
 
 
-def test_the_list_marks_what_most_people_get_wrong_and_says_what_they_say(project, mia, ravi, client_for, django_assert_max_num_queries):
+def test_the_list_marks_suspicious_gold_with_its_most_frequent_wrong_label(project, mia, ravi, client_for, django_assert_max_num_queries):
     dataset = known_dataset(project, mia, ravi, ["card", "card"], [f"text {n}" for n in range(30)])
     queue = mixed_queue(dataset, mia)
     for n in range(5):

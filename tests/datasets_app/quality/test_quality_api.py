@@ -39,7 +39,7 @@ def test_a_measure_is_started_and_read(queue, mia, lee, ana, ben, client_for):
     assert found["confusion"][0] == {"first": stable["billing"], "second": stable["card"], "items": 4}
 
 
-def test_who_does_not_lead_reads_nobody_elses_figures(queue, mia, client_for):
+def test_only_leads_read_figures_of_others(queue, mia, client_for):
     client_for(mia).post(address(queue))
     run_ok()
 

@@ -36,10 +36,10 @@ def queue(project, mia, ana, ben, ravi):
             item=item, label=labels[NAMES[at]], score=0.9, source="rule", source_digest="d" * 64, source_name="rule"
         )
         for who in chance.sample(people, 3):
-            said = NAMES[at] if who == ana or chance.random() < 0.8 else NAMES[(at + chance.choice((1, 1, 11))) % 12]
+            name = NAMES[at] if who == ana or chance.random() < 0.8 else NAMES[(at + chance.choice((1, 1, 11))) % 12]
             slot = made.slots.filter(item=item).first()
             submit(
-                queue_id=made.uuid, actor=who, slot_id=slot.pk, value=says(labels[said]), client_key=uuid4(), suggestion_id=shown.pk,
+                queue_id=made.uuid, actor=who, slot_id=slot.pk, value=says(labels[name]), client_key=uuid4(), suggestion_id=shown.pk,
                 seconds=chance.lognormvariate(1.5, 0.5),
             )  # fmt: skip
     measure_quality(queue_id=made.uuid, actor=mia)
@@ -47,7 +47,7 @@ def queue(project, mia, ana, ben, ravi):
     return made
 
 
-def test_the_pages_shut_nobody_out(opened, queue, lee, ravi, ben):
+def test_the_pages_are_accessible(opened, queue, lee, ravi, ben):
     quality, own = (reverse(page, args=[queue.uuid]) for page in ("quality:quality", "queues:queue"))
 
     page = opened(quality, lee, width=NARROW, scheme="dark")

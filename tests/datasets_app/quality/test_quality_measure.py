@@ -54,7 +54,7 @@ def coefficient(report, name):
     return next(each for each in report.figures["coefficients"] if each["name"] == name)
 
 
-def test_the_report_says_what_the_pure_functions_say_of_the_same_answers(report, mia):
+def test_the_report_equals_the_pure_functions(report, mia):
     units = [[("ana", one), ("ben", other)] for one, other in zip(ANA, BEN, strict=True)]
 
     assert coefficient(report, "percent")["value"] == pytest.approx(21 / 24, abs=1e-5)
@@ -74,7 +74,7 @@ def test_pairs_of_people_and_of_labels_are_counted(report, queue, ana, ben):
     assert report.figures["confusion"] == [[0, 1, 2], [0, 2, 1], [0, 0, 13], [1, 1, 8]]
 
 
-def test_every_difference_lies_behind_its_cells(report, queue):
+def test_every_difference_is_listed_behind_its_cells(report, queue):
     names = [{row.first.name, row.second.name} for row in Difference.objects.order_by("id")]
     assert names == [{"billing", "card"}, {"billing", "card"}, {"billing", "transfer"}]
     labels = labels_by_name(queue.schema)
@@ -84,7 +84,7 @@ def test_every_difference_lies_behind_its_cells(report, queue):
     assert behind(report, Cell(seats=seats)).count() == 3
 
 
-def test_an_item_stands_once_behind_two_labels_however_many_gave_them(project, mia, ana, ben, ravi):
+def test_an_item_is_listed_once_per_pair_of_labels(project, mia, ana, ben, ravi):
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=3)
     label_items(queue, {ana: ["card", "card"], ben: ["card", "billing"], ravi: ["billing", "transfer"]})
 
@@ -221,7 +221,7 @@ def test_a_queue_without_an_answer_is_not_measured(project, mia):
     assert Job.objects.count() == 0
 
 
-def test_a_queue_is_measured_by_itself_once_and_again_when_it_changed_and_a_day_has_passed(queue, mia, ana):
+def test_a_queue_is_measured_automatically_and_again_a_day_after_a_change(queue, mia, ana):
     now = timezone.now()
     assert (measure_due(now), Job.objects.get().created_by) == (1, None)
     run_ok()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.postgres
-def test_few_answers_are_not_measured_by_themselves(project, mia):
+def test_few_annotations_are_not_measured_automatically(project, mia):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia)
     Queue.objects.filter(pk=queue.pk).update(slots_done=19)
     assert measure_due(timezone.now()) == 0

@@ -28,7 +28,7 @@ def measured(queue, mia) -> dict[str, float]:
     return {each["name"]: each["value"] for each in figures["coefficients"]}
 
 
-def two_say(project, mia, people, task, values, schema):
+def two_annotate(project, mia, people, task, values, schema):
     queue = make_queue(make_dataset(project, mia, [f"Anna {n} of Siemens" for n in range(N)], task=task), mia, schema=schema, overlap=2)
     say_items(queue, {user: [values(n)[at] for n in range(N)] for at, user in enumerate(people)})
     return queue
@@ -38,7 +38,7 @@ def test_sets_of_classes_are_measured_by_how_much_they_share(project, mia, ana, 
     def values(n):
         return ({"labels": ["a", "b"]}, {"labels": ["a", "b"] if n % 2 else ["a"]})
 
-    found = measured(two_say(project, mia, (ana, ben), "multi_label", values, ["a", "b"]), mia)
+    found = measured(two_annotate(project, mia, (ana, ben), "multi_label", values, ["a", "b"]), mia)
 
     assert found["percent"] == 0.5
     assert set(found) == {"percent", "alpha_masi"}
@@ -49,7 +49,7 @@ def test_spans_are_measured_by_their_overlap(project, mia, ana, ben):
         end = 4 if n % 4 else 5 + len(str(n))  # every fourth: one word more
         return ({"spans": [{"start": 0, "end": 4, "label": "PER"}]}, {"spans": [{"start": 0, "end": end, "label": "PER"}]})
 
-    found = measured(two_say(project, mia, (ana, ben), "spans", values, ["PER"]), mia)
+    found = measured(two_annotate(project, mia, (ana, ben), "spans", values, ["PER"]), mia)
 
     assert found == {"percent": 0.75, "span_f1": 0.75, "span_f1_overlap": 1.0}
 
@@ -58,7 +58,7 @@ def test_choices_are_equal_or_not(project, mia, ana, ben, client_for):
     def values(n):
         return ({"text": f"text {n % 3}"}, {"text": f"text {n % 3}" if n % 2 else "other"})
 
-    queue = two_say(project, mia, (ana, ben), "generation", values, [])
+    queue = two_annotate(project, mia, (ana, ben), "generation", values, [])
 
     assert measured(queue, mia)["percent"] == 0.5
     assert queue_agreement(queue).percent == 0.5

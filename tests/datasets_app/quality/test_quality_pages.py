@@ -68,7 +68,7 @@ def pair(queue, one, other):
     return f"{labels[one].stable_id}|{labels[other].stable_id}"
 
 
-def test_before_the_first_measure_the_page_says_not_measured(queue, mia, client_for):
+def test_before_the_first_report_the_page_shows_not_measured(queue, mia, client_for):
     answered = page(client_for(mia), queue)
 
     assert (answered.status_code, b"Not measured" in answered.content) == (200, True)
@@ -91,7 +91,7 @@ def test_the_button_measures_and_the_page_shows_it(queue, mia, client_for):
     assert [(row.name, row.n) for row in context["confused"]] == [("billing / card", 2), ("billing / transfer", 1)]
 
 
-def test_a_failed_measure_is_told_with_its_reason(queue, mia, client_for, monkeypatch):
+def test_a_failed_measurement_is_shown_with_its_reason(queue, mia, client_for, monkeypatch):
     def refuse(*_):
         raise Refused("The disk is full.", next_step="Make room.")
 
@@ -139,7 +139,7 @@ def test_items_are_paged_by_key(measured, mia, ana, ben, client_for, monkeypatch
 
 
 @pytest.mark.postgres
-def test_who_may_still_be_asked_about_an_item_does_not_see_what_others_said(project, mia, ana, ben, ravi, client_for):
+def test_annotators_do_not_see_annotations_of_items_they_may_still_get(project, mia, ana, ben, ravi, client_for):
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=3)
     label_items(queue, {ana: ["card", "card"], ben: ["billing", "billing"], mia: ["card", ""]})
     measure(queue, mia)
@@ -170,7 +170,7 @@ def test_the_lead_sees_everybody_by_name_and_no_text(measured, lee, client_for):
 
 
 @pytest.mark.parametrize("name", ["mia", "ravi"])
-def test_engineers_and_adjudicators_see_letters_and_nobodys_row(measured, name, client_for, request):
+def test_engineers_and_adjudicators_see_letters_and_no_rows(measured, name, client_for, request):
     queue, client = measured, client_for(request.getfixturevalue(name))
 
     answered = page(client, queue)
@@ -196,7 +196,7 @@ def test_who_manages_and_labels_sees_their_own_row_alone(project, mia, ravi, ana
     )
 
 
-def test_an_annotator_sees_their_own_row_on_the_page_of_the_queue_and_nobody_elses(measured, ana, ben, project, client_for):
+def test_an_annotator_sees_only_their_own_row_on_the_queue_page(measured, ana, ben, project, client_for):
     address = reverse("queues:queue", args=[measured.uuid])
 
     for who, share in ((ana, 21), (ben, 21)):
@@ -217,7 +217,7 @@ def test_others_are_refused_and_nothing_is_measured(queue, name, status, client_
     assert (Job.objects.count(), QualityReport.objects.count()) == (0, 0)
 
 
-def test_a_queue_nobody_answered_cannot_be_measured(project, mia, client_for):
+def test_a_queue_without_annotations_cannot_be_measured(project, mia, client_for):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia)
 
     assert client_for(mia).post(reverse("quality:measure", args=[queue.uuid])).status_code == 409
@@ -243,7 +243,7 @@ def test_the_page_is_a_fragment_for_htmx(measured, mia, client_for):
     assert part.content.lstrip().startswith(b'<div id="quality"')
 
 
-def test_an_older_report_says_that_the_interval_of_likely_right_is_not_measured(measured, ana, lee, client_for):
+def test_an_older_report_has_no_interval_of_estimated_accuracy(measured, ana, lee, client_for):
     report = QualityReport.objects.get()
     report.figures["people"][str(ana.pk)]["likely_right"] = 0.874
     for person in report.figures["people"].values():
@@ -260,5 +260,5 @@ def test_an_older_report_says_that_the_interval_of_likely_right_is_not_measured(
     assert (read["Ben"]["likely_right"], read["Ben"]["likely_why"]) == (None, "")
 
 
-def test_two_people_are_not_told_to_be_likely_right_and_the_page_says_so(measured, lee, client_for):
+def test_estimated_accuracy_of_two_people_is_not_measured(measured, lee, client_for):
     assert client_for(lee).get(reverse("quality:quality", args=[measured.uuid])).content.decode().count(">not measured</span>") == 2

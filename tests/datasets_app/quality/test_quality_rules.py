@@ -37,15 +37,15 @@ def test_answers_without_a_time_have_no_median():
 @pytest.mark.parametrize(
     ("shown", "accepted", "wrong_shown", "wrong_taken", "warned"),
     [
-        (49, 49, 0, 0, False),  # too few to say
+        (49, 49, 0, 0, False),  # too few
         (50, 49, 0, 0, True),  # 98 %
         (100, 97, 0, 0, False),
-        (100, 99, 4, 0, True),  # four wrong ones say little
+        (100, 99, 4, 0, True),  # four wrong ones are too few
         (100, 99, 10, 5, False),  # half of the wrong ones were seen
         (100, 99, 10, 9, True),
     ],
 )
-def test_who_takes_every_suggestion_is_told_by_the_rule(shown, accepted, wrong_shown, wrong_taken, warned):
+def test_accepting_every_pre_label_is_detected_by_the_rule(shown, accepted, wrong_shown, wrong_taken, warned):
     found = {"shown": shown, "accepted": accepted, "wrong_shown": wrong_shown, "wrong_taken": wrong_taken}
 
     assert always_accepts(found) is warned
@@ -67,14 +67,14 @@ def test_the_forecast_goes_on_at_the_pace_of_the_last_week(given, per_day, days)
 
 
 @pytest.mark.parametrize(("state", "week", "why"), [("paused", 70, "paused"), ("open", 0, "no annotations in the 7 days")])
-def test_a_forecast_that_cannot_be_told_says_why(state, week, why):
+def test_an_unknown_forecast_has_a_reason(state, week, why):
     found = forecast(left=100, state=state, week=week, first_at=NOW - timedelta(days=30), as_of=NOW)
 
     assert found.days is None
     assert why in found.why
 
 
-def test_days_without_an_answer_stand_between_the_others():
+def test_days_without_annotations_are_included():
     measure = Measure(NOW, ONE_LABEL, range(2))
     measure.add([Given(1, 1, 0, 1.0, NOW - timedelta(days=3)), Given(1, 2, 0, 1.0, NOW)])
 
@@ -110,18 +110,18 @@ def test_who_is_likely_right_is_estimated_from_the_answers_alone():
     shares = {1: 0.95, 2: 0.9, 3: 0.85, 4: 0.4}
     for item in range(600):
         truth = chance.randrange(3)
-        said = {
+        labels_by_user = {
             user: truth if chance.random() < share else chance.choice([at for at in range(3) if at != truth])
             for user, share in shares.items()
         }
-        measure.add([Given(item, user, value, 1.0, NOW) for user, value in said.items()])
+        measure.add([Given(item, user, value, 1.0, NOW) for user, value in labels_by_user.items()])
 
     found = measure.figures()["people"]
 
     assert {user: found[str(user)]["likely_right"] for user in shares} == pytest.approx(shares, abs=0.05)
 
 
-def test_two_people_cannot_be_told_apart():
+def test_two_people_cannot_be_distinguished():
     measure = Measure(NOW, ONE_LABEL, range(2))
     for item in range(40):
         measure.add([Given(item, user, (item + user) % 2, 1.0, NOW) for user in (1, 2)])
@@ -137,8 +137,8 @@ def shared_answers(seed, shares, items, *, labels=3):
     for item in range(items):
         truth = chance.randrange(labels)
         wrong = [at for at in range(labels) if at != truth]
-        said = {user: truth if chance.random() < share else chance.choice(wrong) for user, share in shares.items()}
-        measure.add([Given(item, user, value, 1.0, NOW) for user, value in said.items()])
+        labels_by_user = {user: truth if chance.random() < share else chance.choice(wrong) for user, share in shares.items()}
+        measure.add([Given(item, user, value, 1.0, NOW) for user, value in labels_by_user.items()])
     return measure.figures()["people"]
 
 
@@ -154,7 +154,7 @@ def test_the_interval_of_who_is_likely_right_holds_the_truth_in_95_of_100():
     assert held >= 56  # of 60
 
 
-def test_who_is_likely_right_is_not_told_from_fewer_answers_than_a_confusion_has_cells():
+def test_accuracy_is_not_estimated_from_fewer_annotations_than_confusion_cells():
     few = shared_answers(1, {1: 0.9, 2: 0.9, 3: 0.9}, 25)["1"]
 
     assert (few["likely_right"], few["likely_why"]) == (None, "Not enough data: fewer than 26 annotations of shared items.")
@@ -183,7 +183,7 @@ def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
 def test_of_people_exactly_at_the_minimum_at_most_five_of_a_hundred_are_ever_below_it():
     """2,000 people, each looked at after each of 200 answers: Wilson's interval put 17 of 100 below, this one 1. At half of it: at once."""
     share, most, least_right = 0.9, 200, [0]
-    for done in range(1, most + 1):  # fewest right answers at which somebody is not below
+    for done in range(1, most + 1):  # fewest correct annotations at which an annotator isn't below
         right = least_right[-1]
         while (found := rules.gold_accuracy(right, done)) and found.high < share:
             right += 1
@@ -195,7 +195,7 @@ def test_of_people_exactly_at_the_minimum_at_most_five_of_a_hundred_are_ever_bel
     assert np.percentile(at_half.argmax(axis=1) + 1, 90) == rules.GOLD_FEWEST == 20
 
 
-def test_gold_of_a_class_is_told_by_items_since_hard_ones_are_hard_for_everybody():
+def test_gold_accuracy_of_a_label_is_clustered_by_item():
     """Eight people answer 10 items, of which they get two wrong: as 80 answers [.70, .88] at one look."""
     one_each = [[1, 1, 18], [0, 1, 4]]
     assert rules.gold_of_class(one_each) == (22, 18, rules.gold_accuracy(18, 22))
@@ -204,7 +204,7 @@ def test_gold_of_a_class_is_told_by_items_since_hard_ones_are_hard_for_everybody
     assert rules.gold_of_class([[1, 1, 19]]) == (19, 19, None)
 
 
-def test_gold_accuracy_is_not_told_below_twenty_answers():
+def test_gold_accuracy_is_not_measured_below_twenty_annotations():
     assert rules.gold_accuracy(19, 19) is None
     assert rules.gold_accuracy(20, 20) == Interval(1.0, *sequences.share(20, 20))
 

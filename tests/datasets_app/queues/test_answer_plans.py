@@ -1,4 +1,4 @@
-"""SQLite finds what an answer needs by the item or the person's hand, never by walking through a queue or everything somebody said.
+"""SQLite finds the rows of an annotation by item or leased slots, never by scanning a queue or all of a person's annotations.
 
 SQLite keeps no statistics here, so that its plans do not depend on how much is in the tables.
 """

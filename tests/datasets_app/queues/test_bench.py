@@ -24,7 +24,7 @@ def url(name, queue):
     return reverse(f"queues:{name}", args=[queue.uuid])
 
 
-def test_nothing_of_what_others_said_reaches_the_page(project, mia, ana, ravi, client_for):
+def test_annotations_of_others_are_not_on_the_page(project, mia, ana, ravi, client_for):
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2, schema=["alpha", "omega"])
     items = queue_items(queue)
     answer(queue, ana, items[0], "omega")
@@ -64,17 +64,17 @@ def test_a_button_of_a_plain_form_goes_before_the_list_of_all_classes(queue, ana
 def test_the_script_gets_the_items_that_it_lacks_once_two_are_left(queue, ana, client_for):
     client = client_for(ana)
     items = client.get(url("bench", queue)).context["items"]
-    brought = []
+    texts = []
 
     for at in range(3):
         sent = {
             "slot": items[at]["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(),
-            "have": ",".join(str(row["slot"]) for row in items[at:]), "left": 4 - at,  # as the script tells it
+            "have": ",".join(str(row["slot"]) for row in items[at:]), "left": 4 - at,  # as the script sends it
         }  # fmt: skip
         answered = client.post(url("submit", queue), sent, headers={"accept": "application/json"}).json()
-        brought.append([row["text"] for row in answered["items"]])
+        texts.append([row["text"] for row in answered["items"]])
 
-    assert brought == [[], [], ["text 5", "text 6", "text 7"]]
+    assert texts == [[], [], ["text 5", "text 6", "text 7"]]
     assert (answered["done"], answered["total"]) == (3, 16)
 
 
@@ -82,10 +82,10 @@ def test_a_refusal_is_json_for_the_script_and_a_page_for_the_form(queue, ana, cl
     client = client_for(ana)
     sent = {"slot": 999_999, "label": uuid4(), "client_key": uuid4()}
 
-    told = client.post(url("submit", queue), sent, headers={"accept": "application/json"})
+    reply = client.post(url("submit", queue), sent, headers={"accept": "application/json"})
     page = client.post(url("submit", queue), sent)
 
-    assert (told.status_code, told.json()["code"]) == (422, "refused")
+    assert (reply.status_code, reply.json()["code"]) == (422, "refused")
     assert (page.status_code, b"This item isn&#x27;t in the queue." in page.content) == (422, True)
     assert Annotation.objects.count() == 0
 
@@ -109,12 +109,12 @@ def test_without_the_script_the_better_side_is_saved_as_the_files_response(proje
 
 
 @pytest.mark.parametrize("value", ["[" * 100_000, f'{{"label": {"1" * 5_000}}}', '{"label": NaN}', "null", '{"choice": []}'])
-def test_a_value_that_is_none_is_refused_and_never_an_error(queue, ana, client_for, value):
+def test_an_invalid_value_is_refused_and_not_an_error(queue, ana, client_for, value):
     sent = {"slot": queue.slots.first().pk, "value": value, "client_key": uuid4()}
 
-    told = client_for(ana).post(url("submit", queue), sent, headers={"accept": "application/json"})
+    reply = client_for(ana).post(url("submit", queue), sent, headers={"accept": "application/json"})
 
-    assert told.status_code == 422
+    assert reply.status_code == 422
     assert Annotation.objects.count() == 0
 
 
@@ -173,7 +173,7 @@ def test_strangers_and_wrong_roles_change_nothing(queue, name, otto, aida, clien
     assert Slot.objects.exclude(state=Slot.State.OPEN).count() == 0
 
 
-def test_the_done_page_says_what_follows(queue, ravi, ana, mia, client_for):
+def test_the_done_page_shows_the_next_steps(queue, ravi, ana, mia, client_for):
     label_items(queue, {ana: ["card"] * 8, mia: ["card"] * 7 + ["billing"]})
 
     page = client_for(ravi).get(url("bench", queue)).content
@@ -191,7 +191,7 @@ def test_the_items_of_a_bench_take_the_same_statements_however_many(queue, ana, 
         bench_items(queue, slots, ana)
 
 
-def test_classes_without_headings_stand_in_three_columns_in_their_order(project, mia, ana, client_for):
+def test_labels_without_headings_are_in_three_columns_in_order(project, mia, ana, client_for):
     names = [f"class {n:02}" for n in range(11)]
     queue = make_queue(make_dataset(project, mia, ["one"], slug="many"), mia, schema=names, name="Many")
 

@@ -1,4 +1,4 @@
-"""The order, the day and the people of an open queue are changed later; nothing that somebody holds is taken from them."""
+"""The order, due date, and annotators of an open queue can change; assigned items stay assigned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.urls import reverse
 from datasets_app.prelabels.actions import suggestions
 from datasets_app.queues.actions import ordering
 from datasets_app.queues.actions.claims import claim, release
-from datasets_app.queues.actions.steering import change_queue, close_queue
+from datasets_app.queues.actions.managing import change_queue, close_queue
 from datasets_app.queues.models import Queue
 from datasets_app.queues.rules import random_place
 from lifecycle.ground.jobs.models import Job
@@ -59,7 +59,7 @@ def test_what_is_open_is_put_in_each_order_and_back_again(queue, mia, ana):
         release(queue_id=queue.uuid, actor=ana)
 
 
-def test_what_somebody_holds_stays_with_them_and_first(queue, mia, ana, ben):
+def test_assigned_items_stay_assigned_and_come_first(queue, mia, ana, ben):
     suggest(queue, [0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
     assert handed_out(queue, ana, 2) == ["text 0", "text 1"]
 
@@ -70,7 +70,7 @@ def test_what_somebody_holds_stays_with_them_and_first(queue, mia, ana, ben):
     assert handed_out(queue, ben, 2) == ["text 6", "text 5"]
 
 
-def test_who_is_no_longer_named_answers_what_they_hold_and_gets_nothing_new(queue, mia, ana, ben):
+def test_removed_annotators_keep_their_items_and_get_no_new_ones(queue, mia, ana, ben):
     held = claim(queue_id=queue.uuid, actor=ana, k=2)
     change(queue, mia, people=[ben])
 
@@ -83,7 +83,7 @@ def test_who_is_no_longer_named_answers_what_they_hold_and_gets_nothing_new(queu
     assert queue.annotations.count() == 2
 
 
-def test_the_trail_says_what_was_and_what_is_and_the_same_again_says_nothing(queue, mia, ana):
+def test_a_change_is_audited_with_old_and_new_values_and_a_repeat_is_not(queue, mia, ana):
     change(queue, mia, order="random", due_on=date(2030, 5, 1), people=[ana])
     change(queue, mia, order="random", due_on=date(2030, 5, 1), people=[ana])
 
@@ -105,7 +105,7 @@ def test_a_new_day_alone_orders_nothing(queue, mia):
 @pytest.mark.parametrize(
     ("asked", "field"), [({"order": "alphabetical"}, "order"), ({"order": "learnt"}, "order"), ({"people": ["otto"]}, "people")]
 )
-def test_what_nobody_could_work_with_is_refused_and_nothing_is_changed(queue, mia, request, asked, field):
+def test_invalid_settings_are_refused_and_change_nothing(queue, mia, request, asked, field):
     people = [request.getfixturevalue(name) for name in asked.pop("people", [])]
     with pytest.raises(Refused) as refusal:
         change(queue, mia, people=people, **asked, due_on=date(2030, 5, 1))
@@ -172,7 +172,7 @@ def test_a_queue_that_is_still_being_filled_goes_on_in_the_new_order(project, mi
 
 # ── Pages and API ───────────────────────────────────────────────────────────
 @pytest.mark.postgres
-def test_the_page_changes_a_queue_and_says_what_cannot_be(queue, mia, ana, client_for):
+def test_the_page_changes_a_queue_and_shows_errors(queue, mia, ana, client_for):
     client, url = client_for(mia), reverse("queues:change_queue", args=[queue.uuid])
     page = reverse("queues:queue", args=[queue.uuid])
     assert f'action="{url}"' in client.get(page).content.decode()

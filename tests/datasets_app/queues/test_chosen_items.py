@@ -35,7 +35,7 @@ def handed_out(queue, user) -> list[str]:
     return [slot.item.text for slot in claim(queue_id=queue.uuid, actor=user, k=6)]
 
 
-def test_the_items_page_has_ticks_for_those_who_open_queues_and_for_nobody_else(dataset, ravi, ana, client_for):
+def test_the_items_page_has_checkboxes_only_for_those_who_open_queues(dataset, ravi, ana, client_for):
     url = reverse("datasets:dataset", args=[dataset.uuid])
     page = client_for(ravi).get(url).content.decode()
 
@@ -62,7 +62,7 @@ def test_ticked_items_are_opened_as_a_queue_that_takes_nothing_else(dataset, rav
 
 
 @pytest.mark.postgres
-def test_a_page_that_leads_there_with_items_of_elsewhere_offers_none_of_them(dataset, project, ravi, client_for):
+def test_preselected_items_of_another_dataset_are_ignored(dataset, project, ravi, client_for):
     other = make_dataset(project, ravi, ["elsewhere"], name="Other", slug="other")
     add_items(dataset, ravi, ["not accepted"], imported=False)
     hidden = dataset.items.get(text="not accepted")
@@ -76,7 +76,7 @@ def test_a_page_that_leads_there_with_items_of_elsewhere_offers_none_of_them(dat
     assert not Queue.objects.exists()
 
 
-def test_the_form_says_where_ticked_items_need_too_many_answers(dataset, ravi, client_for, monkeypatch):
+def test_the_form_reports_that_selected_items_need_too_many_annotations(dataset, ravi, client_for, monkeypatch):
     monkeypatch.setattr("datasets_app.queues.actions.opening.BATCH", 5)
     posted = {
         "name": "x",

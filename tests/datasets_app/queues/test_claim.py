@@ -1,4 +1,4 @@
-"""Nobody gets what somebody else holds, and nobody gets an item twice."""
+"""No two people hold the same slot, and no one gets an item twice."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from datasets_app.queues.actions import claims
 from datasets_app.queues.actions.claims import heartbeat, release, sweep
-from datasets_app.queues.actions.steering import close_queue, pause_queue
+from datasets_app.queues.actions.managing import close_queue, pause_queue
 from datasets_app.queues.models import Queue, Slot
 from lifecycle.runtime.refusals import Conflict
 from registry.ground.access.models import User
@@ -49,7 +49,7 @@ def test_two_people_share_no_item_while_one_answer_is_needed(queue, ana, ravi):
     assert texts(second) == TEXTS[5:10]
 
 
-def test_a_reload_brings_the_same_items_back(queue, ana):
+def test_a_reload_shows_the_same_items(queue, ana):
     before = claims.claim(queue_id=queue.uuid, actor=ana)
 
     assert [slot.pk for slot in claims.claim(queue_id=queue.uuid, actor=ana)] == [slot.pk for slot in before]
@@ -57,7 +57,7 @@ def test_a_reload_brings_the_same_items_back(queue, ana):
 
 
 @pytest.mark.parametrize("overlap", [1, 2, 3, 4, 5])
-def test_each_item_goes_to_as_many_people_as_the_overlap_says(project, mia, people, overlap):
+def test_each_item_goes_to_as_many_people_as_the_overlap(project, mia, people, overlap):
     queue = make_queue(make_dataset(project, mia, TEXTS[:3]), mia, overlap=overlap)
 
     given = [len(claims.claim(queue_id=queue.uuid, actor=person)) for person in people]
@@ -66,7 +66,7 @@ def test_each_item_goes_to_as_many_people_as_the_overlap_says(project, mia, peop
     assert (queue.items_total, queue.slots_total) == (3, 3 * overlap)
 
 
-def test_nobody_gets_an_item_twice_however_many_slots_are_open(project, mia, ana):
+def test_no_one_gets_an_item_twice_with_several_open_slots(project, mia, ana):
     queue = make_queue(make_dataset(project, mia, TEXTS[:2]), mia, overlap=3)
 
     assert texts(claims.claim(queue_id=queue.uuid, actor=ana)) == TEXTS[:2]
@@ -84,7 +84,7 @@ def test_a_page_that_is_left_gives_back_nothing_that_a_newer_one_shows(queue, an
     assert release(queue_id=queue.uuid, actor=ana, slot_ids=keys, tokens=[newer[0].lease_token]) == len(keys)
 
 
-def test_whoever_gave_items_back_goes_on_with_them(queue, ana, ravi):
+def test_released_items_come_first_for_the_same_person(queue, ana, ravi):
     first = claims.claim(queue_id=queue.uuid, actor=ana, k=3)
     release(queue_id=queue.uuid, actor=ana)
     assert [slot.pk for slot in claims.claim(queue_id=queue.uuid, actor=ana, k=3)] == [slot.pk for slot in first]
@@ -122,7 +122,7 @@ def test_a_heartbeat_begins_the_lease_anew(queue, ana):
     assert min(Slot.objects.filter(user=ana).values_list("lease_until", flat=True)) > soon + timedelta(minutes=13)
 
 
-def test_a_lease_is_written_again_once_a_minute_of_it_has_gone(queue, ana):
+def test_a_lease_is_renewed_after_a_minute(queue, ana):
     claims.claim(queue_id=queue.uuid, actor=ana)
     fresh, older = timezone.now() + timedelta(minutes=14, seconds=30), timezone.now() + timedelta(minutes=13, seconds=30)
     keys = list(Slot.objects.filter(user=ana).order_by("id").values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""Comments are conversations: answered, resolved and reopened, about a passage or all of the text; people are told by name."""
+"""Comment threads: replied to, resolved, and reopened, about a passage or all of the text, with mentions."""
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -30,7 +30,7 @@ def item(queue):
     return queue_items(queue)[0]
 
 
-def say(queue, item, actor, text, **options) -> Comment:
+def add(queue, item, actor, text, **options) -> Comment:
     return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
@@ -38,11 +38,11 @@ def notices(user) -> list[str]:
     return list(Notice.objects.filter(user=user).order_by("id").values_list("text", flat=True))
 
 
-def test_an_answer_goes_on_with_the_conversation_and_tells_who_began_it(queue, item, ana, ravi):
-    first = say(queue, item, ana, "Two intents in one.")
+def test_a_reply_continues_the_thread_and_notifies_its_author(queue, item, ana, ravi):
+    first = add(queue, item, ana, "Two intents in one.")
 
-    answer = say(queue, item, ravi, "The first counts.", reply_to=first.uuid)
-    again = say(queue, item, ana, "Even where it is polite?", reply_to=answer.uuid)
+    answer = add(queue, item, ravi, "The first counts.", reply_to=first.uuid)
+    again = add(queue, item, ana, "Even where it is polite?", reply_to=answer.uuid)
 
     assert (answer.reply_to, again.reply_to) == (first, first)
     assert notices(ana) == ["Ravi replied to your comment in Batch 1."]
@@ -51,16 +51,16 @@ def test_an_answer_goes_on_with_the_conversation_and_tells_who_began_it(queue, i
     assert notices(ravi) == []  # the conversation is Ana's; who answers her twice is mentioned
 
 
-def test_the_same_again_says_it_once(queue, item, ana, ben):
-    first = say(queue, item, ana, "Two intents.")
+def test_the_same_comment_twice_is_saved_once(queue, item, ana, ben):
+    first = add(queue, item, ana, "Two intents.")
 
-    assert say(queue, item, ana, "Two intents.") == first
-    assert say(queue, item, ana, "Two intents.", reply_to=first.uuid) != first
+    assert add(queue, item, ana, "Two intents.") == first
+    assert add(queue, item, ana, "Two intents.", reply_to=first.uuid) != first
     assert Comment.objects.count() == 2
 
 
-def test_everybody_who_is_mentioned_is_told_once_and_led_to_where_they_may_read_it(queue, item, ana, ben, ravi, client_for):
-    made = say(queue, item, ana, "@ravi and @Ben. Is this (@ben) one intent? Not ana@example.test, nor `@nobody`.")
+def test_mentioned_people_are_notified_once_with_a_link_they_can_open(queue, item, ana, ben, ravi, client_for):
+    made = add(queue, item, ana, "@ravi and @Ben. Is this (@ben) one intent? Not ana@example.test, nor `@nobody`.")
 
     assert set(made.mentioned.all()) == {ben, ravi}
     assert notices(ben) == ["Ana mentioned you in a comment in Batch 1."]
@@ -71,33 +71,33 @@ def test_everybody_who_is_mentioned_is_told_once_and_led_to_where_they_may_read_
         assert b"Is this (<b>@ben</b>) one intent?" in page.content
 
 
-def test_who_mentions_and_answers_is_told_of_once(queue, item, ana, ravi):
-    first = say(queue, item, ana, "Two intents in one.")
+def test_a_reply_that_mentions_the_author_notifies_once(queue, item, ana, ravi):
+    first = add(queue, item, ana, "Two intents in one.")
 
-    say(queue, item, ravi, "@ana The first counts.", reply_to=first.uuid)
+    add(queue, item, ravi, "@ana The first counts.", reply_to=first.uuid)
 
     assert notices(ana) == ["Ravi mentioned you in a comment in Batch 1."]
 
 
 @pytest.mark.parametrize(("name", "hint"), [("otto", ""), ("omar", ""), ("raví", "Did you mean @ravi?"), ("nobody", "")])
-def test_a_name_that_means_nobody_who_may_read_it_is_told_at_once(queue, item, ana, ravi, otto, omar, name, hint):
+def test_an_unknown_name_is_refused(queue, item, ana, ravi, otto, omar, name, hint):
     with pytest.raises(Refused) as refusal:
-        say(queue, item, ana, f"Is this one, @ravi and @{name}?")
+        add(queue, item, ana, f"Is this one, @ravi and @{name}?")
 
     assert refusal.value.message == f"No one who can read comments in Batch 1 is named @{name}. {hint}".strip()
     assert Comment.objects.count() == Notice.objects.count() == 0
 
 
-def test_who_began_a_conversation_and_lost_their_role_is_not_told_of_answers(queue, item, project, ana, ravi):
-    first = say(queue, item, ana, "Two intents in one.")
+def test_an_author_without_a_role_is_not_notified_of_replies(queue, item, project, ana, ravi):
+    first = add(queue, item, ana, "Two intents in one.")
     revoke(user=ana, role=Role.ANALYST, root=project, actor=None)
 
-    say(queue, item, ravi, "The first counts.", reply_to=first.uuid)
+    add(queue, item, ravi, "The first counts.", reply_to=first.uuid)
 
     assert notices(ana) == []
 
 
-def test_a_mention_in_what_returns_an_item_tells_too(queue, item, ana, ben, ravi):
+def test_a_mention_in_a_return_comment_notifies_too(queue, item, ana, ben, ravi):
     label_items(queue, {ana: ["card"], ben: ["billing"]})
 
     return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment="@ben read rule 2.")
@@ -106,26 +106,26 @@ def test_a_mention_in_what_returns_an_item_tells_too(queue, item, ana, ben, ravi
 
 
 def test_a_passage_is_kept_in_code_points_and_verified(queue, item, ana):
-    made = say(queue, item, ana, "A playing card?", start=12, end=18, quote="🂡 card")
+    made = add(queue, item, ana, "A playing card?", start=12, end=18, quote="🂡 card")
 
     assert (made.start, made.end, made.passage) == (12, 18, "🂡 card")
     for wrong in ({"start": 12, "end": 18, "quote": "my card"}, {"start": 3, "end": 3}, {"start": 0, "end": 99}, {"start": 4}):
         with pytest.raises(Refused, match="passage"):
-            say(queue, item, ana, "Another.", **wrong)
+            add(queue, item, ana, "Another.", **wrong)
     assert Comment.objects.count() == 1
 
 
 @pytest.mark.parametrize("person", ["ana", "ravi", "lee"])
-def test_who_began_it_a_reviewer_and_a_lead_resolve_and_reopen(queue, item, ana, ravi, request, person):
+def test_the_author_an_adjudicator_and_a_lead_resolve_and_reopen(queue, item, ana, ravi, request, person):
     actor = request.getfixturevalue(person)
-    first = say(queue, item, ana, "Two intents in one.")
-    answer = say(queue, item, ravi, "The first counts.", reply_to=first.uuid)
+    first = add(queue, item, ana, "Two intents in one.")
+    answer = add(queue, item, ravi, "The first counts.", reply_to=first.uuid)
 
     resolved = resolve_comment(queue_id=queue.uuid, actor=actor, comment_id=answer.uuid)
     assert (resolved, resolved.resolved_by) == (first, actor)
     assert resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=first.uuid).resolved_by == actor
     with pytest.raises(Conflict, match="resolved"):
-        say(queue, item, ravi, "One more thing.", reply_to=first.uuid)
+        add(queue, item, ravi, "One more thing.", reply_to=first.uuid)
 
     reopened = resolve_comment(queue_id=queue.uuid, actor=actor, comment_id=first.uuid, on=False)
     assert (reopened.resolved_at, reopened.resolved_by) == (None, None)
@@ -133,8 +133,8 @@ def test_who_began_it_a_reviewer_and_a_lead_resolve_and_reopen(queue, item, ana,
 
 
 @pytest.mark.parametrize(("person", "refusal"), [("ben", PermissionDenied), ("aida", PermissionDenied), ("otto", PermissionDenied)])
-def test_nobody_else_resolves(queue, item, ana, ben, request, person, refusal):
-    first = say(queue, item, ana, "@ben two intents in one.")
+def test_no_one_else_resolves(queue, item, ana, ben, request, person, refusal):
+    first = add(queue, item, ana, "@ben two intents in one.")
 
     with pytest.raises(refusal):
         resolve_comment(queue_id=queue.uuid, actor=request.getfixturevalue(person), comment_id=first.uuid)
@@ -159,7 +159,7 @@ def test_a_flag_that_was_raised_again_is_not_reopened_beside_it(queue, item, ana
 def test_only_those_who_label_comment(queue, item, ana, aida, otto):
     for person in (aida, otto):
         with pytest.raises(PermissionDenied):
-            say(queue, item, person, "Hello.")
+            add(queue, item, person, "Hello.")
 
     assert Comment.objects.count() == 0
 
@@ -181,9 +181,9 @@ def test_names_are_found_where_they_are_meant(text, found):
 
 
 def test_the_open_ones_are_counted_as_far_as_they_may_be_read(queue, item, ana, ben, ravi):
-    first = say(queue, item, ana, "@ben?")
-    say(queue, item, ana, "Another.")
-    say(queue, queue_items(queue)[1], ana, "A third.")
+    first = add(queue, item, ana, "@ben?")
+    add(queue, item, ana, "Another.")
+    add(queue, queue_items(queue)[1], ana, "A third.")
 
     assert [open_comments(queue, each) for each in (ana, ben, ravi)] == [3, 1, 3]
     assert [open_mentions(each) for each in (ana, ben, ravi)] == [0, 1, 0]

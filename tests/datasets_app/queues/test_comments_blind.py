@@ -1,4 +1,4 @@
-"""Comments tell annotators nothing of others' answers before they have answered; reviewers see letters in place of names."""
+"""Comments reveal no annotations of others before the reader annotates; adjudicators see letters instead of names."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from datasets_app.queues.actions.claims import claim
 from datasets_app.queues.actions.comments import comment, flag, resolve_comment
 from datasets_app.queues.models import Comment, Queue
 from datasets_app.queues.queries.bench import bench_items
-from datasets_app.queues.queries.comments import Wanted, thread_page, visible_comments
+from datasets_app.queues.queries.comments import ThreadFilter, thread_page, visible_comments
 from datasets_app.review.actions.reviews import return_to_annotators
 from lifecycle.runtime.refusals import Refused
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
@@ -24,22 +24,22 @@ def items(queue):
     return queue_items(queue)
 
 
-def say(queue, item, actor, text, **options) -> Comment:
+def add(queue, item, actor, text, **options) -> Comment:
     return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
 def texts(queue, viewer, **wanted) -> list[list[str]]:
     """What the person reads: each conversation from its first comment on; "?" for one that is hidden."""
-    page = thread_page(queue, viewer, Wanted(**wanted))
+    page = thread_page(queue, viewer, ThreadFilter(**wanted))
     return [[each.first.comment.text if each.first else "?", *(line.comment.text for line in each.answers)] for each in page.threads]
 
 
-def test_an_annotator_reads_what_was_written_to_them_until_they_have_answered(queue, items, ana, ben, ravi):
-    first = say(queue, items[0], ana, "Surely card.")
-    say(queue, items[0], ravi, "@ben what do you think?", reply_to=first.uuid)
-    own = say(queue, items[0], ben, "Hard to say.")
-    say(queue, items[0], ana, "Is it?", reply_to=own.uuid) if visible_comments(queue, ana).filter(pk=own.pk) else None
-    say(queue, items[1], ana, "Billing, I think.")
+def test_an_annotator_reads_only_comments_to_them_until_they_annotate(queue, items, ana, ben, ravi):
+    first = add(queue, items[0], ana, "Surely card.")
+    add(queue, items[0], ravi, "@ben what do you think?", reply_to=first.uuid)
+    own = add(queue, items[0], ben, "Hard to say.")
+    add(queue, items[0], ana, "Is it?", reply_to=own.uuid) if visible_comments(queue, ana).filter(pk=own.pk) else None
+    add(queue, items[1], ana, "Billing, I think.")
 
     assert texts(queue, ben) == [["Hard to say."], ["?", "@ben what do you think?"]]
     assert texts(queue, ana) == [["Billing, I think."], ["Surely card.", "@ben what do you think?"]]
@@ -50,9 +50,9 @@ def test_an_annotator_reads_what_was_written_to_them_until_they_have_answered(qu
 
 
 @pytest.mark.postgres
-def test_what_was_written_to_somebody_before_they_answer_is_on_their_bench_and_nothing_else(queue, items, ana, ben, ravi):
-    say(queue, items[0], ana, "Surely card.")
-    say(queue, items[0], ravi, "@ben mind rule 2.")
+def test_only_comments_to_the_annotator_are_on_the_labeling_page(queue, items, ana, ben, ravi):
+    add(queue, items[0], ana, "Surely card.")
+    add(queue, items[0], ravi, "@ben mind rule 2.")
     flag(queue_id=queue.uuid, actor=ben, item_id=items[0].uuid)
 
     shown = bench_items(queue, claim(queue_id=queue.uuid, actor=ben), ben)
@@ -61,7 +61,7 @@ def test_what_was_written_to_somebody_before_they_answer_is_on_their_bench_and_n
 
 
 def test_even_who_manages_labels_is_blind_on_the_bench(queue, items, ana, mia):
-    say(queue, items[0], ana, "Surely card.")
+    add(queue, items[0], ana, "Surely card.")
 
     shown = bench_items(queue, claim(queue_id=queue.uuid, actor=mia), mia)
 
@@ -69,11 +69,11 @@ def test_even_who_manages_labels_is_blind_on_the_bench(queue, items, ana, mia):
     assert texts(queue, mia) == [["Surely card."]]
 
 
-def test_nobody_answers_what_they_may_not_read(queue, items, ana, ben):
-    first = say(queue, items[0], ana, "Surely card.")
+def test_no_one_replies_to_comments_they_cannot_read(queue, items, ana, ben):
+    first = add(queue, items[0], ana, "Surely card.")
 
     for act in (
-        lambda: say(queue, items[0], ben, "Why?", reply_to=first.uuid),
+        lambda: add(queue, items[0], ben, "Why?", reply_to=first.uuid),
         lambda: resolve_comment(queue_id=queue.uuid, actor=ben, comment_id=first.uuid),
     ):
         with pytest.raises(Refused, match="can't read it yet"):
@@ -85,7 +85,7 @@ def test_nobody_answers_what_they_may_not_read(queue, items, ana, ben):
 @pytest.mark.postgres
 def test_what_returned_an_item_is_read_by_those_who_had_answered_it(queue, items, ana, ben, lee, ravi):
     label_items(queue, {ana: ["card"], lee: ["billing"]}, [items[0]])
-    say(queue, items[0], lee, "Billing, I think.")
+    add(queue, items[0], lee, "Billing, I think.")
     return_to_annotators(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, comment="Read rule 2.")
 
     assert texts(queue, ana) == [["Read rule 2."]]  # she is asked again, so what others say is hidden again
@@ -95,11 +95,11 @@ def test_what_returned_an_item_is_read_by_those_who_had_answered_it(queue, items
 def test_a_reviewer_sees_letters_where_names_are_hidden_and_everybody_else_names(queue, items, ana, ben, mia, ravi):
     label_items(queue, {ana: ["card"], ben: ["billing"]}, [items[0]])
     for person in (ben, ana, mia, ravi):
-        say(queue, items[0], person, f"I am {person}.")
-    say(queue, items[1], ana, "I am Ana.")
+        add(queue, items[0], person, f"I am {person}.")
+    add(queue, items[1], ana, "I am Ana.")
 
     def seen(viewer):
-        rows = thread_page(queue, viewer, Wanted()).threads
+        rows = thread_page(queue, viewer, ThreadFilter()).threads
         return [(each.first.who or str(each.first.comment.user), each.first.is_own) for each in rows]
 
     assert seen(ravi) == [("An annotator", False), ("Ravi", True), ("Mia", False), ("Annotator A", False), ("Annotator B", False)]

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from datasets_app.queues.actions.comments import comment, flag, resolve_comment
 from datasets_app.queues.models import Comment, Queue
-from datasets_app.queues.queries.comments import Wanted, thread_page
+from datasets_app.queues.queries.comments import ThreadFilter, thread_page
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def item(queue):
     return queue_items(queue)[0]
 
 
-def say(queue, item, actor, text, **options) -> Comment:
+def add(queue, item, actor, text, **options) -> Comment:
     return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
@@ -36,7 +36,7 @@ def first_lines(page) -> list[str]:
 @pytest.mark.postgres
 def test_open_conversations_come_first_then_resolved_ones_page_by_page(queue, item, ana, ravi, client_for, monkeypatch):
     monkeypatch.setattr("datasets_app.queues.queries.comments.PAGE", 6)
-    made = [say(queue, item, ana, f"comment {n}") for n in range(8)]
+    made = [add(queue, item, ana, f"comment {n}") for n in range(8)]
     for each in made[3:7]:
         resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=each.uuid)
     wanted = [7, 2, 1, 0, 6, 5, 4, 3]
@@ -52,9 +52,9 @@ def test_open_conversations_come_first_then_resolved_ones_page_by_page(queue, it
 
 def test_they_are_filtered_by_state_flag_and_whom_they_concern(queue, item, ana, ben, ravi, client_for):
     raised = flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="A flag.")
-    asked = say(queue, item, ana, "@ravi?")
-    say(queue, item, ravi, "@ben too.", reply_to=raised.uuid)
-    ended = say(queue, item, ana, "Done.")
+    asked = add(queue, item, ana, "@ravi?")
+    add(queue, item, ravi, "@ben too.", reply_to=raised.uuid)
+    ended = add(queue, item, ana, "Done.")
     resolve_comment(queue_id=queue.uuid, actor=ana, comment_id=ended.uuid)
 
     def shown(viewer, **given):
@@ -71,7 +71,7 @@ def test_they_are_filtered_by_state_flag_and_whom_they_concern(queue, item, ana,
 
 
 def test_a_reviewer_is_led_to_the_review_and_others_to_the_item(queue, item, ana, ravi, client_for):
-    say(queue, item, ana, "Two intents.")
+    add(queue, item, ana, "Two intents.")
 
     assert f'href="{url("review:review", queue)}?item={item.uuid}"'.encode() in client_for(ravi).get(url("queues:comments", queue)).content
     assert f'href="{reverse("datasets:item", args=[item.uuid])}"'.encode() in client_for(ana).get(url("queues:comments", queue)).content
@@ -80,7 +80,7 @@ def test_a_reviewer_is_led_to_the_review_and_others_to_the_item(queue, item, ana
 @pytest.mark.postgres
 def test_who_may_not_read_samples_sees_no_text_of_an_item(queue, ana, lee, client_for):
     item = queue_items(queue)[1]
-    say(queue, item, ana, "About this word.", start=0, end=3)
+    add(queue, item, ana, "About this word.", start=0, end=3)
 
     page = (
         client_for(lee).get(url("queues:comments", queue), {"item": str(item.uuid)}).content
@@ -93,7 +93,7 @@ def test_who_may_not_read_samples_sees_no_text_of_an_item(queue, ana, lee, clien
 
 @pytest.mark.postgres
 def test_a_plain_form_answers_and_resolves_and_comes_back_to_the_same_page(queue, item, ana, ravi, client_for):
-    first = say(queue, item, ana, "Two intents.")
+    first = add(queue, item, ana, "Two intents.")
     client, at = client_for(ravi), "state=open&flags="
 
     sent = {"item": item.uuid, "text": "The first.", "reply_to": first.uuid, "back": "comments", "at": at}
@@ -110,15 +110,15 @@ def test_a_plain_form_answers_and_resolves_and_comes_back_to_the_same_page(queue
     assert first.resolved_at is None
 
 
-def test_what_was_refused_is_told_to_the_script_beside_the_field(queue, item, ana, client_for):
+def test_a_refusal_is_returned_to_the_script_with_its_field(queue, item, ana, client_for):
     sent = {"item": item.uuid, "text": "@nobody?", "back": "bench"}
 
     answer = client_for(ana).post(url("queues:comment", queue), sent, headers={"accept": "application/json"})
 
     assert answer.status_code == 422
-    told = "No one who can read comments in Batch 1 is named @nobody."
-    assert answer.json()["fields"] == {"text": [told]}
-    assert answer.json()["message"].startswith(told)
+    message = "No one who can read comments in Batch 1 is named @nobody."
+    assert answer.json()["fields"] == {"text": [message]}
+    assert answer.json()["message"].startswith(message)
     assert Comment.objects.count() == 0
 
 
@@ -133,8 +133,8 @@ def test_names_are_completed_from_those_who_may_read_the_queue(queue, ana, ben, 
     assert client_for(omar).get(url("queues:people", queue)).status_code == 403
 
 
-def test_the_queue_says_how_many_are_open(queue, item, ana, ravi, aida, client_for):
-    say(queue, item, ana, "Two intents.")
+def test_the_queue_shows_the_number_of_open_threads(queue, item, ana, ravi, aida, client_for):
+    add(queue, item, ana, "Two intents.")
 
     assert b"Comments 1</a>" in client_for(ravi).get(url("queues:queue", queue)).content
     assert url("queues:comments", queue).encode() not in client_for(aida).get(url("queues:queue", queue)).content
@@ -143,8 +143,8 @@ def test_the_queue_says_how_many_are_open(queue, item, ana, ravi, aida, client_f
 @pytest.mark.postgres
 def test_the_review_shows_the_conversation_by_letter(queue, item, ana, ben, ravi, client_for):
     label_items(queue, {ana: ["card"], ben: ["billing"]}, [item])
-    first = say(queue, item, ana, "Two intents.")
-    say(queue, item, ravi, "The first counts.", reply_to=first.uuid)
+    first = add(queue, item, ana, "Two intents.")
+    add(queue, item, ravi, "The first counts.", reply_to=first.uuid)
 
     page = client_for(ravi).get(url("review:review", queue)).content.decode()
 
@@ -161,8 +161,8 @@ def test_a_page_takes_the_same_statements_however_many_conversations(
 ):
     viewer = request.getfixturevalue(person)
     for n in range(count):
-        say(queue, item, ravi, "@ana here.", reply_to=say(queue, item, ana, f"comment {n}").uuid)
+        add(queue, item, ravi, "@ana here.", reply_to=add(queue, item, ana, f"comment {n}").uuid)
 
     with django_assert_num_queries({"ana": 6, "ravi": 9}[person]):
-        page = thread_page(queue, viewer, Wanted())
+        page = thread_page(queue, viewer, ThreadFilter())
         assert [len(each.lines) for each in page.threads] == [2] * count

@@ -1,4 +1,4 @@
-"""What answers to gold do: they tell how a person does, and nothing of them reaches decisions, counts or agreement."""
+"""Gold annotations measure annotators, and don't affect decisions, counts, or agreement."""
 
 from uuid import uuid4
 
@@ -54,11 +54,11 @@ def wrong(slot) -> str:
     return "billing"
 
 
-@pytest.mark.parametrize(("said", "right"), [(known, 1), (wrong, 0)])
-def test_an_answer_is_right_or_wrong_and_counts_nowhere_else(queue, ana, said, right):
+@pytest.mark.parametrize(("given", "right"), [(known, 1), (wrong, 0)])
+def test_an_answer_is_right_or_wrong_and_counts_nowhere_else(queue, ana, given, right):
     slot = first_gold(queue, ana)
 
-    made = take(queue, ana, slot, {"label": said(slot)})
+    made = take(queue, ana, slot, {"label": given(slot)})
 
     assert made.right is bool(right)
     assert counts(queue, ana) == (1, right, 1)
@@ -112,7 +112,7 @@ def test_gold_that_a_reviewer_settled_is_answered_and_undone_like_anything_else(
     assert Decision.objects.get().how == Decision.How.ADJUDICATED
 
 
-def test_where_people_are_told_only_the_first_answer_counts_for_them(project, mia, ravi, ana):
+def test_with_gold_results_shown_only_the_first_annotation_counts(project, mia, ravi, ana):
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)]), mia, gold_feedback=True)
     slot = first_gold(queue, ana)
     take(queue, ana, slot, {"label": "billing"})
@@ -142,7 +142,7 @@ def test_the_same_submit_twice_counts_once(queue, ana):
 
 
 @pytest.mark.postgres
-def test_skipped_gold_goes_to_nobody_and_comes_back_when_it_is_asked_for(queue, ana, ben):
+def test_skipped_gold_returns_only_on_request(queue, ana, ben):
     slot = first_gold(queue, ana)
     skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
     release(queue_id=queue.uuid, actor=ana)
@@ -162,7 +162,7 @@ def test_a_skip_of_gold_is_undone(queue, ana):
     assert Slot.objects.get(pk=slot.pk).state == Slot.State.LEASED
 
 
-def test_an_answer_to_gold_that_was_taken_back_meanwhile_counts_for_nobody(queue, ana, ravi):
+def test_an_annotation_of_retired_gold_does_not_count(queue, ana, ravi):
     slot = first_gold(queue, ana)
     retire_gold(item_id=slot.item.uuid, actor=ravi)
 

@@ -1,4 +1,4 @@
-"""Gold stands among what a person gets at about the queue's rate, by chance, and only while something else is left."""
+"""Gold items are handed out at random places at the queue's rate, and only while other items are left."""
 
 from unittest.mock import patch
 
@@ -10,8 +10,8 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.quality.actions.gold import make_gold
 from datasets_app.queues import rules
 from datasets_app.queues.actions.claims import claim, release
+from datasets_app.queues.actions.managing import close_queue
 from datasets_app.queues.actions.mixing import mix_gold
-from datasets_app.queues.actions.steering import close_queue
 from datasets_app.queues.models import Gold, Queue, Slot
 from lifecycle.runtime.refusals import Conflict, Refused
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
@@ -40,7 +40,7 @@ def texts(slots) -> list[str]:
     return [slot.item.text for slot in slots]
 
 
-def test_gold_comes_at_the_places_drawn_for_the_person_and_nothing_comes_twice(queue, ana, monkeypatch):
+def test_gold_is_at_the_places_drawn_for_the_person_without_duplicates(queue, ana, monkeypatch):
     monkeypatch.setattr("datasets_app.queues.actions.mixing.seed_of", lambda queue, user: b"seed of ana")
     drawn = [rules.is_gold_place(b"seed of ana", place, queue.gold_rate) for place in range(14)]
 
@@ -63,7 +63,7 @@ def test_about_the_rate_of_all_places_is_gold_by_chance_for_each_person_and_the_
     assert len({after - before for before, after in zip(places, places[1:], strict=False)}) > 15
 
 
-def test_gold_stands_where_its_place_is_also_after_a_reload(queue, ana):
+def test_gold_keeps_its_place_after_a_reload(queue, ana):
     with gold_at(0, 2):
         first = texts(claim(queue_id=queue.uuid, actor=ana))
     again = texts(claim(queue_id=queue.uuid, actor=ana))
@@ -121,7 +121,7 @@ def test_everybody_gets_gold_of_their_own(of_one, ana, ben):
     assert Slot.objects.filter(is_gold=True).count() == 2
 
 
-def test_nobody_gets_what_they_set_or_ever_labeled(project, mia, ravi, ana):
+def test_no_one_gets_gold_they_set_or_labeled_before(project, mia, ravi, ana):
     dataset = make_dataset(project, mia, ["labeled by ana", "set by ravi", *(f"text {n}" for n in range(20))])
     make_schema(dataset, mia)
     labeled, known = dataset.items.order_by("id")[:2]

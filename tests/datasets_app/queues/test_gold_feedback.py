@@ -1,4 +1,4 @@
-"""Where a queue wants it, people are told at once how they did on gold, and why."""
+"""In queues that show gold results, annotators see theirs immediately, with the explanation."""
 
 from uuid import uuid4
 
@@ -31,15 +31,15 @@ def form(queue, slot, label) -> dict:
 
 
 @pytest.mark.parametrize(("label", "right"), [("card", True), ("billing", False)])
-def test_the_script_is_told(queue, ana, client_for, label, right):
+def test_the_script_gets_the_result(queue, ana, client_for, label, right):
     sent = form(queue, first(queue, ana), label)
 
-    told = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()
+    saved = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()
 
-    assert told["gold"] == {"right": right, "said": label, "known": "card", "explanation": "It names a card.", "text": "known"}
+    assert saved["gold"] == {"right": right, "said": label, "known": "card", "explanation": "It names a card.", "text": "known"}
 
 
-def test_nothing_is_told_of_other_items(queue, ana, client_for):
+def test_other_items_have_no_result(queue, ana, client_for):
     with gold_at():
         slot = claim(queue_id=queue.uuid, actor=ana)[0]
 
@@ -51,7 +51,7 @@ def test_nothing_is_told_of_other_items(queue, ana, client_for):
 
 
 @pytest.mark.postgres
-def test_without_the_script_the_next_page_says_it(queue, ana, ben, client_for):
+def test_without_the_script_the_next_page_shows_the_result(queue, ana, ben, client_for):
     page = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), form(queue, first(queue, ana), "billing"), follow=True)
     address = page.redirect_chain[-1][0]
 
@@ -62,19 +62,19 @@ def test_without_the_script_the_next_page_says_it(queue, ana, ben, client_for):
 
 
 @pytest.mark.postgres
-def test_programs_are_told(queue, ana, client_for):
+def test_the_api_returns_the_result(queue, ana, client_for):
     sent = form(queue, first(queue, ana), "billing")
 
-    told = client_for(ana).post(reverse("api-labeling-submit", args=[queue.uuid]), sent, content_type="application/json").json()
+    saved = client_for(ana).post(reverse("api-labeling-submit", args=[queue.uuid]), sent, content_type="application/json").json()
 
     card = str(queue.schema.labels.get(name="card").stable_id)
-    assert told["gold"] == {"right": False, "known": "card", "value": {"label": card}, "explanation": "It names a card."}
+    assert saved["gold"] == {"right": False, "known": "card", "value": {"label": card}, "explanation": "It names a card."}
 
 
-def test_a_blind_queue_tells_nobody(queue, ana, mia, client_for):
+def test_a_blind_queue_returns_no_result(queue, ana, mia, client_for):
     mix_gold(queue_id=queue.uuid, actor=mia, rate=30, feedback=False)
     sent = form(queue, first(queue, ana), "billing")
 
-    told = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()
+    saved = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()
 
-    assert "gold" not in told
+    assert "gold" not in saved

@@ -1,4 +1,4 @@
-"""Nothing that a person can see tells gold from what is really asked: not before they answered it, and in a blind queue not afterwards."""
+"""Nothing visible to annotators distinguishes gold from other items: not before annotating, and in a blind queue not afterwards."""
 
 import re
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from datasets_app.prelabels.actions.suggestions import suggest
 from datasets_app.queues.actions.answers import skip
 from datasets_app.queues.actions.claims import claim, release
 from datasets_app.queues.actions.comments import comment, flag
-from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.actions.managing import close_queue
 from datasets_app.queues.masks import mask, unmask
 from datasets_app.queues.models import Comment, Queue, Slot
 from datasets_app.queues.queries.bench import bench_items
@@ -64,7 +64,7 @@ def test_the_page_names_no_gold_but_in_the_texts(queue, ana, client_for):
     assert re.findall(r"[^\s]*gold[^\s]*", re.sub(r"gold \d", "", html)) == []
 
 
-def test_the_numbers_of_slots_do_not_tell_which_are_new(queue, ana):
+def test_slot_numbers_do_not_reveal_new_slots(queue, ana):
     numbers = [item["slot"] for item in hand(queue, ana, 2)]
     keys = [unmask(number, "slot") for number in numbers]
 
@@ -82,11 +82,11 @@ def test_each_answer_moves_the_counts_alike(queue, ana, client_for):
     for item in items[:4]:
         form = {"slot": item["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(), "have": item["slot"]}
         with gold_at():
-            told = client.post(reverse("queues:submit", args=[queue.uuid]), form, headers={"accept": "application/json"}).json()
+            saved = client.post(reverse("queues:submit", args=[queue.uuid]), form, headers={"accept": "application/json"}).json()
         seen = client.get(reverse("api-labeling-queue", args=[queue.uuid])).json()
         page = client.get(reverse("queues:queue", args=[queue.uuid])).context["queue"]
         moved.append(
-            (told["done"], told["total"], seen["slots_done"], seen["slots_total"], seen["items_decided"], page.slots_done, sorted(told))
+            (saved["done"], saved["total"], seen["slots_done"], seen["slots_total"], seen["items_decided"], page.slots_done, sorted(saved))
         )
 
     assert [row[0] for row in moved] == [row[2] for row in moved] == [row[5] for row in moved] == [1, 2, 3, 4]
@@ -106,7 +106,7 @@ def test_who_manages_the_queue_sees_what_is_really_needed(queue, ana, mia, clien
 
 
 @pytest.mark.postgres
-def test_the_end_is_told_by_what_is_needed(project, mia, ravi, ana, client_for):
+def test_the_end_depends_on_needed_annotations(project, mia, ravi, ana, client_for):
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], ["one"]), mia)
     with gold_at():
         take(queue, ana, claim(queue_id=queue.uuid, actor=ana)[0], {"label": "card"})
@@ -116,7 +116,7 @@ def test_the_end_is_told_by_what_is_needed(project, mia, ravi, ana, client_for):
     assert b"All 1 annotation of Mixed is done." in page
 
 
-def test_neither_name_nor_time_nor_earlier_answers_tell_that_an_item_is_out_of_its_order(project, mia, ravi, ana, ben):
+def test_name_time_and_earlier_annotations_do_not_reveal_gold(project, mia, ravi, ana, ben):
     dataset = make_dataset(project, mia, [])
     upload = add_items(dataset, mia, ["seed"])[0].upload
     rows = [
@@ -170,7 +170,7 @@ def test_flags_and_comments_go_the_same_way(queue, ana):
     assert Comment.objects.filter(item=item, queue=queue).count() == 2
 
 
-def test_what_others_said_of_an_item_is_hidden_while_a_queue_asks_about_it(queue, ana, ravi, client_for):
+def test_annotations_of_others_are_hidden_while_an_item_is_to_be_annotated(queue, ana, ravi, client_for):
     items = hand(queue, ana, 0)
     pages = [client_for(ana).get(reverse("trace:item", args=[item["item"]])).content for item in items[:2]]
 
@@ -179,22 +179,22 @@ def test_what_others_said_of_an_item_is_hidden_while_a_queue_asks_about_it(queue
 
 
 @pytest.mark.postgres
-def test_undo_brings_gold_back_like_anything_else(queue, ana, client_for):
+def test_undo_returns_gold_like_any_item(queue, ana, client_for):
     client = client_for(ana)
     answers = []
     for item in hand(queue, ana, 1)[:2]:
         form = {"slot": item["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4()}
         with gold_at():
             client.post(reverse("queues:submit", args=[queue.uuid]), form, headers={"accept": "application/json"})
-        told = client.post(reverse("queues:undo", args=[queue.uuid]), {"client_key": uuid4()}, headers={"accept": "application/json"})
-        answers.append(told.json())
+        saved = client.post(reverse("queues:undo", args=[queue.uuid]), {"client_key": uuid4()}, headers={"accept": "application/json"})
+        answers.append(saved.json())
 
     assert [each["item"]["text"].split()[0] for each in answers] == ["text", "gold"]
     assert shape({**answers[0], "item": None}) == shape({**answers[1], "item": None})
     assert {(each["done"], each["total"], each["item"]["said"] is not None) for each in answers} == {(0, 57, True)}
 
 
-def test_the_answer_that_is_kept_says_nothing_of_right_or_wrong(queue, ana, client_for):
+def test_the_saved_annotation_does_not_reveal_its_result(queue, ana, client_for):
     items = hand(queue, ana, 0)
     label = str(queue.schema.labels.get(name="billing").uuid)
     made = [
@@ -218,7 +218,7 @@ def test_reviewers_do_not_find_gold_among_the_items_of_the_queue(queue, ana, rav
     assert "case" not in page.context
 
 
-def test_what_waits_to_be_accepted_goes_up_in_full_tens(project, mia, ravi, ana, client_for):
+def test_waiting_items_are_shown_in_full_tens(project, mia, ravi, ana, client_for):
     dataset = known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(12)])
     queue = mixed_queue(dataset, mia, acceptance=Queue.Acceptance.REVIEWER)
     seen = []
@@ -227,9 +227,9 @@ def test_what_waits_to_be_accepted_goes_up_in_full_tens(project, mia, ravi, ana,
             take(queue, ana, claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
         if given < 9:
             continue
-        told = client_for(ana).get(reverse("api-labeling-queue", args=[queue.uuid])).json()
+        saved = client_for(ana).get(reverse("api-labeling-queue", args=[queue.uuid])).json()
         page = client_for(ana).get(reverse("queues:queue", args=[queue.uuid])).context["queue"]
-        seen.append((page.items_agreed, told["items_agreed"]))
+        seen.append((page.items_agreed, saved["items_agreed"]))
 
     queue.refresh_from_db()
     assert queue.items_agreed == 11
@@ -261,7 +261,7 @@ def test_gold_is_among_the_items_that_a_person_answered(queue, ana, ravi):
     assert {item.text.split()[0] for item in by_ana.items} == {"text"}
 
 
-def test_what_somebody_gave_back_or_skipped_stays_hidden_from_them(queue, ana, ben, mia, client_for):
+def test_released_and_skipped_items_stay_hidden(queue, ana, ben, mia, client_for):
     items = hand(queue, ana, 0)
     skip(queue_id=queue.uuid, actor=ana, slot_id=unmask(items[0]["slot"], "slot"), client_key=uuid4())
     release(queue_id=queue.uuid, actor=ana)

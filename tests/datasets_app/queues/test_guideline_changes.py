@@ -1,4 +1,4 @@
-"""Who labeled under an older guideline is told once what changed, when they come back to the bench."""
+"""Annotators who labeled with an older guideline see the changes once on the labeling page."""
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -35,17 +35,17 @@ def known(queue):
 
 
 @pytest.mark.postgres
-def test_the_bench_says_once_what_changed(queue, ana, ben, mia, client_for):
+def test_the_labeling_page_shows_guideline_changes_once(queue, ana, ben, mia, client_for):
     client = client_for(ana)
     assert client.get(bench(queue)).context["before"] is None
     move_on(queue, mia, "Fees are billing.")
 
-    told = client.get(bench(queue))
-    assert told.context["before"].version == 1
-    assert told.context["differences"] == [
+    page = client.get(bench(queue))
+    assert page.context["before"].version == 1
+    assert page.context["differences"] == [
         DiffLine(2, " ", "card"), DiffLine(3, " ", "transfer"), DiffLine(4, "+", "Fees are billing."),
     ]  # fmt: skip
-    assert b"View changes" in told.content
+    assert b"View changes" in page.content
     assert client_for(ben).get(bench(queue)).context["before"] is None  # who begins now knows no other
 
     assert client.post(known(queue), {"version": 2})["Location"] == bench(queue)
@@ -62,7 +62,7 @@ def test_a_version_that_was_published_and_not_given_to_the_queue_is_no_change(qu
 
 
 @pytest.mark.postgres
-def test_an_answer_tells_a_bench_that_is_open_which_version_the_queue_has(queue, ana, mia, client_for):
+def test_a_saved_annotation_returns_the_queues_version(queue, ana, mia, client_for):
     client = client_for(ana)
     item = client.get(bench(queue)).context["item"]
     move_on(queue, mia, "Fees are billing.")
@@ -74,7 +74,7 @@ def test_an_answer_tells_a_bench_that_is_open_which_version_the_queue_has(queue,
 
 
 @pytest.mark.postgres
-def test_what_somebody_knows_never_goes_back(queue, ana, mia):
+def test_the_version_read_by_a_person_never_decreases(queue, ana, mia):
     claim(queue_id=queue.uuid, actor=ana)
     move_on(queue, mia, "Fees are billing.")
 
@@ -114,7 +114,7 @@ def test_the_page_of_a_version_shows_how_it_differs_from_the_one_before(queue, a
         ("1\n2\n3\n4\n5", "1\n2\n3\nfour\n5", [(2, " ", "2"), (3, " ", "3"), (4, "-", "4"), (4, "+", "four"), (5, " ", "5")]),
     ],
 )
-def test_lines_that_came_and_went_stand_with_two_lines_around_them(before, after, found):
+def test_changed_lines_are_shown_with_two_lines_of_context(before, after, found):
     assert differences(before, after) == [DiffLine(*each) for each in found]
 
 

@@ -110,7 +110,7 @@ def test_a_queue_for_certain_people_hands_out_to_them_alone(of_ben, ana, ben, cl
     assert b"t assigned to Batch" in client_for(ana).get(reverse("queues:bench", args=[queue.uuid])).content
 
 
-def test_nobody_else_answers_by_naming_a_slot(of_ben, ana):
+def test_no_one_else_annotates_by_naming_a_slot(of_ben, ana):
     with pytest.raises(Conflict, match="aren't assigned to"):
         answer(of_ben, ana, queue_items(of_ben)[0], "card")
 
@@ -120,15 +120,15 @@ def test_nobody_else_answers_by_naming_a_slot(of_ben, ana):
 def test_people_who_may_not_annotate_and_too_few_are_refused(described, mia, otto, ana):
     dataset = described
 
-    for people, told in (([otto], "can't annotate"), ([ana], "can't give 2 annotations")):
-        with pytest.raises(Refused, match=told) as refusal:
+    for people, message in (([otto], "can't annotate"), ([ana], "can't give 2 annotations")):
+        with pytest.raises(Refused, match=message) as refusal:
             open_queue(dataset_id=dataset.uuid, actor=mia, name="new", overlap=2, people=people)
         assert list(refusal.value.fields) == ["people"]
     assert Queue.objects.count() == 1
 
 
 @pytest.mark.postgres
-def test_the_form_opens_such_a_queue_and_its_page_says_so(described, mia, ana, client_for):
+def test_the_form_opens_such_a_queue_and_its_page_shows_it(described, mia, ana, client_for):
     dataset = described
     sent = {
         "name": "new", "source": "all", "overlap": 1, "hidden_share": 0, "order": "random", "people": [str(ana.uuid)],

@@ -1,4 +1,4 @@
-"""The order in which somebody sees the responses of an item."""
+"""The order in which an annotator sees the responses of an item."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_sides_are_shuffled_alike_whenever_one_looks_and_evenly_over_items():
 
 
 @pytest.mark.django_db
-def test_the_order_in_which_responses_stood_is_recorded_or_refused(project, mia, ana):
+def test_the_order_of_responses_is_recorded_or_refused(project, mia, ana):
     queue = make_queue(make_dataset(project, mia, [TWO], task="preference"), mia, schema=[])
     (item,) = queue_items(queue)
 

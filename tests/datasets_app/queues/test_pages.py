@@ -59,7 +59,7 @@ def test_a_queue_is_opened_by_the_form(dataset, mia, client_for):
     assert b"Batch 1" in page.content
 
 
-def test_a_taken_name_is_told_at_its_field(queue, dataset, mia, client_for):
+def test_a_taken_name_is_a_field_error(queue, dataset, mia, client_for):
     sent = {"name": "Batch 1", "source": "all", "overlap": "1", "hidden_share": "20"}
 
     page = client_for(mia).post(reverse("queues:open", args=[dataset.uuid]), sent)
@@ -87,7 +87,7 @@ def test_people_see_their_own_numbers_and_managers_all(dataset, mia, ana, ravi, 
     assert [row.seat.labeled for row in client_for(mia).get(url).context["people"]] == [2, 1]
 
 
-def test_agreement_stands_on_the_page_from_enough_items_on(project, mia, ana, ben, client_for, monkeypatch):
+def test_agreement_is_shown_from_enough_items_on(project, mia, ana, ben, client_for, monkeypatch):
     assert agreement.FEWEST == 20
     monkeypatch.setattr(agreement, "FEWEST", 4)
     queue = make_queue(make_dataset(project, mia, ["one", "two", "three", "four"]), mia, overlap=2)
@@ -133,12 +133,12 @@ def test_a_stale_editor_publishes_nothing(dataset, mia, client_for):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("  + x", "Line 1 is indented"), ("a\n  x", "Line 2 starts with neither"), ("a\na", "is listed 2 times")]
+    ("text", "message"), [("  + x", "Line 1 is indented"), ("a\n  x", "Line 2 starts with neither"), ("a\na", "is listed 2 times")]
 )
-def test_classes_that_cannot_be_understood_are_told(dataset, mia, text, told, client_for):
+def test_unreadable_labels_are_reported(dataset, mia, text, message, client_for):
     page = client_for(mia).post(reverse("schemas:schema", args=[dataset.uuid]), {"classes": text, "seen": 0})
 
-    assert (page.status_code, told in page.content.decode()) == (422, True)
+    assert (page.status_code, message in page.content.decode()) == (422, True)
     assert LabelSchema.objects.count() == 0
 
 
@@ -165,7 +165,7 @@ def test_pause_resume_and_close_are_moves_of_the_page(queue, mia, client_for):
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds", "shown"),
+    ("done", "seconds", "shown"),
     [
         (0, 0, (None, "no annotations yet")),
         (1, 0, (None, "no timing data yet")),
@@ -173,8 +173,8 @@ def test_pause_resume_and_close_are_moves_of_the_page(queue, mia, client_for):
         (3, 4, ("None", "all annotations done")),
     ],
 )
-def test_the_work_that_is_left_is_told_or_why_it_is_not(queue, mia, ana, client_for, said, seconds, shown):
-    for item in queue_items(queue)[:said]:
+def test_the_remaining_work_or_the_reason_without_it_is_shown(queue, mia, ana, client_for, done, seconds, shown):
+    for item in queue_items(queue)[:done]:
         answer(queue, ana, item, "card", seconds=seconds)
 
     figures = client_for(mia).get(reverse("queues:queue", args=[queue.uuid])).context["figures"]

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from datasets_app.queues.actions.steering import pause_queue
+from datasets_app.queues.actions.managing import pause_queue
 from datasets_app.queues.models import Queue
 from datasets_app.review.actions.checks import start_check
 from registry.ground.ledger.models import Event
@@ -40,7 +40,7 @@ def test_queues_are_found_by_dataset_project_name_and_state(project, queue, mia,
     assert (wrong.status_code, sorted(wrong.json()["fields"])) == (400, ["dataset", "state"])
 
 
-def test_one_queue_names_who_alone_gets_its_items(queue, mia, ana, ben, client_for):
+def test_one_queue_lists_its_assigned_annotators(queue, mia, ana, ben, client_for):
     named = make_queue(queue.dataset, mia, name="Batch 2", people=[ben, ana])
 
     found = client_for(ana).get(reverse("api-labeling-queue", args=[named.uuid])).json()
@@ -70,7 +70,7 @@ def test_a_queue_is_paused_resumed_and_closed_each_once_however_often_it_is_sent
 
 
 @pytest.mark.parametrize(("name", "status"), [("ana", 403), ("gita", 403), ("otto", 404)])
-def test_others_move_no_queue_and_list_nobody(queue, name, status, client_for, request):
+def test_others_change_no_queue_and_list_no_one(queue, name, status, client_for, request):
     client = client_for(request.getfixturevalue(name))
     before = Event.objects.count()
 
@@ -80,7 +80,7 @@ def test_others_move_no_queue_and_list_nobody(queue, name, status, client_for, r
     assert (queue.state, Event.objects.count()) == ("open", before)
 
 
-def test_what_waits_to_be_accepted_is_told_with_the_check_under_way(project, mia, ana, ben, ravi, client_for):
+def test_waiting_items_are_returned_with_the_open_check(project, mia, ana, ben, ravi, client_for):
     queue = make_queue(make_dataset(project, mia, ["a", "b", "c"]), mia, overlap=2, acceptance="reviewer")
     label_items(queue, {ana: ["card"] * 3, ben: ["card"] * 3})
     where = f"/api/v1/labeling/queues/{queue.uuid}/checks/"

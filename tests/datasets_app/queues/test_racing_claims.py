@@ -1,4 +1,4 @@
-"""Many people claim at once: nobody ever holds what somebody else holds."""
+"""Concurrent claims: no two people ever hold the same slot."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from datasets_app.queues.actions.answers import skip, undo
 from datasets_app.queues.actions.claims import claim, heartbeat
+from datasets_app.queues.actions.managing import close_queue
 from datasets_app.queues.actions.mixing import mix_gold
-from datasets_app.queues.actions.steering import close_queue
 from datasets_app.queues.models import Annotation, Queue, Slot
 from lifecycle.runtime.refusals import Conflict
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take

@@ -58,7 +58,7 @@ def test_one_answer_decides_where_one_is_needed(queue, ana):
     decisions = [(d.label.name, d.how, d.by) for d in current_decisions(queue.dataset)]
     assert decisions == [("card", "single", None), ("billing", "single", None)]
     assert counters(queue) == {"done": 2, "decided": 2, "disputed": 0, "disputes": 0}
-    assert Event.objects.filter(verb=Verb.DECISIONS_BY_RULE).count() == 2
+    assert Event.objects.filter(verb=Verb.UNANIMOUS_RESOLVED).count() == 2
 
 
 @pytest.mark.parametrize("overlap", [2, 3, 4, 5])

@@ -34,7 +34,7 @@ def undo(queue, user, **options):
     return answers.undo(queue_id=queue.uuid, actor=user, **options)
 
 
-def test_undo_brings_the_item_back_with_its_label_preselected(queue, ana):
+def test_undo_shows_the_item_with_its_label_preselected(queue, ana):
     label_items(queue, {ana: ["card"]})
 
     undone = undo(queue, ana)
@@ -69,7 +69,7 @@ def test_undo_ends_a_dispute(project, mia, ana, ravi):
     assert (queue.slots_done, queue.items_disputed, queue.disputes_total) == (1, 0, 0)
 
 
-def test_undo_reaches_as_deep_as_the_rules_say_and_no_further(project, mia, ana, monkeypatch):
+def test_undo_is_limited_to_the_undo_depth(project, mia, ana, monkeypatch):
     assert rules.UNDO_DEPTH == 20
     monkeypatch.setattr(rules, "UNDO_DEPTH", 3)
     queue = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(5)]), mia)
@@ -126,7 +126,7 @@ def test_what_a_reviewer_settled_cannot_be_undone(of_one, ana, ravi):
     assert Annotation.objects.filter(action="undo").count() == 0
 
 
-def test_nobody_undoes_the_answers_of_others(queue, ana, ravi):
+def test_no_one_undoes_annotations_of_others(queue, ana, ravi):
     label_items(queue, {ana: ["card"]})
 
     with pytest.raises(Refused, match="Nothing left"):

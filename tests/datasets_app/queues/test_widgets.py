@@ -1,4 +1,4 @@
-"""How annotations of each task are given: a plain form says them, and the pages find a template and a script for each."""
+"""Annotation forms of each task: values from a plain form, and a template and a script for each part."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_part_of_a_page_has_a_template_and_every_script_is_there(task):
 
 
 @pytest.mark.parametrize(
-    ("task", "form", "said"),
+    ("task", "form", "value"),
     [
         ("single_label", "label=a&every=b", {"label": "a"}),
         ("single_label", "every=b", {"label": "b"}),
@@ -38,12 +38,12 @@ def test_every_part_of_a_page_has_a_template_and_every_script_is_there(task):
         ("spans", "", None),
     ],
 )
-def test_fields_of_a_plain_form_say_an_annotation(task, form, said):
-    assert widget_of(task).posted(QueryDict(form)) == posted(QueryDict(form)) == said
+def test_fields_of_a_plain_form_make_an_annotation(task, form, value):
+    assert widget_of(task).posted(QueryDict(form)) == posted(QueryDict(form)) == value
 
 
 @pytest.mark.parametrize(
-    ("task", "form", "said"),
+    ("task", "form", "value"),
     [
         ("single_label", "other=+card+&label=a", {"label": "card"}),
         ("single_label", "other=+", None),
@@ -52,8 +52,8 @@ def test_fields_of_a_plain_form_say_an_annotation(task, form, said):
         ("multi_label", "labels=a", None),
     ],
 )
-def test_what_a_reviewer_typed_goes_before_buttons(task, form, said):
-    assert widget_of(task).typed(QueryDict(form)) == typed(QueryDict(form)) == said
+def test_what_a_reviewer_typed_goes_before_buttons(task, form, value):
+    assert widget_of(task).typed(QueryDict(form)) == typed(QueryDict(form)) == value
 
 
 def test_the_better_side_is_saved_as_the_files_response():

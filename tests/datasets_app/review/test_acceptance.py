@@ -14,7 +14,7 @@ from datasets_app.review.actions import reviews
 from datasets_app.review.actions.checks import accept_check, drop_check, start_check
 from datasets_app.review.actions.reviews import return_to_annotators, undo_decision
 from datasets_app.review.models import Sampled, SpotCheck
-from datasets_app.review.queries.checks import earlier_of, sample_of, that_count, to_look_at
+from datasets_app.review.queries.checks import counted_checks, earlier_of, sample_of, to_look_at
 from datasets_app.schemas.queries.labels import labels_by_id, labels_by_name
 from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Conflict, Refused
@@ -110,7 +110,7 @@ def test_an_item_that_a_reviewer_returns_waits_no_more(agreed, ravi):
 
 
 @pytest.mark.postgres
-def test_an_imported_decision_that_says_otherwise_is_a_dispute_and_not_accepted(agreed, ravi, ana, bo):
+def test_a_different_imported_label_is_a_dispute_and_not_accepted(agreed, ravi, ana, bo):
     item = queue_items(agreed)[0]
     labels = labels_by_id(agreed.schema)
     billing = next(label for label in labels.values() if label.name == "billing")
@@ -151,7 +151,7 @@ def test_an_undone_decision_is_to_be_looked_at_again(agreed, ravi):
     assert counters(agreed) == (5, 1, 0)
 
 
-def test_an_item_whose_answers_change_by_themselves_leaves_the_sample(agreed, ravi, bo):
+def test_an_item_with_changed_annotations_leaves_the_sample(agreed, ravi, bo):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=6, tolerated=0)
     answer(agreed, bo, queue_items(agreed)[0], "billing")
     assert sample_of(check).size == 5
@@ -207,7 +207,7 @@ def test_accepting_decides_all_others_with_one_event_and_what_they_rest_on(agree
     assert [(row.label.name, row.by, row.annotations.count()) for row in accepted] == [("card", ravi, 2)] * 4
     check.refresh_from_db()
     assert (check.state, check.accepted, check.left_out) == ("accepted", 4, 0)
-    event = Event.objects.get(verb=Verb.DECISIONS_ACCEPTED)
+    event = Event.objects.get(verb=Verb.LABELS_ACCEPTED)
     assert json.loads(event.canonical)["payload"]["rows"] == 4
     assert {row.item_id for row in current_decisions(agreed.dataset)} == {item.pk for item in queue_items(agreed)}
 
@@ -287,7 +287,7 @@ def found_wrong(queue: Queue, ravi, *, size: int) -> SpotCheck:
     return drop_check(check_id=check.uuid, actor=ravi)
 
 
-def test_a_sample_drawn_after_a_rejected_one_counts_it_so_that_drawing_again_helps_nobody(agreed, ravi):
+def test_a_rejected_sample_counts_in_the_next_one(agreed, ravi):
     found_wrong(agreed, ravi, size=1)
     check = check_all(agreed, ravi, size=2)
 
@@ -324,10 +324,10 @@ def test_earlier_samples_count_no_more_after_an_acceptance(of_the_reviewer, ravi
     check.refresh_from_db()
     SpotCheck.objects.filter(pk=check.pk).update(state="accepted")
 
-    assert earlier_of(that_count(queue)) == (0, 0)
+    assert earlier_of(counted_checks(queue)) == (0, 0)
 
 
-def test_the_page_says_before_and_while_a_sample_is_judged_which_lots_it_accepts(agreed, ravi, client_for):
+def test_the_page_shows_which_lots_a_sample_accepts(agreed, ravi, client_for):
     url = reverse("queues:queue", args=[agreed.uuid])
     before = client_for(ravi).get(url)
     found_wrong(agreed, ravi, size=1)
@@ -358,7 +358,7 @@ def test_an_accepted_item_is_settled_so_a_second_answer_is_refused(agreed, ravi,
     assert counters(agreed) == (0, 6, 0)
 
 
-def test_what_somebody_decided_otherwise_meanwhile_is_disputed_and_not_accepted(agreed, ravi):
+def test_items_labeled_differently_in_the_meantime_are_disputed(agreed, ravi):
     check = check_all(agreed, ravi, size=1)
     item = Agreed.objects.first().item
     billing = agreed.schema.labels.get(name="billing")
@@ -382,7 +382,7 @@ def test_the_job_run_again_decides_nothing_twice(agreed, ravi, monkeypatch):
 
     check.refresh_from_db()
     assert (check.accepted, counters(agreed)) == (5, (0, 6, 0))
-    assert Event.objects.filter(verb=Verb.DECISIONS_ACCEPTED).count() == 2
+    assert Event.objects.filter(verb=Verb.LABELS_ACCEPTED).count() == 2
 
 
 def test_sets_of_classes_are_accepted_as_their_value(project, mia, ravi, ana, bo):
@@ -429,7 +429,7 @@ def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_fo
     assert counters(agreed) == (0, 6, 0)
 
 
-def test_a_sample_that_is_too_wrong_is_told_and_offers_no_acceptance(agreed, ravi, client_for):
+def test_a_sample_with_too_many_errors_offers_no_acceptance(agreed, ravi, client_for):
     check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
     url = reverse("review:review", args=[agreed.uuid]) + "?order=sample"
     for row in to_look_at(check):

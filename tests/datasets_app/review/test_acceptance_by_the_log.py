@@ -28,14 +28,14 @@ def accepted(project, mia, ana, ben, ravi) -> Job:
     return accept_check(check_id=check.uuid, actor=ravi)
 
 
-def test_they_are_his(accepted, ravi):
+def test_the_accepted_labels_are_the_adjudicators(accepted, ravi):
     run_ok("default")
 
     assert {row.by for row in Decision.objects.filter(how="accepted")} == {ravi}
     assert (Decision.objects.count(), Agreed.objects.count()) == (6, 0)
 
 
-def test_they_are_not_accepted_in_the_name_of_somebody_else(accepted, omar):
+def test_labels_are_not_accepted_in_another_name(accepted, omar):
     Job.objects.filter(pk=accepted.pk).update(created_by=omar)
 
     (job,) = run_jobs("default")

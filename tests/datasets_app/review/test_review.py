@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from datasets_app.prelabels.actions.suggestions import suggest
 from datasets_app.queues.actions.claims import claim, release
-from datasets_app.queues.actions.steering import prefer
+from datasets_app.queues.actions.managing import prefer
 from datasets_app.queues.models import Comment, Decision, Dispute, Queue, Slot
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.queues.queries.decisions import current_decision, current_decisions
@@ -46,7 +46,7 @@ def test_accepting_an_answer_settles_the_dispute(queue, ravi):
     assert (decision.how, decision.by, decision.annotations.count()) == ("adjudicated", ravi, 2)
     assert (queue.items_decided, queue.items_disputed, queue.disputes_total) == (2, 0, 1)
     assert Dispute.objects.get().state == Dispute.State.SETTLED
-    event = Event.objects.get(verb=Verb.ITEM_DECIDED)
+    event = Event.objects.get(verb=Verb.LABEL_RESOLVED)
     assert (event.actor, event.object_id) == (str(ravi.uuid), str(decision.uuid))
 
 
@@ -58,7 +58,7 @@ def test_another_class_needs_a_reason(queue, ravi):
     assert settle(queue, ravi, "transfer", reason="It is a transfer.").label.name == "transfer"
 
 
-def test_nobody_settles_what_they_labeled(project, mia, ana, ravi):
+def test_no_one_resolves_items_they_annotated(project, mia, ana, ravi):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia, overlap=2)
     label_items(queue, {ana: ["card"], ravi: ["billing"]})
 
@@ -149,7 +149,7 @@ def test_the_page_settles_without_a_script_and_goes_on(queue, ravi, client_for):
     assert current_decision(item).label.name == "card"
 
 
-def test_a_typed_class_that_does_not_exist_is_told_at_its_field(queue, ravi, client_for):
+def test_an_unknown_typed_label_is_a_field_error(queue, ravi, client_for):
     item = queue_items(queue)[0]
     answer_ = client_for(ravi).post(reverse("review:decide", args=[queue.uuid]), {"item": item.uuid, "other": "crad", "reason": "x"})
 
@@ -168,8 +168,8 @@ def test_an_analyst_gets_403_and_a_stranger_404(queue, ana, otto, client_for):
 @pytest.mark.postgres
 def test_a_reviewer_sees_first_what_the_queue_wants_shown_first(queue, mia, ravi):
     item = queue_items(queue)[0]
-    for at, (source, name, said) in enumerate((("run", "Run 7", "card"), ("model", "Model 2", "billing"))):
-        suggest(dataset=queue.dataset, rows=[(item.pk, said, 0.9)], source=source, source_digest=str(at) * 64, source_name=name)
+    for at, (source, name, suggested) in enumerate((("run", "Run 7", "card"), ("model", "Model 2", "billing"))):
+        suggest(dataset=queue.dataset, rows=[(item.pk, suggested, 0.9)], source=source, source_digest=str(at) * 64, source_name=name)
 
     shown = [case(queue, item, ravi).source]
     queue = prefer(queue_id=queue.uuid, actor=mia, source="run")

@@ -23,7 +23,7 @@ from datasets_app.review.queries.moves import MOVE, touched
 from datasets_app.schemas.models import LabelChange, LabelSchema
 from datasets_app.schemas.queries import changes
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
-from datasets_app.schemas.relabeling import Change, Gone, follow, plan
+from datasets_app.schemas.relabeling import Change, Removed, follow, plan
 from datasets_app.schemas.rules import LabelSpec
 from datasets_app.snapshots.actions import freeze
 from lifecycle.ground.jobs import actions as jobs
@@ -63,7 +63,7 @@ def published(dataset, mia) -> Dataset:
     return dataset
 
 
-def told(event) -> dict:
+def payload(event) -> dict:
     return json.loads(event.canonical)["payload"]
 
 
@@ -131,11 +131,11 @@ def test_the_event_of_moved_decisions_carries_their_digest(dataset, answered, mi
     change(dataset, mia, ("lost", "merge", ["card"]))
     run_ok()
 
-    event = Event.objects.get(verb=Verb.DECISIONS_MOVED)
+    event = Event.objects.get(verb=Verb.LABELS_MOVED)
     made = list(Decision.objects.filter(change__isnull=False).order_by("id").values_list("digest", flat=True))
-    assert (event.actor, told(event)["rows"], told(event)["withdrawn"]) == (str(mia.uuid), 2, 0)
-    assert told(event)["digest"] == digest_of({"decisions": made})
-    changed = told(Event.objects.get(verb=Verb.CLASSES_CHANGED))
+    assert (event.actor, payload(event)["rows"], payload(event)["withdrawn"]) == (str(mia.uuid), 2, 0)
+    assert payload(event)["digest"] == digest_of({"decisions": made})
+    changed = payload(Event.objects.get(verb=Verb.LABELS_CHANGED))
     assert (changed["merge"], changed["split"], changed["retire"], changed["renamed"]) == (1, 0, 0, 0)
 
 
@@ -206,7 +206,7 @@ def test_a_queue_moves_and_a_page_that_was_open_meanwhile_is_understood(dataset,
         slot = queue.slots.get(item=item)
         submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(old[name]), client_key=old[name].uuid)
     assert standing(dataset) == [("one", "billing", "single"), ("two", "card", "single")]
-    assert told(Event.objects.get(verb=Verb.QUEUE_MOVED))["new"] == 2
+    assert payload(Event.objects.get(verb=Verb.QUEUE_MOVED))["new"] == 2
 
 
 def test_a_queue_that_stays_behind_decides_for_the_merged_class(dataset, mia, ana, ravi):
@@ -291,13 +291,13 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
 
     assert [label for _, label, _ in standing(dataset)] == ["card"] * 4
     assert Decision.objects.count() == 8
-    assert [told(event)["rows"] for event in Event.objects.filter(verb=Verb.DECISIONS_MOVED).order_by("id")] == [2, 2]
+    assert [payload(event)["rows"] for event in Event.objects.filter(verb=Verb.LABELS_MOVED).order_by("id")] == [2, 2]
     with pytest.raises(Refused, match="No resolved label uses a label"):
         move_decisions(dataset_id=dataset.uuid, actor=mia)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("wanted", "message"),
     [
         ([], "No change was chosen."),
         ([("card", "merge", ["card"])], "card can't be merged or split into itself."),
@@ -313,11 +313,11 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
         ([("card", "rename", ["lost"])], "'lost' is listed 2 times."),
     ],
 )
-def test_what_makes_no_sense_changes_nothing(published, mia, wanted, told):
+def test_what_makes_no_sense_changes_nothing(published, mia, wanted, message):
     with pytest.raises(Refused) as refused:
         change(published, mia, *wanted)
 
-    assert told in refused.value.next_step
+    assert message in refused.value.next_step
     assert (LabelSchema.objects.count(), LabelChange.objects.count(), Job.objects.count()) == (1, 0, 0)
 
 
@@ -344,7 +344,7 @@ def test_a_merge_and_a_rename_of_its_class_go_together():
     made = plan(present, [Change(UUIDS[2], "merge", ("card",)), Change(UUIDS[1], "rename", ("plastic",))])
 
     assert [label.name for label in made.labels] == ["billing", "plastic", "transfer"]
-    assert (made.gone[0].into, made.renamed) == (("plastic",), [("card", "plastic")])
+    assert (made.removed[0].into, made.renamed) == (("plastic",), [("card", "plastic")])
 
 
 def test_following_merges_ends_in_a_circle_too():
@@ -356,7 +356,7 @@ def test_what_is_touched_is_counted(dataset, answered, mia, ana):
     queue = answered
     answer(queue, ana, queue_items(queue)[0], "card")
 
-    lost = Gone(labels(dataset)["lost"].stable_id, "lost", "merge", ("card",))
+    lost = Removed(labels(dataset)["lost"].stable_id, "lost", "merge", ("card",))
 
     found = touched(dataset, lost, [lost])
 

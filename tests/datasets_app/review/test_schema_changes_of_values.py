@@ -81,7 +81,7 @@ def test_sets_lose_the_doubled_class_and_answers_stay(of_several, several, mia, 
     assert made.reason == "lost was merged into card in version 2."
     assert [each.pk for each in made.annotations.all()] == [each.pk for each in old.annotations.all()]
     assert list(Annotation.objects.order_by("id").values("id", "value")) == answers
-    event = json.loads(Event.objects.get(verb=Verb.DECISIONS_MOVED).canonical)["payload"]
+    event = json.loads(Event.objects.get(verb=Verb.LABELS_MOVED).canonical)["payload"]
     assert (event["rows"], event["withdrawn"], counters(queue)) == (2, 0, (4, 0))
     assert [label.name for label in schema.labels.all()] == ["billing", "card", "transfer"]
     assert adjudicators_of([made.item_id]) == {mia.pk}
@@ -164,7 +164,7 @@ def test_a_page_that_was_open_meanwhile_is_understood(project, mia, ana, task):
     assert said_of(dataset) == [(TEXTS[0], sets("card") if task == "multi_label" else spans((3, 7, "card")), "single")]
 
 
-def test_what_was_suggested_for_a_merged_class_stands_once(several, marked, mia, ana):
+def test_pre_labels_of_a_merged_label_are_listed_once(several, marked, mia, ana):
     ids = {name: str(label.stable_id) for name, label in labels(marked).items()}
     source = {"source": Suggestion.Source.RUN, "source_digest": "a" * 64, "source_name": "Run 1"}
     item, other = several.items.order_by("id").first(), marked.items.order_by("id").first()
@@ -341,7 +341,7 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(several, mia, ana, 
     move_decisions(dataset_id=dataset.uuid, actor=mia)
     run_ok()
 
-    assert [said for _, said, _ in said_of(dataset)] == [sets("billing", "card")] * 5
+    assert [value for _, value, _ in said_of(dataset)] == [sets("billing", "card")] * 5
     assert Decision.objects.count() == 10
     with pytest.raises(Refused, match=r"No resolved label uses a label that was merged, split, or retired\."):
         move_decisions(dataset_id=dataset.uuid, actor=mia)

@@ -13,7 +13,7 @@ from datasets_app.schemas.actions.proposals import decline_proposal, propose_cha
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.models import GuidelineProposal, LabelChange, LabelSchema
 from datasets_app.schemas.queries.labels import latest_schema, names_in
-from datasets_app.schemas.relabeling import Change, ChangeKind, Gone
+from datasets_app.schemas.relabeling import Change, ChangeKind, Removed
 from lifecycle.ground.jobs.models import Job
 from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.runtime.task_types.values import rename, words
@@ -71,14 +71,14 @@ def test_gold_that_named_a_retired_class_alone_is_not_drawn(several, mia, ravi, 
 
 
 # ── What it touches, on the page and over REST ──────────────────────────────
-def test_what_is_touched_says_how_many_decisions_no_longer_hold(several, mia, ana):
+def test_the_preview_counts_withdrawn_decisions(several, mia, ana):
     label_all(make_queue(several, mia), ana, [sets("lost"), sets("lost", "transfer"), sets("lost", "card"), sets("card")])
     now = labels(several)
-    gone = {name: Gone(now[name].stable_id, name, ChangeKind.RETIRE) for name in ("lost", "transfer")}
+    removed = {name: Removed(now[name].stable_id, name, ChangeKind.RETIRE) for name in ("lost", "transfer")}
 
-    alone = touched(several, gone["lost"], [gone["lost"]])
-    both = touched(several, gone["lost"], list(gone.values()))
-    split = touched(several, Gone(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
+    alone = touched(several, removed["lost"], [removed["lost"]])
+    both = touched(several, removed["lost"], list(removed.values()))
+    split = touched(several, Removed(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
 
     assert [(each.decisions, each.withdrawn, each.answers, each.queues) for each in (alone, both, split)] == [
         (3, 1, 3, 1), (3, 2, 3, 1), (3, 3, 3, 1)
@@ -93,21 +93,21 @@ def test_the_page_shows_it_before_anything_is_published(several, mia, ana, clien
 
     assert "Where it's the only label" in page
     assert '<td class="num" data-l="resolved labels">2</td><td class="num" data-l="withdrawn">1</td>' in page
-    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)
+    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.LABELS_CHANGED).count()) == (1, 0, 0)
 
 
 @pytest.mark.postgres
 def test_sets_are_changed_over_rest(several, mia, ana, client_for):
     label_all(make_queue(several, mia), ana, [sets("lost", "card"), sets("lost")])
-    client, base = client_for(mia), f"/api/v1/labeling/datasets/{several.uuid}/classes"
+    client, base = client_for(mia), f"/api/v1/labeling/datasets/{several.uuid}/labels"
     sent = {"changes": [{"label": str(labels(several)["lost"].stable_id), "kind": "retire", "into": []}], "seen": 1}
 
     looked = client.post(f"{base}/preview/", sent, content_type="application/json").json()
     made = client.post(f"{base}/change/", sent, content_type="application/json")
     run_ok()
 
-    gone = {"name": "lost", "kind": "retire", "into": [], "decisions": 2, "withdrawn": 1, "answers": 2, "suggestions": 0, "queues": 1}
-    assert (looked["gone"], made.status_code) == ([gone], 201)
+    removed = {"name": "lost", "kind": "retire", "into": [], "decisions": 2, "withdrawn": 1, "answers": 2, "suggestions": 0, "queues": 1}
+    assert (looked["gone"], made.status_code) == ([removed], 201)
     assert said_of(several) == [(TEXTS[0], sets("card"), "single")]
 
 
@@ -145,27 +145,27 @@ def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, 
     page = looked.content.decode()
     assert ("Lost is a kind of card." in page, "Say more of bills." in page) == (True, False)
 
-    data = sent(several, step="publish", looked=looked.context["form"].initial["looked"], taking_up=[str(proposal.uuid)])
+    data = sent(several, step="publish", looked=looked.context["form"].initial["looked"], accepting=[str(proposal.uuid)])
     client.post(url, data)
 
     proposal.refresh_from_db()
-    assert (proposal.state, proposal.taken_up_in, proposal.answered_by) == ("taken_up", latest_schema(several), mia)
+    assert (proposal.state, proposal.accepted_in, proposal.answered_by) == ("accepted", latest_schema(several), mia)
     assert GuidelineProposal.objects.filter(state="open").count() == 1
-    assert Event.objects.filter(verb=Verb.PROPOSAL_TAKEN_UP).count() == 1
+    assert Event.objects.filter(verb=Verb.PROPOSAL_ADOPTED).count() == 1
 
 
 def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, proposal, mia):
     decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="It is not.")
 
     with pytest.raises(Conflict, match="is already declined"):
-        change(several, mia, ("lost", "merge", ["card"]), taking_up=[proposal.uuid])
+        change(several, mia, ("lost", "merge", ["card"]), accepting=[proposal.uuid])
 
-    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)
+    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.LABELS_CHANGED).count()) == (1, 0, 0)
 
 
 def test_a_change_in_which_nothing_differs_takes_up_no_proposal(several, proposal, mia):
     with pytest.raises(Refused, match="identical to version 1, so it can't include a proposal"):
-        change(several, mia, ("lost", "rename", ["lost"]), taking_up=[proposal.uuid])
+        change(several, mia, ("lost", "rename", ["lost"]), accepting=[proposal.uuid])
 
     proposal.refresh_from_db()
     assert (proposal.state, LabelSchema.objects.count()) == ("open", 1)

@@ -1,4 +1,4 @@
-"""The page on which classes are changed, and what other pages say of it."""
+"""The page of schema changes, and what other pages show about them."""
 
 import pytest
 from django.db import connection
@@ -48,8 +48,8 @@ def test_what_is_touched_is_shown_before_anything_is_published(dataset, queue, m
 
     answer = client_for(mia).post(url(dataset), data)
 
-    ((gone, found),) = answer.context["touched"]
-    assert (gone.name, gone.into, found.decisions, found.answers, found.queues) == ("lost", ("card",), 2, 2, 1)
+    ((removed, found),) = answer.context["touched"]
+    assert (removed.name, removed.into, found.decisions, found.answers, found.queues) == ("lost", ("card",), 2, 2, 1)
     page = answer.content.decode()
     assert "<b>transfer</b> is renamed to <b>wire</b>" in page
     assert "Publish version 2" in page
@@ -85,7 +85,7 @@ def test_other_changes_than_those_looked_at_are_shown_and_not_published(dataset,
     assert LabelSchema.objects.count() == 1
 
 
-def test_all_open_queues_go_along_until_somebody_says_otherwise(dataset, queue, mia, client_for):
+def test_all_open_queues_move_by_default(dataset, queue, mia, client_for):
     client, data = client_for(mia), sent(dataset, ("lost", "retire", ""))
 
     first = client.post(url(dataset), data).context["form"].initial
@@ -107,7 +107,7 @@ def test_a_stale_form_changes_nothing(dataset, queue, mia, client_for):
     assert (LabelSchema.objects.count(), LabelChange.objects.count()) == (2, 0)
 
 
-def test_a_change_that_makes_no_sense_is_told(dataset, queue, mia, client_for):
+def test_an_invalid_change_is_reported(dataset, queue, mia, client_for):
     answer = client_for(mia).post(url(dataset), sent(dataset, ("lost", "merge", "lost")))
 
     assert (answer.status_code, b"be merged or split into itself." in answer.content) == (422, True)
@@ -138,7 +138,7 @@ def test_the_page_takes_the_same_statements_for_few_and_many_items(dataset, queu
 
 
 @pytest.mark.postgres
-def test_a_queue_that_stays_behind_is_told_and_moved(dataset, queue, mia, client_for):
+def test_a_queue_with_an_older_version_is_shown_and_moved(dataset, queue, mia, client_for):
     client = client_for(mia)
     publish(client, dataset, sent(dataset, ("lost", "retire", "")))
     page = reverse("queues:queue", args=[queue.uuid])
@@ -153,7 +153,7 @@ def test_a_queue_that_stays_behind_is_told_and_moved(dataset, queue, mia, client
 
 
 @pytest.mark.postgres
-def test_decisions_that_stayed_behind_are_told_and_moved(dataset, queue, mia, client_for):
+def test_decisions_with_older_labels_are_shown_and_moved(dataset, queue, mia, client_for):
     client, page = client_for(mia), reverse("schemas:schema", args=[dataset.uuid])
     lost = labels_by_name(queue.schema)["lost"]
     change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(lost.stable_id, "split", ("a", "b"))])
@@ -191,7 +191,7 @@ def test_who_may_not_manage_changes_nothing(dataset, queue, request, name, statu
 
 def test_classes_are_changed_over_rest(dataset, queue, mia, client_for):
     client = client_for(mia)
-    base = f"/api/v1/labeling/datasets/{dataset.uuid}/classes"
+    base = f"/api/v1/labeling/datasets/{dataset.uuid}/labels"
     now = labels_by_name(queue.schema)
     wanted = [
         {"label": str(now["lost"].stable_id), "kind": "merge", "into": ["card"]},
@@ -200,8 +200,8 @@ def test_classes_are_changed_over_rest(dataset, queue, mia, client_for):
 
     looked = client.post(f"{base}/preview/", {"changes": wanted, "seen": 1}, content_type="application/json").json()
     assert looked["labels"] == ["bills", "card", "transfer"]
-    gone = {"name": "lost", "kind": "merge", "into": ["card"], "decisions": 2, "withdrawn": 0, "answers": 2, "suggestions": 0, "queues": 1}
-    assert (looked["gone"], LabelSchema.objects.count()) == ([gone], 1)
+    lost = {"name": "lost", "kind": "merge", "into": ["card"], "decisions": 2, "withdrawn": 0, "answers": 2, "suggestions": 0, "queues": 1}
+    assert (looked["gone"], LabelSchema.objects.count()) == ([lost], 1)
 
     stale = client.post(f"{base}/change/", {"changes": wanted, "seen": 0}, content_type="application/json")
     assert (stale.status_code, LabelSchema.objects.count()) == (409, 1)

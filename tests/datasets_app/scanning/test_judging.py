@@ -1,4 +1,4 @@
-"""What people say of findings, and the queues that they make of them."""
+"""Judging findings, and sending them to queues."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets.models import Item
 from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.managing import close_queue
 from datasets_app.queues.actions.opening import open_queue
-from datasets_app.queues.actions.steering import close_queue
 from datasets_app.queues.models import Queue, Slot
 from datasets_app.scanning import actions
 from datasets_app.scanning.models import Finding, Tally
@@ -42,13 +42,13 @@ def counted(kind: str = "label_conflict") -> tuple[int, int, int, int]:
     return tally.open, tally.confirmed, tally.dismissed, tally.gone
 
 
-def test_a_finding_is_dismissed_with_a_reason_that_stands_in_the_trail(finding, ravi):
+def test_a_finding_is_dismissed_with_a_reason_in_the_audit_log(finding, ravi):
     row = actions.dismiss(finding_id=finding.uuid, actor=ravi, reason=" Both are right. ")
     event = Event.objects.latest("id")
 
     assert (row.status, row.reason, row.decided_by, counted()) == ("dismissed", "Both are right.", ravi, (2, 0, 1, 0))
-    said = json.loads(event.canonical)["payload"]
-    assert (event.verb, said["reason"], said["old"]) == ("scanning.dismissed", "Both are right.", "open")
+    payload = json.loads(event.canonical)["payload"]
+    assert (event.verb, payload["reason"], payload["old"]) == ("scanning.dismissed", "Both are right.", "open")
 
 
 def test_a_finding_is_confirmed_and_reopened(finding, ravi, lee):
@@ -61,7 +61,7 @@ def test_a_finding_is_confirmed_and_reopened(finding, ravi, lee):
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501])
-def test_a_dismissal_without_a_fit_reason_changes_nothing(finding, ravi, reason):
+def test_a_dismissal_without_a_valid_reason_changes_nothing(finding, ravi, reason):
     with pytest.raises(Refused):
         actions.dismiss(finding_id=finding.uuid, actor=ravi, reason=reason)
 
@@ -69,7 +69,7 @@ def test_a_dismissal_without_a_fit_reason_changes_nothing(finding, ravi, reason)
     assert (finding.status, counted()) == ("open", (3, 0, 0, 0))
 
 
-def test_those_who_may_not_judge_change_nothing(finding, ana, mia, gita):
+def test_people_without_permission_cannot_judge(finding, ana, mia, gita):
     for actor in (ana, mia, gita):
         with pytest.raises(PermissionDenied):
             actions.confirm(finding_id=finding.uuid, actor=actor)
@@ -87,7 +87,7 @@ def test_a_stale_page_is_told(finding, ravi, lee):
     assert (finding.status, finding.decided_by) == ("dismissed", lee)
 
 
-def test_findings_are_sent_as_a_queue_with_the_confirmed_and_the_most_doubtful_first(dataset, ravi, ana):
+def test_findings_are_sent_as_a_queue_with_confirmed_and_highest_scores_first(dataset, ravi, ana):
     weakest = Finding.objects.filter(kind="label_conflict").order_by("score").first()
     actions.confirm(finding_id=weakest.uuid, actor=ravi)
     queue = actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Conflicts", overlap=2)
@@ -100,12 +100,12 @@ def test_findings_are_sent_as_a_queue_with_the_confirmed_and_the_most_doubtful_f
     assert sorted(set(slots)) == list(Item.objects.order_by("id").values_list("pk", flat=True))
     assert set(Finding.objects.filter(kind="label_conflict").values_list("queue", flat=True)) == {queue.pk}
     event = Event.objects.latest("id")
-    said = json.loads(event.canonical)["payload"]
-    assert (event.verb, said["findings"], said["items"]) == ("scanning.sent", 3, 7)
+    payload = json.loads(event.canonical)["payload"]
+    assert (event.verb, payload["findings"], payload["items"]) == ("scanning.sent", 3, 7)
     assert claim(queue_id=queue.uuid, actor=ana)[0].item_id == first[0]
 
 
-def test_what_is_in_a_queue_is_not_sent_twice_unless_that_one_was_closed(dataset, ravi):
+def test_findings_in_a_queue_are_not_sent_twice_unless_it_was_closed(dataset, ravi):
     queue = actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="First", limit=4)
     assert queue.items_total == 4
     rest = actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Rest")
@@ -122,7 +122,7 @@ def test_what_is_in_a_queue_is_not_sent_twice_unless_that_one_was_closed(dataset
     "wrong",
     [{"kind": "spelling"}, {"limit": 0}, {"limit": 1_001}, {"limit": 501, "overlap": 2}, {"name": " "}, {"limit": 1}, {"overlap": 6}],
 )
-def test_a_queue_that_cannot_be_is_refused_and_nothing_is_sent(dataset, ravi, wrong):
+def test_an_invalid_queue_is_refused_and_nothing_is_sent(dataset, ravi, wrong):
     with pytest.raises(Refused):
         actions.send(**{"dataset_id": dataset.uuid, "kind": "label_conflict", "actor": ravi, "name": "Conflicts", "limit": 100} | wrong)
 
@@ -130,14 +130,14 @@ def test_a_queue_that_cannot_be_is_refused_and_nothing_is_sent(dataset, ravi, wr
     assert not Finding.objects.exclude(queue=None).exists()
 
 
-def test_engineers_open_no_queue_of_findings(dataset, mia):
+def test_engineers_cannot_send_findings(dataset, mia):
     with pytest.raises(PermissionDenied):
         actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=mia, name="Conflicts")
 
     assert not Queue.objects.exists()
 
 
-def test_a_queue_of_chosen_items_takes_none_of_another_dataset(dataset, project, ana, ravi):
+def test_a_queue_of_chosen_items_refuses_items_of_another_dataset(dataset, project, ana, ravi):
     other = make_dataset(project, ana)
     import_texts(other, [("elsewhere", "card")], ana)
     for items in ([], [other.items.get().pk]):

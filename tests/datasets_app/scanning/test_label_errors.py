@@ -1,4 +1,4 @@
-"""Scanning for label errors: the real program in its own process, on texts whose labels are plain to see."""
+"""Scanning for label errors: the real program in its own process, on texts with obvious labels."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ def dataset(project, ana):
 
 @pytest.fixture
 def before(dataset) -> list[str]:
-    """The digests of the decisions that are there before anything is scanned."""
+    """The digests of the decisions before any scan."""
     return list(Decision.objects.values_list("digest", flat=True))
 
 
 @pytest.fixture
 def scanned(dataset, before, ravi) -> Scan:
-    """By the program in a process of its own."""
+    """A scan by the program in its own process."""
     with patch.object(embeddings, "bundled_minilm", lambda: None):
         return scan(dataset, ravi, "label_errors")
 
 
 @pytest.fixture
 def _here(monkeypatch):
-    """The program runs in this process: starting another with scikit-learn takes seconds."""
+    """Run the program in this process: starting another with scikit-learn takes seconds."""
 
     def run_here(ctx, verb, folder, on_events, **_):
         return read_result(folder, guessing.main([verb, str(folder)]))
@@ -68,7 +68,7 @@ def _here(monkeypatch):
     monkeypatch.setattr(label_errors, "run_child", run_here)
 
 
-def test_a_planted_error_is_found_with_the_label_that_fits_and_no_label_changes(scanned, before):
+def test_an_injected_error_is_found_with_the_right_label_and_no_label_changes(scanned, before):
     made = scanned
     found = Finding.objects.get()
 
@@ -94,7 +94,7 @@ def test_labels_are_hidden_on_the_item_from_an_annotator_whom_a_queue_asks_about
 
 
 @pytest.mark.usefixtures("_here")
-def test_a_second_scan_keeps_what_was_said(scanned, dataset, ravi):
+def test_a_second_scan_keeps_the_status(scanned, dataset, ravi):
     first = Finding.objects.get()
     actions.dismiss(finding_id=first.uuid, actor=ravi, reason="It is about cash.")
     again = scan(dataset, ravi, "label_errors")
@@ -105,7 +105,7 @@ def test_a_second_scan_keeps_what_was_said(scanned, dataset, ravi):
 
 
 @pytest.mark.usefixtures("_here")
-def test_a_dataset_with_one_class_is_refused_by_the_job_with_a_sentence(project, ana, ravi):
+def test_a_dataset_with_one_label_is_refused_by_the_job(project, ana, ravi):
     dataset = make_dataset(project, ana)
     import_texts(dataset, ROWS[:12], ana)
     actions.scan(dataset=dataset, kind="label_errors", actor=ravi)
@@ -134,7 +134,7 @@ def test_a_cancelled_scan_ends_its_program_and_writes_nothing(dataset, ravi, mon
 
 
 @pytest.mark.usefixtures("_here")
-def test_vectors_of_the_encoder_are_used_where_it_is_there(dataset, ravi, monkeypatch, tmp_path):
+def test_embeddings_are_used_if_an_encoder_is_installed(dataset, ravi, monkeypatch, tmp_path):
     folder = write_base(tmp_path / "base")
     asked: list[str] = []
 
@@ -154,8 +154,8 @@ def test_vectors_of_the_encoder_are_used_where_it_is_there(dataset, ravi, monkey
     assert len(asked) == 38  # each text is read once
 
 
-def test_doubts_are_the_share_of_wrong_labels_among_rows_like_it():
-    """Labels drawn from known probabilities of a model that is too sure, one in ten of them any at random."""
+def test_scores_are_calibrated_probabilities_of_wrong_labels():
+    """Labels drawn from known probabilities of an overconfident model, one in ten of them uniformly random."""
     random = np.random.default_rng(5)
     classes, count = 8, 8_000
     true = random.dirichlet(np.full(classes, 0.15), count)
@@ -176,7 +176,7 @@ def test_doubts_are_the_share_of_wrong_labels_among_rows_like_it():
         assert abs(doubts[here].mean() - (given != clean)[here].mean()) < 0.1, (low, high)
 
 
-def test_without_decisions_no_scan_begins(project, ana, ravi):
+def test_a_scan_for_label_errors_requires_labels(project, ana, ravi):
     dataset = make_dataset(project, ana)
     import_texts(dataset, ["one", "two"], ana)
     with pytest.raises(Refused, match="This dataset has no labeled items yet"):
@@ -186,7 +186,7 @@ def test_without_decisions_no_scan_begins(project, ana, ravi):
     assert not Job.objects.filter(kind="scanning.label_errors").exists()
 
 
-def test_judging_in_batches_finds_what_cleanlab_finds_at_once():
+def test_judging_in_batches_matches_cleanlab_on_all_rows():
     random = np.random.default_rng(3)
     given = random.integers(0, 4, 2_500).astype(np.int32)
     matrix = random.dirichlet(np.ones(4), 2_500).astype(np.float32)
@@ -201,7 +201,7 @@ def test_judging_in_batches_finds_what_cleanlab_finds_at_once():
     assert 150 < len(found) < 350
 
 
-def test_duplicates_stand_in_one_fold_and_small_classes_in_none(tmp_path):
+def test_duplicates_are_in_one_fold_and_rare_labels_in_none(tmp_path):
     rows = [{"form": f"{label} {n % 6}", "label": label, "text": "", "item": 0} for label in (0, 1) for n in range(12)]
     rows += [{"form": f"rare {n}", "label": 2, "text": "", "item": 0} for n in range(4)]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -213,7 +213,7 @@ def test_duplicates_stand_in_one_fold_and_small_classes_in_none(tmp_path):
     assert found.fold[24:].tolist() == [-1] * 4
 
 
-def test_a_fold_learns_from_a_share_of_every_class(monkeypatch):
+def test_a_fold_trains_on_a_share_of_every_label(monkeypatch):
     monkeypatch.setattr(guessing, "TRAIN_LIMIT", 100)
     given = np.array([0] * 990 + [1] * 10, dtype=np.int32)
     chosen = guessing.sample(np.arange(1_000), given, 13)

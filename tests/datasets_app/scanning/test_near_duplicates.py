@@ -1,4 +1,4 @@
-"""Scanning for near duplicates through the real import, the real comparison and the real job."""
+"""Scanning for near duplicates through the real import, comparison, and job."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def scanned(dataset, ravi) -> Scan:
     return scan(dataset, ravi)
 
 
-def test_near_texts_are_a_group_and_contradicting_labels_a_finding_of_their_own(scanned):
+def test_near_duplicates_form_a_group_and_different_labels_are_their_own_finding(scanned):
     made = scanned
     group = DuplicateGroup.objects.get()
     members = list(group.members.order_by("item_id").values_list("item__text", "nearest", "first"))
@@ -89,7 +89,7 @@ def test_a_dismissed_finding_stays_dismissed_and_a_group_that_grows_is_a_new_one
     assert (tally.open, tally.confirmed, tally.dismissed, tally.gone) == (1, 0, 0, 1)
 
 
-def test_a_conflict_that_is_settled_is_gone_and_comes_back_confirmed(scanned, dataset, ravi):
+def test_a_resolved_conflict_is_no_longer_found_and_returns_as_confirmed(scanned, dataset, ravi):
     conflict = Finding.objects.get(kind="label_conflict")
     actions.confirm(finding_id=conflict.uuid, actor=ravi)
     item = dataset.items.get(text=f"{LONG} me")
@@ -108,7 +108,7 @@ def test_a_conflict_that_is_settled_is_gone_and_comes_back_confirmed(scanned, da
 
 
 @pytest.mark.postgres
-def test_a_cancelled_scan_ends_cancelled_and_another_may_begin(dataset, ravi, monkeypatch):
+def test_another_scan_may_start_after_a_cancelled_one(dataset, ravi, monkeypatch):
     job = actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
     real = near_duplicates.write
 
@@ -151,7 +151,7 @@ def test_only_one_scan_of_a_kind_runs_at_once(dataset, ravi, lee):
     assert (Scan.objects.count(), Job.objects.filter(kind="scanning.near_duplicates").count()) == (1, 1)
 
 
-def test_what_cannot_be_scanned_is_refused(dataset, project, ana, ravi, mia):
+def test_invalid_scans_are_refused(dataset, project, ana, ravi, mia):
     empty = make_dataset(project, ana)
     wrong = [(dataset, "spelling", ravi, Refused), (empty, "near_duplicates", ravi, Refused)]
     for into, kind, actor, error in [*wrong, (dataset, "near_duplicates", mia, PermissionDenied)]:

@@ -1,4 +1,4 @@
-"""Pages and API of findings: what they show to whom, with and without htmx."""
+"""Pages and API of findings: contents and permissions, with and without htmx."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def scanned(dataset, ravi) -> Dataset:
 
 @pytest.fixture
 def few_and_many(project, ana, ravi) -> list[Dataset]:
-    """Scanned: one group of near duplicates, and eight."""
+    """Two scanned datasets: with one group of near duplicates, and with eight."""
     made = []
     for groups in (1, 8):
         made.append(make_dataset(project, ana))
@@ -72,7 +72,7 @@ def test_a_scan_is_started_from_the_page_and_its_findings_are_shown(dataset, rav
     assert "Scan for label errors" in page
 
 
-def test_the_dataset_page_leads_there_and_the_item_page_tells(scanned, ravi, client_for):
+def test_the_dataset_page_links_to_findings_and_the_item_page_lists_them(scanned, ravi, client_for):
     dataset, client = scanned, client_for(ravi)
     item = dataset.items.first()
     assert of(dataset) in client.get(reverse("datasets:dataset", args=[dataset.uuid])).content.decode()
@@ -82,7 +82,7 @@ def test_the_dataset_page_leads_there_and_the_item_page_tells(scanned, ravi, cli
     assert ("Near duplicates" in fragment, "Label conflict<" in fragment, "<html" in fragment) == (True, True, False)
 
 
-def test_a_group_stands_side_by_side_with_its_labels(scanned, ravi, client_for):
+def test_a_group_is_shown_side_by_side_with_its_labels(scanned, ravi, client_for):
     finding = Finding.objects.filter(kind="label_conflict").first()
     page = client_for(ravi).get(reverse("scanning:finding", args=[finding.uuid])).content.decode()
 
@@ -92,7 +92,7 @@ def test_a_group_stands_side_by_side_with_its_labels(scanned, ravi, client_for):
     assert "like the first text" in page
 
 
-def test_judging_goes_on_to_the_next_and_after_the_last_to_the_list(scanned, ravi, client_for):
+def test_judging_redirects_to_the_next_finding_or_to_the_list(scanned, ravi, client_for):
     dataset, client = scanned, client_for(ravi)
     first, second, third = Finding.objects.filter(kind="label_conflict").order_by("-score", "-id")
     answer = client.post(reverse("scanning:dismiss", args=[first.uuid]), {"reason": "Both are right.", "seen": "open"})
@@ -100,10 +100,10 @@ def test_judging_goes_on_to_the_next_and_after_the_last_to_the_list(scanned, rav
     assert client.post(reverse("scanning:confirm", args=[second.uuid]), {"seen": "open"})["Location"].endswith(f"{third.uuid}/")
     assert client.post(reverse("scanning:confirm", args=[third.uuid]), {"seen": "open"})["Location"] == of(dataset, "?kind=label_conflict")
     dismissed = client.get(of(dataset, "?kind=label_conflict&status=dismissed")).content.decode()
-    told = client.get(reverse("scanning:finding", args=[first.uuid])).content.decode()
+    page = client.get(reverse("scanning:finding", args=[first.uuid])).content.decode()
 
     assert dismissed.count(SECRET) == 1
-    assert "Both are right." in told
+    assert "Both are right." in page
     client.post(reverse("scanning:reopen", args=[first.uuid]), {"seen": "dismissed"})
     first.refresh_from_db()
     assert first.status == "open"
@@ -132,7 +132,7 @@ def test_a_queue_is_opened_from_the_page(scanned, ravi, client_for):
     assert "already has a queue named Conflicts" in again.content.decode()
 
 
-def test_people_do_not_choose_chosen_items_in_the_form_of_queues(dataset, ravi, client_for):
+def test_the_queue_form_does_not_offer_chosen_items(dataset, ravi, client_for):
     page = client_for(ravi).get(reverse("queues:open", args=[dataset.uuid])).content.decode()
 
     assert "Unlabeled items" in page
@@ -156,7 +156,7 @@ def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(scanned, mia,
     assert (finding.status, Queue.objects.count(), Scan.objects.count()) == ("open", 0, 1)
 
 
-def test_leads_see_findings_and_no_texts(scanned, lee, client_for):
+def test_leads_see_findings_but_no_texts(scanned, lee, client_for):
     client = client_for(lee)
     for url in (of(scanned), *[reverse("scanning:finding", args=[row.uuid]) for row in Finding.objects.all()]):
         page = client.get(url)
@@ -176,7 +176,7 @@ def test_the_list_of_findings_pages_by_keyset(scanned, ravi, client_for, monkeyp
 
 
 @pytest.mark.parametrize("query", ["?after=x", "?after=nan:1", "?after=0.5:²", "?kind=x&status=y", f"?after=1:{'9' * 40}"])
-def test_an_address_that_makes_no_sense_shows_nothing(scanned, ravi, client_for, query):
+def test_an_invalid_url_shows_nothing(scanned, ravi, client_for, query):
     assert client_for(ravi).get(of(scanned, query)).status_code == 400
 
 
@@ -225,25 +225,25 @@ def test_the_api_scans_lists_judges_and_sends(dataset, ravi, client_for):
     sent = client.post(f"{base}/scans/", {"kind": "near_duplicates"}, content_type="application/json")
     assert (sent.status_code, sent.json()["kind"]) == (202, "scanning.near_duplicates")
     run_ok("scans")
-    told = client.get(f"{base}/scans/").json()
-    assert (told["scans"][0]["state"], told["scans"][0]["report"]["groups"]) == ("done", 3)
-    assert {each["kind"]: each["open"] for each in told["findings"]} == {"near_duplicate": 3, "label_conflict": 3, "label_error": 0}
-    found = client.get(f"{base}/findings/?kind=label_conflict").json()
+    listed = client.get(f"{base}/scans/").json()
+    assert (listed["scans"][0]["state"], listed["scans"][0]["report"]["groups"]) == ("done", 3)
+    assert {each["kind"]: each["open"] for each in listed["findings"]} == {"near_duplicate": 3, "label_conflict": 3, "label_error": 0}
+    found = client.get(f"{base}/data-issues/?kind=label_conflict").json()
     assert (len(found["results"]), found["after"], found["results"][0]["labels"]) == (3, None, {"card": 1, "cash": 1})
-    one = f"/api/v1/findings/{found['results'][0]['uuid']}/"
+    one = f"/api/v1/data-issues/{found['results'][0]['uuid']}/"
     assert [member["first"] for member in client.get(one).json()["members"]][0] == 1.0
     assert client.post(f"{one}confirm/", {}, content_type="application/json").json()["status"] == "confirmed"
     dismissed = client.post(f"{one}dismiss/", {"reason": "Both."}, content_type="application/json").json()
     assert (dismissed["status"], dismissed["reason"], dismissed["decided_by"]) == ("dismissed", "Both.", str(ravi.uuid))
     assert client.post(f"{one}reopen/", {"seen": "open"}, content_type="application/json").status_code == 409
     assert client.post(f"{one}reopen/", {}, content_type="application/json").json()["status"] == "open"
-    queue = client.post(f"{base}/findings/send/", {"kind": "label_conflict", "name": "Q"}, content_type="application/json")
+    queue = client.post(f"{base}/data-issues/send/", {"kind": "label_conflict", "name": "Q"}, content_type="application/json")
     assert (queue.status_code, queue.json()["items_total"]) == (201, 6)
     for query in ("", "?kind=label_conflict&after=x"):
-        assert client.get(f"{base}/findings/{query}").status_code in (400, 422)
+        assert client.get(f"{base}/data-issues/{query}").status_code in (400, 422)
 
 
-def test_a_scan_asked_for_twice_over_the_api_answers_409(dataset, ravi, client_for):
+def test_a_scan_requested_twice_over_the_api_returns_409(dataset, ravi, client_for):
     client, url = client_for(ravi), f"/api/v1/datasets/{dataset.uuid}/scans/"
     client.post(url, {"kind": "near_duplicates"}, content_type="application/json")
 
@@ -251,10 +251,10 @@ def test_a_scan_asked_for_twice_over_the_api_answers_409(dataset, ravi, client_f
     assert Job.objects.filter(kind="scanning.near_duplicates").count() == 1
 
 
-@pytest.mark.parametrize(("encoder", "told"), [("all-MiniLM-L6-v2", "Sentence embeddings (all-MiniLM-L6-v2)"), ("", "TF-IDF of words")])
-def test_the_page_says_what_the_scan_read_texts_with(encoder, told):
+@pytest.mark.parametrize(("encoder", "expected"), [("all-MiniLM-L6-v2", "Sentence embeddings (all-MiniLM-L6-v2)"), ("", "TF-IDF of words")])
+def test_the_page_shows_the_features_of_the_scan(encoder, expected):
     report = {"rows": 9, "new": 1, "again": 0, "gone": 0, "agreement": 0.9, "encoder": encoder, "noise": 0.05, "left_out_rows": 0}
     found = dict(pages.facts(Scan(report=report)))
 
-    assert found["Features"].startswith(told)
+    assert found["Features"].startswith(expected)
     assert found["Estimated wrong labels"] == numbers.percent(0.05, 1)

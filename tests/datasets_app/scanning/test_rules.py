@@ -1,4 +1,4 @@
-"""The pure parts: shingles, similarity, groups, keys and states, on values that can be counted by hand."""
+"""The pure parts: shingles, similarity, groups, keys, and states, on values that can be computed by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CARD, CASH = UUID(int=1), UUID(int=2)
 WORDS = [f"word{n}" for n in range(30)]
 
 
-def test_characters_run_over_blanks_and_a_short_text_is_its_own_shingle():
+def test_character_shingles_include_blanks_and_a_short_text_is_its_own_shingle():
     assert shingles("abcd ef", Unit.CHARACTERS) == {"abcd ", "bcd e", "cd ef"}
     assert shingles("abc", Unit.CHARACTERS) == {"abc"}
     assert shingles("", Unit.CHARACTERS) == set()
@@ -28,16 +28,16 @@ def test_characters_run_over_blanks_and_a_short_text_is_its_own_shingle():
 
 
 @pytest.mark.parametrize(("words", "units"), [(19, [0]), (20, [0, 1]), (24, [0, 1]), (25, [1])])
-def test_texts_around_twenty_words_may_be_near_in_both_units(words, units):
+def test_texts_around_twenty_words_are_compared_in_both_units(words, units):
     assert [int(unit) for unit in units_of(" ".join(WORDS[:words]))] == units
 
 
 @pytest.mark.parametrize(("one", "other", "unit"), [(19, 20, Unit.CHARACTERS), (20, 20, Unit.WORDS), (30, 20, Unit.WORDS)])
-def test_the_shorter_text_says_what_is_compared(one, other, unit):
+def test_the_shorter_text_determines_the_unit(one, other, unit):
     assert unit_of(" ".join(WORDS[:one]), " ".join(WORDS[:other])) == unit
 
 
-def test_similarity_is_what_is_in_both_by_what_is_in_either():
+def test_jaccard_is_intersection_over_union():
     assert jaccard("abcdefgh", "abcdefgx") == 3 / 5
     assert jaccard("same", "same") == 1.0
     assert jaccard("abcdefgh", "stuvwxyz") == 0.0
@@ -51,7 +51,7 @@ def grouped(tmp_path, texts: list[str]) -> list[list[Member]]:
     return list(corpus.groups(lambda *_: None))
 
 
-def test_a_group_holds_what_confirmed_pairs_hold_together_and_says_how_near_each_text_is(tmp_path):
+def test_a_group_is_a_connected_component_with_the_similarity_of_each_text(tmp_path):
     base = WORDS[:30]
     chain = [" ".join([*base[:30], *[f"tail{n}" for n in range(step)]]) for step in (0, 5, 10)]
     found = grouped(tmp_path, [chain[0], "something else entirely", chain[1], chain[2]])
@@ -70,11 +70,11 @@ def test_texts_below_the_threshold_are_in_no_group(tmp_path):
     assert grouped(tmp_path, [" ".join(WORDS[:20]), " ".join(WORDS[:25]), "short", ""]) == []
 
 
-def test_at_the_threshold_they_are(tmp_path):
+def test_texts_at_the_threshold_are_in_a_group(tmp_path):
     assert [[member.key for member in group] for group in grouped(tmp_path, [" ".join(WORDS[:20]), " ".join(WORDS[:24])])] == [[0, 10]]
 
 
-def test_equal_normal_forms_are_near_by_one_and_join_what_is_near_them(tmp_path):
+def test_equal_normal_forms_have_similarity_one_and_join_their_neighbours(tmp_path):
     text = "where is the card that i have ordered last week"
     found = grouped(tmp_path, [text, text.upper(), "where is my money", f"{text}s"])
 
@@ -100,7 +100,7 @@ def test_a_pair_at_the_threshold_shares_a_band_with_high_probability():
     assert signatures.BANDS * signatures.ROWS <= signatures.PERMUTATIONS
 
 
-def test_keys_name_the_doubt_and_nothing_else():
+def test_keys_identify_a_finding_and_nothing_else():
     group = rules.group_digest(["b", "a"])
     assert group == rules.group_digest(["a", "b"]) != rules.group_digest(["a", "b", "c"])
     assert rules.conflict_key(group, {"a": CARD, "b": CASH}) == rules.conflict_key(group, {"b": CASH, "a": CARD})
@@ -119,11 +119,11 @@ def test_a_conflict_needs_two_labels(labels, score):
 ALLOWED = {("open", "confirmed"), ("open", "dismissed"), ("confirmed", "open"), ("confirmed", "dismissed"), ("dismissed", "open")}
 
 
-def test_only_these_moves_are_a_persons():
+def test_people_may_only_make_these_moves():
     assert {(str(old), str(new)) for old, states in rules.MOVES.items() for new in states} == ALLOWED
 
 
-def test_what_is_met_again_stands_where_it_stood():
+def test_a_finding_that_is_found_again_keeps_its_status():
     assert rules.status_when_found(Status.DISMISSED, decided=True) == Status.DISMISSED
     assert rules.status_when_found(Status.GONE, decided=False) == Status.OPEN
     assert rules.status_when_found(Status.GONE, decided=True) == Status.CONFIRMED

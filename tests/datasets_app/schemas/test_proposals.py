@@ -1,4 +1,4 @@
-"""Whoever labels proposes changes of the guideline; whoever manages labels takes them up in a version, or declines with a sentence."""
+"""Annotators propose changes to the guideline; label managers include them in a version, or decline them with a reason."""
 
 from uuid import uuid4
 
@@ -39,9 +39,9 @@ def propose(queue, actor, text="Fees are billing.", **options) -> GuidelinePropo
     return propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, item_id=item.uuid, version=version, **options)
 
 
-def publish(queue, actor, guideline, taking_up=(), **options) -> LabelSchema:
+def publish(queue, actor, guideline, accepting=(), **options) -> LabelSchema:
     labels = [LabelSpec(name) for name in LABELS]
-    return publish_schema(dataset_id=queue.dataset.uuid, actor=actor, labels=labels, guideline=guideline, taking_up=taking_up, **options)
+    return publish_schema(dataset_id=queue.dataset.uuid, actor=actor, labels=labels, guideline=guideline, accepting=accepting, **options)
 
 
 def url(name, queue, *more):
@@ -60,12 +60,12 @@ def test_a_proposal_is_about_a_version_its_labels_and_an_item(queue, ana):
     assert Event.objects.filter(verb=Verb.CHANGE_PROPOSED).count() == 1
 
 
-def test_what_makes_no_proposal_is_refused_and_changes_nothing(queue, project, mia, ana, aida, otto):
+def test_invalid_proposals_are_refused_and_change_nothing(queue, project, mia, ana, aida, otto):
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
-    dataset, strange = queue.dataset.uuid, queue_items(other)[0].uuid
+    dataset, foreign = queue.dataset.uuid, queue_items(other)[0].uuid
     wrong = [
         {"text": " "}, {"text": "x" * 2_001}, {"text": "A rule.", "classes": [uuid4()]}, {"text": "A rule.", "version": 9},
-        {"text": "A rule.", "item_id": strange},
+        {"text": "A rule.", "item_id": foreign},
     ]  # fmt: skip
 
     for given in wrong:
@@ -78,53 +78,53 @@ def test_what_makes_no_proposal_is_refused_and_changes_nothing(queue, project, m
     assert GuidelineProposal.objects.count() == 0
 
 
-def test_a_version_takes_proposals_up_and_their_proposers_are_told(queue, ana, ben, mia):
-    taken, left = propose(queue, ana), propose(queue, ben, "Cards are cards.")
+def test_a_version_includes_proposals_and_their_authors_are_notified(queue, ana, ben, mia):
+    included, remaining = propose(queue, ana), propose(queue, ben, "Cards are cards.")
 
-    schema = publish(queue, mia, "Fees are billing.", taking_up=[taken.uuid], seen=1)
+    schema = publish(queue, mia, "Fees are billing.", accepting=[included.uuid], seen=1)
 
-    taken.refresh_from_db()
-    left.refresh_from_db()
-    assert (taken.state, taken.taken_up_in, taken.answered_by, left.state) == (State.TAKEN_UP, schema, mia, State.OPEN)
-    told = Notice.objects.get()
-    assert (told.user, told.text) == (ana, "Version 2 of the guideline of Inbox includes your proposal.")
-    assert told.url == f"{url('schemas:schema_version', queue, 2)}#proposal-{taken.uuid}"
-    assert Event.objects.get(verb=Verb.PROPOSAL_TAKEN_UP).object_id == str(taken.uuid)
+    included.refresh_from_db()
+    remaining.refresh_from_db()
+    assert (included.state, included.accepted_in, included.answered_by, remaining.state) == (State.ACCEPTED, schema, mia, State.OPEN)
+    notice = Notice.objects.get()
+    assert (notice.user, notice.text) == (ana, "Version 2 of the guideline of Inbox includes your proposal.")
+    assert notice.url == f"{url('schemas:schema_version', queue, 2)}#proposal-{included.uuid}"
+    assert Event.objects.get(verb=Verb.PROPOSAL_ADOPTED).object_id == str(included.uuid)
 
 
-def test_a_version_that_changes_nothing_takes_nothing_up(queue, ana, mia):
+def test_an_unchanged_version_cant_include_proposals(queue, ana, mia):
     made = propose(queue, ana)
 
     with pytest.raises(Refused, match="identical to version 1"):
-        publish(queue, mia, "", taking_up=[made.uuid])
+        publish(queue, mia, "", accepting=[made.uuid])
 
     made.refresh_from_db()
     assert (made.state, LabelSchema.objects.count(), Notice.objects.count()) == (State.OPEN, 1, 0)
 
 
-def test_what_was_answered_meanwhile_or_is_of_another_dataset_is_not_taken_up(queue, project, ana, mia):
+def test_answered_proposals_and_those_of_another_dataset_arent_included(queue, project, ana, mia):
     declined = propose(queue, ana)
     decline_proposal(proposal_id=declined.uuid, actor=mia, answer="It is there already.")
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
-    strange = propose(other, ana)
+    foreign = propose(other, ana)
 
-    for proposal in (declined, strange):
+    for proposal in (declined, foreign):
         with pytest.raises(Conflict):
-            publish(queue, mia, "Fees are billing.", taking_up=[proposal.uuid])
+            publish(queue, mia, "Fees are billing.", accepting=[proposal.uuid])
 
     assert LabelSchema.objects.filter(dataset=queue.dataset).count() == 1
-    assert GuidelineProposal.objects.filter(state=State.TAKEN_UP).count() == 0
+    assert GuidelineProposal.objects.filter(state=State.ACCEPTED).count() == 0
 
 
-def test_a_proposal_is_declined_with_a_sentence_that_its_proposer_gets(queue, ana, ravi, client_for):
+def test_a_proposal_is_declined_with_a_reason_for_its_author(queue, ana, ravi, client_for):
     made = propose(queue, ana)
 
     decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Rule 3 says so.")
 
     made.refresh_from_db()
     assert (made.state, made.answer, made.answered_by) == (State.DECLINED, "Rule 3 says so.", ravi)
-    told = Notice.objects.get(user=ana)
-    page = client_for(ana).get(told.url).content
+    notice = Notice.objects.get(user=ana)
+    page = client_for(ana).get(notice.url).content
     assert f'id="proposal-{made.uuid}"'.encode() in page
     assert b"Rule 3 says so." in page
     assert Event.objects.get(verb=Verb.PROPOSAL_DECLINED).object_id == str(made.uuid)
@@ -132,7 +132,7 @@ def test_a_proposal_is_declined_with_a_sentence_that_its_proposer_gets(queue, an
         decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Once more.")
 
 
-def test_declining_needs_a_sentence_and_the_right_to_manage_labels(queue, ana, ravi):
+def test_declining_needs_a_reason_and_permission_to_manage_labels(queue, ana, ravi):
     made = propose(queue, ana)
 
     with pytest.raises(Refused, match="needs a reason"):
@@ -144,7 +144,7 @@ def test_declining_needs_a_sentence_and_the_right_to_manage_labels(queue, ana, r
     assert (made.state, made.answer) == (State.OPEN, "")
 
 
-def test_the_review_prefills_the_pair_that_annotators_differ_in(queue, ana, ben, ravi, client_for):
+def test_the_review_prefills_the_disputed_labels(queue, ana, ben, ravi, client_for):
     label_items(queue, {ana: ["card"], ben: ["billing"]})
     given = {"queue": queue.uuid, "item": queue_items(queue)[0].uuid}
 
@@ -152,11 +152,11 @@ def test_the_review_prefills_the_pair_that_annotators_differ_in(queue, ana, ben,
     blind = client_for(ana).get(url("queues:propose", queue), given | {"back": "review"})
 
     assert sorted(page.context["form"].initial["classes"]) == sorted(ids(queue, "billing", "card"))
-    assert "classes" not in blind.context["form"].initial  # who labels learns nothing of what others said
+    assert "classes" not in blind.context["form"].initial  # annotators don't see other people's annotations
 
 
 @pytest.mark.postgres
-def test_the_form_proposes_and_goes_back_to_the_review(queue, ana, ben, ravi, client_for):
+def test_the_form_creates_a_proposal_and_returns_to_the_review(queue, ana, ben, ravi, client_for):
     label_items(queue, {ana: ["card"], ben: ["billing"]})
     item = queue_items(queue)[0]
     sent = {"text": "Fees are billing.", "classes": ids(queue, "billing"), "queue": queue.uuid, "item": item.uuid, "back": "review"}
@@ -170,21 +170,21 @@ def test_the_form_proposes_and_goes_back_to_the_review(queue, ana, ben, ravi, cl
 
 
 @pytest.mark.postgres
-def test_who_manages_labels_ticks_and_declines_on_the_page_of_the_classes(queue, ana, ben, mia, client_for):
-    taken, declined = propose(queue, ana, classes=ids(queue, "billing")), propose(queue, ben, "Cards are cards.")
+def test_label_managers_include_and_decline_proposals_on_the_label_page(queue, ana, ben, mia, client_for):
+    included, declined = propose(queue, ana, classes=ids(queue, "billing")), propose(queue, ben, "Cards are cards.")
     page = client_for(mia).get(url("schemas:schema", queue)).content
     assert b"2 open proposals" in page
-    assert f'value="{taken.uuid}"'.encode() in page
+    assert f'value="{included.uuid}"'.encode() in page
 
     client_for(mia).post(reverse("schemas:decline_proposal", args=[declined.uuid]), {"answer": "They are."})
-    sent = {"classes": "billing\ncard", "guideline": "Fees.", "seen": 1, "taking_up": [str(taken.uuid)]}
-    asked = client_for(mia).post(url("schemas:schema", queue), sent)  # a class is dropped, which is asked first; the tick stays
+    sent = {"classes": "billing\ncard", "guideline": "Fees.", "seen": 1, "accepting": [str(included.uuid)]}
+    dropping = client_for(mia).post(url("schemas:schema", queue), sent)  # a dropped label needs confirmation; the selection stays
     client_for(mia).post(url("schemas:schema", queue), sent | {"dropping": "transfer"})
 
-    assert asked.status_code == 422
-    assert asked.context["ticked"] == [str(taken.uuid)]
-    taken.refresh_from_db()
-    assert taken.taken_up_in.version == 2
+    assert dropping.status_code == 422
+    assert dropping.context["ticked"] == [str(included.uuid)]
+    included.refresh_from_db()
+    assert included.accepted_in.version == 2
     history = client_for(ben).get(url("schemas:schema_version", queue, 2)).content
     assert b"Includes 1 proposal" in history
     assert b"Fees are billing." in history
@@ -198,7 +198,7 @@ def test_others_see_only_their_own_proposals(queue, ana, ben, client_for):
     assert b"Fees are billing." not in client_for(ben).get(url("schemas:schema", queue)).content
 
 
-def test_who_may_not_read_samples_sees_the_proposal_without_its_example(queue, ana, lee, client_for):
+def test_people_who_may_not_read_samples_see_proposals_without_examples(queue, ana, lee, client_for):
     propose(queue, ana)
 
     page = client_for(lee).get(url("schemas:schema", queue)).content
@@ -209,7 +209,7 @@ def test_who_may_not_read_samples_sees_the_proposal_without_its_example(queue, a
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_proposals_take_the_same_statements_however_many(queue, ana, mia, count, django_assert_num_queries):
+def test_proposals_take_a_constant_number_of_queries(queue, ana, mia, count, django_assert_num_queries):
     for n in range(count):
         propose(queue, ana, f"Rule {n}.", classes=ids(queue, "billing"))
 
@@ -217,7 +217,7 @@ def test_proposals_take_the_same_statements_however_many(queue, ana, mia, count,
         assert len(shown(queue.dataset, open_proposals(queue.dataset), mia)) == count
 
 
-def test_the_form_takes_no_item_that_is_not_in_its_queue(queue, project, mia, ana, client_for):
+def test_the_form_refuses_items_outside_its_queue(queue, project, mia, ana, client_for):
     item = queue_items(queue)[0].uuid
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
     narrow = make_queue(queue.dataset, mia, name="Narrow", source="items", item_ids=[queue_items(queue)[1].pk])
@@ -230,7 +230,7 @@ def test_the_form_takes_no_item_that_is_not_in_its_queue(queue, project, mia, an
 
 
 @pytest.mark.postgres
-def test_programs_propose_list_decline_and_publish(queue, ana, ben, mia, client_for):
+def test_the_api_proposes_lists_declines_and_publishes(queue, ana, ben, mia, client_for):
     where = reverse("api-labeling-proposals", args=[queue.dataset.uuid])
 
     def post(person, address, **data):
@@ -246,5 +246,5 @@ def test_programs_propose_list_decline_and_publish(queue, ana, ben, mia, client_
     assert post(mia, decline, answer="They are.").json()["state"] == "declined"
     schemas = reverse("api-labeling-schemas", args=[queue.dataset.uuid])
     labels = [{"name": name} for name in LABELS]
-    assert post(mia, schemas, labels=labels, guideline="Fees.", taking_up=[first["uuid"]]).status_code == 201
-    assert client_for(ana).get(where).json()["results"][0]["taken_up_in"] == 2
+    assert post(mia, schemas, labels=labels, guideline="Fees.", accepting=[first["uuid"]]).status_code == 201
+    assert client_for(ana).get(where).json()["results"][0]["accepted_in"] == 2

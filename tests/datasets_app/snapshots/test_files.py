@@ -1,4 +1,4 @@
-"""No cell of an exported table runs in a spreadsheet, and each comes back as it was."""
+"""No cell of an exported table runs in a spreadsheet, and each is imported unchanged."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ def lost(tally: Tally) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("begin", FORMULAE)
-def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe_full_width_forms_too(tmp_path, begin):
+def test_a_cell_that_starts_like_a_formula_gets_an_apostrophe_also_in_full_width(tmp_path, begin):
     text = f"{begin}cmd|' /C calc'!A0"
 
     tally = written(tmp_path, "csv", [Entry(text, "a", "train")])
@@ -38,12 +38,12 @@ def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe_full_width_forms_t
 
 
 @pytest.mark.parametrize("text", ["plain", "'", "'tis", "''", *FORMULAE, *(f"'{each}1" for each in FORMULAE), "''=1", "a=1", ""])
-def test_what_was_made_inert_comes_back(text):
+def test_neutralised_cells_are_restored(text):
     assert live_cell(inert_cell(text)) == text
     assert not inert_cell(text).startswith(tuple(FORMULAE))
 
 
-def test_excel_holds_texts_and_says_what_it_cannot(tmp_path):
+def test_excel_keeps_texts_and_counts_its_losses(tmp_path):
     rows = [Entry("=1+1", "007", "train"), Entry("a\r\nb", "x\x02y", "train"), Entry("x" * 32_767, "long", "train")]
 
     tally = written(tmp_path, "xlsx", rows)
@@ -54,7 +54,7 @@ def test_excel_holds_texts_and_says_what_it_cannot(tmp_path):
     assert (tally.rows, tally.neutralised, lost(tally)) == (2, 1, {"returns": 1, "control": 1, "long_cell": 1})
 
 
-def test_fasttext_says_what_its_lines_cannot_hold(tmp_path):
+def test_fasttext_counts_its_losses(tmp_path):
     rows = [
         Entry("one\ntwo", ["first name", "b"], "train", id="7", group="g", time="t", metadata={"k": "v"}),
         Entry("none", [], "test"), Entry("__label__x", ["b"], "test"),
@@ -71,9 +71,9 @@ def test_fasttext_says_what_its_lines_cannot_hold(tmp_path):
     }  # fmt: skip
 
 
-def test_pairs_without_a_better_one_are_left_out_and_counted(tmp_path):
+def test_pairs_without_a_preferred_response_are_left_out_and_counted(tmp_path):
     pair = {"prompt": "2+2?", "responses": ["4", "5"]}
-    rows = [Entry("", said, "train", content=pair) for said in ("first", "second", "tie", "neither")]
+    rows = [Entry("", label, "train", content=pair) for label in ("first", "second", "tie", "neither")]
     rows.append(Entry("", "first", "test", content={"responses": ["4", "5"]}))
 
     trl = written(tmp_path, "trl", rows, "preference")
@@ -89,9 +89,9 @@ def test_pairs_without_a_better_one_are_left_out_and_counted(tmp_path):
     assert (openai.rows, lost(openai)) == (2, {"swapped": 1, "tie": 1, "neither": 1, "no_prompt": 1, "wrapped": 2})
 
 
-def test_texts_beside_messages_become_messages(tmp_path):
-    said = [{"role": "assistant", "content": "4"}]
-    row = Entry("", "first", "train", content={"prompt": "2+2?", "responses": [said, "5"]})
+def test_texts_paired_with_messages_become_messages(tmp_path):
+    messages = [{"role": "assistant", "content": "4"}]
+    row = Entry("", "first", "train", content={"prompt": "2+2?", "responses": [messages, "5"]})
 
     tally = written(tmp_path, "trl", [row], "preference")
 
@@ -115,7 +115,7 @@ def test_metadata_under_the_names_of_the_format_is_counted(tmp_path):
 
 def test_a_pair_becomes_two_rows_of_unpaired_preferences(tmp_path):
     pair = {"prompt": "2+2?", "responses": ["4", "5"]}
-    rows = [Entry("", said, "train", content=pair) for said in ("second", "neither", "tie")]
+    rows = [Entry("", label, "train", content=pair) for label in ("second", "neither", "tie")]
 
     tally = written(tmp_path, "unpaired", rows, "preference")
 
@@ -124,6 +124,6 @@ def test_a_pair_becomes_two_rows_of_unpaired_preferences(tmp_path):
     assert (tally.rows, lost(tally)) == (4, {"tie": 1, "parted": 2})
 
 
-def test_unpaired_preferences_are_offered_where_the_classes_are_true_and_false():
+def test_unpaired_preferences_are_offered_if_the_labels_are_true_and_false():
     assert ExportFormat.UNPAIRED in formats_for("single_label", ["true", "false"])
     assert ExportFormat.UNPAIRED not in formats_for("single_label", ["card", "true"])

@@ -1,4 +1,4 @@
-"""Freezing through the real import, the real rules and the real job."""
+"""Freezing through the real import, rules, and job."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def dataset(project, ana):
 
 @pytest.fixture
 def decided(dataset, ana) -> Dataset:
-    """With the forty rows."""
+    """A dataset with the forty rows."""
     import_texts(dataset, ROWS, ana)
     return dataset
 
@@ -47,7 +47,7 @@ def frozen(decided, mia) -> Snapshot:
     return freeze(decided, mia)
 
 
-def test_a_snapshot_holds_what_is_decided(decided, ana, mia):
+def test_a_snapshot_contains_the_labeled_items(decided, ana, mia):
     import_texts(decided, ["undecided one", "undecided two"], ana)
     snapshot = freeze(decided, mia, note="first")
 
@@ -62,17 +62,17 @@ def test_a_snapshot_holds_what_is_decided(decided, ana, mia):
     assert SplitAssignment.objects.filter(snapshot=snapshot).count() == 40
     assert queries.labels_of(snapshot) == ["card", "cash"]
     verbs = list(Event.objects.order_by("id").values_list("verb", flat=True))
-    assert verbs[-2:] == ["snapshots.requested", "snapshots.frozen"]
+    assert verbs[-2:] == ["snapshots.requested", "snapshots.created"]
 
 
-def test_the_same_decisions_give_the_same_digest(frozen, decided, lee):
+def test_the_same_labels_give_the_same_digest(frozen, decided, lee):
     one, other = frozen, freeze(decided, lee)
 
     assert (one.digest, one.test_digest, one.manifest) == (other.digest, other.test_digest, other.manifest)
     assert (other.number, other.parent) == (2, one)
 
 
-def test_a_later_snapshot_keeps_every_split_and_divides_only_what_is_new(frozen, decided, ana, mia):
+def test_a_later_snapshot_keeps_every_split_and_splits_only_new_items(frozen, decided, ana, mia):
     first = {row.item: row.split for row in queries.open_snapshot(frozen)}
     import_texts(decided, [(f"more {label} {n}", label) for label in ("card", "cash") for n in range(20)], ana)
     second = freeze(decided, mia, seed=99)
@@ -82,7 +82,7 @@ def test_a_later_snapshot_keeps_every_split_and_divides_only_what_is_new(frozen,
     assert second.counts["splits"] == {"train": 64, "validation": 8, "test": 8}
 
 
-def test_splits_of_the_file_are_kept_and_what_leaks_is_left_out_and_shown(dataset, ana, mia):
+def test_splits_of_the_file_are_kept_and_leaking_rows_are_left_out_and_shown(dataset, ana, mia):
     rows = [*((text, label, "train") for text, label in ROWS), ("Where is it?", "card", "test"), ("So much!", "cash", "test")]
     import_texts(dataset, [*rows, ("where is  it", "card", "train")], ana, header=("text", "label", "split"))
     snapshot = freeze(dataset, mia)
@@ -100,7 +100,7 @@ def test_splits_of_the_file_are_kept_and_what_leaks_is_left_out_and_shown(datase
     assert queries.snapshots_with(leaked) == []
 
 
-def test_a_split_is_written_as_the_engine_reads_it(frozen, tmp_path):
+def test_a_split_is_written_in_the_engines_format(frozen, tmp_path):
     assert queries.write_split(frozen, "test", tmp_path / "test.jsonl") == 4
     lines = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
     assert [(line["id"], line["cluster"]) for line in lines] == [(row.item, row.cluster) for row in queries.rows_of(frozen, "test")]
@@ -115,7 +115,7 @@ def test_a_split_is_written_as_the_engine_reads_it(frozen, tmp_path):
         ([("a", "x"), ("A!", "y")], "All 2 labeled rows are excluded."),
     ],
 )
-def test_what_cannot_be_learnt_from_is_not_frozen(dataset, ana, mia, rows, sentence):
+def test_rows_that_cannot_be_trained_on_are_not_frozen(dataset, ana, mia, rows, sentence):
     import_texts(dataset, rows, ana)
     actions.freeze(dataset=dataset, actor=mia)
     job = run_jobs()[-1]
@@ -124,7 +124,7 @@ def test_what_cannot_be_learnt_from_is_not_frozen(dataset, ana, mia, rows, sente
     assert Snapshot.objects.count() == SplitAssignment.objects.count() == 0
 
 
-def test_nothing_decided_is_refused_at_once(dataset, ana, mia):
+def test_a_dataset_without_labels_is_refused_immediately(dataset, ana, mia):
     import_texts(dataset, ["a", "b"], ana)
 
     with pytest.raises(Refused, match="This dataset has no labeled items yet"):
@@ -144,7 +144,7 @@ def test_two_freezes_at_once_and_a_stale_form_are_refused(decided, mia):
 
 
 @pytest.mark.parametrize("step", ["read_rows", "leakage", "record", "write_batch", "write_assignments"])
-def test_a_freeze_that_dies_at_any_step_gives_the_same_snapshot_when_run_again(decided, mia, monkeypatch, step):
+def test_a_freeze_that_dies_at_any_step_gives_the_same_snapshot_when_rerun(decided, mia, monkeypatch, step):
     real, calls = getattr(freezing, step), []
 
     def die_once(*args, **kwargs):
@@ -183,13 +183,13 @@ def test_decisions_made_after_a_freeze_began_are_not_in_it(decided, ana, mia, mo
 
 @pytest.fixture
 def of_odd_cells(dataset, ana, mia) -> Snapshot:
-    """Of the forty rows and two more: a formula, and a text of two lines."""
+    """The forty rows and two more: a formula, and a text of two lines."""
     import_texts(dataset, [*ROWS, ("=cmd|'/c calc'!A1", "card"), ('multi\nline "quoted"', "cash")], ana)
     return freeze(dataset, mia)
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_an_export_holds_every_row(of_odd_cells, mia, kind):
+def test_an_export_contains_every_row(of_odd_cells, mia, kind):
     actions.export(snapshot_id=of_odd_cells.uuid, actor=mia, format=kind)
     run_ok()
     made = Export.objects.get()

@@ -1,4 +1,4 @@
-"""A snapshot says who decided its labels and how far annotators agreed, counted over its own rows when it is frozen."""
+"""A snapshot has its label sources and annotator agreement, counted over its rows when it is frozen."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.snapshots import freeze
 pytestmark = pytest.mark.django_db
 N = 12
 ANA = ["billing", "card"] * (N // 2)
-BEN = [*ANA[:-2], *ANA[-2:][::-1]]  # differs on the last two, which Ravi settles
+BEN = [*ANA[:-2], *ANA[-2:][::-1]]  # differs on the last two, which Ravi adjudicates
 
 
 @pytest.fixture
 def queue(project, mia, ana, ben, ravi):
-    """Twelve items with two answers each, all decided, and beside it one that a third person labeled alone."""
+    """A queue of twelve labeled items with two annotations each; another item is labeled by a third person alone."""
     dataset = make_dataset(project, mia, [f"text {n}" for n in range(N)])
     queue = make_queue(dataset, mia, schema=("billing", "card"), overlap=2)
     label_items(queue, {ana: ANA, ben: BEN})
@@ -58,7 +58,7 @@ def test_its_agreement_is_the_figure_of_the_queues_page(queue, frozen, mia):
     assert found["low"] < found["value"] < found["high"]
 
 
-def test_what_is_decided_after_the_freeze_changes_nothing_that_is_said_of_it(queue, frozen, ravi):
+def test_later_decisions_do_not_change_the_label_protocol(queue, frozen, ravi):
     counted = {"unanimous": 10, "adjudicated": 2, "single": 1}
     assert frozen.counts["label_protocol"]["decisions"] == counted
 
@@ -79,11 +79,11 @@ def test_labels_of_a_file_have_no_agreement(project, ana, mia, client_for):
 
     assert made["decisions"] == {"imported": 8}
     assert (made["agreement"]["n"], made["agreement"]["annotators"], made["agreement"]["value"]) == (0, 0, None)
-    shown = client_for(mia).get(f"/snapshots/{snapshot.uuid}/").context
+    shown = client_for(mia).get(f"/dataset-versions/{snapshot.uuid}/").context
     assert (shown["decided_by"], shown["agreement"]) == ("8 imported", protocol.NOT_MEASURED)
 
 
-def test_pages_of_rows_make_one_count(frozen, monkeypatch):
+def test_pages_of_rows_are_summed_up(frozen, monkeypatch):
     monkeypatch.setattr(counting, "BATCH", 4)
     steps = []
 
@@ -93,7 +93,7 @@ def test_pages_of_rows_make_one_count(frozen, monkeypatch):
     assert steps == [4, 8, 12, 13]
 
 
-def test_it_is_put_in_words():
+def test_the_label_protocol_as_text():
     measured = {"coefficient": "Krippendorff's alpha, nominal", "value": 0.86712, "low": 0.8, "high": 0.914, "n": 150, "annotators": 3}
     few = measured | {"value": None, "n": 1, "annotators": 2, "why": "Too few: 1 of 20 items."}
     lines = [protocol.agreement({"agreement": each}) for each in (measured, measured | {"low": None, "high": None}, few, few | {"n": 0})]

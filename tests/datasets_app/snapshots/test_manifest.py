@@ -12,7 +12,7 @@ from datasets_app.snapshots.rules import Placed, Row
 ROWS = 20_000
 
 
-def test_a_long_manifest_is_read_in_flat_memory(tmp_path, monkeypatch):
+def test_a_long_manifest_is_read_in_constant_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "ROW_GROUP", ROWS // 10)
     monkeypatch.setattr(manifest, "BATCH", ROWS // 200)
     digests = (hashlib.sha256(str(number).encode()).hexdigest() for number in range(ROWS))

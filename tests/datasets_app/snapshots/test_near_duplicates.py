@@ -1,4 +1,4 @@
-"""Near duplicates stand on one side of a split, as those do that say the same text."""
+"""Near duplicates are in one split, like duplicates."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_a_train_text_near_a_test_text_is_left_out():
     assert (where(division), dict(division.left_out), leaked_rows(division.placed)) == ({"a": "test", "c": "train"}, {"leak": 1}, 0)
 
 
-def test_a_text_that_is_not_decided_joins_those_near_it():
+def test_an_unlabeled_text_joins_its_near_duplicates():
     rows = [row("a", kept="test"), row("c")]
     near = [("g1", "a" * 64), ("g1", "b" * 64), ("g2", "b" * 64), ("g2", "c" * 64)]
     assert where(divide(rows, seed=1, shares=SHARES, near=near))["c"] == "test"
@@ -65,13 +65,13 @@ def dataset(project, mia, ana):
 
 
 def sides(snapshot) -> set[str]:
-    """The splits in which the near duplicates stand."""
+    """The splits of the near duplicates."""
     rows = queries.with_items(snapshot, queries.open_snapshot(snapshot))
     return {found.split for found, item in rows if item.text.startswith("please send")}
 
 
 @pytest.mark.django_db
-def test_what_a_scan_found_stands_on_one_side_of_a_snapshot(dataset, ravi, mia):
+def test_near_duplicates_of_a_scan_are_in_one_split(dataset, ravi, mia):
     scan(dataset, ravi)
     assert Finding.objects.get(kind="near_duplicate").group.size == 4
     snapshot = freeze(dataset, mia, shares=SHARES)
@@ -81,7 +81,7 @@ def test_what_a_scan_found_stands_on_one_side_of_a_snapshot(dataset, ravi, mia):
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_a_dismissed_group_binds_nobody(dataset, ravi, mia):
+def test_a_dismissed_group_is_ignored(dataset, ravi, mia):
     scan(dataset, ravi)
     finding = Finding.objects.get(kind="near_duplicate")
     scanning.dismiss(finding_id=finding.uuid, actor=ravi, reason="Four customers.", seen="open")
@@ -89,9 +89,9 @@ def test_a_dismissed_group_binds_nobody(dataset, ravi, mia):
 
 
 @pytest.mark.django_db
-def test_a_snapshot_says_when_nobody_looked_for_near_duplicates(dataset, mia, client_for):
+def test_a_snapshot_shows_that_near_duplicates_were_not_scanned(dataset, mia, client_for):
     snapshot = freeze(dataset, mia, shares=SHARES)
     assert (snapshot.leakage["scanned"], snapshot.leakage["near_rows"]) == (False, 0)
-    page = client_for(mia).get(f"/snapshots/{snapshot.uuid}/").content.decode()
+    page = client_for(mia).get(f"/dataset-versions/{snapshot.uuid}/").content.decode()
     assert "The dataset wasn't scanned for near duplicates." in page
-    assert f'href="/scanning/dataset/{dataset.uuid}/"' in page
+    assert f'href="/data-issues/dataset/{dataset.uuid}/"' in page

@@ -1,4 +1,4 @@
-"""Snapshots of datasets whose answers are more than one class: divided by their rarest class, exported with their structure."""
+"""Snapshots of tasks with more than one label per item: split by the rarest label, exported with their structure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def row(item: str, *classes: str) -> Row:
     return Row(item, f"u-{item}", f"d-{item}", f"du-{item}", json.dumps(classes), f"n-{item}", "", "", "", classes)
 
 
-def test_rare_classes_reach_every_split():
+def test_rare_labels_reach_every_split():
     rows = [row(f"{n:03}", "often", *(["rare"] if n % 20 == 0 else [])) for n in range(100)]
     rows += [row(f"none{n:02}") for n in range(10)]
 
@@ -61,7 +61,7 @@ def test_spans_are_frozen_and_exported_as_lists(spans, mia):
 
 
 @pytest.mark.django_db
-def test_what_people_wrote_is_in_the_file_and_not_in_the_manifest(project, ana, mia):
+def test_written_texts_are_in_the_export_but_not_in_the_manifest(project, ana, mia):
     asked = [{"role": "user", "content": "Hi?"}]
     dataset = make_dataset(project, ana, [{"messages": asked, "n": n} for n in range(10)], task="chat")
     queue = make_queue(dataset, mia, schema=[])

@@ -1,4 +1,4 @@
-"""Pages and API of snapshots: what they show to whom, with and without htmx."""
+"""Pages and API of snapshots: contents and permissions, with and without htmx."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     assert page.count(reverse("trace:snapshot", args=[snapshot.uuid])) == 3  # the step, and the part that is loaded with its link
 
 
-@pytest.mark.parametrize(("make", "told"), [(generation_snapshot, "each with a response"), (spans_snapshot, "2 labels")])
-def test_what_the_rows_hold_is_told_by_the_task(make, told, project, mia, client_for):
+@pytest.mark.parametrize(("make", "expected"), [(generation_snapshot, "each with a response"), (spans_snapshot, "2 labels")])
+def test_the_figure_of_rows_depends_on_the_task(make, expected, project, mia, client_for):
     snapshot = make(project, mia)
 
     answer = client_for(mia).get(reverse("snapshots:detail", args=[snapshot.uuid]))
 
-    assert answer.context["figures"][0].sub == told
-    assert ("Rows by label and split" in answer.content.decode()) is (told == "2 labels")
+    assert answer.context["figures"][0].sub == expected
+    assert ("Rows by label and split" in answer.content.decode()) is (expected == "2 labels")
 
 
-def test_shares_that_do_not_make_a_hundred_come_back_with_the_field(dataset, mia, client_for):
+def test_shares_that_do_not_add_up_to_a_hundred_are_a_field_error(dataset, mia, client_for):
     answer = client_for(mia).post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM | {"test": 20}, **HTMX)
 
     assert answer.status_code == 422
@@ -66,7 +66,7 @@ def test_shares_that_do_not_make_a_hundred_come_back_with_the_field(dataset, mia
     assert not Job.objects.filter(kind="snapshots.freeze").exists()
 
 
-def test_a_stale_form_is_told_and_changes_nothing(snapshot, dataset, mia, client_for):
+def test_a_stale_form_is_refused_and_changes_nothing(snapshot, dataset, mia, client_for):
     answer = client_for(mia).post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM)
 
     assert answer.status_code == 409
@@ -88,7 +88,7 @@ def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(snapshot, dat
 
 
 @pytest.mark.postgres
-def test_a_file_is_made_and_fetched_by_those_who_may(snapshot, mia, gita, client_for):
+def test_a_file_is_created_and_downloaded_with_permission(snapshot, mia, gita, client_for):
     client = client_for(mia)
     client.post(reverse("snapshots:export", args=[snapshot.uuid]), {"format": "csv"})
     run_ok("default")
@@ -109,23 +109,25 @@ def test_the_list_takes_the_same_number_of_statements_for_any_number(snapshot, d
             freeze(dataset, mia)
         with django_assert_num_queries(3):
             page = client.get(reverse("snapshots:list"), **HTMX).content.decode()
-        assert sum(f"/snapshots/{each.uuid}/" in page for each in Snapshot.objects.all()) == 1 + more
+        assert sum(f"/dataset-versions/{each.uuid}/" in page for each in Snapshot.objects.all()) == 1 + more
 
 
 @pytest.mark.postgres
 def test_the_api_freezes_and_exports(dataset, mia, client_for):
     client = client_for(mia)
-    sent = client.post(f"/api/v1/datasets/{dataset.uuid}/freeze/", {"note": "by API"}, content_type="application/json")
+    sent = client.post(f"/api/v1/datasets/{dataset.uuid}/dataset-versions/", {"note": "by API"}, content_type="application/json")
     assert (sent.status_code, sent.json()["kind"]) == (202, "snapshots.freeze")
     run_ok("default")
-    found = client.get("/api/v1/snapshots/").json()["results"][0]
+    found = client.get("/api/v1/dataset-versions/").json()["results"][0]
     assert (found["note"], found["counts"]["rows"]) == ("by API", 40)
-    exports = f"/api/v1/snapshots/{found['uuid']}/exports/"
+    exports = f"/api/v1/dataset-versions/{found['uuid']}/exports/"
     assert client.post(exports, {"format": "jsonl"}, content_type="application/json").status_code == 202
     run_ok("default")
     file = client.get(client.get(exports).json()[0]["url"])
     assert len(b"".join(file.streaming_content).splitlines()) == 40
     wrong = client.post(
-        f"/api/v1/datasets/{dataset.uuid}/freeze/", {"shares": {"train": 1, "validation": 1, "test": 1}}, content_type="application/json"
+        f"/api/v1/datasets/{dataset.uuid}/dataset-versions/",
+        {"shares": {"train": 1, "validation": 1, "test": 1}},
+        content_type="application/json",
     )
     assert (wrong.status_code, wrong.json()["fields"]) == (422, {"train": ["The three shares add up to 3 %; they must add up to 100 %."]})

@@ -1,4 +1,4 @@
-"""What goes out of a snapshot and comes into a new dataset is the same: items, labels, splits and order; or it was told what is not."""
+"""An exported snapshot is imported as the same items, labels, splits, and order, except for reported losses."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ CALL = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": 
 BARE = {"ids": 10, "groups": 10, "times": 10, "metadata": 10}  # what texts and labels alone leave out of the rows below
 
 
-def user(said: str, **more) -> dict:
-    return {"role": "user", "content": said, **more}
+def user(text: str, **more) -> dict:
+    return {"role": "user", "content": text, **more}
 
 
-def assistant(said: str, **more) -> dict:
-    return {"role": "assistant", "content": said, **more}
+def assistant(text: str, **more) -> dict:
+    return {"role": "assistant", "content": text, **more}
 
 
 def beside(n: int) -> dict:
-    """What half of the rows carry beside their text."""
+    """Further columns of half of the rows."""
     if n % 2:
         return {}
     return {"id": f"=id{n}", "group": f"g{n}", "time": "2026-01-02T03:04:05+00:00", "source": "'=mail", "tools": [{"a": 1.5}]}
@@ -88,13 +88,13 @@ def decided(dataset) -> dict[str, object]:
 
 
 def facts(dataset, *, beside: bool) -> dict[str, tuple]:
-    """What is known of each item: alone its text and content, or all that stands beside them."""
+    """The text and content of each item; with beside, all other columns too."""
     fields = ("text", "content", *(("external_id", "group", "event_time", "metadata") if beside else ()))
     return {digest: rest for digest, *rest in dataset.items.values_list("digest", *fields)}
 
 
 def parts(content: bytes) -> dict[str, bytes]:
-    """The files of a ZIP that hold no digests."""
+    """The files of a ZIP without digests."""
     if not content.startswith(b"PK") or b"xl/workbook.xml" in content:
         return {}
     packed = zipfile.ZipFile(io.BytesIO(content))
@@ -112,7 +112,7 @@ def of_every_task(project, ana, mia) -> dict[str, Snapshot]:
 
 
 @pytest.mark.parametrize("task", ROWS)
-def test_every_format_brings_back_what_went_out(of_every_task, project, ana, mia, task):
+def test_every_format_round_trips(of_every_task, project, ana, mia, task):
     snapshot, first = of_every_task[task], of_every_task[task].dataset
     assert snapshot.counts["rows"] == 20
     splits, before = dict(first.items.values_list("digest", "assignment__split")), decided(first)
@@ -125,7 +125,7 @@ def test_every_format_brings_back_what_went_out(of_every_task, project, ana, mia
 
         assert {each["code"]: each["count"] for each in made.losses} == lost, kind
         assert (made.rows, made.dropped, upload.rows_failed) == (20, sum(lost.values()), 0), kind
-        if "joined" in lost:  # the text is the same, and no longer told apart from its context
+        if "joined" in lost:  # the text is the same, but merged with its context
             assert sorted(second.items.values_list("text")) == sorted(first.items.values_list("text"))
             continue
         assert facts(second, beside=lost != BARE) == facts(first, beside=lost != BARE), kind
@@ -136,7 +136,7 @@ def test_every_format_brings_back_what_went_out(of_every_task, project, ana, mia
 
 
 def kinds(snapshot: Snapshot) -> list[ExportFormat]:
-    """The formats that come back into a dataset of the same task."""
+    """The formats that can be imported into a dataset of the same task."""
     return [kind for kind in export_formats(snapshot) if kind != ExportFormat.UNPAIRED]
 
 
@@ -147,7 +147,7 @@ def test_a_written_text_is_a_plain_cell_of_a_table(of_every_task, mia):
 
 
 @pytest.mark.postgres
-def test_strings_of_a_pair_come_back_as_strings(project, ana, mia):
+def test_strings_of_a_pair_stay_strings(project, ana, mia):
     first = make_dataset(project, ana, task="preference")
     import_file(first, ana, lines([{"prompt": f"{n}?", "chosen": "4", "rejected": "5"} for n in range(12)]), "rows.jsonl")
     made, content = exported(freeze(first, mia), mia, "trl")
@@ -159,7 +159,7 @@ def test_strings_of_a_pair_come_back_as_strings(project, ana, mia):
     assert decided(second) == decided(first)
 
 
-def test_unpaired_preferences_come_back(project, ana, mia):
+def test_unpaired_preferences_round_trip(project, ana, mia):
     first = make_dataset(project, ana)
     import_file(first, ana, lines([{"prompt": f"{n}?", "completion": "4", "label": n % 2 == 0} for n in range(12)]), "rows.jsonl")
     snapshot = freeze(first, mia)
@@ -172,7 +172,7 @@ def test_unpaired_preferences_come_back(project, ana, mia):
         assert decided(second) == decided(first), kind
 
 
-def test_a_folder_names_its_classes_in_the_file_and_in_the_card(of_every_task, mia):
+def test_a_folder_has_label_names_in_the_file_and_in_the_card(of_every_task, mia):
     _, content = exported(of_every_task["single_label"], mia, "hf")
 
     packed = zipfile.ZipFile(io.BytesIO(content))

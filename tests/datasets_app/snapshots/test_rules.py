@@ -1,4 +1,4 @@
-"""How rows are divided into splits: tables of cases, and properties that hold for any input."""
+"""Splitting rows: tables of cases, and properties of any input."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_train_row_with_the_text_of_a_test_row_is_left_out():
     assert division.cases == [("uuid-1", "leak", "train", "uuid-2", "test")]
 
 
-def test_a_train_row_of_the_group_of_a_test_row_is_left_out():
+def test_a_train_row_in_the_group_of_a_test_row_is_left_out():
     division = divide(
         [row("1", group="g", declared="train"), row("2", group="g", declared="test"), row("3", declared="train")], seed=1, shares=SHARES
     )
@@ -70,7 +70,7 @@ def test_a_new_row_that_is_linked_to_test_goes_to_test():
     assert where(divide(rows, seed=1, shares=SHARES))["2"] == "test"
 
 
-def test_a_row_that_joins_a_train_and_a_test_cluster_takes_the_train_rows_out():
+def test_a_row_that_joins_a_train_and_a_test_cluster_excludes_the_train_rows():
     rows = [
         row("1", normal="x", kept="train"),
         row("2", group="g", kept="test"),
@@ -108,7 +108,7 @@ def test_validation_is_taken_out_of_train_where_the_file_has_none():
     assert all(placed.split == "test" for placed in division.placed if placed.row.declared == "test")
 
 
-def test_an_item_that_is_not_decided_any_more_still_binds_its_duplicates():
+def test_an_item_without_a_label_any_more_still_constrains_its_duplicates():
     rows = [row("1", normal="x"), *[row(f"m{n}") for n in range(9)]]
 
     assert where(divide(rows, seed=1, shares=SHARES, anchors=[Anchor("x", "", "test")]))["1"] == "test"
@@ -122,12 +122,12 @@ def test_another_seed_gives_another_division_of_the_same_size():
     assert Counter(one.values()) == Counter(other.values())
 
 
-def test_targets_count_what_is_there():
+def test_targets_count_existing_rows():
     assert targets({"train": 80, "validation": 10, "test": 10}, 100, 100, SHARES) == {"test": 20, "validation": 20}
     assert targets({}, 2, 2, SHARES) == {"test": 0, "validation": 0}
 
 
-def test_shares_make_a_hundred():
+def test_shares_add_up_to_a_hundred():
     assert check_shares(SHARES) == {}
     assert check_shares({"train": 80, "validation": 10, "test": 9}) == {
         "train": ["The three shares add up to 99 %; they must add up to 100 %."]
@@ -135,7 +135,7 @@ def test_shares_make_a_hundred():
     assert list(check_shares({"train": 101, "validation": -1, "test": 0})) == ["train", "validation"]
 
 
-def test_what_cannot_be_frozen_is_said():
+def test_why_rows_cannot_be_frozen():
     assert why_not([], Counter(leak=2))[0] == "All 2 labeled rows are excluded."
     one_class = divide([row(f"{n}") for n in range(9)], seed=1, shares=SHARES)
     assert why_not(one_class.placed, one_class.left_out)[0] == "All rows have the same label, so a model can't be trained."
@@ -159,7 +159,7 @@ def rows_from(parts) -> list[Row]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(made, max_size=40), st.integers(0, 5))
-def test_no_text_and_no_group_stands_on_two_sides(parts, seed):
+def test_no_text_and_no_group_is_in_two_splits(parts, seed):
     division = divide(rows_from(parts), seed=seed, shares=SHARES)
     sides: dict[str, set[str]] = defaultdict(set)
     for placed in division.placed:

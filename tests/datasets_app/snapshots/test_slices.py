@@ -1,4 +1,4 @@
-"""A snapshot of a slice holds the decided items that the filters choose, and is bound by all the others."""
+"""A snapshot of a slice contains its labeled items, constrained by all other labeled items."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_row_outside_links_rows_inside_that_nothing_else_links():
 
 
 @pytest.mark.parametrize(("kept", "declared"), [("test", ""), ("", "test")])
-def test_a_text_that_is_test_outside_enters_no_training_inside(kept, declared):
+def test_a_test_text_outside_the_slice_is_not_in_train_inside(kept, declared):
     twin = row("same", group="g", kept=kept, declared=declared)
     division = divide([row("mine", group="g"), row("fixed", group="g", kept="train")], seed=1, shares=SHARES, beside=[twin])
 
@@ -73,12 +73,12 @@ def test_a_label_outside_contradicts_one_inside():
     assert [(case.item_uuid, case.against) for case in division.cases] == [("uuid-same-card", "uuid-same-cash")]
 
 
-def test_anchors_bind_as_they_do_without_a_slice():
+def test_anchors_constrain_a_slice_too():
     division = divide([row("mine", group="g")], seed=1, shares=SHARES, beside=[row("x")], anchors=[Anchor("gone", "g", "validation")])
     assert splits(division) == {"mine-card": "validation"}
 
 
-def test_filters_are_in_the_digest_of_the_snapshot_and_not_in_that_of_its_test_rows():
+def test_filters_are_in_the_digest_but_not_in_the_test_digest():
     placed = divide([row(f"a{n}") for n in range(10)], seed=1, shares=SHARES).placed
     whole, test = digests(placed, "schema")
     assert digests(placed, "schema", "filters") != (whole, test)
@@ -104,7 +104,7 @@ def texts(snapshot):
 
 
 @pytest.mark.django_db
-def test_it_holds_the_decided_items_of_the_slice_and_says_so_everywhere(dataset, mails, mia):
+def test_it_contains_the_labeled_items_of_the_slice_and_shows_its_filters(dataset, mails, mia):
     snapshot = freeze(dataset, mia, shares=SHARES, slice_id=mails.uuid)
 
     assert texts(snapshot) == {text for text, _ in ROWS if text.startswith("mail")}
@@ -112,7 +112,7 @@ def test_it_holds_the_decided_items_of_the_slice_and_says_so_everywhere(dataset,
     assert (snapshot.filters, snapshot.leakage["undecided"]) == ({"q": "mail"}, 1)
     with local_copy(snapshot.manifest.digest) as path:
         assert pq.ParquetFile(path).schema_arrow.metadata == {b"filters": digest_of({"q": "mail"}).encode()}
-    frozen, asked = (json.loads(Event.objects.get(verb=f"snapshots.{verb}").canonical)["payload"] for verb in ("frozen", "requested"))
+    frozen, asked = (json.loads(Event.objects.get(verb=f"snapshots.{verb}").canonical)["payload"] for verb in ("created", "requested"))
     assert frozen["filters"] == asked["filters"] == snapshot.filters_digest == digest_of({"q": "mail"})
     assert asked["slice"] == str(mails.uuid)
     assert "mail" not in json.dumps([frozen, asked])
@@ -140,7 +140,7 @@ def test_a_slice_of_everything_has_another_digest_than_no_slice(dataset, mia):
 
 
 @pytest.mark.django_db
-def test_a_job_that_is_run_again_takes_what_was_chosen_at_first(dataset, mails, mia, monkeypatch):
+def test_a_rerun_job_takes_the_items_selected_first(dataset, mails, mia, monkeypatch):
     actions.freeze(dataset=dataset, actor=mia, shares=SHARES, slice_id=mails.uuid)
     read_rows = freezing.read_rows
 
@@ -159,9 +159,9 @@ def test_a_job_that_is_run_again_takes_what_was_chosen_at_first(dataset, mails, 
 
 
 @pytest.mark.django_db
-def test_a_slice_that_is_not_there_or_does_not_hold_is_refused_and_nothing_is_asked_for(dataset, mails, mia, ravi, lee):
+def test_an_unknown_or_invalid_slice_is_refused_and_nothing_is_requested(dataset, mails, mia, ravi, lee):
     own = datasets.save_slice(dataset_id=dataset.uuid, actor=ravi, name="Mine", filters={"q": "mail"})
-    for actor, chosen in ((mia, own), (lee, mails)):  # of somebody else alone; for who reads texts
+    for actor, chosen in ((mia, own), (lee, mails)):  # owned by another person; only for people who read texts
         with pytest.raises(Refused) as refusal:
             actions.freeze(dataset=dataset, actor=actor, slice_id=chosen.uuid)
         assert list(refusal.value.fields) == ["slice"]
@@ -170,7 +170,7 @@ def test_a_slice_that_is_not_there_or_does_not_hold_is_refused_and_nothing_is_as
 
 
 @pytest.mark.django_db
-def test_a_slice_that_chooses_nothing_makes_no_snapshot_and_says_why(dataset, mia):
+def test_a_slice_without_matches_makes_no_snapshot(dataset, mia):
     none = datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name="None", filters={"q": "nowhere"})
     actions.freeze(dataset=dataset, actor=mia, slice_id=none.uuid)
     (job,) = run_jobs("default")
@@ -182,7 +182,7 @@ def test_a_slice_that_chooses_nothing_makes_no_snapshot_and_says_why(dataset, mi
 # ── Pages and API ───────────────────────────────────────────────────────────
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_the_slice_leads_to_the_form_and_the_snapshot_tells_its_filters_to_who_reads_texts(dataset, mails, mia, lee, client_for):
+def test_the_slice_links_to_the_form_and_filters_are_shown_to_people_who_read_texts(dataset, mails, mia, lee, client_for):
     client, url = client_for(mia), reverse("snapshots:dataset", args=[dataset.uuid])
     assert f'href="{url}?slice={mails.uuid}"' in client.get(reverse("datasets:slice", args=[mails.uuid])).content.decode()
     assert f'<option value="{mails.uuid}" selected>Mails</option>' in client.get(url, {"slice": str(mails.uuid)}).content.decode()
@@ -200,13 +200,13 @@ def test_the_slice_leads_to_the_form_and_the_snapshot_tells_its_filters_to_who_r
 @pytest.mark.django_db
 def test_the_api_freezes_a_slice_and_names_its_filters_by_digest(dataset, mails, mia, client_for):
     body = {"shares": SHARES, "slice": str(mails.uuid)}
-    asked = client_for(mia).post(f"/api/v1/datasets/{dataset.uuid}/freeze/", body, content_type="application/json")
+    asked = client_for(mia).post(f"/api/v1/datasets/{dataset.uuid}/dataset-versions/", body, content_type="application/json")
     assert asked.status_code == 202
     run_ok("default")
 
-    found = client_for(mia).get(f"/api/v1/snapshots/{Snapshot.objects.get().uuid}/").json()
+    found = client_for(mia).get(f"/api/v1/dataset-versions/{Snapshot.objects.get().uuid}/").json()
     assert (found["counts"]["rows"], found["filters_digest"]) == (20, digest_of({"q": "mail"}))
     refused = client_for(mia).post(
-        f"/api/v1/datasets/{dataset.uuid}/freeze/", {"slice": str(dataset.uuid)}, content_type="application/json"
+        f"/api/v1/datasets/{dataset.uuid}/dataset-versions/", {"slice": str(dataset.uuid)}, content_type="application/json"
     )
     assert (refused.status_code, list(refused.json()["fields"])) == (422, ["slice"])

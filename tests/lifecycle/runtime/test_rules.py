@@ -1,4 +1,4 @@
-"""What every room asks in the same way."""
+"""Rules that every room shares."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOVES = {Door.OPEN: {Door.SHUT}, Door.SHUT: {Door.OPEN, Door.WALLED}}
 
 @pytest.mark.parametrize("old", Door)
 @pytest.mark.parametrize("new", Door)
-def test_a_state_follows_another_only_where_the_table_says_so(old, new):
+def test_a_state_follows_another_only_if_the_table_allows_it(old, new):
     if (old, new) in {(Door.OPEN, Door.SHUT), (Door.SHUT, Door.OPEN), (Door.SHUT, Door.WALLED)}:
         check_move("door", MOVES, old, new)
     else:
@@ -65,5 +65,5 @@ def test_no_reason_and_one_that_is_too_long_are_refused_at_its_field(given, sent
         ([*"abcd", *("x" * 1_000)], {"most": 3}, "a, b, c and 1,001 more"),
     ],
 )
-def test_names_are_listed_as_people_say_them(names, options, read):
+def test_names_are_joined_as_in_a_sentence(names, options, read):
     assert phrase(names, **options) == read

@@ -29,7 +29,7 @@ def read_by_others() -> set[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_table_that_triggers_of_others_read_is_remade_and_their_triggers_stand_at_once():
+def test_a_table_read_by_other_tables_triggers_is_remade_and_their_triggers_restored():
     before, tables = triggers(), read_by_others()
     assert tables == {"datasets_upload", "datasets_item", "traffic_prediction"}
 

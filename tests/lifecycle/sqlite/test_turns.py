@@ -33,12 +33,12 @@ def connect(tmp_path, django_db_blocker) -> Iterator[Any]:
 
 
 def interrupt(*args: Any) -> None:
-    """Somebody presses Ctrl-C."""
+    """Press Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def is_free(connection: DatabaseWrapper) -> bool:
-    """Whether nobody in this process is writing."""
+    """Whether no thread of this process is writing."""
     return not TURNS[connection.settings_dict["NAME"]].locked()
 
 
@@ -74,7 +74,7 @@ def test_a_second_writer_of_the_process_goes_on_once_the_first_has_ended(connect
         assert [row[0] for row in cursor.execute("SELECT who FROM said ORDER BY rowid")] == ["one", "two"]
 
 
-def test_who_waits_too_long_is_told_as_sqlite_tells_it(connect):
+def test_waiting_too_long_raises_the_error_of_sqlite(connect):
     begin(connect())
 
     with pytest.raises(OperationalError, match="database is locked"):

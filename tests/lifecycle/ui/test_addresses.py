@@ -23,5 +23,5 @@ def test_a_choice_is_one_of_those_that_are_offered():
             choice_in({"state": "all"}, "state", choices, "open")
 
 
-def test_what_somebody_types_is_cut_and_holds_no_nul():
+def test_typed_text_is_cut_and_has_no_nul():
     assert [typed_in(given, "q", 4) for given in ({}, {"q": "abcde"}, {"q": "a\0b"})] == ["", "abcd", "a b"]

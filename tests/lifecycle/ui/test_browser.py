@@ -1,4 +1,4 @@
-"""What only a browser can show: keys, dialogs, themes, charts, polling, and that nobody is shut out."""
+"""What only a browser can show: keys, dialogs, themes, charts, polling, and accessibility."""
 
 import pytest
 from playwright.sync_api import expect
@@ -23,7 +23,7 @@ def mia():
     return User.objects.create_user("mia", display_name="Mia Trainer")
 
 
-def test_the_style_guide_shuts_nobody_out(opened, mia):
+def test_the_style_guide_is_accessible(opened, mia):
     for width, schemes in ((WIDE, ("light", "dark")), (NARROW, ("dark", "light"))):
         page = opened("/styleguide/", mia, width=width, scheme=schemes[0])
         expect(page.locator(".plot svg.main-svg").first).to_be_visible()
@@ -32,7 +32,7 @@ def test_the_style_guide_shuts_nobody_out(opened, mia):
         is_legible(page, f"styleguide-{width}-{schemes[1]}", OF_COLOURS)
 
 
-def test_the_sign_in_page_shuts_nobody_out(opened):
+def test_the_sign_in_page_is_accessible(opened):
     page = opened("/accounts/login/", width=NARROW, scheme="dark")
     shuts_nobody_out(page, "sign-in", both_schemes=True)
 

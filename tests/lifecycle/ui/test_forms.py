@@ -29,7 +29,7 @@ def test_a_text_field_has_our_class_beside_its_own(wrong):
     assert "class=" not in str(wrong["file"])
 
 
-def test_a_wrong_field_is_told_to_screen_readers(wrong):
+def test_screen_readers_announce_a_wrong_field(wrong):
     html = wrong["rank"].as_field_group()
 
     assert 'aria-invalid="true"' in html
@@ -39,12 +39,12 @@ def test_a_wrong_field_is_told_to_screen_readers(wrong):
     assert "Ensure this value is less than or equal to 64." in html
 
 
-def test_optional_fields_say_so_and_required_ones_do_not(wrong):
+def test_only_optional_fields_are_marked(wrong):
     assert '<label for="id_note">Note <span class="opt">optional</span></label>' in as_shown(wrong["note"].as_field_group())
     assert '<label for="id_rank">LoRA rank</label>' in as_shown(wrong["rank"].as_field_group())
 
 
-def test_a_tick_stands_before_its_label(wrong):
+def test_a_checkbox_is_before_its_label(wrong):
     html = wrong["early"].as_field_group()
 
     assert '<label class="check" for="id_early"><input type="checkbox" name="early" id="id_early"><span>Stop early</span></label>' in html
@@ -107,19 +107,19 @@ def refused(refusal):
     return errors_of(form)
 
 
-def test_a_refusal_of_one_field_says_why_beside_it_and_what_to_do():
-    told = refused(Refused("There is one of this name.", fields={"name": ["Choose another."]}, next_step="Or rename the other."))
+def test_a_refusal_of_one_field_shows_the_reason_and_next_step_beside_it():
+    errors = refused(Refused("There is one of this name.", fields={"name": ["Choose another."]}, next_step="Or rename the other."))
 
-    assert told == {"name": ["There is one of this name.", "Choose another.", "Or rename the other."]}
-
-
-def test_of_several_fields_each_says_for_itself_what_is_wrong():
-    told = refused(Refused("It was not made.", fields={"name": ["Too long."], "unit": ["Unknown."]}))
-
-    assert told == {"name": ["Too long."], "unit": ["Unknown."]}
+    assert errors == {"name": ["There is one of this name.", "Choose another.", "Or rename the other."]}
 
 
-def test_a_refusal_of_no_field_of_the_form_stands_above_it():
+def test_a_refusal_of_several_fields_shows_each_ones_error():
+    errors = refused(Refused("It was not made.", fields={"name": ["Too long."], "unit": ["Unknown."]}))
+
+    assert errors == {"name": ["Too long."], "unit": ["Unknown."]}
+
+
+def test_a_refusal_without_a_field_is_above_the_form():
     assert refused(Refused("It is frozen.", next_step="Lift the freeze.")) == {"__all__": ["It is frozen. Lift the freeze."]}
     assert refused(Refused("No.", fields={"seen": ["It has changed."]})) == {"__all__": ["No. It has changed."]}
 

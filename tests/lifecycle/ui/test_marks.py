@@ -34,7 +34,7 @@ def test_what_is_no_digest_is_escaped_and_not_drawn():
     assert marks.digest(None) == '<span class="muted">none</span>'
 
 
-def test_an_interval_right_of_zero_is_blue_and_told():
+def test_an_interval_right_of_zero_is_blue_and_labeled():
     assert marks.interval(0.013, 0.006, 0.02, limit=-0.01, scale=0.03) == (
         '<svg class="ci" width="150" height="16" viewBox="0 0 150 16" role="img" aria-label="+0.013, 95\u00a0% interval +0.006 to +0.020">'
         '<line class="zero" x1="75" x2="75" y1="-4" y2="20"/><line class="lim" x1="51" x2="51" y1="-4" y2="20"/>'
@@ -85,7 +85,7 @@ def test_a_bar_is_as_long_as_its_share(share, width):
     )
 
 
-def test_a_bar_with_a_label_is_told():
+def test_a_bar_with_a_label_is_an_image():
     assert 'role="img" aria-label="4 % left"' in marks.bar(0.04, kind="bad", label="4 % left")
 
 

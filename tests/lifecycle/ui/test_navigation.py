@@ -14,7 +14,7 @@ def current(groups):
     return [link.item.label for group in groups for link in group.links if link.current]
 
 
-def test_items_stand_in_the_order_of_their_group_and_number():
+def test_items_are_ordered_by_group_and_number():
     navigation.register(NavItem("Registry", "Models", "work:models", 10))
     navigation.register(NavItem("Training", "Compare", "work:compare", 20))
     navigation.register(NavItem("Training", "Runs", "work:runs", 10))
@@ -22,7 +22,7 @@ def test_items_stand_in_the_order_of_their_group_and_number():
     assert labels(navigation.groups("mia")) == {"Training": ["Runs", "Compare"], "Registry": ["Models"]}
 
 
-def test_an_item_shows_only_to_whom_it_says():
+def test_an_item_shows_only_to_its_audience():
     navigation.register(NavItem("Training", "Runs", "work:runs", show=lambda user: user == "mia"))
 
     assert labels(navigation.groups("mia")) == {"Training": ["Runs"]}
@@ -60,7 +60,7 @@ def test_an_unknown_group_is_refused():
     assert navigation.items() == []
 
 
-def test_counts_are_asked_only_for_items_that_show_and_zero_is_not_said():
+def test_counts_are_queried_only_for_visible_items_and_zero_is_hidden():
     asked = []
 
     def count(name, number):

@@ -63,7 +63,7 @@ def test_differences_carry_their_sign(value, text):
     ("value", "text"),
     [(0.00441, "0.0044"), (0.0831, "0.083"), (5.12, "5.1"), (1312, "1,312"), (0, "0"), (-0.0207, "−0.021"), (None, "Not measured")],
 )
-def test_small_figures_keep_two_digits_that_say_something(value, text):
+def test_small_figures_keep_two_significant_digits(value, text):
     assert numbers.significant(value) == text
 
 
@@ -72,7 +72,7 @@ def test_thousands_are_parted_by_commas():
     assert numbers.count(None) == "Not measured"
 
 
-def test_units_stand_behind_a_no_break_space():
+def test_units_follow_a_no_break_space():
     assert numbers.percent(0.05) == "5\u00a0%"
     assert numbers.percent(0.8987, 1) == "89.9\u00a0%"
     assert numbers.percent(None) == "Not measured"

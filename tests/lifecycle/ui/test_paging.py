@@ -1,4 +1,4 @@
-"""Pages by keyset: each row stands on one page, and the last page says that it is the last."""
+"""Keyset pages: each row is on one page, and the last page has no next."""
 
 import pytest
 

@@ -48,7 +48,7 @@ def test_a_toast_comes_with_the_fragment_out_of_band(client):
     assert 'hx-post="/undo/"' in html
 
 
-def test_a_toast_stands_in_the_corner_of_a_page(client):
+def test_a_toast_is_in_the_corner_of_a_page(client):
     html = squeezed(client.post("/save/").text)
 
     assert '<div class="toasts" id="toasts" aria-live="polite"><div class="toast" role="status" data-toast>' in html
@@ -105,7 +105,7 @@ def test_a_refused_fragment_request_becomes_a_toast_and_changes_nothing_else(cli
         ("denied", 403, "Only a governance reviewer can approve."),
     ],
 )
-def test_a_refused_page_says_why(client, kind, status, sentence):
+def test_a_refused_page_shows_the_reason(client, kind, status, sentence):
     response = client.post(f"/{kind}/refuse/")
 
     assert response.status_code == status
@@ -113,5 +113,5 @@ def test_a_refused_page_says_why(client, kind, status, sentence):
     assert "<!DOCTYPE html>" in response.text
 
 
-def test_a_conflict_says_what_to_do(client):
+def test_a_conflict_shows_the_next_step(client):
     assert "Reload the page." in client.post("/conflict/refuse/", **HTMX).text

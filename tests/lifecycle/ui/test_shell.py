@@ -19,7 +19,7 @@ INLINE = re.compile(
 
 
 def faults(name: str) -> list[str]:
-    """Why a template does not compile, or what stands in it and should be in a file of its own."""
+    """Why a template doesn't compile, or its inline code that belongs in a file of its own."""
     try:
         get_template(name)
     except TemplateSyntaxError as error:

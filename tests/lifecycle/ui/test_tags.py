@@ -16,12 +16,12 @@ def test_state_takes_a_kind_or_a_word(render):
     assert render("{% state word boxed=True %}", word="Rolled back") == '<span class="st bad boxed">Rolled back</span>'
 
 
-def test_digest_has_a_copy_button_unless_told_otherwise(render):
+def test_digest_has_a_copy_button_by_default(render):
     assert f'data-copy="{HASH}"' in render("{% digest value %}", value=HASH)
     assert "<button" not in render("{% digest value False %}", value=HASH)
 
 
-def test_when_says_the_full_time_in_its_title(render):
+def test_when_has_the_full_time_in_its_title(render):
     assert render("{% when at %}", at=AT) == (
         '<time datetime="2025-11-24T16:10:05+00:00" title="Monday 24 November 2025, 16:10:05 UTC">24 Nov 2025 16:10</time>'
     )
@@ -40,7 +40,7 @@ def test_person_shows_initials_and_marks_yourself(render):
     assert "System" in render("{% person None %}")
 
 
-def test_numbers_say_not_measured(render):
+def test_missing_numbers_show_not_measured(render):
     source = "{{ n|count }};{{ n|decimals:2 }};{{ n|signed }};{{ n|percent:1 }};{{ n|ms }};{{ n|size }};{{ n|duration }}"
 
     assert set(render(source, n=None).split(";")) == {"Not measured"}
@@ -69,7 +69,7 @@ def test_a_thread_marks_this_object_and_what_is_not_there_yet(render):
     )
 
 
-def test_a_digest_in_a_thread_is_also_told(render):
+def test_a_digest_in_a_thread_has_a_text_alternative(render):
     html = render("{% thread steps %}", steps=[Step("Snapshot", "version 7", "/s/", digest=HASH)])
 
     assert '<code>8c3456a7</code></span><span class="vh"> version 7</span></a>' in html

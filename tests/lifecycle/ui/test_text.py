@@ -32,7 +32,7 @@ def test_no_invisible_character_passes(character):
     assert f"U+{ord(character):04X}" in shown
 
 
-def test_where_no_markup_may_stand_a_bidi_override_is_spelt():
+def test_where_markup_is_not_allowed_a_bidi_override_is_spelled_out():
     assert spelt("<a>\u202eb\r\n") == "&lt;a&gt;U+202Eb\n"
     assert spelt(spelt("&")) == "&amp;"
 
@@ -46,7 +46,7 @@ def test_the_title_of_a_page_and_the_options_of_a_form_hold_no_raw_bidi_characte
     assert '<option value="x">&lt;a&gt;U+202Eb</option>' in options
 
 
-def test_no_template_writes_markup_where_text_alone_may_stand():
+def test_no_template_writes_markup_where_only_text_is_allowed():
     """inert makes a mark of what it finds; in a title, an option or an attribute that would be read as text, or end the attribute."""
     places = re.compile(r'{% block title %}[^\n]*?{% endblock %}|<option.*?</option>|[a-z]="[^"<>]*"', re.DOTALL)
     found = {
@@ -95,12 +95,12 @@ def test_a_shortened_text_ends_between_two_characters(text, most, shown):
 
 
 @pytest.mark.parametrize(("at", "begins"), [(0, 0), (1, 1), (2, 1), (5, 1), (6, 6), (7, 7), (99, 7)])
-def test_no_place_lies_within_a_character(at, begins):
+def test_no_boundary_is_within_a_character(at, begins):
     assert boundary("a👩\u200d👩\u200d👧b", at) == begins
 
 
 def test_every_text_of_people_runs_in_its_own_direction():
-    """What people wrote stands in an element of its own, which takes its direction from it: dir="auto", or bdi."""
+    """User text is in an element of its own that takes its direction from it: dir="auto", or bdi."""
     written = re.compile(
         r"(?:text|content|prompt|response|explanation|definition|passage|reference|excerpt)(?:\|[^{}]+)*\|(?:inert|said)\b"
     )

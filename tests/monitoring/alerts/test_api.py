@@ -76,7 +76,7 @@ def test_a_silence_is_made_listed_and_ended(client_for, omar, mia, otto, project
 
 
 @pytest.mark.postgres
-def test_a_channels_secret_stands_in_the_answer_that_makes_it_and_nowhere_else(client_for, omar, project):
+def test_a_channels_secret_is_in_the_response_that_creates_it_and_nowhere_else(client_for, omar, project):
     given = {"project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "https://example.org/token/x", "wants": ["page"]}
     client = client_for(omar)
 

@@ -1,4 +1,4 @@
-"""The beat: traffic in, burn rates against the table, alerts open and end, and whatever is not said is logged with why."""
+"""The evaluation: traffic in, burn rates against the table, alerts open and end, and what is suppressed is logged with the reason."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def opened():
 
 def last_check():
     check = Check.objects.order_by("-at", "-id").first()
-    return (check.state, check.why, check.said)
+    return (check.state, check.why, check.message)
 
 
 def test_a_burst_pages_and_opens_the_ticket_that_the_page_hides(objective, traffic):
     traffic(2, 1600, 20_000)
 
     assert actions.evaluate(NOON) == 1
-    actions.tell(NOON)
+    actions.notify_due(NOON)
 
     page, ticket = Alert.objects.order_by("severity")
     assert {row["endpoint"] for row in queries.burn_rates()} == {"inbox/support-inbox-prod"}
@@ -53,7 +53,7 @@ def test_a_burst_pages_and_opens_the_ticket_that_the_page_hides(objective, traff
     assert reading["budget"]["left"] == pytest.approx(-15)
 
 
-def test_a_single_failure_at_night_wakes_nobody_and_the_log_says_why(objective, traffic):
+def test_a_single_failure_at_night_wakes_no_one_and_the_log_has_the_reason(objective, traffic):
     traffic(2, 1, 1)
 
     actions.evaluate(NOON)
@@ -161,7 +161,7 @@ def test_an_objective_that_is_off_is_not_measured(objective, traffic, omar):
     assert opened() == []
 
 
-def test_what_burned_while_nobody_looked_is_found_afterwards_and_nobody_is_woken_for_it(objective, traffic):
+def test_what_burned_while_nothing_was_evaluated_is_found_afterwards_and_wakes_no_one(objective, traffic):
     actions.evaluate(NOON - 4 * HOUR - 10 * MIN)
     for minute in range(10):
         traffic(timedelta(hours=4) - minute * MIN, 40, 100)
@@ -169,14 +169,14 @@ def test_what_burned_while_nobody_looked_is_found_afterwards_and_nobody_is_woken
         traffic(minute, 0, 200)
 
     actions.evaluate(NOON)
-    actions.tell(NOON)
+    actions.notify_due(NOON)
 
     page = Alert.objects.get(severity="page")
     assert page.state == "resolved"
     assert NOON - timedelta(hours=4) <= page.first_at <= NOON - timedelta(hours=3, minutes=50)
-    assert page.told_at is None
+    assert page.notified_at is None
     overtaken = Check.objects.get(alert=page)
-    assert (overtaken.why, overtaken.said) == ("overtaken", "It ended before anyone was notified.")
+    assert (overtaken.why, overtaken.message) == ("overtaken", "It ended before anyone was notified.")
 
 
 def test_a_process_that_is_killed_while_it_catches_up_leaves_the_rest_to_the_next(objective, monkeypatch):

@@ -104,10 +104,10 @@ def test_open_alerts_end_with_the_objective_that_they_are_about(live_endpoint, o
     assert Alert.objects.get(pk=other.pk).is_open
 
 
-def test_a_row_that_cannot_fire_is_told_when_the_target_is_low():
-    (said,) = rules.warnings(0.9, 30)
+def test_a_row_that_cannot_fire_is_a_warning_when_the_target_is_low():
+    (warning,) = rules.warnings(0.9, 30)
 
-    assert said == (
+    assert warning == (
         "The page rule 1\u00a0h / 5\u00a0min can never fire: even if all events are bad, a target of 90\u00a0% burns at 10.0, and the rule "
         "needs 14.4. It can fire with a target of 93.1\u00a0% or more."
     )

@@ -32,12 +32,12 @@ def happened(live_endpoint, project):
 
 @pytest.fixture
 def drifted(live_endpoint, happened):
-    def say(topic="drift.opened", monitor="confidence", value=0.31, limit=0.2, **more):
+    def drift_event(topic="drift.opened", monitor="confidence", value=0.31, limit=0.2, **more):
         version = str(live_endpoint.alias.version.uuid)
         facts = {"monitor": monitor, "value": value, "limit": limit, "episode": "e1"} | more
         return happened(topic, endpoint=str(live_endpoint.uuid), version=version, **facts)
 
-    return say
+    return drift_event
 
 
 def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
@@ -54,7 +54,7 @@ def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     ]  # fmt: skip
 
 
-def test_each_window_says_anew_what_an_open_monitor_measures(drifted, live_endpoint, omar, client_for):
+def test_each_window_updates_what_an_open_monitor_measures(drifted, live_endpoint, omar, client_for):
     drifted(monitor="label")
 
     drifted("drift.measured", monitor="label", value=1.858, limit=0.325)
@@ -76,7 +76,7 @@ def test_a_window_opens_no_alert_that_a_person_has_resolved(drifted, omar):
     assert [(each.state, each.count) for each in Alert.objects.all()] == [("resolved", 1)]
 
 
-def test_a_fall_of_accuracy_is_told_in_points_as_the_page_of_drift_has_it(drifted, live_endpoint):
+def test_a_fall_of_accuracy_is_in_points_as_on_the_page_of_drift(drifted, live_endpoint):
     Objective.objects.create(endpoint=live_endpoint, kind="quality", target=0.85, is_on=True)
 
     drifted(monitor="accuracy", value=0.165, limit=0.086, accuracy=0.742)
@@ -170,7 +170,7 @@ def test_a_server_that_cannot_follow_the_routes_is_a_page_in_every_project_that_
     assert Alert.objects.get().resolution == "The server reports no problems."
 
 
-def test_the_page_about_a_server_stays_when_the_server_dies_and_ends_when_it_runs_again_and_says_so(live_endpoint):
+def test_the_page_about_a_server_stays_when_the_server_dies_and_ends_when_it_runs_again_without_it(live_endpoint):
     def look(problem, at):
         write_status(name="a", problem=problem, at=at)
         check_problems()
@@ -240,7 +240,7 @@ def test_a_row_comes_again_when_the_database_failed(happened, live_endpoint, mon
     assert Alert.objects.get().source == "server"
 
 
-def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(happened, live_endpoint, project, monkeypatch):
+def test_what_a_server_reports_of_an_endpoint_is_for_its_project_alone(happened, live_endpoint, project, monkeypatch):
     other = make_project("other", "Other")
     monkeypatch.setattr(reading, "serving_projects", lambda: [project, other])
 
@@ -267,13 +267,13 @@ def test_a_canary_that_was_stopped_is_a_ticket_unless_a_person_did_it(happened, 
     )
 
 
-@pytest.mark.parametrize(("by", "told"), [(None, 0), ("9d2c7a86-7f28-4f8c-9c0e-0b0b6c5f2a11", 1)])
-def test_of_a_canary_that_a_rollout_took_back_the_page_of_the_rollout_speaks_alone(happened, live_endpoint, by, told):
+@pytest.mark.parametrize(("by", "alerts"), [(None, 0), ("9d2c7a86-7f28-4f8c-9c0e-0b0b6c5f2a11", 1)])
+def test_a_canary_that_a_rollout_rolled_back_is_an_alert_of_the_rollout_alone(happened, live_endpoint, by, alerts):
     live = live_endpoint.deployments.get()
 
     happened("endpoints.canary_stopped", endpoint=str(live_endpoint.uuid), deployment=str(live.uuid), by=by, steered=True)
 
-    assert Alert.objects.count() == told
+    assert Alert.objects.count() == alerts
 
 
 @pytest.mark.parametrize("payload", [{}, {"endpoint": "nothing", "deployment": None}, {"endpoint": "00000000-0000-0000-0000-000000000001"}])

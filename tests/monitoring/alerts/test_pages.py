@@ -30,11 +30,11 @@ def burning(objective, traffic, now):
     """An objective that burns, evaluated."""
     traffic(2, 80, 1000, now=now)
     actions.evaluate(now)
-    actions.tell(now)
+    actions.notify_due(now)
     return Alert.objects.get(severity="page")
 
 
-def test_an_empty_list_says_what_to_do(client_for, omar, live_endpoint):
+def test_an_empty_list_shows_what_to_do(client_for, omar, live_endpoint):
     page = client_for(omar).get(url("list")).content.decode()
 
     assert "No open alerts" in page
@@ -99,7 +99,7 @@ def test_the_list_takes_the_same_number_of_statements_however_much_burns(
     assert ask(30) == few
 
 
-def test_an_alert_says_what_happens_what_to_do_and_what_was_measured(client_for, omar, burning):
+def test_an_alert_shows_what_happens_what_to_do_and_what_was_measured(client_for, omar, burning):
     page = client_for(omar).get(url("detail", burning.uuid)).content.decode()
 
     assert "failed requests burn the error budget 16.0 times too fast" in page
@@ -142,7 +142,7 @@ def test_what_still_burns_is_not_resolved_by_hand(client_for, omar, burning):
 
 
 @pytest.mark.parametrize("person", ["mia", "gita", "ana"])
-def test_who_may_only_look_sees_buttons_that_say_why_not(client_for, person, request, raised, now):
+def test_who_may_only_look_sees_buttons_that_show_why_not(client_for, person, request, raised, now):
     client, alert = client_for(request.getfixturevalue(person)), raised("page", at=now)
 
     assert "Only an ML lead or an on-call can do this." in client.get(url("detail", alert.uuid)).content.decode()
@@ -226,7 +226,7 @@ def test_the_panel_is_a_part_of_the_endpoints_page(client_for, mia, live_endpoin
 
 
 @pytest.mark.postgres
-def test_an_endpoint_is_silenced_and_speaks_again(client_for, omar, mia, live_endpoint):
+def test_an_endpoint_is_silenced_and_notifies_again(client_for, omar, mia, live_endpoint):
     given = {"where": f"endpoint:{live_endpoint.uuid}", "source": "", "hours": "168", "reason": "Planned load test"}
 
     assert client_for(mia).post(url("silences"), given).status_code == 422
@@ -312,7 +312,7 @@ def test_a_double_click_sends_one_test_and_is_not_refused(client_for, omar, proj
     assert client.post(url("test_channel", channel.uuid), {"once": other}).status_code == 409
 
 
-def test_what_was_not_said_is_listed_with_why(client_for, gita, objective, traffic, now):
+def test_what_was_suppressed_is_listed_with_why(client_for, gita, objective, traffic, now):
     traffic(2, 1, 1, now=now)
     actions.evaluate(now)
 

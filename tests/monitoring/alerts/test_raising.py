@@ -1,4 +1,4 @@
-"""Alerts open once, are counted, grow more urgent and end; each end stands in the trail."""
+"""Alerts open once, are counted, grow more urgent and end; each end is in the audit log."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def test_the_same_source_and_key_is_the_same_alert(raised, live_endpoint, projec
 
 def test_an_open_alert_only_grows_more_urgent(raised, omar):
     made = raised("ticket")
-    Alert.objects.filter(pk=made.pk).update(state=State.ACKNOWLEDGED, acknowledged_by=omar, acknowledged_at=NOON, told_at=NOON)
+    Alert.objects.filter(pk=made.pk).update(state=State.ACKNOWLEDGED, acknowledged_by=omar, acknowledged_at=NOON, notified_at=NOON)
 
     lesser = raised("digest")
     assert (lesser.severity, lesser.state) == (Severity.TICKET, State.ACKNOWLEDGED)
-    assert not Event.objects.filter(verb="alerts.raised_further").exists()
+    assert not Event.objects.filter(verb="alerts.escalated").exists()
 
     more = raised("page")
-    assert (more.severity, more.state, more.told_at, more.acknowledged_by) == (Severity.PAGE, State.FIRING, None, None)
-    event = Event.objects.get(verb="alerts.raised_further")
-    said = payload_of(event)["payload"]
-    assert (event.object_id, said["old"], said["severity"], said["acknowledged_by"]) == (str(made.uuid), "ticket", "page", str(omar.uuid))
+    assert (more.severity, more.state, more.notified_at, more.acknowledged_by) == (Severity.PAGE, State.FIRING, None, None)
+    event = Event.objects.get(verb="alerts.escalated")
+    data = payload_of(event)["payload"]
+    assert (event.object_id, data["old"], data["severity"], data["acknowledged_by"]) == (str(made.uuid), "ticket", "page", str(omar.uuid))
 
 
 def test_what_is_over_is_closed_and_what_comes_back_is_a_new_alert(raised, live_endpoint):
@@ -57,12 +57,12 @@ def test_what_is_over_is_closed_and_what_comes_back_is_a_new_alert(raised, live_
     assert Event.objects.filter(verb="alerts.resolved").count() == 1
 
 
-def test_what_ended_before_anybody_was_told_is_noise_avoided(raised, live_endpoint):
+def test_what_ended_before_anyone_was_notified_is_noise_avoided(raised, live_endpoint):
     raised()
     actions.resolve_alert(source="drill", key={"n": "a"}, endpoint=live_endpoint, text="It is over.", now=NOON)
 
     check = Check.objects.get()
-    assert (check.state, check.why, check.said) == ("suppressed", "overtaken", "It ended before anyone was notified.")
+    assert (check.state, check.why, check.message) == ("suppressed", "overtaken", "It ended before anyone was notified.")
 
 
 def test_an_alert_of_no_endpoint_belongs_to_a_project(project, db):
@@ -83,4 +83,4 @@ def test_equal_answers_of_five_minutes_are_one_line_of_the_log(live_endpoint):
         actions.note_suppressed(endpoint=live_endpoint, source="drift", why="few", text="40 rows.", now=at)
     actions.note_suppressed(endpoint=live_endpoint, source="drift", why="few", text="41 rows.", now=NOON + timedelta(minutes=5))
 
-    assert list(Check.objects.order_by("id").values_list("times", "said")) == [(3, "40 rows."), (1, "40 rows."), (1, "41 rows.")]
+    assert list(Check.objects.order_by("id").values_list("times", "message")) == [(3, "40 rows."), (1, "40 rows."), (1, "41 rows.")]

@@ -1,4 +1,4 @@
-"""The watch over the watcher: another process pages when nobody evaluates alerts, and the page ends with the next evaluation."""
+"""The watch over the watcher: another process pages when no one evaluates alerts, and the page ends with the next evaluation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def look(at, started=EARLY):
     return watching.look(at, started=started)
 
 
-def test_two_minutes_without_an_evaluation_are_a_page_that_the_watcher_tells_itself(live_endpoint, project):
+def test_two_minutes_without_an_evaluation_are_a_page_that_the_watcher_sends_itself(live_endpoint, project):
     actions.beat(NOON)
 
     assert look(NOON + 2 * MIN) is False
@@ -58,7 +58,7 @@ def test_one_that_never_evaluated_is_missed_too(live_endpoint):
     assert "since installation" in Alert.objects.get().text
 
 
-def test_where_nothing_serves_nobody_is_woken(live_endpoint, omar):
+def test_where_nothing_serves_no_one_is_woken(live_endpoint, omar):
     live_endpoint.deployments.update(ended_at=NOON)
 
     assert look(NOON, started=EARLY) is True

@@ -45,7 +45,7 @@ class Traffic:
         self.endpoint = endpoint
 
     def write(self, at: datetime, labels: dict[str, int] | None = None, *, version: Any = None, arm: str = "stable", **more: Any):
-        """So many answers in the minute after `at`, as confident and as long as those of the evaluation unless said otherwise."""
+        """So many answers in the minute after `at`, as confident and as long as those of the evaluation unless given otherwise."""
         labels = EVEN if labels is None else labels
         n = sum(labels.values())
         fields: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""One window far beyond its limit, with many rows, is enough; and nobody waits for the end of a day to see it."""
+"""One window far beyond its limit, with many rows, is enough; and no one waits for the end of a day to see it."""
 
 from datetime import timedelta
 
@@ -19,9 +19,9 @@ QUIET = [Past(0.1, 0.1, False, True)] * 20
 )
 @pytest.mark.parametrize("past", [[], QUIET])
 def test_one_window_is_enough_when_it_is_far_beyond_the_limit_in_many_rows(past, ratio, rows, sure, opens):
-    said = judge(past, ratio=ratio, rows=rows, sure=sure, is_open=False, matters=True)
+    verdict = judge(past, ratio=ratio, rows=rows, sure=sure, is_open=False, matters=True)
 
-    assert (said.opens, said.abrupt) == (opens, opens)
+    assert (verdict.opens, verdict.abrupt) == (opens, opens)
 
 
 def test_what_is_usual_here_is_not_abrupt():
@@ -30,7 +30,7 @@ def test_what_is_usual_here_is_not_abrupt():
     assert not judge(usual, ratio=5.0, rows=1000, sure=True, is_open=False, matters=True).opens
 
 
-def test_a_day_that_is_far_off_opens_at_once_and_says_why(traffic):
+def test_a_day_that_is_far_off_opens_at_once_and_shows_why(traffic):
     report = traffic.measure(2, ABRUPT)
 
     row = Episode.objects.get()
@@ -38,7 +38,7 @@ def test_a_day_that_is_far_off_opens_at_once_and_says_why(traffic):
     assert report.why.endswith("times its limit in 600 rows, so one window is enough.")
 
 
-def test_a_shift_within_the_day_is_told_within_the_hour(traffic, live_endpoint):
+def test_a_shift_within_the_day_is_found_within_the_hour(traffic, live_endpoint):
     traffic.write(day(19).start + timedelta(hours=9))
     traffic.write(NOW - timedelta(minutes=20), ABRUPT)
     actions.tick(day(19).end + timedelta(minutes=10))

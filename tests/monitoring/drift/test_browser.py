@@ -1,4 +1,4 @@
-"""The pages of drift in a browser: nobody is shut out, nothing runs sideways, and the texts behind a bin come without leaving the page."""
+"""The pages of drift in a browser: they are accessible, nothing runs sideways, and the texts behind a bin come without leaving the page."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -58,7 +58,7 @@ def story(traffic, live_endpoint):
     return reports[-1]
 
 
-def test_nobody_is_shut_out(opened, story, mia, ana):
+def test_pages_are_accessible(opened, story, mia, ana):
     of_endpoint = {f"drift-{name}": reverse(f"drift:{name}", args=[story.endpoint.uuid]) for name in ("endpoint", "panel", "behind")}
     behind = {"drift-behind": of_endpoint.pop("drift-behind")}
     pages = {mia: {"drift-list": reverse("drift:list")} | of_endpoint, ana: behind}
@@ -76,7 +76,7 @@ def test_nobody_is_shut_out(opened, story, mia, ana):
                 fits(page)
 
 
-def test_empty_pages_shut_nobody_out(opened, live_endpoint, mia):
+def test_empty_pages_are_accessible(opened, live_endpoint, mia):
     for name, address in {"empty": reverse("drift:endpoint", args=[live_endpoint.uuid]), "empty-list": reverse("drift:list")}.items():
         is_legible(opened(address, mia, width=390), f"drift-{name}")
 

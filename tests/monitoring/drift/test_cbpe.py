@@ -44,15 +44,15 @@ def test_a_calibration_makes_good_what_confidences_promised():
 def test_too_few_rows_right_or_wrong_only_level_the_confidences(right, at_half):
     """Of a hundred from 0.1 to 1, mean 0.55: shrunk towards 0 where they promised more than held, else towards 1."""
     confidence = np.linspace(0.1, 1, 100)
-    said = {"none": np.zeros(100), "all": np.ones(100), "few": (np.arange(100) < 5) * 1.0, "most": (np.arange(100) >= 5) * 1.0}[right]
+    correct = {"none": np.zeros(100), "all": np.ones(100), "few": (np.arange(100) < 5) * 1.0, "most": (np.arange(100) >= 5) * 1.0}[right]
 
-    curve = cbpe.calibrated(confidence, said)
+    curve = cbpe.calibrated(confidence, correct)
 
     assert curve(np.array([0.5]))[0] == pytest.approx(at_half)
-    assert curve(confidence).mean() == pytest.approx(said.mean())
+    assert curve(confidence).mean() == pytest.approx(correct.mean())
 
 
-def test_a_resample_is_calibrated_as_if_its_rows_stood_there_so_often():
+def test_a_resample_is_calibrated_as_if_its_rows_were_repeated():
     confidence, right = overconfident(200)
     weight = np.random.default_rng(2).integers(0, 3, 200)
 
@@ -73,7 +73,7 @@ def test_a_factor_keeps_the_variance_of_every_sum():
     assert len(cbpe.factor(np.ones((100, 6)))) == 0
 
 
-def test_what_is_kept_tells_the_error_of_the_mean_of_all_bins_as_well():
+def test_what_is_kept_gives_the_error_of_the_mean_of_all_bins_as_well():
     """It varies a hundred times less than a bin of few rows: so much is kept that its error is right to a twentieth."""
     confidence, right = drawn(np.random.default_rng(5), 300)
     known = reference.of_accuracy(confidence, right)
@@ -252,7 +252,7 @@ def test_people_who_report_every_wrong_prediction_and_most_others_make_no_fall_o
     for _ in range(200):
         correct = int(chance.binomial(2000, 0.9))
         counts = Counts(answers=2000, right=int(chance.binomial(correct, 0.66)), wrong=2000 - correct)
-        assert measuring.tells_enough(counts)
+        assert measuring.has_enough_feedback(counts)
         known = measuring.Reference(500, {}, {"accuracy": chance.binomial(500, 0.9) / 500, "groups": None})
         wrong += measuring.measure_realised(known, counts).p < 0.01
 
@@ -273,7 +273,7 @@ def test_near_duplicates_of_the_evaluation_are_no_fall_of_the_realised_accuracy(
     assert wrong[True] <= 10 < 60 < wrong[False]
 
 
-def test_an_evaluation_of_one_group_tells_no_expected_accuracy():
+def test_an_evaluation_of_one_group_gives_no_expected_accuracy():
     confidence, right = overconfident(60)
     known = measuring.Reference(60, {}, reference.of_accuracy(confidence, right, np.zeros(60, dtype=np.int64)))
     counts = Counts(confidence={"45": 100})

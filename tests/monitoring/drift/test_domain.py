@@ -81,11 +81,11 @@ def test_standard_error_by_hand():
     assert domain.standard_error(1000, 200) == pytest.approx((1201 / (12 * 200_000)) ** 0.5)
 
 
-def test_texts_on_another_topic_are_told_apart_by_their_words():
+def test_texts_on_another_topic_are_separated_by_their_words():
     table = domain.tf_idf(CARDS + LOANS)
 
-    verdict = domain.told_apart(table.matrix[:60], table.matrix[60:], 0.01)
-    new, missing = domain.telling_words(table, 60, CARDS + LOANS, CARDS + LOANS)
+    verdict = domain.two_sample_test(table.matrix[:60], table.matrix[60:], 0.01)
+    new, missing = domain.distinctive_words(table, 60, CARDS + LOANS, CARDS + LOANS)
 
     assert verdict.auc > 0.99
     assert verdict.auc > verdict.limit
@@ -117,21 +117,21 @@ def test_what_one_sender_writes_in_many_words_is_not_named():
 def new_words(texts, senders=None):
     """The words that are named when these texts come beside those on loans."""
     same = CARDS + texts + LOANS
-    found, _ = domain.telling_words(domain.tf_idf(same), len(CARDS), same, CARDS + (senders or texts) + LOANS)
+    found, _ = domain.distinctive_words(domain.tf_idf(same), len(CARDS), same, CARDS + (senders or texts) + LOANS)
     return {each.word for each in found}
 
 
-def test_the_same_texts_are_not_told_apart_and_the_limit_knows_how_few_they_are():
+def test_the_same_texts_are_not_separated_and_the_limit_knows_how_few_they_are():
     """Seeded: 40 pairs of samples of one kind; the spread of the AUC is taken from permutations."""
     random = np.random.default_rng(5)
     found = []
     for _ in range(40):
         rows = random.normal(size=(140, 30))
-        found.append(domain.told_apart(rows[:100], rows[100:], 0.01))
+        found.append(domain.two_sample_test(rows[:100], rows[100:], 0.01))
 
     assert sum(each.auc > each.limit for each in found) <= 1
     assert all(each.limit > 0.5 + 2.32 * domain.standard_error(100, 40) for each in found)
-    assert domain.told_apart(rows[:100], rows[100:], 0.01).auc == found[-1].auc  # the same rows, the same answer
+    assert domain.two_sample_test(rows[:100], rows[100:], 0.01).auc == found[-1].auc  # the same rows, the same answer
 
 
 def test_distance_to_the_nearest_is_scikit_learns_and_a_far_cluster_lies_outside():
@@ -176,7 +176,7 @@ def by_words(reference, current, keys=None, clusters=None):
 
 
 def test_texts_that_are_sent_again_and_again_are_no_drift():
-    """Seeded: in ten windows of one kind with the evaluation, three tenths are repeats; all were told apart while their twins were in other
+    """Seeded: in ten windows of one kind with the evaluation, three tenths are repeats; all were separated while their twins were in other
     folds."""
     random, over = np.random.default_rng(3), 0
     for _ in range(10):
@@ -197,12 +197,12 @@ def test_a_text_on_both_sides_and_all_texts_of_a_sender_share_a_fold():
     assert len({groups[0], groups[1], groups[2], groups[4]}) == 4
 
 
-def test_one_key_alone_tells_no_senders():
+def test_one_key_alone_gives_no_senders():
     assert comparing.grouped(["a", "b", "c"], 1, ["service", "service"])[1] is None
 
 
 def test_senders_with_words_of_their_own_are_no_drift():
-    """Seeded: eight senders, each with a word of its own in every text. Where nobody says who sent them, they are told apart by these."""
+    """Seeded: eight senders, each with a word of its own in every text. Without keys of senders, they are separated by these."""
     found = []
     for known in (False, True):
         random = np.random.default_rng(6)
@@ -215,7 +215,7 @@ def test_senders_with_words_of_their_own_are_no_drift():
 
 def test_near_duplicates_of_the_reference_are_no_drift():
     """Seeded: ten windows of 100 texts of one kind with the evaluation, which has 20 texts, each four times more without one word. Were
-    each by itself, all windows would be told apart, by texts whose like the classifier has seen."""
+    each on its own, all windows would be separated, by texts like those that the classifier has seen."""
     random, over, clusters = np.random.default_rng(3), {True: 0, False: 0}, [*range(20), *range(20), *range(20), *range(20), *range(20)]
     for _ in range(10):
         own = [text.split() for text in sentences(random, 20)]

@@ -34,10 +34,10 @@ def test_it_opens_with_the_third_of_five_windows_and_not_before(traffic):
     assert report.why.endswith("exceeded in 3 of the last 5 windows.")
 
 
-def test_opening_is_told_above_and_stands_in_the_trail(opened):
-    said = Outbox.objects.get(topic="drift.opened").payload
+def test_opening_is_published_and_in_the_audit_log(opened):
+    payload = Outbox.objects.get(topic="drift.opened").payload
 
-    assert said == {
+    assert payload == {
         "endpoint": str(opened.endpoint.uuid), "version": str(opened.version.uuid), "monitor": "label", "value": opened.value,
         "limit": opened.limit, "episode": str(opened.uuid),
     }  # fmt: skip
@@ -52,12 +52,12 @@ def test_an_open_monitor_does_not_open_twice(traffic, opened):
     assert Outbox.objects.filter(topic="drift.opened").count() == 1
 
 
-def test_each_window_of_an_open_monitor_is_told_above_with_what_it_measured(traffic, opened):
+def test_each_window_of_an_open_monitor_is_published_with_what_it_measured(traffic, opened):
     report = traffic.measure(5, GOOD)
     traffic.measure(6, {"billing": 10})
 
-    said = Outbox.objects.get(topic="drift.measured").payload
-    assert (said["monitor"], said["episode"], said["value"]) == ("label", str(opened.uuid), report.results["label"]["value"])
+    payload = Outbox.objects.get(topic="drift.measured").payload
+    assert (payload["monitor"], payload["episode"], payload["value"]) == ("label", str(opened.uuid), report.results["label"]["value"])
     standing = queries.standing([traffic.endpoint])[traffic.endpoint.pk]
     assert standing.reading(opened) == queries.Reading(opened.value, opened.limit, opened.opened_at, newest=False)
 
@@ -85,25 +85,25 @@ def test_windows_with_too_little_data_neither_close_nor_open(traffic, opened):
     assert queries.open_episodes(traffic.endpoint) == [opened]
 
 
-def test_what_somebody_asked_for_opens_and_closes_nothing(traffic, live_endpoint):
+def test_a_requested_measurement_opens_and_closes_nothing(traffic, live_endpoint):
     for number in (2, 3):
         traffic.measure(number, BAD)
     traffic.write(day(4).start, BAD)
 
-    report = actions.measure(live_endpoint, live_endpoint.alias.version, day(4), asked=True)
+    report = actions.measure(live_endpoint, live_endpoint.alias.version, day(4), requested=True)
 
-    assert (report.asked, report.results["label"]["mark"]) == (True, "watch")
+    assert (report.requested, report.results["label"]["mark"]) == (True, "watch")
     assert not Episode.objects.exists()
 
 
 @pytest.fixture
 def newer(project, live_endpoint, ravi, mia):
-    """1.1.0, which nobody deployed yet."""
+    """1.1.0, which no one deployed yet."""
     snapshot = live_endpoint.alias.version.run.snapshot
     return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0", wrong=0)
 
 
-def test_what_stands_open_ends_as_soon_as_its_version_is_not_live(project, traffic, opened, newer):
+def test_open_episodes_end_as_soon_as_their_version_is_not_live(project, traffic, opened, newer):
     endpoints.deploy(project, traffic.endpoint, newer)
 
     actions.tick(day(4).end)

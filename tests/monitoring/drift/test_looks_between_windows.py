@@ -48,7 +48,7 @@ def test_later_windows_are_judged_without_it(looked):
     assert len(queries.results_until(looked)) == 4
 
 
-def test_a_look_at_exactly_a_window_does_not_stand_for_it(traffic):
+def test_a_look_at_exactly_a_window_does_not_replace_it(traffic):
     traffic.write(day(4).start, ABRUPT)
     version, counts = traffic.endpoint.alias.version, total(traffic.endpoint, day(4).start, day(4).end, traffic.endpoint.alias.version)
     early = look(traffic.endpoint, version, day(4), counts)

@@ -45,7 +45,7 @@ def test_rows_without_a_number_are_no_reference(live_endpoint, monkeypatch):
 def test_traffic_like_the_evaluation_is_as_evaluated(traffic):
     report = traffic.measure(2)
 
-    assert (report.state, report.rows, report.asked) == ("ok", 600, False)
+    assert (report.state, report.rows, report.requested) == ("ok", 600, False)
     assert {name: each["mark"] for name, each in report.results.items()} == {
         "label": "ok", "confidence": "ok", "length": "ok", "oov": "not_measured", "accuracy": "ok",
     }  # fmt: skip
@@ -121,7 +121,7 @@ def test_less_confident_answers_are_expected_to_be_wrong_more_often(live_endpoin
     assert accuracy.p < 0.001
 
 
-def test_an_evaluation_without_a_mistake_does_not_tell_what_chance_does_to_its_accuracy(live_endpoint, traffic):
+def test_an_evaluation_without_a_mistake_does_not_show_what_chance_does_to_its_accuracy(live_endpoint, traffic):
     base = actions.baseline(live_endpoint.alias.version)
     flawless = monitors.Reference(base.rows, base.histograms, base.calibration | {"spread": 0.0, "mean": 1.0, "expected": [0.9] * 50})
 
@@ -131,7 +131,7 @@ def test_an_evaluation_without_a_mistake_does_not_tell_what_chance_does_to_its_a
     assert found.why == monitors.ONE_SIDED
 
 
-def test_what_people_said_of_most_answers_counts_instead_of_the_estimate(traffic):
+def test_feedback_on_most_predictions_counts_instead_of_the_estimate(traffic):
     report = traffic.measure(2, right=300, wrong=100)
 
     accuracy = report.results["accuracy"]
@@ -164,10 +164,10 @@ def test_a_few_complaints_are_shown_and_do_not_count_as_accuracy(traffic):
 
 @pytest.mark.postgres
 def test_an_evaluation_that_cannot_be_read_is_failed_and_not_good(live_endpoint, monkeypatch):
-    def gone(_):
+    def unreadable(_):
         raise FileNotFoundError
 
-    monkeypatch.setattr(baselines.evaluations, "rows_of", gone)
+    monkeypatch.setattr(baselines.evaluations, "rows_of", unreadable)
 
     report = actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
 
@@ -182,13 +182,13 @@ def test_the_shadow_is_not_what_clients_got(project, traffic):
     assert figures.total(traffic.endpoint, day(2).start, day(2).end).answers == 600
 
 
-def test_the_newest_report_and_what_was_asked_for_are_apart(traffic):
+def test_the_newest_report_and_the_requested_one_are_apart(traffic):
     first = traffic.measure(2)
     traffic.measure(3)
-    asked = actions.measure(traffic.endpoint, first.version, day(4), asked=True)
+    requested = actions.measure(traffic.endpoint, first.version, day(4), requested=True)
 
     assert queries.standing([traffic.endpoint])[traffic.endpoint.pk].report.window_end == day(3).end
-    assert queries.latest_asked(traffic.endpoint) == asked
+    assert queries.latest_requested(traffic.endpoint) == requested
     assert [each.window_end for each in queries.reports(traffic.endpoint, 5)] == [day(3).end, day(2).end]
 
 
@@ -196,6 +196,6 @@ def test_nothing_is_known_of_an_endpoint_that_was_never_measured(live_endpoint):
     endpoint = live_endpoint
 
     assert queries.standing([endpoint])[endpoint.pk] == queries.Standing(None, None, [])
-    assert (queries.latest_asked(endpoint), queries.latest_asked_texts(endpoint)) == (None, None)
+    assert (queries.latest_requested(endpoint), queries.latest_requested_texts(endpoint)) == (None, None)
     assert queries.open_episodes(endpoint) == []
     assert queries.reports(endpoint, 5) == []

@@ -39,7 +39,7 @@ def recent(traffic):
     return actions.catch_up(traffic.endpoint, today + timedelta(hours=1))
 
 
-def test_an_endpoint_that_was_never_measured_says_so(client_for, live_endpoint, omar):
+def test_an_endpoint_that_was_never_measured_shows_it(client_for, live_endpoint, omar):
     html = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
 
     assert "Not measured" in html
@@ -68,7 +68,7 @@ def test_weeks_and_accuracy_are_drawn(client_for, recent, omar):
     assert "Correct (from feedback): 75.0" in html
 
 
-def test_too_little_is_said_to_be_too_little(client_for, traffic, omar):
+def test_too_little_is_shown_as_too_little(client_for, traffic, omar):
     traffic.measure(2, {"billing": 3})
 
     html = client_for(omar).get(url("endpoint", traffic.endpoint)).content.decode()
@@ -101,8 +101,8 @@ def test_an_older_window_has_an_address(client_for, traffic, omar):
     assert client.get(url("endpoint", traffic.endpoint), {"report": traffic.endpoint.uuid}).status_code == 404
 
 
-def test_the_page_is_about_one_version_and_one_window(client_for, project, traffic, told_apart, omar, ravi, mia):
-    """What was measured of the version after it stands on the page of that version's windows alone."""
+def test_the_page_is_about_one_version_and_one_window(client_for, project, traffic, texts_checked, omar, ravi, mia):
+    """What was measured of the version after it is on the page of that version's windows alone."""
     first = traffic.measure(2, ONE_SIDED, right=60, wrong=0)
     newer = registry.make_version(project, mia, ravi, model=traffic.endpoint.model, semver="1.1.0")
     traffic.write(day(3).start, EVEN, version=newer, right=0, wrong=60)
@@ -111,7 +111,7 @@ def test_the_page_is_about_one_version_and_one_window(client_for, project, traff
     old, new = (page.endpoint(omar, traffic.endpoint, {"report": str(each.uuid), "period": "1y"}) for each in (first, second))
 
     assert (old["word"], new["word"]) == ("Watch", "No drift")
-    assert (old["check"], new["check"]) == (told_apart, None)
+    assert (old["check"], new["check"]) == (texts_checked, None)
     ratio = {report: pytest.approx(report.results["label"]["ratio"]) for report in (first, second)}
     assert [line.ratios for line in old["lines"] if line.monitor == "label"] == [[ratio[first]]]
     assert [line.ratios for line in new["lines"] if line.monitor == "label"] == [[ratio[second]]]
@@ -120,7 +120,7 @@ def test_the_page_is_about_one_version_and_one_window(client_for, project, traff
     assert [start for start, _ in queries.estimates(traffic.endpoint, newer, since)[0]] == [day(3).start]
 
 
-def test_an_older_window_shows_what_stood_open_then(traffic, omar):
+def test_an_older_window_shows_what_was_open_then(traffic, omar):
     reports = [traffic.measure(number, ONE_SIDED) for number in (2, 3, 4)]
 
     words = [page.endpoint(omar, traffic.endpoint, {"report": str(each.uuid)})["word"] for each in reports]
@@ -158,8 +158,8 @@ def test_the_panel_is_a_fragment(client_for, drifting, omar):
 def answers(live_endpoint, traffic):
     """Answers of the second of March with their texts, and that day measured."""
     at = "2026-03-02T10:00:00.000+00:00"
-    said = [(f"The parcel <b>{n}</b> never came", "delivery", 0.9) for n in range(30)] + [("Money back", "refund", 0.4)] * 30
-    endpoints.write_segment(*[endpoints.spool_line(live_endpoint, each, at=at) for each in said])
+    rows = [(f"The parcel <b>{n}</b> never came", "delivery", 0.9) for n in range(30)] + [("Money back", "refund", 0.4)] * 30
+    endpoints.write_segment(*[endpoints.spool_line(live_endpoint, each, at=at) for each in rows])
     spool.ingest()
     return actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
 
@@ -209,23 +209,23 @@ def test_bins_that_are_not_there(client_for, answers, ana, wanted):
     assert client_for(ana).get(url("behind", answers.endpoint), wanted).status_code == 404
 
 
-def text_check(endpoint, *, asked):
+def text_check(endpoint, *, requested):
     """A check of texts that names words."""
     return TextCheck.objects.create(
-        endpoint=endpoint, version=endpoint.alias.version, window_start=day(2).start, window_end=day(2).end, asked=asked, rows=60,
+        endpoint=endpoint, version=endpoint.alias.version, window_start=day(2).start, window_end=day(2).end, requested=requested, rows=60,
         reference_rows=60, state="ok", new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
         missing_words=[{"word": "parcel", "reference": 0.4, "current": 0.1}],
     )  # fmt: skip
 
 
 @pytest.fixture
-def told_apart(live_endpoint):
-    return text_check(live_endpoint, asked=False)
+def texts_checked(live_endpoint):
+    return text_check(live_endpoint, requested=False)
 
 
-def test_words_of_texts_are_for_those_who_read_texts(client_for, told_apart, traffic, ana, omar):
+def test_words_of_texts_are_for_those_who_read_texts(client_for, texts_checked, traffic, ana, omar):
     traffic.measure(2)
-    address = url("endpoint", told_apart.endpoint)
+    address = url("endpoint", texts_checked.endpoint)
 
     assert "zebulon" in client_for(ana).get(address).content.decode()
     html = client_for(omar).get(address).content.decode()
@@ -234,12 +234,12 @@ def test_words_of_texts_are_for_those_who_read_texts(client_for, told_apart, tra
     assert "Only an analyst, an adjudicator, an ML engineer or a governance reviewer can do this." in html
 
 
-def test_the_api_has_no_words_for_who_does_not_read_texts(api, client_for, told_apart, live_endpoint, traffic, ana):
+def test_the_api_has_no_words_for_who_does_not_read_texts(api, client_for, texts_checked, live_endpoint, traffic, ana):
     traffic.measure(2)
-    text_check(live_endpoint, asked=True)
-    address = reverse("api-drift", args=[told_apart.endpoint.uuid])
+    text_check(live_endpoint, requested=True)
+    address = reverse("api-drift", args=[texts_checked.endpoint.uuid])
 
-    for name in ("texts", "asked_texts"):
+    for name in ("texts", "requested_texts"):
         hidden = api.get(address).json()[name]
         assert (hidden["new_words"], hidden["missing_words"], hidden["rows"]) == (None, None, 60)
         shown = client_for(ana).get(address).json()[name]
@@ -288,7 +288,7 @@ def test_who_may_has_it_measured_once(client_for, live_endpoint, omar):
     assert "A measurement is running." in client.get(url("endpoint", live_endpoint)).content.decode()
 
 
-def test_who_may_not_is_told_who_may(client_for, live_endpoint, ana):
+def test_people_who_may_not_see_who_may(client_for, live_endpoint, ana):
     client = client_for(ana)
 
     assert client.post(url("measure", live_endpoint)).status_code == 403
@@ -340,7 +340,7 @@ def api(live_endpoint, omar):
     return client
 
 
-def test_the_api_tells_the_same(api, drifting):
+def test_the_api_shows_the_same(api, drifting):
     found = api.get(reverse("api-drift", args=[drifting.endpoint.uuid])).json()
 
     assert (found["report"]["state"], found["report"]["worst"], found["texts"]) == ("drift", "label", None)
@@ -365,13 +365,13 @@ def test_the_api_pages_by_key(api, traffic, monkeypatch):
 
 
 @pytest.mark.postgres
-def test_the_api_tells_what_was_asked_for(api, traffic):
+def test_the_api_shows_what_was_requested(api, traffic):
     traffic.write(day(4).start, ONE_SIDED)
-    asked = actions.measure(traffic.endpoint, traffic.endpoint.alias.version, day(4), asked=True)
+    requested = actions.measure(traffic.endpoint, traffic.endpoint.alias.version, day(4), requested=True)
 
     found = api.get(reverse("api-drift", args=[traffic.endpoint.uuid])).json()
 
-    assert (found["report"], found["asked"]["uuid"], found["asked"]["asked"]) == (None, str(asked.uuid), True)
+    assert (found["report"], found["requested"]["uuid"], found["requested"]["requested"]) == (None, str(requested.uuid), True)
 
 
 @pytest.mark.postgres
@@ -392,7 +392,7 @@ def test_a_page_asks_once_what_is_live(traffic, omar):
 
 @pytest.mark.parametrize(("rows", "shown"), [(19, None), (20, "100.0\u00a0%")])
 def test_a_share_of_little_feedback_is_no_figure_here_either(rows, shown):
-    said = {"value": 1.0, "low": 0.83, "high": 1.0, "rows": rows}
+    measured = {"value": 1.0, "low": 0.83, "high": 1.0, "rows": rows}
 
-    assert page.called_right(said).value == shown
-    assert (charts.accuracy_lead([], [charts.Accuracy(day(2).start, None, said)]) != "") == (shown is not None)
+    assert page.correct_figure(measured).value == shown
+    assert (charts.accuracy_lead([], [charts.Accuracy(day(2).start, None, measured)]) != "") == (shown is not None)

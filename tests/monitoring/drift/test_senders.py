@@ -1,4 +1,4 @@
-"""Who asked: answers of few senders widen the limits, are drawn from the whole window, and are said to be unknown where no key is sent."""
+"""Senders: predictions of few senders widen the limits, are sampled from the whole window, and are unknown where no key is sent."""
 
 import importlib
 from collections import Counter
@@ -39,7 +39,7 @@ def answered(live_endpoint, traffic):
 
 
 @pytest.mark.postgres
-def test_answers_of_few_senders_widen_the_limit_and_the_page_and_the_api_say_so(client_for, traffic, answered, omar):
+def test_answers_of_few_senders_widen_the_limit_and_the_page_and_the_api_show_it(client_for, traffic, answered, omar):
     answered(lambda at: f"sender {at // 100}")  # each gets one label, or two
 
     report = traffic.measure(2, ONE_SIDED)
@@ -53,8 +53,8 @@ def test_answers_of_few_senders_widen_the_limit_and_the_page_and_the_api_say_so(
     assert line.senders == f"6, effect {found['design_effect']:.1f}"
     client = client_for(omar)
     assert line.senders in client.get(reverse("drift:endpoint", args=[traffic.endpoint.uuid])).content.decode()
-    told = client.get(reverse("api-drift", args=[traffic.endpoint.uuid])).json()["report"]["results"]["label"]
-    assert (told["senders"], told["design_effect"]) == (6, found["design_effect"])
+    result = client.get(reverse("api-drift", args=[traffic.endpoint.uuid])).json()["report"]["results"]["label"]
+    assert (result["senders"], result["design_effect"]) == (6, found["design_effect"])
 
 
 def test_where_each_sender_asks_once_the_limit_stays(traffic, answered):
@@ -67,7 +67,7 @@ def test_where_each_sender_asks_once_the_limit_stays(traffic, answered):
 
 
 @pytest.mark.parametrize("key", ["", "service"])
-def test_without_keys_or_with_one_alone_requests_are_taken_as_independent_and_the_page_says_so(client_for, traffic, answered, omar, key):
+def test_without_keys_or_with_one_alone_requests_are_taken_as_independent_and_the_page_shows_it(client_for, traffic, answered, omar, key):
     answered(lambda _: key)
 
     report = traffic.measure(2, ONE_SIDED)
@@ -93,10 +93,10 @@ def test_what_is_drawn_comes_from_the_whole_window_the_same_each_time(live_endpo
     answered(lambda at: "other day", number=3, text=lambda at: f"another {at}")
     span, version = day(2), live_endpoint.alias.version
 
-    drawn = figures.asked(live_endpoint, span.start, span.end, version, 1000, 6000)
+    drawn = figures.sampled(live_endpoint, span.start, span.end, version, 1000, 6000)
     texts = figures.drawn_texts(live_endpoint, span.start, span.end, 300, version)
 
-    assert drawn == figures.asked(live_endpoint, span.start, span.end, version, 1000, 6000)
+    assert drawn == figures.sampled(live_endpoint, span.start, span.end, version, 1000, 6000)
     places = sorted(int(each.key) for each in drawn)
     assert 850 <= len(places) <= 1150
     assert all(60 <= sum(low <= at < low + 600 for at in places) <= 140 for low in range(0, 6000, 600))
@@ -127,19 +127,19 @@ def test_all_are_drawn_where_they_are_few(live_endpoint, answered):
     answered(lambda at: str(at), text=lambda at: f"text {at}")
     span, version = day(2), live_endpoint.alias.version
 
-    assert len(figures.asked(live_endpoint, span.start, span.end, version, 10_000, 600)) == 600
+    assert len(figures.sampled(live_endpoint, span.start, span.end, version, 10_000, 600)) == 600
     assert len(figures.drawn_texts(live_endpoint, span.start, span.end, 1000, version)) == 600
     assert len(figures.drawn_scores(live_endpoint, span.start, span.end, 1000, version, 600)) == 600
 
 
-def test_near_duplicates_of_the_evaluation_count_together_and_the_page_says_so(client_for, traffic, omar, monkeypatch):
+def test_near_duplicates_of_the_evaluation_count_together_and_the_page_shows_it(client_for, traffic, omar, monkeypatch):
     whole = baselines.evaluations.rows_of
     doubled = np.arange(60) // 2
 
     def paired(evaluation):
         found = whole(evaluation)
-        gone = np.where(np.arange(60) == 7, np.nan, 1.0)[:, None]  # a row without numbers is left out, and its place among the groups too
-        return replace(found, probabilities=found.probabilities * gone, clusters=doubled)
+        mask = np.where(np.arange(60) == 7, np.nan, 1.0)[:, None]  # a row without numbers is left out, and its place among the groups too
+        return replace(found, probabilities=found.probabilities * mask, clusters=doubled)
 
     monkeypatch.setattr(baselines.evaluations, "rows_of", paired)
 

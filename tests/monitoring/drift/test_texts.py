@@ -1,4 +1,4 @@
-"""Texts of a day against those of the evaluation: told apart or not, cancelled, failed, without an engine."""
+"""Texts of a day against those of the evaluation: separated or not, cancelled, failed, without an engine."""
 
 import importlib
 from dataclasses import replace
@@ -69,7 +69,7 @@ STRANGE = [f"Somebody stole the card {n} and the phone was stolen too" for n in 
 
 
 @pytest.mark.postgres
-def test_texts_of_another_kind_are_told_apart_by_named_words(live_endpoint, kept, engine):
+def test_texts_of_another_kind_are_separated_by_named_words(live_endpoint, kept, engine):
     kept(STRANGE)
 
     found = check(live_endpoint)
@@ -207,18 +207,18 @@ def test_measuring_now_gives_counts_and_texts_and_opens_nothing(live_endpoint, e
 
     assert job.kind == "drift.measure"
     report, found = DriftReport.objects.get(), TextCheck.objects.get()
-    assert (report.asked, found.asked, report.rows, found.rows) == (True, True, 60, 60)
+    assert (report.requested, found.requested, report.rows, found.rows) == (True, True, 60, 60)
     assert report.results["label"]["mark"] == "watch"
     assert queries.open_episodes(live_endpoint) == []
     assert queries.standing([live_endpoint])[live_endpoint.pk].report is None
 
 
-def test_texts_that_somebody_had_compared_do_not_say_whether_accuracy_can_be_estimated(live_endpoint):
+def test_texts_compared_on_request_do_not_decide_whether_accuracy_can_be_estimated(live_endpoint):
     version, span = live_endpoint.alias.version, day(2)
-    for asked, outside in ((False, 0.1), (True, 0.9)):
+    for requested, outside in ((False, 0.1), (True, 0.9)):
         TextCheck.objects.create(
             endpoint=live_endpoint, version=version, window_start=span.start, window_end=span.end, rows=60, reference_rows=60, state="ok",
-            asked=asked, outside=outside,
+            requested=requested, outside=outside,
         )  # fmt: skip
 
     assert queries.outside_share(live_endpoint, version, span.end) == 0.1

@@ -49,7 +49,7 @@ def test_the_api_is_about_the_live_version_too(client_for, rolled_back, omar):
     assert (found["report"], found["open"], [each["version"] for each in found["episodes"]]) == (None, [], [str(rolled_back.version.uuid)])
 
 
-def test_counts_as_evaluated_do_not_stand_for_texts_over_their_limit(traffic, omar):
+def test_counts_as_evaluated_do_not_represent_texts_over_their_limit(traffic, omar):
     report = traffic.measure(2)
     assert (report.state, page.endpoint(omar, traffic.endpoint, {})["word"]) == ("ok", "No drift")
     words = report.results["label"] | {"mark": "watch", "unit": "AUC", "value": 0.7, "limit": 0.55, "ratio": 4.0}
@@ -66,7 +66,7 @@ def test_counts_as_evaluated_do_not_stand_for_texts_over_their_limit(traffic, om
 def test_no_result_over_its_limit_reads_as_evaluated(traffic, labels):
     for number in range(2, 8):
         traffic.measure(number, labels if number % 2 else None, right=20, wrong=90)
-    actions.measure(traffic.endpoint, traffic.endpoint.alias.version, day(7), asked=True)
+    actions.measure(traffic.endpoint, traffic.endpoint.alias.version, day(7), requested=True)
 
     for report in DriftReport.objects.all():
         over = [each for each in report.results.values() if each["value"] is not None and each["value"] > each["limit"]]

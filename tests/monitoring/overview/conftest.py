@@ -1,4 +1,4 @@
-"""An endpoint with a day of counts in its rollups, and the dashboard as somebody sees it."""
+"""An endpoint with a day of counts in its rollups, and the dashboard as someone sees it."""
 
 from __future__ import annotations
 

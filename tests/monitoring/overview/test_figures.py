@@ -1,4 +1,4 @@
-"""The figures of the dashboard are those of the rollups, to the digit; what was not measured is said to be so."""
+"""The figures of the dashboard are those of the rollups, to the digit; what was not measured is shown as such."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_the_strip_adds_up_what_clients_asked_and_leaves_the_shadow_out(day, lee
     assert figure(shown, "Available") == ("97.83\u00a0%", "2 failed, 8 rejected due to overload")  # 2 of 92 that were meant to be answered
     assert figure(shown, "Correct (from feedback)") == ("75.0\u00a0%", "of 20 predictions with feedback; 2 overridden")
     assert shown["rows"][0].cost == pytest.approx(0.5)
-    told = shown["rows"][0].right
-    assert (told.value, round(told.low, 3), round(told.high, 3), told.senders) == (0.75, 0.531, 0.888, None)
+    right = shown["rows"][0].right
+    assert (right.value, round(right.low, 3), round(right.high, 3), right.senders) == (0.75, 0.531, 0.888, None)
 
 
 def test_what_no_server_could_take_was_not_available(day, lee, dashboard):
@@ -63,12 +63,12 @@ def test_what_no_server_could_take_was_not_available(day, lee, dashboard):
     assert figure(dashboard(lee), "Available")[0] == "90.00\u00a0%"
 
 
-def test_a_share_of_few_words_is_not_told(day, lee, dashboard):
+def test_a_share_of_little_feedback_is_not_shown(day, lee, dashboard):
     day(1, requests=19, answers=19, right=19)
 
     row = dashboard(lee)["rows"][0]
 
-    assert (row.right, row.called) == (None, 19)
+    assert (row.right, row.with_feedback) == (None, 19)
 
 
 @pytest.mark.parametrize(("right", "shown"), [(19, None), (20, "100.0\u00a0%")])
@@ -140,15 +140,13 @@ def drift(live_endpoint):
     return make
 
 
-def test_drift_is_that_of_the_newest_window_which_nobody_asked_for_of_the_version_that_is_live(
-    live_endpoint, drift, project, mia, ravi, lee, dashboard
-):
+def test_drift_is_that_of_the_newest_scheduled_window_of_the_version_that_is_live(live_endpoint, drift, project, mia, ravi, lee, dashboard):
     replaced = registry.make_version(
         project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="0.9.0"
     )  # fmt: skip
     newest = drift(2, "drift")
     drift(3, "ok")
-    drift(1, "ok", asked=True)
+    drift(1, "ok", requested=True)
     drift(1, "ok", version=replaced)
 
     assert dashboard(lee)["rows"][0].drift == "drift"
@@ -168,12 +166,12 @@ def test_a_budget_reads_the_same_on_the_dashboard_and_among_the_alerts(live_endp
     for kind, budget in (("quality", spent), ("availability", nearly)):
         Objective.objects.create(endpoint=live_endpoint, kind=kind, target=0.98, reading={"budget": budget}, read_at=timezone.now())
 
-    told = [line.said for line in dashboard(lee)["budgets"]]
-    assert told == ["overspent by 185\u00a0%", "0.4\u00a0% left, 0.04 days at the current rate"]
-    assert [line.said for line in listing.alerts(lee, {}, None)["budgets"]] == told
+    texts = [line.text for line in dashboard(lee)["budgets"]]
+    assert texts == ["overspent by 185\u00a0%", "0.4\u00a0% left, 0.04 days at the current rate"]
+    assert [line.text for line in listing.alerts(lee, {}, None)["budgets"]] == texts
 
 
-def test_a_lift_that_is_told_to_be_better_does_not_read_as_nothing(live_endpoint, lee):
+def test_a_lift_that_is_better_does_not_read_as_nothing(live_endpoint, lee):
     kpi = Kpi(endpoint=live_endpoint, name="Time saved", unit="h", direction="up", kind="number", holdout_share=0.5)
     lift = Lift(SimpleNamespace(difference=Interval(0.004, 0.0001, 0.007), kpi=kpi, reading="better"))
 
@@ -209,25 +207,25 @@ def test_lift_is_read_from_its_interval_and_never_with_a_wrong_split(kpi, lee, d
     shown = dashboard(lee)
 
     assert [each.comparison.reading for each in shown["lifts"]] == [reading]
-    told = {"better": "better than", "worse": "worse than", "no clear difference": "not clearly different from"}.get(reading)
-    assert shown["lede"] == ([("Settled at once is ", told, " the hold-out.")] if told else [])
+    words = {"better": "better than", "worse": "worse than", "no clear difference": "not clearly different from"}.get(reading)
+    assert shown["lede"] == ([("Settled at once is ", words, " the hold-out.")] if words else [])
     assert [(each.kind, each.fact) for each in shown["notes"]] == (
         [("bad", "Settled at once: sample ratio off")] if reading == "sample ratio off" else []
     )
 
 
-def test_the_dashboard_and_the_page_of_a_figure_tell_one_difference(kpi, lee, client_for):
+def test_the_dashboard_and_the_page_of_a_figure_show_one_difference(kpi, lee, client_for):
     outcomes(kpi, "model", 900, 720)
     outcomes(kpi, "holdout", 100, 55)
 
     page = client_for(lee).get(reverse("traffic:kpi", args=[kpi.uuid]))
-    told = next(each for each in page.context["figures"] if each.label == "Difference")
+    card = next(each for each in page.context["figures"] if each.label == "Difference")
     (lift,) = (board := client_for(lee).get("/dashboard/")).context["lifts"]
 
     shown = lift.difference
-    assert (told.value, told.unit, told.sub) == (shown.value, shown.unit, f"{shown.low} to {shown.high}, valid at any time")
+    assert (card.value, card.unit, card.sub) == (shown.value, shown.unit, f"{shown.low} to {shown.high}, valid at any time")
     assert shown.with_unit == "+25.0\u00a0points"
-    assert all(each in board.content.decode() for each in (shown.with_unit, f"[{shown.low}, {shown.high}]", f'aria-label="{shown.told}"'))
+    assert all(each in board.content.decode() for each in (shown.with_unit, f"[{shown.low}, {shown.high}]", f'aria-label="{shown.text}"'))
 
 
 def test_the_difference_is_newcombes_as_wide_as_many_looks_take(kpi, lee, dashboard):

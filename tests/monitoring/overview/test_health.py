@@ -33,7 +33,7 @@ WELL = {"live": True, "drift": "ok", "budgets": (0.8, 0.9), "requests": 1200}
         ({"budgets": ()}, "half", "partly measured"),
     ],
 )
-def test_the_worst_that_is_true_is_what_is_said(changed, kind, word):
+def test_the_worst_that_is_true_is_what_is_shown(changed, kind, word):
     found = health(Standing(**(WELL | changed)))
 
     assert (found.kind, found.word) == (kind, word)

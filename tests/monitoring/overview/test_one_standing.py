@@ -17,15 +17,15 @@ ENDED = timezone.now().replace(microsecond=0) - timedelta(hours=6)
 
 @pytest.fixture
 def measured(live_endpoint, lee):
-    """What was measured of the live version: the state of its counts, of its texts, and whether a monitor stands open. asked: whether
-    somebody asked for the texts to be compared."""
+    """What was measured of the live version: the state of its counts, of its texts, and whether a monitor is open. requested: whether
+    the texts were compared on request."""
 
-    def make(counts, texts, *, is_open=False, ended=ENDED, asked=False):
+    def make(counts, texts, *, is_open=False, ended=ENDED, requested=False):
         where = {"endpoint": live_endpoint, "version": live_endpoint.alias.version, "window_end": ended, "rows": 40, "why": "x"}
         if counts:
             DriftReport.objects.create(window_start=ended - timedelta(hours=24), state=counts, **where)
         if texts:
-            TextCheck.objects.create(window_start=ended - timedelta(hours=24), state=texts, reference_rows=60, asked=asked, **where)
+            TextCheck.objects.create(window_start=ended - timedelta(hours=24), state=texts, reference_rows=60, requested=requested, **where)
         if is_open:
             Episode.objects.create(
                 endpoint=live_endpoint, version=live_endpoint.alias.version, monitor="label", value=0.3, limit=0.1,
@@ -37,7 +37,7 @@ def measured(live_endpoint, lee):
 
 @pytest.fixture
 def everywhere(live_endpoint, lee, dashboard, client_for):
-    """The states and the words that everybody who tells the endpoint's drift has for it: one of each, if they agree."""
+    """The states and the words for the endpoint's drift wherever it is shown: one of each, if they agree."""
 
     def read():
         client, version = client_for(lee), live_endpoint.alias.version
@@ -80,13 +80,13 @@ def test_what_was_measured_more_than_60_days_ago_counts_nowhere(measured, everyw
     assert everywhere() == ({state}, {word})
 
 
-def test_texts_that_somebody_had_compared_decide_nothing_and_have_a_name_of_their_own(measured, everywhere, live_endpoint, lee, client_for):
+def test_texts_compared_on_request_decide_nothing_and_have_a_name_of_their_own(measured, everywhere, live_endpoint, lee, client_for):
     measured("ok", None)
-    measured(None, "watch", asked=True)
+    measured(None, "watch", requested=True)
 
     assert everywhere() == ({"ok"}, {"No drift"})
     found = client_for(lee).get(f"/api/v1/endpoints/{live_endpoint.uuid}/drift/").json()
-    assert (found["texts"], found["asked_texts"]["state"]) == (None, "watch")
+    assert (found["texts"], found["requested_texts"]["state"]) == (None, "watch")
     assert page.endpoint(lee, live_endpoint, {})["check"] is None
 
 
@@ -96,7 +96,7 @@ def test_the_api_shows_the_texts_that_the_page_shows(measured, live_endpoint, le
 
     found = client_for(lee).get(f"/api/v1/endpoints/{live_endpoint.uuid}/drift/").json()
 
-    assert (found["texts"]["state"], found["asked_texts"]) == ("watch", None)
+    assert (found["texts"]["state"], found["requested_texts"]) == ("watch", None)
     assert page.endpoint(lee, live_endpoint, {})["check"].state == "watch"
 
 
@@ -109,12 +109,12 @@ def test_where_endpoints_stand_takes_four_statements(measured, live_endpoint, dj
         assert len(queries.standing(found)) == number
 
 
-@pytest.mark.parametrize(("is_open", "told"), [(True, "drifting"), (False, "watch")])
-def test_what_is_open_or_over_a_limit_is_not_called_healthy(measured, day, lee, dashboard, is_open, told):
+@pytest.mark.parametrize(("is_open", "word"), [(True, "drifting"), (False, "watch")])
+def test_what_is_open_or_over_a_limit_is_not_called_healthy(measured, day, lee, dashboard, is_open, word):
     day(1, requests=1000, answers=1000)
     measured("watch", None, is_open=is_open)
 
     shown = dashboard(lee)
 
-    assert shown["rows"][0].health.word == told
+    assert shown["rows"][0].health.word == word
     assert [note.fact for note in shown["notes"]] == []

@@ -15,20 +15,20 @@ from tests.support.people import make_person, make_project
 URL = "/dashboard/"
 
 
-def test_an_empty_project_is_told_what_will_stand_here(project, lee, client_for):
+def test_an_empty_project_sees_what_will_be_here(project, lee, client_for):
     answer = client_for(lee).get(URL)
 
     assert "Nothing deployed yet" in answer.content.decode()
 
 
-def test_somebody_elsewhere_sees_nothing_of_it(live_endpoint, client_for):
+def test_someone_elsewhere_sees_nothing_of_it(live_endpoint, client_for):
     stranger = make_person("zoe", project=make_project("Elsewhere", "elsewhere"), role=Role.LEAD)
 
     assert live_endpoint.slug not in client_for(stranger).get(URL).content.decode()
     assert client_for(stranger).get("/api/v1/dashboard/").json()["models"] == []
 
 
-def test_the_page_says_not_measured_where_it_is_not(live_endpoint, lee, client_for):
+def test_the_page_shows_not_measured_where_it_is_not(live_endpoint, lee, client_for):
     text = client_for(lee).get(URL).content.decode()
 
     assert text.count("Not measured") >= 5
@@ -37,7 +37,7 @@ def test_the_page_says_not_measured_where_it_is_not(live_endpoint, lee, client_f
     assert "no traffic" in text
 
 
-def test_a_page_and_a_ticket_stand_first_among_what_needs_attention(live_endpoint, project, lee, dashboard):
+def test_a_page_and_a_ticket_are_first_among_what_needs_attention(live_endpoint, project, lee, dashboard):
     now = timezone.now()
     for severity, title in (("ticket", "Drift of words"), ("page", "Availability burns")):
         Alert.objects.create(
@@ -108,14 +108,14 @@ def test_an_address_that_asks_for_what_is_not_there_shows_nothing(live_endpoint,
 def test_the_api_gives_the_figures_of_the_page(live_endpoint, day, lee, client_for):
     day(1, requests=100, errors=1, answers=99, right=30, wrong=10)
 
-    said = client_for(lee).get("/api/v1/dashboard/?weeks=4").json()
+    data = client_for(lee).get("/api/v1/dashboard/?weeks=4").json()
 
-    model = said["models"][0]
-    assert (model["endpoint"], model["version"], model["requests"], model["right"], model["called"]) == (
+    model = data["models"][0]
+    assert (model["endpoint"], model["version"], model["requests"], model["right"], model["with_feedback"]) == (
         "inbox/support-inbox-prod", "1.0.0", 100, 0.75, 40,
     )  # fmt: skip
     assert (model["psi"], model["drift"], model["cost"]) == (None, None, None)
-    assert (said["weeks"], said["governance"]["asked"], said["governance"]["votes"]) == (4, 1, 2)
+    assert (data["weeks"], data["governance"]["requested"], data["governance"]["votes"]) == (4, 1, 2)
 
 
 def test_the_api_refuses_a_visitor(client, db):

@@ -57,7 +57,7 @@ def test_what_goes_live_by_an_approval_is_no_rollback_though_it_was_live_before(
     assert (Deployment.objects.count(), dashboard(lee)["rollbacks"].versions) == (4, 1)
 
 
-def test_an_approval_that_took_seconds_is_told_in_seconds(live_endpoint, lee, dashboard):
+def test_an_approval_that_took_seconds_is_shown_in_seconds(live_endpoint, lee, dashboard):
     request = PromotionRequest.objects.get()
     last = Verdict.objects.filter(request=request).latest("created_at")
     PromotionRequest.objects.filter(pk=request.pk).update(created_at=last.created_at - timedelta(seconds=12))

@@ -1,4 +1,4 @@
-"""An endpoint whose live version was trained on a real snapshot, with answers of a week and what people said of them."""
+"""An endpoint whose live version was trained on a real snapshot, with a week of predictions and feedback on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lifecycle.runtime.task_types.single_label import predictions
 from monitoring.retraining import actions, queries
 from monitoring.retraining.models import Proposal
 from monitoring.traffic import actions as traffic_actions
-from monitoring.traffic.actions.feedback import Word
+from monitoring.traffic.actions.feedback import Entry
 from monitoring.traffic.models import Prediction
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion
@@ -29,7 +29,7 @@ from tests.support import endpoints, labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import make_person, make_project
 
-LIVE_ACCURACY = 0.87  # of some 70 test rows so many are wrong that a model which is always right is told to be better
+LIVE_ACCURACY = 0.87  # of some 70 test rows so many are wrong that a model which is always right is clearly better
 ANSWERS = 30  # texts of the window: the first ten were called wrong
 
 
@@ -68,7 +68,7 @@ def endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
 
 @pytest.fixture
 def snapshot(endpoint) -> Snapshot:
-    """What the live version learnt from."""
+    """What the live version learned from."""
     return Snapshot.objects.get()
 
 
@@ -89,14 +89,14 @@ def make_traffic(endpoint: Endpoint, mia: User) -> list[Prediction]:
     endpoints.write_segment(*lines)
     traffic_actions.ingest()
     found = list(Prediction.objects.order_by("at", "id"))
-    say_wrong(endpoint, found[:10], mia)
+    report_wrong(endpoint, found[:10], mia)
     return found
 
 
-def say_wrong(endpoint, predictions, user, label="refund"):
-    """Somebody says that these answers should have been `label`."""
-    words = [Word(each.uuid, False, label, "truth") for each in predictions]
-    traffic_actions.record_many(words=words, actor=user)
+def report_wrong(endpoint, predictions, user, label="refund"):
+    """Give feedback that these predictions should have been `label`."""
+    words = [Entry(each.uuid, False, label, "truth") for each in predictions]
+    traffic_actions.record_many(entries=words, actor=user)
 
 
 @pytest.fixture

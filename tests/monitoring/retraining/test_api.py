@@ -47,7 +47,7 @@ def test_triggers_are_read_and_set(client_for, endpoint, lee):
     assert client.put(address, body | {"threshold": 9}, content_type="application/json").status_code == 409
 
 
-def test_what_speaks_for_it_changes_nothing(client_for, endpoint, ana):
+def test_reading_the_reasons_changes_nothing(client_for, endpoint, ana):
     found = client_for(ana).get(f"/api/v1/endpoints/{endpoint.uuid}/retraining/consider/").json()
 
     assert found["possible"] is True

@@ -69,11 +69,11 @@ def add(card):
     signed_cards.signed(card.version, revision=card.revision + 1, text=TEXT, stated={"limits": TEXT}, author=None).save()
 
 
-@pytest.mark.parametrize(("forge", "said"), [(alter, "changed after signing"), (add, "isn't in the audit log")])
-def test_no_card_is_copied_that_was_altered_or_that_nobody_wrote(reworded, training_now, forge, said):
+@pytest.mark.parametrize(("forge", "message"), [(alter, "changed after signing"), (add, "isn't in the audit log")])
+def test_no_card_is_copied_that_was_altered_or_that_no_one_wrote(reworded, training_now, forge, message):
     forge(reworded)
 
     found = registered(training_now)
 
     assert (found.state, found.version) == (State.FAILED, None)
-    assert said in found.failure
+    assert message in found.failure

@@ -91,14 +91,14 @@ def test_known_and_erased_texts_are_skipped_and_counted(endpoint, traffic, mia, 
     assert Item.objects.filter(normal_digest=Item.objects.get(text=traffic[0].text.upper() + "!").normal_digest).count() == 1
 
 
-def test_a_window_without_texts_says_so_and_stays_open(endpoint, mia):
+def test_a_window_without_texts_shows_it_and_stays_open(endpoint, mia):
     found = collect(actions.propose(endpoint_id=endpoint.uuid, actor=mia))
 
     assert (found.state, found.queue, found.upload) == ("open", None, None)
     assert found.collect_note.startswith("No new texts in the window")
 
 
-def test_where_nobody_behind_it_may_read_texts_none_is_copied(omars, mia, lee):
+def test_where_no_one_behind_it_may_read_texts_none_is_copied(omars, mia, lee):
     """Neither on-call, who asks, nor the lead, who approves, reads texts; Mia trained the live version, and is asked, not named."""
     found = collect(approve(omars, lee))
 
@@ -107,8 +107,8 @@ def test_where_nobody_behind_it_may_read_texts_none_is_copied(omars, mia, lee):
     assert found.blocked_by == (
         "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
     )
-    told = Notice.objects.filter(text="Proposal 1 to retrain support-inbox-prod needs someone who can read its texts to collect them.")
-    assert [row.user for row in told] == [mia]
+    notices = Notice.objects.filter(text="Proposal 1 to retrain support-inbox-prod needs someone who can read its texts to collect them.")
+    assert [row.user for row in notices] == [mia]
 
 
 @pytest.mark.postgres
@@ -132,7 +132,7 @@ def test_who_may_read_texts_collects_them_in_their_own_name(omars, client_for, o
     assert "Collect texts" not in client_for(mia).get(page).content.decode()
 
 
-def test_what_somebody_behind_it_collects_is_taken_on_by_nobody_else(proposed, project):
+def test_what_someone_behind_it_collects_is_taken_on_by_no_one_else(proposed, project):
     other = make_person("emil", project=project, role=Role.ENGINEER)
 
     with pytest.raises(Conflict, match="This proposal's texts don't need to be collected."):
@@ -153,7 +153,7 @@ def test_texts_are_read_before_the_proposal_is_locked(proposed, monkeypatch):
     assert (seen[:2], seen.count("read")) == (["read", "lock"], 1)
 
 
-def test_what_was_called_wrong_is_found_however_many_came_after_it(proposed, traffic, monkeypatch):
+def test_predictions_reported_wrong_are_found_however_many_follow(proposed, traffic, monkeypatch):
     monkeypatch.setattr(queries, "POOL", 10)
 
     found = queries.window_texts(proposed)
@@ -161,12 +161,12 @@ def test_what_was_called_wrong_is_found_however_many_came_after_it(proposed, tra
     assert [each.uuid for each in found.texts] == [each.uuid for each in [*traffic[:10], *traffic[20:]][::-1]]
     assert {found.texts[each.pk].uuid for each in found.candidates if each.wrong} == {each.uuid for each in traffic[:10]}
     assert set(found.right.values()) == {"refund"}
-    with CaptureQueriesContext(connection) as said:
+    with CaptureQueriesContext(connection) as statements:
         queries.window_texts(proposed)
-    assert len(said) == 4
+    assert len(statements) == 4
 
 
-def test_the_newest_word_tells_what_was_called_wrong(proposed, traffic, ana):
+def test_the_newest_feedback_decides_what_is_wrong(proposed, traffic, ana):
     traffic_actions.record_feedback(prediction_id=traffic[0].uuid, right=True, label="", actor=ana)
     Prediction.objects.filter(pk=traffic[1].pk).update(text=None)
 
@@ -177,7 +177,7 @@ def test_the_newest_word_tells_what_was_called_wrong(proposed, traffic, ana):
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
-def test_an_import_that_ends_badly_is_told(proposed, state):
+def test_an_import_that_fails_is_reported(proposed, state):
     from datasets_app.datasets.models import Upload
 
     actions.advance(proposed.uuid)

@@ -21,22 +21,22 @@ from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import Drift, Facts, Kind, Policy, Shift
 from monitoring.retraining.rules.reasons import fall_of, overruled
 from registry.ground.ledger.models import Event
-from tests.monitoring.retraining.conftest import say_wrong
+from tests.monitoring.retraining.conftest import report_wrong
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
 
-def told(right, called, *, answers=1000, keys=None):
+def feedback(right, called, *, answers=1000, keys=None):
     """Facts about feedback on so many of the predictions, the first ones correct. keys: the sticky key of each, else none has one."""
     words = [(keys[at] if keys else "", at < right) for at in range(called)]
     silent = [("", True)] * (answers - called)
     return {
-        "judged": queries.by_key(words), "called": called, "answers": answers, "tells": called >= answers / 2,
+        "judged": queries.by_key(words), "with_feedback": called, "answers": answers, "enough_feedback": called >= answers / 2,
         "not_wrong": queries.by_key(words + silent),
     }  # fmt: skip
 
 
-GOOD = Facts(live="1.0.0", expected=0.95, tested=1000, drift=Drift("ok"), learnt_at=NOW - timedelta(days=10), **told(570, 600))
+GOOD = Facts(live="1.0.0", expected=0.95, tested=1000, drift=Drift("ok"), snapshot_at=NOW - timedelta(days=10), **feedback(570, 600))
 SHIFT = Shift("Predicted label", 0.31, "PSI 0.310, limit PSI 0.100", NOW - timedelta(days=4))
 AUC = Shift("Words", None, "AUC 0.61, limit AUC 0.55", NOW)
 
@@ -58,10 +58,10 @@ def codes(reasons):
         (Kind.DRIFT, 0.4, {"drift": Drift("drift", (SHIFT, AUC))}, True, ["drift", "drift"], ["few_labels"]),
         (Kind.DRIFT, 0.2, {"drift": Drift()}, False, [], ["data", "few_labels"]),
         (Kind.DRIFT, 0.2, {"drift": Drift("insufficient")}, False, [], ["data", "few_labels"]),
-        (Kind.QUALITY, 0.03, told(360, 600), True, ["accuracy"], ["few_labels"]),
-        (Kind.QUALITY, 0.30, told(360, 600), False, ["accuracy"], ["few_labels"]),
-        (Kind.QUALITY, 0.03, told(560, 600), False, [], ["few_labels"]),
-        (Kind.QUALITY, 0.03, told(120, 400), False, [], ["data", "few_labels"]),
+        (Kind.QUALITY, 0.03, feedback(360, 600), True, ["accuracy"], ["few_labels"]),
+        (Kind.QUALITY, 0.30, feedback(360, 600), False, ["accuracy"], ["few_labels"]),
+        (Kind.QUALITY, 0.03, feedback(560, 600), False, [], ["few_labels"]),
+        (Kind.QUALITY, 0.03, feedback(120, 400), False, [], ["data", "few_labels"]),
         (Kind.QUALITY, 0.03, {"overridden": alone(100, 1000)}, True, ["overrides"], ["few_labels"]),
         (Kind.QUALITY, 0.03, {"quality_alert": "Quality burns"}, True, ["alert"], ["few_labels"]),
         (Kind.LABELS, 200, {"labels_new": 200}, True, ["labels"], []),
@@ -75,17 +75,17 @@ def codes(reasons):
         (Kind.SCHEDULE, 10, {"last_at": NOW - timedelta(days=13)}, False, ["age"], ["cooldown", "few_labels"]),
         (Kind.SCHEDULE, 10, {"last_at": NOW - timedelta(days=14)}, True, ["age"], ["few_labels"]),
         (Kind.SCHEDULE, 10, {"recent": 4}, False, ["age"], ["budget", "few_labels"]),
-        (Kind.SCHEDULE, 10, {"live": "", "learnt_at": None}, False, [], ["live", "few_labels"]),
+        (Kind.SCHEDULE, 10, {"live": "", "snapshot_at": None}, False, [], ["live", "few_labels"]),
     ],
 )  # fmt: skip
-def test_what_a_trigger_says(kind, threshold, facts, yes, found_for, against):
+def test_the_verdict_of_a_trigger(kind, threshold, facts, yes, found_for, against):
     verdict = rules.consider(replace(GOOD, **facts), policy(kind, threshold), NOW)
 
     assert (verdict.yes, codes(verdict.reasons_for), codes(verdict.reasons_against)) == (yes, found_for, against)
 
 
 def test_each_reason_has_its_figure_and_its_evidence():
-    facts = replace(GOOD, drift=Drift("drift", (SHIFT,)), urls={"drift": "/drift/1/", "predictions": "/p/"}, **told(360, 600))
+    facts = replace(GOOD, drift=Drift("drift", (SHIFT,)), urls={"drift": "/drift/1/", "predictions": "/p/"}, **feedback(360, 600))
 
     drift, accuracy = rules.consider(facts, policy(Kind.DRIFT), NOW).reasons_for
 
@@ -154,28 +154,28 @@ def test_where_rows_are_groups_of_their_own_or_no_interval_is_known_there_is_non
     assert queries.groups_of(Evaluation(rows=100, report=report)) == {}
 
 
-def test_a_reason_says_in_how_many_groups_the_test_rows_come():
-    facts = replace(GOOD, groups=40, between=(0.9, 0.98), **told(360, 600))
+def test_a_reason_shows_in_how_many_groups_the_test_rows_come():
+    facts = replace(GOOD, groups=40, between=(0.9, 0.98), **feedback(360, 600))
 
     (accuracy,) = rules.consider(facts, policy(Kind.QUALITY), NOW).reasons_for
 
     assert accuracy.fact == "Less accurate than the evaluation's 95.0\u00a0% of 1,000 rows in 40 groups of near duplicates, by feedback"
 
 
-def test_where_mostly_wrong_predictions_get_feedback_no_accuracy_is_known_and_it_says_so():
+def test_where_mostly_wrong_predictions_get_feedback_accuracy_is_unknown_and_a_reason():
     """900 of 1,000 are correct; people report every wrong one and a tenth of the others."""
-    verdict = rules.consider(replace(GOOD, **told(90, 190)), policy(Kind.QUALITY, 0.03), NOW)
+    verdict = rules.consider(replace(GOOD, **feedback(90, 190)), policy(Kind.QUALITY, 0.03), NOW)
 
     assert (verdict.yes, codes(verdict.reasons_for), codes(verdict.reasons_against)) == (False, [], ["data", "few_labels"])
     assert verdict.reasons_against[0].value == "190 of 1,000; needs 50 and 50\u00a0%"
 
 
 def test_one_customer_of_whom_everything_fails_is_no_fall_of_the_accuracy():
-    """Of 20 customers with 30 predictions each, two fail always: 90 % of 600, which as independent rows would be told from 95 %."""
+    """Of 20 customers with 30 predictions each, two fail always: 90 % of 600, which as independent rows would differ from 95 %."""
     keys = [f"customer {at // 30}" for at in range(600)]
 
     as_rows, as_customers = (
-        rules.weigh(replace(GOOD, **told(540, 600, answers=600, keys=each)), policy(None), NOW) for each in (None, keys)
+        rules.weigh(replace(GOOD, **feedback(540, 600, answers=600, keys=each)), policy(None), NOW) for each in (None, keys)
     )
 
     assert (codes(as_rows.reasons_for), codes(as_customers.reasons_for)) == (["accuracy"], [])
@@ -188,8 +188,8 @@ def test_people_who_report_every_wrong_prediction_and_most_others_make_no_fall_o
     for _ in range(100):
         correct = int(chance.binomial(1400, 0.9))
         right = int(chance.binomial(correct, 0.66))
-        facts = replace(GOOD, expected=chance.binomial(1000, 0.9) / 1000, **told(right, right + 1400 - correct, answers=1400))
-        assert facts.tells
+        facts = replace(GOOD, expected=chance.binomial(1000, 0.9) / 1000, **feedback(right, right + 1400 - correct, answers=1400))
+        assert facts.enough_feedback
         wrong += "accuracy" in codes(rules.weigh(facts, policy(None), NOW).reasons_for)
 
     assert wrong <= 5
@@ -207,7 +207,7 @@ def test_customers_who_differ_hardly_ever_override_too_often_when_they_override_
     assert wrong <= 6  # 5 % of 60, and twice the standard error of simulation
 
 
-def test_overrides_are_told_with_how_many_ask():
+def test_overrides_are_shown_with_the_number_of_senders():
     facts = replace(GOOD, overridden=queries.by_key([(f"customer {at % 50}", at < 200) for at in range(1000)]), senders=50)
 
     (reason,) = (each for each in rules.weigh(facts, policy(None), NOW).reasons_for if each.code == "overrides")
@@ -215,7 +215,7 @@ def test_overrides_are_told_with_how_many_ask():
     assert reason.value == "20.0\u00a0% of 1,000, by at least 50 senders"
 
 
-def test_a_person_is_stopped_by_little_and_told_everything():
+def test_a_person_is_stopped_by_little_and_shown_everything():
     blocked = replace(GOOD, last_at=NOW - timedelta(days=1), canary="1.1.0 is a canary", recent=9)
     assert rules.weigh(blocked, policy(None), NOW).yes
     assert not rules.weigh(replace(blocked, frozen="Frozen"), policy(None), NOW).yes
@@ -233,7 +233,7 @@ def later(days=2):
 
 
 @pytest.mark.postgres
-def test_a_trigger_proposes_once_and_tells_the_leads(trigger, lee):
+def test_a_trigger_proposes_once_and_notifies_the_leads(trigger, lee):
     now = later()
     made = actions.consider(trigger.uuid, now)
     again = [actions.consider(trigger.uuid, now), actions.consider(trigger.uuid, now + timedelta(minutes=11))]
@@ -285,23 +285,23 @@ def test_who_may_propose(endpoint, ana, gita):
 def test_figures_come_from_drift_feedback_and_labels(endpoint, traffic, mia, snapshot):
     from tests.support.datasets import import_texts
 
-    say_wrong(endpoint, traffic, mia)
+    report_wrong(endpoint, traffic, mia)
     import_texts(snapshot.dataset, [(f"a new mail {n}", "card") for n in range(7)], mia)
     live, now = endpoint.alias.version, timezone.now()
     Episode.objects.create(endpoint=endpoint, version=live, monitor="label", value=0.4, limit=0.1, opened_at=now)
 
     facts = queries.gather(endpoint, now, 14)
 
-    assert (facts.live, facts.called, facts.tells, facts.answers, facts.labels_new) == ("1.0.0", 30, False, 30, 7)
+    assert (facts.live, facts.with_feedback, facts.enough_feedback, facts.answers, facts.labels_new) == ("1.0.0", 30, False, 30, 7)
     assert (facts.judged.clusters, facts.judged.above, facts.judged.below) == (30, 0, 30)
     assert (facts.not_wrong, facts.overridden, facts.senders) == (alone(0, 30), alone(0, 30), None)
     assert (facts.expected, facts.tested) == (live.evaluation.report["accuracy"], live.evaluation.rows)
     assert facts.drift == Drift("drift", (Shift("Predicted label", 0.4, f"PSI 0.400, limit PSI 0.100 when it opened, {now:%d %b}", now),))
-    assert facts.learnt_at == snapshot.created_at
+    assert facts.snapshot_at == snapshot.created_at
     assert not DriftReport.objects.exists()
 
 
-def test_drift_is_told_as_the_newest_window_measured_it(endpoint):
+def test_drift_is_shown_as_the_newest_window_measured_it(endpoint):
     live, now = endpoint.alias.version, timezone.now()
     where = {"endpoint": endpoint, "version": live}
     for monitor in ("label", "accuracy"):
@@ -324,13 +324,13 @@ def test_drift_is_told_as_the_newest_window_measured_it(endpoint):
 def test_a_proposal_that_was_overtaken_silences_no_trigger(proposed, endpoint, lee):
     """Going back to the version before ends what is under way; the drift that asked for it may ask again."""
     trigger, now = actions.set_trigger(endpoint_id=endpoint.uuid, kind="schedule", actor=lee, threshold=1, enabled=True), later()
-    ended = dict.fromkeys(("overtaken", "called_off"))
+    ended = dict.fromkeys(("overtaken", "withdrawn"))
     for outcome in ended:
         Proposal.objects.filter(pk=proposed.pk).update(state="done", outcome=outcome, ended_at=now)
         verdict = rules.consider(queries.gather(endpoint, now, 14), queries.policy_of(trigger), now)
         ended[outcome] = (verdict.yes, codes(verdict.reasons_against))
 
-    assert ended == {"overtaken": (True, ["few_labels"]), "called_off": (False, ["cooldown", "few_labels"])}
+    assert ended == {"overtaken": (True, ["few_labels"]), "withdrawn": (False, ["cooldown", "few_labels"])}
 
 
 @pytest.mark.postgres

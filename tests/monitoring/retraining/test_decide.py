@@ -1,4 +1,4 @@
-"""A lead says yes or no to what they read, and nobody else."""
+"""A lead approves or declines what they read, and no one else."""
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -27,7 +27,7 @@ def test_only_a_lead_approves(proposed, ana, ravi, mia, gita, omar, aida, lee):
     assert Event.objects.filter(verb="retraining.approved", actor=str(lee.uuid)).count() == 1
 
 
-def test_nobody_approves_what_they_proposed(endpoint, traffic, lee, project, client_for):
+def test_no_one_approves_what_they_proposed(endpoint, traffic, lee, project, client_for):
     lars = make_person("lars", project=project, role=Role.LEAD)
     made = actions.propose(endpoint_id=endpoint.uuid, actor=lars)
 
@@ -47,7 +47,7 @@ def test_an_approval_is_bound_to_what_was_read(proposed, lee):
     assert state_of(proposed) == "open"
 
 
-def test_nobody_decides_twice(proposed, lee):
+def test_no_one_decides_twice(proposed, lee):
     mark = seen(proposed)
     approve(proposed, lee)
 
@@ -71,15 +71,15 @@ def test_rejecting_needs_a_reason_and_ends_it(proposed, lee, endpoint, mia):
 
 def test_a_proposer_withdraws_their_own_while_it_is_open(proposed, mia, omar, lee):
     with pytest.raises(PermissionDenied):
-        actions.call_off(proposal_id=proposed.uuid, actor=omar, reason="Not mine.")
+        actions.withdraw(proposal_id=proposed.uuid, actor=omar, reason="Not mine.")
     assert state_of(proposed) == "open"
 
-    assert actions.call_off(proposal_id=proposed.uuid, actor=mia, reason="A mistake.").outcome == "called_off"
+    assert actions.withdraw(proposal_id=proposed.uuid, actor=mia, reason="A mistake.").outcome == "withdrawn"
 
 
 def test_a_retry_needs_a_failure(approved, lee):
     with pytest.raises(Conflict):
         actions.retry(proposal_id=approved.uuid, actor=lee)
     with pytest.raises(Conflict):
-        actions.insist(proposal_id=approved.uuid, actor=lee, reason="Anyway.")
+        actions.override(proposal_id=approved.uuid, actor=lee, reason="Anyway.")
     assert state_of(approved) == "approved"

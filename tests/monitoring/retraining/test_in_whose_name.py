@@ -1,4 +1,4 @@
-"""What the product does for a retraining is nobody's work; what a person does in its place is theirs, whatever the rows say."""
+"""What the product does for a retraining is the work of no one; what a person does in its place is theirs, whatever the rows contain."""
 
 import pytest
 
@@ -60,12 +60,12 @@ def test_who_is_only_named_in_a_file_of_answers_is_not_behind_it(approved, mia, 
 
 @pytest.fixture
 def unapproved(collected, ana) -> Proposal:
-    """Its queue is labeled before anybody approved it."""
+    """Its queue is labeled before anyone approved it."""
     label_queue(collected, ana, number=collected.min_labels)
     return collected
 
 
-def test_what_nobody_approved_is_not_trained_because_somebody_tries_it_again(unapproved, lee):
+def test_what_no_one_approved_is_not_trained_because_someone_tries_it_again(unapproved, lee):
     Proposal.objects.filter(pk=unapproved.pk).update(state=State.FAILED)
     actions.retry(proposal_id=unapproved.uuid, actor=lee)
 
@@ -75,7 +75,7 @@ def test_what_nobody_approved_is_not_trained_because_somebody_tries_it_again(una
 
 
 @pytest.mark.parametrize("column", ["acting", "decided_by"])
-def test_what_nobody_approved_is_not_trained(unapproved, lee, column):
+def test_what_no_one_approved_is_not_trained(unapproved, lee, column):
     Proposal.objects.filter(pk=unapproved.pk).update(state=State.APPROVED, **{"acting": lee, column: lee})
 
     found = advance(unapproved)
@@ -83,7 +83,7 @@ def test_what_nobody_approved_is_not_trained(unapproved, lee, column):
     assert (found.state, found.snapshot, Run.objects.count()) == (State.FAILED, None, 1)
 
 
-def test_who_is_said_to_answer_for_it_does_not(labeled, lars):
+def test_who_the_row_names_as_responsible_is_not(labeled, lars):
     Proposal.objects.filter(pk=labeled.pk).update(acting=lars)
 
     found = advance(labeled)
@@ -110,7 +110,7 @@ def test_who_approved_a_retraining_that_was_withdrawn_has_not_frozen_its_snapsho
     """No run was launched on it, and the next one takes over its splits."""
     actions.advance(labeled.uuid)
     run_ok("default")
-    actions.call_off(proposal_id=labeled.uuid, actor=lars, reason="Not now.")
+    actions.withdraw(proposal_id=labeled.uuid, actor=lars, reason="Not now.")
     again = approve(collect(actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)), lena)
     label_queue(again, ana, number=again.min_labels)
 

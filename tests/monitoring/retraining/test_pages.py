@@ -57,7 +57,7 @@ def test_a_lead_sees_the_reasons_and_may_decide(client_for, collected, lee, mia)
     assert 'commandfor="approve"' not in page(client_for, mia, "detail", collected)
 
 
-def test_what_an_approval_means_for_the_promotion_is_told_before_it_is_given(client_for, proposed, lee):
+def test_what_an_approval_means_for_the_promotion_is_shown_before_it_is_given(client_for, proposed, lee):
     context = client_for(lee).get(reverse("retraining:detail", args=[proposed.uuid])).context
     assert context["costs"] == COSTS
 
@@ -68,7 +68,7 @@ def test_what_an_approval_means_for_the_promotion_is_told_before_it_is_given(cli
     )
 
 
-def test_who_labeled_in_the_queue_is_told_that_they_cannot_approve_the_promotion(collected, lee):
+def test_who_labeled_in_the_queue_sees_that_they_cannot_approve_the_promotion(collected, lee):
     assert queries.behind(lee, collected) == ""
 
     label_queue(collected, lee)
@@ -85,8 +85,8 @@ def test_the_buttons_do_what_they_say(client_for, proposed, lee):
     assert answer.headers["location"] == reverse("retraining:detail", args=[proposed.uuid])
     assert Proposal.objects.get(pk=proposed.pk).state == "approved"
 
-    client.post(reverse("retraining:call_off", args=[proposed.uuid]), {"reason": "Not this month."})
-    assert Proposal.objects.get(pk=proposed.pk).outcome == "called_off"
+    client.post(reverse("retraining:withdraw", args=[proposed.uuid]), {"reason": "Not this month."})
+    assert Proposal.objects.get(pk=proposed.pk).outcome == "withdrawn"
 
 
 @pytest.mark.postgres
@@ -95,7 +95,7 @@ def test_a_finished_comparison_is_shown_with_its_interval(client_for, no_better,
 
     assert "No promotion requested" in html
     assert "Macro-F1" in html
-    assert 'commandfor="insist"' in html
+    assert 'commandfor="override"' in html
     assert reverse("evaluation:compare") in html
 
 
@@ -142,7 +142,7 @@ def test_a_person_proposes_from_the_page(client_for, endpoint, traffic, mia):
     assert "Proposal 1 is open" in again.content.decode()
 
 
-def test_the_panel_says_what_is_under_way(client_for, endpoint, lee):
+def test_the_panel_shows_what_is_under_way(client_for, endpoint, lee):
     assert "No retraining proposed yet" in page(client_for, lee, "panel", endpoint)
     make_proposal(endpoint, None)
     assert "Drift of predicted label" in page(client_for, lee, "panel", endpoint)

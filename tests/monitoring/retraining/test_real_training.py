@@ -16,7 +16,7 @@ from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.models import Prediction
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, ModelVersion
-from tests.monitoring.retraining.conftest import approve, collect, label_queue, say_wrong
+from tests.monitoring.retraining.conftest import approve, collect, label_queue, report_wrong
 from tests.support import endpoints, registry, training
 from tests.support.jobs import run_ok
 from tests.support.tiny_models import make_tiny_base
@@ -49,7 +49,7 @@ def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee):
         *(endpoints.spool_line(endpoint, (text, "card", 0.5), at=(at + timedelta(minutes=n)).isoformat()) for n, text in enumerate(NEW))
     )
     traffic_actions.ingest()
-    say_wrong(endpoint, list(Prediction.objects.order_by("id")), mia)
+    report_wrong(endpoint, list(Prediction.objects.order_by("id")), mia)
     proposal = actions.propose(endpoint_id=endpoint.uuid, actor=mia, queue_items=80, min_labels=30)
     assert "accuracy" in [reason["code"] for reason in proposal.reasons_for]
     approve(collect(proposal), lee)

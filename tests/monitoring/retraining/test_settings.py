@@ -1,4 +1,4 @@
-"""Triggers of an endpoint: set by a lead, in range, never over somebody else's change."""
+"""Triggers of an endpoint: set by a lead, in range, never over someone else's change."""
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -36,7 +36,7 @@ def test_what_is_left_out_keeps_its_value(endpoint, lee):
     assert Trigger.objects.count() == 1
 
 
-def test_nobody_else_may(endpoint, mia, omar, gita):
+def test_no_one_else_may(endpoint, mia, omar, gita):
     for person in (mia, omar, gita):
         with pytest.raises(PermissionDenied):
             set_drift(endpoint, person)

@@ -66,8 +66,8 @@ def test_the_recipe_is_that_of_the_live_version_and_the_data_are_new(training_no
 
     assert found.step == Step.RUN
     assert (found.run.base, found.run.strategy, found.run.launched_by) == (old.base, old.strategy, None)
-    told = {name: value for name, value in found.run.spec.items() if name not in ("labels", "base")}
-    assert told == {name: value for name, value in old.spec.items() if name not in ("labels", "base")}
+    spec = {name: value for name, value in found.run.spec.items() if name not in ("labels", "base")}
+    assert spec == {name: value for name, value in old.spec.items() if name not in ("labels", "base")}
     assert found.snapshot.number == old.snapshot.number + 1
     assert found.snapshot.dataset == old.snapshot.dataset
 
@@ -86,7 +86,7 @@ def test_training_waits_until_enough_labels_are_decided(approved, ana):
     assert (found.state, found.labels_new) == (State.RUNNING, 8)
 
 
-def test_nothing_is_frozen_while_somebody_has_an_item_in_hand(approved, ana):
+def test_nothing_is_frozen_while_someone_has_an_item_in_hand(approved, ana):
     label_queue(approved, ana, number=8)
     approved.refresh_from_db()
     slots, now = approved.queue.slots.filter(state=Slot.State.OPEN), timezone.now()
@@ -132,19 +132,19 @@ def test_a_comparison_that_was_made_up_in_the_database_opens_no_promotion(traini
 @pytest.mark.postgres
 def test_a_lead_can_go_on_by_hand_with_a_reason(no_better, mia, lee):
     with pytest.raises(PermissionDenied):
-        actions.insist(proposal_id=no_better.uuid, actor=mia, reason="I like it.")
+        actions.override(proposal_id=no_better.uuid, actor=mia, reason="I like it.")
     with pytest.raises(Refused, match="reason"):
-        actions.insist(proposal_id=no_better.uuid, actor=lee, reason=" ")
+        actions.override(proposal_id=no_better.uuid, actor=lee, reason=" ")
     assert fresh(no_better).state == State.DONE
 
-    actions.insist(proposal_id=no_better.uuid, actor=lee, reason="It knows the new product.")
-    assert verbs() == ["retraining.proposed", "retraining.approved", "retraining.ended", "retraining.insisted"]
+    actions.override(proposal_id=no_better.uuid, actor=lee, reason="It knows the new product.")
+    assert verbs() == ["retraining.proposed", "retraining.approved", "retraining.ended", "retraining.overridden"]
     found = advance(advance(no_better))
     assert (found.state, found.version.semver) == (State.REQUESTED, "1.1.0")
     assert "It knows the new product." in found.promotion.note
 
 
-def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(labeled, lee, ravi, mia):
+def test_labels_that_the_live_version_never_learned_make_the_two_incomparable(labeled, lee, ravi, mia):
     from datasets_app.schemas.actions.schemas import publish_schema, spec_of
     from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
     from datasets_app.schemas.rules import LabelSpec
@@ -199,7 +199,7 @@ def test_two_workers_at_once_take_a_step_once(labeled):
 
 
 @pytest.mark.postgres
-def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(labeled, lee, monkeypatch):
+def test_an_unforeseen_error_blocks_no_other_and_can_be_tried_again(labeled, lee, monkeypatch):
     def breaks(*_):
         raise ZeroDivisionError
 
@@ -216,7 +216,7 @@ def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(labeled, lee
 
 # ── Failing and trying again ────────────────────────────────────────────────
 @pytest.mark.postgres
-def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(training_now, project, lee):
+def test_a_failed_run_fails_the_proposal_and_is_resumed_by_the_next_retry(training_now, project, lee):
     other, run = make_person("lars", project=project, role=Role.LEAD), training_now.run
     runs.begin(run.uuid)
     runs.fail(run.uuid, "memory", "The device ran out of memory.", "Choose smaller batches.")
@@ -275,23 +275,23 @@ def test_another_version_going_live_overtakes_it(training_now, endpoint, mia, le
 @pytest.mark.postgres
 def test_calling_off_stops_the_run_and_needs_a_lead_and_a_reason(training_now, mia, lee):
     with pytest.raises(PermissionDenied):
-        actions.call_off(proposal_id=training_now.uuid, actor=mia, reason="Mine.")
+        actions.withdraw(proposal_id=training_now.uuid, actor=mia, reason="Mine.")
     with pytest.raises(Refused):
-        actions.call_off(proposal_id=training_now.uuid, actor=lee, reason="")
+        actions.withdraw(proposal_id=training_now.uuid, actor=lee, reason="")
     assert fresh(training_now).state == State.RUNNING
 
-    actions.call_off(proposal_id=training_now.uuid, actor=lee, reason="The product goes away.")
+    actions.withdraw(proposal_id=training_now.uuid, actor=lee, reason="The product goes away.")
     found = fresh(training_now)
-    assert (found.state, found.outcome, found.run.state) == (State.DECLINED, Outcome.CALLED_OFF, Run.State.STOPPED)
+    assert (found.state, found.outcome, found.run.state) == (State.DECLINED, Outcome.WITHDRAWN, Run.State.STOPPED)
     assert actions.advance(training_now.uuid).state == State.DECLINED
 
 
 @pytest.mark.postgres
 def test_calling_off_withdraws_the_promotion(requested, lee):
-    actions.call_off(proposal_id=requested.uuid, actor=lee, reason="Wait for the next one.")
+    actions.withdraw(proposal_id=requested.uuid, actor=lee, reason="Wait for the next one.")
 
     assert PromotionRequest.objects.get(pk=requested.promotion_id).status == "withdrawn"
-    assert fresh(requested).outcome == Outcome.CALLED_OFF
+    assert fresh(requested).outcome == Outcome.WITHDRAWN
     assert ModelVersion.objects.filter(semver="1.1.0").exists()
 
 
@@ -373,8 +373,8 @@ def test_who_tries_another_step_again_has_not_trained(labeled, project, lee):
     assert [people_of(found)[part] for part in ("requester", "trained", "registered")] == [[], [], []]
 
 
-def test_whoever_goes_on_by_hand_asks_for_the_promotion_and_cannot_approve_it(no_better, lee):
-    actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
+def test_who_continues_by_hand_requests_the_promotion_and_cannot_approve_it(no_better, lee):
+    actions.override(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
     found = advance(advance(no_better))
     request = PromotionRequest.objects.get(pk=found.promotion_id)
 

@@ -43,12 +43,12 @@ def noah(project):
 
 @pytest.fixture
 def labeled(dataset, mia, lars, lee, ana) -> Proposal:
-    """A retraining of a version that learnt all that was there; its queue is labeled."""
+    """A retraining of a version that learned all that was there; its queue is labeled."""
     return labeled_of(live_on(freeze(dataset, mia, shares=SHARES), mia), mia, lars, lee, ana)
 
 
 def live_on(snapshot, mia) -> Endpoint:
-    """An endpoint whose live version learnt this snapshot, and its traffic."""
+    """An endpoint whose live version learned this snapshot, and its traffic."""
     run = training.make_run(snapshot, mia, splits=())
     retraining.make_evaluation_on(run, snapshot, "test", retraining.LIVE_ACCURACY, wrong_first=True)
     project = snapshot.dataset.project
@@ -123,7 +123,7 @@ def test_who_uploaded_texts_with_their_split_took_part_though_others_labeled_the
     assert str(mia.uuid) not in found["behind"]  # what she collected, the product chose
 
 
-def test_who_brought_labels_after_its_snapshot_was_cut_is_no_part_of_it(labeled, lars, lena, ana):
+def test_who_uploaded_labels_after_its_snapshot_was_cut_is_no_part_of_it(labeled, lars, lena, ana):
     actions.advance(labeled.uuid)
     run_ok("default")
     import_texts(labeled.dataset, [(f"later words {at}", "card") for at in range(5)], lena)

@@ -1,4 +1,4 @@
-"""Whose work a retrained model is hangs on its run: whoever asks for its promotion, for whichever model or endpoint, and however often."""
+"""Whose work a retrained model is depends on its run: no matter who requests its promotion, for which model or endpoint, or how often."""
 
 from datetime import timedelta
 from functools import partial
@@ -105,17 +105,17 @@ def test_who_proposed_a_retraining_approves_it_by_no_road(lars, requested, ana, 
 
 
 @pytest.fixture
-def insisted(no_better, lee) -> Proposal:
+def overrode(no_better, lee) -> Proposal:
     """Lee went on although it is not better; its promotion is asked for."""
-    actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
+    actions.override(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
     return advance(advance(no_better))
 
 
 @pytest.mark.parametrize("road", ROADS)
-def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(insisted, lee, lena, noah, client_for, road):
-    request = road(insisted, lee, noah)
+def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(overrode, lee, lena, noah, client_for, road):
+    request = road(overrode, lee, noah)
 
-    assert request.subject["people"]["insisted"] == [str(lee.uuid)]
+    assert request.subject["people"]["overrode"] == [str(lee.uuid)]
     refused(request, lee, client_for)
     assert registry.approve(request, lena).verdicts.count() == 1
 
@@ -136,9 +136,9 @@ def test_who_proposed_it_does_not_approve_a_request_that_the_product_finds_there
     refused(request, lars, client_for)
 
 
-def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_not_approve_the_next(no_better, lee, noah, client_for):
+def test_an_override_voids_earlier_requests_and_who_overrode_does_not_approve_the_next(no_better, lee, noah, client_for):
     request = ask_by_hand(no_better, noah)
-    actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
+    actions.override(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
     assert advance(no_better).promotion == request
 
     with pytest.raises(Conflict, match="who worked on it"):
@@ -153,26 +153,26 @@ def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_n
 def from_before(labeled) -> Proposal:
     """Its run was launched then."""
     launch = import_module("lifecycle.modeling.training.actions.launch")
-    with mock.patch.object(launch, "record", lambda *given, behind=None, **said: record(*given, **said)):
+    with mock.patch.object(launch, "record", lambda *given, behind=None, **more: record(*given, **more)):
         return advance(labeled)
 
 
-def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, lars, ana):
+def test_of_an_older_run_its_proposal_and_its_queue_show_who_is_behind_it(from_before, lars, ana):
     assert runs.workers_of(from_before.run).behind == {lars.uuid, ana.uuid}
 
     for table in ("queues_annotation", "queues_decision"):
         behind_its_back(f"UPDATE {table} SET created_at = %s", from_before.run.created_at + timedelta(seconds=1))
 
-    assert runs.workers_of(from_before.run).behind == {lars.uuid}  # the run could not learn from what was said since
+    assert runs.workers_of(from_before.run).behind == {lars.uuid}  # the run could not learn from later annotations
 
 
-def test_of_a_run_from_before_its_proposal_tells_who_insisted(from_before, lee, monkeypatch):
+def test_of_a_run_from_before_its_proposal_names_who_overrode_it(from_before, lee, monkeypatch):
     monkeypatch.setattr(decide, "record", lambda *given, **said: None)
     found = end_training(from_before, accuracy=0.9)
 
-    actions.insist(proposal_id=found.uuid, actor=lee, reason="Its errors are cheaper.")
+    actions.override(proposal_id=found.uuid, actor=lee, reason="Its errors are cheaper.")
 
-    assert runs.workers_of(found.run).insisted == {lee.uuid}
+    assert runs.workers_of(found.run).overrode == {lee.uuid}
 
 
 def test_who_proposed_a_run_from_before_does_not_approve_it_in_a_second_model(lars, from_before, lee, noah, client_for):
@@ -182,7 +182,7 @@ def test_who_proposed_a_run_from_before_does_not_approve_it_in_a_second_model(la
 
 
 # ── Who is behind a proposal, by the rows and by the trail ───────────────────
-def test_another_proposer_in_the_table_frees_nobody(collected, lars, gita):
+def test_another_proposer_in_the_table_frees_no_one(collected, lars, gita):
     behind_its_back("UPDATE retraining_proposal SET proposed_by_id = %s", gita.pk)
 
     assert queries.people_behind(Proposal.objects.get(pk=collected.pk)) == {lars.uuid, gita.uuid}
@@ -223,7 +223,7 @@ def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_
     refused(asked_for_another_endpoint(advance(advance(labeled_elsewhere)), lee, noah), lena, client_for)
 
 
-def test_who_brought_labels_that_the_gate_counted_is_behind_it(labeled, lars, ana, lena):
+def test_who_uploaded_labels_that_the_gate_counted_is_behind_it(labeled, lars, ana, lena):
     datasets.import_texts(labeled.dataset, [("one more wish", "refund")], lena)
 
     assert "labeled or uploaded texts for it" in queries.behind(lena, labeled)
@@ -231,14 +231,14 @@ def test_who_brought_labels_that_the_gate_counted_is_behind_it(labeled, lars, an
 
 
 def test_how_often_is_asked_does_not_grow_with_the_labels(training_now, monkeypatch):
-    learnt = training_now.snapshot, training_now.live.run.snapshot
-    [rows] = snapshots.newer(*learnt)
+    pair = training_now.snapshot, training_now.live.run.snapshot
+    [rows] = snapshots.newer(*pair)
     asked = []
     for number in (2, len(rows.items)):
         some = snapshots.Newer(rows.items[:number], [])
         monkeypatch.setattr(snapshots, "newer", lambda *_, some=some: [some])
         with CaptureQueriesContext(connection) as statements:
-            queries.labelers(*learnt)
+            queries.labelers(*pair)
         asked.append(len(statements))
 
     assert len(rows.items) > 10
@@ -260,12 +260,12 @@ def test_who_divided_its_new_texts_before_the_product_did_froze_them(labeled, le
     refused(asked_again(found, lee, noah), lena, client_for)
 
 
-def test_who_froze_what_the_live_version_learnt_has_not_frozen_what_came_since(requested, mia):
+def test_who_froze_what_the_live_version_learned_has_not_frozen_newer_data(requested, mia):
     assert requested.live.run.snapshot.created_by == mia
     assert requested.promotion.subject["people"]["froze"] == []
 
 
-def test_what_an_earlier_retraining_froze_nobody_did(no_better, endpoint, lars, mia, ana, lena):
+def test_what_an_earlier_retraining_froze_is_the_work_of_no_one(no_better, endpoint, lars, mia, ana, lena):
     again = approve(collect(actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)), lena)
     label_queue(again, ana, number=again.min_labels)
 
@@ -287,7 +287,7 @@ def test_who_adjudicated_its_queue_is_behind_it_without_an_annotation(adjudicate
 
 
 @pytest.mark.postgres
-def test_another_adjudicator_in_the_table_frees_nobody(adjudicated, lars, ana, rosa, gita):
+def test_another_adjudicator_in_the_table_frees_no_one(adjudicated, lars, ana, rosa, gita):
     behind_its_back("UPDATE queues_decision SET by_id = %s WHERE by_id = %s", gita.pk, rosa.pk)
 
     assert queries.people_behind(advance(adjudicated)) == {lars.uuid, ana.uuid, rosa.uuid, gita.uuid}

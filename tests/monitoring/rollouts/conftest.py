@@ -105,7 +105,7 @@ def make_approval() -> Endpoint:
     endpoint, crew = endpoints.deployed_endpoint(project), endpoints.Crew(project)
     snapshot = endpoint.alias.version.run.snapshot
     version = registry.make_version(project, crew.mia, crew.ravi, model=endpoint.model, snapshot=snapshot, semver="1.1.0")
-    endpoints.approved(project, endpoint, version, registry.FROM_BEFORE)  # so that each test may choose a plan
+    endpoints.approved(project, endpoint, version, registry.NO_PLAN)  # so that each test may choose a plan
     return endpoint
 
 
@@ -157,7 +157,7 @@ def next_approval(rollout, street, project, mia, ravi, lee, gita) -> PromotionRe
     """While the rollout runs, an approved request for 1.2.0."""
     snapshot = rollout.version.run.snapshot
     version = registry.make_version(project, mia, ravi, model=street.endpoint.model, snapshot=snapshot, semver="1.2.0")
-    return endpoints.approved(project, street.endpoint, version, registry.FROM_BEFORE)
+    return endpoints.approved(project, street.endpoint, version, registry.NO_PLAN)
 
 
 @dataclass

@@ -22,8 +22,8 @@ def api_for():
 def test_forecast_start_read_steer_and_abort(api_for, foretold, street, approval, mia, omar, fresh):
     client = api_for(mia)
 
-    told = client.post(f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/", PLAN, format="json").json()
-    assert (told["requests_per_hour"], told["problem"], told["steps"][0]["share"]) == (400.0, "", 5000)
+    forecast = client.post(f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/", PLAN, format="json").json()
+    assert (forecast["requests_per_hour"], forecast["problem"], forecast["steps"][0]["share"]) == (400.0, "", 5000)
     shadowed = PLAN | {"shadow_disagreement": 0.1, "version": str(approval.version.uuid)}
     problem = client.post(f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/", shadowed, format="json").json()["problem"]
     assert problem.endswith("not measured: this version didn't run as a shadow before the canary. Run it as a shadow first.")

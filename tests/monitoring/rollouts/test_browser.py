@@ -1,4 +1,4 @@
-"""The pages of a rollout in a browser: nobody is shut out, keys work, and it refreshes itself."""
+"""The pages of a rollout in a browser: they are accessible, keys work, and it refreshes itself."""
 
 import pytest
 from django.urls import reverse
@@ -34,7 +34,7 @@ def story(project, street, approval, mia, ravi, omar):
     return rollout
 
 
-def test_nobody_is_shut_out(opened, story, street, omar):
+def test_pages_are_accessible(opened, story, street, omar):
     paths = {
         "rollout-panel": reverse("rollouts:panel", args=[street.endpoint.uuid]),
         "rollout-detail": reverse("rollouts:detail", args=[story.uuid]),
@@ -48,7 +48,7 @@ def test_nobody_is_shut_out(opened, story, street, omar):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_form_of_a_start_shuts_nobody_out_and_foretells(opened, foretold, approval, mia, width, scheme):
+def test_the_form_of_a_start_is_accessible_and_forecasts(opened, foretold, approval, mia, width, scheme):
     page = opened(reverse("rollouts:start", args=[approval.uuid]), mia, width=width, scheme=scheme)
     expect(page.get_by_text("This plan can't decide")).to_be_visible()
     is_legible(page, f"rollout-start-{width}-{scheme}")

@@ -15,7 +15,7 @@ from tests.monitoring.rollouts.conftest import QUICK
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def test_a_chart_of_an_old_rollout_is_drawn_from_hours_when_the_minutes_are_gone(rollout, street):
+def test_a_chart_of_an_old_rollout_is_drawn_from_hours_when_the_minutes_are_deleted(rollout, street):
     street.feed(1, canary=(20, 2), stable=(380, 19))
     until = street.at(60)
     before = drawn(rollout, until)
@@ -56,7 +56,7 @@ def lead(**ms):
 
 
 @pytest.mark.parametrize(
-    ("canary", "stable", "told"),
+    ("canary", "stable", "text"),
     [
         ((99, 20.0), (5000, 30.0), "Not enough data: fewer than 100 requests on an arm."),
         ((5000, 20.0), (99, 30.0), "Not enough data: fewer than 100 requests on an arm."),
@@ -64,8 +64,8 @@ def lead(**ms):
         ((100, 20.0), (5000, 20.0), "Canary as fast as stable: p95 of 100 and 5,000 responses."),
     ],
 )
-def test_latency_is_compared_from_as_many_requests_as_errors_and_with_its_unit(canary, stable, told):
-    assert lead(canary=canary, stable=stable) == told
+def test_latency_is_compared_from_as_many_requests_as_errors_and_with_its_unit(canary, stable, text):
+    assert lead(canary=canary, stable=stable) == text
 
 
 def test_latency_of_one_arm_alone_is_not_compared():

@@ -45,7 +45,7 @@ def test_a_bad_canary_is_taken_back_with_its_event_and_a_page(rollout, street, o
     assert (look.decision, look.canary_errors, look.stable_errors) == ("rollback", 6, 2)
 
 
-def test_the_servers_are_told_on_commit(rollout, street, django_capture_on_commit_callbacks):
+def test_the_servers_get_it_on_commit(rollout, street, django_capture_on_commit_callbacks):
     street.feed(1, canary=(20, 6), stable=(380, 2))
 
     with django_capture_on_commit_callbacks(execute=True):

@@ -89,7 +89,7 @@ def test_a_word_that_is_taken_back_is_no_evidence(rollout, street, omar):
     assert events(rollout)["wrong"] == (0, 0)
 
 
-def test_a_key_whose_first_word_is_taken_back_is_evidence_by_its_next(rollout, street, omar):
+def test_a_key_whose_first_feedback_is_taken_back_is_evidence_by_its_next(rollout, street, omar):
     street.take_in(*[street.line("canary", minute, key=key("ana")) for minute in (3, 5)], street.line("canary", 4, key=key("ben")))
     third, fifth = Prediction.objects.filter(endpoint=street.endpoint, key=key("ana")).order_by("at")
     for prediction in (third, fifth):
@@ -107,7 +107,7 @@ def test_a_key_whose_first_word_is_taken_back_is_evidence_by_its_next(rollout, s
     assert Look.objects.order_by("id").last().log_e_wrong == pytest.approx(float(log_e(1, 0, 0.05)))
 
 
-def test_a_key_whose_word_is_taken_back_at_one_share_is_evidence_at_the_next(rollout, street, omar):
+def test_a_key_whose_feedback_is_taken_back_at_one_share_is_evidence_at_the_next(rollout, street, omar):
     street.take_in(street.line("canary", 1, key=key("ana")))
     street.feed(1, canary=(110, 0), stable=(400, 9))
     first = Prediction.objects.get(endpoint=street.endpoint, key=key("ana"))
@@ -223,7 +223,7 @@ def test_a_request_of_many_texts_is_one_event(rollout, street):
     assert counted()[0] == (1, 1, 0, 0, 0)
 
 
-def test_refused_and_shed_requests_are_nobodys_failure(rollout, street):
+def test_refused_and_shed_requests_are_no_ones_failure(rollout, street):
     street.take_in(*[street.line("canary", 1, failed=True, code=code, key=key(str(code))) for code in (400, 404, 413, 422, 429, 500, 503)])
 
     street.tick(2)
@@ -231,7 +231,7 @@ def test_refused_and_shed_requests_are_nobodys_failure(rollout, street):
     assert counted()[0] == (2, 2, 2, 0, 0)
 
 
-def test_requests_that_insist_on_a_version_are_left_out(begun, street, fresh):
+def test_requests_that_pin_a_version_are_left_out(begun, street, fresh):
     rollout = begun(warm_up=1)
     street.take_in(*[street.line("canary", 1, failed=True, pinned=True) for _ in range(30)])
     street.take_in(street.line("canary", 2), street.line("canary", 3), street.line("stable", 3), street.line("stable", 3, pinned=True))
@@ -243,7 +243,7 @@ def test_requests_that_insist_on_a_version_are_left_out(begun, street, fresh):
     assert fresh(rollout).state == "running"
 
 
-def test_requests_of_which_nobody_knows_whether_they_insisted_count(rollout, street):
+def test_requests_without_a_record_of_a_pinned_version_count(rollout, street):
     """What was written before the question was asked."""
     canary = street.arms()["canary"]
     street.take_in(street.line("canary", 1))
@@ -352,7 +352,7 @@ def test_slow_answers_are_those_above_the_stable_arms_p95_of_the_hour_before(rol
     assert fresh(rollout).reason.startswith("Too many slow responses: 10 of 30 on the canary")
 
 
-def test_nothing_is_slow_while_too_few_answers_say_what_is(street, approval, mia):
+def test_nothing_is_slow_while_too_few_answers_show_what_is(street, approval, mia):
     from monitoring.rollouts.rules import Plan
     from tests.monitoring.rollouts.conftest import QUICK
 
@@ -395,7 +395,7 @@ def test_evidence_of_the_steps_multiplies_and_counts_begin_anew(rollout, street)
 
 @pytest.mark.postgres
 def test_requests_under_the_old_split_stay_with_the_old_step(rollout, street):
-    """A server that took the new split a few seconds late spools with the old epoch, which tells."""
+    """A server that took the new split a few seconds late spools with the old epoch, which identifies it."""
     old = street.line("canary", 3.05)
     street.feed(1, canary=(110, 0), stable=(400, 9))
     street.tick(3)

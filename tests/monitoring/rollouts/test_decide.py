@@ -59,7 +59,7 @@ def test_each_kind_of_evidence_takes_it_back_at_its_own_limit(metric):
     assert decide(PLAN, found(**{metric: limit + 0.001})).kind == Kind.ROLLBACK
 
 
-def test_a_rollback_comes_before_all_else_and_says_what_happened():
+def test_a_rollback_comes_before_all_else_and_shows_what_happened():
     counts = Counts(Side(60, 60, 9, 0, 0), Side(1140, 1140, 6, 0, 0))
 
     decision = decide(PLAN, found(counts, minutes=3000.0, errors=9.0, blocked="Frozen."))
@@ -132,7 +132,7 @@ def test_plans_that_make_no_sense_are_refused(change, field):
     assert field in refusal.value.fields
 
 
-def test_the_loosest_plan_still_takes_back_and_a_refusal_says_the_range():
+def test_the_loosest_plan_still_takes_back_and_a_refusal_shows_the_range():
     loosest = Plan(
         steps=(9_000, 10_000), margin=0.2, warm_up=1_000, alphas=dict.fromkeys(METRICS, 0.001), rate_ratios=dict.fromkeys(METRICS, 3.0)
     )

@@ -135,11 +135,11 @@ def test_a_few_customers_who_return_and_few_new_ones_are_too_few_to_take_a_canar
     [(0, 1.0, True), (72_000, 1.0, True),  # a key of its own for each request
      (800, 0.0, True), (40, 0.001, False), (40, 0.01, True)],
 )  # fmt: skip
-def test_a_bad_canary_is_found_by_enough_customers_or_by_requests_that_stand_alone(customers, alone, found):
-    told = forecast(Plan(), replace(BUSY, customers=customers, alone=alone))
+def test_a_bad_canary_is_found_by_enough_customers_or_by_independent_requests(customers, alone, found):
+    result = forecast(Plan(), replace(BUSY, customers=customers, alone=alone))
 
-    assert told.detect_hours == (pytest.approx(441 / 3600) if found else None)
-    assert (told.problem, bool(told.caution)) == ("", not found)
+    assert result.detect_hours == (pytest.approx(441 / 3600) if found else None)
+    assert (result.problem, bool(result.caution)) == ("", not found)
 
 
 def test_customers_are_the_keys_of_the_last_answers_and_new_ones_those_of_the_newer_half(street, monkeypatch):
@@ -152,7 +152,7 @@ def test_customers_are_the_keys_of_the_last_answers_and_new_ones_those_of_the_ne
     assert queries.customers(street.endpoint, street.at(20)) == (1, 1.0, 0.0)
 
 
-def test_where_each_request_has_a_key_of_its_own_all_stand_alone(street):
+def test_where_each_request_has_a_key_of_its_own_all_are_independent(street):
     street.shift(-20)
     street.take_in(*[street.line("stable", at / 10, key=key(str(at))) for at in range(60)])
 

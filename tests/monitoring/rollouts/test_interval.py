@@ -125,7 +125,7 @@ def test_few_customers_of_whom_few_fail_on_a_small_canary_mislead_no_more():
 
 
 @pytest.mark.parametrize(("stable", "canary"), [(0.005, 0.005), (0.02, 0.02), (0.005, 0.01)])
-def test_the_truth_is_inside_at_all_looks_together_where_nobody_returns_and_the_bound_costs_little(stable, canary):
+def test_the_truth_is_inside_at_all_looks_together_where_no_one_returns_and_the_bound_costs_little(stable, canary):
     rng = np.random.default_rng(7)
     missed, wider = 0, []
     asked, chances = np.repeat([[[80], [1520]]], 15, axis=0), np.array([canary, stable])[:, None]
@@ -145,8 +145,8 @@ def called(rng, chance_wrong, judged, complaints):
     for arm, wrong in zip((CANARY, STABLE), chance_wrong, strict=True):
         for number in range(1_200):
             is_wrong = rng.random() < wrong
-            heard = rng.random() < judged and (is_wrong or not complaints)
-            yield Request(arm, f"{arm}-{number % 60}-{number}", False, 5.0, wrong=is_wrong and heard, judged=heard)
+            has_feedback = rng.random() < judged and (is_wrong or not complaints)
+            yield Request(arm, f"{arm}-{number % 60}-{number}", False, 5.0, wrong=is_wrong and has_feedback, judged=has_feedback)
 
 
 @pytest.mark.parametrize("complaints", [False, True])

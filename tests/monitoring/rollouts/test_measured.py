@@ -62,7 +62,7 @@ def test_with_feedback_that_bounds_wrong_answers_it_widens_and_with_many_more_of
     assert worse.why.startswith("Wrong predictions are higher by at least +")
 
 
-def test_a_rollout_without_feedback_widens_and_its_look_says_what_was_not_measured(rollout, street, fresh):
+def test_a_rollout_without_feedback_widens_and_its_look_shows_what_was_not_measured(rollout, street, fresh):
     street.feed(1, canary=(120, 0), stable=(400, 2))
 
     street.tick(3)
@@ -107,7 +107,7 @@ def test_a_required_bound_is_part_of_what_is_approved():
         plans.check_same(plans.canary(Plan()), plans.canary(Plan(wrong_margin=0.1)))
 
 
-def test_the_plan_says_whether_wrong_answers_are_bounded():
+def test_the_plan_states_whether_wrong_answers_are_bounded():
     assert dict(plans.lines(PLAN))["Wrong-prediction margin"] == "none: widens without feedback too"
     assert dict(plans.lines(REQUIRED))["Wrong-prediction margin"] == "10 percentage points among predictions with feedback"
     assert plans.sentence(plans.canary(REQUIRED)).endswith("wrong predictions at most 10 percentage points more")
@@ -185,7 +185,7 @@ def test_a_month_of_looks_hardly_ever_bounds_a_shadow_that_differs_by_just_as_mu
     assert wrong <= 4  # 5 % of 40, and twice the standard error of simulation
 
 
-def test_the_plan_says_how_much_shadow_disagreement_it_allows():
+def test_the_plan_states_how_much_shadow_disagreement_it_allows():
     assert dict(plans.lines(PLAN))["Maximum shadow disagreement"] == "none: widens without a shadow too"
     assert dict(plans.lines(SHADOWED))["Maximum shadow disagreement"] == "10.0\u00a0% of its shadow predictions, before the canary"
     assert plans.sentence(plans.canary(SHADOWED)).endswith("shadow disagreement at most 10 %")
@@ -208,9 +208,9 @@ def test_a_start_is_refused_until_the_version_ran_as_a_shadow_and_then_the_rollo
     rollout = asked.start(approval, mia, shadow_disagreement=0.2)
     shade(asked, approval.version, [False] * 50, minute=5)  # by then it answers itself: what comes later says nothing of before
 
-    told = queries.evidence(rollout, asked.at(6)).shadow
-    assert (told.above, told.below) == (118, 120)
-    assert told.clusters > 30
+    shadow = queries.evidence(rollout, asked.at(6)).shadow
+    assert (shadow.above, shadow.below) == (118, 120)
+    assert shadow.clusters > 30
     (line,) = (each for each in conditions(rollout.rule, queries.evidence(rollout, asked.at(6))) if each.title.startswith("Shadow"))
     assert (line.mark, line.now.endswith("of 120")) == ("ok", True)
 

@@ -37,16 +37,16 @@ def street(looked_at) -> Street:
     return Street(looked_at.endpoint, looked_at.started_at)
 
 
-def test_the_panel_says_split_steps_and_rule(client_for, looked_at, street, omar):
+def test_the_panel_shows_split_steps_and_rule(client_for, looked_at, street, omar):
     answer = client_for(omar).get(url("panel", street.endpoint))
 
-    said = text_of(answer)
+    text = text_of(answer)
     assert answer.status_code == 200
     for words in (
         "1.1.0 vs 1.0.0", "Canary running", "Pause at 5 %", "Widen to 25 %", "Roll back to 1.0.0", "95 %", "120 of 2,000 requests",
         "2,000 canary requests", "Error difference below +20.0 points, upper bound", "Evidence of too many failed requests below 33",
     ):  # fmt: skip
-        assert words in said, words
+        assert words in text, words
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
 
 
@@ -82,12 +82,12 @@ def test_the_live_part_of_an_ended_rollout_asks_no_more(client_for, looked_at, s
 
 
 def test_the_page_of_a_rollout_keeps_the_plan_every_look_and_every_decision(client_for, looked_at, street, lee):
-    said = text_of(client_for(lee).get(url("detail", looked_at)))
+    text = text_of(client_for(lee).get(url("detail", looked_at)))
 
     for words in ("1.1.0 on support-inbox-prod", "fixed at the start", "5 %, 25 %, 50 %, 100 %",
                   "at most 5.0 % chance of rolling back a harmless canary",
                   "started a rollout", "newest first, only those with new data", "2,000 canary requests: 120."):  # fmt: skip
-        assert words in said, words
+        assert words in text, words
 
 
 def test_the_evidence_chart_draws_the_band_and_the_margin(client_for, looked_at, lee):
@@ -110,11 +110,11 @@ def test_the_evidence_of_each_kind_is_drawn_against_its_own_limit(client_for, lo
     assert [trace["y"][-1] for trace in figure["data"]] == [pytest.approx(math.exp(value)) for value in Look.objects.get().log_e.values()]
 
 
-def test_the_panel_tells_when_a_decision_is_expected(client_for, looked_at, street, omar):
-    said = text_of(client_for(omar).get(url("panel", street.endpoint)))
+def test_the_panel_shows_when_a_decision_is_expected(client_for, looked_at, street, omar):
+    text = text_of(client_for(omar).get(url("panel", street.endpoint)))
 
-    assert "A decision on 25 % is expected within 47 d" in said  # 120 requests in the three days since
-    assert "if 1.1.0 is as good as 1.0.0." in said
+    assert "A decision on 25 % is expected within 47 d" in text  # 120 requests in the three days since
+    assert "if 1.1.0 is as good as 1.0.0." in text
 
 
 def test_a_chart_answers_only_what_is_new(client_for, looked_at, street, lee):

@@ -59,7 +59,7 @@ def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_nam
     actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="Known from shadow.", now=street.at(2))
 
     rollout = fresh(rollout)
-    assert (rollout.share, rollout.going_to, rollout.step_started_at) == (2500, None, street.at(2))
+    assert (rollout.share, rollout.next_share, rollout.step_started_at) == (2500, None, street.at(2))
     last = Segment.objects.order_by("number").last()
     assert (last.number, last.share, last.deployment.started_by, last.deployment.reason) == (2, 2500, lee, "Known from shadow.")
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
@@ -78,7 +78,7 @@ def test_a_plan_may_ask_a_person_at_each_step_once(begun, street, mia, lee, fres
     assert (fresh(rollout).share, fresh(rollout).asked_at) == (2500, None)
 
 
-def test_nobody_widens_against_the_evidence(rollout, street, lee, fresh):
+def test_no_one_widens_against_the_evidence(rollout, street, lee, fresh):
     street.feed(1, canary=(20, 7), stable=(380, 2))
     from monitoring.rollouts.actions.count import count
 
@@ -187,7 +187,7 @@ def test_the_servers_guard_ends_the_rollout(rollout, street, verbs, fresh, canar
     ]
 
 
-def test_a_closed_arm_does_not_widen_before_the_registry_has_heard(rollout, street, fresh, canary_of):
+def test_a_closed_arm_does_not_widen_before_the_registry_knows(rollout, street, fresh, canary_of):
     good(street, 1)
     endpoints.write_status(guard=[{"deployment": str(canary_of(rollout).uuid), "failures": 10, "of": 20}])
 
@@ -206,10 +206,10 @@ def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(
     assert not Alert.objects.filter(severity="page").exists()
 
 
-def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollout, street, lee, client_for, fresh, canary_of):
+def test_no_one_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollout, street, lee, client_for, fresh, canary_of):
     page = client_for(lee)
     canary = canary_of(rollout)
-    said = "1.1.0 is controlled by its rollout's rule."
+    message = "1.1.0 is controlled by its rollout's rule."
 
     for do in (
         lambda: served.set_share(deployment_id=canary.uuid, share=1000, actor=lee, reason="A little more."),
@@ -219,7 +219,7 @@ def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollou
         with pytest.raises(Refused) as refusal:
             do()
         assert (refusal.value.message, refusal.value.next_step) == (
-            said,
+            message,
             f"Widen, pause, or abort it on /rollouts/{rollout.uuid}/ (API: /api/v1/rollouts/{rollout.uuid}/), "
             "or roll the endpoint back.",
         )  # fmt: skip
@@ -227,11 +227,11 @@ def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollou
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
     assert fresh(rollout).moves == 0
     shown = page.get(f"/endpoints/{street.endpoint.uuid}/").content.decode()
-    assert escape(said) in shown
+    assert escape(message) in shown
     assert "stop_canary" not in shown
 
 
-def test_a_canary_whose_rollout_has_ended_is_nobodys_and_a_new_one_without_a_rule_is_stopped_by_hand(rollout, next_approval, street, omar):
+def test_a_canary_whose_rollout_has_ended_is_free_and_a_new_one_without_a_rule_is_stopped_by_hand(rollout, next_approval, street, omar):
     actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0")
     alone = served.deploy(request_id=next_approval.uuid, actor=omar, share=500)
 
@@ -257,7 +257,7 @@ def test_a_start_before_the_last_rollout_is_closed_waits_for_it(rollout, next_ap
     assert (fresh(rollout).state, again.state) == ("rolled_back", "running")
 
 
-def test_a_share_that_somebody_set_elsewhere_is_a_step_of_its_own(rollout, street, lee, fresh, canary_of, verbs):
+def test_a_share_that_someone_set_elsewhere_is_a_step_of_its_own(rollout, street, lee, fresh, canary_of, verbs):
     served.set_share(deployment_id=canary_of(rollout).uuid, share=1000, actor=lee, reason="A little more.", steered=True)
 
     street.tick(2)
@@ -316,7 +316,7 @@ def test_a_changed_card_holds_instead_of_trying_for_ever(rollout, street, mia, f
 
     street.tick(3)
 
-    assert (fresh(rollout).state, fresh(rollout).share, fresh(rollout).going_to) == ("holding", 500, None)
+    assert (fresh(rollout).state, fresh(rollout).share, fresh(rollout).next_share) == ("holding", 500, None)
     assert "Changed since the last gate check: the model card" in fresh(rollout).reason
 
 

@@ -1,4 +1,4 @@
-"""What somebody writes into a rollout's row widens no canary: who decided, and by which plan, is what the audit log says."""
+"""What is written into a rollout's row widens no canary: who decided, and by which plan, is read from the audit log."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from registry.promotions import plans
 from tests.support import endpoints, registry
 from tests.support.trail import behind_its_back, found
 
-HASTY = {"steps": [500, 10_000], "margin": 0.9, "min_requests": 1, "min_minutes": 0}  # a plan that nobody agreed to
+HASTY = {"steps": [500, 10_000], "margin": 0.9, "min_requests": 1, "min_minutes": 0}  # a plan that no one agreed to
 
 
 def claim_in_the_name_of(person) -> None:
-    Rollout.objects.update(going_to=10_000, going_by=person, going_why="All well.")
+    Rollout.objects.update(next_share=10_000, next_by=person, next_reason="All well.")
 
 
-def test_a_share_that_nobody_claimed_is_dropped_and_given_in_nobodys_name(rollout, street, omar, verbs, fresh):
+def test_a_share_that_no_one_claimed_is_dropped_and_given_in_no_ones_name(rollout, street, omar, verbs, fresh):
     claim_in_the_name_of(omar)
     assert found() == [("not-in-trail", f"rollouts, {rollout.uuid}")]
 
     street.tick(2)
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
-    assert (fresh(rollout).state, fresh(rollout).going_to, fresh(rollout).going_by) == ("running", None, None)
+    assert (fresh(rollout).state, fresh(rollout).next_share, fresh(rollout).next_by) == ("running", None, None)
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_dropped"]
     assert not Event.objects.filter(actor=str(omar.uuid), object_type="rollouts.rollout").exists()
     assert found() == []
@@ -56,21 +56,21 @@ def test_a_widening_that_was_cut_off_is_finished_in_the_name_of_who_decided_it(r
 
     street.tick(2)
 
-    assert (fresh(rollout).share, fresh(rollout).going_to) == (2500, None)
+    assert (fresh(rollout).share, fresh(rollout).next_share) == (2500, None)
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
     assert set(Event.objects.filter(object_id=str(rollout.uuid)).exclude(verb="rollouts.started").values_list("actor", flat=True)) == {
         str(lee.uuid)
     }
 
 
-@pytest.mark.parametrize("change", [{"going_to": 10_000}, {"going_by": None}, {"going_why": "All well."}])
+@pytest.mark.parametrize("change", [{"next_share": 10_000}, {"next_by": None}, {"next_reason": "All well."}])
 def test_a_claim_that_was_changed_is_dropped(rollout, street, lee, fresh, change):
     steer.decide_to_widen(rollout.uuid, lee, 0, "Known from shadow.", street.at(1))
     Rollout.objects.update(**change)
 
     street.tick(2)
 
-    assert (fresh(rollout).share, fresh(rollout).going_to, len(street.running())) == (500, None, 2)
+    assert (fresh(rollout).share, fresh(rollout).next_share, len(street.running())) == (500, None, 2)
 
 
 def test_a_claim_that_was_given_up_is_not_taken_up_again(rollout, street, lee, fresh, verbs, canary_of):
@@ -79,12 +79,12 @@ def test_a_claim_that_was_given_up_is_not_taken_up_again(rollout, street, lee, f
     with pytest.raises(Conflict, match="A server closed"):
         steer.carry_out(rollout.uuid, claimed, street.at(1))
     endpoints.write_status()
-    Rollout.objects.update(going_to=2500, going_by=lee, going_why="Known from shadow.")
+    Rollout.objects.update(next_share=2500, next_by=lee, next_reason="Known from shadow.")
 
     street.tick(2)
 
     dropped = "rollouts.step_dropped"
-    assert (fresh(rollout).share, fresh(rollout).going_to) == (500, None)
+    assert (fresh(rollout).share, fresh(rollout).next_share) == (500, None)
     assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", dropped, dropped]
 
 
@@ -107,7 +107,7 @@ def test_the_next_step_goes_by_the_share_of_the_canary(rollout, street, fresh):
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 2500)]
 
 
-def test_a_rollout_that_nobody_started_widens_nothing(next_approval, rollout, street, omar, lee):
+def test_a_rollout_that_no_one_started_widens_nothing(next_approval, rollout, street, omar, lee):
     actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0", now=street.at(1))
     canary = served.deploy(request_id=next_approval.uuid, actor=omar, share=500)
     made = Rollout.objects.create(
@@ -135,7 +135,7 @@ def elsewhere(rollout, street, project, mia, ravi, lee, gita, omar) -> Deploymen
 
 @pytest.fixture
 def adopted(rollout, street, elsewhere) -> Deployment:
-    """Somebody wrote a segment that makes it the rollout's canary."""
+    """A segment was written that makes it the rollout's canary."""
     before = Segment.objects.get()
     Segment.objects.create(
         rollout=rollout, number=2, deployment=elsewhere, share=500, started_at=street.at(0), counted_from=street.at(0), groups=before.groups

@@ -21,10 +21,10 @@ def test_the_bucket_of_a_value(value, index):
 @given(values, st.sampled_from([0.0, 0.5, 0.9, 0.95, 0.99, 1.0]))
 def test_a_quantile_is_never_too_low_and_at_most_ten_per_cent_too_high(found, share):
     exact = np.quantile(found, share, method="inverted_cdf")
-    told = histogram.quantile(histogram.add({}, found), share)
+    quantile = histogram.quantile(histogram.add({}, found), share)
 
-    assert told >= exact * (1 - 1e-9)
-    assert told <= max(exact * 1.1, histogram.FLOOR_MS) * (1 + 1e-9)
+    assert quantile >= exact * (1 - 1e-9)
+    assert quantile <= max(exact * 1.1, histogram.FLOOR_MS) * (1 + 1e-9)
 
 
 @given(values, values)

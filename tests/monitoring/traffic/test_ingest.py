@@ -200,7 +200,7 @@ def test_a_shadow_with_a_list_for_a_digest_is_kept_aside():
         spool.parse(json.dumps(line).encode())
 
 
-def test_a_segment_that_fails_as_nobody_foresaw_stays_and_jams_no_other(live_endpoint, monkeypatch, caplog):
+def test_a_segment_that_fails_unexpectedly_stays_and_blocks_no_other(live_endpoint, monkeypatch, caplog):
     first = endpoints.write_segment(endpoints.spool_line(live_endpoint), name="1.jsonl")
     second = endpoints.write_segment(endpoints.spool_line(live_endpoint), name="2.jsonl")
     lines = spool.lines

@@ -1,4 +1,4 @@
-"""Lines that come twice, late, out of order, from a clock that is wrong, or senseless: the figures are exactly what was said, once."""
+"""Lines that come twice, late, out of order, from a clock that is wrong, or senseless: the figures are exactly what was sent, once."""
 
 from datetime import UTC, datetime, timedelta
 

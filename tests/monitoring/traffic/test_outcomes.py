@@ -102,7 +102,7 @@ def test_the_same_batch_again_changes_nothing(kpi, mia):
     assert Event.objects.filter(verb="traffic.outcomes_recorded").count() == 1
 
 
-def test_a_uuid_that_said_something_else_is_a_conflict_and_nothing_is_kept(kpi, mia):
+def test_a_uuid_with_another_outcome_is_a_conflict_and_nothing_is_kept(kpi, mia):
     known = case(value=1)
     record(kpi, mia, known)
     with pytest.raises(Conflict):
@@ -228,7 +228,7 @@ def test_several_figures_hold_together(kpi):
     assert widths[1] / widths[0] == pytest.approx(sequences.quantile(200, 0.01) / sequences.quantile(200), rel=0.02)
 
 
-def test_where_nothing_varies_no_interval_is_told_and_rounding_is_no_variation(kpi):
+def test_where_nothing_varies_there_is_no_interval_and_rounding_is_no_variation(kpi):
     kpi.kind, kpi.holdout_share = "number", 0.5
     for values in ((10.0, 9.0), (0.05, 0.03), (0.1, 0.2)):
         found = both(kpi, *(arm_of([value] * 410, seed=at) for at, value in enumerate(values)))
@@ -282,7 +282,7 @@ def test_the_sample_ratio_at_its_ends():
     assert outcomes.ratio_p(0, 100, 0.1) < outcomes.MISMATCH_P
 
 
-def test_too_few_subjects_say_nothing(kpi, mia):
+def test_too_few_subjects_give_no_difference(kpi, mia):
     record(kpi, mia, *[case(value=at % 2) for at in range(270)], *[case("holdout", subject="the same") for _ in range(200)])
 
     found = queries.compare(kpi, WHEN, WHEN + timedelta(days=1))
@@ -304,7 +304,7 @@ def test_a_comparison_of_a_share(kpi, mia):
     assert queries.compare(kpi, WHEN - timedelta(days=10), WHEN + timedelta(hours=1)).model_cases == 901
 
 
-def test_nothing_reported_is_not_measured_and_a_split_that_is_off_is_louder_than_what_the_difference_says(kpi):
+def test_nothing_reported_is_not_measured_and_a_split_that_is_off_overrides_the_difference(kpi):
     high, low = arm_of(np.arange(900) % 10 < 8, seed=1), arm_of(np.arange(100) % 10 < 4, seed=2)
 
     assert both(kpi, Arm(), Arm()).reading == "not measured"

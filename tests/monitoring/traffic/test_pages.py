@@ -26,7 +26,7 @@ def url(name, subject):
     return reverse(f"traffic:{name}", args=[subject.uuid])
 
 
-def test_nothing_measured_is_said(client_for, live_endpoint, omar):
+def test_nothing_measured_is_shown(client_for, live_endpoint, omar):
     html = client_for(omar).get(url("endpoint", live_endpoint), **HTMX).content.decode()
 
     assert "Not measured" in html
@@ -48,11 +48,11 @@ def test_equal_texts_have_equal_digests_and_none_that_can_be_found_by_trying_tex
     assert one.text_digest == tried
 
     page = client_for(aida).get(url("recent", live_endpoint)).content.decode()
-    told = [client_for(aida).get(f"/api/v1/predictions/{each.uuid}/").json()["text_digest"] for each in (one, again, other)]
+    digests = [client_for(aida).get(f"/api/v1/predictions/{each.uuid}/").json()["text_digest"] for each in (one, again, other)]
 
-    assert (told[0] == told[1], told[0] == told[2]) == (True, False)
-    assert tried not in told
-    assert (tried in page, page.count(told[0])) == (False, 2)
+    assert (digests[0] == digests[1], digests[0] == digests[2]) == (True, False)
+    assert tried not in digests
+    assert (tried in page, page.count(digests[0])) == (False, 2)
 
 
 @pytest.mark.parametrize("window", ["1h", "24h", "7d"])
@@ -84,7 +84,7 @@ def test_the_page_has_all_charts_and_the_fragment_three(client_for, live_endpoin
     assert "set PRICE_PER_CORE_HOUR" in page
 
 
-def test_cost_is_told_with_a_price(client_for, live_endpoint, answered, omar, settings):
+def test_cost_is_shown_with_a_price(client_for, live_endpoint, answered, omar, settings):
     settings.PRICE_PER_CORE_HOUR = 3.6
     answered(endpoints.spool_line(live_endpoint, cpu_ms=10.0))
 
@@ -153,7 +153,7 @@ def test_business_figures_from_the_pages(client_for, live_endpoint, answered, le
     assert "not enough data" in client_for(aida).get(url("kpis", live_endpoint)).content.decode()
 
 
-def test_the_list_and_the_page_of_a_figure_tell_one_difference_in_one_unit(live_endpoint, client_for, lee, aida):
+def test_the_list_and_the_page_of_a_figure_show_one_difference_in_one_unit(live_endpoint, client_for, lee, aida):
     kpi = actions.define_kpi(endpoint_id=live_endpoint.uuid, name="Handled", direction="up", kind="share", holdout_share=0.5, actor=lee)
     today = timezone.now().date()
     OutcomeDay.objects.bulk_create([day_of(kpi, today, "model", 400, 320), day_of(kpi, today, "holdout", 400, 160)])
@@ -367,9 +367,9 @@ def test_series_over_the_api(live_endpoint, answered, ana, otto):
 
     assert (found["total"]["requests"], found["total"]["errors"], found["total"]["labels"]) == (4, 1, {"billing": 3})
     assert sum(point["requests"] for point in found["points"]) == 4
-    told = found["total"]["right_told"]
-    assert (told["value"], told["rows"], told["senders"], found["total"]["agree_told"]) == (0.75, 20, 2, None)
-    assert told["low"] < 0.25  # 0.53 of as many independent rows
+    interval = found["total"]["right_interval"]
+    assert (interval["value"], interval["rows"], interval["senders"], found["total"]["agree_interval"]) == (0.75, 20, 2, None)
+    assert interval["low"] < 0.25  # 0.53 of as many independent rows
     assert 96 <= len(found["points"]) <= 97
     assert api.get(address, {"arm": "canary"}).json()["total"]["requests"] == 0
     assert api.get(address, {"version": str(live_endpoint.alias.version.uuid)}).json()["total"]["requests"] == 3

@@ -34,15 +34,15 @@ def put(counts):
 
 
 @pytest.fixture
-def says(monkeypatch):
+def responds(monkeypatch):
     """Sets what the serving port does: a status, or an error."""
 
-    def set_to(said):
+    def set_to(response):
         def get(url, **_):
             assert url == f"{settings.INFERENCE_URL}/v2/health/live"
-            if isinstance(said, Exception):
-                raise said
-            return httpx.Response(said, request=httpx.Request("GET", url))
+            if isinstance(response, Exception):
+                raise response
+            return httpx.Response(response, request=httpx.Request("GET", url))
 
         monkeypatch.setattr(probing.httpx, "get", get)
 
@@ -62,17 +62,17 @@ def lost():
 
 
 @pytest.mark.postgres
-def test_probes_are_counted_by_minute_and_those_nobody_answered_apart(live_endpoint, says):
+def test_probes_are_counted_by_minute_and_unanswered_ones_apart(live_endpoint, responds):
     refused, slow = httpx.ConnectError("refused"), httpx.ReadTimeout("slow")
-    for seconds, said, answered in ((0, 200, True), (5, refused, False), (10, slow, False), (15, 503, False), (61, 404, True)):
-        says(said)
+    for seconds, response, answered in ((0, 200, True), (5, refused, False), (10, slow, False), (15, 503, False), (61, 404, True)):
+        responds(response)
         assert actions.probe(NOW + timedelta(seconds=seconds)) is answered
 
     assert probes() == [(NOW, 4, 3), (NOW + MINUTE, 1, 0)]
 
 
-def test_nothing_is_asked_where_nothing_is_live(db, says):
-    says(httpx.ConnectError("refused"))
+def test_nothing_is_asked_where_nothing_is_live(db, responds):
+    responds(httpx.ConnectError("refused"))
 
     assert actions.probe(NOW) is None
     assert probes() == []
@@ -102,7 +102,7 @@ def test_a_long_outage_is_held_to_the_traffic_before_it_and_not_to_its_own_silen
     assert lost() == {NOW + at * MINUTE: 60_000 for at in range(70)}
 
 
-def test_a_quiet_endpoint_loses_its_fractions_and_one_that_nobody_asked_nothing(live_endpoint):
+def test_a_quiet_endpoint_loses_its_fractions_and_one_without_requests_nothing(live_endpoint):
     unasked = endpoints.copied(live_endpoint, "unasked")
     put({Place(live_endpoint.pk, None, "", NOW - 30 * MINUTE): Counts(requests=3, errors=3)})
     for at in range(20):

@@ -74,34 +74,34 @@ def crossed(monkeypatch, first, second):
     return ended
 
 
-def test_feedback_names_an_endpoint_that_somebody_holds(prediction, lee, ana, monkeypatch):
+def test_feedback_names_an_endpoint_that_is_locked(prediction, lee, ana, monkeypatch):
     def define():
         actions.define_kpi(
             endpoint_id=prediction.endpoint.uuid, name="Solved at once", direction="up", kind="share", holdout_share=0.1, actor=lee
         )
 
-    def say():
+    def give_feedback():
         actions.record_feedback(prediction_id=prediction.uuid, right=True, label="", actor=ana)
 
-    assert crossed(monkeypatch, (outcomes, define), (feedback, say)) == {"first": "done", "second": "done"}
+    assert crossed(monkeypatch, (outcomes, define), (feedback, give_feedback)) == {"first": "done", "second": "done"}
 
     assert (Kpi.objects.count(), Feedback.objects.count()) == (1, 1)
     assert Event.objects.filter(verb__in=["traffic.kpi_defined", "traffic.feedback_recorded"]).count() == 2
 
 
-def test_an_outcome_names_a_prediction_that_somebody_judges(prediction, lee, ana, omar, monkeypatch):
+def test_an_outcome_names_a_prediction_that_is_being_judged(prediction, lee, ana, omar, monkeypatch):
     kpi = actions.define_kpi(
         endpoint_id=prediction.endpoint.uuid, name="Solved at once", direction="up", kind="share", holdout_share=0.1, actor=lee
     )
     case = actions.Case(uuid.uuid4(), "model", 1.0, timezone.now(), prediction.uuid)
 
-    def say():
+    def give_feedback():
         actions.record_feedback(prediction_id=prediction.uuid, right=True, label="", actor=ana)
 
     def report():
         actions.record_outcomes(kpi_id=kpi.uuid, cases=[case], actor=omar)
 
-    assert crossed(monkeypatch, (feedback, say), (outcomes, report)) == {"first": "done", "second": "done"}
+    assert crossed(monkeypatch, (feedback, give_feedback), (outcomes, report)) == {"first": "done", "second": "done"}
 
     assert (Outcome.objects.count(), Feedback.objects.count()) == (1, 1)
 

@@ -1,4 +1,4 @@
-"""Old predictions go with what was said of them; what somebody holds on to, and all figures, stay."""
+"""Old predictions are deleted with their feedback; what is still linked, and all figures, stay."""
 
 from datetime import timedelta
 
@@ -36,10 +36,10 @@ def test_old_predictions_go_with_their_feedback_and_the_counts_stay(old_and_new,
 
 
 def test_texts_are_forgotten_endpoint_by_endpoint(old_and_new, live_endpoint, settings):
-    with CaptureQueriesContext(connection) as said:
+    with CaptureQueriesContext(connection) as statements:
         assert actions.forget_texts() == 3
     assert not Prediction.objects.exclude(text=None).exists()
-    asked = [each["sql"] for each in said if each["sql"].startswith("SELECT") and "traffic_prediction" in each["sql"]]
+    asked = [each["sql"] for each in statements if each["sql"].startswith("SELECT") and "traffic_prediction" in each["sql"]]
     assert len(asked) == 2
     assert all('"endpoint_id" = ' in sql for sql in asked)
 

@@ -1,4 +1,4 @@
-"""Lines of the spool belong to the endpoint that they name, whoever else has its slug."""
+"""Lines of the spool belong to the endpoint that they name, no matter who else has its slug."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_line_of_an_earlier_release_is_of_the_endpoint_that_alone_had_its_slug
     assert counted(Prediction) == {"inbox": 1}
 
 
-def test_a_line_that_names_no_endpoint_of_this_installation_is_nobodys(live_endpoint, twin):
+def test_a_line_that_names_no_endpoint_of_this_installation_is_no_ones(live_endpoint, twin):
     endpoints.write_segment(endpoints.spool_line(live_endpoint) | {"endpoint": f"gamma/{live_endpoint.slug}"})
 
     actions.ingest()

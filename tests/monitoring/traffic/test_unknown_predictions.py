@@ -24,7 +24,7 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
         (NOW, None, True),
         (NOW - 5 * MINUTE, None, True),
         (NOW - 5 * MINUTE - SECOND, None, False),
-        (NOW - HOUR, NOW - HOUR, True),  # nobody has read the spool for an hour
+        (NOW - HOUR, NOW - HOUR, True),  # no one has read the spool for an hour
         (NOW - HOUR, NOW - 30 * MINUTE, False),
         (NOW - HOUR, NOW + HOUR, False),  # the disk's clock is ahead
         (NOW + 5 * MINUTE, None, True),  # the server's clock is a little ahead
@@ -36,7 +36,7 @@ def test_a_prediction_may_arrive_until_the_spool_of_its_time_is_read(made_at, wa
     assert may_arrive(made_at, waits_since, NOW) is may
 
 
-def test_the_id_of_an_answer_tells_when_it_was_made():
+def test_the_id_of_a_prediction_has_its_time():
     before, first, second, after = datetime.now(UTC), timed_uuid(), timed_uuid(), datetime.now(UTC)
 
     assert (first.version, first.variant) == (7, uuid.RFC_4122)
@@ -77,7 +77,7 @@ def test_what_may_arrive_is_asked_for_again_and_what_cannot_is_refused_for_good(
 
 
 @pytest.mark.parametrize("what", ["feedback", "outcome"])
-def test_what_arrives_from_a_backlog_while_it_is_looked_for_may_be_said_again(live_endpoint, lee, monkeypatch, what):
+def test_what_arrives_from_a_backlog_while_it_is_looked_for_may_be_sent_again(live_endpoint, lee, monkeypatch, what):
     """The server answered an hour ago, its segment waited since, and is taken in between the two reads."""
     kpi = actions.define_kpi(endpoint_id=live_endpoint.uuid, name="Handled", direction="up", kind="share", holdout_share=0.1, actor=lee)
     now = datetime.now(UTC)
@@ -93,11 +93,11 @@ def test_what_arrives_from_a_backlog_while_it_is_looked_for_may_be_said_again(li
     prediction = dated(now - HOUR)
     case = actions.Case(uuid.uuid4(), "model", 1.0, now, prediction=prediction)
 
-    said = {
+    body = {
         "feedback": lambda: actions.record_feedback(prediction_id=prediction, right=True, label="", actor=lee),
         "outcome": lambda: actions.record_outcomes(kpi_id=kpi.uuid, cases=[case], actor=lee),
     }
 
     with pytest.raises(NotReady):
-        said[what]()
+        body[what]()
     assert (Feedback.objects.exists(), Outcome.objects.exists(), waiting.exists()) == (False, False, False)

@@ -96,7 +96,7 @@ def test_what_was_written_behind_the_products_back_is_named(version, forge, rule
     assert found() == [(rule, where) for rule in rules]
 
 
-def test_a_base_model_that_is_said_to_come_from_no_run_is_named(project, mia, lee):
+def test_a_base_model_that_claims_to_come_from_no_run_is_named(project, mia, lee):
     base = training.actions.add_run_base(run=training.make_run(training.make_snapshot(project, mia), lee, splits=()), actor=mia)
 
     behind_its_back("UPDATE training_basemodel SET run_id = NULL WHERE id = %s", base.pk)

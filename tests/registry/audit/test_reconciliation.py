@@ -350,7 +350,7 @@ def revive_a_token_of_an_endpoint(_: Endpoint) -> None:
     EndpointToken.objects.update(revoked_at=None, digest="b" * 64)
 
 
-def act_for_somebody(_: Endpoint) -> None:
+def act_for_someone(_: Endpoint) -> None:
     ApiToken.objects.create(user=person("mia"), name="x", scopes=["read", "run"], digest="a" * 64, expires_at="2030-01-01T00:00Z")
 
 
@@ -374,7 +374,7 @@ def come_from_another_run(_: Endpoint) -> None:
     Run.objects.filter(pk=version.run_id).update(reproduces=Run.objects.exclude(pk=version.run_id).first())
 
 
-def be_somebody_elses_run(_: Endpoint) -> None:
+def be_someone_elses_run(_: Endpoint) -> None:
     Run.objects.filter(pk=rejected().version.run_id).update(launched_by=person("omar"))
 
 
@@ -466,11 +466,11 @@ FORGERIES = {
     ],
     open_an_endpoint: [(DB, "opens endpoint UUID until TIME, created by MIA"), (DB, "is kept as DIGEST")],
     revive_a_token_of_an_endpoint: [(TRAIL, "is revoked"), (DB, "is kept as DIGEST"), (TRAIL, "is kept as DIGEST")],
-    act_for_somebody: [(DB, "acts for MIA with read, run until TIME"), (DB, WIDE), (DB, "is kept as DIGEST")],
+    act_for_someone: [(DB, "acts for MIA with read, run until TIME"), (DB, WIDE), (DB, "is kept as DIGEST")],
     widen_a_token: [(TRAIL, "is revoked"), (DB, WIDE), (TRAIL, LIMITED)],
     replace_a_report: [(DB, MEASURED), (TRAIL, MEASURED), (DB, "report digest DIGEST doesn't match its report")],
     come_from_another_run: [(DB, "repeats run UUID")],
-    be_somebody_elses_run: [(DB, LAUNCHED.format("OMAR")), (TRAIL, LAUNCHED.format("MIA"))],
+    be_someone_elses_run: [(DB, LAUNCHED.format("OMAR")), (TRAIL, LAUNCHED.format("MIA"))],
     replace_a_report_and_its_digest: [*((side, MEASURED) for side in (DB, TRAIL)), *((side, SEALED) for side in (DB, TRAIL))],
 }  # fmt: skip
 
@@ -493,7 +493,7 @@ TOGETHER = [
         approve_by_another_request, end_in_anothers_name, end_at_another_time, end_for_another_reason, call_a_rollback_a_promotion,
         quarantine_in_silence, write_a_card_in_anothers_name, better_what_a_version_is_worth, move_a_version, join_a_group, leave_a_group,
         administer, come_back, publish_a_policy, drop_the_texts, shorten_a_freeze, revive_a_token_of_an_endpoint, open_an_endpoint,
-        widen_a_token, act_for_somebody, replace_a_report, come_from_another_run, be_somebody_elses_run,
+        widen_a_token, act_for_someone, replace_a_report, come_from_another_run, be_someone_elses_run,
     ],
     [
         lift_a_quarantine, take_a_verdict_away, rest_on_something_else, add_a_gate, take_a_deployment_away, deploy_a_shadow,
@@ -508,7 +508,7 @@ TOGETHER = [
 ]  # fmt: skip
 
 
-def told() -> list[tuple[str, str]]:
+def reported() -> list[tuple[str, str]]:
     """Who says what, of everything that does not hold now."""
     return sorted((str(fault.rule), plain(fault.detail)) for fault in faults())
 
@@ -526,12 +526,12 @@ def test_what_was_written_behind_the_products_back_is_named(lived, forgeries):
     for forge in forgeries:
         forge(lived)
 
-    assert told() == expected(forgeries)
+    assert reported() == expected(forgeries)
 
 
 @pytest.mark.parametrize("verb", [Verb.TOKEN_CREATED, Verb.ENDPOINT_CREATED, Verb.VERSION_REGISTERED, Verb.PROMOTION_REQUESTED])
 def test_an_event_that_leaves_a_fact_out_vouches_for_nothing(lived, verb):
-    """As somebody writes it who knows how events are hashed."""
+    """As written by someone who knows how events are hashed."""
     left_out = {"digest", "policy", "facts", "note"}
 
     def shorter(document: dict) -> dict:
@@ -546,14 +546,14 @@ def test_an_event_that_leaves_a_fact_out_vouches_for_nothing(lived, verb):
 
 
 UPPER = {
-    "API tokens": (ApiToken, act_for_somebody), "endpoint tokens": (EndpointToken, open_an_endpoint), "people": (User, administer),
+    "API tokens": (ApiToken, act_for_someone), "endpoint tokens": (EndpointToken, open_an_endpoint), "people": (User, administer),
     "projects": (Project, lambda _: access.create_project(name="Other", slug="other", actor=None)),
 }  # fmt: skip
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL writes a uuid in one way")
 @pytest.mark.parametrize("name", UPPER)
-def test_a_row_whose_uuid_is_written_otherwise_hides_from_nobody(lived, name):
+def test_a_row_whose_uuid_is_written_otherwise_is_found(lived, name):
     model, make = UPPER[name]
     make(lived)
     row = model.objects.latest("pk")
@@ -624,8 +624,8 @@ def test_an_event_with_a_payload_that_no_action_writes_is_a_fault_and_no_end_of_
 def test_an_event_with_a_date_that_no_clock_shows_is_a_fault_and_no_end_of_the_verification(lived, mia):
     token = ApiToken.objects.get()
     with transaction.atomic():
-        said = {"scopes": ["read"], "expires_at": "0001-01-01T00:00:00+14:00", "limited_to": None, "digest": token.digest}
-        record(mia, Verb.TOKEN_CREATED, token, **said)
+        payload = {"scopes": ["read"], "expires_at": "0001-01-01T00:00:00+14:00", "limited_to": None, "digest": token.digest}
+        record(mia, Verb.TOKEN_CREATED, token, **payload)
     administer(lived)
 
     assert {where for _, where in found()} == {f"API tokens, {token.uuid}", f"people, {mia.uuid}"}

@@ -1,4 +1,4 @@
-"""The trail is searched, read and exported by those who may, and by nobody else."""
+"""The trail is searched, read and exported by those who may, and by no one else."""
 
 import csv
 import html
@@ -90,7 +90,7 @@ def test_an_export_is_itself_an_event_and_carries_the_hashed_bytes_and_a_signed_
     lines = [json.loads(line) for line in content.splitlines()]
     assert {"hash": event.hash, "canonical": event.canonical} in lines
     assert any("checkpoint" in line for line in lines)
-    assert Event.objects.filter(verb=Verb.TRAIL_EXPORTED, actor=str(aida.uuid)).count() == 1
+    assert Event.objects.filter(verb=Verb.AUDIT_EXPORTED, actor=str(aida.uuid)).count() == 1
 
 
 @pytest.mark.postgres

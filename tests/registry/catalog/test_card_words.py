@@ -1,4 +1,4 @@
-"""What people state in a card stands in its sections as words: it opens no section, table, link or HTML beside the product's own."""
+"""What people state in a card is plain text in its sections: it opens no section, table, link or HTML beside the product's own."""
 
 import re
 
@@ -33,7 +33,7 @@ def test_a_statement_opens_no_section_of_the_card(project, mia, ravi):
     assert "&lt;h2&gt;Thread&lt;/h2&gt; [approved](https://evil.example)" in shown
 
 
-def test_results_say_in_how_many_groups_of_near_duplicates_the_rows_come(project, mia, ravi):
+def test_results_show_in_how_many_groups_of_near_duplicates_the_rows_come(project, mia, ravi):
     facts = make_version(project, mia, ravi).facts
     grouped = facts["evaluation"] | {"rows": 1800, "clusters": 1650}
 

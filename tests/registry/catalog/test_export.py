@@ -62,7 +62,7 @@ def revise(version: ModelVersion, actor, purpose: str = "Other.") -> None:
 
 
 def leave_unused(version: ModelVersion, actor) -> None:
-    """An export that nobody has downloaded for eight days."""
+    """An export that no one has downloaded for eight days."""
     registry.exported(version, actor).close()
     path, long_ago = queries.exports_folder() / the_zip(version), timezone.now() - timedelta(days=8)
     os.utime(path, (long_ago.timestamp(), long_ago.timestamp()))
@@ -125,8 +125,8 @@ def test_what_is_no_longer_handed_out_when_it_is_packed_ends_the_job(version, mi
 
     [job] = run_jobs("default")
 
-    told = {"quarantine": "It leaks names.", "revision": "newer revision"}[meanwhile]
-    assert (job.state, told in job.error, lying()) == (State.FAILED, True, [])
+    message = {"quarantine": "It leaks names.", "revision": "newer revision"}[meanwhile]
+    assert (job.state, message in job.error, lying()) == (State.FAILED, True, [])
 
 
 @pytest.mark.postgres
@@ -206,7 +206,7 @@ def test_a_worker_that_loses_its_job_while_it_verifies_quarantines_nothing(versi
     assert (ModelVersion.objects.get().state, Job.objects.get(kind="catalog.export").state, lying()) == ("active", state, [])
 
 
-def test_a_full_disk_is_said_and_nothing_is_left(version, mia, monkeypatch):
+def test_a_full_disk_is_reported_and_nothing_is_left(version, mia, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""What stands in an export beside the version: for transformers, PEFT and MLflow, signed as a whole, and said in its README."""
+"""What is in an export beside the version: for transformers, PEFT, and MLflow, signed as a whole, and described in its README."""
 
 from __future__ import annotations
 
@@ -94,17 +94,17 @@ def unpacked(version, actor, folder: Path) -> Path:
 
 EACH = """
 import contextlib, io, json, sys
-texts, told = sys.stdin.read(), {}
+texts, found = sys.stdin.read(), {}
 for tool, code in json.loads(sys.argv[1]).items():
     sys.stdin = io.StringIO(texts)
-    with contextlib.redirect_stdout(io.StringIO()) as said:
+    with contextlib.redirect_stdout(io.StringIO()) as stdout:
         exec(code, {})
-    told[tool] = json.loads(said.getvalue().splitlines()[-1])
-print(json.dumps(told))
+    found[tool] = json.loads(stdout.getvalue().splitlines()[-1])
+print(json.dumps(found))
 """
 
 
-def told_by(codes: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
+def predicted_by(codes: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
     """What each code prints of the texts in a process without the product's code and without a network, in the folder of the export."""
     environment = {"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HF_HOME": str(folder.parent / "home"), "HOME": str(folder.parent)}
     command = [sys.executable, "-c", EACH, json.dumps(codes)]
@@ -121,8 +121,10 @@ def test_every_tool_gives_the_probabilities_that_are_served_and_one_signature_co
 
     listed = bundle.verify(folder, folder / "signing.pub.pem")
     served = Predictor(folder / "model").probabilities(TEXTS)
-    told = told_by({"function": FUNCTION, "transformers": TRANSFORMERS, "peft": PEFT}, folder)  # the first needs neither of the others
-    assert {tool: np.abs(found - served).max() < 1e-4 for tool, found in told.items()} == dict.fromkeys(told, True)
+    results = predicted_by(
+        {"function": FUNCTION, "transformers": TRANSFORMERS, "peft": PEFT}, folder
+    )  # the first needs neither of the others
+    assert {tool: np.abs(found - served).max() < 1e-4 for tool, found in results.items()} == dict.fromkeys(results, True)
     assert {"MLmodel", "base/model.safetensors", "transformers/modeling_lifecycle.py", "transformers/README.md"} <= {
         file.name for file in listed.files
     }
@@ -137,11 +139,11 @@ def test_mlflow_loads_the_export_and_answers_as_it_is_served(trained, mia, tmp_p
 
     folder = unpacked(trained, mia, tmp_path / "export")
 
-    (found,) = told_by({"mlflow": MLFLOW}, folder).values()
+    (found,) = predicted_by({"mlflow": MLFLOW}, folder).values()
     assert np.abs(found - Predictor(folder / "model").probabilities(TEXTS)).max() < 1e-4
 
 
-def test_what_the_engine_cannot_put_together_is_left_out_and_said(project, mia, ravi, tmp_path, monkeypatch):
+def test_what_the_engine_cannot_put_together_is_left_out_and_listed(project, mia, ravi, tmp_path, monkeypatch):
     from lifecycle.ground.compute import warm
 
     def refuse(*_, **__):
@@ -167,7 +169,7 @@ def test_what_the_engine_cannot_put_together_is_left_out_and_said(project, mia, 
         ("model", ""), ("a/../../b", ""), ("", ""), (".hidden", ""), ("transformers/x", ""),
     ],
 )  # fmt: skip
-def test_the_base_stands_where_the_adapter_names_it_and_never_outside_the_export(named, place):
+def test_the_base_is_where_the_adapter_names_it_and_never_outside_the_export(named, place):
     assert exported.base_place(named) == place
 
 

@@ -28,12 +28,12 @@ def code_of(task: str, strategy: str = "full") -> str:
     return re.search(r"```python\n(.*)```", card.loading({"spec": {"task": task}, "strategy": strategy}), re.DOTALL)[1]
 
 
-def told(code: str) -> str:
+def output(code: str) -> str:
     """What it prints."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    stdout = io.StringIO()
+    with contextlib.redirect_stdout(stdout):
         exec(code, {})
-    return said.getvalue().strip()
+    return stdout.getvalue().strip()
 
 
 def trained(folder: Path, base: Path, rows, **spec) -> Path:
@@ -66,7 +66,7 @@ def test_spans_are_those_that_a_server_would_give(tmp_path, monkeypatch):
     code = code_of("spans")
     texts = (*TEXTS, "where is  my   card ", " money  back", "my-card", "(my) card,", "my ca\u00adrd", "", "   ")
     answered = {}
-    for unit in Unit:  # of the same weights; they learnt by what stands between spaces
+    for unit in Unit:  # of the same weights; they learned units between spaces
         description = folder / "artifact" / "lifecycle.json"
         about = json.loads(description.read_text()) | {"unit": None if unit is Unit.PIECE else unit, "format": 3}
         description.write_text(json.dumps(about))
@@ -74,7 +74,7 @@ def test_spans_are_those_that_a_server_would_give(tmp_path, monkeypatch):
         answers = decoding_of("spans").predictions(predictor.probabilities(texts), predictor.info)
         found = [[[each["start"], each["end"], each["label"]] for each in answer["spans"]] for answer in answers]
 
-        assert [literal_eval(told(code.replace('"Where is my card?"', repr(text)))) for text in texts] == found
+        assert [literal_eval(output(code.replace('"Where is my card?"', repr(text)))) for text in texts] == found
         answered[unit] = found
     assert answered[Unit.SPACED][0] == [[3, 7, "thing"]]
     assert answered[Unit.SPACED][-2:] == [[], []]
@@ -105,7 +105,7 @@ def test_responses_have_the_strengths_that_were_measured(tmp_path, monkeypatch):
     predictor = Predictor(folder / "artifact")
     strengths = decoding_of("preference").decode(predictor.logits(asked), predictor.info.temperature)[0]
 
-    order, chance = told(code_of("preference")).splitlines()
+    order, chance = output(code_of("preference")).splitlines()
 
     assert order == str([asked.targets[0].responses[at] for at in np.argsort(strengths)[::-1]])
     assert float(chance.replace("np.float64(", "").rstrip(")")) == pytest.approx(1 / (1 + np.exp(strengths[1] - strengths[0])), abs=1e-6)
@@ -133,11 +133,11 @@ def test_a_text_is_the_one_that_was_measured(strategy, tmp_path, monkeypatch):
     code = code_of("generation", strategy)
 
     measured = measure("asked")
-    assert told(code) == measured
+    assert output(code) == measured
     ending = load_tokenizer(base).convert_tokens_to_ids(measured.split()[-1])  # an end that the tokenizer does not name
     settings = (run / "artifact" if strategy == "full" else base) / "generation_config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": [3, ending]}))
-    assert told(code) == measure("again") == " ".join(itertools.takewhile(lambda word: word != measured.split()[-1], measured.split()))
+    assert output(code) == measure("again") == " ".join(itertools.takewhile(lambda word: word != measured.split()[-1], measured.split()))
 
 
 @pytest.mark.parametrize(("about", "tokens"), [({"max_new_tokens": 5}, 5), ({"max_new_tokens": 150}, 150), ({}, 128)])

@@ -56,7 +56,7 @@ def test_the_version_page_shows_thread_card_and_files(client_for, version, aida,
 
 
 @pytest.mark.postgres
-def test_a_verification_says_when(client_for, version, aida):
+def test_a_verification_shows_when(client_for, version, aida):
     client, page = client_for(aida), reverse("catalog:version", args=[version.uuid])
     assert "Not verified since signing" in client.get(page).content.decode()
 

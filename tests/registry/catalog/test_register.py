@@ -114,8 +114,8 @@ def test_nothing_is_signed_while_rows_are_locked(model, run, mia, monkeypatch):
 def test_a_run_that_is_evaluated_again_while_its_card_is_signed_is_registered_by_what_is_newest(model, run, mia, monkeypatch):
     signed, again = signed_cards.signed, iter([True])
 
-    def overtaken(*given, **said):
-        card = signed(*given, **said)
+    def overtaken(*given, **options):
+        card = signed(*given, **options)
         if next(again, False):
             registry.evaluate(run, run.snapshot, mia, wrong=7)
         return card
@@ -132,12 +132,12 @@ def test_a_run_that_is_evaluated_again_while_its_card_is_signed_is_registered_by
 
 
 @pytest.mark.parametrize("args", [{"by_system": True}, {"actor": "omar"}])
-def test_what_is_written_into_a_waiting_job_frees_nobody(project, ravi, mia, lee, omar, args):
+def test_what_is_written_into_a_waiting_job_frees_no_one(project, ravi, mia, lee, omar, args):
     """Lee registers the run of Mia; the job says otherwise by the time it runs."""
     run = registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
     job = actions.register(model=registry.make_model(project, mia), run=run, semver="1.0.0", actor=lee, stated=registry.STATED)
-    said = args if args.get("by_system") else {"actor": str(omar.uuid)}
-    Job.objects.filter(pk=job.pk).update(args=job.args | said, created_by=omar)
+    actor_args = args if args.get("by_system") else {"actor": str(omar.uuid)}
+    Job.objects.filter(pk=job.pk).update(args=job.args | actor_args, created_by=omar)
 
     run_ok("default")
 
@@ -150,7 +150,7 @@ def test_what_is_written_into_a_waiting_job_frees_nobody(project, ravi, mia, lee
     assert (counts(), request.verdicts.count()) == (before, 0)
 
 
-def say_other_words(job):
+def state_other_words(job):
     Job.objects.filter(pk=job.pk).update(args=job.args | {"stated": {"purpose": "Anything."}})
 
 
@@ -158,8 +158,8 @@ def have_no_event(job):
     Job.objects.filter(pk=job.pk).update(uuid=uuid4())
 
 
-@pytest.mark.parametrize("forge", [say_other_words, have_no_event])
-def test_a_registration_that_nobody_asked_for_makes_no_version(model, run, mia, forge):
+@pytest.mark.parametrize("forge", [state_other_words, have_no_event])
+def test_a_registration_that_no_one_asked_for_makes_no_version(model, run, mia, forge):
     forge(actions.register(model=model, run=run, semver="1.0.0", actor=mia, stated=registry.STATED))
 
     [job] = run_jobs("default")
@@ -168,7 +168,7 @@ def test_a_registration_that_nobody_asked_for_makes_no_version(model, run, mia, 
     assert (ModelVersion.objects.count(), Card.objects.count()) == (0, 0)
 
 
-def test_a_registration_that_was_cancelled_makes_no_version_though_somebody_set_its_job_back(model, run, mia):
+def test_a_registration_that_was_cancelled_makes_no_version_though_someone_set_its_job_back(model, run, mia):
     job = actions.register(model=model, run=run, semver="1.0.0", actor=mia)
     jobs.cancel(job.uuid, mia)
     Job.objects.filter(pk=job.pk).update(state=State.QUEUED, cancel_requested_at=None, finished_at=None)
@@ -178,7 +178,7 @@ def test_a_registration_that_was_cancelled_makes_no_version_though_somebody_set_
     assert (job.state, ModelVersion.objects.count()) == (State.CANCELLED, 0)
 
 
-def test_asking_twice_is_asking_once(model, run, mia, lee):
+def test_changing_it_twice_is_idempotent(model, run, mia, lee):
     jobs = {actions.register(model=model, run=run, semver="1.0.0", actor=person) for person in (mia, lee)}
     run_ok("default")
 
@@ -215,7 +215,7 @@ def test_semantic_versions(text, good):
         rules.check_semver(text)
 
 
-def test_the_card_says_what_is_known_and_not_more(project, mia, ravi):
+def test_the_card_shows_what_is_known_and_not_more(project, mia, ravi):
     version = registry.make_version(project, mia, ravi, stated={"limits": "| not | a table |"})
     text = queries.newest_card(version).text
     head = yaml.safe_load(text.split("---")[1])
@@ -229,7 +229,7 @@ def test_the_card_says_what_is_known_and_not_more(project, mia, ravi):
     assert version.run.snapshot.digest in text
 
 
-def test_the_card_says_of_labels_what_was_counted_when_they_were_frozen(version):
+def test_the_card_shows_of_labels_what_was_counted_when_they_were_frozen(version):
     alpha = {"coefficient": "Krippendorff's alpha, nominal", "value": 0.867, "low": 0.802, "high": 0.914, "n": 150, "annotators": 3}
     snapshot = version.facts["snapshot"] | {"label_protocol": {"decisions": {"imported": 80, "adjudicated": 10}, "agreement": alpha}}
 
@@ -240,7 +240,7 @@ def test_the_card_says_of_labels_what_was_counted_when_they_were_frozen(version)
 
 
 @pytest.mark.postgres
-def test_the_card_of_a_run_whose_training_broke_says_so(version):
+def test_the_card_of_a_run_whose_training_broke_shows_it(version):
     run = version.run
     before = card.write(queries.facts(run, version.model, "1.1.0", version.evaluation), {})
     run.error = {"code": "nan_loss", "message": "The loss became NaN at step 43.", "next_step": "Lower the rates."}

@@ -60,7 +60,7 @@ def test_the_page_and_the_api_show_both_figures_and_who_serves(client_for, make,
     assert found == {"engine": engine, **{name: value for name, value in gate.items() if name != "passed"}}
 
 
-def test_a_version_without_a_gate_says_that_fp32_serves(client_for, make, aida):
+def test_a_version_without_a_gate_shows_that_fp32_serves(client_for, make, aida):
     version = make(None)
 
     html = client_for(aida).get(reverse("catalog:version", args=[version.uuid])).content.decode()

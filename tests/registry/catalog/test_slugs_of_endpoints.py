@@ -48,9 +48,9 @@ def test_the_form_makes_one_whose_slug_another_project_has_and_refuses_only_ones
     assert (again.status_code, again.context["form"].errors["slug"]) == (
         422, ["The project already has an endpoint support-triage.", "Choose another short name."],
     )  # fmt: skip
-    said = again.content.decode() + client.get(page).content.decode()
-    assert "claims" not in said.lower()
-    assert "installation" not in said
+    html = again.content.decode() + client.get(page).content.decode()
+    assert "claims" not in html.lower()
+    assert "installation" not in html
     assert Endpoint.objects.count() == 2
 
 

@@ -1,4 +1,4 @@
-"""The database refuses a state of a version that cannot follow another: a quarantine is for good, whoever writes."""
+"""The database refuses a state of a version that cannot follow another: a quarantine is for good, no matter who writes."""
 
 import pytest
 from django.db import DatabaseError, connection, transaction

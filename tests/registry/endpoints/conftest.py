@@ -20,7 +20,7 @@ def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
 @pytest.fixture
 def request_(live_endpoint) -> PromotionRequest:
     """The approved request for 1.2.0, from before requests named a plan: it goes live at once or as a canary."""
-    return endpoints.with_approval(live_endpoint, registry.FROM_BEFORE)
+    return endpoints.with_approval(live_endpoint, registry.NO_PLAN)
 
 
 @pytest.fixture

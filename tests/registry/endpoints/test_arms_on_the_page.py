@@ -1,4 +1,4 @@
-"""The endpoint's page with a canary, a shadow and a drill on it: what it says, what its buttons do, what it tells those who may not."""
+"""The endpoint's page with a canary, a shadow and a drill on it: what it shows, what its buttons do, what people see who may not."""
 
 import pytest
 from django.urls import reverse
@@ -89,7 +89,7 @@ def test_a_shadow_is_started_and_stopped_from_the_page(client_for, live_endpoint
 
 
 @pytest.mark.postgres
-def test_a_drill_is_planted_seen_by_everybody_and_lifted(client_for, live_endpoint, canary, omar, aida):
+def test_a_drill_is_injected_seen_by_everyone_and_lifted(client_for, live_endpoint, canary, omar, aida):
     endpoints.write_status(drills=True)
     browser = client_for(omar)
     assert "1.2.0, canary" in browser.get(url("drill", live_endpoint)).content.decode()
@@ -100,18 +100,18 @@ def test_a_drill_is_planted_seen_by_everybody_and_lifted(client_for, live_endpoi
     assert browser.post(url("drill", live_endpoint), asked, **HTMX)["HX-Redirect"] == url("detail", live_endpoint)
 
     fault = Fault.objects.get()
-    assert (fault.deployment, fault.kind, fault.share, fault.delay_ms, fault.planted_by) == (canary, "slow", 3_000, 750, omar)
+    assert (fault.deployment, fault.kind, fault.share, fault.delay_ms, fault.injected_by) == (canary, "slow", 3_000, 750, omar)
     html = html_of(client_for(aida), live_endpoint)
     assert "Fault injected: slow responses in 1.2.0" in html
     assert "Adds 750 ms to 30 % of requests to its canary arm" in html
     assert "Game day &lt;b&gt;" in html
     assert browser.post(url("drill", live_endpoint), asked).status_code == 409
-    assert browser.post(url("lift_fault", canary)).status_code == 302
+    assert browser.post(url("remove_fault", canary)).status_code == 302
     assert queries.faults_on(live_endpoint) == []
     assert "Fault injected" not in html_of(browser, live_endpoint)
 
 
-def test_without_a_server_for_drills_the_form_says_so(client_for, live_endpoint, omar):
+def test_without_a_server_for_drills_the_form_shows_it(client_for, live_endpoint, omar):
     live = queries.live_deployment(live_endpoint)
     asked = {"deployment": live.uuid, "kind": "error", "share": "1", "minutes": "20", "reason": "x"}
 
@@ -123,7 +123,7 @@ def test_without_a_server_for_drills_the_form_says_so(client_for, live_endpoint,
     assert Fault.objects.count() == 0
 
 
-def test_a_closed_canary_is_said_at_the_top(client_for, live_endpoint, canary, omar):
+def test_a_closed_canary_is_shown_at_the_top(client_for, live_endpoint, canary, omar):
     endpoints.write_status(guard=[{"deployment": str(canary.uuid), "failures": 10, "of": 12}])
 
     html = html_of(client_for(omar), live_endpoint)
@@ -133,7 +133,7 @@ def test_a_closed_canary_is_said_at_the_top(client_for, live_endpoint, canary, o
 
 
 @pytest.mark.parametrize(("name", "person"), [("shadow", "ana"), ("shadow", "gita"), ("drill", "mia"), ("drill", "gita")])
-def test_who_may_not_is_told_which_role_may(client_for, request, live_endpoint, name, person):
+def test_people_who_may_not_see_which_role_may(client_for, request, live_endpoint, name, person):
     browser = client_for(request.getfixturevalue(person))
 
     assert browser.get(url(name, live_endpoint)).status_code == 403
@@ -141,7 +141,7 @@ def test_who_may_not_is_told_which_role_may(client_for, request, live_endpoint, 
     assert f'href="{url(name, live_endpoint)}"' not in html_of(browser, live_endpoint)
 
 
-def test_the_timeline_tells_a_rollout_as_people_remember_it(live_endpoint, project, canary, version, mia, ravi, omar):
+def test_the_timeline_shows_a_rollout_as_people_remember_it(live_endpoint, project, canary, version, mia, ravi, omar):
     wider = actions.set_share(deployment_id=canary.uuid, share=2_500, actor=omar, reason="It held.")
     actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=None)
     again = actions.deploy(

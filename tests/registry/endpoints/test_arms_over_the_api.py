@@ -40,8 +40,8 @@ def test_a_canary_is_widened_and_stopped(api, live_endpoint, canary):
     assert post(api, f"deployments/{wider['uuid']}/share", share=0)[0] == 400
     assert running(live_endpoint)[1] == ("canary", "1.2.0", 2_500)
 
-    assert post(api, f"deployments/{wider['uuid']}/stop_canary", reason="")[0] == 400
-    status, ended = post(api, f"deployments/{wider['uuid']}/stop_canary", reason="Errors.")
+    assert post(api, f"deployments/{wider['uuid']}/stop-canary", reason="")[0] == 400
+    status, ended = post(api, f"deployments/{wider['uuid']}/stop-canary", reason="Errors.")
 
     assert (status, ended["end_reason"]) == (200, "Errors.")
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
@@ -60,36 +60,36 @@ def test_a_shadow_is_started_and_stopped(api, live_endpoint, version):
     assert post(api, f"endpoints/{live_endpoint.uuid}/shadow", version=str(version.uuid))[0] == 409
     assert post(api, f"endpoints/{live_endpoint.uuid}/shadow", version="x")[0] == 400
 
-    assert post(api, f"deployments/{made['uuid']}/stop_shadow")[0] == 200
+    assert post(api, f"deployments/{made['uuid']}/stop-shadow")[0] == 200
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
 
 @pytest.mark.postgres
-def test_a_drill_is_planted_and_lifted(api, live_endpoint, canary):
-    assert post(api, f"deployments/{canary}/plant_fault", kind="error", share=3_000)[0] == 422
+def test_a_drill_is_injected_and_lifted(api, live_endpoint, canary):
+    assert post(api, f"deployments/{canary}/inject-fault", kind="error", share=3_000)[0] == 422
     endpoints.write_status(drills=True)
-    status, made = post(api, f"deployments/{canary}/plant_fault", kind="error", share=3_000, minutes=5)
+    status, made = post(api, f"deployments/{canary}/inject-fault", kind="error", share=3_000, minutes=5)
     assert (status, made["kind"], made["share"], made["delay_ms"], made["lifted_at"]) == (201, "error", 3_000, 0, None)
-    assert post(api, f"deployments/{canary}/plant_fault", kind="crash", share=3_000)[0] == 400
+    assert post(api, f"deployments/{canary}/inject-fault", kind="crash", share=3_000)[0] == 400
 
-    assert post(api, f"deployments/{canary}/lift_fault")[0] == 200
-    assert post(api, f"deployments/{canary}/lift_fault")[0] == 409
+    assert post(api, f"deployments/{canary}/remove-fault")[0] == 200
+    assert post(api, f"deployments/{canary}/remove-fault")[0] == 409
     assert [fault.lifted_at is not None for fault in Fault.objects.all()] == [True]
 
 
-def test_the_endpoint_says_what_runs(api, live_endpoint, canary, omar):
+def test_the_endpoint_shows_what_runs(api, live_endpoint, canary, omar):
     endpoints.write_status(drills=True, guard=[{"deployment": canary, "failures": 10, "of": 10}])
-    post(api, f"deployments/{canary}/plant_fault", kind="slow", share=100, delay_ms=50)
+    post(api, f"deployments/{canary}/inject-fault", kind="slow", share=100, delay_ms=50)
 
     arms = api.get(f"/api/v1/endpoints/{live_endpoint.uuid}/").json()["arms"]
 
     assert [(arm["arm"], arm["share"], arm["semver"], arm["closed"]) for arm in arms] == [
         ("stable", 9_500, "1.1.0", False), ("canary", 500, "1.2.0", True),
     ]  # fmt: skip
-    assert (arms[0]["fault"], arms[1]["fault"]["delay_ms"], arms[1]["fault"]["planted_by"]) == (None, 50, str(omar.uuid))
+    assert (arms[0]["fault"], arms[1]["fault"]["delay_ms"], arms[1]["fault"]["injected_by"]) == (None, 50, str(omar.uuid))
 
 
-PATHS = ["share", "stop_canary", "stop_shadow", "plant_fault", "lift_fault"]
+PATHS = ["share", "stop-canary", "stop-shadow", "inject-fault", "remove-fault"]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -28,7 +28,7 @@ def request_(live_endpoint):
 def next_request(canary, live_endpoint, project, mia, ravi, lee, gita):
     """While the canary runs, the approved request for 1.3.0."""
     version = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=canary.version.run.snapshot, semver="1.3.0")
-    return endpoints.approved(project, live_endpoint, version, registry.FROM_BEFORE)
+    return endpoints.approved(project, live_endpoint, version, registry.NO_PLAN)
 
 
 def verbs(endpoint):
@@ -77,7 +77,7 @@ def test_nothing_is_kept_when_what_comes_with_it_fails(request_, live_endpoint, 
 
 def test_a_canary_needs_something_live_beside_it(live_endpoint, project, mia, omar):
     empty = registry.make_endpoint(live_endpoint.model, mia)
-    request = endpoints.approved(project, empty, live_endpoint.alias.version, registry.FROM_BEFORE)
+    request = endpoints.approved(project, empty, live_endpoint.alias.version, registry.NO_PLAN)
 
     with pytest.raises(Refused, match="Nothing is live"):
         actions.deploy(request_id=request.uuid, actor=omar, share=500)
@@ -162,8 +162,8 @@ def test_stopping_needs_a_reason_and_leaves_the_live_version(canary, live_endpoi
     assert (ended.ended_by, ended.end_reason) == (omar, "Errors.")
     assert served(live_endpoint) == ([("stable", 10_000, "1.1.0")], ["1.0.0"])
     assert verbs(live_endpoint)[-1] == "endpoints.canary_stopped"
-    told = Outbox.objects.get(topic="endpoints.canary_stopped")
-    assert (told.payload["deployment"], told.payload["by"]) == (str(canary.uuid), str(omar.uuid))
+    row = Outbox.objects.get(topic="endpoints.canary_stopped")
+    assert (row.payload["deployment"], row.payload["by"]) == (str(canary.uuid), str(omar.uuid))
 
 
 @pytest.mark.postgres

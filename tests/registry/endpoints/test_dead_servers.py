@@ -29,8 +29,8 @@ def test_of_two_files_the_living_servers_is_read_alone(live_endpoint, dead, clie
     dead()
 
     assert [state.name for state in queries.server_states()] == ["1"]
-    said = client_for(omar).get(f"/api/v1/endpoints/{live_endpoint.uuid}/").json()["servers"]
-    assert [each["name"] for each in said] == ["1"]
+    servers = client_for(omar).get(f"/api/v1/endpoints/{live_endpoint.uuid}/").json()["servers"]
+    assert [each["name"] for each in servers] == ["1"]
 
 
 def test_what_a_dead_server_refused_quarantines_nothing_and_hides_no_recovery(live_endpoint, dead):

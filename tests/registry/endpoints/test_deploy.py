@@ -39,7 +39,7 @@ def nothing_changed():
     return not Deployment.objects.exists() and not Alias.objects.filter(version__isnull=False).exists()
 
 
-def test_the_version_is_live_and_the_servers_are_told(request_, version, endpoint, omar, django_capture_on_commit_callbacks):
+def test_the_version_is_live_and_published_to_the_servers(request_, version, endpoint, omar, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         deployment = actions.deploy(request_id=request_.uuid, actor=omar)
 
@@ -64,7 +64,7 @@ def test_the_files_lie_where_the_servers_look(request_, version, omar, settings)
     assert (settings.DATA_DIR / "serving" / "artifacts" / version.root_digest / "model.sig").is_file()
 
 
-def test_the_version_before_ends_and_stands_by(endpoint, next_request, omar, django_capture_on_commit_callbacks):
+def test_the_previous_version_ends_and_is_on_standby(endpoint, next_request, omar, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         actions.deploy(request_id=next_request.uuid, actor=omar)
 

@@ -1,4 +1,4 @@
-"""A drill: a fault planted into what runs, signed for the servers, lifted by a person or by itself."""
+"""A drill: a fault injected into what runs, signed for the servers, lifted by a person or automatically."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from tests.support import endpoints
 
 @pytest.fixture
 def drills(live_endpoint):
-    """A server says that it obeys, and goes on saying so however long the test takes."""
+    """A server reports that it obeys, and keeps reporting it however long the test takes."""
     endpoints.write_status(drills=True, at=(timezone.now() + timedelta(hours=1)).isoformat(timespec="milliseconds"))
 
 
@@ -37,38 +37,38 @@ def events(endpoint):
     ]
 
 
-def test_planting_tells_the_servers_in_words_that_they_read(live, live_endpoint, omar, django_capture_on_commit_callbacks):
+def test_injecting_publishes_a_document_that_servers_read(live, live_endpoint, omar, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        fault = actions.plant_fault(
+        fault = actions.inject_fault(
             deployment_id=live.uuid, share=2_500, kind="slow", delay_ms=800, minutes=30, actor=omar, reason="Game day."
         )
 
     until = fault.until.isoformat(timespec="seconds")
-    said = {"deployment": str(live.uuid), "kind": "slow", "share": 2500, "delay_ms": 800, "until": until}
-    assert document() == {"format": 1, "faults": [said]}
+    expected = {"deployment": str(live.uuid), "kind": "slow", "share": 2500, "delay_ms": 800, "until": until}
+    assert document() == {"format": 1, "faults": [expected]}
     read = parse_faults(document())[str(live.uuid)]
     assert (read.kind, read.share, read.delay_ms) == ("slow", 2500, 800)
     assert timedelta(minutes=29) < fault.until - timezone.now() <= timedelta(minutes=30)
     assert queries.faults_on(live_endpoint) == [fault]
-    assert events(live_endpoint) == [("endpoints.fault_planted", str(omar.uuid))]
+    assert events(live_endpoint) == [("endpoints.fault_injected", str(omar.uuid))]
 
 
 def test_lifting_takes_it_out(live, live_endpoint, omar, lee, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+        actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
     with django_capture_on_commit_callbacks(execute=True):
-        fault = actions.lift_fault(deployment_id=live.uuid, actor=lee)
+        fault = actions.remove_fault(deployment_id=live.uuid, actor=lee)
 
     assert (fault.lifted_by, fault.delay_ms) == (lee, 0)
     assert document() == {"format": 1, "faults": []}
-    assert events(live_endpoint)[-1] == ("endpoints.fault_lifted", str(lee.uuid))
+    assert events(live_endpoint)[-1] == ("endpoints.fault_removed", str(lee.uuid))
     with pytest.raises(Conflict, match="no longer has a fault"):
-        actions.lift_fault(deployment_id=live.uuid, actor=lee)
+        actions.remove_fault(deployment_id=live.uuid, actor=lee)
     assert len(events(live_endpoint)) == 2
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "message"),
     [
         ({"kind": "crash"}, "Unknown fault 'crash'"),
         ({"share": 0}, "The share must be 1"),
@@ -79,17 +79,17 @@ def test_lifting_takes_it_out(live, live_endpoint, omar, lee, django_capture_on_
         ({"minutes": 1_441}, "A drill must last 1 to 1,440 minutes"),
     ],
 )
-def test_what_no_server_could_obey_is_refused(live, omar, asked, said):
-    with pytest.raises(Refused, match=said):
-        actions.plant_fault(**{"deployment_id": live.uuid, "share": 100, "kind": "error", "actor": omar} | asked)
+def test_what_no_server_could_obey_is_refused(live, omar, asked, message):
+    with pytest.raises(Refused, match=message):
+        actions.inject_fault(**{"deployment_id": live.uuid, "share": 100, "kind": "error", "actor": omar} | asked)
     assert Fault.objects.count() == 0
 
 
-def test_without_a_server_for_drills_nothing_would_happen_so_nothing_is_planted(live_endpoint, omar):
+def test_without_a_server_for_drills_nothing_would_happen_so_nothing_is_injected(live_endpoint, omar):
     endpoints.write_status(drills=False)
 
     with pytest.raises(Refused, match="No inference server is running with drills enabled"):
-        actions.plant_fault(deployment_id=queries.live_deployment(live_endpoint).uuid, share=100, kind="error", actor=omar)
+        actions.inject_fault(deployment_id=queries.live_deployment(live_endpoint).uuid, share=100, kind="error", actor=omar)
     assert Fault.objects.count() == 0
 
 
@@ -98,30 +98,30 @@ def test_only_leads_and_those_on_call_hold_drills(person, request, live, live_en
     actor = request.getfixturevalue(person)
 
     with pytest.raises(PermissionDenied):
-        actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=actor)
-    actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+        actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=actor)
+    actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
     with pytest.raises(PermissionDenied):
-        actions.lift_fault(deployment_id=live.uuid, actor=actor)
+        actions.remove_fault(deployment_id=live.uuid, actor=actor)
     assert [fault.lifted_at for fault in Fault.objects.all()] == [None]
 
 
 def test_one_fault_a_deployment_and_none_in_what_has_ended_or_shadows(live, live_endpoint, version, omar):
     ended = queries.deployments(live_endpoint).exclude(ended_at=None).first()
     shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=100, actor=omar)
-    actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+    actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
 
     with pytest.raises(Conflict, match="This deployment already has a fault"):
-        actions.plant_fault(deployment_id=live.uuid, share=200, kind="slow", actor=omar)
+        actions.inject_fault(deployment_id=live.uuid, share=200, kind="slow", actor=omar)
     with pytest.raises(Conflict, match="This deployment has ended"):
-        actions.plant_fault(deployment_id=ended.uuid, share=100, kind="error", actor=omar)
+        actions.inject_fault(deployment_id=ended.uuid, share=100, kind="error", actor=omar)
     with pytest.raises(Refused, match="Clients never see a shadow's predictions"):
-        actions.plant_fault(deployment_id=shadow.uuid, share=100, kind="error", actor=omar)
+        actions.inject_fault(deployment_id=shadow.uuid, share=100, kind="error", actor=omar)
     assert [fault.share for fault in Fault.objects.all()] == [100]
 
 
 def test_it_ends_by_itself_when_its_time_has_come(live, live_endpoint, omar, monkeypatch, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        fault = actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", minutes=1, actor=omar)
+        fault = actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", minutes=1, actor=omar)
     tasks.tend()
     assert len(document()["faults"]) == 1
 
@@ -130,13 +130,13 @@ def test_it_ends_by_itself_when_its_time_has_come(live, live_endpoint, omar, mon
         tasks.tend()
 
     assert document()["faults"] == []
-    assert events(live_endpoint)[-1] == ("endpoints.fault_lifted", "system")
+    assert events(live_endpoint)[-1] == ("endpoints.fault_removed", "system")
 
 
 @pytest.mark.postgres
 def test_it_ends_with_its_deployment(live, live_endpoint, omar, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+        actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
         actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=2)
     with django_capture_on_commit_callbacks(execute=True):
         tasks.tend()
@@ -150,7 +150,7 @@ def test_a_file_that_was_changed_is_written_anew(live, omar, django_capture_on_c
     tasks.tend()
     assert not queries.faults_path().exists()
     with django_capture_on_commit_callbacks(execute=True):
-        actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+        actions.inject_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
     queries.faults_path().write_bytes(b"{}")
 
     tasks.tend()

@@ -14,7 +14,7 @@ from tests.support.endpoints import approved
 pytestmark = pytest.mark.django_db
 
 
-def told(request):
+def fate_of(request):
     """(word, whether it serves, who ended it, last bead of the thread)."""
     found = fates.fate_of(PromotionRequest.objects.get(pk=request.pk))
     return found and (found.word, found.serves, found.by and found.by.username)
@@ -28,7 +28,7 @@ def first_request(live_endpoint):
     return PromotionRequest.objects.filter(endpoint=live_endpoint).order_by("pk").first()
 
 
-def test_the_first_request_of_an_endpoint_says_that_nothing_was_live(live_endpoint, lee, client_for):
+def test_the_first_request_of_an_endpoint_shows_that_nothing_was_live(live_endpoint, lee, client_for):
     request = first_request(live_endpoint)
 
     page = page_of(client_for(lee), request)
@@ -39,17 +39,17 @@ def test_the_first_request_of_an_endpoint_says_that_nothing_was_live(live_endpoi
 
 
 def test_what_was_not_deployed_has_no_fate(request_):
-    assert told(request_) is None
+    assert fate_of(request_) is None
 
 
 @pytest.mark.postgres
 def test_a_version_that_is_live_is_the_present_of_its_request_alone(live_endpoint, request_, omar, lee, client_for):
     before = PromotionRequest.objects.filter(endpoint=live_endpoint, version__semver="1.1.0").get()
-    assert told(before) == ("Live", True, None)
+    assert fate_of(before) == ("Live", True, None)
 
     actions.deploy(request_id=request_.uuid, actor=omar)
 
-    assert (told(request_), told(before)) == (("Live", True, None), ("Replaced", False, "omar"))
+    assert (fate_of(request_), fate_of(before)) == (("Live", True, None), ("Replaced", False, "omar"))
     steps = [page_of(client_for(lee), each).context["thread"][-2:] for each in (request_, before)]
     assert [[(step.label, step.text, step.at) for step in each] for each in steps] == [
         [("Promotion", f"request {request_.number}", ""), ("Production", "live", "now")],
@@ -58,19 +58,19 @@ def test_a_version_that_is_live_is_the_present_of_its_request_alone(live_endpoin
 
 
 def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(canary, request_, lee, client_for):
-    assert told(request_) == ("Canary", True, None)
+    assert fate_of(request_) == ("Canary", True, None)
 
     actions.stop_canary(deployment_id=canary.uuid, actor=None, reason="Too many errors.")
 
-    assert told(request_) == ("Rolled back", False, None)
+    assert fate_of(request_) == ("Rolled back", False, None)
     page = page_of(client_for(lee), request_)
     assert (page.context["thread"][-1].text, page.context["thread"][-1].at) == ("rolled back", "")
-    said = [(entry.who and entry.who.username, entry.did) for entry in page.context["said"][:2]]
-    assert said == [(None, "rolled back 1.2.0"), ("omar", "deployed 1.2.0")]
+    entries = [(entry.who and entry.who.username, entry.did) for entry in page.context["discussion"][:2]]
+    assert entries == [(None, "rolled back 1.2.0"), ("omar", "deployed 1.2.0")]
     assert "Too many errors." in page.context["fate"].text
 
 
-def test_the_api_tells_the_fate_with_who_deployed_it_and_who_ended_it(live_endpoint, request_, omar, lee, client_for):
+def test_the_api_shows_the_outcome_with_who_deployed_and_who_ended_it(live_endpoint, request_, omar, lee, client_for):
     first, second = PromotionRequest.objects.filter(endpoint=live_endpoint).order_by("pk")[:2]
     roll_back(live_endpoint, omar)
     read = [client_for(lee).get(reverse("api-promotion", args=[each.uuid])).json()["fate"] for each in (request_, first, second)]
@@ -88,11 +88,11 @@ def test_a_later_request_for_the_same_version_has_a_fate_of_its_own(canary, requ
 
     actions.deploy(request_id=again.uuid, actor=omar)
 
-    assert (told(request_), told(again)) == (("Rolled back", False, None), ("Live", True, None))
+    assert (fate_of(request_), fate_of(again)) == (("Rolled back", False, None), ("Live", True, None))
     assert fates.fate_of(request_).text == "Too many errors."
 
 
-def test_the_page_of_a_canary_says_nothing_of_what_is_live_where_the_live_version_was_quarantined(canary, request_, live_endpoint, omar):
+def test_the_page_of_a_canary_shows_no_live_version_where_it_was_quarantined(canary, request_, live_endpoint, omar):
     catalog.quarantine(version_id=live_endpoint.alias.version.uuid, reason="Leaks.", actor=omar)
 
     found = fates.fate_of(request_)
@@ -103,8 +103,8 @@ def test_the_page_of_a_canary_says_nothing_of_what_is_live_where_the_live_versio
 
 def test_a_rollback_ends_one_and_makes_the_other_live_again(live_endpoint, omar):
     first, second = PromotionRequest.objects.filter(endpoint=live_endpoint).order_by("pk")
-    assert (told(first)[0], told(second)[0]) == ("Replaced", "Live")
+    assert (fate_of(first)[0], fate_of(second)[0]) == ("Replaced", "Live")
 
     roll_back(live_endpoint, omar)
 
-    assert (told(first), told(second)) == (("Live", True, None), ("Rolled back", False, "omar"))
+    assert (fate_of(first), fate_of(second)) == (("Live", True, None), ("Rolled back", False, "omar"))

@@ -1,4 +1,4 @@
-"""What servers refuse: noted once, told to those on call, damaged versions quarantined; lost files come back."""
+"""What servers refuse: noted once, notified to those on call, damaged versions quarantined; lost files are restored."""
 
 import shutil
 
@@ -31,7 +31,7 @@ def damage(folder):
 
 
 @pytest.mark.postgres
-def test_a_damaged_version_is_quarantined_once_and_people_are_told(version, folder, live_endpoint, omar, lee, mia):
+def test_a_damaged_version_is_quarantined_once_and_people_are_notified(version, folder, live_endpoint, omar, lee, mia):
     damage(folder)
     endpoints.write_status(refused={version.root_digest: "serving/model.onnx was changed after the model was signed."})
 
@@ -69,41 +69,41 @@ def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endp
 
 @pytest.mark.postgres
 def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(version, live_endpoint):
-    def said():
+    def logged():
         return list(Outbox.objects.filter(topic__startswith="endpoints.load_").order_by("pk").values_list("topic", flat=True))
 
     digest, reason = version.root_digest, "The version couldn't be loaded: MemoryError."
     refused, recovered = "endpoints.load_refused", "endpoints.load_recovered"
     endpoints.write_status(versions={digest: {"state": "ready"}})
-    assert (actions.check_loads(), said()) == (0, [])
+    assert (actions.check_loads(), logged()) == (0, [])
     endpoints.write_status(name="b", refused={digest: reason})
-    assert (actions.check_loads(), said()) == (1, [refused])
+    assert (actions.check_loads(), logged()) == (1, [refused])
 
     endpoints.write_status(name="b", versions={digest: {"state": "loading"}})
-    assert (actions.check_loads(), said()) == (0, [refused])
+    assert (actions.check_loads(), logged()) == (0, [refused])
     endpoints.write_status(name="b", versions={digest: {"state": "ready"}})
     assert [actions.check_loads() for _ in range(2)] == [0, 0]
-    assert said() == [refused, recovered]
+    assert logged() == [refused, recovered]
     assert Event.objects.filter(verb=recovered, object_id=str(version.uuid)).count() == 1
 
     endpoints.write_status(name="b", refused={digest: reason})
-    assert (actions.check_loads(), said()) == (1, [refused, recovered, refused])
+    assert (actions.check_loads(), logged()) == (1, [refused, recovered, refused])
 
 
 def test_a_version_on_two_endpoints_is_refused_and_recovers_on_each(version, live_endpoint):
     second = endpoints.copied(live_endpoint, "support-inbox-staging")
     both = {str(queries.live_deployment(each).uuid) for each in (live_endpoint, second)}
 
-    def said(topic):
+    def logged(topic):
         return sorted(row.payload["deployment"] for row in Outbox.objects.filter(topic=f"endpoints.{topic}"))
 
     endpoints.write_status(refused={version.root_digest: "The version couldn't be loaded: MemoryError."})
     assert [actions.check_loads() for _ in range(2)] == [2, 0]
-    assert said("load_refused") == sorted(both)
+    assert logged("load_refused") == sorted(both)
 
     endpoints.write_status(versions={version.root_digest: {"state": "ready"}})
     assert [actions.check_loads() for _ in range(2)] == [0, 0]
-    assert said("load_recovered") == sorted(both)
+    assert logged("load_recovered") == sorted(both)
 
 
 def test_missing_files_are_no_damage(version, folder, live_endpoint):
@@ -117,7 +117,7 @@ def test_missing_files_are_no_damage(version, folder, live_endpoint):
 
 
 @pytest.mark.postgres
-def test_the_page_says_what_the_servers_do_instead(client_for, version, live_endpoint, omar):
+def test_the_page_shows_what_the_servers_do_instead(client_for, version, live_endpoint, omar):
     before = live_endpoint.deployments.order_by("id").first().version
     endpoints.write_status(refused={version.root_digest: "Damaged."}, endpoints={live_endpoint.full_name: {"versions": [str(before.uuid)]}})
 
@@ -149,28 +149,28 @@ def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(li
     assert made.state == ModelVersion.State.QUARANTINED
     assert canary.end_reason.startswith("1.2.0 was quarantined: A server refused to load it:")
     assert [(row.arm, row.version.semver) for row in queries.serving(live_endpoint)] == [("stable", "1.1.0")]
-    told = Outbox.objects.get(topic="endpoints.load_refused")
-    assert (told.payload["arm"], told.payload["quarantined"], told.payload["version"]) == ("canary", True, str(made.uuid))
+    row = Outbox.objects.get(topic="endpoints.load_refused")
+    assert (row.payload["arm"], row.payload["quarantined"], row.payload["version"]) == ("canary", True, str(made.uuid))
 
 
 @pytest.mark.postgres
-def test_a_servers_problem_is_raised_once_and_once_more_when_it_is_gone(live_endpoint, omar, lee):
+def test_a_servers_problem_is_raised_once_and_once_more_when_it_is_resolved(live_endpoint, omar, lee):
     def problems():
         rows = Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")
         return [(each.payload["server"], each.payload["problem"]) for each in rows]
 
-    said = "The routes document was ignored: its signature doesn't match."
-    endpoints.write_status(name="b", problem=said)
+    problem = "The routes document was ignored: its signature doesn't match."
+    endpoints.write_status(name="b", problem=problem)
     endpoints.write_status()
 
     assert [actions.check_problems() for _ in range(3)] == [1, 0, 0]
-    assert problems() == [("b", said)]
+    assert problems() == [("b", problem)]
     assert set(Notice.objects.values_list("user__username", flat=True)) == {"omar", "lee"}
     assert "It stays on config v1." in Notice.objects.first().text
 
     endpoints.write_status(name="b")
     assert [actions.check_problems() for _ in range(2)] == [1, 0]
-    assert problems() == [("b", said), ("b", "")]
+    assert problems() == [("b", problem), ("b", "")]
     assert Notice.objects.count() == 2
 
 
@@ -183,8 +183,8 @@ def test_a_problem_is_known_again_however_long_it_is_and_without_reading_what_ha
     assert Outbox.objects.filter(topic="endpoints.server_problem").count() == 1
 
 
-def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(client_for, live_endpoint, omar):
-    """Omar, on call in both projects, is told once, and all of it."""
+def test_what_a_server_reports_of_an_endpoint_is_for_its_project_alone(client_for, live_endpoint, omar):
+    """Omar, on call in both projects, is notified once, with all of it."""
     other = make_project("other", "Other")
     crew(other, "mia", "ravi", "lee", "gita", "omar")
     elsewhere = endpoints.deployed_endpoint(other, slug="secret-plans")
@@ -197,16 +197,16 @@ def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(client_for, 
         "Endpoint inbox/support-inbox-prod: two stable arms.",
         "It rejected the config because of an endpoint in another project.",
     )
-    told = {row.user: row.text for row in Notice.objects.filter(user__in=[omar, stranger], url="/endpoints/")}
-    assert told[stranger] == f"Inference server default: {neutral} It stays on config v1."
-    assert told[omar] == f"Inference server default: {own} It stays on config v1."
-    for person, endpoint, said, hidden in [(omar, live_endpoint, own, neutral), (stranger, elsewhere, neutral, own)]:
+    notices = {row.user: row.text for row in Notice.objects.filter(user__in=[omar, stranger], url="/endpoints/")}
+    assert notices[stranger] == f"Inference server default: {neutral} It stays on config v1."
+    assert notices[omar] == f"Inference server default: {own} It stays on config v1."
+    for person, endpoint, shown, hidden in [(omar, live_endpoint, own, neutral), (stranger, elsewhere, neutral, own)]:
         html = client_for(person).get(f"/endpoints/{endpoint.uuid}/servers/").content.decode()
-        assert (said in html, hidden in html) == (True, False)
-        assert client_for(person).get(f"/api/v1/endpoints/{endpoint.uuid}/").json()["servers"][0]["problem"] == said
+        assert (shown in html, hidden in html) == (True, False)
+        assert client_for(person).get(f"/api/v1/endpoints/{endpoint.uuid}/").json()["servers"][0]["problem"] == shown
 
 
-def test_a_closed_canary_is_one_event_whoever_brings_the_news(live_endpoint, canary):
+def test_a_closed_canary_is_one_event_whichever_source_reports_it(live_endpoint, canary):
     endpoints.write_status(guard=[{"deployment": str(canary.uuid), "failures": 10, "of": 14}])
 
     tasks.tend()

@@ -31,7 +31,7 @@ def url(name, endpoint):
     return reverse(f"endpoints:{name}", args=[endpoint.uuid])
 
 
-def test_the_page_says_what_is_live_and_offers_the_way_back(client_for, live_endpoint, omar):
+def test_the_page_shows_what_is_live_and_offers_the_way_back(client_for, live_endpoint, omar):
     html = client_for(omar).get(url("detail", live_endpoint)).content.decode()
 
     assert "Roll back to 1.0.0" in html
@@ -40,7 +40,7 @@ def test_the_page_says_what_is_live_and_offers_the_way_back(client_for, live_end
     assert "/v2/models/inbox/support-inbox-prod/infer" in html
 
 
-def test_who_may_not_roll_back_is_told_why(client_for, live_endpoint, mia):
+def test_people_who_may_not_roll_back_see_why(client_for, live_endpoint, mia):
     html = client_for(mia).get(url("detail", live_endpoint)).content.decode()
 
     assert "Only an ML lead or an on-call can do this." in html
@@ -135,7 +135,7 @@ def test_a_moment_before_the_first_hour_or_after_the_last_is_refused_in_words(cl
     assert "Enter a time in the years 1 to 9999 (UTC)." in page.content.decode()
 
 
-def test_servers_say_how_far_they_are(client_for, live_endpoint, omar, no_server):
+def test_servers_show_how_far_they_are(client_for, live_endpoint, omar, no_server):
     from registry.endpoints import actions
 
     epoch = actions.publish()
@@ -192,9 +192,9 @@ def test_the_api_does_the_same(client_for, live_endpoint, omar, otto, mia):
     assert (found["rollback_to"], found["moves"], found["waiting"]) == ("1.0.0", 2, None)
     assert [each["slug"] for each in api.get("/api/v1/endpoints/").json()] == ["support-inbox-prod"]
 
-    refused = api.post(base + "roll_back/", {"reason": "x", "typed": "1.0.0", "seen_moves": 0}, format="json")
+    refused = api.post(base + "roll-back/", {"reason": "x", "typed": "1.0.0", "seen_moves": 0}, format="json")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-    made = api.post(base + "roll_back/", {"reason": "x", "typed": "1.0.0", "seen_moves": 2}, format="json")
+    made = api.post(base + "roll-back/", {"reason": "x", "typed": "1.0.0", "seen_moves": 2}, format="json")
     assert (made.status_code, made.json()["semver"]) == (201, "1.0.0")
     history = api.get(base + "deployments/").json()["results"]
     assert [row["semver"] for row in history] == ["1.0.0", "1.1.0", "1.0.0"]
@@ -206,5 +206,5 @@ def test_the_api_does_the_same(client_for, live_endpoint, omar, otto, mia):
     api.force_authenticate(otto)
     assert api.get(base).status_code == 404
     api.force_authenticate(mia)
-    assert api.post(base + "roll_back/", {"reason": "x", "typed": "1.1.0", "seen_moves": 3}, format="json").status_code == 403
+    assert api.post(base + "roll-back/", {"reason": "x", "typed": "1.1.0", "seen_moves": 3}, format="json").status_code == 403
     assert json.dumps(history)

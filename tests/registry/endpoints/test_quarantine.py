@@ -50,8 +50,8 @@ def test_a_live_version_is_rolled_back_in_the_decision_that_quarantines_it(live_
     route = endpoints.routes()["endpoints"][live_endpoint.full_name]
     assert ([arm["version"] for arm in route["arms"]], route["standby"]) == ([str(now.version.uuid)], [])
     assert route["withdrawn"] == [live.root_digest]
-    told = Notice.objects.get(user__username="omar")
-    assert told.text == f"{live_endpoint}: 1.1.0 was quarantined: It leaks names. 1.0.0 is live."
+    notice = Notice.objects.get(user__username="omar")
+    assert notice.text == f"{live_endpoint}: 1.1.0 was quarantined: It leaks names. 1.0.0 is live."
 
 
 def test_a_canary_ends_with_the_live_version_that_it_was_compared_with(canary, live_endpoint, live, lee):
@@ -115,7 +115,7 @@ def test_who_may_not_quarantine_changes_no_traffic(live_endpoint, live, mia, cli
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_the_page_says_before_the_click_what_it_does_to_each_endpoint(live_endpoint, live, lee, client_for, before):
+def test_the_page_shows_before_the_click_what_it_does_to_each_endpoint(live_endpoint, live, lee, client_for, before):
     if not before:
         quarantine(queries.rollback_target(live_endpoint), lee)
 

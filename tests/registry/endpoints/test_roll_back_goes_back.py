@@ -91,10 +91,10 @@ def test_what_was_taken_back_comes_again_by_a_new_approval_alone(live_endpoint, 
     assert queries.rollback_target(live_endpoint).semver == "1.0.0"
 
 
-def test_the_page_says_why_nothing_is_left_to_go_back_to(live_endpoint, omar, client_for):
+def test_the_page_shows_why_nothing_is_left_to_go_back_to(live_endpoint, omar, client_for):
     actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Wrong.", typed="1.0.0", seen_moves=2)
 
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/").content.decode()
 
     assert "There&#x27;s no earlier version to roll back to." in html
-    assert f'action="/endpoints/{live_endpoint.uuid}/roll_back/"' not in html
+    assert f'action="/endpoints/{live_endpoint.uuid}/roll-back/"' not in html

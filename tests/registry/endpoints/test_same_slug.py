@@ -1,4 +1,4 @@
-"""Two projects each have an endpoint of one slug: what one is told, and what is published and read of it, is not the other's."""
+"""Two projects each have an endpoint of one slug: what one sees, and what is published and read of it, is not the other's."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def test_what_a_server_answers_with_is_read_of_the_endpoint_that_it_names(live_e
 
 
 def test_a_sentence_about_one_is_hidden_from_the_project_of_the_other(live_endpoint, twin):
-    said = "Endpoint 'claims/support-inbox-prod' of the routes document is invalid"
+    problem = "Endpoint 'claims/support-inbox-prod' of the routes document is invalid"
 
-    assert queries.projects_named(said) == {twin.project_id}
-    assert queries.problem_for(twin.project_id, said) == said
-    assert queries.problem_for(live_endpoint.project_id, said) == queries.ELSEWHERE
+    assert queries.projects_named(problem) == {twin.project_id}
+    assert queries.problem_for(twin.project_id, problem) == problem
+    assert queries.problem_for(live_endpoint.project_id, problem) == queries.ELSEWHERE
 
 
 def test_the_page_asks_under_the_full_name(live_endpoint, twin, client_for, omar, monkeypatch):

@@ -1,4 +1,4 @@
-"""A shadow: any active version may be compared, one at a time; it needs no approval and answers nobody."""
+"""A shadow: any active version may be compared, one at a time; it needs no approval and answers no client."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ def verbs(endpoint):
     return list(Event.objects.filter(object_id=str(endpoint.uuid)).order_by("id").values_list("verb", flat=True))
 
 
-def test_the_servers_are_told_and_no_client_is_touched(live_endpoint, version, mia, django_capture_on_commit_callbacks):
+def test_the_servers_get_it_and_no_client_is_affected(live_endpoint, version, mia, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         made = start(live_endpoint, version, mia)
 

@@ -66,7 +66,7 @@ def test_files_that_were_never_hashed_are_hashed_by_the_rollback_and_remembered(
 
 
 @pytest.mark.parametrize("keep_times", [False, True])
-def test_a_changed_file_is_not_what_is_remembered_whatever_its_times_say(live_endpoint, target, weights, keep_times):
+def test_a_changed_file_is_not_what_is_remembered_whatever_its_times(live_endpoint, target, weights, keep_times):
     actions.verify_in_use()
     assert files.is_remembered(target)
 
@@ -91,7 +91,7 @@ def test_a_rollback_to_files_that_do_not_hold_is_refused_and_moves_nothing(live_
     assert target.state == ModelVersion.State.QUARANTINED
 
 
-def test_what_is_added_or_gone_or_verified_with_another_key_is_not_what_is_remembered(live_endpoint, target, weights):
+def test_what_is_added_or_missing_or_verified_with_another_key_is_not_what_is_remembered(live_endpoint, target, weights):
     actions.verify_in_use()
     for disturb in (
         lambda: (weights.parent / "more.bin").write_bytes(b"x"),

@@ -1,4 +1,4 @@
-"""What somebody writes into the row of a deployment makes no version live: which one began is what the audit log says."""
+"""What is written into the row of a deployment makes no version live: which one began is read from the audit log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.trail import behind_its_back, found
 
 @pytest.fixture
 def unapproved(live_endpoint, project, mia, ravi) -> ModelVersion:
-    """9.0.0, whose promotion nobody requested."""
+    """9.0.0, whose promotion no one requested."""
     live = live_endpoint.alias.version
     return registry.make_version(project, mia, ravi, model=live.model, snapshot=live.run.snapshot, semver="9.0.0")
 
@@ -47,7 +47,7 @@ def test_a_canary_whose_row_names_another_version_gets_no_other_share(canary, li
 
 def test_a_canary_is_not_widened_by_the_approval_of_another_version(canary, live_endpoint, project, mia, ravi, omar):
     version = registry.make_version(project, mia, ravi, model=canary.version.model, snapshot=canary.version.run.snapshot, semver="1.3.0")
-    approval = endpoints.approved(project, live_endpoint, version, registry.FROM_BEFORE)
+    approval = endpoints.approved(project, live_endpoint, version, registry.NO_PLAN)
     actions.stop_canary(deployment_id=canary.uuid, reason="The next one is better.", actor=omar)
     running = actions.deploy(request_id=approval.uuid, actor=omar, share=500)
     behind_its_back("UPDATE endpoints_deployment SET approval_id = %s WHERE id = %s", canary.approval_id, running.pk)

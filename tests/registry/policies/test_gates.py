@@ -98,26 +98,26 @@ def test_gate(name, given, evidence, outcome, value):
     assert found.evidence.endswith(".")
 
 
-def test_a_split_that_is_too_small_is_told_apart_from_a_score_that_is_too_low():
+def test_a_split_that_is_too_small_is_distinguished_from_a_score_that_is_too_low():
     few, low = all_right(29), measured(0.75, 0.6, 0.85)
 
     assert ["Not enough data" in gates.quality(Gate("quality", LOW), each).evidence for each in (few, low)] == [True, False]
 
 
-def test_a_calibration_error_that_chance_may_explain_is_told_apart_from_one_that_is_shown():
-    told = [gates.calibration(Gate("calibration", ECE), measured(0.08, low, 0.1, name="ece_debiased")).evidence for low in (0.05, 0.051)]
+def test_a_calibration_error_that_chance_may_explain_is_distinguished_from_one_that_is_shown():
+    texts = [gates.calibration(Gate("calibration", ECE), measured(0.08, low, 0.1, name="ece_debiased")).evidence for low in (0.05, 0.051)]
 
-    assert ["Not enough data" in each for each in told] == [True, False]
+    assert ["Not enough data" in each for each in texts] == [True, False]
 
 
-def test_a_leak_that_is_neither_shown_nor_ruled_out_is_told_apart_from_one_that_is_shown():
-    told = [gates.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence for low in (0.55, 0.551)]
+def test_a_leak_that_is_neither_shown_nor_ruled_out_is_distinguished_from_one_that_is_shown():
+    texts = [gates.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence for low in (0.55, 0.551)]
 
-    assert ["Not enough data" in each for each in told] == [True, False]
+    assert ["Not enough data" in each for each in texts] == [True, False]
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "ending"),
     [
         ((-0.04, -0.06, -0.011), "Shown to be worse than 1.0.0 by more than 0.010."),
         ((-0.04, -0.06, -0.010), "Not enough data: whether it is worse by more than 0.010 is neither shown nor ruled out."),
@@ -129,8 +129,8 @@ def test_a_leak_that_is_neither_shown_nor_ruled_out_is_told_apart_from_one_that_
         ),
     ],
 )
-def test_a_version_that_is_shown_to_be_worse_is_told_apart_from_one_of_which_too_little_is_known(found, told):
-    assert gates.live(Gate("live", LIVE_LOW), against(*found)).evidence.endswith(told)
+def test_a_version_that_is_shown_to_be_worse_is_distinguished_from_one_of_which_too_little_is_known(found, ending):
+    assert gates.live(Gate("live", LIVE_LOW), against(*found)).evidence.endswith(ending)
 
 
 def test_a_version_two_points_worse_hardly_ever_passes_and_an_equal_one_usually_does():
@@ -156,8 +156,8 @@ def passed_live(rows, worse, turned):
         fixed = ~broken & (kind < turned)
         answers = [np.where(both | right, truth, (truth + 1) % labels) for right in (broken, fixed)]
         found = macro_f1(truth, *(np.eye(labels)[each] for each in answers), count=200)
-        told = gates.live(Gate("live", RULES.gates["live"]), against(found["difference"], found["low"], found["high"], rows))
-        kept.append(told.outcome is gates.Outcome.PASSED)
+        finding = gates.live(Gate("live", RULES.gates["live"]), against(found["difference"], found["low"], found["high"], rows))
+        kept.append(finding.outcome is gates.Outcome.PASSED)
     return np.mean(kept)
 
 
@@ -180,9 +180,9 @@ def test_macro_f1_counts_as_if_every_label_had_as_few_rows_as_the_rarest():
 
     assert [found(gate, rarest).outcome.value for rarest in (250, 48, 47, 1)] == ["passed", "passed", "failed", "failed"]
     assert found(by_rows, 1).outcome.value == "passed"
-    told = found(gate, 40).evidence
-    assert "All 4 labels count equally, and the rarest has 40 test rows." in told
-    assert told.endswith("about 1,200 test rows would rule it out.")
+    finding = found(gate, 40).evidence
+    assert "All 4 labels count equally, and the rarest has 40 test rows." in finding
+    assert finding.endswith("about 1,200 test rows would rule it out.")
 
 
 def test_a_version_that_loses_two_points_by_its_rarest_label_hardly_ever_passes():
@@ -197,8 +197,8 @@ def test_a_version_that_loses_two_points_by_its_rarest_label_hardly_ever_passes(
         differences = {"macro_f1": Measure(found["difference"], found["low"], found["high"])}
         for known in passed:
             counts = {"labels": 2, "rarest": int(truth.sum())} if known else {}
-            told = gates.live(Gate("live", RULES.gates["live"]), Evidence(live=Live("1.0.0", differences, 400, **counts)))
-            passed[known] += told.outcome is gates.Outcome.PASSED
+            finding = gates.live(Gate("live", RULES.gates["live"]), Evidence(live=Live("1.0.0", differences, 400, **counts)))
+            passed[known] += finding.outcome is gates.Outcome.PASSED
 
     assert passed[True] <= 4 < 8 <= passed[False]
 

@@ -98,12 +98,12 @@ def test_the_operator_publishes_a_policy_at_the_machine(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == ["Published standard, version 2.", "Published standard, version 3."]
 
 
-def test_the_page_says_what_counts_against_the_live_version(client_for, aida, project):
-    said = {"lower end of the 95 % interval counts": 2, "near the limit are down to chance": 0}
+def test_the_page_shows_what_counts_against_the_live_version(client_for, aida, project):
+    expected = {"lower end of the 95 % interval counts": 2, "near the limit are down to chance": 0}
     for policy in (Policy.objects.get(), publish_by_value()):
         page = client_for(aida).get(reverse("policies:detail", args=[policy.uuid])).content.decode()
-        assert {words: page.count(words) for words in said} == said
-        said = {"lower end of the 95 % interval counts": 1, "near the limit are down to chance": 1}
+        assert {words: page.count(words) for words in expected} == expected
+        expected = {"lower end of the 95 % interval counts": 1, "near the limit are down to chance": 1}
 
 
 def test_one_person_cannot_publish(gita):

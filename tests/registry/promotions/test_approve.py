@@ -38,7 +38,7 @@ def unchanged(request_):
     assert state(request_) == before
 
 
-def test_gates_that_pass_bring_it_into_review(request_):
+def test_gates_that_pass_move_it_into_review(request_):
     gates = {row.gate: row.status for row in request_.gates.all()}
 
     assert request_.status == Status.IN_REVIEW
@@ -78,7 +78,7 @@ def test_the_requester_cannot_approve_whatever_their_role(version, endpoint, lee
     assert state(request) == before
 
 
-def test_whoever_took_part_cannot_approve(project, mia, ravi):
+def test_people_who_took_part_cannot_approve(project, mia, ravi):
     people = {part: make_person(part, project=project, role=Role.LEAD) for part in ("trained", "registered", "decided", "froze", "card")}
     snapshot = registry.make_snapshot(project, people["decided"], frozen_by=people["froze"])
     version = registry.make_version(project, people["trained"], ravi, registrar=people["registered"], snapshot=snapshot)
@@ -225,11 +225,11 @@ def test_other_roles_cannot_approve(request, request_, username):
     assert state(request_) == before
 
 
-def test_who_froze_or_wrote_in_the_card_is_who_the_audit_log_says_whatever_the_rows_say(project, mia, ravi, lee):
+def test_who_froze_or_wrote_in_the_card_is_read_from_the_audit_log_not_the_rows(project, mia, ravi, lee):
     lena = make_person("lena", project=project, role=Role.LEAD)
     snapshot = registry.make_snapshot(project, ravi, frozen_by=mia)
     with transaction.atomic():
-        record(lee, Verb.SNAPSHOT_FROZEN, snapshot, project=project.uuid)
+        record(lee, Verb.SNAPSHOT_CREATED, snapshot, project=project.uuid)
     version = registry.make_version(project, mia, ravi, snapshot=snapshot)
     card = catalog.newest_card(version)
     edit_card(version=version, stated=registry.STATED | {"limits": "None known."}, seen=card.digest, actor=lena)
@@ -243,7 +243,7 @@ def test_who_froze_or_wrote_in_the_card_is_who_the_audit_log_says_whatever_the_r
     assert (request.verdicts.count(), Event.objects.count()) == (0, events)
 
 
-def test_an_endpoint_that_no_event_tells_of_is_governed_by_no_policy(project, mia):
+def test_an_endpoint_without_an_event_is_governed_by_no_policy(project, mia):
     endpoint = registry.make_endpoint(registry.make_model(project, mia), mia)
     assert catalog.is_governed(endpoint)
     behind_its_back("UPDATE ledger_event SET object_id = %s WHERE object_id = %s", "another", str(endpoint.uuid))

@@ -1,4 +1,4 @@
-"""Who answers for the labels that judge a model, and for its training: everybody behind them, however indirectly."""
+"""Who answers for the labels that judge a model, and for its training: everyone behind them, however indirectly."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset
-from datasets_app.exchange.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.exchange.actions.corrections import accept_corrections, upload_corrections
 from datasets_app.queues.models import Decision
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.review.actions.reviews import decide
@@ -93,7 +93,7 @@ def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudi
     assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi, gita)
 
 
-def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, ana, ravi):
+def test_who_uploaded_corrections_is_one_beside_who_accepted_them(project, mia, ana, ravi):
     rosa = make_person("rosa", project=project, role=Role.ADJUDICATOR)
     dataset = make_dataset(project, ana)
     import_texts(dataset, ROWS, ana)
@@ -105,7 +105,7 @@ def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, a
     corrected = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
     assert makers.deciders(snapshot) == uuids(ana)
 
-    made = bring_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
+    made = upload_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
     run_ok("default")
     accept_corrections(correction_id=made.uuid, actor=ravi)
     run_ok("default")
@@ -121,8 +121,8 @@ def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(labeled, m
 
 
 @pytest.mark.postgres
-def test_a_name_like_those_of_people_in_files_frees_nobody(adjudicated, mia, ana, ben, ravi):
-    behind_its_back("UPDATE access_user SET username = 'brought:' || username")
+def test_a_name_like_those_of_people_in_files_frees_no_one(adjudicated, mia, ana, ben, ravi):
+    behind_its_back("UPDATE access_user SET username = 'imported:' || username")
 
     assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
 
@@ -188,10 +188,10 @@ def test_a_decision_on_a_row_of_another_slice_changes_nothing_for_a_request(slic
     assert subject.test_labels(long) != before[0]
 
 
-def test_who_put_rows_into_the_test_split_by_a_file_is_one_whoever_labels_them(labeled, mia, ana, lee):
+def test_who_put_rows_into_the_test_split_by_a_file_is_one_no_matter_who_labels_them(labeled, mia, ana, lee):
     import_texts(labeled, [(f"easy {at}", "test") for at in range(3)], lee, header=("text", "split"))
     snapshot = freeze(labeled, mia, shares=SHARES)
-    assert makers.deciders(snapshot) == uuids(ana)  # nobody has labeled them, so they are no part of it
+    assert makers.deciders(snapshot) == uuids(ana)  # no one has labeled them, so they are no part of it
 
     queue = make_queue(labeled, mia, name="Batch 2", overlap=1)
     run_ok("default")
@@ -200,7 +200,7 @@ def test_who_put_rows_into_the_test_split_by_a_file_is_one_whoever_labels_them(l
     assert makers.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana, lee)
 
 
-def test_a_row_that_is_gone_from_the_database_leaves_open_whose_work_it_was(adjudicated):
+def test_a_row_that_is_missing_from_the_database_leaves_open_whose_work_it_was(adjudicated):
     behind_its_back(
         "UPDATE datasets_item SET uuid = %s WHERE id = %s", uuid4().hex, adjudicated.assignments.filter(split="test").first().item_id
     )

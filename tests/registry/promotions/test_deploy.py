@@ -1,4 +1,4 @@
-"""I5, I7, I16: an approval is used once, while it lasts, for what it was given; and what the room of endpoints is told."""
+"""I5, I7, I16: an approval is used once, while it lasts, for what it was given; and what the room of endpoints gets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_expired_approval_cannot_be_deployed(approved):
     assert Event.objects.latest("pk").verb == "promotions.expired"
 
 
-def test_nobody_decides_after_the_time_to_decide(request_, lee):
+def test_no_one_decides_after_the_time_to_decide(request_, lee):
     PromotionRequest.objects.filter(pk=request_.pk).update(due_at=timezone.now() - timedelta(seconds=1))
 
     with pytest.raises(Conflict, match="No decision was made in time"):

@@ -43,7 +43,7 @@ def served(version, at):
     VerifiedCopy.objects.create(version=version, stamps=[], key_fingerprint=version.key_fingerprint, verified_at=at)
 
 
-def test_nothing_is_said_of_files_that_were_not_verified_yet(version, page, api):
+def test_nothing_is_shown_of_files_that_were_not_verified_yet(version, page, api):
     assert (page().context["checked"], page().context["served"], api()) == (None, None, (None, None))
     assert "Not verified since signing" in page().content.decode()
 
@@ -58,7 +58,7 @@ def test_the_gates_of_a_request_count(request_, page):
 
 
 @pytest.mark.parametrize(("value", "problem"), [("refused", "model.onnx was changed."), ("", "")])
-def test_gates_that_refused_the_signature_say_why_and_those_that_hashed_nothing_verified_nothing(request_, version, value, problem):
+def test_gates_that_refused_the_signature_show_why_and_those_that_hashed_nothing_verified_nothing(request_, version, value, problem):
     GateResult.objects.create(
         request=request_, check_number=2, gate="signature", title="Files", status="failed", value=value, evidence="model.onnx was changed."
     )

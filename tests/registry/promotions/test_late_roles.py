@@ -48,7 +48,7 @@ def test_a_lead_who_was_made_one_since_neither_approves_nor_rejects(request_, le
     assert state() == before
 
 
-def test_the_request_says_who_decides_and_why_a_new_lead_does_not(request_, lee, lena, client_for):
+def test_the_request_shows_who_decides_and_why_a_new_lead_does_not(request_, lee, lena, client_for):
     seat = queries.seats(queries.full(lee, request_.uuid))[0]
     assert (seat.may, seat.barred) == ((lee,), ((lena, "got the role after this request was opened"),))
     assert (seen_by(lena, request_).may, seen_by(lena, request_).why, seen_by(lena, request_).may_reject) == (False, LATE, False)
@@ -60,11 +60,11 @@ def test_the_request_says_who_decides_and_why_a_new_lead_does_not(request_, lee,
     assert "got the role after this request was opened" in page
 
 
-def test_it_waits_for_whoever_held_the_role_and_not_for_the_new_lead(request_, lee, lena):
+def test_it_waits_for_those_who_held_the_role_and_not_for_the_new_lead(request_, lee, lena):
     assert [queries.waiting_count(person) for person in (lee, lena)] == [1, 0]
 
 
-def test_a_request_whose_date_was_moved_is_decided_by_nobody_who_came_since(request_, lena):
+def test_a_request_whose_date_was_moved_is_not_decided_by_people_who_joined_since(request_, lena):
     PromotionRequest.objects.filter(pk=request_.pk).update(created_at=timezone.now() + timedelta(days=30))
     before = state()
 
@@ -113,7 +113,7 @@ def test_a_role_on_the_model_counts_from_when_it_was_given(project, version, end
     assert (seen_by(late, request).why, seen_by(early, request).may) == (LATE, True)
 
 
-def test_a_role_that_somebody_wrote_into_the_database_decides_nothing(request_, project, otto):
+def test_a_role_that_someone_wrote_into_the_database_decides_nothing(request_, project, otto):
     otto.groups.add(Group.objects.get(name=group_name(project, Role.LEAD)))
     before = state()
 

@@ -46,7 +46,7 @@ def test_the_page_shows_gates_and_who_decides(client_for, request_, lee, headers
     assert ("<html" in html) is not bool(headers)
 
 
-def test_the_user_name_stands_beside_the_name_of_everybody_who_asks_or_decides(client_for, request_, lee, gita, mia):
+def test_the_user_name_is_shown_beside_the_name_of_everyone_who_requests_or_decides(client_for, request_, lee, gita, mia):
     before = client_for(mia).get(url("detail", request_)).content.decode()
     registry.approve(request_, lee)
     after = client_for(mia).get(url("detail", request_)).content.decode()
@@ -57,7 +57,7 @@ def test_the_user_name_stands_beside_the_name_of_everybody_who_asks_or_decides(c
         assert not re.search(r"\bLee\b(?! \(lee\))", page)
 
 
-def test_who_may_not_approve_is_told_before_reading(client_for, request_, mia):
+def test_people_who_may_not_approve_see_it_before_reading(client_for, request_, mia):
     html = client_for(mia).get(url("detail", request_)).content.decode()
 
     assert html.index("You requested this promotion, so you can&#x27;t approve it.") < html.index("What changes")
@@ -89,7 +89,7 @@ def test_an_incomplete_decision_is_shown_again(client_for, request_, lee, missin
     assert not Verdict.objects.exists()
 
 
-def test_a_wrong_password_is_told_at_its_field_and_never_repeated(client_for, request_, lee):
+def test_a_wrong_password_is_an_error_at_its_field_and_never_repeated(client_for, request_, lee):
     answer = client_for(lee).post(url("approve", request_), decision(request_, password="not my password"))
 
     assert answer.status_code == 422
@@ -178,7 +178,7 @@ def test_strangers_find_nothing(client_for, request_, otto, name):
     ("name", "username"),
     [("approve", "mia"), ("approve", "omar"), ("reject", "ana"), ("withdraw", "gita"), ("check", "gita"), ("comment", "aida")],
 )
-def test_a_wrong_role_is_told_which_one_may(request, client_for, request_, name, username):
+def test_a_wrong_role_sees_which_one_may(request, client_for, request_, name, username):
     client = client_for(request.getfixturevalue(username))
     before = Event.objects.count()
 
@@ -188,7 +188,7 @@ def test_a_wrong_role_is_told_which_one_may(request, client_for, request_, name,
     assert Event.objects.count() == before
 
 
-def test_the_queue_says_what_waits_for_whom(client_for, request_, lee, gita, mia):
+def test_the_queue_shows_what_waits_for_whom(client_for, request_, lee, gita, mia):
     assert [queries.waiting_count(person) for person in (lee, gita, mia)] == [1, 0, 0]
 
     html = client_for(lee).get(reverse("promotions:list")).content.decode()

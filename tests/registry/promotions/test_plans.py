@@ -108,11 +108,11 @@ def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_
     assert ("not-in-database", f"promotions, {ruled.uuid}") in named
 
 
-SOMEBODY = "5f1c8b1e-3d0a-4f59-9a63-0c7b7e2d9d11"
+SOMEONE = "5f1c8b1e-3d0a-4f59-9a63-0c7b7e2d9d11"
 
 
-@pytest.mark.parametrize("forged", [{"plan": {}}, {"by_system": True}, {"behind": [SOMEBODY]}])
-def test_what_a_request_says_of_itself_is_believed_of_its_event_when_it_is_used(endpoint, version, mia, lee, gita, omar, forged):
+@pytest.mark.parametrize("forged", [{"plan": {}}, {"by_system": True}, {"behind": [SOMEONE]}])
+def test_the_event_of_a_request_counts_and_not_its_row_when_it_is_used(endpoint, version, mia, lee, gita, omar, forged):
     """Written into the row before the gates are checked, so that the approvals are bound to it."""
     asked = actions.request(version=version, endpoint=endpoint, note="", actor=mia, plan=plans.by_hand(500))
     PromotionRequest.objects.filter(pk=asked.pk).update(**forged)
@@ -179,7 +179,7 @@ def test_what_is_approved_for_a_share_goes_live_at_that_share_alone(by_hand, ver
 
 
 def test_a_request_from_before_takes_any_plan_and_keeps_its_digest(endpoint, version, omar):
-    request = endpoints.approved(endpoint.model.project, endpoint, version, registry.FROM_BEFORE)
+    request = endpoints.approved(endpoint.model.project, endpoint, version, registry.NO_PLAN)
     assert "plan" not in request.subject
 
     for share in (10_000, 700):

@@ -45,7 +45,7 @@ def test_failed_gates_send_it_back_to_its_requester(project, mia, ravi):
     assert found["signature"] == ("passed", True)
 
 
-def test_a_mended_draft_is_checked_again_and_the_first_results_stay(project, mia, ravi):
+def test_a_fixed_draft_is_checked_again_and_the_first_results_stay(project, mia, ravi):
     version = registry.make_version(project, mia, ravi, stated={})
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     assert (request.status, request.gates.get(gate="card").status) == (Status.DRAFT, "failed")
@@ -114,8 +114,8 @@ def test_a_better_version_is_compared_on_the_same_rows(better, live):
 
 
 def test_near_duplicates_of_a_comparison_reach_the_gate(live, mia, ravi, monkeypatch):
-    real = evidence.compare_anew
-    monkeypatch.setattr(evidence, "compare_anew", lambda *versions: real(*versions) | {"clusters": 40})
+    real = evidence.compare_uncached
+    monkeypatch.setattr(evidence, "compare_uncached", lambda *versions: real(*versions) | {"clusters": 40})
 
     request = asked_with(live, ravi, mia, 0)
 
@@ -125,10 +125,10 @@ def test_near_duplicates_of_a_comparison_reach_the_gate(live, mia, ravi, monkeyp
 
 
 def test_a_comparison_of_before_calls_no_version_better_by_its_ece(better):
-    shown, told = page.rows(better), page.against(better)
+    shown, text = page.rows(better), page.against(better)
     better.comparison["measures"]["ece"] = better.comparison["measures"]["log_loss"] | {"verdict": "better"}
 
-    assert (page.rows(better), page.against(better)) == (shown, told)
+    assert (page.rows(better), page.against(better)) == (shown, text)
 
 
 def test_a_worse_version_fails_against_the_live_one(live, mia, ravi):
@@ -252,7 +252,7 @@ def test_the_requester_or_a_lead_withdraws(request_, mia, lee, project):
         actions.withdraw(request_id=request_.uuid, actor=lee, reason="Again.")
 
 
-def test_a_withdrawn_request_is_not_brought_back_by_its_check(version, endpoint, mia):
+def test_a_withdrawn_request_is_not_reopened_by_its_check(version, endpoint, mia):
     request = actions.request(version=version, endpoint=endpoint, note="", actor=mia)
     actions.withdraw(request_id=request.uuid, actor=mia, reason="Too early.")
     run_ok("default")

@@ -1,4 +1,4 @@
-"""The database refuses a state that cannot follow another, whoever writes it and by whatever road."""
+"""The database refuses a state that cannot follow another, no matter who writes it and how."""
 
 from __future__ import annotations
 

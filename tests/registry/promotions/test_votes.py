@@ -65,7 +65,7 @@ def test_no_second_step_is_built_on_a_vote_that_fell(request_, project, lee, git
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_an_approval_whose_reviewer_is_gone_is_not_deployed(approved, project, lee, adam, loss):
+def test_an_approval_whose_reviewer_left_is_not_deployed(approved, project, lee, adam, loss):
     loss(lee, project, adam)
 
     with pytest.raises(Conflict, match="no longer counts"), transaction.atomic():
@@ -77,7 +77,7 @@ def test_an_approval_whose_reviewer_is_gone_is_not_deployed(approved, project, l
     assert PromotionRequest.objects.get().status == Status.VOIDED
 
 
-def test_the_page_says_that_a_vote_fell_and_the_sweep_ends_its_request(approved, client_for, project, lee, mia, adam):
+def test_the_page_shows_that_a_vote_fell_and_the_sweep_ends_its_request(approved, client_for, project, lee, mia, adam):
     lose_role(lee, project, adam)
 
     assert "Technical review no longer counts" in client_for(mia).get(f"/promotions/{approved.uuid}/").content.decode()
@@ -92,7 +92,7 @@ def forge_votes(request, lee, gita):
     PromotionRequest.objects.filter(pk=request.pk).update(status=Status.APPROVED)
 
 
-def test_a_policy_with_fewer_steps_that_somebody_wrote_into_the_request_approves_nothing(request_, lee):
+def test_a_policy_with_fewer_steps_that_someone_wrote_into_the_request_approves_nothing(request_, lee):
     registry.approve(request_, lee)
     text = yaml.safe_dump((read := yaml.safe_load(request_.policy.text)) | {"steps": read["steps"][:1]})
     forged = Policy.objects.create(name="short", version=1, text=text, digest=request_.subject["policy"])
@@ -109,7 +109,7 @@ def state(request):
     return PromotionRequest.objects.get(pk=request.pk).status, Verdict.objects.count(), Event.objects.count()
 
 
-def test_votes_that_somebody_wrote_into_the_database_are_none(request_, lee, gita):
+def test_votes_that_someone_wrote_into_the_database_are_none(request_, lee, gita):
     forge_votes(request_, lee, gita)
     before = state(request_)
 
@@ -131,7 +131,7 @@ def test_a_vote_of_another_subject_is_none(approved):
     assert state(approved) == before
 
 
-def test_an_approval_by_a_policy_that_nobody_published_is_not_deployed(approved):
+def test_an_approval_by_a_policy_that_no_one_published_is_not_deployed(approved):
     behind_its_back("UPDATE ledger_event SET verb = 'policies.drafted' WHERE verb = 'policies.published'")
     before = state(approved)
 
@@ -215,7 +215,7 @@ def test_a_shorter_policy_in_the_subject_and_the_row_approves_nothing(request_, 
     assert state(request_)[0] == Status.VOIDED
 
 
-def test_a_vote_of_somebody_who_took_part_is_none_however_it_came_about(project, version, endpoint, ravi, mia, gita, monkeypatch):
+def test_a_vote_of_someone_who_took_part_is_none_however_it_came_about(project, version, endpoint, ravi, mia, gita, monkeypatch):
     access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
     request = registry.asked_request(version, endpoint, mia)
     monkeypatch.setattr(rules, "check_separation", lambda person, people: None)
@@ -241,5 +241,5 @@ def test_what_was_lost_is_asked_once_for_all_votes(request_, lee, gita):
 
     with CaptureQueriesContext(connection) as one_role:
         list(policy.holders(Role.GOVERNANCE, fresh))
-    told = [sum("ledger_event" in each["sql"] for each in statements) for statements in asked]
-    assert (told[0], len(asked[1]) - len(asked[0])) == (told[1], len(one_role))  # one more role, and nothing more for the second vote
+    counts = [sum("ledger_event" in each["sql"] for each in statements) for statements in asked]
+    assert (counts[0], len(asked[1]) - len(asked[0])) == (counts[1], len(one_role))  # one more role, and nothing more for the second vote

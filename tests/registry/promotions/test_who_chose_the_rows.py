@@ -7,7 +7,7 @@ import pytest
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.queues.models import Queue
-from datasets_app.queues.queries.answers import read_through
+from datasets_app.queues.queries.answers import with_current_labels
 from datasets_app.review.actions.changes import change_classes
 from datasets_app.review.actions.checks import accept_check, start_check
 from datasets_app.review.actions.reviews import decide, return_to_annotators
@@ -84,7 +84,7 @@ def dismiss_all(dataset: Dataset, by: User) -> None:
         scanning.dismiss(finding_id=finding.uuid, actor=by, reason="These say different things.")
 
 
-def test_who_said_that_test_rows_are_no_near_duplicates_is_one(alike, mia, ana, lee, omar):
+def test_who_declared_that_test_rows_are_no_near_duplicates_is_one(alike, mia, ana, lee, omar):
     dismiss_all(alike, lee)
     snapshot = frozen(alike, mia)
     assert makers.deciders(snapshot) == uuids(ana, lee)
@@ -109,7 +109,7 @@ def test_who_takes_it_back_while_the_snapshot_is_made_is_one(alike, mia, ana, le
     assert makers.deciders(snapshot) == uuids(ana, lee)
 
 
-def test_who_says_so_once_it_is_frozen_or_takes_it_back_before_is_none(alike, mia, ana, lee):
+def test_who_declares_it_once_it_is_frozen_or_takes_it_back_before_is_none(alike, mia, ana, lee):
     dismiss_all(alike, lee)
     reopen_all(alike, lee)
     snapshot = frozen(alike, mia)
@@ -166,8 +166,8 @@ def accept(queue: Queue, by: User) -> None:
     """Look at one item, find its answers right, and accept the others."""
     check = start_check(queue_id=queue.uuid, actor=by, size=1, tolerated=0)
     (row,) = to_look_at(check)
-    (said,) = read_through(list(row.item.annotations.select_related("label")[:1]))
-    decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=by, value=value_of(said))
+    (label,) = with_current_labels(list(row.item.annotations.select_related("label")[:1]))
+    decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=by, value=value_of(label))
     accept_check(check_id=check.uuid, actor=by)
     run_ok("default")
 
@@ -307,7 +307,7 @@ def test_who_withdrew_decisions_is_one_though_others_decide_while_the_snapshot_i
 
 
 # ── Texts ───────────────────────────────────────────────────────────────────
-def test_who_uploaded_the_texts_that_test_it_is_one_whoever_labeled_them(project, mia, ana, lee):
+def test_who_uploaded_the_texts_that_test_it_is_one_no_matter_who_labeled_them(project, mia, ana, lee):
     dataset = make_dataset(project, mia)
     import_texts(dataset, [text for text, _ in ROWS], lee)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)

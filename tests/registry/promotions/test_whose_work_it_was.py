@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.exchange.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.exchange.actions.corrections import accept_corrections, upload_corrections
 from datasets_app.exchange.models import Correction
 from datasets_app.prelabels.actions import receiving
 from datasets_app.queues.models import Decision, Queue
@@ -59,7 +59,7 @@ def uploaded(project, mia, ana) -> Upload:
 
 @pytest.fixture
 def corrected(project, mia, ana, ravi, rosa) -> Correction:
-    """Ana's labels, of which Rosa brought the test split's back corrected; Ravi accepted them."""
+    """Ana's labels, of which Rosa uploaded the test split corrected; Ravi accepted them."""
     dataset = make_dataset(project, ana)
     import_texts(dataset, ROWS, ana)
     snapshots.export(snapshot_id=freeze(dataset, mia, shares=SHARES).uuid, actor=mia, format="csv")
@@ -67,7 +67,7 @@ def corrected(project, mia, ana, ravi, rosa) -> Correction:
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
     content = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
-    made = bring_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
+    made = upload_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
     run_ok("default")
     accept_corrections(correction_id=made.uuid, actor=ravi)
     run_ok("default")
@@ -96,7 +96,7 @@ def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_ro
     assert makers.deciders(snapshot) == uuids(mia, ana, omar, lee, gita)
 
 
-def test_who_brought_corrections_answers_for_them_beside_whom_the_rows_name(corrected, mia, ana, ravi, rosa, omar, lee, gita):
+def test_who_uploaded_corrections_answers_for_them_beside_whom_the_rows_name(corrected, mia, ana, ravi, rosa, omar, lee, gita):
     snapshot = corrected.dataset.snapshots.get()
     behind_its_back("UPDATE exchange_correction SET brought_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
     behind_its_back("UPDATE queues_decision SET by_id = %s", omar.pk)
@@ -114,8 +114,8 @@ def test_who_uploaded_the_suggestions_that_others_accepted_answers_for_the_label
 
 def send(dataset: Dataset, actor: User) -> None:
     """The labels of all rows, as the suggestions of one model elsewhere."""
-    said = dict(ROWS)
-    rows = [{"item": item.uuid, "label": said[item.text]} for item in dataset.items.all()]
+    content = dict(ROWS)
+    rows = [{"item": item.uuid, "label": content[item.text]} for item in dataset.items.all()]
     assert receiving.receive(dataset_id=dataset.uuid, actor=actor, name="a model elsewhere", digest="a" * 64, rows=rows) == len(ROWS)
 
 
@@ -143,7 +143,7 @@ def test_who_accepted_a_file_whose_import_was_cancelled_does_not(project, mia, a
     assert makers.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
 
 
-def test_who_had_a_file_of_somebody_else_read_otherwise_answers_for_its_labels(project, mia, ana, lee):
+def test_who_had_a_file_of_someone_else_read_otherwise_answers_for_its_labels(project, mia, ana, lee):
     upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
     datasets.set_mapping(upload_id=upload.uuid, actor=lee, mapping=upload.mapping, label_values={"lost": "card"})
     datasets.accept_upload(upload_id=upload.uuid, actor=ana)
@@ -152,7 +152,7 @@ def test_who_had_a_file_of_somebody_else_read_otherwise_answers_for_its_labels(p
     assert makers.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
 
 
-def test_who_dropped_how_a_file_of_somebody_else_was_to_be_read_answers_for_its_labels(project, mia, ana, lee):
+def test_who_dropped_how_a_file_of_someone_else_was_to_be_read_answers_for_its_labels(project, mia, ana, lee):
     columns = ("text", "label", "category")
     upload = receive(make_dataset(project, mia), mia, csv_bytes([(text, label, label[::-1]) for text, label in ROWS], columns))
     datasets.set_mapping(upload_id=upload.uuid, actor=mia, mapping={"text": "text", "category": "label"})
@@ -177,7 +177,7 @@ def test_who_chose_the_split_of_a_file_whose_import_was_cancelled_answers_for_it
     assert {str(lee.uuid), str(ana.uuid)} <= {*makers.deciders(snapshot)}
 
 
-def test_who_looked_at_a_file_of_somebody_else_as_it_was_read_does_not(project, mia, ana, lee):
+def test_who_looked_at_a_file_of_someone_else_as_it_was_read_does_not(project, mia, ana, lee):
     upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
     datasets.inspect(upload_id=upload.uuid, actor=lee)
     datasets.set_mapping(upload_id=upload.uuid, actor=lee, mapping=upload.mapping)
@@ -191,12 +191,12 @@ def test_a_queue_that_is_called_brought_frees_none_who_labeled_it(labeled, mia, 
     behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", mia.pk, mia.pk)
     snapshot = freeze(labeled, mia, shares=SHARES)
 
-    Queue.objects.update(source=Queue.Source.BROUGHT)
+    Queue.objects.update(source=Queue.Source.IMPORTED)
 
     assert str(ana.uuid) in makers.deciders(snapshot)
 
 
-def test_who_is_named_in_a_file_of_answers_is_none_and_who_brought_it_is(project, mia, ana):
+def test_who_is_named_in_a_file_of_annotations_is_none_and_who_uploaded_it_is(project, mia, ana):
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     answers = [task(n, text, annotation("ana@x.org", choice(label))) for n, (text, label) in enumerate(ROWS)]
     upload = import_file(make_dataset(project, mia), mia, as_json(answers), "project.json")

@@ -10,7 +10,7 @@ from lifecycle.modeling.evaluation import queries, rules
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.parts import beside, may_read
 from lifecycle.modeling.evaluation.rules import Answer
-from lifecycle.modeling.evaluation.task_types.page import Line, ReportPage, Says, held_against, line_of, why
+from lifecycle.modeling.evaluation.task_types.page import AttributionTexts, Line, ReportPage, held_against, line_of, why
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count
 from registry.ground.access.models import User
@@ -39,7 +39,7 @@ class NumberPage(ReportPage[NumberRow]):
     flips = (
         "Changed predictions are shown with their nearness before and after: 1 at the annotated number, 0 at the other end of the range."
     )
-    says = Says(part="the number", true="Annotators", given="Model", scale="the number", sure=False, judged=False)
+    attribution = AttributionTexts(part="the number", true="Annotators", given="Model", scale="the number", sure=False, judged=False)
 
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
         """Baselines."""

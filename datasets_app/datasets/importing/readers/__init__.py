@@ -1,4 +1,4 @@
-"""Reading a file row by row in flat memory. All cells stay text; unreadable parts are reported with their position."""
+"""Reading a file row by row in constant memory. All cells stay text; unreadable parts are reported with their position."""
 
 from datasets_app.datasets.importing.readers.archives import find_fault
 from datasets_app.datasets.importing.readers.encodings import ENCODINGS, Misfit, find_encoding, first_unreadable
@@ -10,8 +10,8 @@ from datasets_app.datasets.importing.readers.shapes import (
     TEXTUAL,
     WITH_HEADER,
     Answer,
-    Brought,
     Header,
+    RawLabeling,
     Reading,
     Row,
 )
@@ -26,9 +26,9 @@ __all__ = [
     "TEXTUAL",
     "WITH_HEADER",
     "Answer",
-    "Brought",
     "Header",
     "Misfit",
+    "RawLabeling",
     "Reading",
     "Row",
     "TooSlow",

@@ -1,4 +1,4 @@
-"""Whether a file may be kept at all: its kind, and whether an archive is harmless. Nothing is ever unpacked to a name it gives itself."""
+"""Whether a file may be stored: its type, and whether an archive is harmless. Nothing is unpacked to a path from the archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datasets_app.datasets.importing.readers.encodings import MARKS, looks_utf16
 from datasets_app.datasets.importing.readers.sources import CHUNK, COMPANIONS, WORKBOOK, Member, is_link, open_source, shown
 
 ENTRIES_LIMIT = 1_000
-RATIO_LIMIT, RATIO_FROM = 250, 20_000_000  # unpacked bytes for each packed one, once so many have come
+RATIO_LIMIT, RATIO_FROM = 250, 20_000_000  # unpacked bytes per packed byte, checked above RATIO_FROM bytes
 WORKBOOK_LIMIT = 400_000_000  # bytes of an unpacked workbook: its shared texts are held in memory
 KINDS = {
     "csv": "CSV", "tsv": "TSV", "tab": "TSV", "jsonl": "JSONL", "ndjson": "JSONL", "json": "JSON", "txt": "text", "ft": "text",
@@ -38,19 +38,19 @@ class Fault(NamedTuple):
     """Why a file is refused, and what to do."""
 
     sentence: str
-    mend: str
+    fix: str
 
 
 class Unfit(Exception):
     """A file that is refused. Holds the fault."""
 
-    def __init__(self, sentence: str, mend: str) -> None:
+    def __init__(self, sentence: str, fix: str) -> None:
         super().__init__(sentence)
-        self.fault = Fault(sentence, mend)
+        self.fault = Fault(sentence, fix)
 
 
 def find_fault(path: Path, limit: int) -> Fault | None:
-    """Why the file is refused, or None. limit: bytes that an archive may unpack to; all of them are unpacked, and none is kept."""
+    """Why the file is refused, or None. limit: bytes that an archive may unpack to; it's unpacked completely, without storing anything."""
     with path.open("rb") as file:
         head = file.read(4096)
     try:
@@ -66,7 +66,7 @@ def find_fault(path: Path, limit: int) -> Fault | None:
 
 
 def foreign_kind(head: bytes) -> str:
-    """What the file is when it is neither text nor Parquet, or the empty text. head: its first bytes."""
+    """The type of a file that is neither text nor Parquet, else empty. head: its first bytes."""
     if head.startswith(b"PAR1"):
         return ""
     if kind := next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), ""):
@@ -79,15 +79,15 @@ def foreign_kind(head: bytes) -> str:
 
 
 def check_gzip(path: Path, limit: int) -> None:
-    """Raises Unfit for a gzip file that is damaged, a bomb, or packs anything but one file that can be read."""
+    """Raises Unfit for a gzip file that is damaged, a bomb, or anything but one readable file."""
     inner = Member(path, "gz")
-    with damage_told("The gzip file"):
+    with refuse_damaged("The gzip file"):
         head = inner.head(4096)
     if head.startswith(b"PK\x03\x04") or head[257:262] == b"ustar" or head.startswith(b"\x1f\x8b"):
         raise Unfit("The gzip file contains another archive.", "Upload the inner file directly.")
     if kind := foreign_kind(head):
         raise Unfit(f"The gzip file contains {kind}, not {READABLE}.", SAVE_AS)
-    with damage_told("The gzip file"), gzip.open(path, "rb") as file:
+    with refuse_damaged("The gzip file"), gzip.open(path, "rb") as file:
         if not measure(file.read, path.stat().st_size, limit):
             raise Unfit("The gzip file contains an empty file.", "Choose a file with at least one row.")
 
@@ -95,11 +95,11 @@ def check_gzip(path: Path, limit: int) -> None:
 def check_zip(path: Path, packed: int, limit: int, total: int = 0) -> int:
     """Raises Unfit for an archive, or a workbook, that is damaged, hostile, a bomb, or holds no data of one kind.
 
-    packed: bytes of the file that was uploaded, which may hold this workbook; total: what of it was unpacked before. Returns the new total.
+    packed: bytes of the file that was uploaded, which may hold this workbook; total: bytes unpacked before. Returns the new total.
     """
     if count_entries(path) > 2 * ENTRIES_LIMIT:
         raise Unfit(f"The archive has more than {ENTRIES_LIMIT:,} files.", "Put the rows into fewer files.")
-    with damage_told("The archive"), zipfile.ZipFile(path) as archive:
+    with refuse_damaged("The archive"), zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         if len(infos) > ENTRIES_LIMIT:
             raise Unfit(f"The archive has {len(infos):,} files; the limit is {ENTRIES_LIMIT:,}.", "Put the rows into fewer files.")
@@ -116,7 +116,7 @@ def check_zip(path: Path, packed: int, limit: int, total: int = 0) -> int:
 
 
 def count_entries(path: Path) -> int:
-    """How often a directory entry seems to begin: asked before the directory is read into memory."""
+    """Estimate the number of entries, before the directory is read into memory."""
     count, rest = 0, b""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
@@ -126,7 +126,7 @@ def count_entries(path: Path) -> int:
 
 
 def check_entry(info: zipfile.ZipInfo) -> None:
-    """Raises Unfit for an entry that is encrypted, a link, or whose name leads out of the archive."""
+    """Raises Unfit for an entry that is encrypted, a link, or outside the archive."""
     name = shown(info.filename)
     parts = re.split(r"[/\\]", info.filename)
     if info.flag_bits & 0x1:
@@ -138,7 +138,7 @@ def check_entry(info: zipfile.ZipInfo) -> None:
 
 
 def check_kinds(entries: list[str]) -> None:
-    """Raises Unfit unless the entries are data of one kind, none of them packed again."""
+    """Raises Unfit unless the entries are data of one type, without nested archives."""
     if not entries:
         raise Unfit("The archive has no data files.", f"Add {READABLE} files.")
     if len(set(entries)) < len(entries):
@@ -157,7 +157,7 @@ def check_kinds(entries: list[str]) -> None:
 
 
 def check_sizes(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, limit: int, total: int, own_limit: int) -> int:
-    """Raises Unfit when all that the archive unpacks to is too much, whatever its headers say. own_limit: of this archive alone."""
+    """Raises Unfit if the archive unpacks to too many bytes, whatever its headers state. own_limit: of this archive alone."""
     most = min(limit, total + own_limit)
     for info in infos:
         if not info.is_dir():
@@ -167,34 +167,34 @@ def check_sizes(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: 
 
 
 def measure(read: Callable[[int], bytes], packed: int, limit: int, total: int = 0) -> int:
-    """The sum of bytes that come, in flat memory, on top of total. Raises Unfit over the limits."""
+    """Count the bytes of a stream in constant memory, and add them to total. Raises Unfit over the limits."""
     for chunk in iter(lambda: read(CHUNK), b""):
         total += len(chunk)
         if total > limit:
-            mend = "Split it, or ask your administrator to raise UPLOAD_MAX_MB."
-            raise Unfit(f"It expands to more than {limit // 1024**2:,} MB.", mend)
+            fix = "Split it, or ask your administrator to raise UPLOAD_MAX_MB."
+            raise Unfit(f"It expands to more than {limit // 1024**2:,} MB.", fix)
         if total > RATIO_FROM and total > RATIO_LIMIT * packed:
             raise Unfit(f"It expands to more than {RATIO_LIMIT} times its size, so it's rejected.", SAVE_AS)
     return total
 
 
 def check_member(member: Member, packed: int, limit: int, total: int) -> int:
-    """Raises Unfit for a file inside an archive that is not what its name says. Workbooks unpack within the limits of all. As check_zip."""
+    """Raises Unfit for a file inside an archive that doesn't match its name. Workbooks count towards the archive's limits."""
     head = member.head(4096)
     if member.name.lower().endswith(".xlsx") and head.startswith(b"PK"):
         with member.local() as path:
             try:
                 return check_zip(path, packed, limit, total)
             except Unfit as unfit:
-                raise Unfit(f"{member.name}: {unfit.fault.sentence}", unfit.fault.mend) from unfit
+                raise Unfit(f"{member.name}: {unfit.fault.sentence}", unfit.fault.fix) from unfit
     if kind := foreign_kind(head):
         raise Unfit(f"{member.name} is {kind}.", "Remove it from the archive.")
     return total
 
 
 @contextmanager
-def damage_told(what: str) -> Iterator[None]:
-    """Turns what unpacking raises into Unfit."""
+def refuse_damaged(what: str) -> Iterator[None]:
+    """Turn errors of unpacking into Unfit."""
     try:
         yield
     except DAMAGED as error:

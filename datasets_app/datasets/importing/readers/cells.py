@@ -26,7 +26,7 @@ def header(member: Member, reading: Reading) -> Header:
 
 
 def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
-    """Rows of delimited cells; those whose number of cells is not that of the columns are problems."""
+    """Rows of delimited cells; a Problem for rows with a wrong number of cells."""
     columns = header(member, reading).columns
     skip = reading.has_header
     width = len(columns)
@@ -44,7 +44,7 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
 
 
 def cells_of(lines: Lines, reading: Reading) -> Iterator[tuple[int, list[str] | Problem]]:
-    """The cells of each row with its first line. Blank lines are passed over."""
+    """The cells of each row with its first line. Blank lines are skipped."""
     if reading.parser == "tsv":
         rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
@@ -65,7 +65,7 @@ def cells_of(lines: Lines, reading: Reading) -> Iterator[tuple[int, list[str] | 
 
 
 def quoting_problem(first: int, last: int, error: str) -> Problem:
-    """What the csv module could not read, in words."""
+    """An error of the csv module as a Problem."""
     where = f"Line {first:,}" if first == last else f"The row in lines {first:,} to {last:,}"
     if "field limit" in error:
         sentence = f"{where} has a cell of more than {CELL_LIMIT:,} characters; a quote may be unclosed."

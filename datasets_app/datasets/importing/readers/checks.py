@@ -1,4 +1,4 @@
-"""What no cell may hold, whatever file it comes from."""
+"""Checks of cells in any file format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datasets_app.datasets.rules import CELL_LIMIT
 
 
 def checked(row: Row, place: str = "Line") -> Row | Problem:
-    """The row, unless a cell holds what no database keeps or is too long."""
+    """The row, or a Problem if a cell is too long or can't be stored in a database."""
     joined = "\n".join((*row.values, *row.values.values()))
     if len(joined) <= CELL_LIMIT and "\0" not in joined and whole(joined):
         return row
@@ -16,7 +16,7 @@ def checked(row: Row, place: str = "Line") -> Row | Problem:
 
 
 def first_fault(row: Row, where: str) -> Problem | None:
-    """What is wrong with the first cell that is not right, if any is not."""
+    """The problem of the first invalid cell, if any."""
     for column, cell in row.values.items():
         if "\0" in cell or "\0" in column:
             sentence = f"{where} has a NUL character in column {column!r}."

@@ -1,4 +1,4 @@
-"""Parquet: row groups streamed, nested columns flattened, class numbers turned into the names that the file holds."""
+"""Parquet: row groups are streamed, nested columns flattened, and class numbers replaced by the file's class names."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ BATCH, VALUES = 500, 100_000  # rows, and values of any one column, that are in 
 ROWS_LIMIT = 20_000_000  # of a file; also values of any one column of a row group
 GROUP_LIMIT = 2_000_000_000  # bytes of one unpacked row group
 READ = 1 << 20  # packed bytes of a column that are in memory at once
-MEND = "Write it again with pyarrow, polars, or datasets, or export CSV or JSONL."
+FIX = "Write it again with pyarrow, polars, or datasets, or export CSV or JSONL."
 
 
 def header(member: Member, reading: Reading) -> Header:
-    """The names of the flat columns; columns of bytes are named as left out."""
+    """The names of the flat columns; binary columns are reported as ignored."""
     with member.local() as path, opened(path) as file:
         if file is None:
-            return unreadable("This isn't a Parquet file, or it's damaged.", MEND)
+            return unreadable("This isn't a Parquet file, or it's damaged.", FIX)
         if fault := too_large(file, path.stat().st_size):
             return unreadable(fault, "Split it, or export CSV or JSONL.")
         found = list(leaves(file.schema_arrow))
@@ -53,7 +53,7 @@ def named_list(names: list[str]) -> str:
 
 
 def count_rows(member: Member) -> int:
-    """How many rows the file says that it has."""
+    """The number of rows in the file's metadata."""
     with member.local() as path, opened(path) as file:
         return file.metadata.num_rows if file else 0
 
@@ -76,12 +76,12 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
             raise
         except (pa.ArrowException, OSError, ValueError):
             sentence = f"The file is damaged after row {number:,}."
-            yield Problem(number + 1, "type", sentence, MEND, blocks=True)
+            yield Problem(number + 1, "type", sentence, FIX, blocks=True)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
-    """The file, or None if it isn't a Parquet file. Its texts are read as numbers into a list of those that differ."""
+    """The file, or None if it isn't a Parquet file. Texts are read dictionary-encoded."""
     try:
         found = pq.read_metadata(path)
         texts = [
@@ -89,7 +89,7 @@ def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
             for at, each in enumerate(columns_of(found.schema))
             if each.physical_type == "BYTE_ARRAY" and each.logical_type.type == "STRING" and not has_deltas(found, at)
         ]
-        # pre_buffer would keep all that was read until the end
+        # pre_buffer would keep all data in memory until the end
         file = pq.ParquetFile(path, metadata=found, read_dictionary=texts, pre_buffer=False, buffer_size=READ)
     except MemoryError:
         raise
@@ -101,24 +101,24 @@ def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
 
 
 def columns_of(schema: pq.ParquetSchema) -> Iterator[Any]:
-    """The columns as the file keeps them, those within others too."""
+    """The file's physical columns, including nested ones."""
     return (schema.column(at) for at in range(len(schema)))
 
 
 def has_deltas(found: pq.FileMetaData, at: int) -> bool:
-    """Whether a column is kept as differences to the text before, which is not read as numbers into a list."""
+    """Whether a column is delta-encoded, which can't be read dictionary-encoded."""
     groups = (found.row_group(group) for group in range(found.num_row_groups))
     return any(encoding.startswith("DELTA") for group in groups for encoding in group.column(at).encodings)
 
 
 def chunks(file: pq.ParquetFile) -> Iterator[pq.ColumnChunkMetaData]:
-    """What the file says of each column of each row group."""
+    """The metadata of each column of each row group."""
     groups = (file.metadata.row_group(at) for at in range(file.metadata.num_row_groups))
     return (group.column(at) for group in groups for at in range(group.num_columns))
 
 
 def too_large(file: pq.ParquetFile, packed: int) -> str:
-    """Why the file is not read, by what it says of itself, or the empty text. packed: its bytes."""
+    """Why the file is rejected by its metadata, or empty. packed: its size in bytes."""
     found, sizes = file.metadata, [file.metadata.row_group(at).total_byte_size for at in range(file.metadata.num_row_groups)]
     if found.num_rows > ROWS_LIMIT:
         return f"The file has {found.num_rows:,} rows; the limit is {ROWS_LIMIT:,}."
@@ -137,7 +137,7 @@ def batch_size(file: pq.ParquetFile) -> int:
 
 
 def one_by_one(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """The rows of a batch. A text that repeats is one object, and lists are unpacked a row at a time: nothing is in memory twice."""
+    """The rows of a batch. Repeated texts share one object, and lists are unpacked one row at a time, to save memory."""
     columns = [shared(column) if pa.types.is_dictionary(column.type) else column for column in batch.columns]
     for at in range(batch.num_rows):
         yield {
@@ -147,7 +147,7 @@ def one_by_one(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
 
 
 def shared(column: pa.DictionaryArray) -> list[Any]:
-    """The values of a column that is kept as numbers into a list of those that differ."""
+    """The values of a dictionary-encoded column; equal values share one object."""
     places = column.indices.to_pylist()
     words = {at: column.dictionary[at].as_py() for at in set(places) - {None}}
     return [None if at is None else words[at] for at in places]
@@ -203,14 +203,14 @@ def cell_of(value: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """What JSON has no form for."""
+    """A value that JSON can't represent, as text."""
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     return str(value) if isinstance(value, timedelta) else cell_of(value)
 
 
 def class_names(schema: pa.Schema) -> Names:
-    """The names that Hugging Face's `datasets` writes into a file for its columns of class numbers and of lists of them."""
+    """The class names that Hugging Face's `datasets` stores in a file for ClassLabel columns and lists of them."""
     try:
         found = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = found["info"]["features"]

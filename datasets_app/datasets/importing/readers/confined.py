@@ -1,4 +1,4 @@
-"""Parquet and Excel, read by a process of its own with little memory: what such a file unpacks to is known only when it is unpacked."""
+"""Parquet and Excel, read by a separate process with a memory limit: their unpacked size is only known after unpacking."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from datasets_app.datasets.importing.report import Problem
 from lifecycle.ground.compute.environment import ROOT, scrubbed
 
 MEMORY = 512 * 1024**2  # bytes that reading one file may take
-STEP_SECONDS = 600.0  # of a processor, between two groups of rows
-WAIT_MS = 50  # between two looks at the time that the other process takes
+STEP_SECONDS = 600.0  # of CPU time, between two groups of rows
+WAIT_MS = 50  # between two measurements of the other process's CPU time
 PROGRAM = (sys.executable, "-m", "datasets_app.datasets.importing.confinement")
 LEAN = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-MEND = {
+FIX = {
     "parquet": "Write it again with pyarrow, polars, or datasets, in smaller row groups, or export CSV or JSONL.",
     "xlsx": "Save it as CSV (UTF-8), or split it.",
 }
@@ -38,7 +38,7 @@ Message = dict[str, Any]
 
 
 class Server:
-    """The process that forks the readers of this process; started at the first need, again after it left or this process forked."""
+    """The process that forks the readers of this process; started on demand, again after it exited or this process forked."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -46,13 +46,13 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def forget(self) -> None:
-        """In a fork of this process: the one that runs belongs to the parent."""
+        """Drop the server in a fork of this process: it belongs to the parent."""
         if self.control is not None:
             self.control.close()
         self.__init__()  # type: ignore[misc]
 
     def connect(self) -> socket.socket:
-        """A socket whose other end a new child holds."""
+        """A socket that is connected to a new child."""
         with self.lock:
             for _ in range(2):
                 here, there = socket.socketpair()
@@ -64,7 +64,7 @@ class Server:
         raise OSError("The process that reads files couldn't be started.")
 
     def running(self) -> socket.socket:
-        """The control socket of a process that runs."""
+        """The control socket of a running process."""
         if self.control is None or self.process is None or self.process.poll() is not None:
             self.stop()
             self.control, there = socket.socketpair()
@@ -76,7 +76,7 @@ class Server:
         return self.control
 
     def stop(self) -> None:
-        """End it. Those that it forked read on."""
+        """End it. Its children continue."""
         if self.control is not None:
             self.control.close()
         if self.process is not None:
@@ -91,18 +91,18 @@ os.register_at_fork(after_in_child=server.forget)
 
 
 class Confined:
-    """The parsers of Parquet and Excel, as a process of its own carries them out."""
+    """The parsers of Parquet and Excel, run in a separate process."""
 
     def header(self, member: Member, reading: Reading) -> Header:
         """As the parser's."""
         return self.described(member, reading)[0]
 
     def count_rows(self, member: Member, reading: Reading) -> int:
-        """How many rows the file says that it has; 0 where it does not say."""
+        """The number of rows in the file's metadata; 0 if unknown."""
         return self.described(member, reading)[1]
 
     def described(self, member: Member, reading: Reading) -> tuple[Header, int]:
-        """The header of a file and its number of rows, remembered while it does not change."""
+        """The header of a file and its number of rows, cached until it changes."""
         found = member.path.stat()
         try:
             return describe(Key(member, reading), found.st_mtime_ns, found.st_size)
@@ -110,8 +110,8 @@ class Confined:
             return unread.header, 0
 
     def rows(self, member: Member, reading: Reading) -> Iterator[Row | Problem]:
-        """As the parser's; a Problem that blocks where the file takes more memory or time than it may."""
-        with member.local() as path, closing(asked(path, reading, "rows")) as messages:
+        """As the parser's; a blocking Problem if the file exceeds the memory or time limit."""
+        with member.local() as path, closing(read_messages(path, reading, "rows")) as messages:
             last = 0
             for message in messages:
                 for each in message.get("rows", ()):
@@ -124,7 +124,7 @@ class Confined:
 
 
 class Unread(Exception):
-    """A file whose columns are not known, which is not remembered. Holds a header that says why."""
+    """A file with unknown columns, which isn't cached. Has a header with the reason."""
 
     def __init__(self, header: Header) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class Unread(Exception):
 
 
 class Key:
-    """A file and how it is read, as a key of what is remembered."""
+    """A file and its parsing settings, as a cache key."""
 
     def __init__(self, member: Member, reading: Reading) -> None:
         self.member, self.reading = member, reading
@@ -147,9 +147,9 @@ class Key:
 
 @lru_cache(maxsize=32)
 def describe(key: Key, _changed: int, _size: int) -> tuple[Header, int]:
-    """The header of a file and how many rows it says that it has."""
+    """The header of a file and the number of rows in its metadata."""
     header, count = Header(()), 0
-    with key.member.local() as path, closing(asked(path, key.reading, "header")) as messages:
+    with key.member.local() as path, closing(read_messages(path, key.reading, "header")) as messages:
         for message in messages:
             if found := message.get("header"):
                 header = Header(tuple(found["columns"]), tuple(Problem(**each) for each in found["problems"]))
@@ -160,17 +160,17 @@ def describe(key: Key, _changed: int, _size: int) -> tuple[Header, int]:
 
 
 def refused(end: str, kind: str, last: int) -> Problem:
-    """Why a file was not read to its end. end: the reader's message, "slow", or "lost" if it crashed."""
+    """Why reading a file ended early. end: the reader's message, "slow", or "lost" if it crashed."""
     if end == "slow":
         sentence = f"The file was rejected: reading stalled after row {last:,}."
-        return Problem(last + 1, "slow", sentence, MEND[kind], blocks=True)
+        return Problem(last + 1, "slow", sentence, FIX[kind], blocks=True)
     if end == "damaged":
-        return Problem(last + 1, "type", f"The file is damaged after row {last:,}.", MEND[kind], blocks=True)
+        return Problem(last + 1, "type", f"The file is damaged after row {last:,}.", FIX[kind], blocks=True)
     sentence = f"Reading the file takes more than {MEMORY // 1024**2:,} MB of memory, so it's rejected."
-    return Problem(last + 1, "memory", sentence, MEND[kind], blocks=True)
+    return Problem(last + 1, "memory", sentence, FIX[kind], blocks=True)
 
 
-def asked(path: Path, reading: Reading, what: str) -> Generator[Message, None, None]:
+def read_messages(path: Path, reading: Reading, what: str) -> Generator[Message, None, None]:
     """The messages of a child that reads the file, the last with its end. Each wait is a step that may raise."""
     request = {"path": str(path), "reading": asdict(reading), "what": what, "memory": MEMORY}
     for attempt in range(2):
@@ -178,7 +178,7 @@ def asked(path: Path, reading: Reading, what: str) -> Generator[Message, None, N
             line.sendall(json.dumps(request).encode() + b"\n")
             hello = received(line, None)
             if hello is None and attempt == 0:
-                continue  # the process that forks left in this moment
+                continue  # the forking process has just exited
             child = Child(hello["pid"]) if hello else None
             while message := received(line, child):
                 yield message
@@ -189,13 +189,13 @@ def asked(path: Path, reading: Reading, what: str) -> Generator[Message, None, N
 
 
 class Child:
-    """The time that a child takes. late: it took too much of it for one step."""
+    """The CPU time of a child. late: it took too much for one step."""
 
     def __init__(self, pid: int) -> None:
         self.pid, self.seen, self.step, self.late = pid, 0.0, 0.0, False
 
-    def look(self) -> None:
-        """Count what it took since the last look, for the caller."""
+    def measure(self) -> None:
+        """Add the CPU time since the last measurement to the caller's."""
         with suppress(psutil.Error):
             times = psutil.Process(self.pid).cpu_times()
             now = times.user + times.system
@@ -212,18 +212,18 @@ def received(line: socket.socket, child: Child | None) -> Message | None:
     size = exactly(line, 4, child)
     content = exactly(line, int.from_bytes(size, "little"), child) if size else None
     if content and child:
-        child.look()  # also if it never blocks
+        child.measure()  # also if it never blocks
     return json.loads(content.decode("utf-8", "surrogatepass")) if content else None
 
 
 def exactly(line: socket.socket, size: int, child: Child | None) -> bytes | None:
-    """So many bytes; None where they do not come."""
+    """Exactly so many bytes; None if they don't arrive."""
     content, there = bytearray(), select.poll()
     there.register(line, select.POLLIN)
     while len(content) < size:
         while not there.poll(WAIT_MS):
             if child:
-                child.look()
+                child.measure()
                 if child.late:
                     return None
             step()

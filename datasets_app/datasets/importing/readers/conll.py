@@ -1,6 +1,6 @@
-"""CoNLL: a token a line with its tag in the last column, a blank line after each sentence. IOB1, IOB2 and BIOES (or BILOU) are read alike.
+"""CoNLL: one token per line with its tag in the last column, a blank line after each sentence. Tags: IOB1, IOB2, BIOES or BILOU.
 
-The format keeps no spacing: a sentence is its tokens with one blank between, and its spans are offsets into that.
+The format has no spacing: a sentence is its tokens joined by blanks, and its spans are offsets into that.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def header(member: Member, reading: Reading) -> Header:
 
 
 def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
-    """A row for each sentence; a Problem in the place of one with a line that isn't a token and tag."""
+    """A row for each sentence, or a Problem if one of its lines isn't a token with a tag."""
     sentence: list[Token] = []
     broken: Problem | None = None
     last = length = 0
     with open_text(member, reading.encoding) as file:
         for number, line in numbered_lines(file):
             text = "" if isinstance(line, Problem) else line.removeprefix("\ufeff").strip(" \t\r\n")
-            if number > last + 1 or text.startswith(DOCUMENT):  # blank lines are passed over
+            if number > last + 1 or text.startswith(DOCUMENT):  # after blank lines
                 yield from ended(sentence, broken)
                 sentence, broken, length = [], None, 0
             last = number
@@ -49,13 +49,13 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 length += len(found[1]) + 1
             if length > TEXT_LIMIT:
                 sentence, length = [], 0
-                told = f"The sentence that starts before line {number:,} has more than {TEXT_LIMIT:,} characters."
-                broken = Problem(number, "long_text", told, "Add a blank line after each sentence.")
+                reason = f"The sentence that starts before line {number:,} has more than {TEXT_LIMIT:,} characters."
+                broken = Problem(number, "long_text", reason, "Add a blank line after each sentence.")
         yield from ended(sentence, broken)
 
 
 def is_remark(text: str) -> bool:
-    """Whether a line says something of its sentence: it begins with a hash and ends in no tag."""
+    """Whether a line is a comment: it starts with a hash and doesn't end in a tag."""
     return text.startswith("#") and not TAG.fullmatch(text.split()[-1])
 
 

@@ -1,4 +1,4 @@
-"""The encoding of a text: by its mark, else strictly UTF-8, else a person chooses. Never guessed."""
+"""The encoding of a text: by its byte order mark, else strict UTF-8, else a person chooses. Never guessed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 
 
 class Misfit(NamedTuple):
-    """The first line whose bytes do not fit. member: the file inside an archive that contains it."""
+    """The first line with invalid bytes. member: the file inside an archive that contains it."""
 
     line: int
     member: str = ""
@@ -46,7 +46,7 @@ def looks_utf16(head: bytes) -> bool:
 
 
 def find_encoding(path: Path) -> tuple[str, Misfit | None]:
-    """The one encoding of the file, or of all files of an archive; empty where a person has to choose, with what does not fit."""
+    """The encoding of the file, or of all files of an archive; empty if a person has to choose, with the first invalid line."""
     found: dict[str, Misfit | None] = {}
     for member in open_source(path).members:
         name, line = encoding_of(member)
@@ -61,7 +61,7 @@ def find_encoding(path: Path) -> tuple[str, Misfit | None]:
 
 
 def encoding_of(member: Member) -> tuple[str, int | None]:
-    """The encoding by byte order mark, else strict UTF-8, else the empty text. With the first line that does not fit."""
+    """The encoding by byte order mark, else strict UTF-8, else the empty text. With the first invalid line."""
     head = member.head(4096)
     marked = next((name for mark, name in MARKS if head.startswith(mark)), "")
     if not marked and looks_utf16(head):
@@ -72,7 +72,7 @@ def encoding_of(member: Member) -> tuple[str, int | None]:
 
 
 def first_unreadable(path: Path, encoding: str) -> Misfit | None:
-    """The first line whose bytes do not fit the encoding, or None."""
+    """The first line with invalid bytes for the encoding, or None."""
     for member in open_source(path).members:
         if (line := first_misfit(member, encoding)) is not None:
             return Misfit(line, member.name)
@@ -80,7 +80,7 @@ def first_unreadable(path: Path, encoding: str) -> Misfit | None:
 
 
 def first_misfit(member: Member, encoding: str) -> int | None:
-    """The first line of one file whose bytes do not fit the encoding, or None."""
+    """The first line of one file with invalid bytes for the encoding, or None."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     line = 1
     with member.open() as file:

@@ -1,4 +1,4 @@
-"""A whole file: the one parser for its kind, over one file or over all files of an archive."""
+"""A whole file: its parser, applied to one file or to all files of an archive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header
 from datasets_app.datasets.importing.readers.sources import CHUNK, Member, Names, open_source
 from datasets_app.datasets.importing.report import Problem
 
-SPLIT = "split"  # the column that the names of files make
+SPLIT = "split"  # the column of splits from file names
 
 
 class Parser(Protocol):
@@ -24,7 +24,7 @@ class Parser(Protocol):
         """The columns of one file."""
 
     def rows(self, member: Member, reading: Reading) -> Iterator[Row | Problem]:
-        """The rows of one file in order, and a Problem in the place of each that cannot be read."""
+        """The rows of one file in order, with a Problem in place of each unreadable one."""
 
 
 CONFINED = Confined()
@@ -37,7 +37,7 @@ PARSER_OF: dict[str, Parser] = {
 
 
 def about_rows(path: Path, reading: Reading) -> int | None:
-    """How many rows there are at most, for those who wait; None where reading them is the only way to know."""
+    """An upper bound of the number of rows, for progress; None if it can't be known without parsing."""
     if reading.parser in ("json", "json_columns", "xlsx"):
         return None
     members = open_source(path).members
@@ -45,13 +45,13 @@ def about_rows(path: Path, reading: Reading) -> int | None:
 
 
 def count_lines(member: Member) -> int:
-    """The line ends of a text."""
+    """The number of line ends of a text."""
     with member.open() as file:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(CHUNK), b""))
 
 
 def header(path: Path, reading: Reading) -> Header:
-    """The columns of all files together, in the order of their first use, and the split that the names of the files say."""
+    """The columns of all files, in the order of their first use, and the split column from file names."""
     source = open_source(path)
     parser = PARSER_OF[reading.parser]
     found = [(member, parser.header(member, reading)) for member in source.members]
@@ -67,14 +67,14 @@ def header(path: Path, reading: Reading) -> Header:
 
 
 def missing(member: Member, found: Header, names: dict[str, None]) -> Problem:
-    """A file that lacks columns of the others."""
-    lacking = [repr(name) for name in names if name not in found.columns]
-    sentence = f"{member.name} has no column {', '.join(lacking[:5])}; its rows are empty there."
+    """A problem for a file without some columns of the others."""
+    absent = [repr(name) for name in names if name not in found.columns]
+    sentence = f"{member.name} has no column {', '.join(absent[:5])}; its rows are empty there."
     return Problem(0, "header", sentence, "No action needed if that's right.", member=member.name)
 
 
 def read_rows(path: Path, reading: Reading) -> Iterator[Row | Problem]:
-    """Every row of the file in order, and a Problem in the place of each that cannot be read; `header` gives those of the header."""
+    """Every row of the file in order, with a Problem in place of each unreadable one; `header` has those of the header."""
     source = open_source(path)
     parser = PARSER_OF[reading.parser]
     for member in source.members:
@@ -94,4 +94,4 @@ def in_archive(member: Member, found: Iterator[Row | Problem], names: Names) -> 
                 values[column] = class_name(values[column], classes)
         if member.split:
             values.setdefault(SPLIT, member.split)
-        yield Row(row.line, values, member.name, row.brought)
+        yield Row(row.line, values, member.name, row.raw)

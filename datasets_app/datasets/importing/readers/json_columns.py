@@ -2,8 +2,8 @@
 
     {"text": ["a", "b"], "label": [0, 1]}        {"text": {"0": "a", "1": "b"}, "label": {"0": 0, "1": 1}}
 
-The columns follow one another, so each is written to a file of its own with one value a line, and these are read side by side:
-memory holds one value of a column, not the column.
+The columns follow one another, so each is written to its own file with one value per line, and these are read in parallel:
+memory contains one value of each column, not the columns.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.watching import step
 from datasets_app.datasets.importing.report import Problem
 
-KEPT_BYTES = 64_000_000  # of an uploaded file whose columns are kept on disk for the next reading
-MEND = "Write it again as a list of objects (pandas: orient='records'), or as one object per line."
+KEPT_BYTES = 64_000_000  # of an uploaded file with cached columns on disk
+FIX = "Write it again as a list of objects (pandas: orient='records'), or as one object per line."
 CLOSING = {"[": "]", "{": "}"}
 
 
 @dataclass(slots=True)
 class Columns:
-    """The columns of a file, in a folder that goes with this object. fault: what keeps them from being read."""
+    """The columns of a file, in a folder that is deleted with this object. fault: why they can't be read."""
 
     folder: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="columns-"))
     names: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
     fault: Problem | None = None
 
     def path(self, number: int) -> Path:
-        """The file of a column, a JSON value a line."""
+        """The file of a column, with one JSON value per line."""
         return Path(self.folder.name) / str(number)
 
 
@@ -49,16 +49,16 @@ class Broken(Exception):
 
 
 def header(member: Member, reading: Reading) -> Header:
-    """The columns, flat as far as the first rows show, and what is left out or keeps the file from being read."""
+    """The columns, flattened by the first rows, and the problems of ignored columns or of the file."""
     with opened(member, reading) as columns:
         if columns.fault:
             return Header((), (columns.fault,))
         found = keys(row for row in side_by_side(columns))
         sentence = "{!r} isn't a list with one value per row, so it's ignored."
-        left = tuple(
-            Problem(0, "left_out", sentence.format(name), "No action needed if that's right.", notice=True) for name in columns.left
+        ignored = tuple(
+            Problem(0, "left_out", sentence.format(name), "No action needed if that's right.", notice=True) for name in columns.ignored
         )
-        return Header(found.columns, (*found.problems, *left))
+        return Header(found.columns, (*found.problems, *ignored))
 
 
 def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
@@ -75,12 +75,12 @@ def opened(member: Member, reading: Reading) -> Iterator[Columns]:
     if member.entry or found.st_size > KEPT_BYTES:
         yield laid_out(member, reading.encoding)
     else:
-        yield kept(member, reading.encoding, found.st_mtime_ns, found.st_size)
+        yield cached_columns(member, reading.encoding, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=1)
-def kept(member: Member, encoding: str, _changed: int, _size: int) -> Columns:
-    """The columns of the file that was read last: a dry run reads it four times."""
+def cached_columns(member: Member, encoding: str, _changed: int, _size: int) -> Columns:
+    """The columns, cached for the last file: a dry run reads it four times."""
     return laid_out(member, encoding)
 
 
@@ -91,20 +91,20 @@ def laid_out(member: Member, encoding: str) -> Columns:
         with open_text(member, encoding) as file:
             lay_out(Window(file), columns)
     except (Broken, OverflowError, RecursionError, ValueError) as error:
-        columns.fault = Problem(0, "json", sentence_of(error), MEND, blocks=True)
+        columns.fault = Problem(0, "json", sentence_of(error), FIX, blocks=True)
     return columns
 
 
 def sentence_of(error: Exception) -> str:
-    """What is wrong with a file."""
+    """What is wrong with the file, as a sentence."""
     if isinstance(error, Broken):
         return str(error)
     if isinstance(error, OverflowError):
         return f"A value is longer than {LINE_LIMIT:,} characters."
     if isinstance(error, RecursionError):
         return "A value is nested too deeply."
-    said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
-    return f"The file isn't one JSON object of columns ({said})."
+    reason = error.msg.lower() if isinstance(error, json.JSONDecodeError) else str(error)
+    return f"The file isn't one JSON object of columns ({reason})."
 
 
 def lay_out(window: Window, columns: Columns) -> None:
@@ -114,11 +114,11 @@ def lay_out(window: Window, columns: Columns) -> None:
     while window.peek() == '"':
         name = str(window.value())
         expect(window, ":")
-        if name in (*columns.names, *columns.left):
+        if name in (*columns.names, *columns.ignored):
             raise Broken(f"The file has the column {name[:200]!r} twice.")
         if window.peek() not in CLOSING:
             window.value()
-            columns.left.append(name)
+            columns.ignored.append(name)
         else:
             found = write_column(window, columns.path(len(columns.names)))
             columns.names.append(name)
@@ -145,7 +145,7 @@ def unequal(first: str, name: str, one: tuple[int, bytes] | None, other: tuple[i
 
 
 def expect(window: Window, sign: str) -> None:
-    """Pass over a sign. Raises Broken."""
+    """Skip a character. Raises Broken if another one follows."""
     found = window.peek()
     if found != sign:
         raise Broken(f"The file ends where {sign} was expected." if not found else f"The file has {found!r} where {sign} was expected.")
@@ -153,7 +153,7 @@ def expect(window: Window, sign: str) -> None:
 
 
 def write_column(window: Window, path: Path) -> tuple[int, bytes]:
-    """Write the values of a list, or of an object, one a line. Returns how many there are, and a digest of their keys, empty for a list."""
+    """Write the values of a list or an object, one per line. Returns their number, and a digest of the keys, empty for a list."""
     opening = window.peek()
     window.at += 1
     closing, count, digest = CLOSING[opening], 0, hashlib.blake2b(digest_size=16)
@@ -190,9 +190,9 @@ def side_by_side(columns: Columns) -> Iterator[Row | Problem]:
             yield checked(Row(number, flat), "Row")
 
 
-# ── Recognising it ──────────────────────────────────────────────────────────
+# ── Detection ───────────────────────────────────────────────────────────────
 def looks_like_columns(sample: str, *, whole: bool) -> bool:
-    """Whether a sample is the beginning of one object of columns, not of an object a line. whole: the sample is all of the file."""
+    """Whether a sample starts one object of columns, rather than one object per line. whole: the sample is the entire file."""
     text = sample.lstrip()
     first, _, rest = text.partition("\n")
     try:
@@ -208,13 +208,13 @@ def looks_like_columns(sample: str, *, whole: bool) -> bool:
 
 
 def plain(value: object) -> bool:
-    """Whether a column of one value has a text or a number in it."""
+    """Whether every value of a column is a text or a number."""
     inner = list(value.values() if isinstance(value, Pairs) else value if isinstance(value, list) else ())
     return all(isinstance(each, str) for each in inner)
 
 
 def begins(text: str) -> bool:
-    """Whether the first key of an object that the text does not end has a list, or an object by row."""
+    """Whether the first key of a truncated object has a list, or an object by row."""
     try:
         key, end = DECODER.raw_decode(text, text.index('"'))
         value = text[end:].lstrip().removeprefix(":").lstrip()

@@ -1,7 +1,7 @@
 """JSON, one object a line or a list of objects: flat columns, numbers as they were written.
 
 The list is decoded object by object with the standard library. ijson would stream it too, but it turns half a surrogate pair into a
-question mark, keeps the last of two equal keys and rewrites numbers, all without a word.
+question mark, keeps the last of two equal keys and rewrites numbers, all silently.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.rules import place
 
-SAMPLE = 1_000  # objects whose keys are taken as the columns
+SAMPLE = 1_000  # objects that determine the columns
 BLOCK = 1 << 18  # characters read at once
 BLANK = " \t\n\r\ufeff"
 WHOLE = "Put one complete JSON object on each line."
@@ -78,7 +78,7 @@ def row_of(number: int, found: Pairs, where: str) -> Row | Problem:
 
 
 def lined(file: io.TextIOBase) -> Iterator[Found]:
-    """One object a line; blank lines are passed over."""
+    """One object per line; blank lines are skipped."""
     for number, text in numbered_lines(file):
         yield number, text if isinstance(text, Problem) else one_line(text.strip(BLANK), number)
 
@@ -114,7 +114,7 @@ class Window:
         self.text, self.at = "", 0
 
     def more(self) -> bool:
-        """Read on, dropping what was decoded. False at the end of the file."""
+        """Read more, dropping decoded text. False at the end of the file."""
         block = self._file.read(max(BLOCK, len(self.text) - self.at))
         if block:
             self.text, self.at = self.text[self.at :] + block, 0
@@ -131,7 +131,7 @@ class Window:
                 return ""
 
     def value(self) -> Any:
-        """The next value. Raises JSONDecodeError, RecursionError or OverflowError (too long); ValueError once it was passed over."""
+        """The next value. Raises JSONDecodeError, RecursionError or OverflowError (too long); ValueError after skipping it."""
         decoder, fault = DECODER, None
         while True:
             try:
@@ -155,7 +155,7 @@ class Window:
 
 
 def listed(file: io.TextIOBase) -> Iterator[Found]:
-    """The objects of one list. What breaks the list blocks the file: nothing after it can be parsed."""
+    """The objects of one list. A syntax error blocks the file: nothing after it can be parsed."""
     window = Window(file)
     if window.peek() != "[":
         yield 0, Problem(0, "json", "The file isn't one JSON list.", "If it has one object per line, choose the parser JSONL.", blocks=True)
@@ -189,13 +189,13 @@ def object_of(value: Any, number: int) -> Pairs | Problem:
 
 
 def broken(number: int, error: Exception) -> Problem:
-    """What broke the list, in words."""
+    """The problem that ended the list."""
     if isinstance(error, OverflowError):
         return Problem(number, "long_line", f"Object {number:,} is longer than {LINE_LIMIT:,} characters.", "Shorten it.", blocks=True)
     if isinstance(error, RecursionError):
         return Problem(number, "json", f"Object {number:,} is nested too deeply.", "Flatten the objects.", blocks=True)
-    said = error.msg.lower() if isinstance(error, json.JSONDecodeError) else "broken"
-    return Problem(number, "json", f"Object {number:,} isn't valid JSON ({said}); nothing after it can be read.", LIST, blocks=True)
+    reason = error.msg.lower() if isinstance(error, json.JSONDecodeError) else "broken"
+    return Problem(number, "json", f"Object {number:,} isn't valid JSON ({reason}); nothing after it can be read.", LIST, blocks=True)
 
 
 def flatten(prefix: str, value: Any, flat: dict[str, str]) -> None:

@@ -59,7 +59,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class RawLabeling:
     """All annotations and predictions of a row in another tool."""
 
     answers: tuple[Answer, ...] = ()
@@ -69,19 +69,19 @@ class Brought:
 class Row(NamedTuple):
     """One row. line: its first physical line, or its number where the format has no lines; from 1. values: text by column.
 
-    member: the file inside an archive that contains it. brought: of a row of another labeling tool; the columns of its questions show
-    its answers in `values`, for review.
+    member: the file inside an archive that contains it. raw: its annotations and predictions in another labeling tool; the columns of
+    its questions show them in `values`, for review.
     """
 
     line: int
     values: dict[str, str]
     member: str = ""
-    brought: Brought | None = None
+    raw: RawLabeling | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The columns of a file in their order, and what is odd about them or about the file as a whole."""
+    """The columns of a file in their order, and problems with them or with the file as a whole."""
 
     columns: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
@@ -106,10 +106,10 @@ def named(cells: list[str], at: str = "Line 1") -> Header:
 
 
 def numbered(count: int) -> Header:
-    """Made-up names for the columns of a file without a header."""
+    """Generated names for the columns of a file without a header."""
     return Header(tuple(f"column {number}" for number in range(1, count + 1)))
 
 
-def unreadable(sentence: str, mend: str, line: int = 0) -> Header:
-    """A header that cannot be read, so that nothing can."""
-    return Header((), (Problem(line, "type", sentence, mend, blocks=True),))
+def unreadable(sentence: str, fix: str, line: int = 0) -> Header:
+    """The header of an unreadable file."""
+    return Header((), (Problem(line, "type", sentence, fix, blocks=True),))

@@ -1,4 +1,4 @@
-"""Excel workbooks: the first sheet, cells as they are written, the last computed value in the place of a formula."""
+"""Excel workbooks: the first sheet, with raw cells and the last computed value of each formula."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.watching import Watched, step
 from datasets_app.datasets.importing.report import Problem
 
-ROWS_LIMIT = 1_048_576  # of one sheet, whatever numbers a file gives to its rows
-WIDTH = COLUMNS_LIMIT + 1  # cells of a row that are looked at
+ROWS_LIMIT = 1_048_576  # of one sheet, whatever its row numbers
+WIDTH = COLUMNS_LIMIT + 1  # cells of a row that are read
 DAMAGED = (InvalidFileException, zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, OSError, EOFError, IndexError)
-MEND = "Open it in a spreadsheet program and save it again as .xlsx or CSV (UTF-8)."
+FIX = "Open it in a spreadsheet program and save it again as .xlsx or CSV (UTF-8)."
 Cells = list[str]
 
 
 def header(member: Member, reading: Reading) -> Header:
-    """The names of the columns: the first row that is not empty. Other sheets are named as not read."""
+    """The column names, from the first row that isn't empty. Other sheets are reported as ignored."""
     with member.local() as path, opened(path) as workbook:
         if workbook is None or not workbook.worksheets:
-            return unreadable("This isn't an Excel workbook with a sheet, or it's damaged.", MEND)
+            return unreadable("This isn't an Excel workbook with a sheet, or it's damaged.", FIX)
         sheet, *others = workbook.worksheets
         try:
             number, cells = next(filled(sheet), (1, []))
         except DAMAGED:
-            return unreadable(f"The sheet {sheet.title!r} is damaged.", MEND)
+            return unreadable(f"The sheet {sheet.title!r} is damaged.", FIX)
         found = named(cells, f"Row {number:,}") if reading.has_header else numbered(len(cells))
         if others:
             titles = ", ".join(repr(other.title) for other in others[:5])
@@ -47,7 +47,7 @@ def header(member: Member, reading: Reading) -> Header:
 
 
 def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
-    """The rows of the first sheet; empty ones are passed over, missing cells at the end are empty."""
+    """The rows of the first sheet; empty ones are skipped, missing cells at the end are empty."""
     columns = header(member, reading).columns
     with member.local() as path, opened(path) as workbook:
         if workbook is None or not columns:
@@ -63,12 +63,12 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                     padded = cells + [""] * (len(columns) - len(cells))
                     yield checked(Row(number, dict(zip(columns, padded, strict=True))), "Row")
         except DAMAGED:
-            yield Problem(number + 1, "type", f"The sheet is damaged after row {number:,}.", MEND, blocks=True)
+            yield Problem(number + 1, "type", f"The sheet is damaged after row {number:,}.", FIX, blocks=True)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[openpyxl.Workbook | None]:
-    """The workbook, or None where it is none."""
+    """The workbook, or None if it isn't one."""
     with path.open("rb") as file:
         try:
             workbook = openpyxl.load_workbook(Watched(file), read_only=True, data_only=True, keep_links=False)
@@ -78,7 +78,7 @@ def opened(path: Path) -> Iterator[openpyxl.Workbook | None]:
 
 
 def filled(sheet: Any) -> Iterator[tuple[int, Cells]]:
-    """The rows that are not empty with their numbers, without empty cells at their ends; whatever size the sheet says it has."""
+    """The rows that aren't empty, with their numbers, without trailing empty cells; ignores the sheet's stated size."""
     sheet.reset_dimensions()
     for number, row in enumerate(sheet.iter_rows(max_row=ROWS_LIMIT, values_only=True), start=1):
         step()

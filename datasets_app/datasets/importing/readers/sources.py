@@ -1,4 +1,4 @@
-"""Where the bytes are: the file itself, what a gzip file packs, or the files inside a ZIP archive, which count as one logical file."""
+"""The bytes to read: a file, the content of a gzip file, or the files of a ZIP archive, which count as one logical file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from datasets_app.datasets.importing.readers.watching import Watched
 
 CHUNK = 1 << 20
 LOCAL_HEADER, LENGTHS = 30, struct.Struct("<HH")  # the bytes before a packed file; they end in the lengths of two more fields
-CARD_LIMIT = 1_000_000  # bytes of a README that are looked at
+CARD_LIMIT = 1_000_000  # bytes of a README that are read
 WORKBOOK = "xl/workbook.xml"
 # Files next to the data that aren't data: read-me files, licences, lists of classes, system files.
 COMPANIONS = re.compile(
@@ -39,8 +39,8 @@ Names = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file to be read. packing: how path holds it: plainly (empty), gz or zip. name: of a file inside an archive, as shown; entry: its
-    row in the archive's directory. split: what its name says.
+    """One file to be read. packing: empty, gz or zip. name: of a file inside an archive, as shown; entry: its row in the archive's
+    directory. split: from its name.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Member:
 
     @contextmanager
     def open(self) -> Iterator[Watched]:
-        """Its unpacked bytes, as a stream that is watched."""
+        """Its unpacked bytes, as a watched stream."""
         if self.entry:
             with self.path.open("rb") as archive, unpacked(archive, self.entry) as file:
                 yield Watched(file)
@@ -64,7 +64,7 @@ class Member:
 
     @contextmanager
     def local(self) -> Iterator[Path]:
-        """A path with its unpacked bytes, for formats that are not read from front to back."""
+        """A path with its unpacked bytes, for formats that need random access."""
         if not self.packing:
             yield self.path
             return
@@ -80,7 +80,7 @@ class Member:
 
 
 def unpacked(archive: IO[bytes], entry: zipfile.ZipInfo) -> IO[bytes]:
-    """A file inside an archive that was checked when it came. The directory, which may have a thousand rows, is not read again."""
+    """Open a file inside an archive that was checked on upload. The directory, which may have a thousand rows, isn't read again."""
     archive.seek(entry.header_offset)
     name, extra = LENGTHS.unpack_from(archive.read(LOCAL_HEADER), LOCAL_HEADER - LENGTHS.size)
     archive.seek(name + extra, io.SEEK_CUR)
@@ -89,9 +89,9 @@ def unpacked(archive: IO[bytes], entry: zipfile.ZipInfo) -> IO[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The files that are read one behind the other. names: the names of the classes of integer columns, from a data set's card.
+    """The files to read, in order. names: class names of integer columns, from a data set's card.
 
-    config: the labeling configuration beside them, as XML text.
+    config: the labeling configuration next to them, as XML text.
     """
 
     members: tuple[Member, ...]
@@ -101,14 +101,14 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """What there is to read in a file that was checked when it came."""
+    """The files to read in a file that was checked on upload."""
     found = path.stat()
-    return look(path, found.st_mtime_ns, found.st_size)
+    return read_source(path, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=32)
-def look(path: Path, _changed: int, _size: int) -> Source:
-    """The members of a file; remembered while it does not change."""
+def read_source(path: Path, _changed: int, _size: int) -> Source:
+    """The members of a file; cached until it changes."""
     with path.open("rb") as file:
         head = file.read(4)
     if head[:2] == b"\x1f\x8b":
@@ -133,7 +133,7 @@ def look(path: Path, _changed: int, _size: int) -> Source:
 
 
 def splits_of(entries: list[str]) -> dict[str, str]:
-    """What the names of files say about their split; nothing unless every one of them says something."""
+    """The split of each file by its name; empty unless every name contains one."""
     found = {entry: words[-1].lower() for entry in entries if (words := SPLIT_NAMES.findall(entry))}
     return found if len(found) == len(entries) else {}
 
@@ -152,7 +152,7 @@ def shown(entry: str) -> str:
 
 
 def config_text(archive: zipfile.ZipFile, entries: list[str]) -> str:
-    """The first labeling configuration that lies beside the data; empty where there is none."""
+    """The first labeling configuration next to the data, or empty."""
     entry = next((entry for entry in entries if CONFIG.search(entry)), "")
     if not entry:
         return ""
@@ -161,7 +161,7 @@ def config_text(archive: zipfile.ZipFile, entries: list[str]) -> str:
 
 
 def card_names(archive: zipfile.ZipFile, entries: list[str]) -> Names:
-    """The class names that a Hugging Face card says in its front matter."""
+    """The class names in the front matter of a Hugging Face card."""
     card = next((entry for entry in entries if entry.lower().rpartition("/")[2] == "readme.md"), "")
     if not card:
         return {}
@@ -184,7 +184,7 @@ def plain_yaml(text: str) -> object:
 
 
 def features_names(info: object) -> Names:
-    """Class names by column in one dataset_info, or in the first of several that has any."""
+    """Class names by column of a dataset_info, or of the first in a list that has any."""
     if isinstance(info, list):
         return next((found for each in info if (found := features_names(each))), {})
     features = info.get("features") if isinstance(info, dict) else None
@@ -202,6 +202,6 @@ def features_names(info: object) -> Names:
 
 
 def is_link(info: zipfile.ZipInfo) -> bool:
-    """Whether an entry is a symbolic link, or anything else than a file or a folder."""
+    """Whether an entry is a symbolic link, or anything but a file or folder."""
     kind = stat.S_IFMT(info.external_attr >> 16)
     return kind not in (0, stat.S_IFREG, stat.S_IFDIR)

@@ -1,4 +1,4 @@
-"""Plain text, one text a line; and fastText's form of it, with labels in front."""
+"""Plain text, one text per line; and fastText's format, with labels in front."""
 
 from __future__ import annotations
 

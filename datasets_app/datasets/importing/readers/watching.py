@@ -1,6 +1,6 @@
 """Reading with a time limit: checked between steps, it ends when it takes too long or is no longer wanted.
 
-A file's size doesn't predict its reading time: 30 kB of Parquet can hold five million rows. So whoever reads is watched.
+A file's size doesn't predict its reading time: 30 kB of Parquet can hold five million rows. So readers check a limit at every step.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from typing import IO
 
 MOST = 1 << 14  # bytes of a text between two steps
-Look = Callable[[], None]
-watcher: ContextVar[Look | None] = ContextVar("watcher", default=None)
+Check = Callable[[], None]
+watcher: ContextVar[Check | None] = ContextVar("watcher", default=None)
 elsewhere: ContextVar[deque[float]] = ContextVar("elsewhere", default=deque(maxlen=0))  # noqa: B039 — it keeps nothing
 
 
@@ -24,20 +24,20 @@ class TooSlow(Exception):
 
 
 def step() -> None:
-    """Something that reads has come a little further. Raises what the watcher raises."""
-    if look := watcher.get():
-        look()
+    """Run the current check after a step of reading. Raises what the check raises."""
+    if check := watcher.get():
+        check()
 
 
 def spent_elsewhere(seconds: float) -> None:
-    """Another process worked for so long on what this thread waits for."""
+    """Count CPU time that another process spent on this thread's reading."""
     elsewhere.get().append(seconds)
 
 
 @contextmanager
-def watched(look: Look) -> Iterator[None]:
-    """Have every step of reading look, in this thread."""
-    token = watcher.set(look)
+def watched(check: Check) -> Iterator[None]:
+    """Run `check` at every step of reading in this thread."""
+    token = watcher.set(check)
     try:
         yield
     finally:
@@ -46,19 +46,17 @@ def watched(look: Look) -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Set a limit: reading raises TooSlow once this thread, and what reads for it, has worked for so many seconds, not counting those in
-    which the machine does something else.
-    """
+    """Limit reading: raises TooSlow after so many seconds of CPU time of this thread and of processes that read for it."""
     end = time.thread_time() + seconds
     others: deque[float] = deque()
 
-    def look() -> None:
+    def check() -> None:
         if time.thread_time() + sum(others) > end:
             raise TooSlow
 
     token = elsewhere.set(others)
     try:
-        with watched(look):
+        with watched(check):
             yield
     finally:
         elsewhere.reset(token)
@@ -76,21 +74,21 @@ class Watched(io.BufferedIOBase):
         return self.inner.read(-1 if size is None else size)
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Up to so many bytes, as a text is read; few, so that steps are small."""
+        """Up to so many bytes, at most MOST, so that steps are small."""
         return self.read(min(size, MOST) if size >= 0 else MOST)
 
     def readable(self) -> bool:
-        """Yes."""
+        """Always true."""
         return True
 
     def seekable(self) -> bool:
-        """As the other stream."""
+        """Whether the other stream is."""
         return self.inner.seekable()
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a place."""
+        """Move to an offset."""
         return self.inner.seek(offset, whence)
 
     def tell(self) -> int:
-        """The place of the next byte."""
+        """The offset of the next byte."""
         return self.inner.tell()

@@ -15,7 +15,7 @@ class WritingWidget(Widget):
     save_key = "Ctrl ↵"
 
     def layout(self, *, few: bool) -> str:
-        """None."""
+        """Without a list of labels."""
         return "writing few"
 
 

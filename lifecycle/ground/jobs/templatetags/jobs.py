@@ -40,5 +40,5 @@ def job_mark(job: Job) -> str:
 
 @register.filter
 def job_subject(job: Job) -> str:
-    """What the page of the job's subject is called: run, upload, queue; page for a kind that isn't named here."""
+    """The name of the subject's page: run, upload, queue; page for other kinds."""
     return SUBJECTS.get(job.kind) or SUBJECTS.get(job.kind.split(".")[0], "page")

@@ -1,4 +1,4 @@
-"""Asking for a further computation on an evaluation, and keeping what it found."""
+"""Start an analysis of an evaluation and store its result."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from registry.ground.ledger.verbs import Verb
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """One kind of analysis. needs: what the person may do who asks. check: raises Refused. compute: what was found, in a job
-    of the queue.
+    """One kind of analysis. needs: the permission of the actor. check: raises Refused. compute: returns the result, in a job of the queue.
 
-    Both get the evaluation and the digest of the item that it is about, "" where it is about the whole.
+    Both get the evaluation and the digest of its item; "" for the whole evaluation.
     """
 
     label: str
@@ -52,10 +51,10 @@ COMPUTATIONS = {
 
 @transaction.atomic
 def analyse(*, evaluation: Evaluation, kind: Analysis.Kind, actor: User, item: str = "") -> Job:
-    """Queue an analysis. While the same one waits, that one is returned.
+    """Queue an analysis. If the same one is queued, return that job.
 
-    item: digest of the item that it is about, "" for the whole evaluation. Raises PermissionDenied, Conflict (it is there already) or
-    Refused (it cannot be computed).
+    item: digest of an item; "" for the whole evaluation. Raises PermissionDenied, Conflict (it exists already), or Refused (it can't be
+    computed).
     """
     computation = COMPUTATIONS[kind]
     require(actor, computation.needs, evaluation)
@@ -71,12 +70,12 @@ def analyse(*, evaluation: Evaluation, kind: Analysis.Kind, actor: User, item: s
 
 
 def job_kind(kind: Analysis.Kind, *, written: bool = False) -> str:
-    """The kind of job that makes an analysis of this kind. written: of a decoder, whose words take minutes and a worker of training."""
+    """The job kind of an analysis. written: of a decoder, whose word attribution takes minutes and a training worker."""
     return queries.WRITTEN_WORDS if written and kind == Analysis.Kind.WORDS else f"evaluation.{kind.value}"
 
 
 def runner(kind: Analysis.Kind) -> Callable[[JobContext], None]:
-    """The job: compute, then keep; a job that runs twice keeps one."""
+    """The job: compute, then store. Running it twice stores one result."""
 
     def run(ctx: JobContext) -> None:
         evaluation = queries.whole(ctx.args["evaluation"])
@@ -91,7 +90,7 @@ def runner(kind: Analysis.Kind) -> Callable[[JobContext], None]:
 
 @transaction.atomic
 def keep_finding(evaluation: Evaluation, kind: Analysis.Kind, finding: Finding, *, item: str = "", actor: User | None) -> Analysis:
-    """Keep for ever what was found; where it is known already, that stays."""
+    """Store a result permanently. If there is one already, that stays."""
     report = rules.finite(finding.report)
     found, created = Analysis.objects.get_or_create(
         evaluation=evaluation, kind=kind, item=item, defaults={"report": report, "rows": finding.rows, "created_by": actor}

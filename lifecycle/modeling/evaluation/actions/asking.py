@@ -1,4 +1,4 @@
-"""Having people choose between the answers of two models, blind."""
+"""Blind preference tests of two models."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ MAPPING = {"id": "id", "content": "content"}
 def ask_people(
     *, first: Evaluation, second: Evaluation, actor: User, pairs: int = side_by_side.USUAL, seed: int = 1, key: UUID | None = None
 ) -> SideBySide:
-    """Put different answers to the same prompts into a dataset of their own, in an order that tells nothing; a job imports them.
+    """Put different answers to the same prompts into a dataset of their own, in an order that doesn't reveal the model; a job imports them.
 
-    pairs: at most so many, drawn by the seed. key: of the form; the same key again asks nobody anew. Prompts and answers are copied, so it
-    takes who may read them. Raises PermissionDenied, Conflict (the key was of two others) or Refused (models that write no texts, other
-    data, out of range, too few different answers).
+    pairs: at most so many, drawn by the seed. key: of the form; a second request with the same key does nothing. Prompts and
+    responses are copied, so the actor must be allowed to read them. Raises PermissionDenied, Conflict (the key belongs to another pair of
+    models) or Refused (models that don't generate text, other data, out of range, too few different responses).
     """
     dataset = first.snapshot.dataset
-    Project.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.project_id)  # two of the same form: one after the other
+    Project.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.project_id)  # serializes duplicate forms
     require(actor, "datasets.read_samples", dataset)
     require(actor, "labeling.manage", dataset)
     if key and (known := SideBySide.objects.filter(created_by=actor, key=key).first()):
@@ -65,7 +65,7 @@ def ask_people(
         {"id": pair.item, "content": json.dumps({"prompt": prompts[pair.item], "responses": pair.shown}, ensure_ascii=False)}
         for pair in chosen
     ]
-    name = f"Response pairs {secrets.token_hex(2)}"  # is on the bench, where it is not to tell whose they are
+    name = f"Response pairs {secrets.token_hex(2)}"  # shown on the bench, where it mustn't reveal the models
     target = datasets.create_dataset(
         project=dataset.project, actor=actor, name=name, task="preference", description="Responses of two models to the same prompts."
     )
@@ -79,7 +79,7 @@ def ask_people(
         swapped=[pair.item for pair in chosen if pair.swapped],
     )  # fmt: skip
     record(
-        actor, Verb.SIDE_BY_SIDE_ASKED, made, project=dataset.project.uuid, first=first.uuid, second=second.uuid, dataset=target.uuid,
+        actor, Verb.SIDE_BY_SIDE_STARTED, made, project=dataset.project.uuid, first=first.uuid, second=second.uuid, dataset=target.uuid,
         pairs=made.pairs, seed=seed,
     )  # fmt: skip
     return made
@@ -87,9 +87,9 @@ def ask_people(
 
 @transaction.atomic
 def open_side_by_side(*, side_id: UUID, actor: User, overlap: int = 1) -> SideBySide:
-    """Open the queue over the pairs, once they are imported. overlap: 1 to 5 people a pair.
+    """Open the queue of the pairs once they are imported. overlap: annotators per pair, 1 to 5.
 
-    Raises PermissionDenied, NotReady (they are being imported), Conflict (it is open already) or Refused (what labeling refuses).
+    Raises PermissionDenied, NotReady (the import isn't finished), Conflict (it is open already), or Refused (by labeling).
     """
     made = SideBySide.objects.select_for_update(of=("self",), no_key=True).select_related("upload", "dataset").get(uuid=side_id)
     require(actor, "labeling.manage", made.dataset)
@@ -103,6 +103,6 @@ def open_side_by_side(*, side_id: UUID, actor: User, overlap: int = 1) -> SideBy
         dataset_id=made.dataset.uuid, actor=actor, name="Which is better?", overlap=overlap, source=Queue.Source.UPLOAD,
         upload_id=made.upload.uuid,
     )  # fmt: skip
-    made.pairs = made.upload.items.count()  # what could not be imported is asked of no one
+    made.pairs = made.upload.items.count()  # pairs that weren't imported are left out
     made.save(update_fields=["queue", "pairs"])
     return made

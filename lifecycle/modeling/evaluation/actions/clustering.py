@@ -1,4 +1,4 @@
-"""Grouping the errors of a model by what it holds near each other itself."""
+"""Cluster the errors of a model by its own embeddings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lifecycle.modeling.training.folders import local_folder
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import clusters
 
-MOST = 2_000  # errors that are grouped, the most confident ones
+MOST = 2_000  # clustered errors, the most confident ones
 BATCH = 256
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where there is no vector of a text, or there are too few errors to speak of groups."""
+    """Raise Refused if there are no text embeddings, or too few errors to cluster."""
     check_groupable(evaluation)
     errors = rules.errors(evaluation.report)
     if errors < rules.LEAST_ERRORS:
@@ -34,11 +34,11 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     """{"errors", "taken", "silhouette", "groups": [{"items": digests, nearest to the centre first, "kind", "true", "predicted",
     "pair_rows"}]}.
 
-    taken: errors that were grouped; the rest are the least confident ones, or their texts are gone. kind, true, predicted: the mistake that
-    most rows of a group hold, and pair_rows how many, as `Slip` has them.
+    taken: the number of clustered errors; the rest are the least confident ones, or their texts were erased. kind, true, predicted: the
+    most frequent error of a group, as in `Slip`; pair_rows: the number of its rows.
     """
     rows = rows_for(evaluation)
-    wrong = {row.item: list(rows.slips(row)) for row in rows.first(evaluation, MOST)}  # what each mistook
+    wrong = {row.item: list(rows.slips(row)) for row in rows.first(evaluation, MOST)}  # the errors of each
     items = queries.items_by_digest(evaluation, wrong)
     kept = [digest for digest in wrong if digest in items and items[digest].text]
     texts = [items[digest].text[: queries.TEXT_READ] for digest in kept]

@@ -1,4 +1,4 @@
-"""Comparing two evaluations that are too large for a request: a job, whose result is kept."""
+"""Compare two evaluations that are too large for a request, in a job that stores the result."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from registry.ground.access.policy import require
 
 @transaction.atomic
 def start_comparison(*, a: Evaluation, b: Evaluation, actor: User) -> Job:
-    """Queue the comparison of two evaluations. While the same one waits or runs, that one is returned.
+    """Queue the comparison of two evaluations. If the same one is queued or running, return that job.
 
-    Raises PermissionDenied, Conflict (it needs no job, or is there already) or Refused (of different datasets or tasks).
+    Raises PermissionDenied, Conflict (it needs no job, or exists already), or Refused (different datasets or tasks).
     """
     for each in (a, b):
         require(actor, "evaluation.view", each)
@@ -34,15 +34,15 @@ def start_comparison(*, a: Evaluation, b: Evaluation, actor: User) -> Job:
 
 
 def run_comparison(ctx: JobContext) -> None:
-    """The job: compute, then keep. The same figures as computed at once, to the last bit; a job that runs twice keeps one."""
+    """The job: compute, then store. The figures are bit-identical to those computed in a request; running it twice stores one."""
     a, b = queries.whole(ctx.args["a"]), queries.whole(ctx.args["b"])
 
-    def tell(done: int, of: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         ctx.raise_if_cancelled()
-        ctx.progress(done, of, stage="Resampling", unit="resamples")
+        ctx.progress(done, total, stage="Resampling", unit="resamples")
 
     ctx.progress(0, stage="Reading predictions")
-    report = compare.computed(a, b, tell)
+    report = compare.computed(a, b, report_progress)
     ctx.raise_if_cancelled()
     ctx.progress(0, stage="Listing changed items")
     found = columns(a, b, report)
@@ -51,10 +51,10 @@ def run_comparison(ctx: JobContext) -> None:
         Comparison.objects.get_or_create(a=a, b=b, defaults=found | {"created_by": ctx.job.created_by})
 
 
-def compare_anew(a: Evaluation, b: Evaluation) -> dict[str, Any]:
-    """The comparison, as compare.computed has it, for work that decides: nothing kept or remembered is read, since anyone who can write to
-    the database may have made it up. One that is too large for a request is kept for its page, unless one is kept already. Raises Refused
-    where the two cannot be compared."""
+def compare_uncached(a: Evaluation, b: Evaluation) -> dict[str, Any]:
+    """The comparison, as `compare.computed` returns it, for decisions: nothing stored or cached is read, since anyone who can write to the
+    database may have forged it. A comparison too large for a request is stored for its page, unless one exists. Raises Refused if the two
+    can't be compared."""
     report = compare.computed(a, b)
     if not compare.is_ready(a, b):
         Comparison.objects.get_or_create(a=a, b=b, defaults=columns(a, b, report))
@@ -62,6 +62,6 @@ def compare_anew(a: Evaluation, b: Evaluation) -> dict[str, Any]:
 
 
 def columns(a: Evaluation, b: Evaluation, report: dict[str, Any]) -> dict[str, Any]:
-    """What a Comparison keeps. report: of compare.computed."""
+    """The fields of a Comparison. report: from `compare.computed`."""
     changed: list[Any] = [] if a.task_type.writes_text else compare.changed_items(a, b)[: compare.LISTED]
     return {"report": compare.kept_as(report), "changed": [list(astuple(each)) for each in changed]}

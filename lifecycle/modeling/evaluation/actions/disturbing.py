@@ -1,4 +1,4 @@
-"""Disturbing the texts of an evaluation and having its model answer them."""
+"""Robustness tests: perturb the texts of an evaluation and predict them again."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from registry.ground.artifacts import actions as artifacts
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Any evaluation's rows can be disturbed."""
+    """Any evaluation can be tested."""
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """The engine's scores by kind of disturbance; rows: the answers that changed."""
+    """The engine's scores by kind of perturbation; rows: the changed predictions."""
 
     def prepare(folder: Path, base: Base) -> RobustnessSpec:
         snapshots.write_split(evaluation.snapshot, evaluation.split, folder / "data.jsonl")

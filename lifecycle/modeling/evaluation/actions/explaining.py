@@ -1,4 +1,4 @@
-"""Finding the words of an item that support the answer it got."""
+"""Word attribution of an item's prediction."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lifecycle.runtime.engine.spec import Base, ExplainSpec
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where there is no word of the item to leave out, as of `ReportRows.explain_row`."""
+    """Raise Refused if the item has no word to leave out, as in `ReportRows.explain_row`."""
     rows_for(evaluation).explain_row(evaluation, item)
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """What each word says for the answer, as `ReportRows.explain` and the verb explain have it: offsets alone, no text."""
+    """Word attribution of a prediction, as in `ReportRows.explain` and the engine's verb `explain`: offsets only, no text."""
     if evaluation.task_type.writes_text:
         return of_written(ctx, evaluation, item)
     ctx.progress(0, stage="Computing word effects")
@@ -30,7 +30,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
 
 
 def of_written(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """Computed in a process of its own, which may take minutes."""
+    """Attribution of generated text, in a separate process that may take minutes."""
 
     def prepare(folder: Path, base: Base) -> ExplainSpec:
         row = rows_for(evaluation).explain_row(evaluation, item)

@@ -1,4 +1,4 @@
-"""Asking whether rows tell by their loss that a model was trained on them."""
+"""Membership inference: whether the loss of a row reveals that the model was trained on it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SEED = 1
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where there are too few rows of either side to say anything."""
+    """Raise Refused if either side has too few rows."""
     trained = evaluation.run.snapshot.counts["splits"].get("train", 0)
     refuse_few(min(trained, evaluation.rows))
 
 
 def refuse_few(rows: int) -> None:
-    """Raises Refused below the least number of rows of each side."""
+    """Raise Refused below the minimum number of rows per side."""
     if rows < rules.LEAST_ROWS:
         raise Refused(
             f"Only {rows} rows per set can be compared; the test needs {rules.LEAST_ROWS}.",
@@ -42,10 +42,10 @@ def refuse_few(rows: int) -> None:
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """The report of the attack, with "duplicates" (held-out rows left out, as their normalised text was trained on) and mean losses.
+    """The report of the attack, with "duplicates" (held-out rows excluded because their normalised text was trained on) and mean losses.
 
-    As many training rows as evaluated ones, drawn by a seed, less those that have no loss; of the evaluated it is the one that was kept.
-    Rows that were split together, such as near duplicates, are one cluster.
+    As many training rows as evaluated ones are sampled with a seed, without those that have no loss; the losses of evaluated rows are the
+    stored ones. Rows that were split together, such as near duplicates, are one cluster.
     """
     ctx.progress(0, stage="Sampling rows")
     run, answered = evaluation.run, queries.losses_of(evaluation)
@@ -56,15 +56,15 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     cluster_of = {row.item: row.cluster for row in measured(evaluation.snapshot, evaluation.split)}
     ctx.raise_if_cancelled()
     fresh = [digest for digest in answered if digest in cluster_of and digest in normal and normal[digest] not in known]
-    learnt = [row for row in measured(run.snapshot, "train") if row.item in normal]
-    rows = min(len(learnt), len(fresh), rows_for(evaluation).compared)
+    train_rows = [row for row in measured(run.snapshot, "train") if row.item in normal]
+    rows = min(len(train_rows), len(fresh), rows_for(evaluation).compared)
     refuse_few(rows)
     random = np.random.default_rng(SEED)
     others = {fresh[at]: answered[fresh[at]] for at in sorted(random.choice(len(fresh), rows, replace=False))}
-    members = losses(ctx, run, [learnt[at] for at in sorted(random.choice(len(learnt), rows, replace=False))])
+    members = losses(ctx, run, [train_rows[at] for at in sorted(random.choice(len(train_rows), rows, replace=False))])
     refuse_few(len(members))
-    cluster_in_train = {row.item: row.cluster for row in learnt}
-    clusters = [clustered.numbered(of[item] for item in side) for of, side in ((cluster_in_train, members), (cluster_of, others))]
+    cluster_in_train = {row.item: row.cluster for row in train_rows}
+    clusters = [clustered.numbered(groups[item] for item in side) for groups, side in ((cluster_in_train, members), (cluster_of, others))]
     ctx.progress(len(members), len(members), stage="Comparing losses", unit="rows")
     about = {
         "duplicates": sum(normal.get(digest) in known for digest in answered),
@@ -74,17 +74,17 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
 
 
 def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
-    """The rows of a split whose loss is measured on what a model learns of them: no dialogue whose last answer is read and not learned."""
+    """The rows of a split that have a loss: without chats whose last response isn't trained on."""
     rows = list(snapshots.rows_of(snapshot, split))
     if not snapshot.dataset.task_type.writes_text:
         return rows
-    said = snapshots.learned_rows(snapshot, split)
-    learnt = {row["id"] for row in said if not ("messages" in row and is_quiet(row["messages"][-1]))}
-    return [row for row in rows if row.item in learnt]
+    split_rows = snapshots.learned_rows(snapshot, split)
+    learned = {row["id"] for row in split_rows if not ("messages" in row and is_quiet(row["messages"][-1]))}
+    return [row for row in rows if row.item in learned]
 
 
 def losses(ctx: JobContext, run: Run, rows: Sequence[ManifestRow]) -> dict[str, float]:
-    """The loss of each of these training rows that has one, by item digest, by the graph that answered in the evaluation."""
+    """The loss of each of these training rows that has one, by item digest, from the graph used in the evaluation."""
 
     def prepare(folder: Path, base: Base) -> PredictSpec:
         snapshots.write_split(run.snapshot, "train", folder / "data.jsonl", rows)

@@ -1,4 +1,4 @@
-"""Asking for an evaluation, and keeping what it found."""
+"""Start an evaluation and store its result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PARQUET = "application/vnd.apache.parquet"
 
 @transaction.atomic
 def export_rows(*, evaluation: Evaluation, form: str, actor: User) -> None:
-    """Keep in the trail that somebody takes the predictions of every row as a file. Raises PermissionDenied: it asks for what texts ask."""
+    """Record in the audit log that a person exports all predictions. Raises PermissionDenied, as for reading texts."""
     require(actor, "datasets.read_samples", evaluation)
     record(
         actor, Verb.PREDICTIONS_EXPORTED, evaluation, project=evaluation.run.project.uuid, form=form,
@@ -39,10 +39,10 @@ def export_rows(*, evaluation: Evaluation, form: str, actor: User) -> None:
 
 @transaction.atomic
 def evaluate(*, run: Run, split: str, actor: User | None, snapshot: Snapshot | None = None) -> Job:
-    """Queue the measuring of a run's artifact, and of the baselines, on one split of a snapshot. While one waits, that one is returned.
+    """Queue the evaluation of a run's artifact and of the baselines on one split. If one is queued, return that job.
 
-    actor: None is the system itself. snapshot: a later one of the same dataset, on which the run is compared with another; by default its
-    own. Raises PermissionDenied, Conflict (the run has no artifact) or Refused (no such split, no rows in it, labels it does not know).
+    actor: None is the system itself. snapshot: a later version of the same dataset, for comparison with another run; by default the run's
+    own. Raises PermissionDenied, Conflict (the run has no artifact), or Refused (no such split, no rows in it, unknown labels).
     """
     if actor is not None:
         require(actor, "evaluation.evaluate", run)
@@ -67,21 +67,21 @@ def evaluate(*, run: Run, split: str, actor: User | None, snapshot: Snapshot | N
 
 
 def waiting_for(run: Run, split: str, snapshot: Snapshot | None) -> Job | None:
-    """The unfinished job that measures a run on this split. snapshot: another than its own."""
+    """The unfinished job that evaluates a run on this split. snapshot: one other than the run's."""
     unfinished = jobs.of_subject(run).filter(kind="evaluation.evaluate", state__in=["queued", "running"])
-    asked = str(snapshot.uuid) if snapshot else None
-    return next((job for job in unfinished if split in job.args["splits"] and job.args.get("snapshot") == asked), None)
+    wanted = str(snapshot.uuid) if snapshot else None
+    return next((job for job in unfinished if split in job.args["splits"] and job.args.get("snapshot") == wanted), None)
 
 
 def queue(run: Run, splits: list[str], actor: User | None, snapshot: Snapshot | None = None) -> Job:
-    """The job that measures a run on these splits, in one process."""
+    """The job that evaluates a run on these splits, in one process."""
     args = {"run": str(run.uuid), "splits": splits} | ({"snapshot": str(snapshot.uuid)} if snapshot else {})
     key = ":".join(["evaluate", str(run.uuid), *splits, *([str(snapshot.uuid)] if snapshot else [])])
     return enqueue("evaluation.evaluate", actor=actor, project=run.project, args=args, subject=run, key=key)
 
 
 def check_measurable(run: Run, snapshot: Snapshot) -> None:
-    """Raises Refused where a run cannot answer a snapshot's rows: another dataset, or labels that it never learned."""
+    """Raise Refused if a run can't be evaluated on a dataset version: another dataset, or labels it wasn't trained on."""
     if snapshot.dataset_id != run.snapshot.dataset_id:
         raise Refused(
             f"{run} was trained on a different dataset than {snapshot}.", fields={"snapshot": ["Choose a version of its dataset."]}
@@ -92,7 +92,7 @@ def check_measurable(run: Run, snapshot: Snapshot) -> None:
 
 
 def after_success(run: Run) -> None:
-    """A run that succeeded is measured on validation and test, where its snapshot has rows for them."""
+    """Evaluate a succeeded run on validation and test, if they have rows."""
     if splits := [split for split in SPLITS if run.snapshot.counts["splits"].get(split)]:
         queue(run, splits, None)
 
@@ -100,9 +100,9 @@ def after_success(run: Run) -> None:
 def keep(
     *, run: Run, split: str, result: dict[str, Any], predictions: Path, actor: User | None, snapshot: Snapshot | None = None
 ) -> Evaluation:
-    """Keep a finished measurement for ever; the same result again is the same evaluation.
+    """Store a finished evaluation permanently; the same result again is the same evaluation.
 
-    result: the engine's result.json. predictions: its Parquet file. snapshot: whose rows were answered, by default the run's own.
+    result: the engine's result.json. predictions: its Parquet file. snapshot: the version of the predicted rows; by default the run's own.
     """
     measured = snapshot or run.snapshot
     blob = artifacts.put_file(predictions, media_type=PARQUET)
@@ -112,7 +112,7 @@ def keep(
         raise Conflict(f"{run} has no model.")
     with transaction.atomic():
         evaluation, created = Evaluation.objects.get_or_create(
-            run=run,  # another run with the very same weights has evaluations of its own
+            run=run,  # another run with identical weights has its own evaluations
             root_digest=artifact.root_digest,
             snapshot=measured,
             split=split,

@@ -1,4 +1,4 @@
-"""Having a trained model suggest labels for texts that wait for an answer."""
+"""Pre-label unannotated texts with a trained model."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from registry.ground.ledger.actions import record
 from registry.ground.ledger.verbs import Verb
 
 KIND = "evaluation.suggest"
-ASKED = 1_500  # texts that the engine gets at a time: loading the model costs as much as a hundred of them
+ASKED = 1_500  # texts per engine call: loading the model costs as much as a hundred of them
 TIMEOUT_SECONDS = 900.0
 
 
 @transaction.atomic
 def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue | None = None) -> Job:
-    """Have a model suggest classes for what is still open in a queue, or for all items of a dataset. While that job waits, it is returned.
+    """Pre-label the open items of a queue, or all items of a dataset. If such a job is queued, return it.
 
-    model: as a shelf of `ports` gave it to the actor. Raises PermissionDenied, Conflict (a closed queue, or nothing open in it), or Refused
-    (another task, another project, no class in common).
+    model: from a source in `ports`, for this actor. Raises PermissionDenied, Conflict (a closed queue, or no open items), or Refused
+    (another task, another project, no common label).
     """
     require(actor, "labeling.manage", dataset)
     if queue is not None and queue.dataset_id != dataset.pk:
@@ -54,14 +54,14 @@ def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue |
     }  # fmt: skip
     if not Job.objects.filter(key=key, state__in=[State.QUEUED, State.RUNNING]).exists():
         record(
-            actor, Verb.SUGGESTIONS_REQUESTED, dataset, project=dataset.project.uuid, model=model.name, kind=model.kind,
+            actor, Verb.PRELABELS_REQUESTED, dataset, project=dataset.project.uuid, model=model.name, kind=model.kind,
             uuid=model.uuid, digest=model.digest, queue=queue.uuid if queue else None,
         )  # fmt: skip
     return enqueue(KIND, actor=actor, project=dataset.project, args=args, subject=dataset, key=key)
 
 
 def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
-    """How the model's labels fit the newest classes. Raises Refused where it can suggest nothing here."""
+    """How the model's labels match the newest schema. Raises Refused if it can't pre-label anything here."""
     if not dataset.task_type.prelabels:
         raise Refused(suggesters.OTHER_TASK, next_step=suggesters.OTHER_TASK_STEP)
     if model.run.project_id != dataset.project_id:
@@ -77,7 +77,7 @@ def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
 
 
 def run_suggest(ctx: JobContext) -> None:
-    """The job. Each batch commits with its checkpoint; what the model has said of an item already is not asked for again."""
+    """The job. Each batch commits with its checkpoint; items that the model has pre-labeled already are skipped."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     queue = Queue.objects.get(uuid=ctx.args["queue"]) if ctx.args["queue"] else None
     shelf = ports.shelves()[ctx.args["kind"]]
@@ -108,18 +108,18 @@ def run_suggest(ctx: JobContext) -> None:
 
 
 def answered(task: str, folder: Path, texts: list[str], known: Mapping[str, str]) -> list[list[Scored]]:
-    """What the model suggests for each text. known: stable ids by the model's labels."""
+    """The pre-label of each text. known: stable ids by the model's labels."""
     found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
     return [suggestions_of(task).from_model({**answer, **found}, known) for answer in found["answers"]]
 
 
 def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, Value, float | None]]) -> None:
-    """Write suggestions, at most 1,000, in the caller's transaction."""
+    """Write up to 1,000 pre-labels in the caller's transaction."""
     suggest_values(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
 
 
 def put_in_order(queue: Queue | None, actor: User | None) -> None:
-    """A queue whose order comes from suggestions is put in order again, as the one who asked for them may."""
+    """Reorder a queue that is ordered by pre-labels, as the requester may."""
     if queue is None or actor is None:
         return
     queue.refresh_from_db()

@@ -77,7 +77,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
+class AttributionTexts:
     """Wording of the word attribution page. part: what a word's effect is measured on; choice, how: heading and hint of the tabs; true,
     given: headings of the true and predicted value. scale: what effects are differences of; empty: log-odds of the part. sure: whether the
     prediction has a confidence. judged: whether it is right or wrong."""
@@ -120,7 +120,7 @@ class ReportPage(ABC, Generic[R]):
     disturbed: ClassVar[str] = "texts"
     slow: ClassVar[str] = ""
     flips: ClassVar[str] = ""
-    says: ClassVar[Says] = Says()
+    attribution: ClassVar[AttributionTexts] = AttributionTexts()
     threshold: ClassVar[Thresholds | None] = None
 
     # ── The report ──────────────────────────────────────────────────────────
@@ -234,7 +234,7 @@ class ReportPage(ABC, Generic[R]):
         cut = parts(text, report["words"]) if report else []
         address = queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, digest)
         return context | {
-            "says": self.says,
+            "attribution": self.attribution,
             "answer": self.answered(row, text),
             "named": self.part(report, text) if report else "",
             "report": report,
@@ -341,9 +341,9 @@ def depth(value: int, top: int, diagonal: bool) -> int:
     return (1, 2, 3, 5, 6)[min(4, int(5 * value / (top + 1)))]
 
 
-def by_label(report: Mapping[str, Any], sorts: Mapping[str, bool], asked: str) -> dict[str, Any]:
-    """Labels sorted by `asked`: names from A, counts from the highest, scores from the lowest. sorts: whether the highest come first, by
-    sort key."""
-    sort = asked if asked in sorts else "f1"
+def by_label(report: Mapping[str, Any], sorts: Mapping[str, bool], requested: str) -> dict[str, Any]:
+    """Labels sorted by `requested`: names from A, counts from the highest, scores from the lowest. sorts: by key, whether the highest come
+    first."""
+    sort = requested if requested in sorts else "f1"
     rows = sorted(report["per_class"], key=lambda each: (-each[sort] if sorts[sort] else each[sort], each["label"]))
     return {"per_class": rows, "sort": sort}

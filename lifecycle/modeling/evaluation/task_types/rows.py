@@ -22,7 +22,7 @@ from lifecycle.runtime.task_types.measures import P
 from lifecycle.ui.numbers import GAP, count, decimals, significant
 
 LEAST_P = 0.00001  # smaller p-values are shown as < this
-GONE = "The text of this item was erased, so it can't be explained."
+ERASED = "The text of this item was erased, so it can't be explained."
 
 
 class Row(Protocol):
@@ -122,9 +122,9 @@ class ReportRows(ABC, Generic[P, R]):
         before, after = map(self.answers, sides)
         right = [list(self.right(rows, answers)) for rows, answers in zip(sides, (before, after), strict=True)]
         found = [
-            Change(mine.item, mine.true, mine.predicted, other.predicted, "other" if was == now else "fixed" if now else "broken")
-            for mine, other, was, now in zip(before, after, *right, strict=True)
-            if mine.predicted != other.predicted and not (was and now)
+            Change(old.item, old.true, old.predicted, new.predicted, "other" if was == now else "fixed" if now else "broken")
+            for old, new, was, now in zip(before, after, *right, strict=True)
+            if old.predicted != new.predicted and not (was and now)
         ]
         return sorted(found, key=lambda change: (self.kinds.index(change.kind), change.item))
 
@@ -147,7 +147,7 @@ class ReportRows(ABC, Generic[P, R]):
             raise unanswered()
         found = queries.items_by_digest(evaluation, [item]).get(item)
         if found is None or not found.text:
-            raise Refused(GONE)
+            raise Refused(ERASED)
         text = found.text[: queries.TEXT_READ]
         refuse_wordless([text])
         return {"text": text}

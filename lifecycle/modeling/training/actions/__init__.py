@@ -1,4 +1,4 @@
-"""Everything that changes base models, runs and sweeps."""
+"""All changes of base models, runs, estimates, and sweeps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lifecycle.modeling.training.actions.bases import add_folder_base, add_hub_b
 from lifecycle.modeling.training.actions.estimates import cancel_estimate, estimate, fail_estimate, keep_estimate
 from lifecycle.modeling.training.actions.launch import launch, reproduce
 from lifecycle.modeling.training.actions.runs import begin, fail, pause, prioritise, prune, record_events, resume, stop, stopped, succeed
-from lifecycle.modeling.training.actions.sweeps import cancel_sweep, give_up_sweep, next_trial, start_sweep
+from lifecycle.modeling.training.actions.sweeps import cancel_sweep, end_sweep, next_trial, start_sweep
 
 __all__ = [
     "add_folder_base",
@@ -16,10 +16,10 @@ __all__ = [
     "begin",
     "cancel_estimate",
     "cancel_sweep",
+    "end_sweep",
     "estimate",
     "fail",
     "fail_estimate",
-    "give_up_sweep",
     "keep_base",
     "keep_estimate",
     "launch",

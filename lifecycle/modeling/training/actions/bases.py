@@ -1,4 +1,4 @@
-"""Bringing base models into a project: from an installed package, a folder of this machine, the hub, or a run."""
+"""Add base models to a project: from an installed package, a local folder, the Hugging Face Hub, or a run."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def add_packaged_base(*, project: Project, actor: User | None, name: str = MINILM) -> BaseModel:
-    """The base model of an installed package, kept by a job. Asking twice gives the same one.
+    """The base model of an installed package, imported by a job. Adding it twice gives the same one.
 
-    actor: None is the system itself. Raises Refused when the package is not installed.
+    actor: None is the system itself. Raises Refused if the package isn't installed.
     """
     facts.packaged(name)
     return _add(project, actor, name=name, kind=BaseModel.Kind.PACKAGE, source=PACKAGES[name])
 
 
 def add_folder_base(*, project: Project, actor: User, path: str, name: str = "") -> BaseModel:
-    """A folder of safetensors under one of BASE_MODEL_DIRS, checked at once and kept by a job.
+    """A folder of safetensors under one of BASE_MODEL_DIRS, checked at once and imported by a job.
 
-    Raises Refused: outside the allowed folders, reached through a link, or holding anything that can execute.
+    Raises Refused: outside the allowed folders, behind a symbolic link, or with executable content.
     """
     require(actor, "training.add_base", project)
     try:
@@ -51,9 +51,9 @@ def add_folder_base(*, project: Project, actor: User, path: str, name: str = "")
 
 
 def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -> BaseModel:
-    """A model of the Hugging Face Hub at one commit, fetched by its own job.
+    """A model of the Hugging Face Hub at one commit, downloaded by a job.
 
-    Raises Refused for an id or revision that is none, NotReady where this installation is offline.
+    Raises Refused for an invalid id or revision, NotReady if this installation is offline.
     """
     require(actor, "training.add_base", project)
     hub_id, revision = hub_id.strip(), revision.strip().lower()
@@ -68,9 +68,9 @@ def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -
 
 
 def add_run_base(*, run: Run, actor: User) -> BaseModel:
-    """The model that a run left, for another run to start from; a job adds what it learned into its base's weights. Twice gives the same.
+    """A run's model as a base for another run; a job merges its trained weights into those of its base. Adding it twice gives the same one.
 
-    Raises PermissionDenied, Conflict (it has not succeeded) or Refused (what it learned cannot be added into the weights).
+    Raises PermissionDenied, Conflict (the run hasn't succeeded), or Refused (its weights can't be merged).
     """
     require(actor, "training.launch", run)
     if run.state != RunState.SUCCEEDED or run.artifact is None:
@@ -82,7 +82,7 @@ def add_run_base(*, run: Run, actor: User) -> BaseModel:
 
 
 def check_online() -> None:
-    """Raises NotReady where nothing may be fetched."""
+    """Raise NotReady if downloads are disabled."""
     if settings.HF_HUB_OFFLINE:
         raise NotReady(
             "This installation is offline (HF_HUB_OFFLINE), so models can't be downloaded from the Hugging Face Hub.",
@@ -94,7 +94,7 @@ def check_online() -> None:
 def _add(
     project: Project, actor: User | None, *, name: str, kind: str, source: str, revision: str = "", run: Run | None = None
 ) -> BaseModel:
-    """The row, its event and the job that keeps the files; the same source again only asks the job again while the files are missing."""
+    """The row, its event, and the import job; for an existing source, only a new job if the files are missing."""
     if actor is not None:
         require(actor, "training.add_base", project)
     base, created = BaseModel.objects.get_or_create(
@@ -111,7 +111,7 @@ def _add(
 
 
 def keep_base(base: BaseModel, folder: Path) -> BaseModel:
-    """Keep the checked files of a base model and what they say. Raises Refused, naming the file that cannot be accepted."""
+    """Store the checked files of a base model and its facts. Raises Refused, naming an unacceptable file."""
     known: dict[str, Any] = facts.check_folder(folder, base.name)
     base.folder, base.facts = artifacts.put_folder(folder), known
     base.save(update_fields=["folder", "facts"])

@@ -1,4 +1,4 @@
-"""Trying ten steps of a run before it commits, and keeping what they took."""
+"""Ten-step dry runs, and storing their results."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from registry.ground.ledger.rules import digest_of
 from registry.ground.ledger.verbs import Verb
 
 KIND = "training.estimate"
-OPEN_MAX = 3  # of one person in a project
+OPEN_MAX = 3  # per user and project
 ROWS_MAX = 20_000
 
 
 @transaction.atomic
 def estimate(*, snapshot: Snapshot, base: BaseModel, strategy: str, actor: User, options: Mapping[str, Any] | None = None) -> Estimate:
-    """Queue ten steps of what `launch` would train. While those of the same spec wait or run, they are returned; no run is started.
+    """Queue a dry run of what `launch` would train. If one with the same spec is queued or running, return it; no run is started.
 
-    options: as of `launch`. Raises PermissionDenied, Refused (what launch refuses) or NotReady (the base model's files are not there yet).
+    options: as in `launch`. Raises PermissionDenied, Refused (as `launch`), or NotReady (the base model's files are missing).
     """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
@@ -74,7 +74,7 @@ def estimate(*, snapshot: Snapshot, base: BaseModel, strategy: str, actor: User,
 
 @transaction.atomic
 def cancel_estimate(*, estimate_id: UUID, actor: User) -> Estimate:
-    """Have the ten steps end. Raises PermissionDenied or Conflict (they have ended)."""
+    """Cancel a dry run. Raises PermissionDenied or Conflict (it has ended)."""
     found = Estimate.objects.select_related("job", "project", "snapshot__dataset").get(uuid=estimate_id)
     require(actor, "training.launch", found)
     if found.job is not None:
@@ -84,7 +84,7 @@ def cancel_estimate(*, estimate_id: UUID, actor: User) -> Estimate:
 
 
 def keep_estimate(found: Estimate, result: Mapping[str, Any], rehearsed: int = 0) -> Estimate:
-    """Keep what ten steps took and what the whole run takes. result: the engine's. rehearsed: earlier rows that the run learns from too."""
+    """Store the cost of the ten steps and of the whole run. result: from the engine. rehearsed: rehearsal rows of the whole run."""
     profile, splits = Profile.from_json(result), found.snapshot.counts["splits"]
     rows = Rows(splits["train"] + rehearsed, splits["validation"])
     found.profile = profile.to_json()
@@ -93,7 +93,7 @@ def keep_estimate(found: Estimate, result: Mapping[str, Any], rehearsed: int = 0
 
 
 def fail_estimate(found: Estimate, code: str, message: str, next_step: str) -> Estimate:
-    """The ten steps could not be made. message, next_step: sentences for people. What has ended stays what it is."""
+    """Record that a dry run failed. message, next_step: sentences for people. No effect on one that has ended."""
     if found.finished_at is not None:
         return found
     found.error = {"code": code, "message": message, "next_step": next_step}
@@ -101,7 +101,7 @@ def fail_estimate(found: Estimate, code: str, message: str, next_step: str) -> E
 
 
 def end(found: Estimate) -> Estimate:
-    """It has ended."""
+    """Record its end."""
     found.finished_at = timezone.now()
     found.save(update_fields=["profile", "figures", "error", "finished_at"])
     return found

@@ -1,4 +1,4 @@
-"""Starting a run: its spec is made here and never changes."""
+"""Launch runs: the spec is made here and never changes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from registry.ground.ledger.verbs import Verb
 
 ANEW = "Reload the form, or send another key."
 CONTINUING = frozenset({"rehearsal", "keep_head"})
-DEVICES = {"auto": Device.ANY, "cpu": Device.CPU, "cuda": Device.GPU}  # of a spec, as a queue knows them
-ALWAYS = ("seed", "threads", "device")  # what may be set of every run beside what is suggested for its data and strategy
+DEVICES = {"auto": Device.ANY, "cpu": Device.CPU, "cuda": Device.GPU}  # queue devices by a spec's values
+ALWAYS = ("seed", "threads", "device")  # settings of every run besides the suggested ones
 SPEC = {each.name: each.default for each in fields(TrainSpec)}
 RESERVED = frozenset({"base", "labels", "strategy", "task", "format"})
 
@@ -54,16 +54,13 @@ def launch(
     by_system: bool = False,
     behind: Collection[UUID] = (),
 ) -> Run:
-    """Queue a fine-tuning of `base` on the snapshot's train split, measured on its validation split.
+    """Queue a fine-tuning of `base` on the train split, evaluated on the validation split.
 
-    by_system: the product launches it by fixed rules, after the actor approved that it starts: the run has no launcher, and the event
-    names who approved, and who is behind it: who proposed it, who labeled for it.
-    sweep, trial: sweep of this trial, and which. priority: in the line of what waits for a worker.
-    options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data; `device` says
-    which workers take it.
-    key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the key has started a run with other
-    settings), Refused (one class, no validation rows, a field out of range: see `fields`) or NotReady (the base model's files are not there
-    yet).
+    by_system: launched by fixed rules after the actor approved the start: the run has no launcher, and the event names the approver and who
+    is behind it: the proposer and the annotators. sweep, trial: the sweep of this trial, and its number. priority: in the queue. options:
+    fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that override the suggestions; `device` selects the workers. key: of
+    the form; the same key again returns the same run. Raises PermissionDenied, Conflict (the key started a run with other settings),
+    Refused (one class, no validation rows, a field out of range: see `fields`), or NotReady (the base model's files are missing).
     """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
@@ -71,7 +68,7 @@ def launch(
     check_base(base, project, actor)
     check_kind(snapshot, base)
     document = make_spec(snapshot, base, strategy, options or {}).to_json()
-    if key and (known := sent_before(actor, key, snapshot=snapshot, base=base, spec=document)):
+    if key and (known := find_duplicate(actor, key, snapshot=snapshot, base=base, spec=document)):
         return known
     return start(
         project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key,
@@ -81,15 +78,15 @@ def launch(
 
 @transaction.atomic
 def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None, priority: Priority = Priority.NORMAL) -> Run:
-    """Queue the spec of a run that has succeeded once more, on the same snapshot and base: its weights should come out equal, bit for bit.
+    """Queue the spec of a succeeded run again, on the same data and base: its weights should be bit-identical.
 
-    key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the run has not succeeded, or the key has
-    started something else) or NotReady (the base model's files are missing).
+    key: of the form; the same key again returns the same run. Raises PermissionDenied, Conflict (the run hasn't succeeded, or the key
+    started something else), or NotReady (the base model's files are missing).
     """
     first = Run.objects.select_related("snapshot__dataset", "base__folder").get(uuid=run_id)
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=first.project_id)
     require(actor, "training.launch", first)
-    if key and (known := sent_before(actor, key, snapshot=first.snapshot, base=first.base, spec=first.spec, reproduces=first)):
+    if key and (known := find_duplicate(actor, key, snapshot=first.snapshot, base=first.base, spec=first.spec, reproduces=first)):
         return known
     if first.state != RunState.SUCCEEDED:
         raise Conflict(f"{first} has no weights to compare with.", next_step="Only a succeeded run can be reproduced.")
@@ -101,16 +98,15 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None, priority: P
 
 
 def trained_on(run: Run) -> Device:
-    """The device that a run's model was trained on: where its weights could come out equal."""
-    told = run.result.get("environment") or {}
-    return Device.CPU if told.get("device", Device.CPU) == Device.CPU else Device.GPU
+    """The device that a run was trained on, on which its weights can be reproduced."""
+    machine = run.result.get("environment") or {}
+    return Device.CPU if machine.get("device", Device.CPU) == Device.CPU else Device.GPU
 
 
-def sent_before(
+def find_duplicate(
     actor: User, key: UUID, *, snapshot: Snapshot, base: BaseModel, spec: Mapping[str, Any], reproduces: Run | None = None
 ) -> Run | None:
-    """The run that the same form made when it came before. Raises Conflict where it came with something else: that run would be taken for
-    this one."""
+    """The run that the same form started before. Raises Conflict if it was sent with other settings."""
     known = Run.objects.filter(launched_by=actor, key=key).first()
     wanted = snapshot.pk, base.pk, digest_of(spec), reproduces.pk if reproduces else None
     if known and (known.snapshot_id, known.base_id, known.spec_digest, known.reproduces_id) != wanted:
@@ -120,14 +116,13 @@ def sent_before(
 
 def start(
     project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, priority: Priority, device: Device | None = None,
-    reproduces: Run | None = None, by_system: bool = False, behind: Collection[UUID] = (), **said: Any,
+    reproduces: Run | None = None, by_system: bool = False, behind: Collection[UUID] = (), **fields: Any,
 ) -> Run:  # fmt: skip
-    """A run with its number, its job and its event. device: by default what its spec asks for. said: strategy, spec, note and key, sweep
-    and trial."""
+    """Create a run with its number, job, and event. device: by default its spec's. fields: strategy, spec, note, key, sweep, and trial."""
     number = (Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     run = Run.objects.create(
-        project=project, number=number, snapshot=snapshot, base=base, spec_digest=digest_of(said["spec"]),
-        code_version=facts.code_version(), launched_by=None if by_system else actor, reproduces=reproduces, **said,
+        project=project, number=number, snapshot=snapshot, base=base, spec_digest=digest_of(fields["spec"]),
+        code_version=facts.code_version(), launched_by=None if by_system else actor, reproduces=reproduces, **fields,
     )  # fmt: skip
     queue_job(run, actor, priority, device or DEVICES[run.spec.get("device", "auto")])
     more: dict[str, Any] = {"reproduces": reproduces.uuid} if reproduces else {}
@@ -142,7 +137,7 @@ def start(
 
 
 def queue_job(run: Run, actor: User | None, priority: Priority, device: Device) -> None:
-    """Give the run a job of its own; call it in the transaction that queues the run."""
+    """Give the run its own job; call it in the transaction that queues the run."""
     run.job = enqueue(
         "training.train", actor=actor, project=run.project, args={"run": str(run.uuid)}, subject=run, key=f"run:{run.uuid}",
         priority=priority, device=device,
@@ -151,7 +146,7 @@ def queue_job(run: Run, actor: User | None, priority: Priority, device: Device) 
 
 
 def queue_next_trial(sweep: Sweep, *, after: int) -> None:
-    """Have a job look what comes after a trial, 0 for the begin; call it in the transaction in which that trial ends."""
+    """Queue a job for the trial after this one, 0 for the first; call it in the transaction in which a trial ends."""
     enqueue(
         "training.next_trial", actor=sweep.launched_by, project=sweep.project, args={"sweep": str(sweep.uuid)}, subject=sweep,
         key=f"sweep:{sweep.uuid}:{after}",
@@ -159,7 +154,7 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 
 
 def check_snapshot(snapshot: Snapshot) -> None:
-    """Raises Refused where nothing could be learned or measured."""
+    """Raise Refused if there is nothing to train on or to evaluate."""
     problem = settings_of(snapshot.dataset.task).untrainable(snapshot.counts) or all_left_out(snapshot)
     if problem:
         text = f"You can't train on {snapshot}: {problem.why}"
@@ -170,7 +165,7 @@ def check_snapshot(snapshot: Snapshot) -> None:
 
 
 def all_left_out(snapshot: Snapshot) -> Problem | None:
-    """The problem of dialogues from which nothing is learned."""
+    """The problem of chats with nothing to train on."""
     unfit = suggesting.unlearnable(snapshot) if snapshot.dataset.task_type.content is Content.DIALOGUE else None
     if unfit is None:
         return None
@@ -179,8 +174,8 @@ def all_left_out(snapshot: Snapshot) -> Problem | None:
 
 
 def check_base(base: BaseModel, project: Project, actor: User) -> None:
-    """Raises Refused for a base of another project, or one that learned from data on which the person may not train, NotReady while its
-    files are not kept."""
+    """Raise Refused for a base of another project, or one trained on data that the actor may not train on; NotReady while its files are
+    missing."""
     if base.project_id != project.pk:
         raise Refused("That base model belongs to another project.", fields={"base": ["Choose a base model of this project."]})
     if base.run is not None and not can(actor, "training.launch", base.run.snapshot):
@@ -192,7 +187,7 @@ def check_base(base: BaseModel, project: Project, actor: User) -> None:
 
 
 def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
-    """Raises Refused where the task is learned by an encoder and the base is none, or the other way round."""
+    """Raise Refused if the task needs an encoder and the base is a decoder, or vice versa."""
     settings = settings_of(snapshot.dataset.task)
     if not settings.fits(base.facts):
         text = f"{base.name} {settings.other_base}"
@@ -200,15 +195,15 @@ def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
 
 
 def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mapping[str, Any]) -> TrainSpec:
-    """The engine's spec: what is suggested for this data, with the options in its place. Raises Refused with the message by field."""
-    learnt = {"labels": queries.learnt_labels(snapshot), "task": queries.learnt_task(snapshot)}
-    spec = fill_spec(base, strategy, learnt, suggested_settings(snapshot, base, strategy), options)
+    """The engine's spec: the suggestions for this data, overridden by the options. Raises Refused with messages by field."""
+    data = {"labels": queries.trained_labels(snapshot), "task": queries.trained_task(snapshot)}
+    spec = fill_spec(base, strategy, data, suggested_settings(snapshot, base, strategy), options)
     check_operating_class(snapshot, spec)
     return spec
 
 
 def check_operating_class(snapshot: Snapshot, spec: TrainSpec) -> None:
-    """Raises Refused for a class of which validation has too few rows for its threshold to be chosen there."""
+    """Raise Refused for a class with too few validation rows to choose a threshold."""
     chosen = spec.operating_class
     rows = snapshot.counts["labels"].get(chosen, {}).get("validation", 0) if chosen else THRESHOLD_ROWS
     if rows < THRESHOLD_ROWS:
@@ -218,7 +213,7 @@ def check_operating_class(snapshot: Snapshot, spec: TrainSpec) -> None:
 
 
 def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> dict[str, Any]:
-    """What is suggested for this data, by setting. Raises Refused for an unknown strategy."""
+    """The suggestions for this data, by setting. Raises Refused for an unknown strategy."""
     if strategy not in Run.Strategy.values:
         raise Refused("Unknown strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
     if text := settings_of(snapshot.dataset.task).misfit(strategy, Run.Strategy(strategy).label):
@@ -227,9 +222,9 @@ def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> di
 
 
 def fill_spec(
-    base: BaseModel, strategy: str, learnt: Mapping[str, Any], suggested: Mapping[str, Any], options: Mapping[str, Any]
+    base: BaseModel, strategy: str, data: Mapping[str, Any], suggested: Mapping[str, Any], options: Mapping[str, Any]
 ) -> TrainSpec:
-    """The engine's spec of settings that are known. learnt: labels and task. Raises Refused with the message by field."""
+    """The engine's spec of known settings. data: labels and task. Raises Refused with the message by field."""
     if reserved := sorted(RESERVED & options.keys()):
         text = f"{reserved[0]} can't be set here: it follows from the dataset version, base model, and strategy."
         raise Refused(text, fields={reserved[0]: [text]})
@@ -237,7 +232,7 @@ def fill_spec(
     if strategy == Run.Strategy.FAST_LORA and layers < 2:
         text = f"The layers of {base.name} aren't recognised, so Fast LoRA isn't available. Choose LoRA."
         raise Refused(text, fields={"strategy": [text]})
-    ia3_models = settings_of(learnt["task"]).ia3_models
+    ia3_models = settings_of(data["task"]).ia3_models
     if strategy == Run.Strategy.IA3 and architecture not in ia3_models:
         known = ", ".join(ia3_models)
         text = f"IA3 supports {known}; the architecture of {base.name} is {architecture or 'unknown'}. Choose LoRA."
@@ -254,7 +249,7 @@ def fill_spec(
     values = {"seed": 1, **fixed, **suggested, **options}
     inner = {name: values.pop(name) for name in INNER if name in values}
     start = {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]}
-    document = {**values, **learnt, "base": start, "strategy": strategy_spec(strategy, inner)}
+    document = {**values, **data, "base": start, "strategy": strategy_spec(strategy, inner)}
     try:
         spec = TrainSpec.from_json(document)
     except SpecError as error:

@@ -1,4 +1,4 @@
-"""What happens to a run after its launch. People pause, stop and resume it; its job writes the rest."""
+"""State changes of launched runs. Users pause, stop, and resume them; their jobs write the rest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def locked(run_id: UUID) -> Run:
 
 
 def move(run: Run, state: RunState, **values: Any) -> None:
-    """Change a locked run's state and what goes with it; where a trial ends, its sweep continues. Raises Conflict."""
+    """Change a locked run's state and its consequences; if it is a trial that ends, its sweep continues. Raises Conflict."""
     check_move("run", rules.MOVES, RunState(run.state), state)
     run.state = state
     for name, value in values.items():
@@ -43,12 +43,12 @@ def move(run: Run, state: RunState, **values: Any) -> None:
         queue_next_trial(run.sweep, after=run.trial or 0)
 
 
-SAMPLE_LENGTH = 4_000  # characters of a sample that are kept
+SAMPLE_LENGTH = 4_000  # stored characters of a sample
 
 
 @transaction.atomic
 def stop(*, run_id: UUID, actor: User) -> Run:
-    """Have a run end at its next step, with a checkpoint; one that waits or is paused ends at once. Asking twice is asking once.
+    """End a run at its next step with a checkpoint; a queued or paused one ends at once. Idempotent.
 
     Raises PermissionDenied or Conflict (it has ended).
     """
@@ -58,12 +58,12 @@ def stop(*, run_id: UUID, actor: User) -> Run:
         return run
     move(run, RunState.STOPPING)
     record(actor, Verb.RUN_STOPPED, run, project=run.project.uuid, step=run.step)
-    return leave_worker(run, actor)
+    return release_worker(run, actor)
 
 
 @transaction.atomic
 def pause(*, run_id: UUID, actor: User) -> Run:
-    """Have a run leave its worker at its next step, with a checkpoint, and wait for `resume`. Asking twice is asking once.
+    """Release a run's worker at its next step with a checkpoint, until `resume`. Idempotent.
 
     Raises PermissionDenied or Conflict (it has ended, or is stopping).
     """
@@ -73,17 +73,17 @@ def pause(*, run_id: UUID, actor: User) -> Run:
         return run
     move(run, RunState.PAUSING)
     record(actor, Verb.RUN_PAUSED, run, project=run.project.uuid, step=run.step)
-    return leave_worker(run, actor)
+    return release_worker(run, actor)
 
 
 def locked_with_job(run_id: UUID) -> Run:
-    """The run and its job, locked: a job before its run, always."""
+    """The run and its job, locked; always the job first."""
     Job.objects.select_for_update(no_key=True).filter(pk__in=Run.objects.filter(uuid=run_id).values("job")).first()
     return locked(run_id)
 
 
-def leave_worker(run: Run, actor: User) -> Run:
-    """Have the job of a run that is pausing or stopping end; where none works any more, the run has left already."""
+def release_worker(run: Run, actor: User) -> Run:
+    """Let the job of a pausing or stopping run end; without a worker, the run ends or pauses at once."""
     if run.job is not None and not run.job.is_finished:
         jobs.cancel(run.job.uuid, actor)
     else:
@@ -94,11 +94,11 @@ def leave_worker(run: Run, actor: User) -> Run:
 
 @transaction.atomic
 def resume(*, run_id: UUID, actor: User) -> Run:
-    """Queue a paused, stopped or failed run again; it resumes from its last checkpoint, to the same weights as if nothing had happened: on
-    the device on which it began, and with the priority that it had.
+    """Queue a paused, stopped, or failed run again from its last checkpoint, on its device and with its priority; the weights are as if it
+    had never been interrupted.
 
-    Raises PermissionDenied, Conflict (neither paused, stopped nor failed) or NotReady (the base model's files are gone, or the job that it
-    leaves has not ended: that one would stop it again).
+    Raises PermissionDenied, Conflict (neither paused, stopped, nor failed), or NotReady (the base model's files are missing, or its old job
+    hasn't ended and would stop it again).
     """
     run = locked_with_job(run_id)
     require(actor, "training.launch", run)
@@ -117,10 +117,9 @@ def resume(*, run_id: UUID, actor: User) -> Run:
 
 @transaction.atomic
 def prioritise(*, run_id: UUID, priority: Priority, actor: User, seen: Priority | None = None) -> Run:
-    """Have a waiting run go sooner or later than others. Asking twice is asking once.
+    """Raise or lower the priority of a queued run. Idempotent.
 
-    seen: its priority as the person saw it. Raises PermissionDenied or Conflict (it waits for no worker, or someone has changed its
-    priority since).
+    seen: the priority shown to the user. Raises PermissionDenied or Conflict (it isn't queued, or its priority has changed).
     """
     run = locked_with_job(run_id)
     require(actor, "training.launch", run)
@@ -131,10 +130,10 @@ def prioritise(*, run_id: UUID, priority: Priority, actor: User, seen: Priority 
     return run
 
 
-# ── Written by the run's job ────────────────────────────────────────────────
+# ── By the run's job ────────────────────────────────────────────────────────
 @transaction.atomic
 def begin(run_id: UUID) -> Run:
-    """The run's job has it in hand; again after a crash, where it is in training already. Raises Conflict when it has ended."""
+    """Its job starts the run; after a crash, a run in training is started again. Raises Conflict if it has ended."""
     run = locked(run_id)
     if run.state not in (RunState.TRAINING, RunState.PAUSING, RunState.STOPPING):
         move(run, RunState.TRAINING, started_at=run.started_at or timezone.now())
@@ -142,7 +141,7 @@ def begin(run_id: UUID) -> Run:
 
 
 def record_events(run: Run, events: Sequence[dict[str, Any]]) -> None:
-    """Keep what the engine wrote. Safe twice: a step's last value, a finding's last state and each log line count once."""
+    """Store the engine's events. Idempotent: only a step's last value, a diagnosis's last state, and each log line count."""
     values: dict[tuple[str, int], float] = {}
     step, total = run.step, run.total_steps
     for event in events:
@@ -164,7 +163,7 @@ def record_events(run: Run, events: Sequence[dict[str, Any]]) -> None:
 
 
 def keep_finding(run: Run, event: dict[str, Any]) -> None:
-    """One row a code: a finding that grows replaces what it said before."""
+    """One row per code: a finding that grows replaces its earlier text."""
     Diagnosis.objects.update_or_create(
         run=run,
         code=event["code"][:40],
@@ -176,8 +175,8 @@ def keep_finding(run: Run, event: dict[str, Any]) -> None:
 
 
 def keep_samples(run: Run, event: dict[str, Any]) -> None:
-    """What a few rows were told at one step; a step that is made again replaces what it said."""
-    said = ("item", "truth", "answer", "confidence")
+    """Predictions for a few rows at one step; a repeated step replaces them."""
+    fields = ("item", "truth", "answer", "confidence")
     RunSample.objects.bulk_create(
         [
             RunSample(
@@ -186,28 +185,28 @@ def keep_samples(run: Run, event: dict[str, Any]) -> None:
             )
             for place, each in enumerate(event["rows"])
         ],
-        update_conflicts=True, unique_fields=["run", "step", "place"], update_fields=said,
+        update_conflicts=True, unique_fields=["run", "step", "place"], update_fields=fields,
     )  # fmt: skip
 
 
 def short(answer: Any) -> Any:
-    """An answer as it is kept: of one that was written, the first characters, without NUL, which PostgreSQL does not take."""
+    """A prediction as stored: for generated text the first characters, without NUL, which PostgreSQL doesn't accept."""
     return answer[:SAMPLE_LENGTH].replace("\0", "\ufffd") if isinstance(answer, str) else answer
 
 
 def log_line(run: Run, event: dict[str, Any]) -> RunLog | None:
-    """What an event says to people, or None where it says nothing."""
+    """The log line of an event, or None if people don't see it."""
     text = event.get("message") or (f"Checkpoint at step {event['step']}." if event["kind"] == "checkpoint" else "")
     return RunLog(run=run, seq=event["seq"], at=datetime.fromisoformat(event["at"]), text=text[:500]) if text else None
 
 
 @transaction.atomic
 def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
-    """The run has its artifact; where training broke, of the best step before.
+    """Record success with the artifact; if training diverged, that of the best step.
 
-    Rooms above are told in the same transaction; of the trials of a sweep that runs they are told the best, at its end.
+    Rooms above are notified in the same transaction; for a running sweep, of its best trial at the end.
 
-    Raises Conflict when it has ended.
+    Raises Conflict if it has ended.
     """
     run = locked(run_id)
     move(
@@ -226,7 +225,7 @@ def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
 
 @transaction.atomic
 def prune(run_id: UUID, reason: str, result: dict[str, Any] | None = None) -> Run:
-    """The run is given up by its sweep. reason: a sentence. It cannot be resumed. A run that has ended stays what it is."""
+    """The sweep gives up the run. reason: a sentence. It can't be resumed. No effect on a run that has ended."""
     run = locked(run_id)
     if run.state in rules.FINISHED:
         return run
@@ -238,7 +237,7 @@ def prune(run_id: UUID, reason: str, result: dict[str, Any] | None = None) -> Ru
 
 @transaction.atomic
 def stopped(run_id: UUID, result: dict[str, Any] | None = None) -> Run:
-    """The run has left its worker because it was asked to, paused or stopped; its checkpoint waits for a resume."""
+    """Record that the run released its worker on request, paused or stopped; its checkpoint is kept for a resume."""
     run = locked(run_id)
     if run.state in (*rules.FINISHED, RunState.PAUSED):
         return run
@@ -252,8 +251,8 @@ def stopped(run_id: UUID, result: dict[str, Any] | None = None) -> Run:
 
 @transaction.atomic
 def fail(run_id: UUID, code: str, message: str, next_step: str, result: dict[str, Any] | None = None) -> Run:
-    """The run cannot go on. message, next_step: sentences for people. result: the engine's, where it left one. A run that has ended stays
-    what it is."""
+    """Record that the run failed. message, next_step: sentences for people. result: from the engine, if any. No effect on a run that has
+    ended."""
     run = locked(run_id)
     if run.state in rules.FINISHED:
         return run

@@ -1,4 +1,4 @@
-"""Searching for settings: a sweep is started and cancelled by people; its job launches one trial after the other."""
+"""Search for settings: users start and cancel sweeps; a sweep's job launches one trial after another."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def start_sweep(
     note: str = "",
     key: UUID | None = None,
 ) -> Sweep:
-    """Begin a search on the snapshot's train split for the settings with the best leading score on its validation split.
+    """Search for the settings with the best main score on the validation split.
 
-    space: as search.read_space reads it. options: settings that are the same in all trials, in place of what is suggested.
-    warmup_trials: scored before one is given up. minutes: no trial starts after this time. priority: of each trial, by default behind
-    single runs. key: of the form; the same key again gives the same sweep.
+    space: see search.read_space. options: fixed settings of all trials that override the suggestions. warmup_trials: scored before any is
+    pruned. minutes: no trial starts after this time. priority: of each trial; by default below single runs. key: of the form; the same key
+    again returns the same sweep.
 
-    Raises PermissionDenied, Conflict (the key has started a sweep with other settings), NotReady (the base's files are not there yet) or
-    Refused (a value that the engine does not take: see `fields`); then nothing is queued.
+    Raises PermissionDenied, Conflict (the key started a sweep with other settings), NotReady (the base's files are missing), or Refused (an
+    invalid value: see `fields`); then nothing is queued.
     """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
@@ -70,20 +70,20 @@ def start_sweep(
     check_scored(snapshot)
     check_base(base, project, actor)
     wanted = search.read_space(space)
-    settings = settle(snapshot, base, strategy, wanted, options or {})
+    settings = fixed_settings(snapshot, base, strategy, wanted, options or {})
     check_extent(wanted, trials=trials, sampler=sampler, seed=seed, warmup_trials=warmup_trials, minutes=minutes)
-    asked = {
+    fields = {
         "snapshot": snapshot, "base": base, "strategy": strategy, "options": settings, "trials_wanted": trials, "sampler": sampler,
         "space": {name: domain.to_json() for name, domain in wanted.items()}, "seed": seed, "prunes": prunes, "minutes": minutes,
         "warmup_trials": warmup_trials,
     }  # fmt: skip
     if key and (known := Sweep.objects.filter(launched_by=actor, key=key).first()):
-        if any(getattr(known, name) != value for name, value in asked.items()):
+        if any(getattr(known, name) != value for name, value in fields.items()):
             raise Conflict(f"This form already started {known} with other settings.", next_step=ANEW)
         return known
     number = (Sweep.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     sweep = Sweep.objects.create(
-        project=project, number=number, note=note.strip()[:300], priority=priority, launched_by=actor, key=key, **asked
+        project=project, number=number, note=note.strip()[:300], priority=priority, launched_by=actor, key=key, **fields
     )  # fmt: skip
     queue_next_trial(sweep, after=0)
     record(
@@ -95,14 +95,14 @@ def start_sweep(
 
 
 def check_scored(snapshot: Snapshot) -> None:
-    """Raises Refused where trials have no F1 to be compared by."""
+    """Raise Refused if trials have no F1 to compare."""
     if snapshot.dataset.task_type.writes_text:
         text = "Sweeps rank trials by F1, which isn't defined for generation. Start single runs and compare them."
         raise Refused(text, fields={"snapshot": [text]})
 
 
 def check_extent(space: search.Space, *, trials: int, sampler: str, seed: int, warmup_trials: int, minutes: int | None) -> None:
-    """Raises Refused with a message for each number that is out of range."""
+    """Raise Refused with a message for each number out of range."""
     wrong = {}
     combinations = search.size(space)
     if not 1 <= trials <= rules.TRIALS_MAX:
@@ -123,24 +123,24 @@ def check_extent(space: search.Space, *, trials: int, sampler: str, seed: int, w
         raise Refused("This sweep can't be started.", fields=wrong)
 
 
-def settle(snapshot: Snapshot, base: BaseModel, strategy: str, space: search.Space, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that stay the same, once the engine takes them with each corner of the space. Raises Refused, naming the field."""
+def fixed_settings(snapshot: Snapshot, base: BaseModel, strategy: str, space: search.Space, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that all trials share, after the engine accepts them with each corner of the space. Raises Refused by field."""
     if twice := sorted(space.keys() & options.keys()):
         text = f"{twice[0]} is in the search space, so it can't be fixed too."
         raise Refused(text, fields={twice[0]: [text]})
     suggested = suggested_settings(snapshot, base, strategy)
-    learnt = {"labels": queries.labels_of(snapshot), "task": snapshot.dataset.task}
+    data = {"labels": queries.labels_of(snapshot), "task": snapshot.dataset.task}
     for params in search.corners(space):
-        check_operating_class(snapshot, fill_spec(base, strategy, learnt, suggested, {**options, **params}))
+        check_operating_class(snapshot, fill_spec(base, strategy, data, suggested, {**options, **params}))
     return {name: value for name, value in ({"seed": 1} | suggested | dict(options)).items() if name not in space}
 
 
 @transaction.atomic
 def next_trial(sweep_id: UUID) -> Run | None:
-    """Launch the next trial of a sweep, or end it; nothing while one is on its way or the sweep has ended, so that asking twice is asking
-    once. Written by the sweep's job.
+    """Launch the next trial of a sweep, or end it; no effect while a trial is unfinished or after the end, so it is idempotent. Called by
+    the sweep's job.
 
-    Raises Refused where the person who started the sweep may no longer launch or is another by the audit log, and what `launch` raises.
+    Raises Refused if the user who started the sweep may no longer launch, or is another in the audit log, and what `launch` raises.
     """
     sweep = locked_sweep(sweep_id)
     trials = list(sweep_queries.trials_of(sweep))
@@ -154,14 +154,14 @@ def next_trial(sweep_id: UUID) -> Run | None:
         return None
     number = len(trials) + 1
     params = search.suggest(
-        search.read_space(sweep.space), sweep_queries.told(sweep, trials), sampler=sweep.sampler, seed=sweep.seed, number=number
+        search.read_space(sweep.space), sweep_queries.ended_trials(sweep, trials), sampler=sweep.sampler, seed=sweep.seed, number=number
     )
     if params is None:
         end(
             sweep, Ending(SweepState.FINISHED, f"{len(trials)} of {sweep.trials_wanted} trials finished: every combination has been tried.")
         )
         return None
-    if trials and (last := trials[-1].job) and last.priority != sweep.priority:  # who moves a trial means those behind it too
+    if trials and (last := trials[-1].job) and last.priority != sweep.priority:  # a trial's new priority applies to later ones
         sweep.priority = last.priority
         sweep.save(update_fields=["priority"])
     try:
@@ -175,19 +175,19 @@ def next_trial(sweep_id: UUID) -> Run | None:
 
 
 def check_starter(sweep: Sweep) -> None:
-    """Raises Refused where the row names another as who started it than the audit log: its trials would be theirs."""
+    """Raise Refused if the row's user isn't the one in the audit log, who would get the trials."""
     if [event.actor for event in accounts.events_about(sweep.uuid, {Verb.SWEEP_STARTED})] != [str(sweep.launched_by.uuid)]:
         raise Refused("The audit log doesn't show who started this sweep.", next_step="Start a new sweep.")
 
 
 def locked_sweep(sweep_id: UUID) -> Sweep:
-    """The sweep, locked until the caller's transaction ends. It is locked before its runs and their jobs, always."""
+    """The sweep, locked until the caller's transaction ends; always before its runs and their jobs."""
     related = ("project", "snapshot__dataset", "base__folder", "launched_by")
     return Sweep.objects.select_for_update(of=("self",), no_key=True).select_related(*related).get(uuid=sweep_id)
 
 
 def end(sweep: Sweep, ending: Ending) -> None:
-    """End a locked sweep. Rooms above are told of its best trial, as of any run that succeeds."""
+    """End a locked sweep. Rooms above are notified of its best trial, as of any run that succeeds."""
     sweep.state, sweep.finished_at = ending.state, timezone.now()
     sweep.ending = {"message": ending.message, "next_step": ending.next_step}
     sweep.save(update_fields=["state", "finished_at", "ending"])
@@ -202,7 +202,7 @@ def end(sweep: Sweep, ending: Ending) -> None:
 
 @transaction.atomic
 def cancel_sweep(*, sweep_id: UUID, actor: User) -> Sweep:
-    """Start no other trial, and stop the one that trains; what has ended stays. Asking twice is asking once.
+    """Start no more trials, and stop the one that trains; ended ones stay. Idempotent.
 
     Raises PermissionDenied or Conflict (it has ended otherwise).
     """
@@ -217,14 +217,14 @@ def cancel_sweep(*, sweep_id: UUID, actor: User) -> Sweep:
     end(sweep, Ending(SweepState.CANCELLED, f"{len(trials)} of {sweep.trials_wanted} trials had been started."))
     for run in trials:
         if run.state not in rules.FINISHED:
-            with suppress(Conflict), transaction.atomic():  # it may have ended since it was read
+            with suppress(Conflict), transaction.atomic():  # it may have ended since then
                 stop(run_id=run.uuid, actor=actor)
     return sweep
 
 
 @transaction.atomic
-def give_up_sweep(sweep_id: UUID, state: SweepState, message: str, next_step: str = "") -> None:
-    """The job that launches trials has ended badly, and so has the sweep. One that has ended stays what it is."""
+def end_sweep(sweep_id: UUID, state: SweepState, message: str, next_step: str = "") -> None:
+    """Record that the job that launches trials ended, and the sweep with it. No effect on a sweep that has ended."""
     sweep = locked_sweep(sweep_id)
     if sweep.state == SweepState.RUNNING:
         end(sweep, Ending(state, message, next_step))

@@ -1,6 +1,6 @@
-"""What to do with this data: whether to fine-tune at all, with which strategy and settings, and what to look at first. Pure.
+"""Advice for a dataset: whether to fine-tune, with which strategy and settings, and what to check first. Pure.
 
-Every rule says its reason in a sentence, and where it comes from. What is not advised otherwise is what the settings of the task suggest.
+Each rule gives its reason in a sentence, and its source. Anything else stays as the task's settings suggest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def advise(
     suggestions: Mapping[str, Suggestion],
     failed: Sequence[Concern] = (),
 ) -> Advice:
-    """The whole advice. base, base_reason, failed: as `choose_base` gave them. suggestions: by strategy, of this base and data."""
+    """The whole advice. base, base_reason, failed: from `choose_base`. suggestions: by strategy, for this base and data."""
     verdict = judge(answers, data)
     strategy, warned = choose_strategy(answers, data, verdict, {name: each.seconds for name, each in suggestions.items()})
     suggestion = suggestions[strategy.value]

@@ -1,4 +1,4 @@
-"""Whether to fine-tune at all, from which base and with which strategy. Pure."""
+"""Whether to fine-tune, from which base, and with which strategy. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ARITHMETIC = f"Estimate: 24 × layers × width² operations per token, {OPERATIO
 
 
 def judge(answers: Answers, data: Data) -> Verdict:
-    """Whether this data is worth a fine-tune, and which kind."""
+    """Whether this data is worth fine-tuning, and how."""
     if answers.baseline_does:
         reason = "A simpler method that is good enough needs no labels, retraining, or approval. Measure it on the test split first."
         return Verdict("baseline", "Use the simpler method; don't fine-tune yet.", reason, "Your answer")
@@ -64,21 +64,21 @@ def judge(answers: Answers, data: Data) -> Verdict:
 
 # ── Base and strategy ───────────────────────────────────────────────────────
 def choose_base(answers: Answers, chosen: Candidate, others: Sequence[Candidate], tokens: int) -> tuple[Candidate, Setting, list[Concern]]:
-    """The base that is chosen where it keeps the limits, else the largest that does, else the smallest of all with a warning.
+    """The selected base if it is within the limits, else the largest one that is, else the smallest of all with a warning.
 
     tokens: of a long text, the 95th percentile.
     """
-    if not breaks(answers, chosen, tokens):
+    if not exceeded(answers, chosen, tokens):
         limits = answers.latency_ms is not None or answers.size_mb is not None
-        reason = f"Within your limits: {told(chosen, tokens)}." if limits else "Chosen above, and within your limits."
+        reason = f"Within your limits: {base_text(chosen, tokens)}." if limits else "Chosen above, and within your limits."
         return chosen, Setting("base", chosen.name, reason, ARITHMETIC if limits else "Your choice"), []
-    fitting = [each for each in others if not breaks(answers, each, tokens)]
-    why = " and ".join(breaks(answers, chosen, tokens))
+    fitting = [each for each in others if not exceeded(answers, each, tokens)]
+    why = " and ".join(exceeded(answers, chosen, tokens))
     if fitting:
         best = max(fitting, key=lambda each: each.bytes)
-        return best, Setting("base", best.name, f"{chosen.name} {why}. This one: {told(best, tokens)}.", LIMIT), []
+        return best, Setting("base", best.name, f"{chosen.name} {why}. This one: {base_text(best, tokens)}.", LIMIT), []
     smallest = min([chosen, *others], key=lambda each: each.bytes or math.inf)
-    text = f"The closest is {smallest.name}: {told(smallest, tokens)}."
+    text = f"The closest is {smallest.name}: {base_text(smallest, tokens)}."
     next_step = (
         "Add a smaller base model, or distil. The int8 graph is a quarter of the size; each run measures how well its predictions agree."
     )
@@ -86,8 +86,8 @@ def choose_base(answers: Answers, chosen: Candidate, others: Sequence[Candidate]
     return smallest, Setting("base", smallest.name, "The smallest available.", LIMIT), [warning]
 
 
-def breaks(answers: Answers, base: Candidate, tokens: int) -> list[str]:
-    """Which limits a base does not keep, each as the end of a sentence; nothing of what is unknown."""
+def exceeded(answers: Answers, base: Candidate, tokens: int) -> list[str]:
+    """The limits that a base exceeds, as ends of sentences; unknown values exceed none."""
     found, latency = [], base.latency_ms(tokens)
     if answers.size_mb is not None and base.bytes > answers.size_mb * 1e6:
         found.append(f"is {megabytes(base.bytes)} MB; your limit is {answers.size_mb:g} MB")
@@ -97,19 +97,19 @@ def breaks(answers: Answers, base: Candidate, tokens: int) -> list[str]:
 
 
 def megabytes(size: int) -> str:
-    """Whole ones, of small sizes two digits."""
+    """Rounded; two digits for small sizes."""
     return f"{size / 1e6:,.0f}" if size >= 10**7 else f"{size / 1e6:.2g}"
 
 
-def told(base: Candidate, tokens: int) -> str:
-    """Size and time of a base in words."""
+def base_text(base: Candidate, tokens: int) -> str:
+    """The size and latency of a base in words."""
     latency = base.latency_ms(tokens)
     time = "latency unknown" if latency is None else f"about {latency:,.1f} ms for a text of {tokens} tokens on one core"
     return f"{megabytes(base.bytes)} MB in fp32, {time}"
 
 
 def choose_strategy(answers: Answers, data: Data, verdict: Verdict, seconds: Mapping[str, float]) -> tuple[Setting, list[Concern]]:
-    """What learns. seconds: about how long each strategy takes; those that are missing cannot be had with this base."""
+    """What to train. seconds: estimated time by strategy; missing ones aren't available for this base."""
     if answers.sensitive:
         best = Setting(
             "strategy", "lora", "Sensitive data: adapters memorise less of individual texts than full fine-tuning or a head.", ADAPTERS
@@ -140,5 +140,5 @@ def choose_strategy(answers: Answers, data: Data, verdict: Verdict, seconds: Map
 
 
 def minutes(seconds: float) -> str:
-    """About how long, for a sentence."""
+    """The estimated time, for a sentence."""
     return f"about {seconds / 60:,.1f} min" if seconds >= 60 else f"about {seconds:.0f} s"

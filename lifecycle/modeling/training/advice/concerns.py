@@ -1,4 +1,4 @@
-"""What to look at before anything is trained. Pure."""
+"""Warnings before training. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lifecycle.modeling.training.advice.shapes import FEW_ROWS, MEMBERSHIP, SETFIT, SEVERITIES, Answers, Concern, Data, Lengths
-from lifecycle.runtime.statistics.significance import Z_TOLD, rows_needed
+from lifecycle.runtime.statistics.significance import Z_ALPHA, rows_needed
 
 DIFFERENCE, DISAGREED = 0.02, 0.1
 CUT = 0.01
@@ -15,19 +15,19 @@ POWER = "Power of a paired comparison: 80 % at 95 % confidence"
 
 
 def look(answers: Answers, data: Data) -> list[Concern]:
-    """Warnings about the data, the worst first."""
+    """Warnings about the data, worst first."""
     found = [*leaks(data), *tiny(data), *missing(data), *small_test(data), *sensitive(answers)]
     return sorted(found, key=lambda each: SEVERITIES.index(each.severity))
 
 
 def names(labels: Sequence[str]) -> str:
-    """The first five, and how many more."""
+    """The first five, and the number of others."""
     more = f" and {len(labels) - NAMED:,} more" if len(labels) > NAMED else ""
     return ", ".join(labels[:NAMED]) + more
 
 
 def leaks(data: Data) -> list[Concern]:
-    """Where the test split may know the training rows."""
+    """Possible leakage from training rows to the test split."""
     found = []
     if data.leaked:
         found.append(Concern(
@@ -50,7 +50,7 @@ def leaks(data: Data) -> list[Concern]:
 
 
 def tiny(data: Data) -> list[Concern]:
-    """Classes with too few training rows to be learned."""
+    """Classes with too few training rows."""
     few = sorted((count, label) for label, count in data.rows_of("train").items() if count < FEW_ROWS)
     if not few:
         return []
@@ -61,7 +61,7 @@ def tiny(data: Data) -> list[Concern]:
 
 
 def missing(data: Data) -> list[Concern]:
-    """Classes that a split does not have."""
+    """Classes missing from a split."""
     found = []
     for split, meaning in (("train", "isn't learned"), ("validation", "isn't tracked during training"), ("test", "isn't measured")):
         absent = [label for label, count in data.rows_of(split).items() if not count]
@@ -73,12 +73,12 @@ def missing(data: Data) -> list[Concern]:
 
 
 def small_test(data: Data) -> list[Concern]:
-    """Whether the test split could tell two versions apart that differ by two points."""
+    """Whether the test split can detect a difference of two points between two versions."""
     rows = data.splits.get("test", 0)
     if not rows:
         text = "The model can't be measured on unseen rows."
         return [Concern("no_test", "bad", "The dataset version has no test split.", text, "Create a dataset version with a test split.")]
-    half = Z_TOLD * math.sqrt(DISAGREED / rows)
+    half = Z_ALPHA * math.sqrt(DISAGREED / rows)
     needed = rows_needed(rows, DIFFERENCE, DIFFERENCE - half, DIFFERENCE + half)
     if needed is None:
         return []
@@ -88,7 +88,7 @@ def small_test(data: Data) -> list[Concern]:
 
 
 def sensitive(answers: Answers) -> list[Concern]:
-    """What follows where texts are sensitive."""
+    """Consequences of sensitive texts."""
     if not answers.sensitive:
         return []
     looked = "Personal data hasn't been scanned for."
@@ -100,7 +100,7 @@ def sensitive(answers: Answers) -> list[Concern]:
 
 
 def cut(lengths: Lengths, limit: int) -> list[Concern]:
-    """Texts that the model will not read to their end."""
+    """Texts that would be truncated."""
     share = lengths.share_over(limit)
     if share <= CUT:
         return []

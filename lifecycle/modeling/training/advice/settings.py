@@ -1,4 +1,4 @@
-"""Which settings fit this data. Pure."""
+"""Settings for this data. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from lifecycle.modeling.training.advice.shapes import MEMBERSHIP, THIS, Answers,
 from lifecycle.runtime.engine.task_types.encoder_settings import IMBALANCE, LENGTHS
 from lifecycle.runtime.engine.task_types.settings import Suggestion
 
-RARE = 100.0  # times as many rows as the smallest class has
-NOISY = 0.02  # share of the rows whose label a scan doubts
-BATCH_TOKENS = 64 * 128  # the largest batch that is suggested, at the usual longest text
+RARE = 100.0  # times as many rows as the smallest class
+NOISY = 0.02  # share of rows with a doubted label
+BATCH_TOKENS = 64 * 128  # the largest suggested batch, at the default maximum length
 SHORTEST = 64
 STEP = 8
 PATIENCE = 2
@@ -22,7 +22,7 @@ DEFAULT = "The product's default"
 
 
 def choose_settings(answers: Answers, data: Data, lengths: Lengths, base: Candidate, suggestion: Suggestion) -> list[Setting]:
-    """Settings of the spec, in the order in which they are shown."""
+    """Fields of the spec, in display order."""
     usual = {name: Setting(name, each.value, each.reason, DEFAULT) for name, each in suggestion.choices.items()}
     longest = choose_max_tokens(lengths, base)
     batch, accumulation = choose_batch(usual["batch_size"], longest.value)
@@ -34,12 +34,12 @@ def choose_settings(answers: Answers, data: Data, lengths: Lengths, base: Candid
             "Sensitive data: training stops when validation stops improving, before texts are memorised.",
             MEMBERSHIP,
         )
-    rates = [usual[name] for name in ("learning_rate", "head_learning_rate") if name in usual]  # head only has none for the encoder
+    rates = [usual[name] for name in ("learning_rate", "head_learning_rate") if name in usual]  # head only has no encoder rate
     return [longest, batch, *accumulation, *rates, usual["epochs"], patience, *choose_loss(data)]
 
 
 def choose_max_tokens(lengths: Lengths, base: Candidate) -> Setting:
-    """The 99th percentile, in steps of 8; at least 64, or 128 where tokens are guessed by characters; not beyond what the base reads."""
+    """The 99th percentile, in steps of 8; at least 64, or 128 if tokens are estimated from characters; at most the base's limit."""
     needed = lengths.percentile(99)
     value = max(SHORTEST if lengths.counted else LENGTHS[0], math.ceil(needed / STEP) * STEP)
     how = f"counted by the tokenizer of {base.name}" if lengths.counted else "estimated at 4.5 characters per token"
@@ -50,7 +50,7 @@ def choose_max_tokens(lengths: Lengths, base: Candidate) -> Setting:
 
 
 def choose_batch(usual: Setting, longest: int) -> tuple[Setting, list[Setting]]:
-    """The usual batch, in parts of one step where its texts are so long that it would fill memory."""
+    """The default batch, accumulated over smaller ones if long texts would exceed memory."""
     parts = 1
     while usual.value / parts * longest > BATCH_TOKENS and usual.value // parts > 1:
         parts *= 2
@@ -66,7 +66,7 @@ def choose_batch(usual: Setting, longest: int) -> tuple[Setting, list[Setting]]:
 
 
 def choose_loss(data: Data) -> list[Setting]:
-    """Class weights, focal loss and smoothing."""
+    """Class weights, focal loss, and label smoothing."""
     counts = [each for each in data.rows_of("train").values() if each]
     ratio = max(counts) / min(counts) if counts else 1.0
     even = f"argest label has {ratio:,.1f} times the rows of the smallest"
@@ -91,7 +91,7 @@ def choose_loss(data: Data) -> list[Setting]:
 
 
 def smoothing_reason(data: Data, *, focal: bool) -> str:
-    """Why labels are not smoothed."""
+    """Why labels aren't smoothed."""
     if focal:
         return "Off: it can't be combined with focal loss."
     return "Off: labels haven't been scanned for errors." if data.doubted is None else "Off: scans found few possible label errors."

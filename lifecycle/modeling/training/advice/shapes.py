@@ -1,4 +1,4 @@
-"""What advice reads and says. Pure."""
+"""Input and output of advice. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 FEW_ROWS = 8  # of a class
 OPERATIONS_A_SECOND = 68e9
-SEVERITIES = ("bad", "watch", "info")  # the worst first
+SEVERITIES = ("bad", "watch", "info")  # worst first
 SETFIT = "Tunstall et al. 2022 (SetFit), whose smallest sets have 8 texts per label"
 MEMBERSHIP = "Yeom et al. 2018: membership inference uses the gap between training and validation loss"
 THIS = "This dataset version"
@@ -18,7 +18,7 @@ LIMIT = "Your limit"
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What people know and no snapshot does. latency_ms, size_mb, minutes: limits, None where there is none.
+    """Requirements that the data doesn't show. latency_ms, size_mb, minutes: limits; None for no limit.
 
     baseline_does: something simpler, such as rules or a prompted model, is good enough.
     """
@@ -32,26 +32,26 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Tokens of a sample of the training texts, ascending. counted: by the base's tokenizer, else estimated from characters."""
+    """Tokens of a sample of the training texts, ascending. counted: with the base's tokenizer; else estimated from characters."""
 
     tokens: tuple[int, ...]
     counted: bool
 
     def percentile(self, percent: float) -> int:
-        """The smallest length that so many per cent of the texts do not exceed; 0 without texts."""
+        """The smallest length that this percentage of texts doesn't exceed; 0 without texts."""
         return self.tokens[max(0, math.ceil(len(self.tokens) * percent / 100) - 1)] if self.tokens else 0
 
     def share_over(self, limit: int) -> float:
-        """The share (0 to 1) of texts with more tokens."""
+        """The share of texts with more tokens, 0 to 1."""
         return sum(each > limit for each in self.tokens) / len(self.tokens) if self.tokens else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What the frozen snapshot and its scans say. labels: rows by class and split.
+    """Facts of the dataset version and its scans. labels: rows by class and split.
 
-    leaked: test rows whose text or group also stands in train. scanned: whether near duplicates were looked for before it was frozen.
-    doubted: items of the dataset whose label a scan doubts, None where none looked.
+    leaked: test rows whose text or group is also in train. scanned: whether near duplicates were searched before the split. doubted: items
+    whose label a scan doubts; None without a scan.
     """
 
     splits: Mapping[str, int]
@@ -63,7 +63,7 @@ class Data:
 
     @property
     def train(self) -> int:
-        """Rows that are learned from."""
+        """The number of training rows."""
         return self.splits.get("train", 0)
 
     def rows_of(self, split: str) -> dict[str, int]:
@@ -73,7 +73,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A base model. bytes: of its weights. layers, width: of its encoder, 0 where unknown; max_tokens: the longest text, 0 for any."""
+    """A base model. bytes: of its weights. layers, width: of its encoder, 0 if unknown; max_tokens: the longest text, 0 for no limit."""
 
     uuid: str
     name: str
@@ -83,10 +83,10 @@ class Candidate:
     max_tokens: int = 0
 
     def latency_ms(self, tokens: int) -> float | None:
-        """About how long one text of so many tokens takes on one core in fp32; None where the shape is unknown.
+        """The estimated time for a text of this many tokens on one core in fp32; None if the shape is unknown.
 
-        Of a layer, 12 × width² weights are multiplied and added once a token. It gives 5 ms for all-MiniLM-L6-v2 at 16 tokens, where its
-        ONNX graph took 4.6 to 5.1.
+        Per layer, 12 × width² weights are multiplied and added once per token. This gives 5 ms for all-MiniLM-L6-v2 at 16 tokens; its ONNX
+        graph took 4.6 to 5.1.
         """
         if not self.layers or not self.width:
             return None
@@ -95,7 +95,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is proposed, why, and where the rule comes from."""
+    """A proposed setting, its reason, and the source of the rule."""
 
     name: str
     value: Any
@@ -105,7 +105,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something to look at before anything is trained. severity: bad, watch or info."""
+    """A warning before training. severity: bad, watch, or info."""
 
     code: str
     severity: str
@@ -117,7 +117,7 @@ class Concern:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether to fine-tune: baseline, label_more, head or fine_tune."""
+    """Whether to fine-tune: baseline, label_more, head, or fine_tune."""
 
     code: str
     title: str
@@ -127,7 +127,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """All of it. settings: base and strategy first, then fields of the spec; those that are not named stay as suggested."""
+    """The whole advice. settings: base and strategy first, then fields of the spec; others stay as suggested."""
 
     verdict: Verdict
     settings: tuple[Setting, ...]
@@ -135,9 +135,9 @@ class Advice:
     seconds: float
 
     def value(self, name: str) -> Any:
-        """What is proposed for a setting; None where nothing is."""
+        """The proposed value of a setting; None if there is none."""
         return next((each.value for each in self.settings if each.name == name), None)
 
     def options(self) -> dict[str, Any]:
-        """The fields of the spec, as a launch takes them."""
+        """The fields of the spec, as `launch` takes them."""
         return {each.name: each.value for each in self.settings if each.name not in ("base", "strategy")}

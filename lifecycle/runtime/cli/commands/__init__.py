@@ -1,1 +1,1 @@
-"""A module for each noun with verbs of its own, or with results that its own functions draw; each has `noun`."""
+"""A module for each noun that has hand-written verbs or formats results itself; each has `noun`."""

@@ -27,31 +27,31 @@ def login(
 
     The token is asked for, or read from stdin: on a command line others could read it.
     """
-    site = settings.address(url or asked_address(settings.stored().url or HERE))
-    ask = settings.address(inference) if inference else ""
-    for each in (site, ask):
+    site = settings.address(url or prompt_address(settings.stored().url or HERE))
+    inference = settings.address(inference) if inference else ""
+    for each in (site, inference):
         if each.startswith("http://") and not settings.loopback(each):
-            session.screen.tell(f"Warning: {each} isn't encrypted. Anyone on the way can read the token.")
-    token = asked_token()
+            session.screen.info(f"Warning: {each} isn't encrypted. Anyone on the way can read the token.")
+    token = prompt_token()
     if not token:
         raise Usage("No token was given. Create one in your profile, with the scopes that you need.")
     me = session.client(site, token, prefix="/api/v1").get("/me/")
-    where = settings.store(Login(url=site, token=token, inference=ask))
+    where = settings.store(Login(url=site, token=token, inference=inference))
     session.screen.show(
         {"url": site, "user": me["user"], "file": str(where)},
         f"{me['user']['name']} is logged in to {site}. Saved in {where}, readable by you only.",
     )
 
 
-def asked_address(proposed: str) -> str:
-    """From a terminal; without one, what was known."""
+def prompt_address(proposed: str) -> str:
+    """Prompt for the address; without a terminal, the proposed one."""
     if not sys.stdin.isatty():
         return proposed
     return input(f"Address [{proposed}]: ").strip() or proposed
 
 
-def asked_token() -> str:
-    """Typed unseen, or the first line of stdin."""
+def prompt_token() -> str:
+    """Prompt for the token without echo; without a terminal, the first line of stdin."""
     return (getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
 
 

@@ -13,10 +13,10 @@ from lifecycle.runtime.cli.verbs import FAILED, Noun
 from lifecycle.runtime.cli.wording import Words
 
 ABOUT = (
-    "alert=title; state={severity}, {state}; occurrences=count; since=first_at; last=last_at; notified={told_at|'no one'}; "
+    "alert=title; state={severity}, {state}; occurrences=count; since=first_at; last=last_at; notified={notified_at|'no one'}; "
     "resolved={resolved_at}: {outcome}; act on={url:page}; page"
 )
-CHECKS = "measured=at; times; result=state; value={value:,.2f}; limit={threshold:,.2f}; =said"
+CHECKS = "measured=at; times; result=state; value={value:,.2f}; limit={threshold:,.2f}; =message"
 noun = Noun("Alerts: list, acknowledge, resolve.")
 
 

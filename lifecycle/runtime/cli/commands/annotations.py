@@ -25,11 +25,11 @@ def export(
     to: To = None,
 ) -> None:
     """Export everyone's annotations as a file of another labeling tool."""
-    of = find.dataset(session, dataset)
-    only = find.queue(session, queue, {"dataset": of})["uuid"] if queue else None
-    where = f"/datasets/{of['uuid']}/answer-exports/"
+    parent = find.dataset(session, dataset)
+    only = find.queue(session, queue, {"dataset": parent})["uuid"] if queue else None
+    where = f"/datasets/{parent['uuid']}/annotation-exports/"
     made = ordered(session, where, {"format": format, "queue": only}, lambda row: (row["format"], row["queue"]) == (format, only))
-    path = fetch(session, f"/answer-files/{made['uuid']}/", made, to)
+    path = fetch(session, f"/annotation-files/{made['uuid']}/", made, to)
     held = f"{count(made['items'], 'item')}, {count(made['answers'], 'annotation')}"
     dropped = [f"{text} {number:,}" for text, number in made["dropped"].items()]
     session.screen.show(made | {"path": str(path)}, *saved(path, made, held), *lost(dropped))

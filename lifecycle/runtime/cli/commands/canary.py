@@ -41,12 +41,12 @@ def start(
     forecast: Annotated[bool, Option("--forecast", help="start nothing; forecast how long it takes at the current traffic")] = False,
 ) -> int | None:
     """Give an approved version its first share."""
-    asked = find.request(session, request)
+    promotion = find.request(session, request)
     wanted = plans.planned(
         by_hand=by_hand, steps=steps, min_requests=min_requests, min_minutes=min_minutes, max_hours=max_hours, margin=margin,
         wrong_margin=wrong_margin, shadow_disagreement=shadow_disagreement,
     )  # fmt: skip
-    return plans.begin(session, asked, find.endpoint(session, asked["endpoint"]), wanted, forecast_only=forecast)
+    return plans.begin(session, promotion, find.endpoint(session, promotion["endpoint"]), wanted, forecast_only=forecast)
 
 
 @noun.verb
@@ -61,7 +61,7 @@ def watch(session: Session, endpoint: Endpoint) -> int | None:
             session.screen.live(line(found), f"{found['state']} {found['share']} {found['decision']}")
             session.sleep(watching.POLL_SECONDS)
     except KeyboardInterrupt:
-        session.screen.tell(f"The canary continues. Watch it: lifecycle canary watch {rollout['full_name']}")
+        session.screen.info(f"The canary continues. Watch it: lifecycle canary watch {rollout['full_name']}")
         return INTERRUPTED
     known = {"newest_rollout": rollout, "page": session.page(f"/rollouts/{found['uuid']}/")}
     session.screen.show(found, *described(Words(session, known), found))

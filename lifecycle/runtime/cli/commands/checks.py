@@ -21,7 +21,7 @@ noun = Noun(
 
 @noun.draws("show")
 def show(words: Words, found: Row) -> list[str | Table]:
-    """What waits, and how far the sample is."""
+    """What is pending, and the sample's progress."""
     waits = f"{count(found['waiting'], 'agreed item')} {'waits' if found['waiting'] == 1 else 'wait'} to be accepted."
     if found["check"]:
         return [waits, "", *drawn(words, found["check"])]
@@ -30,7 +30,7 @@ def show(words: Words, found: Row) -> list[str | Table]:
 
 @noun.draws("draw")
 def drawn(words: Words, check: Row) -> list[str | Table]:
-    """How far a check is."""
+    """A check's progress."""
     left, queue = len(check["to_look_at"]), words.known["queue"]["uuid"]
     about = {
         "size": check["right"] + check["wrong"] + left,
@@ -55,7 +55,7 @@ def accepts(check: Row) -> str | None:
 
 @noun.draws("accept")
 def accepted(words: Words, check: Row) -> list[str | Table]:
-    """What became of those that waited."""
+    """The result for the pending items."""
     labels = f"{count(check['accepted'], 'item')} of {words.known['check']['name']}"
     return [
         f"{labels} {'gets its' if check['accepted'] == 1 else 'get their'} agreed label.",

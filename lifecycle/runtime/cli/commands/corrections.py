@@ -38,12 +38,12 @@ def upload(
     """
     found = sent(session, file, dataset, SENT) if Path(file).exists() else earlier(session, file, WHERE, WHAT)
     found = looked(session, found)
-    parts = told(session, found)
+    parts = dry_run(session, found)
     if not accept:
         may = counts(found).get("changed", 0) or counts(found).get("moved", 0)
         how = f"Accept it with: lifecycle corrections upload {found['uuid']} --accept" if may else "It changes no label."
         return session.screen.show(found, *parts, "", "No label changed yet.", how)
-    session.screen.tell(*parts)
+    session.screen.info(*parts)
     job = session.api.post(f"/labeling/corrections/{found['uuid']}/accept/", {"take_moved": take_moved})
     watching.follow_job(session, job["uuid"])
     done = session.api.get(f"/labeling/corrections/{found['uuid']}/")
@@ -70,8 +70,8 @@ def counts(found: dict[str, Any]) -> dict[str, int]:
     return dict(found["report"].get("look", {}).get("counts", {}))
 
 
-def told(session: Session, found: dict[str, Any]) -> list[str | Table]:
-    """What the dry run found: rows by outcome, which labels become which, and the rows in doubt."""
+def dry_run(session: Session, found: dict[str, Any]) -> list[str | Table]:
+    """The dry run's result for people: rows by outcome, changes by label, and the rows in doubt."""
     look = found["report"].get("look", {})
     parts: list[str | Table] = [facts([
         ("File", f"{found['file_name']}, {found['state']}"),
@@ -92,7 +92,7 @@ def told(session: Session, found: dict[str, Any]) -> list[str | Table]:
 
 
 def written(done: dict[str, Any]) -> str:
-    """What became of it."""
+    """The result of the import."""
     found = done["report"].get("written", {})
     taken = ("changed", "moved") if done["take_moved"] else ("changed",)
     left = [f"{words} {found[name]:,}" for name, words in OUTCOMES.items() if found.get(name) and name not in taken]
@@ -105,5 +105,5 @@ def show(session: Session, correction: Annotated[str, Argument(metavar="CORRECTI
     """Show what a file would change, or its result."""
     found = earlier(session, correction, WHERE, WHAT)
     error = found["report"].get("error", {})
-    parts = told(session, found) + ([plain(f"{error['message']} {error['next_step']}")] if error else [])
+    parts = dry_run(session, found) + ([plain(f"{error['message']} {error['next_step']}")] if error else [])
     session.screen.show(found, *parts, *(["", written(found)] if found["state"] == "written" else []))

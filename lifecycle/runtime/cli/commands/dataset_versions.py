@@ -29,13 +29,13 @@ def create(
     slice: Annotated[str, Option(metavar="SLICE", help="only what this slice matches now, by name or uuid")] = "",  # noqa: A002
 ) -> None:
     """Create a version of a dataset's labeled items, to train on."""
-    of = find.dataset(session, dataset)
-    known = session.api.get("/snapshots/", dataset=of["uuid"])["results"]
-    only = find.slice_(session, slice, {"dataset": of})["uuid"] if slice else None
+    parent = find.dataset(session, dataset)
+    known = session.api.get("/dataset-versions/", dataset=parent["uuid"])["results"]
+    only = find.slice_(session, slice, {"dataset": parent})["uuid"] if slice else None
     body = {"note": note, "after": known[0]["number"] if known else 0, "slice": only}
-    watching.follow_job(session, session.api.post(f"/datasets/{of['uuid']}/freeze/", body)["uuid"])
-    made = session.api.get("/snapshots/", dataset=of["uuid"])["results"][0]
-    name, splits = f"{of['slug']}@{made['number']}", made["counts"]["splits"]
+    watching.follow_job(session, session.api.post(f"/datasets/{parent['uuid']}/dataset-versions/", body)["uuid"])
+    made = session.api.get("/dataset-versions/", dataset=parent["uuid"])["results"][0]
+    name, splits = f"{parent['slug']}@{made['number']}", made["counts"]["splits"]
     session.screen.show(
         made,
         f"{name}: {count(made['counts']['rows'], 'row')}; {', '.join(f'{at} {splits[at]:,}' for at in SPLITS if at in splits)}.",
@@ -46,8 +46,8 @@ def create(
 @noun.verb
 def export(session: Session, version: DatasetVersion, format: Annotated[Format, Option(help="file format")], to: To = None) -> None:  # noqa: A002
     """Export a dataset version as a file with its texts, checked by its digest."""
-    where = f"/snapshots/{find.dataset_version(session, version)['uuid']}/exports/"
+    where = f"/dataset-versions/{find.dataset_version(session, version)['uuid']}/exports/"
     made = ordered(session, where, {"format": format}, lambda row: row["format"] == format)
-    path = fetch(session, f"/snapshot-files/{made['uuid']}/", made, to)
+    path = fetch(session, f"/dataset-version-files/{made['uuid']}/", made, to)
     odd = [f"{count(made['neutralised'], 'cell')} would run as a formula: a ' was put before each."] if made["neutralised"] else []
     session.screen.show(made | {"path": str(path)}, *saved(path, made, count(made["rows"], "row")), *odd, *lost(made["left_out"]))

@@ -55,11 +55,11 @@ def upload(
     blocked = looked(found).get("blocked")
     lines = dry_run(found)
     if not accept:
-        said = ["Nothing is imported yet.", f"Accept it with: lifecycle datasets upload {found['uuid']} --accept", f"Or on {page}"]
-        said = [f"It can't be imported as it is parsed now. Choose how to parse it on {page}"] if blocked else said
-        return session.screen.show(found, *lines, "", *said)
+        next_steps = ["Nothing is imported yet.", f"Accept it with: lifecycle datasets upload {found['uuid']} --accept", f"Or on {page}"]
+        next_steps = [f"It can't be imported as it is parsed now. Choose how to parse it on {page}"] if blocked else next_steps
+        return session.screen.show(found, *lines, "", *next_steps)
     if blocked:
-        session.screen.tell(*lines)
+        session.screen.info(*lines)
         raise Refused("The file can't be imported as it is parsed now.", next_step=f"Fix it, or choose how to parse it on {page}")
     body = {"labels_as": labels_as, "seen": found["seen"]} | ({"origin": origin} if origin else {})
     watching.follow_job(session, session.api.post(f"/uploads/{found['uuid']}/accept/", body)["uuid"])
@@ -69,7 +69,7 @@ def upload(
 
 
 def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
-    """The upload after its dry run; a job does that of a large file."""
+    """The upload once its dry run is done, which for a large file is a job."""
     while found["state"] == "received" or found["looking"]:
         session.screen.live(f"Reading {found['file_name']}", "reading")
         session.sleep(watching.POLL_SECONDS)
@@ -81,7 +81,7 @@ def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def chosen(session: Session, found: dict[str, Any], mapped: list[str], values: list[str], contradicting: str | None) -> dict[str, Any]:
-    """The upload after a dry run with what was chosen."""
+    """The upload after a dry run with the options of the command."""
     pairs = dict(each.rpartition("=")[::2] for each in mapped)
     if "" in pairs:
         raise Usage("Write --map as COLUMN=ROLE, such as --map worker=annotator.")
@@ -99,12 +99,12 @@ def chosen(session: Session, found: dict[str, Any], mapped: list[str], values: l
 
 
 def looked(found: dict[str, Any]) -> dict[str, Any]:
-    """What the dry run found."""
+    """The dry run's report."""
     return dict(found["report"].get("dry_run", {}))
 
 
 def dry_run(found: dict[str, Any]) -> list[str | Table]:
-    """The same for people."""
+    """The dry run's report for people."""
     report = looked(found)
     people = report.get("people", {})
     labels = sorted(report.get("labels", {}).items(), key=lambda each: (-each[1], each[0]))
@@ -145,5 +145,5 @@ def scan(
         *([f"Features: {report['encoder'] or 'TF-IDF of words'}."] if "encoder" in report else []),
         *([f"Skipped: {report['left_out_rows']:,} of labels with too few texts."] if report.get("left_out_rows") else []),
         "Open: " + ", ".join(f"{WORDS[each['kind']]} {each['open']:,}" for each in found["findings"]),
-        "Page: " + session.page(f"/scanning/dataset/{uuid}/"),
+        "Page: " + session.page(f"/data-issues/dataset/{uuid}/"),
     )

@@ -43,8 +43,8 @@ def described(words: Words, found: Row) -> list[str | Table]:
 
 @noun.draws("measure")
 def measured(words: Words, found: Row) -> list[str | Table]:
-    """What was measured just now; `show` has the scheduled windows, which alone open and close monitors."""
-    return described(words, found | {"report": found["asked"], "texts": found["asked_texts"] or found["texts"]})
+    """The measurement just made; `show` has the scheduled windows, and only those open and close monitors."""
+    return described(words, found | {"report": found["requested"], "texts": found["requested_texts"] or found["texts"]})
 
 
 @noun.draws("history")
@@ -54,7 +54,7 @@ def history(words: Words, found: list[Row]) -> list[str | Table]:
 
 
 def accuracy(report: Row) -> str:
-    """What is expected without labels, and what feedback says."""
+    """Accuracy: the estimate without labels, and by feedback."""
     estimate, known = report["estimate"], report["realised"]
     parts = [f"{band(estimate['accuracy'])} expected"] if estimate else []
     by = f" from at least {count(known['senders'], 'sender')}" if known and known["senders"] else ""

@@ -37,19 +37,19 @@ def deploy(
     session: Session,
     request: Request,
     share: Annotated[
-        int | None, plans.of(plans.share, "PERCENT", "for a request without a plan: begin as a canary with this share")
+        int | None, plans.opt(plans.share, "PERCENT", "for a request without a plan: begin as a canary with this share")
     ] = None,
 ) -> int | None:
     """Deploy an approved request by its approved plan: all traffic at once, or a canary."""
-    asked = find.request(session, request)
-    endpoint = find.endpoint(session, asked["endpoint"])
-    kind = asked["plan"].get("kind")
+    promotion = find.request(session, request)
+    endpoint = find.endpoint(session, promotion["endpoint"])
+    kind = promotion["plan"].get("kind")
     if share is None and kind == "canary":
-        return plans.begin(session, asked, endpoint, {})
+        return plans.begin(session, promotion, endpoint, {})
     if share is not None and share < WHOLE:
-        return plans.begin(session, asked, endpoint, {"steps": [share, *(step for step in USUAL_STEPS if step > share)]})
-    by_hand = {"share": asked["plan"]["share"]} if kind == "share" else {}
-    made = session.api.post(f"/endpoints/{endpoint['uuid']}/deploy/", {"request": asked["uuid"]} | by_hand)
+        return plans.begin(session, promotion, endpoint, {"steps": [share, *(step for step in USUAL_STEPS if step > share)]})
+    by_hand = {"share": promotion["plan"]["share"]} if kind == "share" else {}
+    made = session.api.post(f"/endpoints/{endpoint['uuid']}/deploy/", {"request": promotion["uuid"]} | by_hand)
     endpoint = find.endpoint(session, endpoint["uuid"])
     name, target = endpoint["full_name"], endpoint["rollback_to"]
     if by_hand:
@@ -73,7 +73,7 @@ def predict(
     if not texts:
         raise Usage("There is no text. Give one, or one per line on stdin with -.")
     parts = [texts[at : at + TEXTS_A_REQUEST] for at in range(0, len(texts), TEXTS_A_REQUEST)]
-    found = [answer for part in parts for answer in asked(session, endpoint, route_key, part)]
+    found = [answer for part in parts for answer in predictions(session, endpoint, route_key, part)]
     lines = table(
         ["LABEL", "CONFIDENCE", "PREDICTION", "VERSION"],
         [(each["label"], f"{each['confidence']:.3f}", each["prediction"], each["version"]) for each in found],
@@ -81,7 +81,7 @@ def predict(
     session.screen.show(found, lines)
 
 
-def asked(session: Session, endpoint: str, route_key: str, texts: list[str]) -> list[Row]:
+def predictions(session: Session, endpoint: str, route_key: str, texts: list[str]) -> list[Row]:
     """The predictions for at most 64 texts."""
     body: Row = {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [len(texts)], "data": texts}]}
     if route_key:
@@ -118,13 +118,13 @@ def status(words: Words, found: Row) -> list[str | Table]:
 
 def arm(row: Row) -> str:
     """1.1.0, 5 % of the requests; stopped by a server's guard."""
-    of = "copies of " if row["arm"] == "shadow" else ""
+    copies = "copies of " if row["arm"] == "shadow" else ""
     notes = ("; stopped by a server's guard" if row["closed"] else "") + ("; with an injected fault" if row["fault"] else "")
-    return f"{row['semver']}, {of}{part(row['share'])} of the requests{notes}"
+    return f"{row['semver']}, {copies}{part(row['share'])} of the requests{notes}"
 
 
 def server(row: Row, published: int) -> str:
-    """How far one server is."""
+    """One server and its config version."""
     far = "up to date" if row["epoch"] >= published else f"still at config v{row['epoch']}"
     return f"{far}; {row['problem']}" if row["problem"] else far
 

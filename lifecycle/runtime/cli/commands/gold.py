@@ -21,5 +21,5 @@ def retired(words: Words, found: dict[str, Any]) -> list[str | Table]:
 
 @noun.draws("rate")
 def mixed(words: Words, found: dict[str, Any]) -> list[str | Table]:
-    """What holds from the next item on."""
+    """The settings that apply from the next item on."""
     return [f"Gold in {found['name']}: {gold(found)}."]

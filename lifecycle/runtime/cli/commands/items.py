@@ -31,18 +31,18 @@ def export(
     slice: Slice = "",  # noqa: A002
 ) -> None:
     """Export the items that match as CSV, with their labels."""
-    uuid, wanted = asked(session, dataset, search, filters, slice)
+    uuid, wanted = query(session, dataset, search, filters, slice)
     body = {"filters": {name: value for name, value in wanted.items() if name != "slice"}, "slice": wanted.get("slice")}
     made = ordered(session, f"/datasets/{uuid}/item-exports/", body, lambda row: True)
     fetch(session, f"/item-files/{made['uuid']}/", made, to)
     session.screen.show(made, f"{count(made['items'], 'item')} in {to}", f"sha256  {made['sha256']}")
 
 
-def asked(session: Session, dataset: str, search: str, filters: list[str], slice_: str) -> tuple[str, dict[str, str]]:
+def query(session: Session, dataset: str, search: str, filters: list[str], slice_: str) -> tuple[str, dict[str, str]]:
     """The dataset, and the filters as the API takes them. Raises Usage for one without a value."""
-    said = dict(each.partition("=")[::2] for each in filters)
-    if without := [name for name, value in said.items() if not name or not value]:
+    named = dict(each.partition("=")[::2] for each in filters)
+    if without := [name for name, value in named.items() if not name or not value]:
         raise Usage(f"Write --filter NAME=VALUE; {without[0] or 'one'} has no value.")
-    of = find.dataset(session, dataset)
-    chosen = {"slice": str(find.slice_(session, slice_, {"dataset": of})["uuid"])} if slice_ else {}
-    return of["uuid"], said | ({"q": search} if search else {}) | chosen
+    parent = find.dataset(session, dataset)
+    chosen = {"slice": str(find.slice_(session, slice_, {"dataset": parent})["uuid"])} if slice_ else {}
+    return parent["uuid"], named | ({"q": search} if search else {}) | chosen

@@ -17,7 +17,7 @@ def watch(session: Session, job: Job) -> int | None:
     try:
         done = watching.follow_job(session, job)
     except KeyboardInterrupt:
-        session.screen.tell(f"The job continues. Watch it: lifecycle jobs watch {job}")
+        session.screen.info(f"The job continues. Watch it: lifecycle jobs watch {job}")
         return INTERRUPTED
     session.screen.show(done, f"The job succeeded. {done['message']}".rstrip())
     return None
@@ -30,7 +30,7 @@ def prioritize(session: Session, job: Job, priority: Place) -> None:
 
 
 def move(session: Session, job: str, priority: str) -> None:
-    """Give a queued job another priority, and say its place."""
+    """Change a queued job's priority and print its place."""
     moved = session.api.post(f"/jobs/{job}/priority/", {"priority": priority}, twice=True)
     place = f", place {moved['place']} in the queue" if moved["place"] else ""
     session.screen.show(moved, f"{moved['priority'].capitalize()}{place}.")

@@ -30,14 +30,14 @@ def register(
     slug, _, semver = version.rpartition("@")
     if not slug or not semver:
         raise Usage(f"{version!r} isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0.")
-    of, model = find.run(session, run), find.model(session, slug)
+    source, model = find.run(session, run), find.model(session, slug)
     stated = {name: text for name, text in (("purpose", purpose), ("limits", limits), ("risks", risks)) if text}
-    job = session.api.post(f"/models/{model['uuid']}/versions/", {"run": of["uuid"], "semver": semver, "stated": stated})
+    job = session.api.post(f"/models/{model['uuid']}/versions/", {"run": source["uuid"], "semver": semver, "stated": stated})
     watching.follow_job(session, job["uuid"])
     made = find.version(session, semver, {"model": model["uuid"]})
     session.screen.show(
         made,
-        f"Run {of['number']} is registered as {slug}@{semver}.",
+        f"Run {source['number']} is registered as {slug}@{semver}.",
         f"Root digest  {made['root_digest']}",
         f"Next: lifecycle promotions request {slug}@{semver} --endpoint ENDPOINT",
     )

@@ -18,10 +18,10 @@ noun = Noun("Service-level objectives of an endpoint.")
 @noun.draws("list")
 def listed(words: Words, found: list[dict[str, Any]]) -> list[str | Table]:
     """With their error budgets, as the last evaluation measured them."""
-    return [words.table(LIST, [row | {"what": what(row), "now": state(row)} for row in found])]
+    return [words.table(LIST, [row | {"what": indicator(row), "now": state(row)} for row in found])]
 
 
-def what(row: dict[str, Any]) -> str:
+def indicator(row: dict[str, Any]) -> str:
     """Availability, or latency below 300 ms."""
     return f"{row['kind']} below {row['threshold_ms']:g} ms" if row["threshold_ms"] else str(row["kind"])
 

@@ -29,11 +29,11 @@ def show(
     days: Annotated[int, Option(min=1, help="how far back")] = 90,
 ) -> None:
     """Show the business figures of an endpoint with the model and without it, the difference, and its interval."""
-    of = find.endpoint(session, endpoint)
-    known = session.api.get(f"/endpoints/{of['uuid']}/kpis/")["results"] if not figure else [find.kpi(session, figure, {"endpoint": of})]
+    row = find.endpoint(session, endpoint)
+    known = session.api.get(f"/endpoints/{row['uuid']}/kpis/")["results"] if not figure else [find.kpi(session, figure, {"endpoint": row})]
     since = (datetime.now(UTC) - timedelta(days=days)).isoformat()
     found = [session.api.get(f"/kpis/{kpi['uuid']}/", since=since) for kpi in known]
-    none = f"{of['full_name']} has no business figures yet. An ML lead defines one."
+    none = f"{row['full_name']} has no business figures yet. An ML lead defines one."
     session.screen.show(found, table(HEADS, map(compared, found)) if found else none)
 
 
@@ -48,7 +48,7 @@ def compared(each: Row) -> tuple[object, ...]:
 
 
 def worth(value: float | None, each: Row, sign: str = "") -> str | None:
-    """In the unit of the figure; sign: of a difference, which for shares is in points, and of a number has the digits of its page."""
+    """A value with its unit. sign: "+" for a difference, which is in points for a share and has the page's digits for a number."""
     if value is None:
         return None
     if each["kpi"]["kind"] == "share":
@@ -70,8 +70,8 @@ def send(
     A line is {"uuid": "…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z"}, with "prediction" and "subject" where they are known:
     cases of one subject count as a cluster. A uuid that is sent twice counts once.
     """
-    of = find.endpoint(session, endpoint)
-    kpi = find.kpi(session, figure, {"endpoint": of})
+    parent = find.endpoint(session, endpoint)
+    kpi = find.kpi(session, figure, {"endpoint": parent})
     sent = batches.send(
         session, file, start, shaped, lambda lines: session.api.post(f"/kpis/{kpi['uuid']}/outcomes/", {"outcomes": lines}, twice=True)
     )

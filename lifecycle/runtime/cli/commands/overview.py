@@ -9,7 +9,7 @@ from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words
 
 ABOUT = (
-    "since={since}, {weeks} weeks; promotions={governance.asked:,} requested, {governance.approved:,} approved, "
+    "since={since}, {weeks} weeks; promotions={governance.requested:,} requested, {governance.approved:,} approved, "
     "{governance.waiting:,} in review; page"
 )
 MODELS = "endpoint; version; health; correct={right:%}; requests; p95 ms={p95_ms:,.1f}; drift={drift:mark}"

@@ -55,34 +55,34 @@ def request(
         raise Usage("--share is a canary without a rule. Leave out --canary and the options of its plan, or --share.")
     plan: dict[str, Any] = {"kind": "canary"} | rule if canary or rule else {}
     plan = plan if share is None else {"kind": "share", "share": share}
-    of = find.endpoint(session, endpoint)
-    found = find.version(session, version, of)
-    body = {"version": found["uuid"], "endpoint": of["uuid"], "note": note} | ({"plan": plan} if plan else {})
-    asked = session.api.post("/promotions/", body)
-    while asked["status"] == "checking" or (asked["status"] == "draft" and not asked["checked_at"] and not asked["reason"]):
+    target = find.endpoint(session, endpoint)
+    found = find.version(session, version, target)
+    body = {"version": found["uuid"], "endpoint": target["uuid"], "note": note} | ({"plan": plan} if plan else {})
+    promotion = session.api.post("/promotions/", body)
+    while promotion["status"] == "checking" or (promotion["status"] == "draft" and not promotion["checked_at"] and not promotion["reason"]):
         session.screen.live("Checking the gates", "checking")
         session.sleep(watching.POLL_SECONDS)
-        asked = session.api.get(f"/promotions/{asked['uuid']}/")
-    where = session.page(f"/promotions/{asked['uuid']}/")
-    head: list[str | Table] = [f"Request {asked['number']}: {found['semver']} to {of['full_name']}", gates(asked)]
-    if asked["status"] == "draft":
-        why = asked["reason"] or "Its gates fail, so no review is requested yet."
-        session.screen.show(asked, *head, why, f"Fix the failures, then re-run the gates on {where}")
+        promotion = session.api.get(f"/promotions/{promotion['uuid']}/")
+    where = session.page(f"/promotions/{promotion['uuid']}/")
+    head: list[str | Table] = [f"Request {promotion['number']}: {found['semver']} to {target['full_name']}", gates(promotion)]
+    if promotion["status"] == "draft":
+        why = promotion["reason"] or "Its gates fail, so no review is requested yet."
+        session.screen.show(promotion, *head, why, f"Fix the failures, then re-run the gates on {where}")
         return FAILED
-    session.screen.show(asked, *head, f"{PEOPLE} {where}", f"Then: lifecycle endpoints deploy {find.called(session, asked)}")
+    session.screen.show(promotion, *head, f"{PEOPLE} {where}", f"Then: lifecycle endpoints deploy {find.called(session, promotion)}")
     return None
 
 
-def gates(asked: dict[str, Any]) -> Table:
-    """What each gate found; failed ones first."""
+def gates(promotion: dict[str, Any]) -> Table:
+    """The result of each gate, failed ones first."""
     order = {"failed": 0, "watch": 1, "passed": 2}
-    rows = sorted(asked["gates"], key=lambda gate: order.get(gate["status"], 3))
+    rows = sorted(promotion["gates"], key=lambda gate: order.get(gate["status"], 3))
     return table(["GATE", "STATUS", "VALUE", "LIMIT"], [(gate["title"], gate["status"], gate["value"], gate["threshold"]) for gate in rows])
 
 
 @noun.draws("show")
 def described(words: Words, found: dict[str, Any]) -> list[str | Table]:
-    """What is asked for, and its gates."""
+    """The request and its gates."""
     return [words.facts(ABOUT, found), "", gates(found)]
 
 
@@ -99,7 +99,7 @@ def reject(session: Session, request: Request) -> None:
 
 
 def decided(session: Session, name: str) -> Refused:
-    """Where it is decided."""
+    """Refuse, naming the page where people decide."""
     request = find.request(session, name)
     return Refused(
         "Approvals and rejections are given by people, signed in and with their password, never by a token.",

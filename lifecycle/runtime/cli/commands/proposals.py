@@ -27,14 +27,14 @@ def accept(
     retire: Retire = False,
 ) -> None:
     """Publish a version that accepts proposals; their authors are notified."""
-    of = find.dataset(session, dataset)
-    made = published(session, of, file, proposals, retire=retire)
-    session.screen.show(made, f"Version {made['version']} of {of['slug']} accepts {count(len(set(proposals)), 'proposal')}.")
+    parent = find.dataset(session, dataset)
+    made = published(session, parent, file, proposals, retire=retire)
+    session.screen.show(made, f"Version {made['version']} of {parent['slug']} accepts {count(len(set(proposals)), 'proposal')}.")
 
 
 @noun.draws("list")
 def listed(words: Words, found: list[dict[str, Any]]) -> list[str | Table]:
-    """Each with its text and what became of it."""
+    """Each proposal with its text and outcome."""
     return [line for row in found for line in described(words, row)]
 
 
@@ -42,6 +42,6 @@ def described(words: Words, row: dict[str, Any]) -> list[str | Table]:
     """One proposal."""
     on = "on version {version}" if row["version"] else "before any version"
     about = ", about {classes:label}" if row["classes"] else ""
-    answer = {"declined": "  Declined: {answer}", "taken_up": "  Accepted in version {taken_up_in}."}.get(row["state"])
+    answer = {"declined": "  Declined: {answer}", "accepted": "  Accepted in version {accepted_in}."}.get(row["state"])
     lines = [f"{{uuid}}  {{created_at}}, {{by}} {on}{about}", "  {text}", *([answer] if answer else [])]
     return [words.vformat(line, (), row) for line in lines]

@@ -44,7 +44,7 @@ def report(words: Words, found: Row) -> list[str | Table]:
 
 
 def derived(row: Row) -> Row:
-    """What is said of an annotator beside the figures."""
+    """Remarks on an annotator beside the figures."""
     return {
         "correct": f"{row['right']:,} of {row['judged']:,}" if row["judged"] else None,
         "gold": on_gold(row),
@@ -65,7 +65,7 @@ def on_gold(row: Row) -> str | None:
 
 
 def likely(row: Row) -> str | None:
-    """The accuracy that everyone's annotations alone suggest, with its interval; in a word why there is none."""
+    """The accuracy estimated from everyone's annotations, with its interval, or why there is none."""
     if row["likely_right"] is None:
         return row["likely_why"].partition(":")[0].lower() or None
     if row["likely_interval"] is None:

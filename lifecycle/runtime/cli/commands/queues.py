@@ -20,16 +20,16 @@ noun = Noun("Labeling queues. A queue is called by its name, by DATASET/NAME whe
 
 @noun.draws("show", "change")
 def described(words: Words, found: Row) -> list[str | Table]:
-    """What it asks for and how far it is."""
+    """The queue's settings and progress."""
     waits = found["items_agreed"] or found["acceptance"] == "reviewer"
     return [words.facts(ABOUT, found | {"waiting": found["items_agreed"] if waits else None, "gold": gold(found)})]
 
 
 @noun.draws("open")
 def opened(words: Words, found: Row) -> list[str | Table]:
-    """How much it asks for."""
-    asks = f"{count(found['items_total'], 'item')}, {count(found['slots_total'], 'annotation')} to give"
-    return [f"{found['name']} is open: {asks if found['items_total'] else 'a job adds its items'}.", *described(words, found)]
+    """The number of items and annotations."""
+    counts = f"{count(found['items_total'], 'item')}, {count(found['slots_total'], 'annotation')} to give"
+    return [f"{found['name']} is open: {counts if found['items_total'] else 'a job adds its items'}.", *described(words, found)]
 
 
 def gold(found: Row) -> str:

@@ -37,7 +37,7 @@ def decline(session: Session, proposal: Proposal) -> None:
 
 
 def decided(session: Session, name: str) -> Refused:
-    """Where it is decided."""
+    """Refuse, naming the page where a lead decides."""
     return Refused(
         "An ML lead who is signed in decides on a proposal, never a token.",
         next_step=f"Decide on {session.page('/retraining/' + find.proposal(session, name)['uuid'] + '/')}",
@@ -52,14 +52,14 @@ def listed(words: Words, found: list[Row]) -> list[str | Table]:
 
 @noun.draws("show")
 def described(words: Words, found: Row) -> list[str | Table]:
-    """What an ML lead reads before deciding."""
+    """The proposal as an ML lead reviews it."""
     about = {"ended": state(found), "next": ", ".join(filter(None, (found["step"], found["blocked_by"])))}
     return [words.facts(ABOUT, found | about), "", *reasons(found)]
 
 
 @noun.draws("propose")
 def proposed(words: Words, found: Row) -> list[str | Table]:
-    """Who decides, and on what grounds."""
+    """The proposal, its reasons, and who decides."""
     waits = f"Proposal {found['number']} for {words.known['endpoint']['full_name']} waits for an ML lead."
     return [waits, *reasons(found), words.cell("Page: {page}", found)]
 
@@ -72,7 +72,7 @@ def considered(words: Words, found: Row) -> list[str | Table]:
 
 
 def reasons(found: Row) -> list[str | Table]:
-    """Each with what it is known by."""
+    """The reasons with their facts."""
     against = (f"Against  {reason(each)}" + (" (blocks it)" if each["stops"] else "") for each in found["reasons_against"])
     return [*(f"For      {reason(each)}" for each in found["reasons_for"]), *against]
 
@@ -83,6 +83,6 @@ def reason(each: Row) -> str:
 
 
 def state(found: Row) -> str:
-    """With how it ended."""
+    """The state, with the outcome once decided."""
     ended = found["outcome"].replace("_", " ")
     return found["state"] + (f", {ended}" if ended and ended != found["state"] else "")

@@ -9,7 +9,7 @@ from lifecycle.runtime.cli.verbs import Noun
 from lifecycle.runtime.cli.wording import Words, line
 
 Row = dict[str, Any]
-FEWEST = 20  # labeled matches from which a precision says anything
+FEWEST = 20  # labeled matches needed for a precision
 LIST = "rule=name; version; label={label:label}; kind=way; pattern={patterns:line}; uuid"
 noun = Noun("Labeling functions: words and expressions that pre-label items. Tried on a sample, published, applied.")
 
@@ -34,7 +34,7 @@ def tried(words: Words, found: Row) -> list[str | Table]:
 
 
 def precision(measured: Row, label: str) -> str:
-    """How often a match has the label, where that is known of enough of them."""
+    """The share of labeled matches with the label, where there are enough of them."""
     share = f"{measured['right']:,} of {measured['decided']:,} labeled matches {'is' if measured['right'] == 1 else 'are'} {label}"
     if measured["precision"] is None:
         return f"{share}: too few to show the precision (below {FEWEST})."

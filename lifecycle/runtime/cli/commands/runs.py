@@ -23,14 +23,14 @@ noun = Noun("Fine-tuning runs: advise, estimate, launch, watch.")
 
 
 def on(session: Session, version: str, base: str) -> Row:
-    """The dataset version that is trained on and the base, as the API takes them."""
+    """The dataset version and base as fields of a request."""
     snapshot = find.dataset_version(session, version)
     project = find.read(session, f"/datasets/{snapshot['dataset']}/", "dataset of this version")["project"]
     return {"snapshot": snapshot["uuid"], "base": find.base(session, base, project)["uuid"]}
 
 
 def options(given: list[str]) -> Row:
-    """Settings as the API takes them: numbers, true and false as such, all else as text, and so the name of a label."""
+    """Settings as fields of a request: numbers and booleans are parsed; all else, and the name of a label, is text."""
     found = {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -50,12 +50,12 @@ def keyed(key: str) -> str:
     return key or str(uuid4())
 
 
-def begun(session: Session, path: str, body: Row) -> Row:
-    """What was started on a dataset version."""
+def create(session: Session, path: str, body: Row) -> Row:
+    """Start something on a dataset version; returns the response."""
     try:
         return dict(session.api.post(path, body, twice=True))
     except ApiRefusal as error:
-        if error.status != 404:  # the version and the base were there a moment ago: the role lacks it
+        if error.status != 404:  # the version and the base exist, so the role lacks the permission
             raise
         raise Refused("You can see this dataset version, but not train on it.", next_step="Your roles: lifecycle whoami") from error
 
@@ -72,10 +72,10 @@ def advise(
     minutes: Annotated[float | None, Option(metavar="MIN", help="longest training")] = None,
 ) -> None:
     """Advise whether to fine-tune on a dataset version and how, with reasons. Nothing is started."""
-    of = on(session, version, base)
-    said = {"sensitive": "true" if sensitive else "", "baseline_does": "true" if baseline_does else ""}
+    fields = on(session, version, base)
+    flags = {"sensitive": "true" if sensitive else "", "baseline_does": "true" if baseline_does else ""}
     limits = {"latency_ms": latency_ms, "size_mb": size_mb, "minutes": minutes}
-    found = session.api.get(f"/snapshots/{of['snapshot']}/advice/", base=of["base"], **said, **limits)
+    found = session.api.get(f"/dataset-versions/{fields['snapshot']}/advice/", base=fields["base"], **flags, **limits)
     session.screen.show(
         found,
         f"{found['verdict']['title']} {found['verdict']['reason']}",
@@ -93,11 +93,11 @@ def estimate(
     body = on(session, version, base) | {"strategy": strategy, "options": options(given)}
     found = session.api.post("/estimates/", body, twice=True)
     page = session.page(f"/runs/estimates/{found['uuid']}/")
-    session.screen.tell(f"Running ten steps: {page}")
+    session.screen.info(f"Running ten steps: {page}")
     try:
         watching.follow_job(session, found["job"])
     except KeyboardInterrupt:
-        session.screen.tell(f"The dry run continues: {page}")
+        session.screen.info(f"The dry run continues: {page}")
         return INTERRUPTED
     found = session.api.get(f"/estimates/{found['uuid']}/")
     known = found["figures"]
@@ -128,26 +128,26 @@ def launch(
     """Launch a fine-tuning run on a dataset version."""
     chosen = options(given) | ({"device": device} if device else {})
     body = {"strategy": strategy, "options": chosen, "priority": priority, "note": note, "key": keyed(key)}
-    run = begun(session, "/runs/", on(session, version, base) | body)
+    run = create(session, "/runs/", on(session, version, base) | body)
     return launched(session, run, f"Run {run['number']} launched", watch=watch)
 
 
-def launched(session: Session, run: Row, said: str, *, watch: bool) -> int | None:
-    """Say where it is, and follow it if asked."""
-    said = f"{said}: {session.page('/runs/' + run['uuid'] + '/')}"
+def launched(session: Session, run: Row, message: str, *, watch: bool) -> int | None:
+    """Print the run's address; follow it with --watch."""
+    message = f"{message}: {session.page('/runs/' + run['uuid'] + '/')}"
     if watch:
-        session.screen.tell(said)
+        session.screen.info(message)
         return watched(session, run)
-    session.screen.show(run, said, f"Follow it: lifecycle runs watch {find.called(session, run)}")
+    session.screen.show(run, message, f"Follow it: lifecycle runs watch {find.called(session, run)}")
     return None
 
 
 def watched(session: Session, run: Row) -> int | None:
-    """Stay until the run has ended; 1 unless it succeeded with all its steps."""
+    """Follow a run to its end; 1 unless it succeeded with all its steps."""
     try:
         run = watching.follow_run(session, run["uuid"])
     except KeyboardInterrupt:
-        session.screen.tell(f"Run {run['number']} continues. Watch it: lifecycle runs watch {find.called(session, run)}")
+        session.screen.info(f"Run {run['number']} continues. Watch it: lifecycle runs watch {find.called(session, run)}")
         return INTERRUPTED
     session.screen.show(run, *watching.run_result(run))
     return None if run["state"] == "succeeded" and not run["error"] else 1
@@ -162,7 +162,7 @@ def reproduce(session: Session, run: Run, priority: Priority = "normal", key: Ke
     if code or not watch:
         return code
     repeat = session.api.get(f"/runs/{made['uuid']}/")["repeat"]
-    session.screen.tell(
+    session.screen.info(
         "The same weights, bit for bit." if repeat["is_same"] else f"Different weights in {', '.join(repeat['differing'])}."
     )
     return None if repeat["is_same"] else 1

@@ -31,11 +31,11 @@ noun = Noun(
 
 def wanted(session: Session, dataset: str, version: int | None) -> dict[str, Any]:
     """A version, the newest without a number. Raises Refused where it is missing."""
-    of = find.dataset(session, dataset)
+    parent = find.dataset(session, dataset)
     if version is None:
-        return classes.newest(session, of)
-    rows = (row for row in classes.versions(session, of["uuid"]) if row["version"] == version)
-    return find.only(rows, f"version {version} of the labels of {of['slug']}")
+        return classes.newest(session, parent)
+    rows = (row for row in classes.versions(session, parent["uuid"]) if row["version"] == version)
+    return find.only(rows, f"version {version} of the labels of {parent['slug']}")
 
 
 @noun.verb
@@ -81,24 +81,24 @@ def publish(
     accept: Annotated[list[str], Option(metavar="PROPOSAL", help="a proposal that it accepts, by uuid; repeatable")] = [],  # noqa: B006
 ) -> None:
     """Publish the next version, from a file."""
-    of = find.dataset(session, dataset)
-    made = published(session, of, file, accept, retire=retire)
+    parent = find.dataset(session, dataset)
+    made = published(session, parent, file, accept, retire=retire)
     taken = f" It accepts {count(len(accept), 'proposal')}." if accept else ""
-    name = f"Version {made['version']} of the labels of {of['slug']}"
+    name = f"Version {made['version']} of the labels of {parent['slug']}"
     session.screen.show(made, f"{name} is published: {count(len(made['labels']), 'label')}.{taken}")
 
 
 def published(session: Session, dataset: dict[str, Any], path: Path, proposals: list[str], *, retire: bool) -> dict[str, Any]:
-    """The version that a file makes. Raises Refused where it would retire labels that nobody asked to retire."""
+    """Publish a version from a file. Raises Refused where it would retire labels without --retire."""
     found = read(path)
     known = classes.versions(session, dataset["uuid"])
-    if not retire and (gone := missing(known[0]["labels"] if known else [], found["labels"])):
+    if not retire and (dropped := missing(known[0]["labels"] if known else [], found["labels"])):
         raise Refused(
-            f"The file lacks {', '.join(gone)}, so this version would retire {'it' if len(gone) == 1 else 'them'}.",
+            f"The file lacks {', '.join(dropped)}, so this version would retire {'it' if len(dropped) == 1 else 'them'}.",
             next_step="Add --retire to do so. Rename a label by its stable_id; merge labels on the page.",
         )
     guideline = found.get("guideline", known[0]["guideline"] if known else "")
-    body = {"labels": found["labels"], "guideline": guideline, "seen": found.get("version"), "taking_up": proposals}
+    body = {"labels": found["labels"], "guideline": guideline, "seen": found.get("version"), "accepting": proposals}
     return dict(session.api.post(f"/labeling/datasets/{dataset['uuid']}/schemas/", body))
 
 

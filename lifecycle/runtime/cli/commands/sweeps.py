@@ -8,7 +8,7 @@ from typer import Option
 
 from lifecycle.runtime.cli import find
 from lifecycle.runtime.cli.arguments import Base, DatasetVersion, Key, Priority, Settings, Strategy
-from lifecycle.runtime.cli.commands.runs import begun, keyed, on, options
+from lifecycle.runtime.cli.commands.runs import create, keyed, on, options
 from lifecycle.runtime.cli.errors import Usage
 from lifecycle.runtime.cli.screen import Table
 from lifecycle.runtime.cli.session import Session
@@ -45,7 +45,7 @@ def start(
         "strategy": strategy, "space": space(search), "options": options(given), "trials": trials, "sampler": sampler, "seed": seed,
         "prunes": pruning, "warmup_trials": warmup_trials, "minutes": minutes, "priority": priority, "note": note, "key": keyed(key),
     }  # fmt: skip
-    made = begun(session, "/sweeps/", on(session, version, base) | body)
+    made = create(session, "/sweeps/", on(session, version, base) | body)
     session.screen.show(
         made, f"Sweep {made['number']} started: {session.page('/runs/sweeps/' + made['uuid'] + '/')}",
         f"Its trials: lifecycle sweeps show {find.called(session, made)}",
@@ -53,7 +53,7 @@ def start(
 
 
 def space(given: list[str]) -> dict[str, Any]:
-    """What is searched, as the API takes it."""
+    """The search space as a field of the request."""
     found: dict[str, Any] = {}
     for each in given:
         name, _, text = each.partition("=")
@@ -67,7 +67,7 @@ def space(given: list[str]) -> dict[str, Any]:
 
 @noun.draws("show")
 def described(words: Words, found: dict[str, Any]) -> list[str | Table]:
-    """Where it stands, and its trials, the best first."""
+    """The sweep's state, and its trials, best first."""
     rows = sorted(found["results"], key=lambda row: (row["score"] is None, -(row["score"] or 0), row["trial"]))
     columns = f"trial={{trial:d}}; run={{number:d}}; state; {words.cell('{leading:score}', found)}=score"
     columns += "".join(f"; {name}={{settings.{name}:g}}" for name in found["space"])

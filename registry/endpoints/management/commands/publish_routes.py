@@ -10,10 +10,10 @@ from registry.endpoints import actions
 
 
 class Command(BaseCommand):
-    """Safe to call at any time: writes nothing when the document says already what the database says."""
+    """Safe to call at any time: writes nothing when the document is current."""
 
     help = "Publish the signed routing config for the inference servers."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Publish and say under which number."""
+        """Publish and print the config version."""
         self.stdout.write(f"Published config v{actions.publish()}.")

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, nargs="?", default=queries.STANDARD, help="default: this release's standard policy")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Publish it and say as what."""
+        """Publish it and print its version."""
         try:
             policy = actions.publish(text=options["file"].read_text(encoding="utf-8"), actor=None)
         except Refused as refusal:

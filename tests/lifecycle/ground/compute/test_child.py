@@ -49,7 +49,7 @@ def test_events_arrive_once_and_in_order(ctx, tmp_path):
     assert (ctx.job.done, ctx.job.total, ctx.job.unit) == (3, 4, "steps")
 
 
-def test_rows_that_are_done_are_told_as_progress(ctx, tmp_path):
+def test_finished_rows_are_reported_as_progress(ctx, tmp_path):
     run(ctx, tmp_path, "rows rows rows")
 
     assert (ctx.job.done, ctx.job.total, ctx.job.unit) == (3, 9, "rows")
@@ -111,30 +111,30 @@ def test_result_of_the_engine_is_what_people_read(ctx, tmp_path):
     )
 
 
-def test_crash_without_result_is_told_with_its_exit_status(ctx, tmp_path):
+def test_crash_without_result_reports_its_exit_status(ctx, tmp_path):
     result = run(ctx, tmp_path, "crash")
 
     assert (result.status, result.code, result.message) == ("failed", "crashed", "The process exited without a result (exit status 3).")
     assert result.next_step == "Check the end of its log, then resume. The run continues from its last checkpoint."
 
 
-def test_kill_from_outside_is_told_as_lack_of_memory(ctx, tmp_path):
+def test_kill_from_outside_is_reported_as_lack_of_memory(ctx, tmp_path):
     result = run(ctx, tmp_path, "die")
 
     assert (result.status, result.code) == ("failed", "out_of_memory")
     assert "memory" in result.message
 
 
-def test_the_log_tells_of_a_child_that_was_killed_or_crashed_and_of_no_other(ctx, tmp_path, caplog):
-    told = {}
+def test_only_killed_and_crashed_children_are_logged(ctx, tmp_path, caplog):
+    logged = {}
 
     for script in ("event", "fail", "die", "crash"):
         caplog.clear()
         run(ctx, tmp_path, script)
-        told[script] = [re.sub(r"pid=\d+", "pid=N", record.getMessage()) for record in caplog.records]
+        logged[script] = [re.sub(r"pid=\d+", "pid=N", record.getMessage()) for record in caplog.records]
 
     start = f"child_died job={ctx.job.uuid} verb=train pid=N by="
-    assert told == {"event": [], "fail": [], "die": [f"{start}signal SIGKILL"], "crash": [f"{start}exit status 3"]}
+    assert logged == {"event": [], "fail": [], "die": [f"{start}signal SIGKILL"], "crash": [f"{start}exit status 3"]}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux shows the priority of another process in this way.")

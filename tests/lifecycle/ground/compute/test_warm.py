@@ -1,4 +1,4 @@
-"""Asking the warm engine: what it says becomes a refusal, and it is started without secrets."""
+"""Calls of the warm engine: its errors become refusals, and it is started without secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lifecycle.runtime.refusals import NotReady, Refused
 
 @pytest.fixture
 def engine(monkeypatch):
-    """A warm engine that says what the test wants, and what it was asked."""
+    """A warm engine with responses set by the test, and the requests that it got."""
     asked = []
 
     def answer(reply):

@@ -1,4 +1,4 @@
-"""Who takes which job: workers with a GPU and without, how they say that they are there, and what their children see of a machine."""
+"""Which worker takes which job, with a GPU or without; worker heartbeats; and the GPUs that child processes see."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def bells(monkeypatch):
 
 
 def queue(device=ANY, priority=Priority.NORMAL, **options) -> Job:
-    said = {"actor": None, "project": None, "args": {}} | options
-    return actions.enqueue("test.train", device=device, priority=priority, **said)
+    defaults = {"actor": None, "project": None, "args": {}} | options
+    return actions.enqueue("test.train", device=device, priority=priority, **defaults)
 
 
 def taken(device) -> list[Job]:
@@ -113,7 +113,7 @@ def test_the_drain_of_a_worker_takes_what_its_device_may(work, serve, monkeypatc
 
 # ── Bells ───────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("name", "device", "heard"),
+    ("name", "device", "queues"),
     [
         ("training", CPU, ["training"]),
         ("training", GPU, ["training-cuda"]),
@@ -122,13 +122,11 @@ def test_the_drain_of_a_worker_takes_what_its_device_may(work, serve, monkeypatc
         ("scans", GPU, ["scans"]),
     ],
 )
-def test_workers_with_a_gpu_listen_to_a_bell_of_their_own(name, device, heard):
-    assert rules.bells(name, device) == heard
+def test_workers_with_a_gpu_listen_to_a_bell_of_their_own(name, device, queues):
+    assert rules.bells(name, device) == queues
 
 
-def test_nobody_rings_for_a_gpu_where_no_worker_has_one_since_nobody_would_take_the_bell_away(
-    work, bells, django_capture_on_commit_callbacks
-):
+def test_no_bell_rings_for_a_gpu_without_a_gpu_worker_that_would_take_it(work, bells, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         queue(ANY)
         queue(GPU)
@@ -137,7 +135,7 @@ def test_nobody_rings_for_a_gpu_where_no_worker_has_one_since_nobody_would_take_
 
 
 @pytest.mark.postgres
-def test_the_bell_of_a_job_that_is_open_is_heard_by_both(work, bells, django_capture_on_commit_callbacks):
+def test_the_bell_of_a_job_without_a_device_reaches_both(work, bells, django_capture_on_commit_callbacks):
     actions.announce(["training"], GPU)
 
     with django_capture_on_commit_callbacks(execute=True):
@@ -151,7 +149,7 @@ def test_the_bell_of_a_job_that_is_open_is_heard_by_both(work, bells, django_cap
 
 
 # ── Signs of life ───────────────────────────────────────────────────────────
-def test_a_worker_says_that_it_is_there_until_it_leaves(work):
+def test_a_worker_sends_heartbeats_until_it_leaves(work):
     actions.announce(["training"], GPU)
     actions.announce(["training"], GPU)
     there = (Worker.objects.count(), queries.devices_served("training"), queries.devices_served("default"))
@@ -164,7 +162,7 @@ def test_a_worker_says_that_it_is_there_until_it_leaves(work):
     assert Worker.objects.get().started_at == began
 
 
-def test_a_worker_that_is_silent_for_a_minute_is_gone_and_after_a_week_forgotten(work):
+def test_a_worker_is_dead_after_a_silent_minute_and_deleted_after_a_week(work):
     actions.announce(["training"], GPU)
     Worker.objects.update(name="elsewhere:1", seen_at=timezone.now() - timedelta(seconds=61))
     silent = (queries.devices_served("training"), queries.has_gpu_workers("training"))
@@ -177,7 +175,7 @@ def test_a_worker_that_is_silent_for_a_minute_is_gone_and_after_a_week_forgotten
 
 
 @pytest.mark.postgres
-def test_signs_are_given_until_the_worker_ends_and_then_it_counts_as_gone(work, monkeypatch):
+def test_heartbeats_last_until_the_worker_ends_and_then_it_counts_as_dead(work, monkeypatch):
     end, given = threading.Event(), []
     monkeypatch.setattr(worker, "SIGN_SECONDS", 0.0)
     monkeypatch.setattr(worker.connection, "close", lambda: None)  # of this test
@@ -206,14 +204,14 @@ def test_signs_are_given_until_the_worker_ends_and_then_it_counts_as_gone(work, 
         (GPU, GPU, ""),
     ],
 )
-def test_a_page_says_where_nobody_could_take_a_job(work, project, mia, client_for, wanted, there, sentence):
+def test_a_page_shows_that_no_worker_could_take_a_job(work, project, mia, client_for, wanted, there, sentence):
     if there is not None:
         actions.announce(["training"], there)
     job = queue(wanted, project=project, actor=mia)
 
     text = client_for(mia).get(reverse("jobs:progress", args=[job.uuid])).content.decode()
 
-    assert queries.line(mia, job).nobody == sentence
+    assert queries.line(mia, job).no_worker == sentence
     assert sentence in text
     assert ("waits until one starts" in text) == bool(sentence)
 
@@ -276,7 +274,7 @@ def test_a_worker_listens_for_its_device_and_its_children_see_its_gpu(started):
     assert started[0][started[0].index("--queues") + 1] == "training-cuda,default"
 
 
-def test_a_worker_serves_the_cpu_unless_the_setting_says_otherwise(started, settings):
+def test_a_worker_serves_the_cpu_by_default(started, settings):
     call_command("worker", "training")
     first = devices.serving()
     settings.TRAINING_DEVICE = "cuda"

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from datasets_app.datasets import actions
 from datasets_app.datasets import selection as selecting
-from datasets_app.exchange.actions.corrections import bring_corrections
+from datasets_app.exchange.actions.corrections import upload_corrections
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.rules import ScanKind
 from datasets_app.snapshots import actions as snapshots
@@ -80,7 +80,7 @@ def test_a_snapshot_that_is_frozen(dataset, mia, client_for):
 
 
 def test_corrections_that_are_looked_through(dataset, ravi, client_for):
-    row = bring_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrected.csv")
+    row = upload_corrections(dataset=dataset, actor=ravi, content=[b"item,decision,label\n"], file_name="corrected.csv")
 
     shows_the_end(client_for(ravi), reverse("exchange:correction", args=[row.uuid]))
 

@@ -39,7 +39,7 @@ def test_progress_of_a_waiting_job_polls_on(job, client_for, ana):
     assert "<html" not in text
 
 
-def test_progress_of_an_ended_job_does_not_poll_and_says_so(job, client_for, mia):
+def test_progress_of_a_finished_job_does_not_poll_and_shows_the_end(job, client_for, mia):
     run_jobs()
 
     answer = client_for(mia).get(reverse("jobs:progress", args=[job.uuid]), **HTMX)

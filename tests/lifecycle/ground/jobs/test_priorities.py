@@ -1,4 +1,4 @@
-"""What goes first in a queue, who may say so, and where in line a job is told to be."""
+"""The order of a queue, who may change it, and the place that a job shows."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def test_a_job_that_was_made_urgent_is_the_next_and_the_trail_knows_who_did_it(d
 
     assert done == ["second", "first"]
     event = Event.objects.get(verb="jobs.prioritised")
-    told = json.loads(event.canonical)["payload"]
-    assert (event.object_id, event.actor, told["old"], told["new"]) == (str(moved.uuid), str(mia.uuid), "normal", "urgent")
+    payload = json.loads(event.canonical)["payload"]
+    assert (event.object_id, event.actor, payload["old"], payload["new"]) == (str(moved.uuid), str(mia.uuid), "normal", "urgent")
 
 
-def test_asking_twice_is_asking_once(done, project, mia):
+def test_changing_it_twice_is_idempotent(done, project, mia):
     job = queue("one", project=project, actor=mia)
 
     for _ in range(2):  # a form that was sent twice
@@ -160,12 +160,12 @@ def test_places_take_two_statements_for_any_number_of_jobs(done, django_assert_n
     ("place", "priority", "text"),
     [(1, NORMAL, "1st in queue"), (2, LATER, "2nd in queue, later"), (11, URGENT, "11th in queue, urgent"), (None, URGENT, "")],
 )
-def test_the_place_is_told_in_words(place, priority, text):
+def test_the_place_is_shown_in_words(place, priority, text):
     assert queries.standing(Job(priority=priority), place) == text
 
 
 # ── Pages and the API ───────────────────────────────────────────────────────
-def test_the_page_tells_the_place_and_offers_the_other_priorities(done, project, mia, client_for):
+def test_the_page_shows_the_place_and_offers_the_other_priorities(done, project, mia, client_for):
     queue("first", project=project, actor=mia)
     job = queue("second", project=project, actor=mia)
 
@@ -208,7 +208,7 @@ def test_a_form_without_a_priority_is_refused(done, project, mia, client_for):
 
 
 @pytest.mark.postgres
-def test_the_api_tells_and_changes_it(done, project, mia, client_for):
+def test_the_api_shows_and_changes_it(done, project, mia, client_for):
     client, job = client_for(mia), queue("one", project=project, actor=mia)
 
     before = client.get(f"/api/v1/jobs/{job.uuid}/").json()

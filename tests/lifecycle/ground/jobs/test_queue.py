@@ -328,8 +328,8 @@ def test_leaving_worker_puts_the_job_back_without_charging_an_attempt(monkeypatc
 
 # ── Cancel ──────────────────────────────────────────────────────────────────
 def test_waiting_job_is_cancelled_at_once(project, mia):
-    told = []
-    with kind("test.wait", lambda ctx: None, on_cancelled=told.append):
+    cancelled = []
+    with kind("test.wait", lambda ctx: None, on_cancelled=cancelled.append):
         job = actions.enqueue("test.wait", actor=mia, project=project, args={})
 
         actions.cancel(job.uuid, mia)
@@ -337,7 +337,7 @@ def test_waiting_job_is_cancelled_at_once(project, mia):
         assert run_jobs() == []
     job.refresh_from_db()
     assert job.state == State.CANCELLED
-    assert told == [job]
+    assert cancelled == [job]
 
 
 def test_running_job_stops_at_its_next_safe_point(project, mia):

@@ -1,9 +1,9 @@
-"""What the product does by itself is on beat's schedule: a task that nobody rings for would never run."""
+"""Every periodic task is on beat's schedule: otherwise it would never run."""
 
 from lifecycle.ground.jobs import schedule
 from lifecycle.ground.jobs.celery import app
 
-RUNG_FOR = {"lifecycle.ground.jobs.tasks.drain"}  # by whoever queues a job
+RUNG_FOR = {"lifecycle.ground.jobs.tasks.drain"}  # when a job is enqueued
 
 
 def test_every_task_is_on_the_schedule_or_rung_for_and_what_is_scheduled_exists():

@@ -1,4 +1,4 @@
-"""What `up` promises: what dies comes back, what it started ends with it, and a taken port is said in a sentence."""
+"""`up` restarts what dies, ends all that it started, and reports a port in use."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def test_output_of_all_is_one_log_with_names(capfd):
     printed = []
     supervisor = Supervisor(f"web: {line}\nworker: {line}", os.environ)
 
-    def both_spoke():
+    def both_printed():
         printed.append(capfd.readouterr().out)
         return "".join(printed).count("1234") == 2
 
-    run_until(supervisor, both_spoke)
+    run_until(supervisor, both_printed)
 
     assert re.search(r"web\s+\| 1234", "".join(printed))
     assert re.search(r"worker\s+\| 1234", "".join(printed))
@@ -95,8 +95,8 @@ def test_deaf_process_is_killed_with_its_children(tmp_path, capfd):
     run_until(supervisor, lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
 
     child = int((tmp_path / "pid").read_text())
-    gone = time.monotonic() + 5
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE and time.monotonic() < gone:
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
@@ -116,7 +116,7 @@ def test_orphan_in_a_session_of_its_own_ends_too(tmp_path, capfd):
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
-def test_taken_port_is_said_in_a_sentence():
+def test_port_in_use_is_reported_in_a_sentence():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -203,7 +203,7 @@ def test_procfile_names_what_up_starts():
 @pytest.mark.journey
 def test_no_process_outlives_a_killed_up(tmp_path):
     if sys.platform != "linux":
-        pytest.skip("Only Linux tells children that their parent died.")
+        pytest.skip("Only Linux signals children when their parent dies.")
     code = (
         "import os, sys\n"
         "from lifecycle.ground.jobs.supervisor import Supervisor\n"

@@ -87,7 +87,7 @@ class Installation:
         )
 
     def signs(self) -> dict:
-        """What workers say of themselves."""
+        """The log of the workers."""
         return self.row("SELECT count(*) AS n, max(queues) AS queues, max(device) AS device, max(seen_at) AS at FROM jobs_worker")
 
     def until(self, true, seconds: float = 60.0, look=None) -> dict:
@@ -210,7 +210,7 @@ def process_of(run: str, worker: subprocess.Popen) -> psutil.Process | None:
 def strike(
     folder: Path, step: int, moment: float, process: Callable[[], psutil.Process | None], look: Callable[[], dict], *, writing: bool
 ) -> bool | None:
-    """Kill a process once the run's diary tells this step and so many seconds have passed, or with the first file of the next checkpoint
+    """Kill a process `seconds` after the run's diary has this step, or with the first file of the next checkpoint
     (writing) where one comes within a second. Returns whether a checkpoint was left half written; None where the run ended before, which a
     busy machine may do between two looks. The diary is read, as the database is behind."""
     diary, checkpoints = folder / "events.jsonl", folder / "checkpoints"
@@ -219,7 +219,7 @@ def strike(
         now = look()
         if now["job_state"] in ("succeeded", "failed"):
             return None
-        assert time.monotonic() < deadline, f"step {step} never came: {now}"
+        assert time.monotonic() < deadline, f"step {step} was never reached: {now}"
         time.sleep(0.02)
 
     def half_written() -> list[Path]:
@@ -243,7 +243,7 @@ def test_runs_whose_process_and_worker_are_killed_at_random_moments_end_with_the
     """
     installation.change(LATER)
     installation.beat()
-    installation.worker()  # which finds jobs whose worker is gone
+    installation.worker()  # which finds jobs of a dead worker
     worker = installation.worker("training")
     calm = installation.run("launch(30)")
     wanted = installation.until(lambda found: found["job_state"] == "succeeded", 300, partial(installation.training, calm))

@@ -1,4 +1,4 @@
-"""Messages to the outside: signed, said once, tried again, and never into a private network unless that is allowed."""
+"""Outgoing messages: signed, deduplicated, retried, and never sent into a private network unless that is allowed."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def test_a_webhook_is_signed_over_its_time_and_its_bytes(hook, receiver):
 
 
 def test_the_published_vector_of_the_signature():
-    """As docs/guide/on-call.md tells receivers to compute it."""
+    """The signature as receivers compute it, by docs/guide/on-call.md."""
     body = rules.body_of({"b": "ü", "a": 1})
 
     assert body == '{"a":1,"b":"ü"}'.encode()
     assert rules.signature("whsec_test", 1764000000, body) == hmac.new(b"whsec_test", b"1764000000." + body, "sha256").hexdigest()
 
 
-def test_the_same_message_is_said_once(hook, receiver):
+def test_the_same_message_is_sent_once(hook, receiver):
     assert post(hook).pk == post(hook).pk
 
     delivery.deliver_due(NOON)
@@ -157,7 +157,7 @@ def test_a_lease_begins_when_its_message_is_sent_however_long_the_one_before_too
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("http://hooks.example.org/", "Use https:"),
         ("ftp://hooks.example.org/", "starts with https://"),
@@ -170,8 +170,8 @@ def test_a_lease_begins_when_its_message_is_sent_however_long_the_one_before_too
         ("https://\uff45xample.com", "Enter a valid URL."),
     ],
 )
-def test_an_address_that_is_not_allowed_is_refused(project, lee, url, said):
-    with pytest.raises(Refused, match=said):
+def test_an_address_that_is_not_allowed_is_refused(project, lee, url, message):
+    with pytest.raises(Refused, match=message):
         delivery.add_channel(project=project, kind="webhook", name="Duty", address=url, wants=["page"], actor=lee)
 
     assert Channel.objects.count() == 0
@@ -208,7 +208,7 @@ def test_a_message_that_cannot_be_sent_keeps_no_other_from_arriving(project, hoo
 
 
 def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(hook, receiver, monkeypatch):
-    gone = threading.Event()
+    closed = threading.Event()
 
     def drip(self):
         try:
@@ -216,7 +216,7 @@ def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(hook, receiver
                 self.wfile.write(b"H")
                 time.sleep(0.02)
         except OSError:
-            gone.set()
+            closed.set()
 
     monkeypatch.setattr(receiver.RequestHandlerClass, "do_POST", drip)
     monkeypatch.setattr(sending, "DEADLINE_SECONDS", 0.3)
@@ -225,7 +225,7 @@ def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(hook, receiver
     assert delivery.deliver_due(NOON) == 0
 
     assert Delivery.objects.get().error == "The receiver didn't respond within 0.3 s."
-    assert gone.wait(10)
+    assert closed.wait(10)
 
 
 def test_the_deadline_ends_before_the_lease_does():
@@ -257,17 +257,17 @@ def test_an_address_on_the_open_internet_may_be_called_however_it_is_written(add
     assert rules.is_public(ipaddress.ip_address(address))
 
 
-def test_a_failed_delivery_tells_no_name_that_leads_inside_from_one_that_nobody_knows(monkeypatch):
-    def told(answer):
+def test_a_failed_delivery_does_not_distinguish_internal_from_unknown_names(monkeypatch):
+    def error_for(answer):
         monkeypatch.setattr(rules.socket, "getaddrinfo", answer)
         with pytest.raises(Refused) as refusal:
             rules.targets("vault.example.org", 443, allow_private=False)
         return refusal.value.message, refusal.value.fields
 
-    def nobody(*_, **__):
+    def unknown(*_, **__):
         raise socket.gaierror
 
-    assert told(nobody) == told(lambda *_, **__: [(2, 1, 6, "", ("10.1.2.3", 443))])
+    assert error_for(unknown) == error_for(lambda *_, **__: [(2, 1, 6, "", ("10.1.2.3", 443))])
 
 
 def test_what_is_called_is_the_address_that_was_looked_up(monkeypatch):
@@ -335,7 +335,7 @@ def test_an_email_address_that_is_none_is_named(project, lee, mail_is_set):
 
 
 @pytest.mark.postgres
-def test_leads_and_on_call_set_channels_and_nobody_else(project, mia, omar):
+def test_only_leads_and_on_call_set_channels(project, mia, omar):
     with pytest.raises(PermissionDenied):
         delivery.add_channel(project=project, kind="webhook", name="Duty", address=HOOK, wants=["page"], actor=mia)
     assert Channel.objects.count() == 0
@@ -422,9 +422,9 @@ def test_a_broadcast_reaches_the_channels_that_want_it(project, hook):
     Channel.objects.create(project=project, kind="webhook", name="Quiet", address=HOOK, wants=["digest"])
     Channel.objects.create(project=project, kind="webhook", name="Off", address=HOOK, wants=["page"], is_on=False)
 
-    said = delivery.broadcast(project, "page", key="k", subject="S", text="T", url="", data={}, now=NOON)
+    count = delivery.broadcast(project, "page", key="k", subject="S", text="T", url="", data={}, now=NOON)
 
-    assert said == 1
+    assert count == 1
     assert [row.channel.name for row in Delivery.objects.all()] == ["Duty"]
 
 

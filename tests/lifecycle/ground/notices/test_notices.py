@@ -1,4 +1,4 @@
-"""What people are told: theirs alone, once, inert."""
+"""Notices: a person's own, once each, with inert text."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
-def test_each_person_is_told_once(mia, lee):
+def test_each_person_gets_one_notice(mia, lee):
     actions.notify([mia, lee, mia], "Run 4 ended.", "/runs/4/")
 
     assert queries.unread(mia) == 1
     assert queries.unread(lee) == 1
 
 
-def test_who_left_is_not_told(mia):
+def test_deactivated_people_get_no_notice(mia):
     mia.is_active = False
 
     actions.notify([mia], "Run 4 ended.")
@@ -65,7 +65,7 @@ def test_notice_of_another_person_is_not_found_and_stays_unread(mia, lee, client
 
 
 @pytest.mark.postgres
-def test_all_read_leaves_what_came_meanwhile(mia, client_for):
+def test_all_read_leaves_newer_notices_unread(mia, client_for):
     (seen,) = actions.notify([mia], "Run 4 ended.")
     actions.notify([mia], "Run 5 ended.")
 
@@ -74,7 +74,7 @@ def test_all_read_leaves_what_came_meanwhile(mia, client_for):
     assert [notice.text for notice in Notice.objects.filter(read_at=None)] == ["Run 5 ended."]
 
 
-def test_bell_says_how_many_are_unread(mia, client_for):
+def test_bell_shows_the_number_of_unread_notices(mia, client_for):
     actions.notify([mia], "Run 4 ended.")
 
     text = client_for(mia).get(reverse("notices:unread"), **HTMX).content.decode()

@@ -1,4 +1,4 @@
-"""What many tests of evaluations begin with. It asks for the project and people alone, so that it is kept (tests/support/kept.py)."""
+"""Shared fixtures of evaluation tests. They depend only on the project and its users, so they are cached (tests/support/kept.py)."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from tests.task_types.examples import TRAINED
 
 @pytest.fixture
 def snapshot(project, mia) -> Snapshot:
-    """Texts of one class each."""
+    """A dataset version of single-label texts."""
     return make_snapshot(project, mia)
 
 
 @pytest.fixture
 def run(snapshot, mia) -> Run:
-    """Of its answers about nine in ten are right."""
+    """A run with about 90 % correct predictions."""
     return make_run(snapshot, mia)
 
 
 @pytest.fixture
 def measured(snapshot, mia) -> Evaluation:
-    """On test, of a run of whose answers about six in ten are right."""
+    """An evaluation on test of a run with about 60 % correct predictions."""
     return queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.6), "test")
 
 
 @pytest.fixture
 def of_each_task(project, mia) -> dict[str, UUID]:
-    """An evaluation on test of every task, by task: a test begins with all of them, and copies none of their reports."""
+    """An evaluation on test of every task, by task; a test starts with all of them, without copying their reports."""
     return {task: probes.measured(task, project, mia).uuid for task in TRAINED}
 
 

@@ -1,4 +1,4 @@
-"""The real engine, a tiny model: what is computed of an evaluation through the warm process or a child of its own."""
+"""Analyses of an evaluation with the real engine and a tiny model, in the warm process or a child process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
 @pytest.fixture
 def measured(project, mia):
-    """How a tiny model that has hardly learnt answers on its test rows."""
+    """An evaluation on test of a tiny, barely trained model."""
     snapshot = make_snapshot(project, mia, copies=8, shares={"train": 40, "validation": 20, "test": 40})
     base = make_real_base(project, mia)
     options = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-6, "head_learning_rate": 1e-6, "precision": "fp32"}
@@ -81,7 +81,7 @@ def test_the_words_of_responses_in_order_are_found(project, mia, warm_engine):
     ]
 
 
-def test_an_untrained_model_tells_no_row_and_so_few_rows_rule_no_leak_out(measured, mia):
+def test_an_untrained_model_leaks_nothing_but_few_rows_rule_out_no_leak(measured, mia):
     actions.analyse(evaluation=measured, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
     run_ok("training", "evaluation")
 
@@ -99,7 +99,7 @@ ENCODED = {
 
 
 def trained(project, mia, task):
-    """How a tiny model of a task that has learnt for a moment answers on its test rows."""
+    """An evaluation on test of a tiny, briefly trained model of a task."""
     if task in ENCODED:
         snapshot, base, options = ENCODED[task](project, mia), make_real_base(project, mia), {"head_learning_rate": 1e-3}
     else:
@@ -124,15 +124,15 @@ def marked(project, mia):
 
 
 @pytest.mark.parametrize("task", ["preference", "generation", "chat"])
-def test_the_training_rows_of_every_task_are_attacked_and_the_job_says_how_far_it_is(task, project, mia, client_for):
+def test_membership_inference_runs_for_every_task_and_reports_progress(task, project, mia, client_for):
     attack(trained(project, mia, task), mia, client_for)
 
 
-def test_those_of_several_classes_too(several, mia, client_for):
+def test_membership_inference_runs_for_multi_label(several, mia, client_for):
     attack(several, mia, client_for)
 
 
-def test_those_of_marked_parts_too(marked, mia, client_for):
+def test_membership_inference_runs_for_spans(marked, mia, client_for):
     attack(marked, mia, client_for)
 
 
@@ -143,17 +143,17 @@ def attack(evaluation, mia, client_for):
     report, job = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP).report, Job.objects.get(kind="evaluation.membership")
     assert report["members"] == report["others"] >= 50
     assert report["mean_losses"]["others"] == pytest.approx(np.mean(list(queries.losses_of(evaluation).values())), rel=0.1)
-    assert report["mean_losses"]["members"] == pytest.approx(report["mean_losses"]["others"], rel=0.5)  # it has hardly learnt
+    assert report["mean_losses"]["members"] == pytest.approx(report["mean_losses"]["others"], rel=0.5)  # it is barely trained
     assert report["low"] < 0.5 + 0.1
     assert (job.unit, job.total) == ("rows", report["members"])
     assert rules.leak(report).fact in client_for(mia).get(f"/evaluations/{evaluation.uuid}/membership/").content.decode()
 
 
-def test_the_errors_of_several_classes_are_grouped(several, mia, warm_engine, client_for):
+def test_multi_label_errors_are_grouped(several, mia, warm_engine, client_for):
     group(several, mia, client_for)
 
 
-def test_the_errors_of_marked_parts_are_grouped(marked, mia, warm_engine, client_for):
+def test_span_errors_are_grouped(marked, mia, warm_engine, client_for):
     group(marked, mia, client_for)
 
 
@@ -169,7 +169,7 @@ def group(evaluation, mia, client_for):
     assert [len(group.lines) for group in page.context["groups"]] == [min(3, len(group["items"])) for group in report["groups"]]
 
 
-def test_an_attack_that_is_cancelled_while_rows_are_answered_keeps_nothing(several, mia, monkeypatch):
+def test_a_cancelled_attack_stores_nothing(several, mia, monkeypatch):
     seen = []
     job = actions.analyse(evaluation=several, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
 

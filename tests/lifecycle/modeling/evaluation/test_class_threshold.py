@@ -1,4 +1,4 @@
-"""A model in which one class is the answer from a threshold on: its report, its chooser, its errors, its drift, its card."""
+"""A model with a threshold for one class: its report, threshold form, errors, drift baseline, and card."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MADE = Predictions(("ham", "offer", "fraud"), ("a", "b", "c"), np.array([2, 1, 0
 
 @pytest.fixture
 def run(project, mia):
-    """Its made-up answers miss some cards, so that every one is reached only from a low probability on."""
+    """A run whose synthetic predictions miss some cards, so that only a low threshold finds them all."""
     return make_run(make_snapshot(project, mia, copies=27), mia, accuracy=0.8, **WANTED)
 
 
@@ -43,7 +43,7 @@ def test(run):
     return Evaluation.objects.get(run=run, split="test")
 
 
-def test_answers_are_those_of_the_threshold_wherever_they_are_read_one_by_one():
+def test_single_predictions_use_the_threshold_everywhere():
     found = ROWS.answers(MADE)
 
     assert [(each.predicted[0], each.confidence) for each in found] == [("fraud", 0.3), ("fraud", 0.3), ("ham", 0.6)]
@@ -52,7 +52,7 @@ def test_answers_are_those_of_the_threshold_wherever_they_are_read_one_by_one():
     assert [(each.item, each.kind) for each in ROWS.changes(plain, MADE)] == [("b", "broken"), ("a", "fixed")]
 
 
-def test_a_drift_baseline_holds_the_classes_that_the_server_answers():
+def test_a_drift_baseline_has_the_classes_that_the_server_predicts():
     found = reference.histograms(MADE, ["x", "y", "z"], None)
 
     assert found["label"] == {"fraud": 2, "ham": 1}
@@ -60,22 +60,22 @@ def test_a_drift_baseline_holds_the_classes_that_the_server_answers():
     assert reference.calibrate(MADE)["accuracy"] == pytest.approx(2 / 3)
 
 
-def test_the_report_tells_the_threshold_with_its_interval_on_test(client_for, run, test, mia):
-    told = test.report["deciding"]
-    recall = told["measured"]["recall"]
+def test_the_report_shows_the_threshold_with_its_interval_on_test(client_for, run, test, mia):
+    decision = test.report["deciding"]
+    recall = decision["measured"]["recall"]
 
     page = client_for(mia).get(f"/evaluations/{test.uuid}/").content.decode()
     of_run = client_for(mia).get(f"/evaluations/run/{run.uuid}/", HTTP_HX_REQUEST="true").content.decode()
     api = client_for(mia).get(f"/api/v1/evaluations/{test.uuid}/").json()
 
-    assert told["threshold"] < 0.5
+    assert decision["threshold"] < 0.5
     line = f"On test: recall {recall['value']:.3f} ({recall['low']:.3f} to {recall['high']:.3f})"
     assert line in page
     assert line in of_run
-    assert api["report"]["deciding"] == told
+    assert api["report"]["deciding"] == decision
 
 
-def test_the_scores_and_the_kept_answers_are_of_the_same_decisions(test):
+def test_scores_and_stored_predictions_use_the_same_decisions(test):
     found = queries.rows_of(test)
     index = found.labels.index("card")
     counts = np.array(test.report["confusion"]["counts"])
@@ -86,7 +86,7 @@ def test_the_scores_and_the_kept_answers_are_of_the_same_decisions(test):
         assert (columns.predicted == deciding.decide(found.probabilities, found.cut)).all()
 
 
-def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_changes_nothing(client_for, test, mia):
+def test_the_form_starts_with_the_models_class_and_goal_and_says_it_changes_nothing(client_for, test, mia):
     client = client_for(mia)
 
     own, other = (client.get(f"/evaluations/{test.uuid}/threshold/", asked) for asked in ({}, {"class": "refund", "goal": "precision"}))
@@ -107,7 +107,7 @@ def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_
 
 
 @pytest.mark.postgres
-def test_a_threshold_that_was_not_chosen_on_these_rows_says_where_it_was(client_for, run, test, mia):
+def test_a_threshold_chosen_on_other_rows_names_them(client_for, run, test, mia):
     validation = make_evaluation(run, "validation")
 
     report = confidence.operating_point(LabelThresholds(), test, "card", "recall", 1.0, Costs(1.0))
@@ -119,16 +119,16 @@ def test_a_threshold_that_was_not_chosen_on_these_rows_says_where_it_was(client_
     )
 
 
-def test_a_goal_that_the_models_own_threshold_misses_is_not_called_reached(test):
-    told = test.report["deciding"]
-    test.report |= {"deciding": told | {"by": "precision", "target": 1.0, "is_met": False}}
+def test_a_goal_missed_by_the_models_threshold_is_not_reached(test):
+    decision = test.report["deciding"]
+    test.report |= {"deciding": decision | {"by": "precision", "target": 1.0, "is_met": False}}
 
     report = confidence.operating_point(LabelThresholds(), test, "card", "precision", 1.0, Costs(1.0))
 
-    assert report["high"] != told["threshold"]
+    assert report["high"] != decision["threshold"]
 
 
-def test_the_version_and_its_card_say_it_and_the_code_of_the_card_applies_it(project, mia, run, test, client_for):
+def test_the_version_and_its_card_show_it_and_the_cards_code_applies_it(project, mia, run, test, client_for):
     model = make_model(project, mia)
     catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=STATED)
     run_ok("default")
@@ -143,14 +143,14 @@ def test_the_version_and_its_card_say_it_and_the_code_of_the_card_applies_it(pro
 
 
 @pytest.mark.parametrize(("threshold", "answer"), [(0.29, "fraud 0.3"), (0.31, "ham 0.5")])
-def test_the_code_of_the_card_prints_the_answer_that_is_served(threshold, answer):
+def test_the_cards_code_prints_the_served_prediction(threshold, answer):
     about = {"labels": ["ham", "offer", "fraud"], "deciding": {"label": "fraud", "threshold": threshold}}
-    said = io.StringIO()
+    output = io.StringIO()
 
-    with contextlib.redirect_stdout(said):
-        exec(FROM_A_THRESHOLD, {"numpy": np, "scores": np.log(SHARES[0]), "about": about})  # noqa: S102  what the card says
+    with contextlib.redirect_stdout(output):
+        exec(FROM_A_THRESHOLD, {"numpy": np, "scores": np.log(SHARES[0]), "about": about})  # noqa: S102  the card's code
 
-    label, share = said.getvalue().split()
+    label, share = output.getvalue().split()
     assert f"{label} {float(share):.1f}" == answer
 
 
@@ -161,7 +161,7 @@ def test_a_version_without_a_threshold_has_the_plain_code():
     assert loading_of("single_label").code("lora", decides=True) != plain
 
 
-def test_two_models_are_compared_by_what_each_answers():
+def test_two_models_are_compared_by_their_predictions():
     plain = Predictions(MADE.labels, MADE.ids, MADE.truth, SHARES)
 
     found = single_label.ENTRY.compare(plain, MADE, count=10)["metrics"]["accuracy"]

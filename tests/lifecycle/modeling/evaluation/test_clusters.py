@@ -1,4 +1,4 @@
-"""The errors of a model stand in groups, with words, texts and a way into a queue."""
+"""Error clusters of a model, with words, texts, and a link to a queue."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def snapshot(project, mia):
 
 @pytest.fixture
 def measured(snapshot, mia):
-    """An evaluation in which about half of the answers are wrong."""
+    """An evaluation with about half of the predictions wrong."""
     return queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.5), "test")
 
 
 def embed(folder, texts, timeout_seconds=0.0):
-    """An engine for which texts are near each other that hold the same word."""
+    """An engine that embeds texts with the same word close together."""
     assert (folder / "lifecycle.json").is_file()
     return [NEAR["card" if "card" in text else "refund"] for text in texts]
 
@@ -55,7 +55,7 @@ def grouped(measured, mia):
 
 
 @pytest.mark.postgres
-def test_programs_ask_for_it_and_read_it(measured, engine, client_for, mia, aida):
+def test_the_api_starts_it_and_returns_it(measured, engine, client_for, mia, aida):
     address = f"/api/v1/evaluations/{measured.uuid}/analyses/"
 
     asked = client_for(mia).post(address, {"kind": "clusters"}, content_type="application/json")
@@ -69,7 +69,7 @@ def test_programs_ask_for_it_and_read_it(measured, engine, client_for, mia, aida
 
 
 @pytest.mark.postgres
-def test_what_is_known_is_not_computed_again_and_what_waits_is_one_job(measured, engine, mia):
+def test_a_known_result_is_not_computed_again_and_a_queued_one_is_one_job(measured, engine, mia):
     first, second = (actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia) for _ in range(2))
     assert first == second
     run_ok("default")
@@ -81,7 +81,7 @@ def test_what_is_known_is_not_computed_again_and_what_waits_is_one_job(measured,
     assert Job.objects.filter(kind="evaluation.clusters").count() == 1
 
 
-def test_only_those_who_may_evaluate_ask_for_it(measured, client_for, gita, otto):
+def test_only_users_who_may_evaluate_can_start_it(measured, client_for, gita, otto):
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=gita)
     assert b'value="clusters"' not in client_for(gita).get(f"/evaluations/{measured.uuid}/clusters/").content
@@ -89,12 +89,12 @@ def test_only_those_who_may_evaluate_ask_for_it(measured, client_for, gita, otto
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 
 
-def test_an_engine_that_fails_leaves_nothing_and_says_why(measured, client_for, mia, monkeypatch):
+def test_an_engine_failure_stores_nothing_and_gives_the_reason(measured, client_for, mia, monkeypatch):
     def broken(*_, **__):
         raise Refused("The engine refused.", next_step="Look at it.")
 
     monkeypatch.setattr(warm, "embed", broken)
-    client_for(mia).post(f"/evaluations/{measured.uuid}/analyse/", {"kind": "clusters"})
+    client_for(mia).post(f"/evaluations/{measured.uuid}/analyze/", {"kind": "clusters"})
     (job,) = run_jobs("default")
 
     assert job.state == "failed"
@@ -102,7 +102,7 @@ def test_an_engine_that_fails_leaves_nothing_and_says_why(measured, client_for, 
     assert b"The engine refused." in client_for(mia).get(f"/evaluations/{measured.uuid}/clusters/").content
 
 
-def test_a_page_asks_as_often_for_many_groups_as_for_one(grouped, measured, snapshot, client_for, mia, monkeypatch):
+def test_the_query_count_does_not_grow_with_groups(grouped, measured, snapshot, client_for, mia, monkeypatch):
     other = queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.5, seed=2), "test")
     monkeypatch.setattr(warm, "embed", lambda folder, texts: [[1.0, 0.0]] * len(texts))
     actions.analyse(evaluation=other, kind=CLUSTERS, actor=mia)

@@ -1,4 +1,4 @@
-"""The errors of models that give labels stand in groups, told by the mistake that most of their rows hold."""
+"""Error clusters of models that predict labels, named by the most frequent error of their rows."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ LABELED = [task for task in TRAINED if type_of(task).has_labels]
 SHARES = {"train": 30, "validation": 20, "test": 50}
 
 
-# ── What a row mistook ──────────────────────────────────────────────────────
-def test_of_one_class_it_is_the_class_that_was_read_as_the_other():
+# ── Errors of a row ─────────────────────────────────────────────────────────
+def test_single_label_errors_are_the_true_and_the_predicted_class():
     assert list(LABELS.slips(Answer("one", ("card",), ("refund",), 0.9, 1.0))) == [("class", "card", "refund")]
 
 
-def test_of_several_classes_each_stands_for_itself():
+def test_multi_label_errors_are_counted_per_label():
     found = SETS.slips(Answer("one", ("card", "login"), ("login", "order", "refund"), 0.9, 1.0))
 
     assert list(found) == [("missed", "card", ""), ("invented", "", "order"), ("invented", "", "refund")]
 
 
-def test_of_marked_parts_another_class_counts_wherever_it_stands():
+def test_span_errors_count_a_wrong_class_in_any_place():
     thing, wish = Found(0, 4, 0, 0.9), Found(3, 9, 1, 0.8)
     row = SpanRow("one", ("thing", "wish"), (), (), (
         Match("exact", (0, 4, 0), thing), Match("boundary", (0, 5, 0), thing), Match("class", (0, 4, 1), thing),
@@ -53,7 +53,7 @@ def test_of_marked_parts_another_class_counts_wherever_it_stands():
     ]  # fmt: skip
 
 
-def test_a_row_counts_once_for_a_mistake_and_of_equals_the_first_by_its_classes_tells_the_group():
+def test_a_row_counts_once_per_error_and_ties_go_to_the_first_by_class():
     missed, other = Slip("missed", "card", ""), Slip("class", "card", "order")
 
     assert most_frequent([[missed, missed], [missed, other], [other]]) == missed._asdict() | {"pair_rows": 2}
@@ -61,20 +61,20 @@ def test_a_row_counts_once_for_a_mistake_and_of_equals_the_first_by_its_classes_
 
 # ── Analyses ────────────────────────────────────────────────────────────────
 def near(folder, texts):
-    """The vectors of an engine for which texts are near each other that hold the same word."""
+    """Embeddings that place texts with the same word close together."""
     return [[1.0, 0.0] if "card" in text else [0.0, 1.0] for text in texts]
 
 
 @pytest.fixture
 def of_each_task(project, mia):
-    """An evaluation in which many rows are wrong, by task."""
+    """Evaluations with many wrong rows, by task."""
     runs = {task: make_run(EXAMPLES[task].snapshot(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5) for task in LABELED}
     return {task: queries.latest_evaluation(run, "test").uuid for task, run in runs.items()}
 
 
 @pytest.fixture
 def grouped_each(of_each_task, mia):
-    """Those evaluations once their errors stand in groups."""
+    """Those evaluations with their error clusters."""
     with patch.object(warm, "embed", near):
         for uuid in of_each_task.values():
             actions.analyse(evaluation=Evaluation.objects.get(uuid=uuid), kind=CLUSTERS, actor=mia)
@@ -92,7 +92,7 @@ def grouped(measured, grouped_each):
 
 
 def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
-    """The mistakes of each wrong row, from what the evaluation kept."""
+    """The errors of each wrong row, from the stored predictions."""
     found: dict[str, set[tuple[str, str, str]]] = {}
     if measured.report.get("task", "single_label") == "single_label":
         for answer in LABELS.answers(queries.rows_of(measured)):
@@ -101,7 +101,7 @@ def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
         kept = queries.rows_of(measured)
         for item, true, given in zip(kept.ids, kept.truth, kept.decided, strict=True):
             sides = zip(kept.labels, true, given, strict=True)
-            found[item] = {("missed", label, "") if held else ("invented", "", label) for label, held, said in sides if held != said}
+            found[item] = {("missed", label, "") if held else ("invented", "", label) for label, held, given in sides if held != given}
     else:
         from lifecycle.runtime.task_types.spans.measures import matches
 
@@ -120,12 +120,12 @@ def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
 
 
 def items_of(measured, lines) -> list[str]:
-    """The items of the lines of a page."""
+    """The items listed on a page."""
     return [getattr(line, "item", None) or line.answer.item for line in lines]
 
 
 @pytest.mark.django_db
-def test_every_row_that_is_not_all_right_is_in_one_group_and_its_most_frequent_mistake_tells_it(grouped, measured):
+def test_every_wrong_row_is_in_one_group_named_by_its_most_frequent_error(grouped, measured):
     report, wrong = grouped.report, mistook(measured)
     items = queries.items_by_digest(measured, wrong)
     with_card = {digest for digest in wrong if "card" in items[digest].text}
@@ -141,7 +141,7 @@ def test_every_row_that_is_not_all_right_is_in_one_group_and_its_most_frequent_m
 
 
 @pytest.mark.django_db
-def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_them(grouped, measured, client_for, mia, aida):
+def test_the_report_links_to_the_groups_and_texts_need_permission(grouped, measured, client_for, mia, aida):
     address = f"/evaluations/{measured.uuid}/clusters/"
     report = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
@@ -159,7 +159,7 @@ def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_the
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("measured", "slip", "said"),
+    ("measured", "slip", "text"),
     [
         ("multi_label", ("missed", "card", ""), "card is missed"), ("multi_label", ("invented", "", "card"), "card is predicted wrongly"),
         ("spans", ("missed", "card", ""), "card is missed"), ("spans", ("invented", "", "card"), "card is spurious"),
@@ -168,7 +168,7 @@ def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_the
     ],
     indirect=["measured"],
 )  # fmt: skip
-def test_a_mistake_is_told_in_the_words_of_the_task(measured, slip, said, client_for, mia):
+def test_errors_are_described_in_the_tasks_terms(measured, slip, text, client_for, mia):
     (item, *_) = mistook(measured)
     group = {"items": [item], **Slip(*slip)._asdict(), "pair_rows": 1}
     report = {"errors": 1, "taken": 1, "silhouette": 0.0, "groups": [group]}
@@ -176,11 +176,11 @@ def test_a_mistake_is_told_in_the_words_of_the_task(measured, slip, said, client
 
     page = " ".join(client_for(mia).get(f"/evaluations/{measured.uuid}/clusters/").content.decode().split())
 
-    assert f"1 error, in all of them {said}." in page
+    assert f"1 error, in all of them {text}." in page
 
 
 @pytest.mark.django_db
-def test_the_rows_of_a_group_open_in_its_order_and_become_a_queue(grouped, measured, client_for, mia, django_assert_max_num_queries):
+def test_the_rows_of_a_group_open_in_order_and_can_be_queued(grouped, measured, client_for, mia, django_assert_max_num_queries):
     address, groups = f"/evaluations/{measured.uuid}/items/", grouped.report["groups"]
 
     with django_assert_max_num_queries(40) as first:
@@ -201,7 +201,7 @@ def test_the_rows_of_a_group_open_in_its_order_and_become_a_queue(grouped, measu
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-def test_groups_that_were_kept_before_kinds_were_told_are_shown(snapshot, mia, client_for):
+def test_stored_groups_without_kinds_are_shown(snapshot, mia, client_for):
     measured = queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.5), "test")
     items = [answer.item for answer in LABELS.first(measured, 2)]
     report = {
@@ -218,10 +218,10 @@ def test_groups_that_were_kept_before_kinds_were_told_are_shown(snapshot, mia, c
 
 
 @pytest.mark.django_db
-def test_too_few_errors_are_said_and_nothing_is_queued(measured, client_for, mia, monkeypatch):
+def test_too_few_errors_are_refused_and_nothing_is_queued(measured, client_for, mia, monkeypatch):
     monkeypatch.setattr(rules, "LEAST_ERRORS", 1_000)
 
     with refused(match=f"made {rules.errors(measured.report)} errors on these rows; .* needs at least 1000"):
         actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
 
-    assert "/analyse/" not in client_for(mia).get(f"/evaluations/{measured.uuid}/clusters/").content.decode()
+    assert "/analyze/" not in client_for(mia).get(f"/evaluations/{measured.uuid}/clusters/").content.decode()

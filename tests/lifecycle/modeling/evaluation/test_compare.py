@@ -1,4 +1,4 @@
-"""Two evaluations on the same items: what can be told, in words and numbers."""
+"""Comparing two evaluations on the same items, in words and numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHANGED = [
 
 
 def report(difference=0.019, low=0.006, high=0.032, verdict="better", fixed=68, broken=28, needed=None):
-    """As much of a report as its sentence needs."""
+    """The parts of a report that its summary needs."""
     p = compare.significance.mcnemar(fixed, broken)
     return {
         "rows": 1000, "rows_needed": needed, "changes": {"fixed": fixed, "broken": broken, "other": 3, "p": p},
@@ -31,36 +31,36 @@ def report(difference=0.019, low=0.006, high=0.032, verdict="better", fixed=68, 
     }  # fmt: skip
 
 
-def told(**values) -> tuple[str, str]:
+def words(**values) -> tuple[str, str]:
     found = compare.summary(ROWS, report(**values), "Run 1", "Run 2")
     return found["fact"].replace("\u00a0", " "), found["text"].replace("\u00a0", " ")
 
 
 def test_the_better_one_is_named_with_its_interval_and_what_changed():
-    assert told() == (
+    assert words() == (
         "Run 2 is better: +1.9 points macro-F1 (95 % 0.6 to 3.2).",
         "Of 96 items that only one model gets right, Run 2 fixed 68 and broke 28; p = 0.000069.",
     )
 
 
-def test_where_nothing_can_be_told_the_rows_that_would_tell_are_named():
-    assert told(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
+def test_without_a_significant_difference_the_rows_needed_are_named():
+    assert words(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
         "No clear difference between Run 1 and Run 2: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
         "Of 5 items that only one model gets right, Run 2 fixed 3 and broke 2; p = 1.0. "
         "Detecting a difference this size needs about 31,000 rows; this test set has 1,000.",
     )
 
 
-def test_a_worse_one_and_two_alike_are_said_plainly():
-    assert told(difference=-0.3, low=-0.4, high=-0.2, verdict="worse", fixed=0, broken=200) == (
+def test_a_worse_model_and_two_equal_ones_are_described():
+    assert words(difference=-0.3, low=-0.4, high=-0.2, verdict="worse", fixed=0, broken=200) == (
         "Run 2 is worse: −30.0 points macro-F1 (95 % −40.0 to −20.0).",
         "Of 200 items that only one model gets right, Run 2 fixed 0 and broke 200; p < 0.00001.",
     )
-    assert told(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both models are correct on the same items."
+    assert words(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both models are correct on the same items."
 
 
-def test_a_metric_is_told_only_where_it_holds_among_all_metrics():
-    """Of each the interval alone leaves 0 out."""
+def test_a_metric_has_a_verdict_only_if_significant_among_all_metrics():
+    """The interval of each metric excludes 0."""
     rows = {"accuracy": (0.02, 0.001, 0.039), "macro_f1": (0.03, 0.001, 0.059), "brier": (0.05, 0.03, 0.07), "log_loss": (None, None, None)}
     metrics = {name: dict(zip(("difference", "low", "high"), each, strict=True)) | {"verdict": "better"} for name, each in rows.items()}
 
@@ -73,42 +73,42 @@ def test_a_metric_is_told_only_where_it_holds_among_all_metrics():
     assert p["accuracy"] < p["macro_f1"] < 0.05
     assert found["metrics"]["accuracy"]["p_holm"] == found["metrics"]["macro_f1"]["p_holm"] == pytest.approx(2 * p["accuracy"])
     assert found["rows_needed"] == 955
-    assert compare.judged(found, "macro_f1") == found  # also where it was kept
+    assert compare.judged(found, "macro_f1") == found  # also if it was stored
 
 
-def test_of_two_models_that_are_alike_hardly_any_comparison_calls_one_better_on_any_metric():
-    """Of four metrics; 10 in 100 did by their intervals alone."""
+def test_equal_models_are_rarely_called_better_on_any_metric():
+    """With four metrics; by their intervals alone, 10 in 100 comparisons did."""
     random, labels, by = np.random.default_rng(21), 3, {"interval": 0, "rule": 0}
     for _ in range(150):
         truth = random.integers(labels, size=200)
-        said = random.normal(size=(200, labels)) + 2 * np.eye(labels)[truth]
-        rows = (score_rows(softmax(said + 0.8 * random.normal(size=said.shape), axis=1), truth) for _ in range(2))
+        logits = random.normal(size=(200, labels)) + 2 * np.eye(labels)[truth]
+        rows = (score_rows(softmax(logits + 0.8 * random.normal(size=logits.shape), axis=1), truth) for _ in range(2))
         found = paired_rows(*rows, COMPARED, labels=None, count=200, seed=1, lower={"log_loss", "brier"}, swaps=199)
-        told = compare.judged({"rows": 200, "rows_needed": None, "metrics": found}, "macro_f1")["metrics"]
-        for name, metrics in (("interval", found), ("rule", told)):
+        judged = compare.judged({"rows": 200, "rows_needed": None, "metrics": found}, "macro_f1")["metrics"]
+        for name, metrics in (("interval", found), ("rule", judged)):
             by[name] += any(each["verdict"] != "unclear" for each in metrics.values())
 
     assert (by["rule"] / 150 <= 0.05, by["interval"] / 150 >= 0.08) == (True, True), by
 
 
-def test_a_changed_answer_counts_for_the_class_that_was_left_and_the_one_that_was_said():
+def test_a_changed_prediction_counts_for_the_old_and_the_new_class():
     assert turned_by_label(CHANGED) == {
         "a": {"1": 1, "2": -1}, "b": {"1": 1, "2": -1, "3": 1, "4": 1}, "c": {"3": -1, "4": 1},
     }  # fmt: skip
 
 
-def test_a_class_is_told_only_where_it_holds_among_all_classes():
+def test_a_class_has_a_verdict_only_if_significant_among_all_classes():
     cases = ((0.1, 9, 1, 0.049), (-0.1, 1, 9, 0.049), (0.1, 9, 1, 0.05))
     assert [compare.class_verdict(*case) for case in cases] == ["better", "worse", "unclear"]
 
 
-def test_a_class_that_is_no_longer_given_is_not_better_for_its_fewer_wrong_rows():
-    # 10 rows: the first gives it to all of them and to 30 others, the second to none
+def test_a_class_no_longer_predicted_is_not_better_for_its_fewer_errors():
+    # 10 rows: the first predicts it for all of them and for 30 others, the second for none
     assert compare.class_verdict(-0.4, 30, 10, 0.005) == "unclear"
     assert compare.class_verdict(None, 30, 10, 0.005) == "unclear"
 
 
-def test_near_duplicates_that_turn_together_are_one_event_for_mcnemars_test():
+def test_near_duplicates_that_change_together_are_one_event_for_mcnemars_test():
     changed = [rules.Change(str(at), ("a",), ("b",), ("a",), "fixed") for at in range(25)]
     alone = {"metrics": {"macro_f1": {"verdict": "better"}}, "per_class": {"a": {"difference": 0.2}}, "rows": 60}
 
@@ -122,7 +122,7 @@ def test_near_duplicates_that_turn_together_are_one_event_for_mcnemars_test():
     assert [by_clusters["per_class"]["a"][name] for name in ("fixed", "p", "verdict")] == [25, 2 / 2**5, "unclear"]
 
 
-def test_items_have_clusters_where_either_file_knows_them_and_some_are_shared():
+def test_items_have_clusters_if_either_file_has_them_and_some_are_shared():
     def answered(clusters):
         known = None if clusters is None else np.array(clusters)
         return Predictions(("a", "b"), ("x", "y"), np.array([0, 1]), np.eye(2), clusters=known)
@@ -131,19 +131,19 @@ def test_items_have_clusters_where_either_file_knows_them_and_some_are_shared():
     assert compare.clusters_of(answered([0, 1]), answered([0, 0])) == compare.clusters_of(answered(None), answered(None)) == {}
 
 
-def test_comparisons_kept_from_before_took_each_row_as_a_cluster_of_its_own():
+def test_stored_comparisons_without_clusters_have_one_per_row():
     kept = {"rows": 7, "metrics": {"macro_f1": {}}, "order": ["macro_f1"]}
 
     assert compare.in_order(kept) == {"clusters": 7, "effective_clusters": 7, "rows": 7, "metrics": {"macro_f1": {}}}
     assert compare.in_order(kept | {"clusters": 3})["clusters"] == 3
 
 
-def test_a_page_says_in_how_many_groups_of_near_duplicates_the_rows_come():
+def test_the_page_shows_the_number_of_near_duplicate_clusters():
     assert (in_groups(1800, 1650), in_groups(2, 1)) == (" in 1,650 groups of near duplicates", " in 1 group of near duplicates")
     assert in_groups(8, 8) == in_groups(8, None) == ""
 
 
-def test_pages_and_programs_are_told_the_same(client_for, project, mia):
+def test_the_page_and_the_api_agree(client_for, project, mia):
     snapshot = make_snapshot(project, mia, copies=12)
     runs = (make_run(snapshot, mia, accuracy=share, seed=seed) for share, seed in ((0.4, 1), (1.0, 2)))
     a, b = (queries.latest_evaluation(run, "test") for run in runs)
@@ -162,7 +162,7 @@ def test_pages_and_programs_are_told_the_same(client_for, project, mia):
     assert "different dataset versions" not in page.content.decode()
 
 
-def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, mia):
+def test_evaluations_on_two_versions_of_a_dataset_are_flagged(client_for, project, mia):
     dataset = labeled_dataset(project, mia)
     first = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
     second = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})

@@ -1,4 +1,4 @@
-"""The verdict on a difference of two models agrees with McNemar's test beside it, and more evidence never says less."""
+"""The verdict on a difference of two models agrees with McNemar's test, and more evidence never weakens it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lifecycle.runtime.statistics import metrics, significance
 
 
 def compared(fixed: int, broken: int = 0, rows: int = 100, only: str = "") -> dict:
-    """A comparison of two models that are right with the same confidence. only: the one metric that is asked for; else all."""
+    """A comparison of two models with the same confidence. only: a single metric to compare; all by default."""
     truth = np.arange(rows) % 2
     one, two = np.ones((2, rows), dtype=bool)
     one[:fixed], two[fixed : fixed + broken] = False, False
@@ -31,21 +31,21 @@ def test_an_accuracy_alone_has_the_p_of_mcnemars_test(fixed, broken, p, verdict)
     assert (found["p"], found["p_holm"], found["verdict"]) == (p, p, verdict)
 
 
-def test_more_fixed_rows_never_turn_better_into_no_clear_difference():
-    """Among four metrics; of the interval's p, four were better and five were not."""
-    told = [{name: each["verdict"] for name, each in compared(fixed).items()} for fixed in range(3, 13)]
+def test_more_fixed_rows_never_turn_better_into_unclear():
+    """With four metrics; by the interval's p, four fixed rows were better and five weren't."""
+    verdicts = [{name: each["verdict"] for name, each in compared(fixed).items()} for fixed in range(3, 13)]
 
     for name in metrics.COMPARED:
-        assert [each[name] for each in told] == ["unclear"] * 5 + ["better"] * 5, name
+        assert [each[name] for each in verdicts] == ["unclear"] * 5 + ["better"] * 5, name
 
 
-def test_other_scores_have_a_p_of_swaps_that_is_mcnemars_where_rows_turn_alike():
+def test_other_scores_have_a_permutation_p_that_matches_mcnemars():
     for fixed, broken in ((6, 0), (8, 2), (9, 4)):
         each = compared(fixed, broken)
         assert [each[name]["p"] for name in ("log_loss", "brier")] == pytest.approx([significance.mcnemar(fixed, broken)] * 2, abs=0.02)
 
 
-def test_swapped_answers_are_scored_as_if_one_model_had_given_them():
+def test_swapped_predictions_are_scored_as_one_models():
     random = np.random.default_rng(3)
     truth, answers = random.integers(3, size=50), random.dirichlet(np.ones(3), size=(2, 50))
     kept = random.integers(0, 2, size=50)
@@ -58,7 +58,7 @@ def test_swapped_answers_are_scored_as_if_one_model_had_given_them():
 
 
 def test_whole_clusters_are_swapped():
-    """Of five clusters that turn, none can be told."""
+    """Five changed clusters are too few for a verdict."""
     truth, clusters = np.zeros(40, dtype=np.int64), np.arange(40) // 5
     wrong = np.eye(2)[np.where(clusters < 5, 1, 0)]
     scored = metrics.score_rows(wrong, truth), metrics.score_rows(np.eye(2)[truth], truth)
@@ -75,7 +75,7 @@ def test_a_score_that_does_not_differ_has_a_p_of_1():
     assert compared(3, 3)["accuracy"]["p"] == 1.0
 
 
-def test_comparisons_kept_from_before_have_mcnemars_p_and_that_of_the_interval():
+def test_stored_comparisons_have_mcnemars_p_and_that_of_the_interval():
     row = {"difference": 0.04, "low": 0.01, "high": 0.07}
     found = judged({"metrics": {"accuracy": row, "macro_f1": row}, "rows_needed": None, "rows": 100, "changes": {"p": 0.125}}, "macro_f1")
 

@@ -1,4 +1,4 @@
-"""What the temperature did is told, and an operating point is chosen on validation and measured on test."""
+"""The effect of temperature scaling is reported, and an operating point is chosen on validation and measured on test."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ OTHER = {"card": "refund", "refund": "card"}
 
 
 def answer(item: Item, label: str) -> dict[str, float]:
-    """Right from a confidence of 0.75 on, in validation ("learn card 5") and in test ("text number 25 of refund").
+    """Correct from a confidence of 0.75 on, in validation ("learn card 5") and in test ("text number 25 of refund").
 
-    Below that all are wrong in validation, and those with an even number in test.
+    Below that, all are wrong in validation, and those with an even number are wrong in test.
     """
     words = item.text.split()
     is_test = words[0] == "text"
     number = int(words[2])
     sure = 0.505 + number % 50 / 100 if is_test else 0.5 + number / 20
-    said = label if sure >= 0.75 or (is_test and number % 2) else OTHER[label]
-    return {said: sure, OTHER[said]: 1 - sure}
+    predicted = label if sure >= 0.75 or (is_test and number % 2) else OTHER[label]
+    return {predicted: sure, OTHER[predicted]: 1 - sure}
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def asked(client_for, user, evaluation, **query):
     return client_for(user).get(f"/evaluations/{evaluation.uuid}/threshold/", query)
 
 
-def told(client_for, user, evaluation, **query):
+def get_threshold(client_for, user, evaluation, **query):
     return client_for(user).get(f"/api/v1/evaluations/{evaluation.uuid}/threshold/", query)
 
 
-def test_the_probabilities_before_the_temperature_are_found_again():
+def test_probabilities_before_temperature_scaling_are_recovered():
     logits = np.random.default_rng(1).normal(size=(200, 5)) * 8
 
     before, after = calibration.softmax(logits), calibration.softmax(logits, 2.5)
@@ -56,7 +56,7 @@ def test_the_probabilities_before_the_temperature_are_found_again():
     assert calibration.untempered(np.array([[1.0, 0.0]]), 3.0).tolist() == [[1.0, 0.0]]
 
 
-def test_the_report_tells_the_temperature_and_what_it_did(client_for, test, mia):
+def test_the_report_shows_the_temperature_and_its_effect(client_for, test, mia):
     page = client_for(mia).get(f"/evaluations/{test.uuid}/").content.decode()
     api = client_for(mia).get(f"/api/v1/evaluations/{test.uuid}/calibration/").json()
 
@@ -71,7 +71,7 @@ def test_the_report_tells_the_temperature_and_what_it_did(client_for, test, mia)
     assert "It was fitted on these rows, so the figures are optimistic" not in page
 
 
-def test_rows_that_the_temperature_was_fitted_to_flatter_it(client_for, run, mia):
+def test_rows_used_to_fit_the_temperature_are_flagged(client_for, run, mia):
     validation = evaluated(run, "validation", answer, temperature=0.8)
 
     page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
@@ -80,7 +80,7 @@ def test_rows_that_the_temperature_was_fitted_to_flatter_it(client_for, run, mia
     assert "It was fitted on these rows, so the figures are optimistic" in page
 
 
-def test_a_report_without_a_temperature_says_so(test):
+def test_a_report_without_a_temperature_has_a_note(test):
     test.report.pop("temperature")
 
     assert confidence.calibration(test) is None
@@ -90,7 +90,7 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
     validation = evaluated(run, "validation", answer)
 
     for evaluation in (test, validation):
-        found = told(client_for, mia, evaluation, goal="precision", target="0.9").json()
+        found = get_threshold(client_for, mia, evaluation, goal="precision", target="0.9").json()
 
         assert (found["chosen_on"]["split"], found["measured_on"]["split"], found["same_rows"]) == ("validation", "test", False)
         assert (found["low"], found["high"], found["promised"]) == (0.0, 0.75, False)  # too few rows
@@ -106,20 +106,20 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
     assert "the model continues predicting the most likely label" in page
 
 
-def test_a_choice_on_the_rows_it_is_measured_on_is_warned_of(client_for, run, test, mia):
+def test_a_threshold_chosen_and_measured_on_the_same_rows_has_a_warning(client_for, run, test, mia):
     page = asked(client_for, mia, test).content.decode()
 
     assert "Chosen and measured on the same rows, so the result is optimistic." in page
-    assert told(client_for, mia, test).json()["same_rows"] is True
+    assert get_threshold(client_for, mia, test).json()["same_rows"] is True
 
 
-def test_costs_hand_over_what_is_not_worth_a_mistake(client_for, test, mia):
+def test_costs_hand_over_rows_whose_expected_error_costs_more(client_for, test, mia):
     cheap, dear = (
-        told(client_for, mia, test, **{"goal": "cost", "class": "card", "false": 4, "missed": 4, "person": person}).json()
+        get_threshold(client_for, mia, test, **{"goal": "cost", "class": "card", "false": 4, "missed": 4, "person": person}).json()
         for person in (0.5, 100)
     )
 
-    assert cheap["outcome"]["counts"]["person"] == 250  # every second of them is wrong, so each would cost 2
+    assert cheap["outcome"]["counts"]["person"] == 250  # half of them are wrong, so each would cost 2 on average
     assert cheap["outcome"]["counts"]["false"] == cheap["outcome"]["counts"]["missed"] == 0
     assert cheap["outcome"]["cost"]["value"] == pytest.approx(1000 * 0.5 * 250 / 480)
     assert dear["outcome"]["counts"]["person"] == 0
@@ -128,9 +128,9 @@ def test_costs_hand_over_what_is_not_worth_a_mistake(client_for, test, mia):
     assert "Predict card from 0.755, hand over from" in page
 
 
-def test_what_cannot_be_reached_or_asked_is_said(client_for, test, mia):
-    unused = told(client_for, mia, test, goal="cost", target="0.9")
-    wrong = told(client_for, mia, test, **{"class": "zoo", "goal": "luck", "target": "2", "false": "-1"})
+def test_unreachable_targets_and_invalid_parameters_are_reported(client_for, test, mia):
+    unused = get_threshold(client_for, mia, test, goal="cost", target="0.9")
+    wrong = get_threshold(client_for, mia, test, **{"class": "zoo", "goal": "luck", "target": "2", "false": "-1"})
     page = asked(client_for, mia, test, target="many")
 
     assert (unused.status_code, unused.json()["fields"]) == (400, {"target": ["It isn't used for this label and goal. Leave it out."]})
@@ -140,27 +140,27 @@ def test_what_cannot_be_reached_or_asked_is_said(client_for, test, mia):
 
 
 def test_a_precision_that_230_rows_out_of_230_have_is_promised(client_for, test, mia):
-    found = told(client_for, mia, test, goal="precision", target="0.9").json()
+    found = get_threshold(client_for, mia, test, goal="precision", target="0.9").json()
     page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
 
-    assert (found["high"], found["promised"]) == (0.735, True)  # ten rows below are wrong, and ten below them right
+    assert (found["high"], found["promised"]) == (0.735, True)  # the next ten rows are wrong, and the ten after them right
     assert "Guaranteed: new rows like those of test reach 0.900 too, with 95" in page
 
 
-def test_what_rows_promise_their_few_groups_of_near_duplicates_do_not(client_for, test, mia, monkeypatch):
+def test_few_near_duplicate_clusters_give_no_guarantee(client_for, test, mia, monkeypatch):
     real = queries.scores_of
     monkeypatch.setattr(queries, "scores_of", lambda *asked: real(*asked)._replace(clusters=np.arange(480) // 24))
 
-    found = told(client_for, mia, test, goal="precision", target="0.9").json()
+    found = get_threshold(client_for, mia, test, goal="precision", target="0.9").json()
 
     assert (found["reached"], found["promised"]) == (True, False)
 
 
-def test_no_threshold_is_an_answer(client_for, run, mia):
+def test_no_threshold_is_a_valid_result(client_for, run, mia):
     never = evaluated(run, "test", lambda item, label: {OTHER[label]: 0.9, label: 0.1})
 
-    found = told(client_for, mia, never, goal="precision", target="0.5").json()
-    cost = told(client_for, mia, never, goal="cost").json()
+    found = get_threshold(client_for, mia, never, goal="precision", target="0.5").json()
+    cost = get_threshold(client_for, mia, never, goal="cost").json()
 
     assert (found["reached"], found["promised"], found["outcome"], found["high"]) == (False, None, None, None)
     assert b"No threshold reaches 0.500 on test." in asked(client_for, mia, never, goal="precision", target="0.5").content

@@ -1,4 +1,4 @@
-"""What is shown of a model that answers dialogues, and people who choose between two of them."""
+"""Pages of a chat model, and preference tests of two of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def found(runs):
     return Evaluation.objects.get(run=runs[0], split="test")
 
 
-def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(found, mia, client_for):
+def test_the_report_shows_the_last_question_with_earlier_turns_folded(found, mia, client_for):
     page = client_for(mia).get(f"/evaluations/{found.uuid}/").content.decode()
 
     assert page.count("3 turns earlier</summary>") == 6
@@ -44,18 +44,18 @@ def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(foun
     assert f"{omitted} dialogues are excluded from training and evaluation: {omitted} with tool calls." in page
 
 
-def test_rows_over_rest_carry_their_turns(found, mia, aida, client_for):
-    told = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/answers/").json()["results"]
-    hidden = client_for(aida).get(f"/api/v1/evaluations/{found.uuid}/answers/").json()["results"]
+def test_the_api_returns_the_turns_of_rows(found, mia, aida, client_for):
+    lines = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/predictions/").json()["results"]
+    hidden = client_for(aida).get(f"/api/v1/evaluations/{found.uuid}/predictions/").json()["results"]
 
-    assert [each["role"] for each in told[0]["turns"]] == ["system", "user", "assistant", "user"]
-    assert told[0]["prompt"] == "\n".join(f"{each['role']}: {each['content']}" for each in told[0]["turns"])
+    assert [each["role"] for each in lines[0]["turns"]] == ["system", "user", "assistant", "user"]
+    assert lines[0]["prompt"] == "\n".join(f"{each['role']}: {each['content']}" for each in lines[0]["turns"])
     assert {(row["prompt"], tuple(row["turns"])) for row in hidden} == {("", ())}
 
 
-def test_dialogues_stand_in_groups_too(found, mia, client_for):
+def test_chats_are_grouped_into_slices(found, mia, client_for):
     client = client_for(mia)
-    page = client.get(f"/evaluations/{found.uuid}/groups/", {"column": "fact:file"})
+    page = client.get(f"/evaluations/{found.uuid}/slices/", {"column": "fact:file"})
 
     (group,) = page.context["report"]["groups"]
     assert group["rows"] == found.rows
@@ -64,18 +64,18 @@ def test_dialogues_stand_in_groups_too(found, mia, client_for):
     assert rows.content.decode().count("3 turns earlier</summary>") == min(found.rows, 30)
 
 
-def test_the_runs_page_shows_samples_with_their_dialogues(runs, mia, aida, client_for):
+def test_the_run_page_shows_samples_with_their_chats(runs, mia, aida, client_for):
     page = client_for(mia).get(f"/runs/{runs[0].uuid}/").content.decode()
-    told = client_for(mia).get(f"/api/v1/runs/{runs[0].uuid}/samples/").json()["results"]
+    lines = client_for(mia).get(f"/api/v1/runs/{runs[0].uuid}/samples/").json()["results"]
 
     assert page.count("3 turns earlier</summary>") == 2
     assert "sample 1 at 60" in page
-    assert all(row["text"].startswith("system: please\nuser: ") and len(row["turns"]) == 4 for row in told)
+    assert all(row["text"].startswith("system: please\nuser: ") and len(row["turns"]) == 4 for row in lines)
     assert "turns earlier</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
 
 
 @pytest.mark.postgres
-def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_for):
+def test_annotators_see_the_chat_as_the_prompt(runs, mia, ana, client_for):
     a, b = (Evaluation.objects.get(run=each, split="test") for each in runs)
 
     side = actions.ask_people(first=a, second=b, actor=mia, pairs=10, seed=3)
@@ -93,7 +93,7 @@ def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_fo
 
 
 @pytest.mark.parametrize(
-    ("report", "told"),
+    ("report", "text"),
     [
         ({}, ""),
         ({"left_out": {"with tool calls": 1}}, "1 dialogue is excluded from training and evaluation: 1 with tool calls."),
@@ -103,11 +103,11 @@ def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_fo
         ),
     ],
 )
-def test_what_is_left_out_is_a_sentence(report, told):
-    assert notes.left_out(report) == told
+def test_excluded_rows_are_described_in_a_sentence(report, text):
+    assert notes.left_out(report) == text
 
 
-def test_turns_that_were_left_out_are_told():
+def test_truncated_turns_are_reported():
     cut = {"rows": 9, "limit": 64, "prompts": 2, "prompt_tokens": 30, "answers": 0, "answer_tokens": 0, "turns": 4}
 
     assert notes.cut({"truncation": cut}) == (

@@ -1,4 +1,4 @@
-"""Groups of rows where a text has several classes, marked parts, a written answer or responses in order."""
+"""Slices of multi-label, span, generation, and ranking evaluations."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from lifecycle.runtime.statistics.intervals import wilson
 from tests.support.grouped import grouped_evaluation, is_wrong
 
 TASKS = ("multi_label", "spans", "preference", "ranking", "generation")
-# Scores of the 40 rows that came by phone, of which 20 are wrong, in the order in which the page shows them.
+# Scores of the 40 rows by phone, 20 of them wrong, in the order of the page.
 PHONE = {
-    "multi_label": {"subset_accuracy": 0.5, "micro_f1": 0.8},  # 40 of 60 classes, none too many
-    "spans": {"micro_f1": 6 / 7, "exact_texts": 0.5},  # 60 of 80 spans, none too many
+    "multi_label": {"subset_accuracy": 0.5, "micro_f1": 0.8},  # 40 of 60 labels, none extra
+    "spans": {"micro_f1": 6 / 7, "exact_texts": 0.5},  # 60 of 80 spans, none extra
     "preference": {"pair_accuracy": 0.5, "best_first": 0.5},
-    "ranking": {"pair_accuracy": 5 / 6, "best_first": 0.5},  # of three pairs a row one is the wrong way round
-    "generation": {"rouge_l": 0.5, "token_f1": 0.5, "exact_match": 0.5, "groundedness": 0.0},  # the wrong ones have the contexts
+    "ranking": {"pair_accuracy": 5 / 6, "best_first": 0.5},  # one of three pairs per row is in the wrong order
+    "generation": {"rouge_l": 0.5, "token_f1": 0.5, "exact_match": 0.5, "groundedness": 0.0},  # the wrong rows have the contexts
 }
 SHARES = {"multi_label": "subset_accuracy", "spans": "exact_texts", "generation": "exact_match"}
 COLUMN = "metadata:channel"
@@ -37,7 +37,7 @@ def task(request):
 
 @pytest.fixture
 def of_each_task(project, mia):
-    """The evaluation of every task, by task: a test begins with all of them, and copies none of their reports."""
+    """The evaluation of every task, by task; a test starts with all of them, without copying their reports."""
     return {task: grouped_evaluation(project, mia, task).uuid for task in TASKS}
 
 
@@ -46,25 +46,25 @@ def measured(task, of_each_task):
     return Evaluation.objects.get(uuid=of_each_task[task])
 
 
-def told(client, evaluation, **query):
-    return client.get(f"/api/v1/evaluations/{evaluation.uuid}/groups/", {"column": COLUMN} | query).json()
+def get_slices(client, evaluation, **query):
+    return client.get(f"/api/v1/evaluations/{evaluation.uuid}/slices/", {"column": COLUMN} | query).json()
 
 
 def page_of(client, evaluation, **query):
-    return client.get(f"/evaluations/{evaluation.uuid}/groups/", {"column": COLUMN} | query)
+    return client.get(f"/evaluations/{evaluation.uuid}/slices/", {"column": COLUMN} | query)
 
 
 def named(report):
     return {group["name"]: group for group in report["groups"]}
 
 
-def test_the_measures_over_all_rows_are_those_of_the_report(measured):
+def test_measures_over_all_rows_equal_the_report(measured):
     for name, each in queries.grouped_of(measured).quotients.items():
         assert each.above.sum() / each.below.sum() == pytest.approx(measured.report[name]), name
 
 
-def test_a_group_that_is_worse_than_the_rest_is_told(task, measured, client_for, mia):
-    report = told(client_for(mia), measured)
+def test_a_slice_that_is_worse_than_the_rest_is_found(task, measured, client_for, mia):
+    report = get_slices(client_for(mia), measured)
 
     found = named(report)
     assert {name: group["rows"] for name, group in found.items()} == {"mail": 60, "phone": 40, "app": 10}
@@ -82,7 +82,7 @@ def test_a_group_that_is_worse_than_the_rest_is_told(task, measured, client_for,
 
 
 def test_a_score_of_one_has_wilsons_interval(task, measured, client_for, mia):
-    mail = named(told(client_for(mia), measured))["mail"]["scores"]
+    mail = named(get_slices(client_for(mia), measured))["mail"]["scores"]
 
     whole = {name: score for name, score in mail.items() if name != "groundedness"}
     assert {(score["low"], score["high"]) for score in whole.values()} == {wilson(60, 60)}
@@ -90,20 +90,20 @@ def test_a_score_of_one_has_wilsons_interval(task, measured, client_for, mia):
         assert (mail["groundedness"]["low"], mail["groundedness"]["high"]) == wilson(30, 30)
 
 
-def test_groups_are_compared_by_the_measure_that_is_asked_for(task, measured, client_for, mia):
+def test_slices_are_compared_by_the_requested_measure(task, measured, client_for, mia):
     for name, value in PHONE[task].items():
-        report = told(client_for(mia), measured, measure=name)
+        report = get_slices(client_for(mia), measured, measure=name)
 
         phone = named(report)["phone"]
         assert (report["measure"], phone["difference"]) == (name, pytest.approx(value - 1))
         if SHARES.get(task) == name:
             assert report["test"] == "fisher"
             assert phone["p"] == pytest.approx(2 * fisher_exact([[20, 20], [70, 0]]).pvalue)
-    refused = told(client_for(mia), measured, measure="ece")
+    refused = get_slices(client_for(mia), measured, measure="ece")
     assert refused["fields"]["measure"] == [f"Choose one of {', '.join(PHONE[task])}."]
 
 
-def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured, client_for, mia):
+def test_the_page_starts_with_the_worst_slice_and_its_test(task, measured, client_for, mia):
     page = page_of(client_for(mia), measured).content.decode()
 
     first = {
@@ -113,7 +113,7 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     assert f"phone is below the rest: {first[task]} (" in page
     assert page.index("phone is below the rest") < page.index("Scores by slice")
     assert "significant after correction for 2 slices (p" in page
-    summary = told(client_for(mia), measured)["summary"]
+    summary = get_slices(client_for(mia), measured)["summary"]
     assert (summary["verdict"], summary["fact"] in page, summary["text"] in unescape(page)) == ("worse", True, True)
     assert ("by Fisher&#x27;s exact test" if SHARES.get(task) == next(iter(PHONE[task])) else "by a permutation test") in page
     assert "Not enough data: fewer than 20 rows" in page
@@ -122,10 +122,10 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     assert "data-print" in page
 
 
-def test_the_report_leads_to_the_groups_and_where_classes_are_given_to_the_chooser(task, measured, client_for, mia):
+def test_the_report_links_to_slices_and_for_labels_to_thresholds(task, measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    assert f'<a href="/evaluations/{measured.uuid}/groups/">Slices</a>' in page
+    assert f'<a href="/evaluations/{measured.uuid}/slices/">Slices</a>' in page
     assert ("/threshold/" in page) is (task in ("multi_label", "spans"))
 
 
@@ -156,21 +156,21 @@ def digests(page):
     return [line.item for line in page.context["lines"]]
 
 
-def test_texts_are_hidden_from_roles_that_do_not_read_them(measured, client_for, aida):
+def test_texts_are_hidden_from_roles_that_may_not_read_them(measured, client_for, aida):
     client = client_for(aida)
-    page = client.get(f"/evaluations/{measured.uuid}/groups/", {"column": "fact:file"})
+    page = client.get(f"/evaluations/{measured.uuid}/slices/", {"column": "fact:file"})
 
     rows = strip_tags(client.get(page.context["report"]["groups"][0]["url"]).content.decode())
 
     assert "Your role can't view texts. Items are identified by digest." in rows
     assert "card with refund" not in rows
-    assert client.get(f"/evaluations/{measured.uuid}/groups/items/?column={COLUMN}&group=0").status_code == 404
+    assert client.get(f"/evaluations/{measured.uuid}/slices/items/?column={COLUMN}&group=0").status_code == 404
 
 
-def test_statements_grow_neither_with_groups_nor_with_rows(measured, client_for, mia):
+def test_the_query_count_grows_neither_with_slices_nor_with_rows(measured, client_for, mia):
     client, counted = client_for(mia), {}
-    shown, rows = (f"/evaluations/{measured.uuid}/groups/{path}?column=" for path in ("", "items/"))
-    for column in (COLUMN, "fact:file"):  # groups are made once an hour
+    shown, rows = (f"/evaluations/{measured.uuid}/slices/{path}?column=" for path in ("", "items/"))
+    for column in (COLUMN, "fact:file"):  # slices are cached for an hour
         client.get(shown + column)
     urls = {"three": shown + COLUMN, "one": f"{shown}fact:file", "mail": f"{rows}{COLUMN}&group=0", "app": f"{rows}{COLUMN}&group=2"}
     for name, url in urls.items():
@@ -184,29 +184,29 @@ def test_statements_grow_neither_with_groups_nor_with_rows(measured, client_for,
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("task", ["multi_label"])
-def test_several_classes_are_treated_alike_or_not_class_by_class(measured, mia, client_for):
-    found = told(client_for(mia), measured, **{"class": "refund"})["fairness"]
+def test_multi_label_fairness_is_measured_per_class(measured, mia, client_for):
+    found = get_slices(client_for(mia), measured, **{"class": "refund"})["fairness"]
 
     rates = {each["number"]: (each["selection"], each["true_positive"], each["false_positive"]) for each in found["rates"]}
     assert rates == {0: (0.5, 1.0, 0.0), 1: (0.0, 0.0, 0.0)}
     values = {each["name"]: each["value"] for each in found["measures"]}
     assert values == {"demographic_parity_difference": 0.5, "equal_opportunity_difference": 1.0, "equalized_odds_difference": 1.0}
-    card = named(told(client_for(mia), measured, **{"class": "card"}))
+    card = named(get_slices(client_for(mia), measured, **{"class": "card"}))
     assert card["phone"]["verdict"] == "worse"
 
 
 @pytest.mark.parametrize("task", ["spans"])
-def test_fairness_is_refused_where_rows_have_no_class(measured, mia, client_for):
-    refused = told(client_for(mia), measured, **{"class": "thing"})
+def test_fairness_is_refused_for_rows_without_labels(measured, mia, client_for):
+    refused = get_slices(client_for(mia), measured, **{"class": "thing"})
 
     assert refused["message"].startswith("The model doesn't know the label thing.")
 
 
 @pytest.mark.parametrize("task", ["generation"])
-def test_rows_without_a_context_say_nothing_of_groundedness(measured, mia, client_for, monkeypatch):
+def test_rows_without_a_context_do_not_count_for_groundedness(measured, mia, client_for, monkeypatch):
     monkeypatch.setattr(groups, "LEAST", 26)  # 20 of the 40 rows by phone have a context, 30 of those by mail, 5 in the app
 
-    report = told(client_for(mia), measured, measure="groundedness")
+    report = get_slices(client_for(mia), measured, measure="groundedness")
     page = page_of(client_for(mia), measured, measure="groundedness").content.decode()
 
     found = named(report)
@@ -218,13 +218,13 @@ def test_rows_without_a_context_say_nothing_of_groundedness(measured, mia, clien
     assert "20 rows measured" in page
     assert "is lowest" not in page
     assert "below the rest" not in page
-    by_rouge = named(told(client_for(mia), measured))
+    by_rouge = named(get_slices(client_for(mia), measured))
     assert by_rouge["phone"]["verdict"] == "worse"
 
 
 @pytest.mark.parametrize("task", ["multi_label"])
 def test_a_group_whose_rest_is_too_small_gets_no_verdict(measured, mia, client_for, monkeypatch):
-    monkeypatch.setattr(groups, "LEAST", 55)  # the rest of the 60 rows by mail are 50
+    monkeypatch.setattr(groups, "LEAST", 55)  # the 60 rows by mail leave a rest of 50
 
     page = page_of(client_for(mia), measured)
 

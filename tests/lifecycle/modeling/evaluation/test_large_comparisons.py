@@ -1,4 +1,4 @@
-"""Two evaluations that are too large for a request are compared by a job: the same figures, kept, and nothing half done."""
+"""Evaluations too large for a request are compared by a job: same figures, stored, and never partially."""
 
 import pytest
 
@@ -18,7 +18,7 @@ PAGE, API = "/evaluations/compare/", "/api/v1/evaluations/compare/"
 
 @pytest.fixture
 def two(project, mia):
-    """Two evaluations on one test split, and what is found of them at once."""
+    """Two evaluations on one test split, and their comparison in a request."""
     snapshot = make_snapshot(project, mia, copies=12)
     runs = [make_run(snapshot, mia, accuracy=share, seed=seed) for share, seed in ((0.4, 1), (1.0, 2))]
     a, b = (queries.latest_evaluation(run, "test") for run in runs)
@@ -27,7 +27,7 @@ def two(project, mia):
 
 @pytest.fixture
 def large(two, monkeypatch):
-    """The same as if they were large; nothing of them is remembered."""
+    """The same with a limit that makes them large, and an empty cache."""
     monkeypatch.setattr(compare, "LARGE", 0)
     cache.clear()
     return two
@@ -37,7 +37,7 @@ def of(a, b):
     return {"a": str(a.uuid), "b": str(b.uuid)}
 
 
-def test_a_job_finds_the_same_figures_and_keeps_them(client_for, large, mia):
+def test_a_job_computes_the_same_figures_and_stores_them(client_for, large, mia):
     a, b, at_once, changed = large
     client = client_for(mia)
     assert (client.get(PAGE, of(a, b)).context["large"], Job.objects.filter(kind="evaluation.compare").count()) == (True, 0)
@@ -57,7 +57,7 @@ def test_a_job_finds_the_same_figures_and_keeps_them(client_for, large, mia):
     assert client.get(PAGE, of(a, b)).context["report"] == at_once
 
 
-def test_a_job_that_ends_while_the_page_is_read_leaves_no_page_that_offers_it_again(client_for, large, mia):
+def test_a_job_that_ends_during_a_page_load_is_not_offered_again(client_for, large, mia):
     a, b, *_ = large
     actions.start_comparison(a=a, b=b, actor=mia)
     client, url = client_for(mia), f"{PAGE}?a={a.uuid}&b={b.uuid}"
@@ -65,7 +65,7 @@ def test_a_job_that_ends_while_the_page_is_read_leaves_no_page_that_offers_it_ag
     assert body_during(client, url) == body(client, url)
 
 
-def test_the_api_says_what_is_to_be_done_next(client_for, large, mia):
+def test_the_api_returns_the_next_step(client_for, large, mia):
     a, b, at_once, _ = large
     client = client_for(mia)
 
@@ -83,14 +83,14 @@ def test_the_api_says_what_is_to_be_done_next(client_for, large, mia):
     assert Job.objects.filter(kind="evaluation.compare").count() == 1
 
 
-def test_a_comparison_that_is_cancelled_keeps_nothing_and_can_be_started_again(client_for, large, mia, monkeypatch):
+def test_a_cancelled_comparison_stores_nothing_and_can_be_restarted(client_for, large, mia, monkeypatch):
     a, b, at_once, _ = large
     job = actions.start_comparison(a=a, b=b, actor=mia)
     computed = compare.computed
 
-    def cancelled(a, b, tell):
+    def cancelled(a, b, progress):
         jobs.cancel(job.uuid, mia)
-        return computed(a, b, tell)
+        return computed(a, b, progress)
 
     with monkeypatch.context() as patched:
         patched.setattr(compare, "computed", cancelled)
@@ -104,17 +104,17 @@ def test_a_comparison_that_is_cancelled_keeps_nothing_and_can_be_started_again(c
     assert compare.paired_report(a, b) == at_once
 
 
-def test_how_far_it_is_is_told_in_resamples(two):
+def test_progress_is_reported_in_resamples(two):
     a, b, at_once, _ = two
-    told = []
+    calls = []
 
-    found = compare.computed(a, b, lambda done, of: told.append((done, of)))
+    found = compare.computed(a, b, lambda done, total: calls.append((done, total)))
 
-    assert (told[0], {of for _, of in told}, sorted(told) == told) == ((0, 3000), {3000}, True)
+    assert (calls[0], {total for _, total in calls}, sorted(calls) == calls) == ((0, 3000), {3000}, True)
     assert found["digest"] == at_once["digest"]
 
 
-def test_what_is_small_needs_no_job(client_for, two, mia):
+def test_a_small_comparison_needs_no_job(client_for, two, mia):
     a, b, _, _ = two
 
     answers = [client_for(mia).post(PAGE, of(a, b)), client_for(mia).post(API, of(a, b), content_type="application/json")]
@@ -123,7 +123,7 @@ def test_what_is_small_needs_no_job(client_for, two, mia):
     assert not Job.objects.filter(kind="evaluation.compare").exists()
 
 
-def test_who_may_not_see_an_evaluation_has_nothing_compared(client_for, large, otto):
+def test_hidden_evaluations_cannot_be_compared(client_for, large, otto):
     a, b, _, _ = large
     client = client_for(otto)
 
@@ -133,28 +133,28 @@ def test_who_may_not_see_an_evaluation_has_nothing_compared(client_for, large, o
     assert not Job.objects.filter(kind="evaluation.compare").exists()
 
 
-def test_work_that_decides_keeps_it_as_the_job_does_and_keeps_one(large):
+def test_a_deciding_comparison_is_stored_once_as_by_the_job(large):
     a, b, at_once, changed = large
 
-    found = [actions.compare_anew(a, b), actions.compare_anew(a, b)]
+    found = [actions.compare_uncached(a, b), actions.compare_uncached(a, b)]
 
     assert [each.items() <= at_once.items() for each in found] == [True, True]
     assert [(kept.a, kept.b, kept.created_by) for kept in Comparison.objects.all()] == [(a, b, None)]
     assert (compare.paired_report(a, b), compare.first_changes(a, b)) == (at_once, changed)
 
 
-def test_work_that_decides_reads_no_comparison_that_is_kept_or_remembered(large):
+def test_a_deciding_comparison_reads_nothing_stored_or_cached(large):
     a, b, at_once, _ = large
     Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"rows": 7}), changed=[])
     assert compare.paired_report(a, b)["rows"] == 7
 
-    found = actions.compare_anew(a, b)
+    found = actions.compare_uncached(a, b)
 
     assert (found["rows"], found["digest"]) == (at_once["rows"], at_once["digest"])
-    assert Comparison.objects.get().report["rows"] == 7  # it is for ever, and the page's alone
+    assert Comparison.objects.get().report["rows"] == 7  # it never expires and is only for the page
 
 
-def test_a_kept_comparison_of_before_judges_no_ece(large):
+def test_an_old_stored_comparison_has_no_ece_verdict(large):
     a, b, at_once, _ = large
     judged = at_once["metrics"] | {"ece": at_once["metrics"]["log_loss"] | {"verdict": "better"}}
     Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"metrics": judged}), changed=[])
@@ -162,7 +162,7 @@ def test_a_kept_comparison_of_before_judges_no_ece(large):
     assert compare.paired_report(a, b) == at_once
 
 
-def test_a_kept_comparison_of_before_is_judged_for_all_its_metrics(large):
+def test_an_old_stored_comparison_gets_verdicts_for_all_metrics(large):
     a, b, at_once, _ = large
     before = {name: {key: value for key, value in row.items() if key not in ("p", "p_holm")} for name, row in at_once["metrics"].items()}
     Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"metrics": before}), changed=[])
@@ -173,7 +173,7 @@ def test_a_kept_comparison_of_before_is_judged_for_all_its_metrics(large):
     assert (found["accuracy"]["p"], found["macro_f1"]["p"]) == (p, p_value(Interval(*(found["macro_f1"][at] for at in ENDS))))
 
 
-def test_one_that_is_small_is_not_kept(two):
-    actions.compare_anew(*two[:2])
+def test_a_small_comparison_is_not_stored(two):
+    actions.compare_uncached(*two[:2])
 
     assert not Comparison.objects.exists()

@@ -1,4 +1,4 @@
-"""Whether training rows can be told by their loss: asked for, kept, said in words."""
+"""Membership inference by loss: starting it, storing it, and describing it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def measured(project, mia):
 
 @pytest.fixture
 def engine(monkeypatch):
-    """An engine that is as sure of a class as SURE says; what it was asked is kept."""
+    """An engine with confidences from SURE; its inputs are recorded."""
     return made_losses(monkeypatch, lambda row: -np.log(SURE[row["label"]]))
 
 
@@ -50,8 +50,8 @@ def test_rows_that_were_split_together_are_one_cluster_of_the_interval(measured,
     assert abs(report["high"] - by_rows["high"]) > 0.001
 
 
-def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measured, engine, mia, monkeypatch):
-    """A freeze keeps such rows on one side; an evaluation on a later snapshot may meet them."""
+def test_held_out_rows_with_the_normalised_text_of_a_training_row_are_excluded(measured, engine, mia, monkeypatch):
+    """Splitting keeps such rows in one split; an evaluation on a later version may include them."""
     held_out, trained = queries.rows_of(measured).ids, next(snapshots.rows_of(measured.run.snapshot, "train")).item
     real = queries.normal_digests
     monkeypatch.setattr(queries, "normal_digests", lambda *args: real(*args) | dict.fromkeys(held_out[:3], real(*args)[trained]))
@@ -77,7 +77,7 @@ def test_a_leak_is_found_by_the_lower_end_of_the_interval_and_ruled_out_by_the_u
     assert (found.kind, fact in found.fact) == (kind, True)
 
 
-def test_the_finding_says_what_the_number_means():
+def test_the_finding_explains_the_number():
     text = rules.leak(REPORT).text.replace("\u00a0", " ")
 
     assert text == (
@@ -95,7 +95,7 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
         "Not measured. A row’s loss may reveal that the model was trained on it, which matters for confidential texts."
     ) in asked_by_auditor
 
-    client_for(mia).post(f"{address}analyse/", {"kind": "membership"})
+    client_for(mia).post(f"{address}analyze/", {"kind": "membership"})
     waiting = client_for(mia).get(address).content.decode()
     run_ok("training", "evaluation")
     page = client_for(aida).get(address).content.decode()
@@ -119,7 +119,7 @@ def test_too_few_rows_and_other_roles_are_refused_and_nothing_is_queued(project,
 
 
 def test_a_form_without_a_known_kind_is_refused(measured, client_for, mia):
-    answer = client_for(mia).post(f"/evaluations/{measured.uuid}/analyse/", {"kind": "words"})
+    answer = client_for(mia).post(f"/evaluations/{measured.uuid}/analyze/", {"kind": "words"})
 
     assert answer.status_code == 422
     assert not Job.objects.filter(subject_uuid=measured.uuid).exists()

@@ -1,4 +1,4 @@
-"""Whether training rows can be told is asked of models of every task, by the loss that their evaluation counts."""
+"""Membership inference for models of every task, by the loss of their evaluation."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def _few_are_enough(monkeypatch):
 
 
 @pytest.fixture
-def told(of_each_task, mia) -> dict[str, int]:
-    """Whether training rows can be told was asked on the page of each of them. Returns how many statements that page took before."""
+def before(of_each_task, mia) -> dict[str, int]:
+    """Start membership inference from the page of each evaluation. Returns the query count of that page before, by task."""
     client, before = Client(), {}
     client.force_login(mia)
     client.get("/evaluations/")
@@ -48,18 +48,18 @@ def told(of_each_task, mia) -> dict[str, int]:
             with CaptureQueriesContext(connection) as statements:
                 client.get(f"/evaluations/{uuid}/")
             before[task] = len(statements)
-            client.post(f"/evaluations/{uuid}/analyse/", {"kind": "membership"})
+            client.post(f"/evaluations/{uuid}/analyze/", {"kind": "membership"})
         run_ok("training", "evaluation")
     return before
 
 
 def in_the_report(evaluation) -> float:
-    """The mean loss that the report of an evaluation tells."""
+    """The mean loss in the report of an evaluation."""
     return evaluation.report["loss" if evaluation.report.get("task") == "generation" else "log_loss"]
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_losses_that_the_evaluation_kept_are_held_against_those_of_as_many_training_rows(task, measure, mia, monkeypatch):
+def test_stored_losses_are_compared_with_as_many_training_rows(task, measure, mia, monkeypatch):
     evaluation = measure(task)
     asked = made_losses(monkeypatch, lambda row: int(row["id"][:4], 16) / 65_536)
     trained = {row.item for row in snapshots.rows_of(evaluation.run.snapshot, "train")}
@@ -106,7 +106,7 @@ def test_where_a_row_is_a_mean_of_parts_the_parts_give_the_loss_of_the_report(ta
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_report_offers_it_in_the_words_of_the_task(task, measure, client_for, mia, aida):
+def test_the_report_offers_it_in_the_tasks_terms(task, measure, client_for, mia, aida):
     evaluation = measure(task)
 
     before, others = (client_for(person).get(f"/evaluations/{evaluation.uuid}/").content.decode() for person in (mia, aida))
@@ -121,7 +121,7 @@ def test_the_report_offers_it_in_the_words_of_the_task(task, measure, client_for
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_report_then_shows_it_in_these_words(task, measure, told, client_for, aida):
+def test_the_report_shows_the_finding(task, measure, before, client_for, aida):
     evaluation, client = measure(task), client_for(aida)
 
     after, alone = (client.get(f"/evaluations/{evaluation.uuid}/{path}").content.decode() for path in ("", "membership/"))
@@ -133,15 +133,15 @@ def test_the_report_then_shows_it_in_these_words(task, measure, told, client_for
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_report_takes_no_more_statements_with_the_finding(task, measure, told, client_for, mia, django_assert_max_num_queries):
+def test_the_finding_adds_no_queries_to_the_report(task, measure, before, client_for, mia, django_assert_max_num_queries):
     client, address = client_for(mia), f"/evaluations/{measure(task).uuid}/"
 
-    with django_assert_max_num_queries(told[task] + 1):  # the job that made it
+    with django_assert_max_num_queries(before[task] + 1):  # the job that made it
         assert client.get(address).context["membership"]
-    assert 10 <= told[task] < 40
+    assert 10 <= before[task] < 40
 
 
-def test_of_texts_that_are_written_fewer_rows_are_compared(measure, mia, monkeypatch):
+def test_fewer_rows_are_compared_for_generated_text(measure, mia, monkeypatch):
     evaluation = measure("generation")
     asked = made_losses(monkeypatch, lambda row: 0.1)
     monkeypatch.setattr(TextRows, "compared", 5)
@@ -153,7 +153,7 @@ def test_of_texts_that_are_written_fewer_rows_are_compared(measure, mia, monkeyp
     assert report["members"] == report["others"] == len(asked) == 5 < evaluation.rows
 
 
-def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project, mia, monkeypatch):
+def test_chats_whose_last_response_is_not_trained_on_are_excluded(project, mia, monkeypatch):
     quiet = [
         [{"role": "user", "content": f"hello {at}"}, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "my card"},
          {"role": "assistant", "content": "no", "weight": 0}]
@@ -168,10 +168,10 @@ def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project
     actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
     run_ok("training", "evaluation")
 
-    told = {row["id"]: row for row in snapshots.learned_rows(snapshot, "test")}
-    spoken = [item for item, row in told.items() if row["messages"][-1].get("weight") != 0]
-    assert len(spoken) < len(told)
-    assert len(asked) == queries.analysis(evaluation, MEMBERSHIP).report["others"] == len(spoken)
+    contents = {row["id"]: row for row in snapshots.learned_rows(snapshot, "test")}
+    trained = [item for item, row in contents.items() if row["messages"][-1].get("weight") != 0]
+    assert len(trained) < len(contents)
+    assert len(asked) == queries.analysis(evaluation, MEMBERSHIP).report["others"] == len(trained)
     assert all(row["answer"] != "no" for row in asked)
 
 
@@ -199,12 +199,12 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
 
 
 @pytest.mark.postgres
-def test_an_engine_that_fails_leaves_nothing_and_says_why(measure, client_for, mia, monkeypatch):
+def test_an_engine_failure_stores_nothing_and_gives_the_reason(measure, client_for, mia, monkeypatch):
     evaluation = measure("generation")
     broken = Result("failed", "nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
     monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", lambda *_: broken)
 
-    client_for(mia).post(f"/evaluations/{evaluation.uuid}/analyse/", {"kind": "membership"})
+    client_for(mia).post(f"/evaluations/{evaluation.uuid}/analyze/", {"kind": "membership"})
     (job,) = run_jobs("evaluation")
 
     assert (job.state, job.next_step) == ("failed", "Train again with a lower learning rate.")

@@ -26,7 +26,7 @@ def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_i
 
 
 @pytest.mark.postgres
-def test_a_split_that_is_still_measured_is_told_and_loaded_beside_the_one_that_is_there(client_for, snapshot, mia):
+def test_a_split_being_evaluated_is_shown_and_loaded_next_to_the_finished_one(client_for, snapshot, mia):
     run = make_run(snapshot, mia, splits=("validation",))
     job = actions.evaluate(run=run, split="test", actor=mia)
     url = f"/evaluations/run/{run.uuid}/"
@@ -79,11 +79,11 @@ def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, r
 
 @pytest.fixture
 def runs(snapshot, mia) -> list[Evaluation]:
-    """The test evaluations of four runs, the oldest first."""
+    """The test evaluations of four runs, oldest first."""
     return [queries.latest_evaluation(make_run(snapshot, mia, splits=("test",), seed=seed), "test") for seed in range(1, 5)]
 
 
-def test_the_list_and_the_api_read_of_each_report_what_they_show(client_for, runs, mia):
+def test_the_list_and_the_api_read_only_what_they_show(client_for, runs, mia):
     client = client_for(mia)
 
     lines = client.get("/evaluations/").context["lines"]
@@ -101,12 +101,12 @@ def test_the_list_and_the_api_read_of_each_report_what_they_show(client_for, run
 
 @pytest.fixture
 def four(runs, monkeypatch) -> list[Evaluation]:
-    """Those of which a picker shows two."""
+    """Four evaluations, with a picker that shows two."""
     monkeypatch.setattr(pages, "LISTED", 2)
     return runs
 
 
-def test_evaluations_that_the_picker_no_longer_lists_are_compared_by_their_addresses(client_for, four, mia, django_assert_num_queries):
+def test_evaluations_missing_from_the_picker_are_compared_by_url(client_for, four, mia, django_assert_num_queries):
     with django_assert_num_queries(3):
         page = pages.comparison(mia, {"a": str(four[0].uuid)})
     assert [each.uuid for each in page["all"]] == [four[3].uuid, four[2].uuid, four[0].uuid]
@@ -117,19 +117,19 @@ def test_evaluations_that_the_picker_no_longer_lists_are_compared_by_their_addre
     assert "Run 2 against Run 1" in page.content.decode()
 
 
-def test_a_run_that_the_picker_no_longer_lists_is_found_by_its_newest_evaluation_on_test(client_for, four, mia):
+def test_a_run_missing_from_the_picker_is_found_by_its_newest_test_evaluation(client_for, four, mia):
     context = client_for(mia).get(f"/evaluations/compare/?run={four[0].run.uuid}").context
 
     assert (context["a"], context["b"]) == (four[0], None)
 
 
 @pytest.mark.parametrize("given", ["a=none", "a=", "run=1", "b=2", ""])
-def test_what_is_no_uuid_chooses_nothing(client_for, four, mia, given):
+def test_an_invalid_uuid_selects_nothing(client_for, four, mia, given):
     context = client_for(mia).get(f"/evaluations/compare/?{given}").context
 
     assert (context["a"], context["b"], context["others"]) == (None, None, [])
     assert [each.uuid for each in context["all"]] == [four[3].uuid, four[2].uuid]
 
 
-def test_an_old_evaluation_stays_hidden_from_a_stranger_who_knows_its_address(four, otto):
+def test_an_old_evaluation_stays_hidden_from_a_stranger_with_its_url(four, otto):
     assert pages.comparison(otto, {"a": str(four[0].uuid)}) == {"all": [], "others": [], "a": None, "b": None}

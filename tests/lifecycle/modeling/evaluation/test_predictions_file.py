@@ -1,4 +1,4 @@
-"""The predictions of every row are a file for who may read texts, and the report follows from it to the last digit printed."""
+"""All predictions can be downloaded with permission to read texts, and reproduce the report to the last digit shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fetched(client, evaluation, form):
 
 
 def recomputed(rows):
-    """Accuracy, macro-F1 and ECE of 15 equal bins, from columns alone."""
+    """Accuracy, macro-F1, and ECE of 15 equal bins, from the columns."""
     right, sure = rows["label"] == rows["predicted"], rows["confidence"].astype(float)
     bins = pd.cut(sure, np.linspace(0, 1, 16), include_lowest=True)
     ece = abs((right - sure).groupby(bins, observed=True).sum()).sum() / len(rows)
@@ -77,7 +77,7 @@ def test_every_task_has_both_files(of_each_task, mia, client_for):
                 assert cell == value or (json.loads(cell) == value if is_there else cell == ""), (task, name)
 
 
-def test_who_took_it_is_in_the_trail_and_who_may_not_read_texts_takes_nothing(measured, mia, lee, otto, client_for):
+def test_an_export_is_in_the_audit_log_and_needs_permission_to_read_texts(measured, mia, lee, otto, client_for):
     for person, status in ((lee, 403), (otto, 404)):
         assert client_for(person).get(f"/evaluations/{measured.uuid}/predictions.csv").status_code == status
         assert b"predictions.csv" not in client_for(person).get(f"/evaluations/{measured.uuid}/").content

@@ -1,4 +1,4 @@
-"""What is said of a model that puts responses in order: report, rows, comparison, refusals."""
+"""Evaluations of ranking models: report, rows, comparison, and errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def page_of(client, address):
     return client.get(address).content.decode()
 
 
-def test_a_model_that_is_right_about_every_pair_has_no_mistake_to_show(run, mia, client_for):
+def test_a_model_that_is_right_about_every_pair_has_no_errors_to_show(run, mia, client_for):
     whole = make_evaluation(run, quality=1.0)
 
     page = page_of(client_for(mia), f"/evaluations/{whole.uuid}/")
@@ -48,7 +48,7 @@ def test_a_model_that_is_right_about_every_pair_has_no_mistake_to_show(run, mia,
     assert "A baseline outperforms this run." not in page
 
 
-def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, client_for):
+def test_a_model_no_better_than_position_or_length_is_flagged(run, mia, client_for):
     poor = make_evaluation(run, quality=0.0)
 
     page = page_of(client_for(mia), f"/evaluations/{poor.uuid}/")
@@ -57,7 +57,7 @@ def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, cli
     assert f"{rules.rival(poor.report).name} reaches a pairwise accuracy of" in page
 
 
-def test_rows_come_with_the_surest_mistakes_or_the_closest_first(found, mia, client_for):
+def test_rows_come_with_the_most_confident_errors_or_the_closest_first(found, mia, client_for):
     client = client_for(mia)
     answers = queries.rows_of(found)
 
@@ -75,7 +75,7 @@ def test_rows_come_with_the_surest_mistakes_or_the_closest_first(found, mia, cli
     assert "All rows" in page_of(client, f"/evaluations/{found.uuid}/items/?sort=close")
 
 
-def test_changes_say_what_each_model_put_first():
+def test_changes_name_the_first_response_of_each_model():
     truth = (Ranked.of(("a", "b"), (0, 1)), Ranked.of(("a", "b", "c"), (0, 1, 2)), Ranked.of(("a", "b"), (0, 1)))
 
     def answers(*strengths):
@@ -109,7 +109,7 @@ def test_two_that_differ_about_equal_responses_alone_are_both_right():
         (-0.1, 0.3, "ok", "The model prefers longer responses about as often as annotators do."),
     ],
 )
-def test_leaning_to_length_is_told_where_chance_does_not_explain_it(low, high, kind, fact):
+def test_a_significant_length_bias_is_reported(low, high, kind, fact):
     report = {
         "longer_preferred_by_people": 0.5, "longer_preferred": 0.6, "apart": 200,
         "intervals": {"longer_surplus": {"low": low, "high": high}},
@@ -139,7 +139,7 @@ def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mi
     assert client_for(mia).get(f"/evaluations/{one.uuid}/").status_code == 200
 
 
-def test_the_place_of_a_response_is_no_rival():
+def test_the_position_of_a_response_is_no_rival():
     report = {"task": "preference", "pair_accuracy": 0.95, "intervals": {"pair_accuracy": {"low": 0.9, "high": 0.98}}}
     place = {"pair_accuracy": 1.0, "intervals": {"pair_accuracy": {"low": 1.0, "high": 1.0}}}
 
@@ -147,7 +147,7 @@ def test_the_place_of_a_response_is_no_rival():
     assert rules.rival(report | {"baselines": {"first": place, "longer": place}}).name == "Longer response"
 
 
-def test_responses_stand_in_the_order_of_people_with_the_models_place():
+def test_responses_are_in_annotated_order_with_the_models_rank():
     found = ranking_page.responses((1, 0, 1), (0.0, 1.0, 2.0), ("a", "b", "c"))
 
     assert [(each.text, each.place, each.model) for each in found] == [("b", 1, 2), ("a", 2, 3), ("c", 2, 1)]

@@ -1,4 +1,4 @@
-"""A fine-tune that is not clearly better than a baseline says so first."""
+"""A fine-tuned model that isn't significantly better than a baseline is flagged first."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from registry.ground.artifacts import actions as artifacts
 from tests.support.training import make_run, make_snapshot
 
 MANY = {"copies": 20, "shares": {"train": 20, "validation": 40, "test": 40}}
-SAID = ("A baseline outperforms this run.", "This run isn't significantly better than a baseline.")
+HEADLINES = ("A baseline outperforms this run.", "This run isn't significantly better than a baseline.")
 
 
 def scored(macro_f1, low=None, high=None):
-    """A report, or a baseline's, with its interval."""
+    """A report or a baseline with its interval."""
     return {"macro_f1": macro_f1, "intervals": {"macro_f1": {"low": low, "high": high}} if low is not None else {}}
 
 
@@ -60,39 +60,39 @@ def test_the_best_baseline_is_a_rival_where_it_is_not_clearly_beaten(baselines, 
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "told"),
+    ("low", "high", "text"),
     [(0.88, 0.92, "based on their 95 % intervals, neither is clearly better."), (None, None, "0.900, and so does this run.")],
 )
-def test_intervals_are_named_only_where_there_are_some(low, high, told):
+def test_intervals_are_named_only_if_measured(low, high, text):
     found = rules.rival(scored(0.9, low, high) | {"baselines": {"tfidf_logreg": scored(0.9, low, high)}})
 
     page = render_to_string("lifecycle/modeling/evaluation/rival.html", {"rival": found})
 
-    assert (told in page, "95 % intervals" in page) == (True, low is not None)
+    assert (text in page, "95 % intervals" in page) == (True, low is not None)
 
 
 def apart(verdict, low=-0.01, high=0.02):
-    """A run's macro-F1 of 0.9 against that of 0.89, on the same rows."""
+    """A macro-F1 of 0.9 compared with a baseline of 0.89 on the same rows."""
     found = {"baseline": 0.89, "candidate": 0.9, "difference": 0.01, "low": low, "high": high, "verdict": verdict}
     return {"against": {"tfidf_logreg": {"macro_f1": found}}}
 
 
 @pytest.mark.parametrize(("verdict", "is_ahead"), [("better", None), ("unclear", False), ("worse", True)])
-def test_the_paired_difference_decides_where_it_was_measured(verdict, is_ahead):
+def test_the_paired_difference_decides_if_measured(verdict, is_ahead):
     name = "TF-IDF + logistic regression"
     report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.89, 0.87, 0.91)}} | apart(verdict)
 
-    told = None if is_ahead is None else rules.Rival(name, "macro_f1", "a macro-F1", 0.89, 0.9, is_ahead, low=-0.01, high=0.02)
-    assert rules.rival(report) == told
+    expected = None if is_ahead is None else rules.Rival(name, "macro_f1", "a macro-F1", 0.89, 0.9, is_ahead, low=-0.01, high=0.02)
+    assert rules.rival(report) == expected
 
 
-def test_an_interval_that_was_not_measured_leaves_the_two_of_the_scores():
+def test_without_a_paired_interval_those_of_the_scores_are_compared():
     report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.8, 0.7, 0.87)}} | apart("unclear", None, None)
 
     assert rules.rival(report) is None
 
 
-def test_the_page_says_between_what_the_difference_is_on_the_same_rows():
+def test_the_page_shows_the_interval_of_the_paired_difference():
     report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.89, 0.87, 0.91)}} | apart("unclear")
 
     page = render_to_string("lifecycle/modeling/evaluation/rival.html", {"rival": rules.rival(report)})
@@ -100,7 +100,7 @@ def test_the_page_says_between_what_the_difference_is_on_the_same_rows():
     assert "on the same rows, the difference is between −0.010 and +0.020 (95 %)" in page
 
 
-def test_the_table_of_baselines_has_a_column_only_where_the_run_was_held_against_them():
+def test_the_baseline_table_has_a_column_only_for_compared_baselines():
     report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.89, 0.87, 0.91)}} | apart("unclear")
     rows = parts.beside(report)["baselines"]
 
@@ -114,9 +114,9 @@ def test_the_table_of_baselines_has_a_column_only_where_the_run_was_held_against
     assert ("+0.010" in before, "difference to this run" in before) == (False, False)
 
 
-def test_a_run_that_is_5_points_better_is_told_to_be_though_the_two_intervals_overlap():
-    """Of 600 rows both models are wrong on 10 %, only the run on 2 %, only the baseline on 7 %; Rows are in one group each."""
-    random, told = np.random.default_rng(1), np.zeros(2)
+def test_a_run_that_is_5_points_better_is_found_though_intervals_overlap():
+    """On 600 rows, both models are wrong on 10 %, only the run on 2 %, and only the baseline on 7 %; each row is its own cluster."""
+    random, unbeaten = np.random.default_rng(1), np.zeros(2)
     rows = Rows(tuple(map(str, range(600))), ("",) * 600)
     options = {"by": metrics_of("single_label"), "count": 200, "seed": 1}
     for _ in range(30):
@@ -124,12 +124,12 @@ def test_a_run_that_is_5_points_better_is_told_to_be_though_the_two_intervals_ov
         own, theirs = (metrics.score_rows(np.eye(2)[np.where(np.isin(kind, wrong), 1 - truth, truth)], truth) for wrong in ([0, 1], [0, 2]))
         baseline = baselines.measure(theirs, rows, **options)
         whole = metrics.summary(own, count=200, seed=1) | baselines.report_sections(own, rows, {"tfidf_logreg": baseline}, **options)
-        told += rules.rival(whole) is None, rules.rival(whole | {"against": {}}) is None
+        unbeaten += rules.rival(whole) is None, rules.rival(whole | {"against": {}}) is None
 
-    assert (told[0] / 30 >= 0.9, told[1] / 30 <= 0.4) == (True, True)
+    assert (unbeaten[0] / 30 >= 0.9, unbeaten[1] / 30 <= 0.4) == (True, True)
 
 
-def test_marked_parts_are_held_against_baselines_by_micro_f1():
+def test_spans_are_compared_with_baselines_by_micro_f1():
     dictionary = {"macro_f1": 0.2, "micro_f1": 0.8, "intervals": {"micro_f1": {"low": 0.78, "high": 0.82}}}
     report = {"task": "spans", "macro_f1": 0.5, "micro_f1": 0.7, "intervals": {"micro_f1": {"low": 0.68, "high": 0.72}}}
 
@@ -139,35 +139,35 @@ def test_marked_parts_are_held_against_baselines_by_micro_f1():
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "told"),
-    [(0.0, SAID[0]), (1.0, ""), (0.3, SAID[1])],
+    ("accuracy", "headline"),
+    [(0.0, HEADLINES[0]), (1.0, ""), (0.3, HEADLINES[1])],
 )
-def test_it_stands_before_all_figures(accuracy, told, project, mia, client_for):
+def test_it_comes_before_all_figures(accuracy, headline, project, mia, client_for):
     run = make_run(make_snapshot(project, mia, **MANY), mia, accuracy=accuracy, seed=3)
     evaluation = queries.latest_evaluation(run, "test")
     client = client_for(mia)
 
     pages = [client.get(url).content.decode() for url in (f"/evaluations/{evaluation.uuid}/", f"/evaluations/run/{run.uuid}/")]
 
-    assert [[each for each in SAID if each in page] for page in pages] == [[told] if told else []] * 2
-    if told:
-        assert pages[0].index(told) < pages[0].index("Metrics with their intervals")
+    assert [[each for each in HEADLINES if each in page] for page in pages] == [[headline] if headline else []] * 2
+    if headline:
+        assert pages[0].index(headline) < pages[0].index("Metrics with their intervals")
 
 
-def test_what_pairs_a_later_run_with_baselines_comes_from_the_newest_report(project, mia):
+def test_a_later_run_is_paired_with_baselines_of_the_newest_report(project, mia):
     evaluation = queries.latest_evaluation(make_run(make_snapshot(project, mia), mia), "test")
-    told = {"baselines": {"majority": scored(0.1)}, "baselines_drawn": {"majority": [0.1, 0.2]}, "baselines_digest": "d" * 64}
+    baselines = {"baselines": {"majority": scored(0.1)}, "baselines_drawn": {"majority": [0.1, 0.2]}, "baselines_digest": "d" * 64}
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        actions.keep(run=evaluation.run, split="test", result=evaluation.report | told, predictions=path, actor=None)
+        actions.keep(run=evaluation.run, split="test", result=evaluation.report | baselines, predictions=path, actor=None)
 
-    assert queries.baselines_before(evaluation.run, evaluation.snapshot, "test") == told
+    assert queries.baselines_before(evaluation.run, evaluation.snapshot, "test") == baselines
     assert queries.baselines_before(evaluation.run, evaluation.snapshot, "train") == {}
 
 
-def test_programs_are_told_too(project, mia, client_for):
+def test_the_api_returns_it(project, mia, client_for):
     evaluation = queries.latest_evaluation(make_run(make_snapshot(project, mia, **MANY), mia, accuracy=0.0), "test")
 
-    told = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/").json()["rival"]
+    rival = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/").json()["rival"]
 
-    assert (told["name"], told["is_ahead"], told["own"]) == ("Most frequent label", True, evaluation.report["macro_f1"])
-    assert (told["metric"], told["value"]) == ("macro_f1", evaluation.report["baselines"]["majority"]["macro_f1"])
+    assert (rival["name"], rival["is_ahead"], rival["own"]) == ("Most frequent label", True, evaluation.report["macro_f1"])
+    assert (rival["metric"], rival["value"]) == ("macro_f1", evaluation.report["baselines"]["majority"]["macro_f1"])

@@ -1,4 +1,4 @@
-"""A model is probed with disturbed texts; what changed is kept, and the worst can be read."""
+"""Robustness tests of a model: changes are stored, and the worst flips are listed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def evaluation(run) -> Evaluation:
 
 
 def upper(item: str, confidence: float) -> Flip:
-    """A right answer that broke in upper case."""
+    """A correct prediction that flips in upper case."""
     return Flip("upper", item, "card", "card", 0.9, "refund", confidence, 1.0, 0.0)
 
 
@@ -42,11 +42,11 @@ def probed(evaluation, flips, mia) -> Analysis:
     return made_probes(evaluation, mia, flips)
 
 
-def test_probes_are_asked_for_once_while_they_wait(client_for, evaluation, mia):
+def test_a_queued_test_is_not_queued_again(client_for, evaluation, mia):
     client = client_for(mia)
 
     answers = [
-        client.post(f"/evaluations/{evaluation.uuid}/analyse/", KIND),
+        client.post(f"/evaluations/{evaluation.uuid}/analyze/", KIND),
         client.post(f"/api/v1/evaluations/{evaluation.uuid}/analyses/", KIND, content_type="application/json"),
     ]
 
@@ -58,17 +58,17 @@ def test_probes_are_asked_for_once_while_they_wait(client_for, evaluation, mia):
     assert 'value="robustness"' not in client.get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
 
-def test_who_may_not_evaluate_may_not_probe(client_for, evaluation, gita):
+def test_robustness_tests_need_permission_to_evaluate(client_for, evaluation, gita):
     with pytest.raises(PermissionDenied):
         actions.analyse(evaluation=evaluation, kind=Analysis.Kind.ROBUSTNESS, actor=gita)
 
-    assert client_for(gita).post(f"/evaluations/{evaluation.uuid}/analyse/", KIND).status_code == 403
+    assert client_for(gita).post(f"/evaluations/{evaluation.uuid}/analyze/", KIND).status_code == 403
     assert not Job.objects.filter(kind="evaluation.robustness").exists()
     assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
     assert 'value="robustness"' not in client_for(gita).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
 
-def test_what_was_found_first_is_kept_with_its_digests(evaluation, probed, flips, mia):
+def test_the_first_result_is_stored_with_its_digests(evaluation, probed, flips, mia):
     report, rows = probed.report, probed.rows
     assert made_probes(evaluation, mia, flips[:1]) == probed
 
@@ -83,7 +83,7 @@ def test_what_was_found_first_is_kept_with_its_digests(evaluation, probed, flips
 def test_a_known_finding_is_not_computed_again(client_for, evaluation, probed, mia):
     client = client_for(mia)
 
-    answer = client.post(f"/evaluations/{evaluation.uuid}/analyse/", KIND, **HTMX)
+    answer = client.post(f"/evaluations/{evaluation.uuid}/analyze/", KIND, **HTMX)
 
     assert answer.status_code == 409
     assert not Job.objects.filter(kind="evaluation.robustness").exists()

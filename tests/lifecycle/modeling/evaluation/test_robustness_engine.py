@@ -1,4 +1,4 @@
-"""The real engine, a tiny model: a run that was just trained is probed, and nothing that is stored changes."""
+"""Robustness tests with the real engine and a tiny model: a trained run is tested, and nothing stored changes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_trained_run_is_probed_by_its_job(project, mia, tmp_path):
     assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []
 
 
-def test_a_run_that_marks_parts_is_probed_and_its_job_says_how_far_it_is(project, mia, tmp_path, client_for):
+def test_a_span_run_is_probed_and_its_job_reports_progress(project, mia, tmp_path, client_for):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     options = {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
     run = training.launch(snapshot=spans_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
@@ -69,7 +69,7 @@ def test_a_run_that_marks_parts_is_probed_and_its_job_says_how_far_it_is(project
     assert "were lost and are excluded from both sides." in page
 
 
-def test_a_job_that_is_cancelled_while_it_answers_keeps_nothing(project, mia, tmp_path, monkeypatch):
+def test_a_job_cancelled_while_predicting_stores_nothing(project, mia, tmp_path, monkeypatch):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     run = training.launch(snapshot=multi_label_snapshot(project, mia), base=base, strategy="full", actor=mia, options={"epochs": 1})
     run_ok("training", "evaluation")
@@ -97,7 +97,7 @@ def test_a_job_that_is_cancelled_while_it_answers_keeps_nothing(project, mia, tm
     assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []
 
 
-def test_a_run_that_writes_is_probed_by_its_prompts(project, mia, tmp_path, client_for):
+def test_a_generation_run_is_probed_by_its_prompts(project, mia, tmp_path, client_for):
     options = {"epochs": 30, "batch_size": 8, "learning_rate": 2e-2, "precision": "fp32", "patience": 0, "max_new_tokens": 8}
     base = make_decoder(project, mia, tmp_path)
     run = training.launch(snapshot=generation_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
@@ -113,8 +113,8 @@ def test_a_run_that_writes_is_probed_by_its_prompts(project, mia, tmp_path, clie
     probe = max(PROBES, key=lambda name: found.report["probes"][name]["flipped"]["count"])
     with artifacts.local_copy(found.rows.digest) as path:
         flips = read_flips(path, probe)
-    said = queries.rows_of(evaluation)
+    stored = queries.rows_of(evaluation)
     assert flips
-    assert all(flip.clean == said.answers[said.ids.index(flip.id)] for flip in flips)
+    assert all(flip.clean == stored.answers[stored.ids.index(flip.id)] for flip in flips)
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/?probe={probe}").content.decode()
     assert flips[0].predicted[:50] in page

@@ -1,4 +1,4 @@
-"""Models of every task are probed: pages and API show their own scores, and the answers that changed in the words of the task."""
+"""Robustness tests for every task: pages and API show its scores and describe changed predictions in its terms."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_model_of_each_task_can_be_probed(task, measure, client_for, mia):
     address = f"/evaluations/{evaluation.uuid}/robustness/"
 
     report, page = client.get(f"/evaluations/{evaluation.uuid}/").content.decode(), client.get(address).content.decode()
-    answer = client.post(f"/evaluations/{evaluation.uuid}/analyse/", {"kind": "robustness"})
+    answer = client.post(f"/evaluations/{evaluation.uuid}/analyze/", {"kind": "robustness"})
 
     assert f'href="{address}"' in report
     assert "Run robustness test" in page
@@ -42,7 +42,7 @@ def test_a_model_of_each_task_can_be_probed(task, measure, client_for, mia):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_its_own_scores_are_shown_and_a_finding_only_where_the_interval_excludes_none(task, measure, client_for, mia):
+def test_its_scores_are_shown_and_a_finding_only_if_significant(task, measure, client_for, mia):
     evaluation = measure(task)
     items = items_of(evaluation)
     probed = made_probes(evaluation, mia, [flip(task, item, probe) for item in items[:2] for probe in ("typos", "upper")])
@@ -51,18 +51,18 @@ def test_its_own_scores_are_shown_and_a_finding_only_where_the_interval_excludes
     (found,) = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/analyses/").json()
 
     first, second = NAMED[task]
-    told = page.content.decode()
-    for said in (f'<th scope="col" class="num">{first}</th><th scope="col" class="num">{second}</th>', f"Change of {first}"):
-        assert said in told
+    html = page.content.decode()
+    for text in (f'<th scope="col" class="num">{first}</th><th scope="col" class="num">{second}</th>', f"Change of {first}"):
+        assert text in html
     assert [line["name"] for line in page.context["lines"]] == list(PROBES)
     assert [line["name"] for line in page.context["harmed"]] == ["typos"]
-    assert f"Typos: {first} falls by" in told
-    assert "95 % interval of the loss: 0.050 to 0.200" in " ".join(told.split())
+    assert f"Typos: {first} falls by" in html
+    assert "95 % interval of the loss: 0.050 to 0.200" in " ".join(html.split())
     assert (found["uuid"], found["kind"], found["report"]) == (str(probed.uuid), "robustness", probed.report)
-    assert ("3 spans in 2 texts were lost and are excluded" in " ".join(told.split())) is (task == "spans")
+    assert ("3 spans in 2 texts were lost and are excluded" in " ".join(html.split())) is (task == "spans")
 
 
-def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
+def test_without_a_significant_change_the_page_has_a_note(measure, client_for, mia):
     evaluation = measure("multi_label")
     made_probes(evaluation, mia, [], harmed="")
 
@@ -71,7 +71,7 @@ def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
     assert "No test significantly lowers Micro-F1: no interval is entirely below 0." in page
 
 
-def test_where_people_prefer_no_response_the_page_says_that_nothing_is_measured(measure, client_for, mia):
+def test_without_preferences_the_page_shows_not_measured(measure, client_for, mia):
     evaluation = measure("preference")
     probed = made_probes(evaluation, mia, [], harmed="")
     nothing = {"baseline": None, "candidate": None, "difference": None, "low": None, "high": None, "verdict": "unclear"}
@@ -86,7 +86,7 @@ def test_where_people_prefer_no_response_the_page_says_that_nothing_is_measured(
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_answers_that_changed_are_told_in_words_and_open_the_item(task, measure, client_for, mia):
+def test_changed_predictions_are_described_and_link_to_the_item(task, measure, client_for, mia):
     evaluation = measure(task)
     first, second, *_ = items_of(evaluation)
     made_probes(evaluation, mia, [flip(task, first, after=0.75), flip(task, second, after=0.25)])
@@ -102,12 +102,12 @@ def test_the_answers_that_changed_are_told_in_words_and_open_the_item(task, meas
     assert HEADS.get(task, "Text") in page.content.decode()
     if task in ("single_label", "multi_label", "spans"):
         assert worst.text == (item.text,)
-    said = {
+    expected = {
         "single_label": (("card",), ("card",), ("refund",)), "multi_label": (("card",), ("card",), ("card", "refund")),
         "spans": ((f"“{text[:2].upper()}” thing",), (f"“{text[:2].upper()}” thing",), ()),
     }  # fmt: skip
-    if task in said:
-        assert (worst.true, worst.before, worst.after) == said[task]
+    if task in expected:
+        assert (worst.true, worst.before, worst.after) == expected[task]
     elif task in ("preference", "ranking"):
         row = snapshots.learned_rows_of(evaluation.snapshot, [second])[second]
         assert worst.text == (row["text"], *(f"{at}: {each}" for at, each in enumerate(row["responses"], 1)))
@@ -122,7 +122,7 @@ def test_the_answers_that_changed_are_told_in_words_and_open_the_item(task, meas
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_who_may_not_read_samples_sees_neither_texts_nor_what_was_written(task, measure, client_for, mia, aida):
+def test_without_permission_neither_texts_nor_responses_are_shown(task, measure, client_for, mia, aida):
     evaluation = measure(task)
     made_probes(evaluation, mia, [flip(task, items_of(evaluation)[0])])
 
@@ -137,7 +137,7 @@ def test_who_may_not_read_samples_sees_neither_texts_nor_what_was_written(task, 
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_page_takes_the_same_statements_whatever_flipped(task, measure, client_for, mia, django_assert_max_num_queries):
+def test_the_query_count_does_not_depend_on_flips(task, measure, client_for, mia, django_assert_max_num_queries):
     evaluation, client = measure(task), client_for(mia)
     items = items_of(evaluation)
     made_probes(evaluation, mia, [flip(task, items[0])] + [flip(task, item, "half") for item in items])
@@ -149,7 +149,7 @@ def test_the_page_takes_the_same_statements_whatever_flipped(task, measure, clie
         assert len(client.get(f"{address}half").context["flips"]) == min(30, len(items)) > 2
 
 
-def test_a_report_from_before_tasks_named_their_scores_is_shown(measure, client_for, mia):
+def test_an_old_report_without_score_names_is_shown(measure, client_for, mia):
     evaluation = measure("single_label")
     made_probes(evaluation, mia, [], without=("task", "scores"))
 

@@ -1,4 +1,4 @@
-"""What is said of predictions, on numbers counted by hand."""
+"""Rules on predictions, with numbers counted by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REPORT = {
 
 
 def predictions(rows: dict[str, tuple[int, int]], confidence: float = 0.8) -> Predictions:
-    """Answers on items: name → (true, predicted) of three labels."""
+    """Predictions by item: name → (true, predicted) of three labels."""
     probabilities = np.full((len(rows), 3), (1 - confidence) / 2)
     for at, (_, predicted) in enumerate(rows.values()):
         probabilities[at, predicted] = confidence
@@ -39,13 +39,13 @@ def test_pairs_are_ordered_by_rows_and_carry_the_support_of_the_true_class():
     assert rules.confused(REPORT) == [rules.Pair("a", "b", 2, 7), rules.Pair("b", "a", 1, 7)]
 
 
-def test_the_worst_classes_stand_in_pairs():
+def test_the_worst_classes_are_in_pairs():
     assert rules.worst(REPORT, 10) == [0, 1]
     assert rules.matrix(REPORT, [0, 1]) == (["a", "b"], [[5, 2], [1, 6]])
 
 
 def one_by_one(found, true, predicted):
-    """The answers of a cell, found without columns."""
+    """The predictions of a cell, found row by row."""
     inside = [
         each for each in found
         if (not true or each.true == (true,)) and (not predicted or each.predicted == (predicted,))
@@ -78,7 +78,7 @@ def test_rows_by_column_are_the_cells_of_the_matrix(project, mia):
     assert ROWS.one(measured, "f" * 64) is None
 
 
-def test_changes_name_what_was_broken_what_was_fixed_and_what_is_wrong_otherwise():
+def test_changes_are_broken_fixed_or_other_errors():
     first = predictions({"same": (0, 0), "broken": (0, 0), "fixed": (0, 1), "other": (0, 1), "only here": (0, 1)})
     second = predictions({"same": (0, 0), "broken": (0, 2), "fixed": (0, 0), "other": (0, 2)})
 
@@ -104,11 +104,11 @@ def test_the_class_chart_names_the_classes_below_the_limit():
     assert [note["text"] for note in chart.figure["layout"]["annotations"]] == ["a"]
 
 
-def test_the_reliability_chart_says_over_confident_only_where_the_interval_excludes_it():
-    assert charts.reliability(REPORT, LabelPage.reliability).told == "Over-confident between 0.40 and 0.60; ECE 0.300."
+def test_the_reliability_chart_says_over_confident_only_if_significant():
+    assert charts.reliability(REPORT, LabelPage.reliability).alt == "Over-confident between 0.40 and 0.60; ECE 0.300."
 
 
-def test_what_differs_from_run_to_run_is_no_part_of_a_report():
+def test_values_that_vary_between_executions_are_not_in_the_report():
     assert rules.report_of({"rows": 3, "seconds": 1.2, "status": "succeeded", "error": None, "format": 1}) == {"rows": 3}
 
 

@@ -1,4 +1,4 @@
-"""People choose between the answers of two models to the same prompts, blind, and what they chose is told at the end."""
+"""Blind preference tests of two models on the same prompts, with results at the end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.queues.actions.answers import submit
 from datasets_app.queues.actions.claims import claim
+from datasets_app.queues.actions.managing import close_queue
 from datasets_app.queues.actions.opening import open_queue
-from datasets_app.queues.actions.steering import close_queue
 from datasets_app.queues.models import Queue
 from lifecycle.modeling.evaluation import actions, queries, side_by_side, side_by_side_page
 from lifecycle.modeling.evaluation.models import SideBySide
@@ -30,9 +30,9 @@ from tests.support.jobs import run_ok
 from tests.support.training import make_run, make_snapshot
 
 
-def answers(said: dict[str, str], targets: dict[str, str] | None = None) -> TextAnswers:
-    ids = tuple(said)
-    return TextAnswers(ids, tuple((targets or {}).get(each, "same") for each in ids), tuple(said.values()), None, ())
+def answers(responses: dict[str, str], targets: dict[str, str] | None = None) -> TextAnswers:
+    ids = tuple(responses)
+    return TextAnswers(ids, tuple((targets or {}).get(each, "same") for each in ids), tuple(responses.values()), None, ())
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def opened(asked, mia) -> SideBySide:
 
 
 def choose(side: SideBySide, person, better: str, *, most: int = 100) -> int:
-    """Let a person choose the model `better` in up to `most` pairs, as somebody would who knew whose the answers are."""
+    """Choose the model `better` in up to `most` pairs, as a person who knows the models."""
     done = 0
     while done < most and (slots := claim(queue_id=side.queue.uuid, actor=person)):
         for slot in slots[: most - done]:
             swapped = slot.item.external_id in side.swapped
-            said = side_by_side.OTHER[better] if swapped and better in side_by_side.OTHER else better
+            choice = side_by_side.OTHER[better] if swapped and better in side_by_side.OTHER else better
             submit(
-                queue_id=side.queue.uuid, actor=person, slot_id=slot.pk, token=slot.lease_token, value={"choice": said},
+                queue_id=side.queue.uuid, actor=person, slot_id=slot.pk, token=slot.lease_token, value={"choice": choice},
                 client_key=uuid4(), seconds=3.0,
             )  # fmt: skip
             done += 1
@@ -75,7 +75,7 @@ def choose(side: SideBySide, person, better: str, *, most: int = 100) -> int:
 
 
 # ── Rules ───────────────────────────────────────────────────────────────────
-def test_pairs_are_different_answers_to_what_both_were_asked():
+def test_pairs_are_different_responses_to_the_same_prompt():
     first = answers({"a": "yes", "b": "no ", "c": "so", "d": "one", "only": "x"}, {"d": "another"})
     second = answers({"b": "no", "a": "maybe", "c": "not so", "d": "two", "other": "y"})
 
@@ -97,10 +97,10 @@ def test_about_half_of_the_pairs_are_swapped():
     assert next(each for each in pairs if not each.swapped).shown == ["left", "right"]
 
 
-def test_what_was_chosen_is_counted_by_model_whatever_stood_first():
-    said = [("a", "first"), ("b", "first"), ("c", "second"), ("d", "second"), ("e", "tie"), ("f", "neither")]
+def test_choices_are_counted_by_model_in_either_order():
+    choices = [("a", "first"), ("b", "first"), ("c", "second"), ("d", "second"), ("e", "tie"), ("f", "neither")]
 
-    found = side_by_side.tally(said, ["b", "c"])
+    found = side_by_side.tally(choices, ["b", "c"])
 
     assert (found.first, found.second, found.tie, found.neither) == (2, 2, 1, 1)
     assert (found.share, found.low, found.high, found.p) == (0.5, *wilson(2, 4), mcnemar(2, 2))
@@ -108,25 +108,25 @@ def test_what_was_chosen_is_counted_by_model_whatever_stood_first():
 
 
 @pytest.mark.parametrize(("first", "second", "verdict"), [(2, 18, "second"), (18, 2, "first"), (8, 12, "unclear"), (0, 0, "unclear")])
-def test_a_model_is_preferred_only_where_chance_does_not_explain_it(first, second, verdict):
+def test_a_model_is_preferred_only_if_significant(first, second, verdict):
     found = side_by_side.tally([(str(at), "first" if at < first else "second") for at in range(first + second)], [])
 
     assert found.verdict == verdict
-    fact = side_by_side.told(found, "Run 1", "Run 2")["fact"]
+    fact = side_by_side.summary_of(found, "Run 1", "Run 2")["fact"]
     assert {"second": "Annotators prefer Run 2.", "first": "Annotators prefer Run 1."}.get(verdict, fact) == fact
 
 
-def test_ties_alone_tell_nothing():
+def test_ties_alone_are_inconclusive():
     found = side_by_side.tally([("a", "tie"), ("b", "neither")], [])
 
     assert found == Tally(0, 0, 1, 1, None, 0.0, 1.0, 1.0)
-    assert side_by_side.told(found, "Run 1", "Run 2") == {
+    assert side_by_side.summary_of(found, "Run 1", "Run 2") == {
         "fact": "Neither was preferred in any pair.", "text": "1 about the same, 1 both bad.",
     }  # fmt: skip
 
 
-# ── The way ─────────────────────────────────────────────────────────────────
-def test_the_pairs_are_a_dataset_that_tells_not_whose_answers_they_are(opened, pair, project):
+# ── From start to result ────────────────────────────────────────────────────
+def test_the_pair_dataset_does_not_reveal_the_models(opened, pair, project):
     side = opened
 
     assert (side.dataset.task, side.dataset.project) == ("preference", project)
@@ -139,11 +139,11 @@ def test_the_pairs_are_a_dataset_that_tells_not_whose_answers_they_are(opened, p
         assert shown == (wanted[::-1] if digest in side.swapped else wanted)
         assert shown[0] != shown[1]
         assert item.metadata == {}
-    event = json.loads(Event.objects.get(verb="evaluation.side_by_side_asked").canonical)["payload"]
+    event = json.loads(Event.objects.get(verb="evaluation.side_by_side_started").canonical)["payload"]
     assert (event["pairs"], event["first"], event["second"]) == (12, str(pair[0].uuid), str(pair[1].uuid))
 
 
-def test_what_people_chose_is_told_once_all_is_decided(opened, mia, ana, client_for):
+def test_the_result_is_shown_once_every_pair_is_decided(opened, mia, ana, client_for):
     choose(opened, ana, "second", most=11)
     early = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/").content.decode()
     assert "11 of 12 pairs decided" in early
@@ -174,7 +174,7 @@ def test_pairs_that_others_add_to_the_dataset_do_not_count(opened, mia, ana):
     assert queries.choices_of(queries.get_side(mia, opened.uuid)) == []
 
 
-def test_a_queue_that_is_closed_before_tells_what_it_has(opened, mia, ana):
+def test_a_queue_closed_early_shows_partial_results(opened, mia, ana):
     choose(opened, ana, "first", most=6)
     close_queue(queue_id=opened.queue.uuid, actor=mia)
 
@@ -183,7 +183,7 @@ def test_a_queue_that_is_closed_before_tells_what_it_has(opened, mia, ana):
     assert (found["ended"], found["decided"], found["tally"].first, found["tally"].verdict) == (True, 6, 6, "first")
 
 
-def test_opening_takes_pairs_that_are_there_and_happens_once(asked, mia):
+def test_opening_needs_imported_pairs_and_happens_once(asked, mia):
     with pytest.raises(NotReady, match="still being imported"):
         actions.open_side_by_side(side_id=asked.uuid, actor=mia)
     assert not Queue.objects.filter(dataset=asked.dataset).exists()
@@ -196,7 +196,7 @@ def test_opening_takes_pairs_that_are_there_and_happens_once(asked, mia):
     assert Queue.objects.get(dataset=asked.dataset).overlap == 2
 
 
-# ── What is refused ─────────────────────────────────────────────────────────
+# ── Errors ──────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("pairs", [9, 501])
 def test_a_number_of_pairs_out_of_range_is_refused_by_its_field(pair, mia, pairs):
     with pytest.raises(Refused) as refused:
@@ -206,14 +206,14 @@ def test_a_number_of_pairs_out_of_range_is_refused_by_its_field(pair, mia, pairs
     assert not Dataset.objects.filter(task="preference").exists()
 
 
-def test_two_that_say_the_same_are_refused(pair, mia):
+def test_models_with_the_same_responses_are_refused(pair, mia):
     with pytest.raises(Refused, match="different responses to 0 prompts"):
         actions.ask_people(first=pair[0], second=pair[0], actor=mia)
 
     assert not Dataset.objects.filter(task="preference").exists()
 
 
-def test_models_of_classes_are_refused(project, mia):
+def test_classification_models_are_refused(project, mia):
     snapshot = make_snapshot(project, mia)
     first, second = (queries.latest_evaluation(make_run(snapshot, mia, seed=seed), "test") for seed in (1, 2))
 
@@ -233,7 +233,7 @@ def test_models_of_different_data_are_refused(pair, project, mia):
     assert not Dataset.objects.filter(task="preference").exists()
 
 
-def test_the_same_form_sent_twice_asks_once(pair, mia, client_for):
+def test_the_same_form_sent_twice_starts_one_test(pair, mia, client_for):
     client, form = client_for(mia), {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": 10}
 
     one, two = (client.post("/evaluations/side-by-side/", form) for _ in range(2))
@@ -244,7 +244,7 @@ def test_the_same_form_sent_twice_asks_once(pair, mia, client_for):
     assert SideBySide.objects.count() == 1
 
 
-def test_who_reads_no_samples_copies_none(pair, lee, ana):
+def test_copying_samples_needs_permission_to_read_them(pair, lee, ana):
     for person in (lee, ana):
         with pytest.raises(PermissionDenied):
             actions.ask_people(first=pair[0], second=pair[1], actor=person)
@@ -254,7 +254,7 @@ def test_who_reads_no_samples_copies_none(pair, lee, ana):
 
 # ── Pages and API ───────────────────────────────────────────────────────────
 @pytest.mark.postgres
-def test_people_are_asked_from_the_comparison(pair, mia, client_for):
+def test_a_preference_test_starts_from_the_comparison(pair, mia, client_for):
     client, address = client_for(mia), f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
     assert "Start preference test" in client.get(address).content.decode()
 
@@ -271,7 +271,7 @@ def test_people_are_asked_from_the_comparison(pair, mia, client_for):
     assert "15 pairs, started by Mia" in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
 
 
-def test_a_form_that_says_nothing_asks_nobody(pair, mia, client_for):
+def test_an_empty_form_starts_no_test(pair, mia, client_for):
     given = {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": "many"}
     answer = client_for(mia).post("/evaluations/side-by-side/", given)
 
@@ -280,7 +280,7 @@ def test_a_form_that_says_nothing_asks_nobody(pair, mia, client_for):
 
 
 @pytest.mark.postgres
-def test_the_api_asks_opens_and_tells(pair, mia, ana, client_for):
+def test_the_api_starts_opens_and_reports_a_test(pair, mia, ana, client_for):
     client = client_for(mia)
     body = {"first": str(pair[0].uuid), "second": str(pair[1].uuid), "pairs": 10}
 
@@ -289,10 +289,10 @@ def test_the_api_asks_opens_and_tells(pair, mia, ana, client_for):
     opened = client.post(f"/api/v1/side-by-side/{made['uuid']}/open/", {"overlap": 1}, content_type="application/json").json()
     assert (made["queue"], opened["chosen"], opened["decided"]) == (None, None, 0)
     choose(queries.get_side(mia, made["uuid"]), ana, "second")
-    told = client.get(f"/api/v1/side-by-side/{made['uuid']}/").json()
+    side = client.get(f"/api/v1/side-by-side/{made['uuid']}/").json()
 
-    assert told["chosen"]["second"] == told["decided"] == 10
-    assert told["chosen"]["p"] == pytest.approx(2 / 2**10)
+    assert side["chosen"]["second"] == side["decided"] == 10
+    assert side["chosen"]["p"] == pytest.approx(2 / 2**10)
 
 
 def test_strangers_find_nothing(asked, otto, client_for):

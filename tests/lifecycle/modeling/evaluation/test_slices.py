@@ -1,4 +1,4 @@
-"""An evaluation's rows are looked at in groups: by a column of the metadata, or by a fact of the texts."""
+"""Slices of an evaluation, by a metadata column or a fact of the texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 def answer(item: Item, label: str) -> dict[str, float]:
-    """Right with 0.9, but every second phone call is read as card with 0.8."""
+    """Correct with 0.9, but every second phone call is predicted as card with 0.8."""
     wrong = item.metadata.get("channel") == "phone" and int(item.metadata["age"]) % 2
     return {"card": 0.8, "refund": 0.2} if wrong else {label: 0.9, ({"card", "refund"} - {label}).pop(): 0.1}
 
@@ -26,11 +26,11 @@ def measured(project, mia) -> Evaluation:
 
 
 def asked(client_for, user, evaluation, **query):
-    return client_for(user).get(f"/evaluations/{evaluation.uuid}/groups/", query)
+    return client_for(user).get(f"/evaluations/{evaluation.uuid}/slices/", query)
 
 
-def told(client_for, user, evaluation, **query):
-    return client_for(user).get(f"/api/v1/evaluations/{evaluation.uuid}/groups/", query).json()
+def get_slices(client_for, user, evaluation, **query):
+    return client_for(user).get(f"/api/v1/evaluations/{evaluation.uuid}/slices/", query).json()
 
 
 def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, measured, mia):
@@ -51,7 +51,7 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
     assert "Not enough data: fewer than 20 rows" in content
 
 
-def test_fairness_for_a_class_is_measured_between_the_groups_with_rows_enough(client_for, measured, mia):
+def test_fairness_for_a_class_is_measured_between_large_slices(client_for, measured, mia):
     page = asked(client_for, mia, measured, column="metadata:channel", **{"class": "card"})
 
     values = {each["name"]: each["value"] for each in page.context["measures"]}
@@ -61,21 +61,21 @@ def test_fairness_for_a_class_is_measured_between_the_groups_with_rows_enough(cl
     assert page.content.count(b"The largest difference between two slices") == 2
 
 
-def test_programs_get_the_same(client_for, measured, mia):
+def test_the_api_returns_the_same(client_for, measured, mia):
     page = asked(client_for, mia, measured, column="metadata:channel", **{"class": "card"}).context["report"]
 
-    found = told(client_for, mia, measured, column="metadata:channel", **{"class": "card"})
+    found = get_slices(client_for, mia, measured, column="metadata:channel", **{"class": "card"})
 
     assert {"key": "metadata:age", "name": "age"} in found["columns"]
     assert [group["scores"] for group in found["groups"]] == [group["scores"] for group in page["groups"]]
     assert (found["fairness"], found["worst"], found["worse"]) == (page["fairness"], page["worst"], page["worse"])
     assert (found["measures"], found["measure"], found["test"]) == (["accuracy", "macro_f1"], "accuracy", "fisher")
-    assert told(client_for, mia, measured)["groups"] is None
+    assert get_slices(client_for, mia, measured)["groups"] is None
 
 
-def test_what_cannot_be_asked_is_said(client_for, measured, mia):
+def test_invalid_parameters_are_refused(client_for, measured, mia):
     asked_for = {"column": "secret"}, {"column": "fact:length", "class": "zoo"}, {"column": "fact:length", "measure": "macro_f1"}
-    column, label, measure = (told(client_for, mia, measured, **each) for each in asked_for)
+    column, label, measure = (get_slices(client_for, mia, measured, **each) for each in asked_for)
 
     assert column["fields"]["column"][0].startswith("Choose one of fact:length, fact:file, metadata:age")
     assert label["message"] == "The model doesn't know the label zoo."
@@ -84,9 +84,9 @@ def test_what_cannot_be_asked_is_said(client_for, measured, mia):
     assert b"No column selected" in asked(client_for, mia, measured, column="secret").content
 
 
-def test_numbers_are_cut_into_bands_and_facts_of_the_texts_are_known_too(client_for, measured, mia):
+def test_numbers_are_binned_and_text_facts_are_columns(client_for, measured, mia):
     ages, lengths, files = (
-        told(client_for, mia, measured, column=column)["groups"] for column in ("metadata:age", "fact:length", "fact:file")
+        get_slices(client_for, mia, measured, column=column)["groups"] for column in ("metadata:age", "fact:length", "fact:file")
     )
 
     assert [group["name"] for group in ages] == ["Up to 23", "Over 23 to 47", "Over 47 to 71", "Over 71 to 95", "Over 95"]
@@ -111,38 +111,38 @@ def test_the_rows_of_a_group_open_errors_first(client_for, measured, mia):
     assert {line.answer.item for line in following.context["lines"]}.isdisjoint(line.answer.item for line in errors.context["lines"])
 
 
-def test_of_wide_metadata_some_columns_are_offered_and_long_values_are_read_in_part(client_for, measured, mia, monkeypatch):
+def test_wide_metadata_offers_some_columns_and_truncates_long_values(client_for, measured, mia, monkeypatch):
     monkeypatch.setattr(slices, "COLUMNS", 1)
     offered = [column.name for column in asked(client_for, mia, measured).context["columns"]]
     monkeypatch.setattr(slices, "READ", 3)
-    said = slices.values(measured, slices.Column("metadata:channel", "channel"), queries.grouped_of(measured).ids)
+    values = slices.values(measured, slices.Column("metadata:channel", "channel"), queries.grouped_of(measured).ids)
 
     assert offered[2:] == ["age"]
-    assert {value for value in said if value} <= {"pho", "mai", "app", "web", "cha"}
-    assert "pho" in said
+    assert {value for value in values if value} <= {"pho", "mai", "app", "web", "cha"}
+    assert "pho" in values
 
 
 @pytest.mark.parametrize("query", ["", "?column=metadata:channel", "?column=metadata:channel&group=4", "?column=metadata:channel&group=²"])
-def test_a_group_that_is_not_there_is_not_found(client_for, measured, mia, query):
-    assert client_for(mia).get(f"/evaluations/{measured.uuid}/groups/items/{query}").status_code == 404
+def test_an_unknown_slice_is_404(client_for, measured, mia, query):
+    assert client_for(mia).get(f"/evaluations/{measured.uuid}/slices/items/{query}").status_code == 404
 
 
-def test_metadata_are_for_those_who_may_read_what_stands_beside_a_text(client_for, measured, aida):
+def test_metadata_needs_permission_to_read_it(client_for, measured, aida):
     page = asked(client_for, aida, measured, column="metadata:channel")
-    facts = told(client_for, aida, measured, column="fact:length")
+    facts = get_slices(client_for, aida, measured, column="fact:length")
 
     assert b'value="metadata:' not in page.content
     assert page.context["column"] is None
     assert b"your role can't view metadata" in page.content
     assert [column["key"] for column in facts["columns"]] == ["fact:length", "fact:file"]
     assert sum(group["rows"] for group in facts["groups"]) == 480
-    rows = client_for(aida).get(f"/evaluations/{measured.uuid}/groups/items/?column=metadata:channel&group=0")
+    rows = client_for(aida).get(f"/evaluations/{measured.uuid}/slices/items/?column=metadata:channel&group=0")
     assert rows.status_code == 404
 
 
 def test_groups_are_read_from_the_items_once(client_for, measured, mia, django_assert_num_queries):
     client = client_for(mia)
-    address = f"/evaluations/{measured.uuid}/groups/?column=metadata:channel"
+    address = f"/evaluations/{measured.uuid}/slices/?column=metadata:channel"
     client.get(address)
 
     with django_assert_num_queries(7) as found:
@@ -152,7 +152,7 @@ def test_groups_are_read_from_the_items_once(client_for, measured, mia, django_a
 
 
 def test_the_table_is_a_fragment_and_a_page(client_for, measured, mia):
-    url = f"/evaluations/{measured.uuid}/groups/?column=fact:length"
+    url = f"/evaluations/{measured.uuid}/slices/?column=fact:length"
 
     assert b"<html" not in client_for(mia).get(url, **HTMX).content
     assert b"<html" in client_for(mia).get(url).content

@@ -1,4 +1,4 @@
-"""Evaluations of runs that mark parts of texts: what is said of them, their pages and API, comparing, suggesting."""
+"""Evaluations of span runs: rules, pages, API, comparison, and pre-labels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ONE = SpanPredictions(
 )
 
 
-def test_every_span_stands_beside_what_was_found_in_its_place():
+def test_every_span_is_shown_with_its_prediction():
     first, second = every(ONE)
 
     assert [(each.kind, each.true, each.true_text, each.found, each.found_text) for each in span_page.mistakes(TEXT, first)] == [
@@ -70,7 +70,7 @@ def test_the_text_is_cut_where_spans_begin_and_end():
         ({"true": "nowhere"}, []),
     ],
 )
-def test_the_texts_behind_every_number(asked, wanted, tmp_path):
+def test_texts_behind_every_number(asked, wanted, tmp_path):
     span_predictions.ENTRY.write(tmp_path / "rows.parquet", ONE, "test")
 
     rows = span_predictions.ENTRY.find(tmp_path / "rows.parquet", **asked)
@@ -78,7 +78,7 @@ def test_the_texts_behind_every_number(asked, wanted, tmp_path):
     assert span_predictions.ENTRY.read(tmp_path / "rows.parquet", rows).ids == tuple(wanted)
 
 
-def test_texts_with_the_surest_mistake_come_first_then_those_with_more_then_by_digest(tmp_path):
+def test_texts_are_sorted_by_most_confident_error_then_count_then_digest(tmp_path):
     def found(*sure):
         return tuple(Found(at, at + 1, 0, confidence) for at, confidence in enumerate(sure))
 
@@ -118,7 +118,7 @@ def measured(run):
     return queries.latest_evaluation(run, "test")
 
 
-def test_the_numbers_of_the_page_open_texts_that_hold_them(measured, mia):
+def test_each_number_on_the_page_opens_its_texts(measured, mia):
     report, predictions = measured.report, queries.rows_of(measured)
 
     for kind, count in report["kinds"].items():
@@ -134,7 +134,7 @@ def test_the_numbers_of_the_page_open_texts_that_hold_them(measured, mia):
             assert total <= count
 
 
-def test_texts_show_both_marks_and_can_be_sent_to_a_queue(measured, client_for, mia):
+def test_texts_show_both_spans_and_can_be_queued(measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/items/?kind=boundary").content.decode()
 
     assert "Right label, wrong boundary" in page
@@ -143,7 +143,7 @@ def test_texts_show_both_marks_and_can_be_sent_to_a_queue(measured, client_for, 
     assert "Label selected items" in page
 
 
-def test_losses_of_models_that_read_other_units_are_not_compared_and_the_page_says_why(snapshot, measured, client_for, mia, monkeypatch):
+def test_losses_in_different_units_are_not_compared_and_the_page_explains(snapshot, measured, client_for, mia, monkeypatch):
     other = queries.latest_evaluation(make_run(snapshot, mia, accuracy=1.0, seed=2), "test")
 
     def by_pieces(evaluation, through=queries.rows_of):
@@ -157,10 +157,10 @@ def test_losses_of_models_that_read_other_units_are_not_compared_and_the_page_sa
     assert '<th scope="row">Log loss</th>' not in page
 
 
-# ── Suggesting ──────────────────────────────────────────────────────────────
+# ── Pre-labels ──────────────────────────────────────────────────────────────
 @pytest.fixture
 def engine(monkeypatch):
-    """An engine that marks the word card as a thing, and knows a class that the dataset has not."""
+    """An engine that predicts the word card as a thing, and has a label that the dataset lacks."""
 
     def predict(folder, texts, timeout_seconds=0.0):
         def found(text):
@@ -174,14 +174,14 @@ def engine(monkeypatch):
 
 
 @pytest.mark.postgres
-def test_spans_are_suggested_by_stable_ids_and_texts_without_any_get_none(snapshot, run, engine, mia):
+def test_spans_are_pre_labeled_by_stable_ids_and_texts_without_any_get_none(snapshot, run, engine, mia):
     add_items(snapshot.dataset, mia, ["a card and money", "nothing of either"])
     queue = make_queue(snapshot.dataset, mia)
 
     actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
     run_ok("default")
 
-    (said,) = Suggestion.objects.filter(source="run").select_related("item")
+    (suggestion,) = Suggestion.objects.filter(source="run").select_related("item")
     thing = str(snapshot.schema.labels.get(name="thing").stable_id)
-    assert (said.item.text, said.score) == ("a card and money", 0.75)
-    assert said.value == {"spans": [{"start": 2, "end": 6, "label": thing, "score": 0.75}]}
+    assert (suggestion.item.text, suggestion.score) == ("a card and money", 0.75)
+    assert suggestion.value == {"spans": [{"start": 2, "end": 6, "label": thing, "score": 0.75}]}

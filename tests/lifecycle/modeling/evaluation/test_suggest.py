@@ -1,4 +1,4 @@
-"""A run or a registered version suggests labels for texts that wait for an answer."""
+"""A run or a registered version pre-labels texts that aren't annotated yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from datasets_app.prelabels.actions.suggestions import suggest_values
 from datasets_app.prelabels.models import Suggestion
 from datasets_app.queues.actions.claims import claim
-from datasets_app.queues.actions.steering import close_queue
+from datasets_app.queues.actions.managing import close_queue
 from datasets_app.queues.queries.bench import bench_items
 from datasets_app.schemas.actions.schemas import publish_schema
 from datasets_app.schemas.queries.labels import labels_by_name, latest_schema
@@ -46,7 +46,7 @@ def queue(snapshot, mia):
 
 @pytest.fixture
 def engine(monkeypatch):
-    """An engine that is sure as SURE says; what it was asked is kept."""
+    """An engine with confidences from SURE; its inputs are recorded."""
     asked: list[list[str]] = []
 
     def predict(folder, texts, timeout_seconds=0.0):
@@ -63,33 +63,33 @@ def model_of(run, user, kind="run"):
     return suggesters.get_model(user, kind, run.uuid)
 
 
-def said(queue) -> list[tuple[str, str, float, str]]:
+def suggestions_in(queue) -> list[tuple[str, str, float, str]]:
     rows = Suggestion.objects.filter(item__in=queue_items(queue)).order_by("item", "source_name", "-score")
     return list(rows.values_list("item__text", "label__name", "score", "source_name"))
 
 
-def test_a_run_suggests_for_what_is_open_in_a_queue(queue, run, engine, mia, ana):
+def test_a_run_pre_labels_the_open_items_of_a_queue(queue, run, engine, mia, ana):
     first = queue_items(queue)[0]
     answer(queue, ana, first, "card")
 
     job = actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
     run_ok("default")
 
-    assert said(queue) == [
+    assert suggestions_in(queue) == [
         ("give me the money back", "refund", 0.6, "Run 1"), ("give me the money back", "login", 0.38, "Run 1"),
         ("the password is wrong", "refund", 0.4, "Run 1"), ("the password is wrong", "card", 0.32, "Run 1"),
         ("the password is wrong", "login", 0.28, "Run 1"),
     ]  # fmt: skip
     row = Suggestion.objects.filter(item__in=queue_items(queue)).first()
     assert (row.source, row.source_digest) == ("run", run.artifact.root_digest)
-    event = Event.objects.get(verb="evaluation.suggestions_requested")
+    event = Event.objects.get(verb="evaluation.prelabels_requested")
     assert run.artifact.root_digest in event.canonical
     assert str(queue.uuid) in event.canonical
     job.refresh_from_db()
     assert (job.done, job.unit) == (2, "texts")
 
 
-def test_all_items_of_a_dataset_can_be_suggested_for(queue, run, engine, mia):
+def test_all_items_of_a_dataset_can_be_pre_labeled(queue, run, engine, mia):
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia)
     run_ok("default")
 
@@ -97,16 +97,16 @@ def test_all_items_of_a_dataset_can_be_suggested_for(queue, run, engine, mia):
     assert items == queue.dataset.items.count() == 75
 
 
-def test_what_a_model_has_said_is_not_asked_for_again(queue, run, engine, mia):
+def test_pre_labeled_items_are_not_predicted_again(queue, run, engine, mia):
     for _ in range(2):
         actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
         run_ok("default")
 
     assert engine == [FRESH]
-    assert len(said(queue)) == 7
+    assert len(suggestions_in(queue)) == 7
 
 
-def test_models_stay_side_by_side_and_the_newest_is_shown(queue, snapshot, run, engine, mia, ana):
+def test_pre_labels_of_several_models_are_stored_and_the_newest_is_shown(queue, snapshot, run, engine, mia, ana):
     close_queue(queue_id=queue.uuid, actor=mia)
     queue = make_queue(queue.dataset, mia, name="all seen", hidden_share=0)
     other = make_run(snapshot, mia, splits=(), seed=2)
@@ -114,7 +114,7 @@ def test_models_stay_side_by_side_and_the_newest_is_shown(queue, snapshot, run, 
         actions.suggest(dataset=queue.dataset, model=model_of(each, mia), actor=mia, queue=queue)
         run_ok("default")
 
-    assert {row[3] for row in said(queue)} == {"Run 1", "Run 2"}
+    assert {row[3] for row in suggestions_in(queue)} == {"Run 1", "Run 2"}
     slots = claim(queue_id=queue.uuid, actor=ana, k=3)
     shown = bench_items(queue, slots, ana)
     assert [each["source"] for each in shown] == ["Run 1"] * 3
@@ -136,11 +136,11 @@ def test_a_registered_version_suggests_after_its_bytes_were_verified(project, mi
     actions.suggest(dataset=dataset, model=model_of(version, mia, "version"), actor=mia, queue=queue)
     run_ok("default")
 
-    assert {(row[1], row[2], row[3]) for row in said(queue) if row[2] > 0.5} == {(names[0], 0.7, str(version))}
+    assert {(row[1], row[2], row[3]) for row in suggestions_in(queue) if row[2] > 0.5} == {(names[0], 0.7, str(version))}
     assert Suggestion.objects.filter(item__in=queue_items(queue)).first().source_digest == version.root_digest
 
 
-def test_a_queue_in_the_order_of_suggestions_is_put_in_order_anew(queue, run, engine, mia, ana):
+def test_a_queue_ordered_by_pre_labels_is_reordered(queue, run, engine, mia, ana):
     queue = make_queue(queue.dataset, mia, name="unsure first", order="uncertain")
 
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
@@ -150,7 +150,7 @@ def test_a_queue_in_the_order_of_suggestions_is_put_in_order_anew(queue, run, en
     assert found == ["the password is wrong", "give me the money back", "my card is gone"]
 
 
-def test_a_job_that_is_cancelled_keeps_what_it_wrote_and_goes_on_from_there(queue, run, engine, mia, monkeypatch):
+def test_a_cancelled_job_keeps_its_progress_and_continues(queue, run, engine, mia, monkeypatch):
     monkeypatch.setattr("lifecycle.modeling.evaluation.actions.suggesting.ASKED", 1)
 
     def stopped(**given):
@@ -160,35 +160,35 @@ def test_a_job_that_is_cancelled_keeps_what_it_wrote_and_goes_on_from_there(queu
     monkeypatch.setattr("lifecycle.modeling.evaluation.actions.suggesting.suggest_values", stopped)
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
     assert [job.state for job in run_jobs("default")] == ["cancelled"]
-    assert {row[0] for row in said(queue)} == {FRESH[0]}
+    assert {row[0] for row in suggestions_in(queue)} == {FRESH[0]}
     monkeypatch.setattr("lifecycle.modeling.evaluation.actions.suggesting.suggest_values", suggest_values)
 
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
     run_ok("default")
 
     assert engine == [[text] for text in FRESH]
-    assert {row[0] for row in said(queue)} == set(FRESH)
+    assert {row[0] for row in suggestions_in(queue)} == set(FRESH)
 
 
-# ── What does not fit ───────────────────────────────────────────────────────
-def test_labels_are_found_by_their_stable_ids_through_merges_and_elsewhere_by_name():
+# ── Labels that don't match ─────────────────────────────────────────────────
+def test_labels_match_by_stable_id_through_merges_and_otherwise_by_name():
     card, login, refund, other = (uuid4() for _ in range(4))
     classes = {card: "Card", login: "login", other: "other"}
 
-    learnt = suggested.match(["card", "refund", "gone"], {"card": card, "refund": refund, "gone": uuid4()}, classes, {refund: login})
+    matched = suggested.match(["card", "refund", "gone"], {"card": card, "refund": refund, "gone": uuid4()}, classes, {refund: login})
     elsewhere = suggested.match(["card", "login"], {}, classes, {})
 
-    assert learnt == suggested.Match({"card": "Card", "refund": "login"}, ("gone",), ("other",))
+    assert matched == suggested.Match({"card": "Card", "refund": "login"}, ("gone",), ("other",))
     assert elsewhere == suggested.Match({"login": "login"}, ("card",), ("Card", "other"))
 
 
-def test_what_does_not_match_is_said_on_the_page(queue, snapshot, run, mia, client_for):
+def test_labels_that_do_not_match_are_shown(queue, snapshot, run, mia, client_for):
     dataset = queue.dataset
     names = labels_by_name(latest_schema(dataset))
     specs = [LabelSpec("Cards", stable_id=names["card"].stable_id), LabelSpec("refund", stable_id=names["refund"].stable_id)]
     publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[*specs, LabelSpec("fraud")])
 
-    page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
+    page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/").content.decode()
 
     assert "Not in this dataset, so never suggested: login." in page
     assert "Unknown to the model: fraud." in page
@@ -205,7 +205,7 @@ def test_a_renamed_class_is_suggested_by_its_new_name(queue, run, engine, mia):
     actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia, queue=queue)
     run_ok("default")
 
-    assert ("my card is gone", "Cards", 0.9, "Run 1") in said(queue)
+    assert ("my card is gone", "Cards", 0.9, "Run 1") in suggestions_in(queue)
 
 
 def test_a_model_without_a_class_in_common_is_refused(project, run, mia, client_for):
@@ -216,19 +216,19 @@ def test_a_model_without_a_class_in_common_is_refused(project, run, mia, client_
         actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
-    page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
+    page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/").content.decode()
     assert "knows none of the labels" in page
     assert 'aria-disabled="true"' in page
 
 
-def test_other_tasks_are_refused_with_what_can_be_done_instead(project, run, mia, client_for):
+def test_other_tasks_are_refused_with_an_alternative(project, run, mia, client_for):
     for task in ("generation", "chat", "preference", "ranking"):
         dataset = make_dataset(project, mia, (), name=task, slug=task.replace("_", "-"), task=task)
 
         with pytest.raises(Refused, match="Pre-labeling with models isn't available for this dataset's task."):
             actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
-        page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
+        page = client_for(mia).get(f"/evaluations/pre-label/{dataset.uuid}/").content.decode()
         assert "Pre-labeling with models isn&#x27;t available for this dataset&#x27;s task." in page
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
@@ -240,10 +240,10 @@ def test_a_queue_without_open_items_is_refused(queue, run, mia):
     with pytest.raises(Conflict, match="Batch 1 has no open items"):
         actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
 
-    assert not Event.objects.filter(verb="evaluation.suggestions_requested").exists()
+    assert not Event.objects.filter(verb="evaluation.prelabels_requested").exists()
 
 
-def test_a_run_that_has_not_succeeded_or_is_not_seen_is_refused(snapshot, mia, otto):
+def test_an_unfinished_or_hidden_run_is_refused(snapshot, mia, otto):
     waiting = make_run(snapshot, mia, succeeded=False)
 
     with pytest.raises(Refused, match="Run 1 has no model because it is queued"):
@@ -254,7 +254,7 @@ def test_a_run_that_has_not_succeeded_or_is_not_seen_is_refused(snapshot, mia, o
         model_of(waiting, mia, "oracle")
 
 
-def test_only_who_manages_labeling_has_models_suggest(queue, run, mia, ana, gita, omar, aida):
+def test_pre_labeling_needs_permission_to_manage_labeling(queue, run, mia, ana, gita, omar, aida):
     model = model_of(run, mia)
 
     for person in (ana, gita, omar, aida):
@@ -267,7 +267,7 @@ def test_only_who_manages_labeling_has_models_suggest(queue, run, mia, ana, gita
 # ── Pages and the API ───────────────────────────────────────────────────────
 @pytest.mark.postgres
 def test_the_page_offers_models_and_starts_the_job(queue, run, engine, mia, client_for):
-    client, url = client_for(mia), f"/evaluations/suggest/{queue.dataset.uuid}/"
+    client, url = client_for(mia), f"/evaluations/pre-label/{queue.dataset.uuid}/"
     page = client.get(f"{url}?queue={queue.uuid}").content.decode()
     assert f'value="run:{run.uuid}" checked' in page
     assert "all match" in page
@@ -281,18 +281,18 @@ def test_the_page_offers_models_and_starts_the_job(queue, run, engine, mia, clie
     assert "The last job succeeded." in client.get(url).content.decode()
 
 
-def test_a_model_that_is_none_is_refused_on_the_page(queue, mia, client_for):
-    nobody = "00000000-0000-4000-8000-000000000000"
-    for model in ("", "run", "run:7", f"oracle:{nobody}", f"run:{nobody}", f"version:{nobody}"):
-        answer = client_for(mia).post(f"/evaluations/suggest/{queue.dataset.uuid}/", {"model": model})
+def test_an_unknown_model_is_refused_on_the_page(queue, mia, client_for):
+    unknown = "00000000-0000-4000-8000-000000000000"
+    for model in ("", "run", "run:7", f"oracle:{unknown}", f"run:{unknown}", f"version:{unknown}"):
+        answer = client_for(mia).post(f"/evaluations/pre-label/{queue.dataset.uuid}/", {"model": model})
 
         assert answer.status_code == 422
 
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
 
-def test_more_models_take_no_more_statements(queue, snapshot, run, mia, client_for, django_assert_max_num_queries):
-    client, url = client_for(mia), f"/evaluations/suggest/{queue.dataset.uuid}/"
+def test_the_query_count_does_not_grow_with_models(queue, snapshot, run, mia, client_for, django_assert_max_num_queries):
+    client, url = client_for(mia), f"/evaluations/pre-label/{queue.dataset.uuid}/"
     client.get(url)
     with CaptureQueriesContext(connection) as few:
         client.get(url)
@@ -304,8 +304,8 @@ def test_more_models_take_no_more_statements(queue, snapshot, run, mia, client_f
 
 
 @pytest.mark.postgres
-def test_programs_list_models_and_have_one_suggest(queue, run, engine, mia, client_for):
-    client, url = client_for(mia), f"/api/v1/datasets/{queue.dataset.uuid}/suggest/"
+def test_the_api_lists_models_and_pre_labels_with_one(queue, run, engine, mia, client_for):
+    client, url = client_for(mia), f"/api/v1/datasets/{queue.dataset.uuid}/pre-label/"
 
     found = client.get(url).json()
     started = client.post(url, {"kind": "run", "model": str(run.uuid), "queue": str(queue.uuid)}, content_type="application/json")
@@ -323,4 +323,4 @@ def test_programs_list_models_and_have_one_suggest(queue, run, engine, mia, clie
     ]
     assert started.status_code == 202
     run_ok("default")
-    assert len(said(queue)) == 7
+    assert len(suggestions_in(queue)) == 7

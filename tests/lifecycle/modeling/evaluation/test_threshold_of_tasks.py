@@ -1,4 +1,4 @@
-"""A threshold is chosen where a text may have several classes, and of marked parts: in the words of the task, on the rows it should be."""
+"""Thresholds of multi-label and span models: in the task's terms, on the right rows."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def page_of(client, evaluation, **asked):
     return client.get(f"/evaluations/{evaluation.uuid}/threshold/", asked)
 
 
-def told(client, evaluation, **asked):
+def get_threshold(client, evaluation, **asked):
     return client.get(f"/api/v1/evaluations/{evaluation.uuid}/threshold/", asked)
 
 
 def both(run):
-    """Its evaluations on validation and test."""
+    """Evaluations of a run on validation and test."""
     return [queries.latest_evaluation(run, split) or make_evaluation(run, split, accuracy=0.6) for split in ("validation", "test")]
 
 
-# ── Several classes a text ──────────────────────────────────────────────────
+# ── Multi-label ─────────────────────────────────────────────────────────────
 @pytest.fixture
 def several(project, mia):
     return both(make_run(multi_label_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
 
 
 @pytest.mark.postgres
-def test_of_several_classes_the_chooser_begins_with_the_most_mistaken_one_and_offers_no_other_than_a_class(several, client_for, mia):
+def test_the_multi_label_form_starts_with_the_worst_class_and_needs_one(several, client_for, mia):
     _, test = several
     worst = max(test.report["per_class"], key=lambda each: each["missed"] + each["extra"])
 
@@ -51,7 +51,7 @@ def test_of_several_classes_the_chooser_begins_with_the_most_mistaken_one_and_of
     assert "Predicted positive" in answer.content.decode()
 
 
-def test_its_threshold_is_chosen_on_validation_and_measured_on_test_by_the_probability_of_that_class(several, client_for, mia):
+def test_it_is_chosen_on_validation_and_measured_on_test_by_class_probability(several, client_for, mia):
     validation, test = several
     here, there = (queries.rows_of(each) for each in several)
     number = here.labels.index("card")
@@ -60,7 +60,7 @@ def test_its_threshold_is_chosen_on_validation_and_measured_on_test_by_the_proba
     best = max(enough, key=lambda at: (precision[at], thresholds[at]))
 
     for evaluation in several:
-        found = told(client_for(mia), evaluation, **{"class": "card", "goal": "recall", "target": 0.7}).json()
+        found = get_threshold(client_for(mia), evaluation, **{"class": "card", "goal": "recall", "target": 0.7}).json()
 
         assert (found["chosen_on"]["uuid"], found["measured_on"]["uuid"]) == (str(validation.uuid), str(test.uuid))
         assert found["low"] == found["high"] == thresholds[best]
@@ -71,11 +71,11 @@ def test_its_threshold_is_chosen_on_validation_and_measured_on_test_by_the_proba
     }  # fmt: skip
 
 
-def test_it_stands_beside_the_answers_by_the_models_own_threshold_which_is_told_with_where_it_was_chosen(several, client_for, mia):
+def test_it_is_compared_with_the_models_threshold_and_its_origin_is_shown(several, client_for, mia):
     _, test = several
     card = next(each for each in test.report["per_class"] if each["label"] == "card")
 
-    found = told(client_for(mia), test, **{"class": "card"}).json()
+    found = get_threshold(client_for(mia), test, **{"class": "card"}).json()
     page = page_of(client_for(mia), test, **{"class": "card"}).content.decode()
 
     counts = found["likeliest"]["counts"]
@@ -88,7 +88,7 @@ def test_it_stands_beside_the_answers_by_the_models_own_threshold_which_is_told_
     assert "Against its own thresholds" in page
 
 
-def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several):
+def test_the_goal_of_its_threshold_is_that_of_the_run(several):
     _, test = several
     test.run.snapshot.counts["labels"]["card"]["validation"] = 20
 
@@ -98,7 +98,7 @@ def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several)
     for promised, missed in (([], []), (["card"], []), ([], ["card"])):
         test.run.result["operating"] = {"by": "recall", "target": 0.95, "missed": missed, "promised": promised}
         asked.append(thresholds_of(test).effect(test, "card"))
-    del test.run.result["operating"]  # a run from before there was a promise
+    del test.run.result["operating"]  # an old run without a guarantee
     asked.append(thresholds_of(test).effect(test, "card"))
 
     assert "card from 0.500, chosen on validation of v1 for the best F1." in best
@@ -106,19 +106,19 @@ def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several)
         assert f"on validation of v1 for a recall of 0.95 or more ({word})." in each
 
 
-def test_costs_hand_rows_of_several_classes_over(several, client_for, mia):
+def test_costs_hand_over_multi_label_rows(several, client_for, mia):
     _, test = several
     asked = {"class": "card", "goal": "cost", "false": "4", "missed": "4", "person": "0.1"}
 
-    found = told(client_for(mia), test, **asked).json()
+    found = get_threshold(client_for(mia), test, **asked).json()
     page = page_of(client_for(mia), test, **asked).content.decode()
 
     assert found["low"] < found["high"]
     assert f"Assign card from {found['high']:.3f}, hand over from {found['low']:.3f}, and don&#x27;t assign it below." in page
 
 
-def test_without_a_class_of_several_the_api_refuses_in_a_sentence(several, client_for, mia):
-    answer = told(client_for(mia), several[1], goal="precision", target=0.9)
+def test_the_api_refuses_multi_label_without_a_class(several, client_for, mia):
+    answer = get_threshold(client_for(mia), several[1], goal="precision", target=0.9)
     page = page_of(client_for(mia), several[1], **{"class": ""})
 
     sentence = "Choose a label: texts can have several, and each has its own threshold."
@@ -128,14 +128,14 @@ def test_without_a_class_of_several_the_api_refuses_in_a_sentence(several, clien
     assert "each label from its own threshold" in page.content.decode()
 
 
-# ── Marked parts ────────────────────────────────────────────────────────────
+# ── Spans ───────────────────────────────────────────────────────────────────
 @pytest.fixture
 def spans(project, mia):
     return both(make_run(made.spans_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
 
 
 def counted(evaluation, label, threshold):
-    """Spans kept and right, kept and wrong, and true ones; found one by one."""
+    """The number of correct, wrong, and true spans, counted one by one."""
     found = queries.rows_of(evaluation)
     hit = false = true = 0
     for each in every(found):
@@ -147,10 +147,10 @@ def counted(evaluation, label, threshold):
 
 
 @pytest.mark.parametrize("label", ["", "thing", "wish"])
-def test_spans_are_kept_from_a_confidence_on_of_a_class_or_any(spans, client_for, mia, label):
+def test_spans_of_a_class_or_any_are_kept_above_a_confidence(spans, client_for, mia, label):
     validation, test = spans
 
-    found = told(client_for(mia), test, **{"class": label, "goal": "precision", "target": 0.7}).json()
+    found = get_threshold(client_for(mia), test, **{"class": label, "goal": "precision", "target": 0.7}).json()
 
     assert (found["chosen_on"]["uuid"], found["measured_on"]["uuid"]) == (str(validation.uuid), str(test.uuid))
     confidences = sorted({one.confidence for some in queries.rows_of(validation).found for one in some})
@@ -166,18 +166,18 @@ def test_spans_are_kept_from_a_confidence_on_of_a_class_or_any(spans, client_for
     assert counts["unscored"] == true - kept > 0
 
 
-def test_keeping_all_spans_is_what_the_report_says_of_the_model(spans, client_for, mia):
+def test_keeping_all_spans_equals_the_report(spans, client_for, mia):
     _, test = spans
-    found = told(client_for(mia), test).json()["likeliest"]
+    found = get_threshold(client_for(mia), test).json()["likeliest"]
 
     assert (found["precision"]["value"], found["recall"]["value"]) == (test.report["micro_precision"], test.report["micro_recall"])
     assert (found["called"]["value"], found["person"]["value"]) == (1, 0)
     for each in test.report["per_class"]:
-        own = told(client_for(mia), test, **{"class": each["label"]}).json()["likeliest"]
+        own = get_threshold(client_for(mia), test, **{"class": each["label"]}).json()["likeliest"]
         assert (own["precision"]["value"], own["recall"]["value"]) == (each["precision"], each["recall"])
 
 
-def test_the_page_speaks_of_spans(spans, client_for, mia):
+def test_the_page_refers_to_spans(spans, client_for, mia):
     _, test = spans
     client = client_for(mia)
 
@@ -196,10 +196,10 @@ def test_the_page_speaks_of_spans(spans, client_for, mia):
     assert report["outcome"]["person"]["value"] == counts["person"] / found > 0
 
 
-def test_a_recall_above_what_is_found_at_all_is_told_with_what_keeping_all_has(spans, client_for, mia):
+def test_an_unreachable_recall_shows_that_of_keeping_all_spans(spans, client_for, mia):
     validation, test = spans
 
-    found = told(client_for(mia), test, goal="recall", target=1).json()
+    found = get_threshold(client_for(mia), test, goal="recall", target=1).json()
     page = page_of(client_for(mia), test, goal="recall", target="1").content.decode()
 
     assert (found["reached"], found["outcome"]) == (False, None)
@@ -207,19 +207,19 @@ def test_a_recall_above_what_is_found_at_all_is_told_with_what_keeping_all_has(s
     assert f"on validation, keeping all predicted spans gives a recall of {validation.report['micro_recall']:.3f}" in page
 
 
-def test_of_a_class_that_no_row_has_nothing_is_chosen(several, client_for, mia, monkeypatch):
+def test_a_class_without_rows_has_no_threshold(several, client_for, mia, monkeypatch):
     _, test = several
     whole = queries.scores_of
     monkeypatch.setattr(queries, "scores_of", lambda *asked: whole(*asked)._replace(positive=np.zeros(len(whole(*asked).score), bool)))
 
-    found = told(client_for(mia), test, **{"class": "card", "goal": "recall", "target": 0.9}).json()
+    found = get_threshold(client_for(mia), test, **{"class": "card", "goal": "recall", "target": 0.9}).json()
     page = page_of(client_for(mia), test, **{"class": "card", "goal": "recall", "target": "0.9"}).content.decode()
 
     assert (found["reached"], found["positives"], found["most_recall"], found["high"]) == (False, 0, None, None)
     assert "No row of validation has the label card, so no threshold can be chosen." in page
 
 
-def test_a_model_that_found_nothing_has_no_curve_and_keeps_nothing(project, mia, client_for, monkeypatch):
+def test_a_model_without_predictions_has_no_curve_and_keeps_nothing(project, mia, client_for, monkeypatch):
     finding = made.predictions
     monkeypatch.setattr(made, "predictions", lambda *args: made.nothing(finding(*args)))
     run = make_run(made.spans_snapshot(project, mia), mia, splits=("test",))
@@ -235,8 +235,8 @@ def test_a_model_that_found_nothing_has_no_curve_and_keeps_nothing(project, mia,
     assert "Not measured" in cheap
 
 
-# ── All of them ─────────────────────────────────────────────────────────────
-def test_the_tab_stands_where_classes_are_given_and_pages_ask_the_database_as_often_however_often_they_are_read(spans, client_for, mia):
+# ── All tasks ───────────────────────────────────────────────────────────────
+def test_the_tab_exists_for_labels_and_the_query_count_stays_constant(spans, client_for, mia):
     _, test = spans
     client = client_for(mia)
 

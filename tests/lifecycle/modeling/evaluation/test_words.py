@@ -1,4 +1,4 @@
-"""The words of an item that speak for its answer, for those who may read it."""
+"""Word attribution of an item, for users who may read it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING = "The model predicted no spans in this text, so there's nothing to expl
 
 @pytest.fixture
 def engine(monkeypatch):
-    """An engine for which the first word of a text says everything; what it was asked is kept."""
+    """An engine in which only the first word of a text matters; its inputs are recorded."""
     asked = []
 
     def explain(folder, text, timeout_seconds=0.0):
@@ -57,7 +57,7 @@ def test_the_parts_of_a_text_are_the_text_and_shades_are_thirds_of_the_strongest
 
 
 def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_for, mia):
-    address = f"/evaluations/{measured.uuid}/words/?item={item.digest}"
+    address = f"/evaluations/{measured.uuid}/attribution/?item={item.digest}"
     client = client_for(mia)
     assert b"Explain this prediction" in client.get(address).content
 
@@ -76,7 +76,7 @@ def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_f
     assert item.text not in str(Job.objects.get(kind="evaluation.words").args)
 
 
-# ── Any number of classes a text ────────────────────────────────────────────
+# ── Multi-label ─────────────────────────────────────────────────────────────
 @pytest.fixture
 def several(project, mia):
     return queries.latest_evaluation(make_run(multi_label_snapshot(project, mia), mia, accuracy=0.6), "test")
@@ -84,7 +84,7 @@ def several(project, mia):
 
 @pytest.fixture
 def each_class(monkeypatch):
-    """An engine for which the first word speaks for card, against refund."""
+    """An engine in which the first word supports card and opposes refund."""
 
     def explain(folder, text, timeout_seconds=0.0):
         end = len(text.split()[0])
@@ -98,9 +98,9 @@ def each_class(monkeypatch):
     monkeypatch.setattr(warm, "explain", explain)
 
 
-def test_of_several_classes_each_has_its_own_words(several, each_class, client_for, mia):
+def test_each_label_has_its_words(several, each_class, client_for, mia):
     client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.rows_of(several).ids).values()))
-    address = f"/evaluations/{several.uuid}/words/?item={item.digest}"
+    address = f"/evaluations/{several.uuid}/attribution/?item={item.digest}"
     assert b"Explain this prediction" in client.get(address).content
 
     client.post(address)
@@ -117,28 +117,28 @@ def test_of_several_classes_each_has_its_own_words(several, each_class, client_f
     assert "which wasn't predicted" not in card.content.decode()
     assert other.context["report"] == card.context["report"]
     assert card.context["answer"] == next(each for each in SETS.answers(queries.rows_of(several)) if each.item == item.digest)
-    found = client.get(f"/api/v1/evaluations/{several.uuid}/words/", {"item": item.digest}).json()
+    found = client.get(f"/api/v1/evaluations/{several.uuid}/attribution/", {"item": item.digest}).json()
     assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [("card", True), ("refund", False)]
 
 
-# ── Marked parts ────────────────────────────────────────────────────────────
+# ── Spans ───────────────────────────────────────────────────────────────────
 @pytest.fixture
 def marked(project, mia):
     return queries.latest_evaluation(make_run(spans_snapshot(project, mia), mia, accuracy=0.6), "test")
 
 
 def rows_of(marked, *, found: bool):
-    """Rows in which something, or nothing, was found."""
+    """Rows with or without predicted spans."""
     return [each for each in every(queries.rows_of(marked)) if bool(each.found) is found]
 
 
-def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, client_for, mia):
+def test_each_span_has_the_words_around_it(marked, monkeypatch, client_for, mia):
     row = rows_of(marked, found=True)[0]
     one = {"answer": "thing", "confidence": 0.9, "log_odds": 2.0, "empty": 0.1, "found": 4}
     first = one | {"start": 0, "end": 2, "words": [{"start": 3, "end": 5, "effect": 1.5}]}
     second = one | {"start": 3, "end": 5, "words": [{"start": 0, "end": 2, "effect": -0.6}]}
     monkeypatch.setattr(warm, "explain", lambda *_: {"parts": [first, second]})
-    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/attribution/?item={row.item}"
     listed = client.get(f"/evaluations/{marked.uuid}/items/").context["lines"]
 
     client.post(address)
@@ -152,14 +152,14 @@ def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, 
     label, found = queries.rows_of(marked).labels, row.found[0]
     assert page.context["answer"].predicted[0] == f"“{text[found.start : found.end]}” {label[found.label]}"
     assert {line.why for line in listed} == {
-        f"/evaluations/{marked.uuid}/words/?item={line.item}" if any(each.found for each in line.mistakes) else "" for line in listed
+        f"/evaluations/{marked.uuid}/attribution/?item={line.item}" if any(each.found for each in line.mistakes) else "" for line in listed
     }
 
 
 @pytest.mark.postgres
-def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia):
+def test_a_text_without_spans_has_no_attribution(marked, client_for, mia):
     row = rows_of(marked, found=False)[0]
-    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/attribution/?item={row.item}"
 
     page, answer = client.get(address).content.decode(), client.post(address)
 
@@ -171,10 +171,10 @@ def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia)
     assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
 
 
-def test_where_the_engine_marks_nothing_any_more_the_job_says_so_and_nothing_is_kept(marked, monkeypatch, client_for, mia):
+def test_if_the_engine_predicts_no_span_the_job_fails_and_stores_nothing(marked, monkeypatch, client_for, mia):
     row = rows_of(marked, found=True)[0]
     monkeypatch.setattr(warm, "explain", lambda *_: {"parts": []})
-    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/attribution/?item={row.item}"
 
     client.post(address)
     (job,) = run_jobs("default")

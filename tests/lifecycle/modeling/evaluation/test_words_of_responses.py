@@ -1,4 +1,4 @@
-"""The words of a prompt and its responses that speak for each response, for those who may read them."""
+"""Word attribution of rankings, for users who may read the texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measured(project, mia):
 
 @pytest.fixture
 def engine(monkeypatch):
-    """An engine for which the first word of the prompt and of each response speaks; what it was asked is kept."""
+    """An engine in which the first word of the prompt and of each response matters; its inputs are recorded."""
     asked = []
 
     def explain(folder, prompt, responses, timeout_seconds=0.0):
@@ -54,10 +54,10 @@ def row(measured):
 
 
 def address_of(measured, row):
-    return f"/evaluations/{measured.uuid}/words/?item={row['id']}"
+    return f"/evaluations/{measured.uuid}/attribution/?item={row['id']}"
 
 
-def test_each_response_has_its_words_and_the_strongest_stands_first(measured, engine, row, client_for, mia):
+def test_each_response_has_its_words_strongest_first(measured, engine, row, client_for, mia):
     client, address = client_for(mia), address_of(measured, row)
     before = client.get(address).content.decode()
     assert "Explain this prediction" in before
@@ -71,20 +71,20 @@ def test_each_response_has_its_words_and_the_strongest_stands_first(measured, en
     assert [(tab["label"], tab["current"]) for tab in page.context["tabs"]] == [
         ("Response 3", True), ("Response 1", False), ("Response 2", False),
     ]  # fmt: skip
-    prompt, said = row["text"].split()[0], [each.split()[0] for each in row["responses"]]
-    assert f'<mark class="for f3" title="+1.50">{said[2]}</mark>' in page.content.decode()
+    prompt, responses = row["text"].split()[0], [each.split()[0] for each in row["responses"]]
+    assert f'<mark class="for f3" title="+1.50">{responses[2]}</mark>' in page.content.decode()
     assert f'<mark class="against a2" title="−0.50">{prompt}</mark>' in page.content.decode()
     assert "Response 3 leads by 1.250" in page.content.decode()
     assert "2 of 9 words left out in turn" in page.content.decode()
-    assert f'<mark class="for f3" title="+0.50">{said[0]}</mark>' in other.content.decode()
+    assert f'<mark class="for f3" title="+0.50">{responses[0]}</mark>' in other.content.decode()
     assert f'<mark class="against a3" title="−0.50">{prompt}</mark>' in other.content.decode()
     assert "Response 1 leads by 0.250" in other.content.decode()
     assert "Response 2 is 0.750 behind" in client.get(page.context["tabs"][2]["url"]).content.decode()
     assert none.context["report"] == page.context["report"]
-    assert [(word.part.text, word.where) for word in page.context["words"]] == [(said[2], "response"), (prompt, "prompt")]
+    assert [(word.part.text, word.where) for word in page.context["words"]] == [(responses[2], "response"), (prompt, "prompt")]
 
 
-def test_the_page_tells_the_orders_of_model_and_people(measured, row, client_for, mia):
+def test_the_page_shows_the_predicted_and_the_annotated_order(measured, row, client_for, mia):
     found = ROWS.one(measured, row["id"])
 
     page = client_for(mia).get(address_of(measured, row))
@@ -97,7 +97,7 @@ def test_the_page_tells_the_orders_of_model_and_people(measured, row, client_for
     assert f"Why is response {page.context['first']} first?" in page.content.decode()
 
 
-def test_of_equals_none_is_said_to_be_first_or_best(measured, row, client_for, mia, monkeypatch):
+def test_tied_responses_are_not_called_first_or_best(measured, row, client_for, mia, monkeypatch):
     found = ROWS.one(measured, row["id"])
     monkeypatch.setattr(RankedRows, "one", lambda *asked: replace(found, strengths=(0.5, 0.5, 0.5), ranks=(0, 0, 0)))
 

@@ -1,4 +1,4 @@
-"""The words of a prompt that made a model write its answer, for those who may read them."""
+"""Word attribution of generated text, for users who may read the prompt."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def measured(project, mia):
 
 @pytest.fixture
 def engine(monkeypatch):
-    """A child for which the first two words of a prompt say everything, or of a dialogue those of its last turn; what it got is kept."""
+    """A child in which only the first two words of a prompt (in a chat, of its last turn) matter; its inputs are recorded."""
     seen = []
 
     def run_child(ctx, verb, folder, on_events):
@@ -56,17 +56,17 @@ def engine(monkeypatch):
 
 
 def row_of(measured, *, cut=False):
-    """A row whose answer ended by itself, or was cut."""
+    """A row with a complete or a truncated response."""
     found = queries.rows_of(measured)
     item = next(item for item, each in zip(found.ids, found.cut, strict=True) if each is cut)
     return snapshots.learned_rows_of(measured.snapshot, [item])[item]
 
 
 def address_of(measured, row):
-    return f"/evaluations/{measured.uuid}/words/?item={row['id']}"
+    return f"/evaluations/{measured.uuid}/attribution/?item={row['id']}"
 
 
-def test_a_page_shades_the_prompt_and_shows_the_answer_beside_it(measured, engine, client_for, mia, settings):
+def test_the_page_shades_the_prompt_and_shows_the_response(measured, engine, client_for, mia, settings):
     row = row_of(measured)
     client, address = client_for(mia), address_of(measured, row)
     assert "Explain this prediction" in client.get(address).content.decode()
@@ -84,7 +84,7 @@ def test_a_page_shades_the_prompt_and_shows_the_answer_beside_it(measured, engin
     assert not scratch(job).exists()
 
 
-def test_the_child_gets_the_row_with_the_answer_that_was_written(measured, engine, mia):
+def test_the_child_gets_the_row_with_the_response(measured, engine, mia):
     ended, cut = row_of(measured), row_of(measured, cut=True)
     for row in (ended, cut):
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
@@ -96,7 +96,7 @@ def test_the_child_gets_the_row_with_the_answer_that_was_written(measured, engin
     assert cut["answer"] != "please look again"
 
 
-def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_for):
+def test_each_turn_of_a_chat_is_separate(project, mia, engine, client_for):
     measured = measured_on(chat_snapshot(project, mia), project, mia)
     row = row_of(measured, cut=True)
     client, address = client_for(mia), address_of(measured, row)
@@ -117,7 +117,7 @@ def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_f
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "text"),
     [
         ({"unit": "sentences", "size": 0, "taken": 4}, "4 of 4 words left out, sentence by sentence"),
         ({"unit": "runs", "size": 3, "taken": 4}, "4 of 4 words left out, 3 consecutive words at a time"),
@@ -125,28 +125,28 @@ def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_f
         ({}, "they're beyond the model's maximum length"),
     ],
 )
-def test_the_page_says_what_was_left_out_at_once(measured, engine, client_for, mia, monkeypatch, found, said):
+def test_the_page_names_the_unit_that_was_left_out(measured, engine, client_for, mia, monkeypatch, found, text):
     monkeypatch.setitem(globals(), "FOUND", FOUND | found)
     row = row_of(measured)
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
     run_ok("training", "evaluation")
 
-    assert said in client_for(mia).get(address_of(measured, row)).content.decode()
+    assert text in client_for(mia).get(address_of(measured, row)).content.decode()
 
 
-def test_answers_side_by_side_lead_to_the_words_of_each(measured, client_for, mia, aida):
+def test_compared_responses_link_to_their_attributions(measured, client_for, mia, aida):
     other = make_generation_evaluation(measured.run, "test", quality=0.0, seed=5)
 
     mine, theirs = (client_for(each).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}") for each in (mia, aida))
 
     line = mine.context["changed"][0]
     for evaluation, why in ((measured, line["first"].why), (other, line["second"].why)):
-        assert why == f"/evaluations/{evaluation.uuid}/words/?item={line['first'].item}"
+        assert why == f"/evaluations/{evaluation.uuid}/attribution/?item={line['first'].item}"
         assert f'href="{why}"' in mine.content.decode()
     assert "explain" not in theirs.content.decode()
 
 
-def test_where_nothing_was_written_no_word_is_looked_for(measured, client_for, mia, monkeypatch):
+def test_an_empty_response_has_no_attribution(measured, client_for, mia, monkeypatch):
     row = row_of(measured)
     empty = replace(ROWS.one(measured, row["id"]), answer=" ")
     monkeypatch.setattr(TextRows, "one", lambda *_: empty)

@@ -1,4 +1,4 @@
-"""What many tests of runs begin with. It asks for the project and people alone, so that it is kept (tests/support/kept.py)."""
+"""Shared fixtures of run tests. They depend only on the project and its users, so they are cached (tests/support/kept.py)."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from tests.support.training import make_base, make_run, make_snapshot
 
 @pytest.fixture
 def snapshot(project, mia) -> Snapshot:
-    """Texts of one class each."""
+    """A dataset version of single-label texts."""
     return make_snapshot(project, mia)
 
 
 @pytest.fixture
 def base(snapshot, mia) -> BaseModel:
-    """An encoder, whose files are kept."""
+    """An imported encoder."""
     return make_base(snapshot.dataset.project, mia)
 
 
 @pytest.fixture
 def waiting(snapshot, base, mia) -> Run:
-    """A run that waits for a worker."""
+    """A queued run."""
     return make_run(snapshot, mia, succeeded=False, base=base)
 
 
 @pytest.fixture
 def finished(snapshot, base, mia) -> Run:
-    """A run that has succeeded, and was not evaluated."""
+    """A succeeded run without evaluations."""
     return make_run(snapshot, mia, base=base, splits=())
 
 
 @pytest.fixture
 def measured(snapshot, base, mia) -> Run:
-    """A run that has succeeded, with its evaluations."""
+    """A succeeded run with its evaluations."""
     return make_run(snapshot, mia, base=base)

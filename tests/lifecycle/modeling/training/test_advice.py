@@ -1,4 +1,4 @@
-"""Advice on the page where a run is started, and over the API: what it reads, what it proposes, and that it starts nothing."""
+"""Advice on the launch page and over the API: its inputs, its proposal, and that it starts nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def page(client, path: str, **headers):
     return client.get(path, **headers)
 
 
-def test_the_page_asks_and_says_nothing_before_it_was_asked(client_for, mia, base):
+def test_the_page_asks_questions_and_gives_no_advice_before_they_are_sent(client_for, mia, base):
     answer = page(client_for(mia), "/runs/launch/")
 
     assert answer.context["advised"] is None
@@ -34,7 +34,7 @@ def test_the_page_asks_and_says_nothing_before_it_was_asked(client_for, mia, bas
     assert b"Apply to the form" not in answer.content
 
 
-def test_few_sensitive_rows_are_told_to_train_adapters_and_nothing_is_started(client_for, mia, snapshot, base):
+def test_few_sensitive_rows_are_advised_adapters_and_nothing_is_started(client_for, mia, snapshot, base):
     events = Event.objects.count()
 
     answer = page(client_for(mia), "/runs/launch/?advice=1&ask-sensitive=on")
@@ -74,7 +74,7 @@ def test_the_applied_settings_start_the_run_that_was_advised(client_for, mia, sn
     assert (run.strategy, run.spec["patience"], run.spec["max_tokens"]) == ("lora", 2, 64)
 
 
-def test_an_answer_that_is_no_number_is_said_at_its_field(client_for, mia, base):
+def test_an_invalid_number_is_an_error_of_its_field(client_for, mia, base):
     answer = page(client_for(mia), "/runs/launch/?advice=1&ask-minutes=soon", **HTMX)
 
     assert answer.context["advised"] is None
@@ -83,7 +83,7 @@ def test_an_answer_that_is_no_number_is_said_at_its_field(client_for, mia, base)
     assert b"<html" not in answer.content
 
 
-def test_a_limit_that_no_base_keeps_is_told(client_for, mia, base):
+def test_a_limit_that_no_base_meets_has_a_warning(client_for, mia, base):
     base.facts |= {"layers": 12, "hidden_size": 768}
     base.save(update_fields=["facts"])
 
@@ -106,7 +106,7 @@ def test_lengths_are_counted_by_the_tokenizer_of_the_base_once(snapshot, project
         second = advising.lengths_of(snapshot, base)
 
     assert (first.counted, len(first.tokens)) == (True, snapshot.counts["splits"]["train"])
-    assert set(first.tokens) <= set(range(4, 9))  # two to six words, and two marks
+    assert set(first.tokens) <= set(range(4, 9))  # two to six words, and two special tokens
     assert (second, len(again)) == (first, 0)
 
 
@@ -119,7 +119,7 @@ def test_without_a_tokenizer_that_can_be_read_lengths_are_estimated(snapshot, ba
 
 
 @pytest.mark.postgres
-def test_several_classes_a_text_are_advised_too(project, mia):
+def test_multi_label_data_gets_advice(project, mia):
     snapshot = multi_label_snapshot(project, mia)
     base = make_base(project, mia)
 
@@ -132,7 +132,7 @@ def test_several_classes_a_text_are_advised_too(project, mia):
 def test_the_api_gives_what_a_launch_takes(client_for, mia, snapshot, base):
     client = client_for(mia)
 
-    found = client.get(f"/api/v1/snapshots/{snapshot.uuid}/advice/?minutes=60&sensitive=true").json()
+    found = client.get(f"/api/v1/dataset-versions/{snapshot.uuid}/advice/?minutes=60&sensitive=true").json()
     body = {"snapshot": str(snapshot.uuid), **{name: found[name] for name in ("base", "strategy", "options")}}
     launched = client.post("/api/v1/runs/", body, content_type="application/json")
 
@@ -144,7 +144,7 @@ def test_the_api_gives_what_a_launch_takes(client_for, mia, snapshot, base):
 
 
 def test_the_api_refuses_nonsense_and_a_foreign_base(client_for, mia, ana, otto, snapshot, base):
-    address = f"/api/v1/snapshots/{snapshot.uuid}/advice/"
+    address = f"/api/v1/dataset-versions/{snapshot.uuid}/advice/"
 
     assert client_for(mia).get(address, {"minutes": "soon"}).json()["fields"] == {"minutes": ["A valid number is required."]}
     foreign = client_for(mia).get(address, {"base": str(snapshot.uuid)})
@@ -167,9 +167,9 @@ def written(marked, project, mia):
     return generation_snapshot(project, mia)
 
 
-def test_where_texts_get_no_classes_advice_is_refused_in_a_sentence_and_not_offered(client_for, mia, marked, written, base, decoder):
+def test_advice_is_refused_and_not_offered_for_tasks_without_labels(client_for, mia, marked, written, base, decoder):
     for snapshot, fitting in {marked: base, written: decoder}.items():
-        client, address = client_for(mia), f"/api/v1/snapshots/{snapshot.uuid}/advice/"
+        client, address = client_for(mia), f"/api/v1/dataset-versions/{snapshot.uuid}/advice/"
         shown = client.get(f"/runs/launch/?snapshot={snapshot.uuid}&advice=1")
         refused = client.get(address)
 

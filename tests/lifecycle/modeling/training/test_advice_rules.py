@@ -1,4 +1,4 @@
-"""Each rule of the advice: what it proposes, why, and from where on."""
+"""Each rule of the advice: its proposal, reason, and limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LENGTHS = Lengths(tuple(range(1, 101)), counted=True)
 
 
 def data(train: dict[str, int], *, test: int = 2_000, **more) -> Data:
-    """So many training rows of each class; validation and test rows are spread evenly."""
+    """Data with these numbers of training rows per class, and evenly distributed validation and test rows."""
     each = {"validation": test // len(train), "test": test // len(train)}
     splits = {"train": sum(train.values()), **{split: rows * len(train) for split, rows in each.items()}}
     return Data(splits, {label: {"train": rows, **each} for label, rows in train.items()}, **more)
@@ -34,16 +34,16 @@ def suggestion(rows: int = 1000, strategy: str = "lora"):
     return settings_of("single_label").suggest(facts, {"layers": 6}, strategy)
 
 
-# ── Whether at all ──────────────────────────────────────────────────────────
+# ── Whether to fine-tune ────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("found", "answers", "verdict"),
     [
-        (even(14), Answers(), "label_more"),  # 7 a class
-        (even(16), Answers(), "head"),  # 8 a class
+        (even(14), Answers(), "label_more"),  # 7 per class
+        (even(16), Answers(), "head"),  # 8 per class
         (even(998), Answers(), "head"),
         (even(998), Answers(sensitive=True), "adapters"),
         (even(1000), Answers(), "fine_tune"),
-        (data({"a": 7, "b": 7, "c": 5000}), Answers(), "label_more"),  # the middle class counts
+        (data({"a": 7, "b": 7, "c": 5000}), Answers(), "label_more"),  # the median class counts
         (data({"a": 7, "b": 500, "c": 5000}), Answers(), "fine_tune"),
         (even(1000), Answers(baseline_does=True), "baseline"),
     ],
@@ -52,7 +52,7 @@ def test_whether_to_fine_tune_rests_on_rows_of_the_middle_class_and_of_all(found
     assert judge(answers, found).code == verdict
 
 
-def test_too_few_rows_say_how_many_are_missing():
+def test_too_few_rows_show_how_many_are_missing():
     assert "5 more, spread over the small ones, would give each 8" in judge(Answers(), data({"a": 5, "b": 6, "c": 90})).reason
 
 
@@ -74,13 +74,13 @@ def test_a_base_is_timed_by_its_layers():
         (Answers(latency_ms=1), "mini", ["limits"]),
     ],
 )
-def test_the_chosen_base_stays_while_it_keeps_the_limits(answers, name, warned):
+def test_the_chosen_base_stays_while_it_meets_the_limits(answers, name, warned):
     base, reason, failed = choose_base(answers, LARGE, [MINI], tokens=16)
 
     assert (base.name, reason.value, [each.code for each in failed]) == (name, name, warned)
 
 
-def test_the_largest_base_within_the_limits_is_taken_and_says_why():
+def test_the_largest_base_within_the_limits_is_chosen_with_a_reason():
     tiny = Candidate("3", "tiny", bytes=20_000_000, layers=2, width=128)
 
     base, reason, _ = choose_base(Answers(size_mb=100), LARGE, [tiny, MINI], tokens=16)
@@ -113,7 +113,7 @@ def test_the_strategy_rests_on_rows_sensitivity_and_time(found, answers, strateg
     assert (setting.value, warned) == (strategy, [])
 
 
-def test_where_nothing_is_quick_enough_the_fastest_is_proposed_with_a_warning():
+def test_if_no_strategy_is_fast_enough_the_fastest_has_a_warning():
     setting, (warning,) = choose_strategy(Answers(minutes=0.1), even(4000), judge(Answers(), even(4000)), SECONDS)
 
     assert (setting.value, warning.code) == ("head", "too_long")
@@ -146,7 +146,7 @@ def test_the_longest_text_is_the_99th_percentile_in_steps_of_8_within_what_the_b
     assert choose_max_tokens(Lengths(tuple(sorted(tokens)), counted=True), base).value == value
 
 
-def test_where_tokens_are_guessed_by_characters_there_is_room_for_128():
+def test_estimated_token_counts_leave_room_for_128():
     assert choose_max_tokens(Lengths((20,) * 100, counted=False), MINI).value == 128
     assert choose_max_tokens(Lengths((200,) * 100, counted=False), MINI).value == 200
 
@@ -167,7 +167,7 @@ def test_long_texts_take_smaller_batches_of_the_same_step(longest, rows, parts):
         ({"a": 10, "b": 1001}, None, True, 2.0, 0.0),
         ({"a": 500, "b": 500}, 100, False, 0.0, 0.0),  # of 5,000 rows in all
         ({"a": 500, "b": 500}, 101, False, 0.0, 0.1),
-        ({"a": 10, "b": 1001}, 4000, True, 2.0, 0.0),  # focal loss and smoothing do not go together
+        ({"a": 10, "b": 1001}, 4000, True, 2.0, 0.0),  # focal loss and smoothing aren't combined
     ],
 )
 def test_the_loss_follows_imbalance_and_doubted_labels(train, doubted, weights, gamma, smoothing):
@@ -188,7 +188,7 @@ def test_sensitive_texts_end_training_early_and_all_else_is_as_suggested():
     assert settings["epochs"].reason == found.choices["epochs"].reason
 
 
-# ── What to look at first ───────────────────────────────────────────────────
+# ── Warnings ────────────────────────────────────────────────────────────────
 def codes(found: Data, answers: Answers | None = None) -> list[str]:
     return [each.code for each in concerns.look(answers or Answers(), found)]
 
@@ -209,7 +209,7 @@ def test_more_than_five_names_are_counted():
     assert concerns.names([f"c{at}" for at in range(7)]) == "c0, c1, c2, c3, c4 and 2 more"
 
 
-def test_a_class_that_a_split_lacks_is_named():
+def test_a_class_missing_from_a_split_is_named():
     found = Data(
         {"train": 100, "validation": 2000, "test": 2000},
         {"a": {"train": 50, "validation": 2000, "test": 0}, "b": {"train": 50, "test": 2000}},
@@ -230,37 +230,37 @@ def test_a_class_that_a_split_lacks_is_named():
         ({"scanned": False, "leaked": 2}, ["leakage", "not_scanned"]),
     ],
 )
-def test_leaks_are_told_the_worst_first(more, wanted):
+def test_leaks_are_listed_worst_first(more, wanted):
     assert codes(even(1000, **more)) == wanted
 
 
-def test_sensitive_texts_say_that_nobody_has_looked_for_personal_data():
+def test_sensitive_texts_warn_of_an_unscanned_dataset():
     (warning,) = concerns.look(Answers(sensitive=True), even(1000))
 
     assert warning.code == "sensitive"
     assert warning.detail.startswith("Personal data hasn't been scanned for.")
 
 
-@pytest.mark.parametrize(("rows", "told"), [(1960, ["small_test"]), (1964, []), (2000, []), (0, ["no_test"])])
-def test_a_test_split_that_cannot_tell_two_points_is_too_small(rows, told):
+@pytest.mark.parametrize(("rows", "expected"), [(1960, ["small_test"]), (1964, []), (2000, []), (0, ["no_test"])])
+def test_a_test_split_that_cannot_detect_two_points_is_too_small(rows, expected):
     """n = (1.96 + 0.8416)² · 0.1 / 0.02² = 1,962 rows."""
     found = Data({"train": 1000, "test": rows}, {"a": {"train": 500, "test": rows}, "b": {"train": 500, "test": rows}})
 
-    assert codes(found) == told
+    assert codes(found) == expected
 
 
-def test_a_small_test_split_says_how_many_rows_are_needed():
+def test_a_small_test_split_shows_the_rows_needed():
     (warning,) = concerns.small_test(even(1000, test=200))
 
     assert warning.detail.startswith("Detecting a difference of 2 points needs about 1,963 rows, if two versions disagree on 10 % of them.")
 
 
-def test_texts_that_are_cut_are_told_from_one_in_a_hundred_on():
+def test_truncated_texts_are_reported_from_one_percent_on():
     assert concerns.cut(LENGTHS, 99) == []
     assert concerns.cut(LENGTHS, 90)[0].title == "10 % of texts are longer than 90 tokens."
 
 
-# ── All of it ───────────────────────────────────────────────────────────────
+# ── The whole advice ────────────────────────────────────────────────────────
 def test_the_whole_advice_names_base_and_strategy_first_and_gives_options_for_a_launch():
     suggestions = {name: suggestion(strategy=name) for name in advice.FASTER}
     base, reason, failed = choose_base(Answers(), MINI, [], tokens=95)

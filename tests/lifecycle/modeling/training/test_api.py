@@ -1,4 +1,4 @@
-"""Base models, runs and evaluations over REST."""
+"""The REST API of base models, runs, and evaluations."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_base_models_are_listed_and_a_folder_outside_is_refused(client_for, proj
 
 
 @pytest.mark.postgres
-def test_evaluations_are_asked_for_read_and_compared(client_for, snapshot, mia, otto):
+def test_evaluations_are_started_read_and_compared(client_for, snapshot, mia, otto):
     first, second = make_run(snapshot, mia, accuracy=0.5), make_run(snapshot, mia, accuracy=1.0, seed=2)
     a, b = evaluations.latest_evaluation(first, "test"), evaluations.latest_evaluation(second, "test")
     client = client_for(mia)

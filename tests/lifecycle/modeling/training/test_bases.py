@@ -1,4 +1,4 @@
-"""Where base models may come from, and what is refused."""
+"""Sources of base models, and which are refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_page_shows_a_base_whose_files_are_not_there_yet(root, project, mia,
     assert "pending" in page.content.decode()
 
 
-def test_asking_twice_is_one_base_and_one_job(root, project, mia):
+def test_adding_twice_gives_one_base_and_one_job(root, project, mia):
     folder = write_base(root / "tiny")
 
     first = actions.add_folder_base(project=project, actor=mia, path=str(folder))
@@ -89,7 +89,7 @@ def test_a_pickle_beside_the_weights_is_refused_by_name(root, project, mia):
     assert not BaseModel.objects.exists()
 
 
-def test_a_model_that_brings_code_is_refused(root, project, mia):
+def test_a_model_with_code_is_refused(root, project, mia):
     folder = write_base(root / "tiny")
     config = json.loads((folder / "config.json").read_text()) | {"auto_map": {"AutoModel": "modeling.Model"}}
     (folder / "config.json").write_text(json.dumps(config))
@@ -101,7 +101,7 @@ def test_a_model_that_brings_code_is_refused(root, project, mia):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("config.json", '{"model_type": "bert", "hidden_size": "big"}', "hidden_size in config.json must be a whole number, got 'big'"),
         (
@@ -119,44 +119,44 @@ def test_a_model_that_brings_code_is_refused(root, project, mia):
         ("tokenizer_config.json", "5", "tokenizer_config.json isn't a JSON object"),
     ],
 )
-def test_a_folder_whose_configuration_says_nonsense_is_refused_with_what_is_wrong(root, project, mia, name, text, told):
+def test_a_folder_with_an_invalid_configuration_is_refused_with_the_reason(root, project, mia, name, text, message):
     folder = write_base(root / "tiny")
     (folder / name).write_text(text)
 
-    with pytest.raises(Refused, match=re.escape(told)):
+    with pytest.raises(Refused, match=re.escape(message)):
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert not BaseModel.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ({"model_type": "vit", "image_size": 224, "patch_size": 16}, "vit models work on images, not text."),
         ({"model_type": "clip", "vision_config": {"image_size": 224}, "text_config": {}}, "clip models work on images, not text."),
         ({"model_type": "wav2vec2", "conv_dim": [512], "vocab_size": 32}, "wav2vec2 models work on sound, not text."),
         ({"model_type": "whisper", "num_mel_bins": 80, "is_encoder_decoder": True}, "whisper models work on sound, not text."),
         ({"model_type": "t5", "is_encoder_decoder": True}, "t5 models are encoder-decoders, which aren't supported."),
-        ({"model_type": "t5"}, "t5 models are encoder-decoders, which aren't supported."),  # as transformers reads what is left out
+        ({"model_type": "t5"}, "t5 models are encoder-decoders, which aren't supported."),  # as transformers reads missing values
         ({"model_type": "t5", "architectures": ["T5EncoderModel"], "is_encoder_decoder": False}, "t5 models are encoder-decoders"),
     ],
 )
-def test_a_model_of_another_kind_is_refused_with_what_it_is_and_what_is_supported(root, project, mia, config, told):
+def test_an_unsupported_model_is_refused_with_its_kind_and_the_supported_ones(root, project, mia, config, message):
     folder = write_base(root / "other")
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").unlink()
 
-    with pytest.raises(Refused, match=re.escape(told)) as refused:
+    with pytest.raises(Refused, match=re.escape(message)) as refused:
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert refused.value.next_step == SUPPORTED
     assert not BaseModel.objects.exists()
 
 
-@pytest.mark.parametrize("told", [{"tokenizer_class": "PreTrainedTokenizerFast"}, {"tokenizer_class": "GPT2Tokenizer", "eos_token": None}])
-def test_a_decoder_whose_answers_would_never_end_is_refused_before_any_run(root, project, mia, told):
+@pytest.mark.parametrize("conf", [{"tokenizer_class": "PreTrainedTokenizerFast"}, {"tokenizer_class": "GPT2Tokenizer", "eos_token": None}])
+def test_a_decoder_without_an_end_token_is_refused(root, project, mia, conf):
     folder = write_decoder(root / "decoder")
-    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    (folder / "tokenizer_config.json").write_text(json.dumps(conf))
 
     with pytest.raises(Refused, match="its tokenizer has no end-of-text token, so generation would never stop") as refused:
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
@@ -167,7 +167,7 @@ def test_a_decoder_whose_answers_would_never_end_is_refused_before_any_run(root,
     assert actions.add_folder_base(project=project, actor=mia, path=str(folder)).name == "decoder"
 
 
-def test_a_configuration_that_leaves_a_number_out_is_taken(root, project, mia):
+def test_a_configuration_with_a_missing_number_is_accepted(root, project, mia):
     folder = write_base(root / "tiny")
     config = json.loads((folder / "config.json").read_text()) | {"max_position_embeddings": None}
     (folder / "config.json").write_text(json.dumps(config))
@@ -178,7 +178,7 @@ def test_a_configuration_that_leaves_a_number_out_is_taken(root, project, mia):
 
 
 @pytest.mark.postgres
-def test_a_folder_that_changed_into_something_bad_before_its_job_is_refused_by_the_job(root, project, mia):
+def test_a_folder_that_became_invalid_before_its_job_is_refused_by_the_job(root, project, mia):
     folder = write_base(root / "tiny")
     base = actions.add_folder_base(project=project, actor=mia, path=str(folder))
     (folder / "model.safetensors").write_bytes(b"not weights")
@@ -192,7 +192,7 @@ def test_a_folder_that_changed_into_something_bad_before_its_job_is_refused_by_t
 
 
 @pytest.mark.postgres
-def test_the_hub_is_refused_offline_and_asked_for_a_commit_only(project, mia, settings, monkeypatch):
+def test_the_hub_is_refused_offline_and_needs_a_commit(project, mia, settings, monkeypatch):
     asked = []
 
     def fetch(source, **options):
@@ -240,7 +240,7 @@ def test_only_engineers_and_leads_add_base_models(request, root, project, person
         ("head", {}, 27),
     ],
 )
-def test_the_weights_that_learn_follow_from_the_shapes(strategy, inner, weights):
+def test_trainable_parameters_follow_from_the_shapes(strategy, inner, weights):
     shape = {"hidden_size": 8, "layers": 2, "parameters": 1000}
 
     assert settings_of("single_label").trainable(strategy, shape, 3, inner) == weights

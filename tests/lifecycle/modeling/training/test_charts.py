@@ -1,4 +1,4 @@
-"""The charts of a run, on values."""
+"""The charts of a run from given values."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def test_the_table_has_the_validation_of_steps_at_which_no_training_loss_was_wri
     assert chart.rows == [[10, "2.0000", ""], [15, "", "1.5000"], [20, "1.0000", ""], [30, "0.5000", "1.2000"]]
 
 
-def test_a_loss_of_nothing_which_a_logarithmic_axis_has_not_is_noted_at_its_foot():
+def test_a_loss_of_zero_is_noted_at_the_bottom_of_a_log_axis():
     chart = charts.loss(TRAIN, [(10, 0.5), (20, 0.0)], total=40, kept_step=20, by="macro-F1", live=False)
 
     assert [note["y"] for note in chart.figure["layout"]["annotations"]] == [math.log10(0.5), -6.0, -6.0]
-    assert chart.told == "Validation loss is lowest, 0.000, at step 20."
+    assert chart.alt == "Validation loss is lowest, 0.000, at step 20."
 
 
 @pytest.mark.parametrize(
-    ("validation", "kept", "overfit", "live", "told"),
+    ("validation", "kept", "overfit", "live", "caption"),
     [
         (VALIDATION, 20, 20, False, "Validation loss has been rising since step 20 while training loss is still falling."),
         (VALIDATION, None, None, True, "Validation loss is lowest, 1.000, at step 20."),
@@ -55,8 +55,8 @@ def test_a_loss_of_nothing_which_a_logarithmic_axis_has_not_is_noted_at_its_foot
         ([], None, None, True, "No validation yet. The first point appears after the first evaluation."),
     ],
 )
-def test_the_caption_names_the_score_that_a_step_is_kept_for(validation, kept, overfit, live, told):
-    assert charts.loss(TRAIN, validation, total=40, kept_step=kept, by="macro-F1", overfit_from=overfit, live=live).told == told
+def test_the_caption_names_the_score_of_the_kept_step(validation, kept, overfit, live, caption):
+    assert charts.loss(TRAIN, validation, total=40, kept_step=kept, by="macro-F1", overfit_from=overfit, live=live).alt == caption
 
 
 def test_an_overfitting_range_is_shaded_to_the_last_point():
@@ -65,12 +65,12 @@ def test_an_overfitting_range_is_shaded_to_the_last_point():
     assert (shape["x0"], shape["x1"], shape["fillcolor"]) == (20, 30, "$warn/9")
 
 
-def test_a_small_multiple_says_its_last_value_and_shares_the_step_axis():
+def test_a_small_multiple_shows_its_last_value_and_shares_the_step_axis():
     chart = charts.small("memory_mb", [(10, 200.4), (20, 256.6)], total=100, live=False)
 
-    assert chart.told == "Memory 257 MB"
+    assert chart.alt == "Memory 257 MB"
     assert chart.figure["layout"]["xaxis"]["range"] == [0, 100]
-    assert charts.small("memory_mb", [], total=0, live=False).told == "Memory Not measured"
+    assert charts.small("memory_mb", [], total=0, live=False).alt == "Memory Not measured"
 
 
 def test_an_empty_run_draws_empty_lines():

@@ -1,4 +1,4 @@
-"""A class that is the answer from a threshold on, asked for where a run or a sweep is started: offered, refused, followed and told."""
+"""A threshold for one class, requested with a run or a sweep: offered, refused, carried over, and shown."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SPACE = {"epochs": {"choices": [2, 3]}}
 
 @pytest.fixture
 def snapshot(project, mia):
-    """32 validation rows or so of each class."""
+    """A dataset version with about 32 validation rows per class."""
     return make_snapshot(project, mia, copies=27)
 
 
 @pytest.fixture
 def form(snapshot, base, mia):
-    """The launch form as it is first shown."""
+    """The initial launch form."""
     client = Client()
     client.force_login(mia)
     return client.get("/runs/launch/").context["form"]
@@ -38,18 +38,18 @@ def form(snapshot, base, mia):
 
 @pytest.fixture
 def shown(form, snapshot, base):
-    """What the browser sends of it."""
+    """The form's data as the browser sends it."""
     values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
     return {**values, "snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
 
 
 @pytest.fixture
 def run(snapshot, base, mia):
-    """A run that has chosen its threshold."""
+    """A run with its threshold."""
     return make_run(snapshot, mia, base=base, splits=(), **WANTED)
 
 
-def test_the_form_offers_the_classes_and_a_run_keeps_what_is_asked_for(form, shown, mia, client_for):
+def test_the_form_offers_the_classes_and_a_run_stores_the_choice(form, shown, mia, client_for):
     client = client_for(mia)
 
     client.post("/runs/launch/", shown | {name: str(value) for name, value in WANTED.items()})
@@ -61,7 +61,7 @@ def test_the_form_offers_the_classes_and_a_run_keeps_what_is_asked_for(form, sho
     assert "for card, recall of at least 0.95; chosen after training" in page
 
 
-def test_the_form_as_it_is_shown_asks_for_no_threshold(shown, mia, client_for):
+def test_the_initial_form_requests_no_threshold(shown, mia, client_for):
     client = client_for(mia)
 
     client.post("/runs/launch/", shown)
@@ -71,7 +71,7 @@ def test_the_form_as_it_is_shown_asks_for_no_threshold(shown, mia, client_for):
     assert "Threshold</dt>" not in client.get(f"/runs/{run.uuid}/").content.decode()
 
 
-def test_where_a_text_may_have_several_classes_it_is_neither_offered_nor_taken(project, mia, client_for):
+def test_multi_label_tasks_neither_offer_nor_accept_it(project, mia, client_for):
     snapshot, base = multi_label_snapshot(project, mia), make_base(project, mia)
 
     with pytest.raises(Refused) as refused:
@@ -91,23 +91,21 @@ def test_where_a_text_may_have_several_classes_it_is_neither_offered_nor_taken(p
         ({"operating_target": 0}, "operating_target", "Must be from 0.01 to 1, got 0."),
     ],
 )
-def test_what_no_threshold_could_do_is_refused_at_its_field_by_page_and_api(
-    shown, mia, snapshot, base, client_for, options, field, message
-):
+def test_an_impossible_threshold_is_refused_at_its_field_by_page_and_api(shown, mia, snapshot, base, client_for, options, field, message):
     client = client_for(mia)
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora", "options": WANTED | options}
 
-    told = client.post("/api/v1/runs/", body, content_type="application/json")
+    response = client.post("/api/v1/runs/", body, content_type="application/json")
     page = client.post("/runs/launch/", shown | {name: str(each) for name, each in (WANTED | options).items()})
 
-    assert (told.status_code, page.status_code) == (422, 422)
-    assert list(told.json()["fields"]) == [field]
-    assert message.rstrip(".") in told.json()["fields"][field][0]
+    assert (response.status_code, page.status_code) == (422, 422)
+    assert list(response.json()["fields"]) == [field]
+    assert message.rstrip(".") in response.json()["fields"][field][0]
     assert field in page.context["form"].errors
     assert not Run.objects.exists()
 
 
-def test_a_class_with_few_validation_rows_is_refused_before_anything_waits(project, mia):
+def test_a_class_with_few_validation_rows_is_refused_and_nothing_is_queued(project, mia):
     few, base = make_snapshot(project, mia), make_base(project, mia)
     rows = few.counts["labels"]["card"]["validation"]
 
@@ -129,7 +127,7 @@ def test_a_sweep_keeps_it_the_same_in_every_trial(mia, snapshot, base):
     assert {name: sweep.options[name] for name in WANTED} == WANTED
 
 
-def test_a_run_that_has_trained_tells_its_threshold_and_what_validation_gave(run, mia, client_for):
+def test_a_trained_run_shows_its_threshold_and_its_validation_result(run, mia, client_for):
     chosen = run.result["deciding"]
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
@@ -139,9 +137,9 @@ def test_a_run_that_has_trained_tells_its_threshold_and_what_validation_gave(run
     assert f"{chosen['validation']['value']:.3f} on validation ({chosen['validation']['hits']} of {chosen['validation']['of']} rows" in page
 
 
-# ── The class in other data ─────────────────────────────────────────────────
+# ── The class in other versions ─────────────────────────────────────────────
 def later(snapshot, mia, **names):
-    """The dataset's next snapshot, in which classes have these names; an empty one is retired into none."""
+    """The dataset's next version, with these class names; an empty name retires the class."""
     known = dict(Label.objects.filter(schema=snapshot.schema).values_list("name", "stable_id"))
     specs = [LabelSpec(names.get(name, name), stable_id=known[name]) for name in ("card", "refund", "login")]
     publish_schema(dataset_id=snapshot.dataset.uuid, actor=mia, labels=specs)
@@ -153,13 +151,13 @@ def test_a_class_that_was_renamed_is_followed_by_retraining_and_by_the_form(run,
 
     form = client_for(mia).get("/runs/launch/", {"like": run.uuid, "snapshot": renamed.uuid}).context["form"]
 
-    assert suggesting.followed(run.spec, snapshot, renamed) == {"operating_class": "Cards"}
+    assert suggesting.threshold_settings(run.spec, snapshot, renamed) == {"operating_class": "Cards"}
     assert {name: recipe_of(run, renamed)[name] for name in WANTED} == WANTED | {"operating_class": "Cards"}
     assert (form["operating_class"].value(), form["operating_point"].value(), form["operating_target"].value()) == ("Cards", "recall", 0.95)
     assert make_run(renamed, mia, splits=(), **WANTED | {"operating_class": "Cards"}).result["deciding"]["label"] == "Cards"
 
 
-def test_a_class_that_was_merged_since_is_followed_to_the_class_that_took_it_in(run, mia, ravi, snapshot):
+def test_a_merged_class_is_followed_to_its_target(run, mia, ravi, snapshot):
     change(snapshot.dataset, ravi, ("card", "merge", ["refund"]))
     change(snapshot.dataset, ravi, ("refund", "rename", ["Money"]))
     run_ok("default")
@@ -169,12 +167,12 @@ def test_a_class_that_was_merged_since_is_followed_to_the_class_that_took_it_in(
     again = actions.launch(snapshot=merged, base=run.base, strategy=run.strategy, actor=mia, options=options)
 
     assert sorted(merged.counts["labels"]) == ["Money", "login"]
-    assert suggesting.followed(run.spec, snapshot, merged) == {"operating_class": "Money"}
+    assert suggesting.threshold_settings(run.spec, snapshot, merged) == {"operating_class": "Money"}
     assert {name: again.spec[name] for name in WANTED} == WANTED | {"operating_class": "Money"}
 
 
 @pytest.mark.postgres
-def test_where_too_few_rows_of_the_class_are_left_a_retraining_asks_for_no_threshold(run, project, mia, snapshot):
+def test_a_retraining_with_too_few_rows_of_the_class_has_no_threshold(run, project, mia, snapshot):
     mine = datasets.save_slice(dataset_id=snapshot.dataset.uuid, actor=mia, name="Mine", filters={"q": "my"})
     few = freeze(snapshot.dataset, mia, slice_id=mine.uuid)
 
@@ -188,12 +186,12 @@ def test_where_too_few_rows_of_the_class_are_left_a_retraining_asks_for_no_thres
         actions.launch(snapshot=few, base=run.base, strategy=run.strategy, actor=mia, options=options | WANTED)
 
 
-def test_in_data_without_the_class_the_likeliest_class_answers_again(run, project, mia, snapshot):
+def test_data_without_the_class_uses_the_most_likely_class(run, project, mia, snapshot):
     texts = {"bill": ["the bill is wrong", "a bill late"], "other": ["hello there", "good day"]}
     other = freeze(labeled_dataset(project, mia, texts=texts, name="Other"), mia, shares={"train": 60, "validation": 20, "test": 20})
 
-    assert suggesting.followed(run.spec, snapshot, other) == {"operating_class": "", "operating_point": "f1"}
-    assert suggesting.followed(run.spec | {"operating_class": ""}, snapshot, other) == {}
+    assert suggesting.threshold_settings(run.spec, snapshot, other) == {"operating_class": "", "operating_point": "f1"}
+    assert suggesting.threshold_settings(run.spec | {"operating_class": ""}, snapshot, other) == {}
 
 
 @pytest.mark.postgres

@@ -1,4 +1,4 @@
-"""What a run has cost, on its page and in the API."""
+"""The cost of a run, on its page and in the API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_core_time_is_priced_by_the_hour(run, settings):
     assert (cost["price"], cost["currency"]) == (pytest.approx(22.5 / 3600 * 0.08), "EUR")
 
 
-def test_a_run_page_tells_its_cost_by_stage(run, client_for, mia, settings):
+def test_a_run_page_shows_its_cost_by_stage(run, client_for, mia, settings):
     settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
 
     cost = client_for(mia).get(f"/runs/{run.uuid}/").context["cost"]
@@ -43,7 +43,7 @@ def test_without_a_price_the_cost_is_not_measured(run, client_for, mia, settings
     assert client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"]["price"] is None
 
 
-def test_a_run_that_has_not_ended_or_was_not_measured_tells_no_cost(waiting, run, mia, client_for):
+def test_an_unfinished_or_unmeasured_run_has_no_cost(waiting, run, mia, client_for):
     going, old = waiting, run
     old.result = {name: value for name, value in old.result.items() if name not in ("cpu_seconds", "stages")}
     old.save(update_fields=["result"])
@@ -52,7 +52,7 @@ def test_a_run_that_has_not_ended_or_was_not_measured_tells_no_cost(waiting, run
     assert [client_for(mia).get(f"/runs/{run.uuid}/").context["cost"] for run in (going, old)] == [[], []]
 
 
-def test_a_failed_run_has_cost_something_too_and_a_resumed_one_is_not_done(waiting, mia, client_for):
+def test_a_failed_run_has_a_cost_and_a_resumed_one_is_not_done(waiting, mia, client_for):
     run = waiting
     actions.begin(run.uuid)
     spent = {"seconds": 3.0, "cpu_seconds": 6.0, "stages": {"prepare": {"seconds": 3.0, "cpu_seconds": 6.0}}}
@@ -67,16 +67,16 @@ def test_a_failed_run_has_cost_something_too_and_a_resumed_one_is_not_done(waiti
     assert "Not measured: the run failed" in page
 
 
-def test_a_million_answers_are_projected_for_each_graph_from_what_validation_took(run, client_for, mia, settings):
+def test_inference_cost_is_projected_per_graph_from_validation(run, client_for, mia, settings):
     settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.36, "EUR"
     paces = {"int8": {"rows": 500, "seconds": 1.0, "cpu_seconds": 1.0}, "fp32": {"rows": 500, "seconds": 2.0, "cpu_seconds": 4.0}}
     run.result = run.result | {"inference": paces}
     run.save(update_fields=["result"])
 
-    told = client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"]["inference"]
+    inference = client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"]["inference"]
     shown = dict(client_for(mia).get(f"/runs/{run.uuid}/").context["cost"])
 
-    assert told == {
+    assert inference == {
         "fp32": {"rows": 500, "cpu_seconds": 8000.0, "price": pytest.approx(0.8)},
         "int8": {"rows": 500, "cpu_seconds": 2000.0, "price": pytest.approx(0.2)},
     }
@@ -86,7 +86,7 @@ def test_a_million_answers_are_projected_for_each_graph_from_what_validation_too
     )
 
 
-def test_of_a_run_on_a_gpu_the_page_names_it_its_memory_and_that_its_hours_are_not_priced(run, client_for, mia, settings):
+def test_a_gpu_run_shows_the_gpu_its_memory_and_that_it_has_no_price(run, client_for, mia, settings):
     settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
     environment = {"device": "Made-up 80GB, CUDA 12.8"}
     Run.objects.filter(pk=run.pk).update(result=run.result | {"peak_gpu_memory_mb": 2048.0, "environment": environment})
@@ -98,10 +98,10 @@ def test_of_a_run_on_a_gpu_the_page_names_it_its_memory_and_that_its_hours_are_n
     assert {each["label"]: each["text"] for each in context["provenance"]}["Device"] == "Made-up 80GB, CUDA 12.8"
 
 
-@pytest.mark.parametrize(("asked", "told"), [("auto", "first available"), ("cuda", "a GPU"), ("cpu", "CPU")])
-def test_a_run_that_waits_tells_what_it_asks_for(snapshot, base, mia, client_for, asked, told):
-    run = make_run(snapshot, mia, base=base, succeeded=False, device=asked)
+@pytest.mark.parametrize(("choice", "text"), [("auto", "first available"), ("cuda", "a GPU"), ("cpu", "CPU")])
+def test_a_queued_run_shows_the_requested_device(snapshot, base, mia, client_for, choice, text):
+    run = make_run(snapshot, mia, base=base, succeeded=False, device=choice)
 
     rows = client_for(mia).get(f"/runs/{run.uuid}/").context["provenance"]
 
-    assert {each["label"]: each["text"] for each in rows}["Device"] == told
+    assert {each["label"]: each["text"] for each in rows}["Device"] == text

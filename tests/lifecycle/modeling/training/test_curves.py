@@ -1,4 +1,4 @@
-"""Curves are read in a bounded number of points, whatever their length."""
+"""Curves are read with a bounded number of points at any length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A decoder among the base models: from its package, which may not be installed, or from a folder."""
+"""Decoders as base models: from their package, which may not be installed, or from a folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_unknown_package_is_refused(project, mia):
     assert not BaseModel.objects.exists()
 
 
-def test_the_page_tells_encoders_and_decoders_apart(project, mia, client_for):
+def test_the_page_distinguishes_encoders_and_decoders(project, mia, client_for):
     encoder, decoder = make_base(project, mia), make_decoder(project, mia)
 
     assert (encoder.facts["decoder"], decoder.facts["decoder"]) == (False, True)

@@ -1,4 +1,4 @@
-"""A run whose training broke leaves the weights of its best step before: it says so wherever its state is read."""
+"""A run whose training diverged keeps the weights of its best step, and its state shows that everywhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def broken(waiting):
     return finish_run(waiting, error=BROKE)
 
 
-def test_its_page_and_the_list_say_that_it_ended_early_and_it_can_be_registered(client_for, broken, mia):
+def test_its_page_and_the_list_show_that_it_ended_early_and_it_can_be_registered(client_for, broken, mia):
     run = broken
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()

@@ -1,4 +1,4 @@
-"""Ten steps of a run before it commits: what is laid out, what is kept, what is refused, and what stands beside the run."""
+"""Ten-step dry runs: their folder, stored results, errors, and the comparison with the run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 @pytest.fixture
 def shown(snapshot, base, mia) -> dict[str, object]:
-    """What a browser sends of the launch form."""
+    """The launch form's data as a browser sends it."""
     client = Client()
     client.force_login(mia)
     form = client.get("/runs/launch/").context["form"]
@@ -45,7 +45,7 @@ def tried(snapshot, base, mia) -> Estimate:
 
 @pytest.fixture
 def child(monkeypatch):
-    """Replaces the engine's process: child(result, look=...)."""
+    """Replace the engine's process: child(result, look=...)."""
 
     def set_result(result: Result, look=lambda folder: None) -> None:
         def run_child(ctx, verb, folder, on_events, **options):
@@ -62,7 +62,7 @@ def nothing_happened() -> bool:
     return not Estimate.objects.exists() and not Job.objects.filter(kind="training.estimate").exists()
 
 
-# ── Asking ──────────────────────────────────────────────────────────────────
+# ── Starting ────────────────────────────────────────────────────────────────
 def test_trying_writes_a_spec_a_job_and_an_event_and_starts_no_run(tried, snapshot, base, mia):
     assert (tried.spec["epochs"], tried.strategy, tried.asked_by) == (3, "lora", mia)
     assert (tried.job.kind, tried.job.queue, tried.job.args) == ("training.estimate", "training", {"estimate": str(tried.uuid)})
@@ -70,7 +70,7 @@ def test_trying_writes_a_spec_a_job_and_an_event_and_starts_no_run(tried, snapsh
     assert not Run.objects.exists()
 
 
-def test_the_same_spec_again_is_the_same_while_it_waits_and_anew_when_it_has_ended(tried, snapshot, base, mia):
+def test_the_same_spec_is_reused_while_queued_and_new_after_it_ended(tried, snapshot, base, mia):
     again = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 3})
     measured(tried)
     later = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 3})
@@ -80,7 +80,7 @@ def test_the_same_spec_again_is_the_same_while_it_waits_and_anew_when_it_has_end
 
 
 @pytest.mark.parametrize("person", ["ana", "gita", "otto"])
-def test_only_engineers_and_leads_try(request, snapshot, base, person):
+def test_only_engineers_and_leads_can_estimate(request, snapshot, base, person):
     with pytest.raises(PermissionDenied):
         actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=request.getfixturevalue(person))
 
@@ -113,7 +113,7 @@ def test_the_folder_is_an_ordinary_runs_of_ten_steps_and_goes_away(tried, child,
     (job,) = run_jobs("training")
 
     spec = TrainSpec.from_json(tried.spec)
-    assert seen["rows"] == {name: snapshot.counts["splits"][name] for name in ("train", "validation")}  # so few that all are taken
+    assert seen["rows"] == {name: snapshot.counts["splits"][name] for name in ("train", "validation")}  # few enough to use all
     assert seen["data"] == ["train.jsonl", "validation.jsonl"]
     assert (seen["spec"].epochs, seen["spec"].patience, seen["base"]) == (4, 0, True)  # 3 steps an epoch
     assert (seen["spec"].batch_size, seen["spec"].learning_rate) == (spec.batch_size, spec.learning_rate)
@@ -145,7 +145,7 @@ def test_what_was_measured_is_kept_with_the_whole_run_scaled_from_it(tried, chil
         ("one_class", "Label more."),
     ],
 )
-def test_steps_that_cannot_be_made_say_why_and_what_to_do(tried, child, code, next_step):
+def test_a_failed_dry_run_gives_the_reason_and_a_next_step(tried, child, code, next_step):
     child(Result("failed", code, "It did not work.", "Label more.", {"status": "failed"}))
 
     (job,) = run_jobs("training")
@@ -182,7 +182,7 @@ def row(at: int, label: str) -> ManifestRow:
     return ManifestRow(f"{at:03d}", "", "", "", label, "train", "")
 
 
-def test_a_sample_is_the_first_rows_with_a_second_class_in_the_place_of_the_last():
+def test_a_sample_is_the_first_rows_with_a_second_class_replacing_the_last():
     rows = [row(at, "a") for at in range(5)] + [row(9, "b")]
 
     assert [each.item for each in estimate_task.sample(rows, 3, ["a", "b"], "single_label")] == ["000", "001", "009"]
@@ -197,7 +197,7 @@ def test_a_sample_of_sets_has_each_class_and_its_absence():
     assert [each.item for each in found] == ["000", "007", "008"]
 
 
-def test_several_classes_a_text_are_laid_out_too(project, mia, child):
+def test_multi_label_rows_are_laid_out(project, mia, child):
     snapshot = multi_label_snapshot(project, mia)
     actions.estimate(snapshot=snapshot, base=make_base(project, mia), strategy="head", actor=mia)
     rows = []
@@ -225,7 +225,7 @@ def test_the_launch_form_tries_ten_steps_and_leads_to_their_page(client_for, mia
 
 
 @pytest.mark.postgres
-def test_a_setting_out_of_range_is_said_at_its_field_and_nothing_is_tried(client_for, mia, shown):
+def test_a_setting_out_of_range_is_an_error_of_its_field_and_nothing_is_queued(client_for, mia, shown):
     answer = client_for(mia).post("/runs/estimates/", shown | {"epochs": "0"}, **HTMX)
 
     assert answer.status_code == 422
@@ -234,7 +234,7 @@ def test_a_setting_out_of_range_is_said_at_its_field_and_nothing_is_tried(client
     assert nothing_happened()
 
 
-def test_the_form_begins_with_the_seed_of_what_its_settings_are_taken_from(client_for, mia, snapshot, base):
+def test_the_form_starts_with_the_seed_of_the_copied_settings(client_for, mia, snapshot, base):
     tried = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"seed": 7})
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"seed": 8})
     sweep = make_sweep(snapshot, mia, base=base, options={"seed": 9})
@@ -247,7 +247,7 @@ def test_the_form_begins_with_the_seed_of_what_its_settings_are_taken_from(clien
     assert seeds == [1, 7, 8, 9]
 
 
-def test_the_page_tells_what_the_whole_run_takes_and_starts_just_that(client_for, mia, tried, settings):
+def test_the_page_shows_what_the_whole_run_takes_and_starts_exactly_that(client_for, mia, tried, settings):
     settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 800, "EUR"
     measured(tried)
     client = client_for(mia)
@@ -275,7 +275,7 @@ def test_without_a_price_it_is_not_measured(client_for, mia, tried, settings):
     assert strip["Price"] == (None, "PRICE_PER_CORE_HOUR isn't set")
 
 
-def test_a_failure_stands_on_the_page_with_what_to_do(client_for, mia, tried):
+def test_a_failure_is_shown_with_a_next_step(client_for, mia, tried):
     actions.fail_estimate(tried, "out_of_memory", "The machine ran out of memory.", "Choose a smaller batch.")
 
     page = client_for(mia).get(f"/runs/estimates/{tried.uuid}/").content.decode()
@@ -285,17 +285,17 @@ def test_a_failure_stands_on_the_page_with_what_to_do(client_for, mia, tried):
     assert "Start run" not in page
 
 
-def test_memory_that_ran_short_and_patience_are_said(tried):
+def test_low_memory_and_patience_are_noted(tried):
     tried.spec |= {"patience": 2}
     actions.keep_estimate(tried, succeeded(batch_rows=4).data)
 
-    said = " ".join(estimate_page.notes(tried))
+    text = " ".join(estimate_page.notes(tried))
 
-    assert "4 of the batch's 16 rows are processed at a time" in said
-    assert "early stopping may end the run sooner." in said
+    assert "4 of the batch's 16 rows are processed at a time" in text
+    assert "early stopping may end the run sooner." in text
 
 
-def test_what_was_expected_stands_beside_the_run(client_for, mia, tried, snapshot, base):
+def test_the_estimate_is_shown_next_to_the_run(client_for, mia, tried, snapshot, base):
     measured(tried)
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 3})
     client = client_for(mia)
@@ -315,7 +315,7 @@ def test_what_was_expected_stands_beside_the_run(client_for, mia, tried, snapsho
     assert lines["Time"]["real"] == "12\N{NO-BREAK SPACE}s"
 
 
-def test_a_run_of_other_settings_has_nothing_beside_it(client_for, mia, tried, snapshot, base):
+def test_a_run_with_other_settings_shows_no_estimate(client_for, mia, tried, snapshot, base):
     measured(tried)
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 4})
 

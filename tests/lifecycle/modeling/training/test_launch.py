@@ -1,4 +1,4 @@
-"""What launching refuses, and what it writes."""
+"""What launching a run stores, and what it refuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from registry.ground.access.models import Project
 from registry.ground.ledger.models import Event
 from tests.support.training import finish_run, make_base, make_snapshot
 
-# of a strategy, where nothing else is said
+# defaults of a strategy
 REST = {
     "target_modules": None, "dora": False, "rank_stabilised": False, "width": 48, "frozen_layers": 0, "cached": False, "virtual_tokens": 20,
 }  # fmt: skip
@@ -56,7 +56,7 @@ def test_the_same_form_is_one_run(snapshot, base, mia):
 
 @pytest.fixture
 def others(snapshot, base, project, mia):
-    """What may be changed in a form."""
+    """Settings that a form can change."""
     return {
         "strategy": "full", "options": {"learning_rate": 0.001}, "base": make_base(project, mia, name="other-base"),
         "snapshot": make_snapshot(project, mia, name="Other"),
@@ -96,7 +96,7 @@ def test_a_setting_out_of_range_is_named(snapshot, base, mia, options, field):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "options", "said"),
+    ("strategy", "options", "expected"),
     [
         ("lora", {"dora": True, "rank_stabilised": True}, {"kind": "lora", "dora": True, "rank_stabilised": True}),
         ("fast_lora", {"rank": 4}, {"kind": "lora", "rank": 4, "frozen_layers": 1, "cached": True}),
@@ -106,11 +106,11 @@ def test_a_setting_out_of_range_is_named(snapshot, base, mia, options, field):
         ("head", {}, {"kind": "head"}),
     ],
 )
-def test_each_strategy_is_said_in_the_engines_words(strategy, options, said, snapshot, base, mia):
+def test_each_strategy_is_written_as_the_engine_expects(strategy, options, expected, snapshot, base, mia):
     run = actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=options)
 
     assert run.strategy == strategy
-    assert run.spec["strategy"].items() >= said.items()
+    assert run.spec["strategy"].items() >= expected.items()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_settings_that_a_strategy_does_not_read_are_refused(strategy, option, me
         ("ia3", {"architecture": "mpnet"}, "IA3 supports bert, roberta, deberta, deberta-v2; the architecture of tiny-base is"),
     ],
 )
-def test_what_the_base_cannot_do_is_refused_at_launch_and_not_offered(strategy, facts, message, snapshot, base, mia, client_for):
+def test_an_unsupported_strategy_is_refused_at_launch_and_not_offered(strategy, facts, message, snapshot, base, mia, client_for):
     base.facts |= facts
     base.save(update_fields=["facts"])
 

@@ -1,4 +1,4 @@
-"""Launching a run on a snapshot of dialogues, and what it reads of them."""
+"""Launching a run on chats, and which turns it reads."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def nothing_was_queued():
     return not Run.objects.exists() and not Job.objects.filter(kind="training.train").exists()
 
 
-def test_dialogues_that_call_tools_are_left_out_with_the_reason_and_others_stay(project, mia, tmp_path):
+def test_chats_with_tool_calls_are_excluded_with_the_reason(project, mia, tmp_path):
     image = [{"role": "user", "content": "look"}, {"role": "assistant", "content": "there", "weight": 0}]
     snapshot = chat_snapshot(project, mia, more=[TOOLS, image])
 
@@ -56,7 +56,7 @@ def test_dialogues_that_call_tools_are_left_out_with_the_reason_and_others_stay(
     assert set(snapshots.learned_rows_of(snapshot, list(found))) == {item for item, reason in found.items() if not reason}
 
 
-def test_what_a_developer_says_is_a_system_turn_and_a_weight_of_0_goes_along(project, mia, tmp_path):
+def test_a_developer_turn_becomes_a_system_turn_and_a_weight_of_0_is_kept(project, mia, tmp_path):
     talk = [
         {"role": "developer", "content": "please"}, ASKED, {"role": "assistant", "content": "no", "weight": 0}, ASKED,
         {"role": "assistant", "content": "there", "weight": 1, "name": "anna"},
@@ -72,7 +72,7 @@ def test_what_a_developer_says_is_a_system_turn_and_a_weight_of_0_goes_along(pro
     ]  # fmt: skip
 
 
-def test_a_snapshot_of_which_nothing_can_be_learnt_is_refused(project, base, mia):
+def test_a_version_with_nothing_to_train_on_is_refused(project, base, mia):
     snapshot = chat_snapshot(project, mia, copies=0, more=[[{"role": "user", "content": f"where {n}"}, *TOOLS[1:]] for n in range(12)])
 
     with pytest.raises(Refused, match="dialogues would all be rejected, for example one with tool calls") as refused:
@@ -82,26 +82,26 @@ def test_a_snapshot_of_which_nothing_can_be_learnt_is_refused(project, base, mia
     assert nothing_was_queued()
 
 
-def test_an_erased_dialogue_is_no_row(snapshot, monkeypatch):
+def test_an_erased_chat_is_excluded(snapshot, monkeypatch):
     row, item = next(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")))
     monkeypatch.setattr(snapshots, "with_values", lambda *_: [(row, item, None)])
 
     assert list(snapshots.engine_rows(snapshot, "train")) == []
 
 
-def test_ten_steps_are_tried_of_dialogues(snapshot, base, mia):
+def test_a_dry_run_of_chats_is_measured(snapshot, base, mia):
     actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert Estimate.objects.get().spec["task"] == "generation"
 
 
-def test_advice_is_refused_in_a_sentence(snapshot, base, mia, client_for):
-    refused = client_for(mia).get(f"/api/v1/snapshots/{snapshot.uuid}/advice/")
+def test_advice_is_refused_with_a_message(snapshot, base, mia, client_for):
+    refused = client_for(mia).get(f"/api/v1/dataset-versions/{snapshot.uuid}/advice/")
 
     assert (refused.status_code, refused.json()["code"]) == (422, "refused")
 
 
-def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(snapshot, base, project, mia, tmp_path):
+def test_a_chat_run_continues_from_a_prompt_run_and_rehearses_its_rows(snapshot, base, project, mia, tmp_path):
     before = make_generation_run(generation_snapshot(project, mia), mia, base, splits=())
     decoder = actions.keep_base(actions.add_run_base(run=before, actor=mia), write_decoder(tmp_path / "again"))
 
@@ -113,12 +113,12 @@ def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(snaps
     assert all("messages" not in row and row["answer"] for row in rehearsed)
 
 
-def test_a_dialogue_of_very_many_turns_is_left_out_with_the_reason():
+def test_a_chat_with_too_many_turns_is_excluded_with_the_reason():
     turns = [{"role": role, "content": "card"} for role in ("user", "assistant") * 101]
 
-    def learnt(messages):
+    def content(messages):
         return formats_of("chat").engine_row(ItemContent(), {"messages": messages})
 
-    assert learnt(turns[:200])["answer"] == "card"
+    assert content(turns[:200])["answer"] == "card"
     with pytest.raises(Unlearnable, match="with more than 200 turns"):
-        learnt(turns)
+        content(turns)

@@ -1,4 +1,4 @@
-"""Launching a run on a snapshot of prompts and completions."""
+"""Launching a run on prompts and completions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_form_of_prompt_tuning_asks_for_virtual_tokens(snapshot, base, mia, 
     assert "LoRA rank" not in page
 
 
-def test_without_a_decoder_the_form_says_how_to_get_one(snapshot, project, mia, client_for):
+def test_without_a_decoder_the_form_explains_how_to_add_one(snapshot, project, mia, client_for):
     make_base(project, mia)
 
     page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()

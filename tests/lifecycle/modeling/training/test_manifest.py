@@ -1,4 +1,4 @@
-"""A run as a Kubernetes Job: what it asks of a cluster, where it is offered, and that its result is taken up."""
+"""A run as a Kubernetes Job: its resource requests, when it is offered, and the import of its result."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def test_the_job_may_do_nothing_but_compute():
         (1, None, {"requests": {"cpu": "1"}, "limits": {}}),
     ],
 )
-def test_it_asks_for_what_was_measured_and_for_nothing_that_was_not(threads, peak, resources):
+def test_it_requests_measured_resources_only(threads, peak, resources):
     assert job(threads=threads, peak_mb=peak)["spec"]["template"]["spec"]["containers"][0]["resources"] == resources
 
 
-def test_the_yaml_says_the_same_and_what_is_not_known():
+def test_the_yaml_has_the_same_content_and_notes_unknown_values():
     measured = manifest.written(job(), run="Run 12", uuid=UUID, peak_mb=412.3)
     unknown = manifest.written(job(peak_mb=None), run="Run 12", uuid=UUID, peak_mb=None)
 
@@ -93,16 +93,16 @@ def test_the_yaml_says_the_same_and_what_is_not_known():
 def test_it_is_downloaded_from_the_page_and_read_over_the_api(client_for, run, mia):
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     answer = client_for(mia).get(f"/runs/{run.uuid}/manifest/")
-    told = client_for(mia).get(f"/api/v1/runs/{run.uuid}/manifest/").json()["yaml"]
+    manifest = client_for(mia).get(f"/api/v1/runs/{run.uuid}/manifest/").json()["yaml"]
 
     assert f'href="/runs/{run.uuid}/manifest/"' in page
     assert (answer["Content-Type"], answer["Content-Disposition"]) == ("application/yaml", 'attachment; filename="run-1.yaml"')
-    assert answer.content.decode() == told
-    mounts = yaml.safe_load(told)["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert answer.content.decode() == manifest
+    mounts = yaml.safe_load(manifest)["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
     assert mounts[1]["mountPath"] == f"{conf.DATA_DIR}/bases/{run.base.folder.root_digest}"
 
 
-def test_without_an_image_the_page_says_so_and_nothing_is_made(client_for, run, mia, settings):
+def test_without_an_image_the_page_has_a_note_and_no_manifest(client_for, run, mia, settings):
     settings.TRAINING_IMAGE = ""
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
@@ -119,7 +119,7 @@ def test_a_run_that_has_succeeded_has_nothing_left_to_train(client_for, finished
     assert "/manifest/" not in client_for(mia).get(f"/runs/{finished.uuid}/").content.decode()
 
 
-def test_the_most_memory_is_the_results_or_the_points_or_that_of_the_run_it_repeats(finished, mia):
+def test_peak_memory_is_from_the_result_the_points_or_the_reproduced_run(finished, mia):
     again = actions.reproduce(run_id=finished.uuid, actor=mia)
     assert queries.peak_memory_mb(again) == queries.peak_memory_mb(finished) == 300.0
 
@@ -129,23 +129,23 @@ def test_the_most_memory_is_the_results_or_the_points_or_that_of_the_run_it_repe
 
 
 @pytest.mark.postgres
-def test_a_run_that_waits_for_a_worker_is_not_laid_out_and_a_paused_one_is(run, mia):
+def test_a_paused_run_is_laid_out_and_a_queued_one_is_not(run, mia):
     with pytest.raises(CommandError, match=r"Run 1 is queued"):
         call_command("lay_out_run", str(run.uuid))
     assert not (conf.DATA_DIR / "runs" / str(run.uuid)).exists()
     actions.pause(run_id=run.uuid, actor=mia)
-    said = StringIO()
+    output = StringIO()
 
-    call_command("lay_out_run", str(run.uuid), stdout=said)
+    call_command("lay_out_run", str(run.uuid), stdout=output)
 
     folder = conf.DATA_DIR / "runs" / str(run.uuid)
-    assert said.getvalue() == f"{folder}\n"
+    assert output.getvalue() == f"{folder}\n"
     assert {each.name for each in folder.iterdir()} == {"spec.json", "train.jsonl", "validation.jsonl", "base"}
     assert str((folder / "base").readlink()) == f"{conf.DATA_DIR}/bases/{run.base.folder.root_digest}"
 
 
 @pytest.mark.postgres
-def test_a_run_that_asks_for_a_gpu_asks_the_cluster_for_one_for_each_process(snapshot, base, mia):
+def test_a_gpu_run_requests_one_gpu_per_process(snapshot, base, mia):
     plain = job()["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
     run = make_run(snapshot, mia, succeeded=False, base=base, device="cuda", processes=2)
 
@@ -155,8 +155,8 @@ def test_a_run_that_asks_for_a_gpu_asks_the_cluster_for_one_for_each_process(sna
     assert made["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "2"}
 
 
-@pytest.mark.parametrize("told_by", ["its job", "its folder"])
-def test_a_run_that_leaves_its_device_open_asks_for_a_gpu_once_it_is_bound_to_one(run, told_by):
+@pytest.mark.parametrize("bound_by", ["its job", "its folder"])
+def test_a_run_with_any_device_requests_a_gpu_once_it_is_bound_to_one(run, bound_by):
     def limits():
         made = yaml.safe_load(record_page.manifest_of(run))
         return made["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
@@ -164,7 +164,7 @@ def test_a_run_that_leaves_its_device_open_asks_for_a_gpu_once_it_is_bound_to_on
     assert run.spec["device"] == "auto"
     assert "nvidia.com/gpu" not in limits()
 
-    if told_by == "its job":
+    if bound_by == "its job":
         run.job.device = Device.GPU
     else:
         run_folder(run).mkdir(parents=True)

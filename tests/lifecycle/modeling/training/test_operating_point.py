@@ -1,4 +1,4 @@
-"""Thresholds at a fixed precision or recall, asked for where a run is started: where a text may have several classes."""
+"""Thresholds with a target precision or recall, requested with a multi-label run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def snapshot(project, mia):
     return multi_label_snapshot(project, mia)
 
 
-def test_it_is_offered_where_a_text_may_have_several_classes_and_stands_on_the_runs_page(snapshot, base, mia, client_for):
+def test_multi_label_tasks_offer_it_and_the_run_page_shows_it(snapshot, base, mia, client_for):
     client = client_for(mia)
     form = client.get("/runs/launch/").context["form"]
     values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
@@ -29,12 +29,12 @@ def test_it_is_offered_where_a_text_may_have_several_classes_and_stands_on_the_r
     assert "recall of at least 0.95 per label" in client.get(f"/runs/{run.uuid}/").content.decode()
 
 
-def test_of_the_best_f1_the_page_says_that(finished, mia, client_for):
+def test_the_page_shows_the_default_of_best_f1(finished, mia, client_for):
     assert "best F1 per label" in client_for(mia).get(f"/runs/{finished.uuid}/").content.decode()
 
 
 @pytest.mark.parametrize(("field", "value"), [("operating_point", "accuracy"), ("operating_target", 0), ("operating_target", 1.1)])
-def test_values_out_of_range_are_said_at_their_field(snapshot, base, mia, field, value):
+def test_values_out_of_range_are_errors_of_their_fields(snapshot, base, mia, field, value):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={field: value})
 

@@ -1,4 +1,4 @@
-"""Curves of several runs over each other, and the settings in which they differ."""
+"""Overlaid curves of several runs, and the settings in which they differ."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def address(*runs, **more):
     return "/runs/overlay/?" + "&".join([*(f"run={run.uuid}" for run in runs), *(f"{name}={value}" for name, value in more.items())])
 
 
-def test_the_curves_of_each_run_are_drawn_in_the_order_asked(client_for, mia, runs):
+def test_the_curves_of_each_run_are_drawn_in_the_requested_order(client_for, mia, runs):
     first, second = runs
 
     context = client_for(mia).get(address(second, first, metric="macro_f1")).context
@@ -48,7 +48,7 @@ def test_settings_are_shown_where_they_differ_and_counted_where_they_are_the_sam
     assert context["same"] > 10
 
 
-def test_results_say_not_measured_where_a_run_has_none(client_for, mia, runs, waiting):
+def test_missing_results_are_shown_as_not_measured(client_for, mia, runs, waiting):
     reached = dict(client_for(mia).get(address(runs[0], waiting)).context["reached"])
 
     assert reached["State"] == ["Succeeded", "Queued"]
@@ -74,7 +74,7 @@ def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project,
 
 
 @pytest.mark.postgres
-def test_a_run_is_added_and_taken_away_by_the_address(client_for, mia, runs):
+def test_a_run_is_added_and_removed_by_the_url(client_for, mia, runs):
     first, second = runs
 
     page = client_for(mia).get(address(first), **HTMX)
@@ -86,7 +86,7 @@ def test_a_run_is_added_and_taken_away_by_the_address(client_for, mia, runs):
     assert 'hx-get="/runs/overlay/?metric=validation_loss"' in text
 
 
-def test_what_cannot_be_seen_or_is_no_run_is_left_out(client_for, mia, otto, runs):
+def test_hidden_and_unknown_runs_are_left_out(client_for, mia, otto, runs):
     mine = client_for(mia).get(f"{address(runs[0], runs[0])}&run={uuid.uuid4()}&run=nonsense&metric=nonsense")
     theirs = client_for(otto).get(address(*runs))
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_seen_or_is_no_run_is_left_out(client_for, mia, otto, run
     assert "No runs selected" in theirs.content.decode()
 
 
-def test_six_runs_are_the_most_and_all_are_read_in_as_many_statements_as_two(client_for, mia, runs):
+def test_six_runs_are_the_maximum_and_take_as_many_queries_as_two(client_for, mia, runs):
     many = [*runs, *repeated(runs[0], 5)]
     client = client_for(mia)
 
@@ -114,22 +114,22 @@ def test_six_runs_are_the_most_and_all_are_read_in_as_many_statements_as_two(cli
     assert all_of_them <= few
 
 
-def test_a_chart_without_values_says_so():
-    assert charts.overlay("Accuracy", [("Run 1", [])]).told == "No values yet. They appear with the first steps of these runs."
+def test_a_chart_without_values_has_a_note():
+    assert charts.overlay("Accuracy", [("Run 1", [])]).alt == "No values yet. They appear with the first steps of these runs."
 
 
-def test_losses_have_a_logarithmic_axis_and_the_lowest_is_told():
+def test_losses_have_a_log_axis_and_the_caption_names_the_lowest():
     chart = charts.overlay("Validation loss", [("Run 1", [(1, 2.0), (2, 1.0)]), ("Run 2", [(1, 0.5)])], lower_is_better=True)
 
-    assert chart.told == "Run 2 reaches the lowest value, 0.500."
+    assert chart.alt == "Run 2 reaches the lowest value, 0.500."
     assert chart.figure["layout"]["yaxis"]["type"] == "log"
     assert chart.rows == [["Run 1", 1, "2"], ["Run 1", 2, "1"], ["Run 2", 1, "0.5"]]
 
 
-def test_of_perplexities_the_lowest_is_told():
+def test_the_caption_names_the_lowest_perplexity():
     chart = charts.overlay("Perplexity, validation", [("Run 1", [(1, 9.0), (2, 8.0)]), ("Run 2", [(1, 12.0)])], lower_is_better=True)
 
-    assert chart.told == "Run 1 reaches the lowest value, 8.000."
+    assert chart.alt == "Run 1 reaches the lowest value, 8.000."
     assert chart.figure["layout"]["yaxis"].get("type") != "log"
     assert {"perplexity", "validation_loss", "train_loss"} <= overlay_page.LOWER
     assert not {"macro_f1", "accuracy", "pair_accuracy"} & overlay_page.LOWER

@@ -1,4 +1,4 @@
-"""Pages of runs and base models, for each kind of person, with and without htmx."""
+"""Pages of runs and base models, for each role, with and without htmx."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_points_come_after_a_step_and_name_the_next_address_while_the_run_is_on(
     assert client_for(mia).get(f"/runs/{run.uuid}/points/?chart=nothing").status_code == 404
 
 
-def test_the_list_asks_as_often_for_one_run_as_for_many(client_for, snapshot, finished, mia):
+def test_the_query_count_of_the_list_does_not_grow_with_runs(client_for, snapshot, finished, mia):
     client = client_for(mia)
     client.get("/runs/")
     with CaptureQueriesContext(
@@ -154,26 +154,26 @@ def test_the_form_gives_a_reason_for_each_setting_and_the_size_of_each_strategy(
         ("head", []),
     ],
 )
-def test_the_form_asks_for_what_the_strategy_reads(strategy, names, client_for, snapshot, base, mia):
+def test_the_form_has_the_settings_of_the_strategy(strategy, names, client_for, snapshot, base, mia):
     form = client_for(mia).get("/runs/launch/", {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": strategy}).context["form"]
 
     assert [name for name in form.fields if name in INNER] == names
 
 
-def test_a_run_page_tells_how_many_rows_passed_at_a_time_where_memory_ran_out(client_for, snapshot, base, mia):
+def test_a_run_page_shows_the_reduced_batch_after_running_out_of_memory(client_for, snapshot, base, mia):
     run = make_run(snapshot, mia, base=base, splits=(), batch_size=32)
     whole = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     Run.objects.filter(pk=run.pk).update(result=run.result | {"batch": {"batch_size": 8, "accumulation": 4}})
 
     parts = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
-    told = client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["batch"]
+    batch = client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["batch"]
 
     assert "batch 32</bdi></dd>" in whole
     assert "batch 32, 8 rows at a time</bdi></dd>" in parts
-    assert told == {"batch_size": 8, "accumulation": 4}
+    assert batch == {"batch_size": 8, "accumulation": 4}
 
 
-def test_a_run_page_tells_what_of_the_base_stays(client_for, snapshot, base, mia):
+def test_a_run_page_shows_which_base_weights_are_unchanged(client_for, snapshot, base, mia):
     run = actions.launch(
         snapshot=snapshot, base=base, strategy="fast_lora", actor=mia, options={"dora": True, "accumulation": 2, "schedule": "cosine"}
     )
@@ -196,7 +196,7 @@ def test_the_form_starts_one_run_however_often_it_is_sent(client_for, snapshot, 
     assert Run.objects.get().note == "first"
 
 
-def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_is_sent_once_more(client_for, snapshot, base, mia):
+def test_a_form_resent_with_other_settings_warns_and_starts_on_the_next_submit(client_for, snapshot, base, mia):
     data, client = form_data(snapshot, base), client_for(mia)
     client.post("/runs/launch/", data)
 
@@ -213,7 +213,7 @@ def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_i
 
 
 @pytest.mark.postgres
-def test_a_value_out_of_range_stands_at_its_field_and_starts_nothing(client_for, snapshot, base, mia):
+def test_a_value_out_of_range_is_an_error_of_its_field_and_starts_nothing(client_for, snapshot, base, mia):
     answer = client_for(mia).post("/runs/launch/", form_data(snapshot, base, rank=1000), **HTMX)
 
     assert answer.status_code == 422
@@ -238,7 +238,7 @@ def test_base_models_are_listed_with_their_facts(client_for, base, mia):
 
 
 @pytest.mark.postgres
-def test_a_hub_model_is_refused_with_a_sentence_while_offline(client_for, project, mia, settings):
+def test_a_hub_model_is_refused_with_a_message_while_offline(client_for, project, mia, settings):
     settings.HF_HUB_OFFLINE = True
 
     answer = client_for(mia).post(f"/runs/bases/{project.uuid}/hub/", {"hub_id": "owner/name", "revision": "a" * 40})

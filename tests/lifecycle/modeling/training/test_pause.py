@@ -1,4 +1,4 @@
-"""A person pauses a run: its worker is free at once, and it goes on when somebody resumes it."""
+"""Pausing a run frees its worker at once; resuming it continues training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(waiting) -> Run:
 
 @pytest.fixture
 def interrupted(monkeypatch):
-    """Trains until `during` was called, as a child that left its checkpoint does: interrupted(during)."""
+    """Train until `during` is called, like a child that writes its checkpoint and exits: interrupted(during)."""
 
     def set_up(during):
         def run_child(ctx, verb, folder, on_events, **options):
@@ -44,7 +44,7 @@ def test_a_running_run_is_paused_when_its_process_has_left_and_its_worker_is_fre
 
     def during():
         actions.pause(run_id=run.uuid, actor=mia)
-        seen.append(actions.pause(run_id=run.uuid, actor=mia).state)  # twice is once
+        seen.append(actions.pause(run_id=run.uuid, actor=mia).state)  # idempotent
 
     interrupted(during)
 
@@ -55,20 +55,20 @@ def test_a_running_run_is_paused_when_its_process_has_left_and_its_worker_is_fre
     assert claim("training") is None
 
 
-def test_a_run_is_not_resumed_before_its_job_has_left_since_that_would_stop_it_again(run, interrupted, mia):
-    said = []
+def test_a_run_is_not_resumed_before_its_job_ends(run, interrupted, mia):
+    steps = []
 
     def during():
         actions.pause(run_id=run.uuid, actor=mia)
         actions.stopped(run.uuid)
         with pytest.raises(NotReady, match="is still stopping on its worker") as refused:
             actions.resume(run_id=run.uuid, actor=mia)
-        said.append(refused.value.next_step)
+        steps.append(refused.value.next_step)
 
     interrupted(during)
     again = actions.resume(run_id=run.uuid, actor=mia)
 
-    assert said == ["Resume it in a few seconds."]
+    assert steps == ["Resume it in a few seconds."]
     assert (again.state, claim("training")) == ("queued", again.job)
 
 
@@ -174,7 +174,7 @@ def test_over_the_api(client_for, run, mia, ana):
 
 
 @pytest.mark.parametrize("old", RunState)
-def test_what_a_run_may_become(old):
+def test_allowed_state_changes(old):
     may = {
         "queued": {"training", "pausing", "stopping", "stopped", "failed"},
         "training": {"pausing", "stopping", "succeeded", "failed", "stopped", "pruned"},

@@ -1,4 +1,4 @@
-"""A trial below the median of the others is given up while it trains: its process leaves, no checkpoint stays, and it says why."""
+"""A trial below the median is pruned while it trains: its process exits, no checkpoint is kept, and the reason is shown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.trail import behind_its_back
 
-SAID = "Pruned at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that evaluation."
+REASON = "Pruned at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that evaluation."
 
 
 @pytest.fixture
@@ -38,14 +38,14 @@ def trial(sweep) -> Run:
 
 @pytest.fixture
 def child(monkeypatch):
-    """Replaces the engine's process by one that scores these values and then leaves when it is asked to; told how often it started."""
+    """Replace the engine's process by one that reports these scores and exits when asked to; returns the list of its starts."""
     starts = []
 
     def scoring(*values: float, result: Result | None = None, meanwhile=lambda: None):
         def run_child(ctx: JobContext, verb: str, folder: Path, on_events, *, enough, **options) -> Result:
             starts.append(1)
             (folder / "checkpoints" / "checkpoint-10").mkdir(parents=True, exist_ok=True)
-            with transaction.atomic():  # as the real one
+            with transaction.atomic():  # like the real one
                 on_events([event(at, value) for at, value in enumerate(values, 1)])
             meanwhile()
             asked = enough() or ctx.cancelled
@@ -76,7 +76,7 @@ def folder_of(run: Run) -> Path:
     return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
 
 
-def test_of_the_others_as_many_evaluations_are_read_as_the_trial_has_itself(sweep, trial, monkeypatch):
+def test_as_many_evaluations_of_other_trials_are_read_as_the_trial_has(sweep, trial, monkeypatch):
     first, second = sweep.trials.filter(trial__lt=3).order_by("trial")
     put_scores(first, 0.7, 0.6, 0.95, 0.9, 0.9)
     put_scores(second, 0.9, 0.8)
@@ -88,38 +88,38 @@ def test_of_the_others_as_many_evaluations_are_read_as_the_trial_has_itself(swee
     cut = sweep_queries.find_cut(trial)
 
     assert [(own, [each.evaluations for each in others]) for own, others in asked] == [((0.85, 0.6, 0.5), [(0.7, 0.6, 0.95), (0.9, 0.8)])]
-    whole = sweep_queries.told(sweep, [first, second])
+    whole = sweep_queries.ended_trials(sweep, [first, second])
     assert [each.evaluations for each in whole] == [(0.7, 0.6, 0.95, 0.9, 0.9), (0.9, 0.8)]
     assert cut == pure((0.85, 0.6, 0.5), whole, warmup=2) == search.Cut(3, 0.85, 0.95, 1)
 
 
 def put_scores(run: Run, *values: float) -> None:
-    """These evaluations in place of those that a run has; no two runs have theirs at the same steps."""
+    """Replace the evaluations of a run; each run has them at different steps."""
     run.points.filter(name="macro_f1").delete()
     MetricPoint.objects.bulk_create(
         MetricPoint(run=run, name="macro_f1", step=(10 + (run.trial or 0)) * at, value=value) for at, value in enumerate(values, 1)
     )
 
 
-def test_a_trial_below_the_median_leaves_without_a_checkpoint_and_the_next_one_starts(trial, child):
+def test_a_trial_below_the_median_ends_without_a_checkpoint_and_the_next_starts(trial, child):
     child(0.5, 0.9)
 
     (job,) = run_jobs("training")
 
     trial.refresh_from_db()
     assert (job.state, trial.state, trial.step, trial.result["last_step"]) == ("succeeded", "pruned", 20, 20)
-    assert trial.error == {"code": "pruned", "message": SAID, "next_step": ""}
+    assert trial.error == {"code": "pruned", "message": REASON, "next_step": ""}
     assert not (folder_of(trial) / "checkpoints").exists()
     assert not (folder_of(trial) / "train.jsonl").exists()
     payload = json.loads(Event.objects.get(object_id=str(trial.uuid), verb="training.ended").canonical)["payload"]
-    assert (payload["state"], payload["reason"]) == ("pruned", SAID)
+    assert (payload["state"], payload["reason"]) == ("pruned", REASON)
     assert not Event.objects.filter(verb__in=["training.stopped", "jobs.cancelled"]).exists()
     run_jobs("default")
     assert trial.sweep.trials.latest("trial").trial == 4
 
 
 @pytest.mark.postgres
-def test_a_trial_at_the_median_goes_on(trial, child):
+def test_a_trial_at_the_median_continues(trial, child):
     child(0.8, 0.8)
 
     run_jobs("training")
@@ -128,7 +128,7 @@ def test_a_trial_at_the_median_goes_on(trial, child):
     assert (trial.state, trial.error["code"]) == ("failed", "crashed")
 
 
-def test_without_pruning_every_trial_goes_on(trial, child):
+def test_without_pruning_every_trial_continues(trial, child):
     behind_its_back("UPDATE training_sweep SET prunes = %s", False)
     child(0.1, 0.1)
 
@@ -150,10 +150,10 @@ def test_a_worker_lost_after_the_decision_does_not_train_it_again(trial, child):
     run_jobs("training")
 
     trial.refresh_from_db()
-    assert (trial.state, trial.error["message"], starts) == ("pruned", SAID, [])
+    assert (trial.state, trial.error["message"], starts) == ("pruned", REASON, [])
 
 
-def test_a_process_that_had_ended_well_before_it_could_be_asked_keeps_its_model(trial, child):
+def test_a_process_that_finished_before_it_was_pruned_keeps_its_model(trial, child):
     def laid_out() -> None:
         (folder_of(trial) / "artifact").mkdir(parents=True)
         (folder_of(trial) / "artifact" / "head.safetensors").write_bytes(b"weights")

@@ -1,4 +1,4 @@
-"""A run is run again from its own spec, and the weights are compared."""
+"""Reproducing a run from its spec, and comparing the weights."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def first(snapshot, base, mia):
 
 
 def ended(run: Run, artifact: Folder, **result) -> Run:
-    """The run as if it had left this artifact. result: where it differs."""
+    """The run, succeeded with this artifact. result: changes to the default result."""
     run = finish_run(run)
     run.artifact, run.result = artifact, run.result | result
     run.save(update_fields=["artifact", "result"])
     return run
 
 
-def test_the_spec_is_taken_as_it_stands(first, mia):
+def test_the_spec_is_copied_unchanged(first, mia):
     run = actions.reproduce(run_id=first.uuid, actor=mia)
 
     assert (run.reproduces, run.spec, run.spec_digest, run.snapshot, run.base, run.strategy) == (
@@ -69,14 +69,14 @@ def test_only_a_run_that_has_succeeded_is_run_again(waiting, mia):
 
 
 @pytest.mark.parametrize("person", ["ana", "gita", "omar", "aida", "otto"])
-def test_only_who_may_launch_runs_again(request, first, person):
+def test_reproducing_needs_permission_to_launch(request, first, person):
     with pytest.raises(PermissionDenied):
         actions.reproduce(run_id=first.uuid, actor=request.getfixturevalue(person))
 
     assert Run.objects.count() == 1
 
 
-def test_equal_weights_are_said_to_be_equal(first, client_for, mia):
+def test_equal_weights_are_reported_as_equal(first, client_for, mia):
     again = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact)
 
     assert queries.repeat_of(again) == Repeat((), ())
@@ -86,7 +86,7 @@ def test_equal_weights_are_said_to_be_equal(first, client_for, mia):
     assert client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()["repeat"] == {"is_same": True, "differing": [], "changed": []}
 
 
-def test_other_weights_are_named_with_what_was_not_as_the_first_time(first, client_for, mia):
+def test_different_weights_are_reported_with_changed_conditions(first, client_for, mia):
     other = actions.reproduce(run_id=first.uuid, actor=mia)
     environment = first.result["environment"] | {"threads": 4, "cpu": "another"}
     other = ended(other, finish_run(actions.reproduce(run_id=first.uuid, actor=mia)).artifact, environment=environment)
@@ -97,19 +97,19 @@ def test_other_weights_are_named_with_what_was_not_as_the_first_time(first, clie
 
 
 @pytest.mark.postgres
-def test_a_repeat_for_which_memory_ran_out_passed_other_rows_at_a_time(first, mia):
+def test_a_reproduction_with_a_reduced_batch_reports_it(first, mia):
     whole = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": first.spec["batch_size"]})
     parts = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": 1})
 
     assert (queries.repeat_of(whole), queries.repeat_of(parts)) == (Repeat((), ()), Repeat((), ("rows",)))
 
 
-def test_a_repeat_that_goes_on_is_not_compared_yet(first, client_for, mia):
+def test_an_unfinished_reproduction_is_not_compared(first, client_for, mia):
     again = actions.reproduce(run_id=first.uuid, actor=mia)
 
-    told = client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()
+    data = client_for(mia).get(f"/api/v1/runs/{again.uuid}/").json()
 
-    assert (told["reproduces"], told["repeat"]) == (str(first.uuid), None)
+    assert (data["reproduces"], data["repeat"]) == (str(first.uuid), None)
     assert "Queued: weights are compared after it succeeds." in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
 
 
@@ -123,7 +123,7 @@ def test_over_the_api_the_same_key_gives_the_same_run(first, client_for, mia):
     assert answers[0].json()["uuid"] == answers[1].json()["uuid"]
 
 
-def test_a_file_that_only_one_of_them_has_differs():
+def test_a_file_missing_from_one_run_differs():
     one, two = Attempt({"head": "a", "adapter": "b"}, {"cpu": "x"}), Attempt({"head": "a"}, {"cpu": "x", "threads": 2})
 
     assert compare_repeat(one, two) == Repeat(("adapter",), ("threads",))

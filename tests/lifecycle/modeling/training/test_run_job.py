@@ -1,4 +1,4 @@
-"""What a run's job makes of how its process ended, without a process: success, failure, cancel, crash."""
+"""How a run's job handles the end of its (simulated) process: success, failure, cancellation, crash."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def run(waiting) -> Run:
 
 @pytest.fixture
 def child(monkeypatch):
-    """Replaces the engine's process: child(result, events=..., look=...)."""
+    """Replace the engine's process: child(result, events=..., look=...)."""
 
     def set_result(result: Result, events=(), look=lambda folder: None) -> None:
         def run_child(ctx: JobContext, verb: str, folder: Path, on_events, **options):
             look(folder)
             if events:
-                with transaction.atomic():  # as the real one
+                with transaction.atomic():  # like the real one
                     on_events(list(events))
             return result
 
@@ -58,7 +58,7 @@ DONE = {"format": 1, "status": "succeeded", "error": None, "best_step": 4, "last
 KILLED = Result("failed", "out_of_memory", "The process was killed from outside.", "Resume it.")
 
 
-def test_a_process_that_died_without_a_word_is_tried_again_and_then_given_up(run, child):
+def test_a_process_that_died_without_a_result_is_retried_and_then_fails(run, child):
     tries = []
     child(KILLED, look=lambda folder: tries.append((folder / "train.jsonl").exists()))
 
@@ -71,7 +71,7 @@ def test_a_process_that_died_without_a_word_is_tried_again_and_then_given_up(run
     assert not (folder_of(run) / "train.jsonl").exists()
 
 
-def test_a_process_that_was_killed_twice_is_tried_with_half_the_rows_at_a_time(run, child):
+def test_a_process_killed_twice_is_retried_with_half_the_batch(run, child):
     passed = []
     child(KILLED, look=lambda folder: passed.append(memory.kept(folder, run.spec["batch_size"]).rows))
 
@@ -80,10 +80,10 @@ def test_a_process_that_was_killed_twice_is_tried_with_half_the_rows_at_a_time(r
     assert passed == [run.spec["batch_size"], run.spec["batch_size"], run.spec["batch_size"] // 2]
 
 
-def test_a_lost_worker_is_no_death_of_the_process(run, child):
+def test_a_lost_worker_does_not_count_as_a_crash(run, child):
     passed = []
     child(KILLED, look=lambda folder: passed.append(memory.kept(folder, run.spec["batch_size"]).rows))
-    Job.objects.filter(pk=run.job_id).update(attempt=1)  # as the reaper leaves it
+    Job.objects.filter(pk=run.job_id).update(attempt=1)  # as after the reaper
 
     run_jobs("training")
 
@@ -91,7 +91,7 @@ def test_a_lost_worker_is_no_death_of_the_process(run, child):
 
 
 @pytest.mark.postgres
-def test_a_run_waits_for_the_process_of_a_lost_worker_and_takes_what_it_left(run, child, monkeypatch):
+def test_a_run_waits_for_the_process_of_a_lost_worker_and_takes_its_result(run, child, monkeypatch):
     child(Result("failed", "crashed", "It must not be started.", ""))
     folder, waited = folder_of(run), []
     folder.mkdir(parents=True)
@@ -127,7 +127,7 @@ def test_a_run_that_is_cancelled_while_another_process_works_in_its_folder_ends(
     assert run.state == Run.State.STOPPED
 
 
-def test_a_process_that_crashed_is_tried_again_as_it_was(run, child):
+def test_a_crashed_process_is_retried_unchanged(run, child):
     child(Result("failed", "crashed", "It ended with signal SIGSEGV.", "Resume it."))
 
     run_jobs("training")
@@ -135,10 +135,10 @@ def test_a_process_that_crashed_is_tried_again_as_it_was(run, child):
     assert not (folder_of(run) / memory.FILE).exists()
 
 
-def test_a_process_that_said_why_it_failed_is_not_tried_again(run, child):
+def test_a_process_that_reported_its_failure_is_not_retried(run, child):
     tries = []
-    said = {"status": "failed", "error": {"code": "nan_loss", "message": "The loss is not a number.", "next_step": "Lower the rate."}}
-    child(Result("failed", "nan_loss", "The loss is not a number.", "Lower the rate.", said), look=lambda folder: tries.append(1))
+    result = {"status": "failed", "error": {"code": "nan_loss", "message": "The loss is not a number.", "next_step": "Lower the rate."}}
+    child(Result("failed", "nan_loss", "The loss is not a number.", "Lower the rate.", result), look=lambda folder: tries.append(1))
 
     run_jobs("training")
 
@@ -188,7 +188,7 @@ def test_a_defect_in_the_worker_ends_the_run_too(run, child, monkeypatch):
     assert run.error["message"] == "The job failed with an internal error (ZeroDivisionError)."
 
 
-def test_a_worker_that_died_between_the_end_of_the_process_and_the_record_does_not_train_again(run, child):
+def test_a_worker_lost_between_training_and_recording_does_not_train_again(run, child):
     actions.begin(run.uuid)
     write_artifact(folder_of(run) / "artifact", run)
     (folder_of(run) / "result.json").write_text(json.dumps(DONE))
@@ -203,7 +203,7 @@ def test_a_worker_that_died_between_the_end_of_the_process_and_the_record_does_n
 
 
 class Killed(BaseException):
-    """The worker is gone, whatever its job was about to do."""
+    """The worker was killed."""
 
 
 def killed(*_: object, **__: object) -> None:
@@ -211,7 +211,7 @@ def killed(*_: object, **__: object) -> None:
 
 
 def executed_twice(run: Run) -> Job:
-    """A run's job of which the first worker is killed, and which another one takes over."""
+    """Execute a run's job with a worker that is killed, then with another."""
     with pytest.raises(Killed):
         runner.execute(jobs.claim("training"), beating=False)
     Job.objects.filter(pk=run.job_id).update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -222,7 +222,7 @@ def executed_twice(run: Run) -> Job:
 
 
 @pytest.mark.postgres
-def test_the_job_of_a_worker_that_died_after_the_record_of_a_success_succeeds_too(run, child, monkeypatch):
+def test_the_job_of_a_worker_lost_after_recording_a_success_succeeds(run, child, monkeypatch):
     child(Result("succeeded", data=DONE), look=lambda folder: write_artifact(folder / "artifact", run))
     clean = tasks.clean
     monkeypatch.setattr(tasks, "clean", lambda folder: monkeypatch.setattr(tasks, "clean", clean) or killed())
@@ -235,10 +235,10 @@ def test_the_job_of_a_worker_that_died_after_the_record_of_a_success_succeeds_to
 
 
 @pytest.mark.postgres
-def test_the_job_of_a_worker_that_died_after_the_record_of_a_failure_says_why_the_run_failed(run, child, monkeypatch):
+def test_the_job_of_a_worker_lost_after_recording_a_failure_has_its_reason(run, child, monkeypatch):
     child(Result("failed", "nan_loss", "The loss is not a number.", "Lower the rate.", {"status": "failed"}))
     fail = jobs.fail
-    monkeypatch.setattr(jobs, "fail", lambda *args, **told: monkeypatch.setattr(jobs, "fail", fail) or killed())
+    monkeypatch.setattr(jobs, "fail", lambda *args, **kwargs: monkeypatch.setattr(jobs, "fail", fail) or killed())
 
     job = executed_twice(run)
 
@@ -311,7 +311,7 @@ def test_events_twice_are_one_point_with_the_last_value(run):
 
 
 @pytest.mark.postgres
-def test_a_finding_that_grows_replaces_what_it_said(run):
+def test_an_updated_diagnosis_replaces_the_earlier_one(run):
     finding = {"seq": 0, "at": "2026-11-24T12:00:00+00:00", "kind": "finding", "code": "overfitting", "title": "Overfitting.", "detail": ""}
 
     actions.record_events(run, [finding | {"severity": "watch", "from_step": 1, "to_step": 2}])
@@ -322,8 +322,8 @@ def test_a_finding_that_grows_replaces_what_it_said(run):
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "succeeded"])
-def test_a_worker_that_lost_its_job_meanwhile_says_nothing_of_the_run(run, child, status):
-    """Another worker has taken it over, and will say how it ends."""
+def test_a_worker_that_lost_its_job_records_nothing(run, child, status):
+    """Another worker has taken it over and records its end."""
 
     def taken_over(folder: Path) -> None:
         write_artifact(folder / "artifact", run)

@@ -1,4 +1,4 @@
-"""Sample predictions on a run's page and over the API: the newest evaluation beside the one before, texts only for who may read them."""
+"""Sample predictions on a run's page and over the API: the newest evaluation and the one before, with texts only if permitted."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def rows(run):
 
 
 def event(rows, step: int, *answers: str):
-    """What the engine tells at one evaluation."""
-    said = [
+    """The engine's event of one evaluation."""
+    lines = [
         {"id": each.row.item, "truth": each.row.label, "answer": answer, "confidence": 0.75}
         for each, answer in zip(rows, answers, strict=True)
     ]
-    return {"seq": step, "at": "2026-11-24T12:00:00+00:00", "kind": "samples", "step": step, "rows": said}
+    return {"seq": step, "at": "2026-11-24T12:00:00+00:00", "kind": "samples", "step": step, "rows": lines}
 
 
-def test_the_page_tells_the_newest_answers_beside_those_before(run, rows, mia, client_for):
+def test_the_page_shows_the_newest_predictions_with_the_previous_ones(run, rows, mia, client_for):
     truth = [each.row.label for each in rows]
     actions.record_events(run, [event(rows, 10, "card", "card", "card"), event(rows, 20, *truth)])
 
@@ -57,31 +57,31 @@ def test_the_page_tells_the_newest_answers_beside_those_before(run, rows, mia, c
     assert rows[0].item.text in part
 
 
-def test_a_step_that_is_made_again_replaces_what_it_said(run, rows):
+def test_a_repeated_step_replaces_its_samples(run, rows):
     actions.record_events(run, [event(rows, 10, "card", "card", "card")])
     actions.record_events(run, [event(rows, 10, "login", "card", "card")])
 
     assert list(RunSample.objects.order_by("place").values_list("answer", flat=True)) == ["login", "card", "card"]
 
 
-def test_a_run_without_an_evaluation_says_when_they_appear(run, mia, client_for):
+def test_a_run_without_an_evaluation_shows_when_samples_appear(run, mia, client_for):
     assert sample_page.samples(mia, run) is None
     assert "Sample predictions appear after the first evaluation." in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
 
-def test_texts_are_for_those_who_may_read_them(run, rows, lee, client_for):
+def test_texts_need_permission_to_read_them(run, rows, lee, client_for):
     actions.record_events(run, [event(rows, 10, "card", "card", "card")])
     client = client_for(lee)
 
     page = client.get(f"/runs/{run.uuid}/").content.decode()
-    told = client.get(f"/api/v1/runs/{run.uuid}/samples/").json()
+    data = client.get(f"/api/v1/runs/{run.uuid}/samples/").json()
 
     assert "Texts are hidden from your role." in page
     assert not any(each.item.text in page for each in rows)
-    assert [each["text"] for each in told["results"]] == ["", "", ""]
+    assert [each["text"] for each in data["results"]] == ["", "", ""]
 
 
-def test_the_trail_holds_neither_texts_nor_answers(run, rows):
+def test_the_audit_log_has_neither_texts_nor_predictions(run, rows):
     before = Event.objects.count()
 
     actions.record_events(run, [event(rows, 10, "card", "card", "card")])
@@ -89,11 +89,11 @@ def test_the_trail_holds_neither_texts_nor_answers(run, rows):
     assert Event.objects.count() == before
 
 
-def test_sets_of_classes_are_told_by_name(run, rows, mia):
-    said = event(rows, 10, "card", "card", "card")
-    for each in said["rows"]:
+def test_label_sets_are_shown_by_name(run, rows, mia):
+    sample = event(rows, 10, "card", "card", "card")
+    for each in sample["rows"]:
         each |= {"truth": ["card", "refund"], "answer": [], "confidence": None}
-    actions.record_events(run, [said])
+    actions.record_events(run, [sample])
 
     line = sample_page.samples(mia, run)["lines"][0]
 
@@ -101,7 +101,7 @@ def test_sets_of_classes_are_told_by_name(run, rows, mia):
 
 
 @pytest.mark.postgres
-def test_more_evaluations_ask_no_more_often(run, rows, mia):
+def test_the_query_count_does_not_grow_with_evaluations(run, rows, mia):
     counts = []
     for step in (10, 20, 30):
         actions.record_events(run, [event(rows, step, "card", "card", "card")])
@@ -112,34 +112,34 @@ def test_more_evaluations_ask_no_more_often(run, rows, mia):
     assert counts[1] == counts[2]
 
 
-def test_the_api_tells_rows_and_nothing_before_the_first(run, rows, mia, otto, client_for):
+def test_the_api_returns_rows_and_none_before_the_first_evaluation(run, rows, mia, otto, client_for):
     address = f"/api/v1/runs/{run.uuid}/samples/"
     empty = client_for(mia).get(address).json()
     actions.record_events(run, [event(rows, 10, "card", "card", "card")])
 
-    told = client_for(mia).get(address).json()
+    data = client_for(mia).get(address).json()
 
     assert empty == {"step": None, "results": []}
-    assert told["results"][0] == {
+    assert data["results"][0] == {
         "item": rows[0].row.item, "text": rows[0].item.text, "turns": [], "truth": [rows[0].row.label], "answer": ["card"],
         "confidence": 0.75, "before": None,
     }  # fmt: skip
     assert client_for(otto).get(address).status_code == 404
 
 
-def test_the_api_says_what_the_answers_of_each_task_are(mia, client_for):
+def test_the_api_describes_the_predictions_of_each_task(mia, client_for):
     answer = client_for(mia).get(reverse("api-schema"), {"format": "json"})
 
-    told = " ".join(json.loads(answer.content)["components"]["schemas"]["SampleOut"]["description"].split())
+    description = " ".join(json.loads(answer.content)["components"]["schemas"]["SampleOut"]["description"].split())
 
-    for said in ("the name of its class", "of marked parts class and place of each", "of written texts one text"):
-        assert said in told
+    for text in ("the name of its class", "of marked parts class and place of each", "of written texts one text"):
+        assert text in description
 
 
 @pytest.mark.postgres
-def test_what_a_model_wrote_is_kept_without_what_no_database_takes_and_without_its_end(run, rows):
+def test_responses_are_stored_truncated_and_without_nul(run, rows):
     actions.record_events(run, [event(rows[:1], 10, "yes\0no" + "a" * 5_000)])
 
-    said = RunSample.objects.get().answer
-    assert said.startswith("yes\N{REPLACEMENT CHARACTER}no")
-    assert len(said) == SAMPLE_LENGTH
+    kept = RunSample.objects.get().answer
+    assert kept.startswith("yes\N{REPLACEMENT CHARACTER}no")
+    assert len(kept) == SAMPLE_LENGTH

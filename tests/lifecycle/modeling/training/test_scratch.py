@@ -1,4 +1,4 @@
-"""Where a job's process works holds texts: it ends with the job, also where the worker was lost before it could clean up."""
+"""A job's scratch folder holds texts; it is removed with the job, even if the worker was lost before cleaning up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lifecycle.modeling.training.folders import scratch
 
 
 def left_behind(job: Job):
-    """Texts that a killed worker left."""
+    """Texts left by a killed worker."""
     folder = scratch(job)
     folder.mkdir(parents=True)
     (folder / "train.jsonl").write_text('{"id": "a", "text": "my card"}\n')
@@ -24,7 +24,7 @@ def left_behind(job: Job):
 
 
 @pytest.mark.django_db
-def test_a_job_that_ends_without_its_worker_leaves_no_texts(measured, snapshot, base, mia):
+def test_a_job_of_a_lost_worker_leaves_no_texts(measured, snapshot, base, mia):
     tried = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia)
     robustness = evaluation.analyse(evaluation=queries.latest_evaluation(measured, "test"), kind=Analysis.Kind.ROBUSTNESS, actor=mia)
     folders = [left_behind(job) for job in (tried.job, robustness)]
@@ -38,7 +38,7 @@ def test_a_job_that_ends_without_its_worker_leaves_no_texts(measured, snapshot, 
 @pytest.mark.postgres
 @pytest.mark.django_db
 @pytest.mark.parametrize("room", ["lifecycle.modeling.training.estimate_task", "lifecycle.modeling.evaluation.child"])
-def test_who_has_lost_a_job_leaves_the_folder_to_whoever_took_it_over(measured, snapshot, base, mia, monkeypatch, room):
+def test_a_worker_that_lost_its_job_leaves_the_folder_to_the_next_one(measured, snapshot, base, mia, monkeypatch, room):
     if room == "lifecycle.modeling.training.estimate_task":
         job = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia).job
     else:

@@ -1,4 +1,4 @@
-"""Spaces are read exactly, suggestions follow from seed and number, and pruning and importance are Optuna's own."""
+"""Search spaces are parsed exactly, suggestions follow from seed and number, and pruning and importance equal Optuna's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def trial(score: float | None, *evaluations: float, outcome: Outcome = Outcome.S
 
 
 def walk(number: int, sampler: str = "tpe", seed: int = 3) -> list[Trial]:
-    """A search whose score is best at a rate of 0.001, whatever the other settings."""
+    """A search with the best score at a rate of 0.001 for any other settings."""
     trials: list[Trial] = []
     for at in range(1, number + 1):
         params = search.suggest(SPACE, trials, sampler=sampler, seed=seed, number=at)
@@ -42,7 +42,7 @@ def test_a_space_is_read_in_one_order_with_rates_on_a_log_scale():
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "said"),
+    ("name", "given", "message"),
     [
         ("patience", {"choices": [1, 2]}, "patience can't be searched."),
         ("rank", 8, "Enter low and high, or choices."),
@@ -61,12 +61,12 @@ def test_a_space_is_read_in_one_order_with_rates_on_a_log_scale():
         ("dropout", {"choices": [0.1, math.nan]}, "nan isn't a valid value."),
     ],
 )
-def test_what_cannot_be_searched_is_said_by_its_setting(name, given, said):
+def test_settings_that_cannot_be_searched_are_refused_by_name(name, given, message):
     with pytest.raises(Refused) as refusal:
         search.read_space({name: given, "batch_size": {"choices": [16, 32]}})
 
     assert list(refusal.value.fields) == [name]
-    assert refusal.value.fields[name][0].startswith(said)
+    assert refusal.value.fields[name][0].startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -82,23 +82,23 @@ def test_what_cannot_be_searched_is_said_by_its_setting(name, given, said):
         ("class_weights", "off", False),
     ],
 )
-def test_people_write_one_value_a_range_or_several_values(name, text, expected):
+def test_a_setting_is_one_value_a_range_or_several_values(name, text, expected):
     assert search.parse(name, text) == expected
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("rank", "2.5", "“2.5” isn't a whole number. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4."),
         ("dropout", "0.1 to some", "“some” isn't a number. Enter one value, a range such as 1 to 4, or several such as 1, 2, 4."),
         ("dora", "maybe", "Enter on, off, or both: on, off."),
     ],
 )
-def test_what_is_no_value_is_said_with_what_to_write(name, text, said):
+def test_an_invalid_value_is_refused_with_the_expected_format(name, text, message):
     with pytest.raises(ValueError) as error:
         search.parse(name, text)
 
-    assert str(error.value) == said
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize("strategy", settings_of("single_label").strategies)
@@ -132,7 +132,7 @@ def test_corners_hold_each_end_alone_and_all_last_ends_together():
     ("space", "expected"),
     [({"rank": Range(2, 5), "dora": Choices((True, False))}, 8), (SPACE, None), ({"dropout": Range(0.0, 0.3), "rank": Range(1, 2)}, None)],
 )
-def test_combinations_are_counted_where_they_can_be(space, expected):
+def test_finite_combinations_are_counted(space, expected):
     assert search.size(space) == expected
 
 
@@ -150,7 +150,7 @@ def test_the_same_seed_and_trials_give_the_same_suggestion_and_another_seed_anot
     assert walk(12, "random")[10] != walk(12)[10]
 
 
-def test_a_suggestion_is_what_optuna_asks_for():
+def test_a_suggestion_equals_optunas():
     trials = walk(14)
     sampler = optuna.samplers.TPESampler(seed=search.seed_of(3, 15))
     study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -165,7 +165,7 @@ def test_a_suggestion_is_what_optuna_asks_for():
     assert search.suggest(SPACE, trials, sampler="tpe", seed=3, number=15) == study.ask(distributions).params
 
 
-def test_the_search_goes_where_the_score_is_good():
+def test_the_search_moves_to_better_scores():
     rates = [each.params["learning_rate"] for each in walk(30)[15:]]
 
     assert 0.0005 < float(np.median(rates)) < 0.002
@@ -180,7 +180,7 @@ def test_no_settings_are_tried_twice_until_all_were():
     assert len({tuple(each.params.values()) for each in trials}) == 4
 
 
-def test_the_last_settings_of_a_space_are_found_and_then_none():
+def test_all_settings_of_a_space_are_suggested_and_then_none():
     space = {"batch_size": Choices((8, 16, 32, 64)), "rank": Range(1, 10)}
     tried = [Trial(Outcome.SCORED, params, 0.5) for params in search.combinations(space) if params != {"batch_size": 32, "rank": 7}]
 
@@ -190,20 +190,20 @@ def test_the_last_settings_of_a_space_are_found_and_then_none():
     assert search.suggest(space, [*tried, Trial(Outcome.SCORED, last, 0.5)], sampler="tpe", seed=1, number=41) is None
 
 
-def test_a_range_as_narrow_as_its_numbers_is_used_up_and_not_searched_for_ever():
+def test_a_range_without_further_numbers_is_exhausted():
     space = {"learning_rate": Range(0.001, 0.0010000000000000002)}
     tried = [Trial(Outcome.SCORED, {"learning_rate": rate}, 0.5) for rate in (0.001, 0.0010000000000000002)]
 
     assert search.suggest(space, tried, sampler="tpe", seed=1, number=3) is None
 
 
-def test_a_whole_number_beyond_all_measure_is_no_number():
+def test_a_huge_integer_is_not_a_valid_number():
     for given in ({"low": 1, "high": 10**400}, {"choices": [1, 10**400]}):
         with pytest.raises(Refused):
             search.read_space({"epochs": given})
 
 
-def test_pruned_and_failed_trials_are_told_as_such():
+def test_pruned_and_failed_trials_have_their_states():
     pruned, failed = trial(None, 0.2, 0.3, outcome=Outcome.PRUNED), trial(None, outcome=Outcome.FAILED)
 
     study = search.study(SPACE, [trial(0.8, 0.7, 0.8), pruned, failed])
@@ -257,7 +257,7 @@ def test_importance_needs_ten_trials_and_a_difference():
     assert search.importances(SPACE, [trial(0.5, 0.5) for _ in range(12)]) is None
 
 
-def test_importance_is_optunas_and_finds_the_setting_that_matters():
+def test_importance_equals_optunas_and_finds_the_relevant_setting():
     trials = walk(20, "random")
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=5 / 20)
 

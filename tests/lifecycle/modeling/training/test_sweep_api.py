@@ -1,4 +1,4 @@
-"""Sweeps over REST."""
+"""The REST API of sweeps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_sweep_is_started_read_and_cancelled(client_for, snapshot, base, mia):
     assert (cancelled["state"], Run.objects.get(trial=4).state) == ("cancelled", "stopped")
 
 
-def test_what_is_refused_is_named_and_starts_nothing(client_for, snapshot, base, mia, ana):
+def test_invalid_settings_are_named_and_start_nothing(client_for, snapshot, base, mia, ana):
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "space": {"rank": {"choices": [8, 1000]}}}
 
     wrong = post(client_for(mia), "/api/v1/sweeps/", body)
@@ -44,7 +44,7 @@ def test_what_is_refused_is_named_and_starts_nothing(client_for, snapshot, base,
     assert not Sweep.objects.exists()
 
 
-def test_runs_are_listed_without_trials_unless_their_sweep_is_asked_for(client_for, snapshot, base, waiting, mia):
+def test_runs_are_listed_without_trials_unless_filtered_by_sweep(client_for, snapshot, base, waiting, mia):
     alone, sweep = waiting, run_trials(make_sweep(snapshot, mia, base=base), 0.7)
     client = client_for(mia)
 

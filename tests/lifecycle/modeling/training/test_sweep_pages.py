@@ -1,4 +1,4 @@
-"""Pages of sweeps, for each kind of person and in each of their states."""
+"""Pages of sweeps, for each role and state."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 @pytest.fixture
 def going(snapshot, base, mia) -> Sweep:
-    """Sweep 1, of which four of nine trials finished."""
+    """Sweep 1, with four of nine trials finished."""
     return run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned", 0.9, "failed")
 
 
 @pytest.fixture
 def finished(going, snapshot, base, mia) -> Sweep:
-    """Sweep 2, which has made both of its trials."""
+    """Sweep 2, with both trials finished."""
     return run_trials(make_sweep(snapshot, mia, base=base, trials=2), 0.7, 0.8)
 
 
 @pytest.fixture
 def ten(finished, snapshot, base, mia) -> Sweep:
-    """Sweep 3, with as many scored trials as it takes to tell what mattered."""
+    """Sweep 3, with enough scored trials for importances."""
     return run_trials(make_sweep(snapshot, mia, base=base, trials=10), *(0.5 + at / 100 for at in range(10)))
 
 
@@ -45,7 +45,7 @@ def page_of(client, sweep: Sweep) -> str:
 
 @pytest.fixture
 def shown(snapshot, base, mia) -> dict[str, object]:
-    """What the browser sends of the form as it is first shown."""
+    """The initial form's data as the browser sends it."""
     client = Client()
     client.force_login(mia)
     form = client.get("/runs/sweeps/new/", {"snapshot": snapshot.uuid, "strategy": "lora"}).context["form"]
@@ -54,7 +54,7 @@ def shown(snapshot, base, mia) -> dict[str, object]:
 
 
 # ── The form ────────────────────────────────────────────────────────────────
-def test_the_form_starts_a_sweep_of_what_is_usual_however_often_it_is_sent(client_for, shown, mia):
+def test_the_default_form_starts_one_sweep_if_sent_twice(client_for, shown, mia):
     client = client_for(mia)
     data = shown | {"epochs": "2", "trials": 7, "minutes": 90, "sampler": "random", "seed": 5, "note": "First"}
 
@@ -70,7 +70,7 @@ def test_the_form_starts_a_sweep_of_what_is_usual_however_often_it_is_sent(clien
     assert (sweep.trials_wanted, sweep.minutes, sweep.sampler, sweep.seed, sweep.prunes, sweep.note) == (7, 90, "random", 5, True, "First")
 
 
-def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_is_sent_once_more(client_for, shown, mia):
+def test_a_form_resent_with_other_settings_warns_and_starts_on_the_next_submit(client_for, shown, mia):
     client = client_for(mia)
     client.post("/runs/sweeps/new/", shown)
 
@@ -84,7 +84,7 @@ def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_i
     assert list(Sweep.objects.order_by("id").values_list("trials_wanted", flat=True)) == [20, 7]
 
 
-def test_what_is_wrong_stands_at_its_field_and_starts_nothing(client_for, shown, mia):
+def test_errors_are_shown_at_their_fields_and_start_nothing(client_for, shown, mia):
     client = client_for(mia)
     cases = {
         "rank": ("4, 1000", "Must be from 1 to 256, got 1000."),
@@ -92,15 +92,15 @@ def test_what_is_wrong_stands_at_its_field_and_starts_nothing(client_for, shown,
         "learning_rate": ("0.1 to 0.01", "low must be less than high, got 0.1 to 0.01."),
         "trials": (0, "Must be from 1 to 200, got 0."),
     }
-    for name, (value, said) in cases.items():
+    for name, (value, message) in cases.items():
         answer = client.post("/runs/sweeps/new/", shown | {name: value}, **HTMX)
         assert answer.status_code == 422
-        assert said in " ".join(answer.context["form"].errors.get(name, [])), dict(answer.context["form"].errors)
+        assert message in " ".join(answer.context["form"].errors.get(name, [])), dict(answer.context["form"].errors)
 
     assert not Sweep.objects.exists()
 
 
-def test_each_strategy_offers_its_own_space(client_for, base, mia):
+def test_each_strategy_offers_its_search_space(client_for, base, mia):
     client = client_for(mia)
 
     offered = {
@@ -112,7 +112,7 @@ def test_each_strategy_offers_its_own_space(client_for, base, mia):
     assert offered["head"] == ["head_learning_rate", "batch_size", "label_smoothing"]
 
 
-def test_an_analyst_has_nothing_to_search_on(client_for, snapshot, base, ana):
+def test_an_analyst_has_no_data_to_search_on(client_for, snapshot, base, ana):
     answer = client_for(ana).post("/runs/sweeps/new/", {"snapshot": snapshot.uuid, "base": base.uuid, "key": uuid.uuid4()})
 
     assert "No dataset version to train on" in answer.content.decode()
@@ -120,7 +120,7 @@ def test_an_analyst_has_nothing_to_search_on(client_for, snapshot, base, ana):
 
 
 # ── A sweep's page ──────────────────────────────────────────────────────────
-def test_a_sweep_that_has_just_started_says_what_is_to_come(client_for, snapshot, mia):
+def test_a_new_sweep_describes_the_next_step(client_for, snapshot, mia):
     sweep = make_sweep(snapshot, mia)
 
     page = page_of(client_for(mia), sweep)
@@ -149,7 +149,7 @@ def test_a_running_sweep_shows_its_best_and_polls_until_a_trial_has_ended(client
     assert later["HX-Redirect"] == f"/runs/sweeps/{going.uuid}/"
 
 
-def test_the_trials_stand_by_their_score(client_for, going, mia):
+def test_trials_are_sorted_by_score(client_for, going, mia):
     lines = client_for(mia).get(f"/runs/sweeps/{going.uuid}/").context["lines"]
 
     assert [(line.run.trial, line.score, line.best) for line in lines] == [
@@ -157,12 +157,12 @@ def test_the_trials_stand_by_their_score(client_for, going, mia):
     ]  # fmt: skip
     spec = lines[0].run.spec
     assert lines[0].settings == [
-        ("Learning rate (encoder)", search.told(spec["learning_rate"])), ("Batch size", search.told(spec["batch_size"])),
-        ("LoRA rank", search.told(spec["strategy"]["rank"])),
+        ("Learning rate (encoder)", search.format_value(spec["learning_rate"])), ("Batch size", search.format_value(spec["batch_size"])),
+        ("LoRA rank", search.format_value(spec["strategy"]["rank"])),
     ]  # fmt: skip
 
 
-def test_a_sweep_that_has_ended_or_failed_says_why_and_polls_no_more(client_for, finished, snapshot, base, mia):
+def test_an_ended_or_failed_sweep_shows_the_reason_and_stops_polling(client_for, finished, snapshot, base, mia):
     failed = run_trials(make_sweep(snapshot, mia, base=base, trials=9), "failed", "failed", "failed")
     client = client_for(mia)
 
@@ -186,7 +186,7 @@ def test_importance_is_drawn_from_ten_scored_trials_on(client_for, ten, mia):
     assert charts["importance"].caption == "PED-ANOVA importance for reaching the best 5 of 10 scored trials, as shares."
 
 
-def test_the_page_asks_as_often_for_one_trial_as_for_many(client_for, going, finished, ten, snapshot, base, mia):
+def test_the_query_count_of_the_page_does_not_grow_with_trials(client_for, going, finished, ten, snapshot, base, mia):
     client = client_for(mia)
     few = run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7)
     live = "/runs/sweeps/{}/live/?ended={}"
@@ -205,7 +205,7 @@ def test_the_page_asks_as_often_for_one_trial_as_for_many(client_for, going, fin
         assert counts[0] == counts[1] > 5
 
 
-def test_strangers_see_nothing_and_readers_cancel_nothing(client_for, snapshot, mia, ana, otto):
+def test_strangers_get_404_and_readers_cannot_cancel(client_for, snapshot, mia, ana, otto):
     sweep = run_trials(make_sweep(snapshot, mia))
 
     assert client_for(otto).get(f"/runs/sweeps/{sweep.uuid}/").status_code == 404
@@ -229,7 +229,7 @@ def test_a_sweep_is_cancelled_from_its_page(client_for, snapshot, mia):
 
 
 # ── Lists, runs and the launch form ─────────────────────────────────────────
-def test_trials_stand_under_their_sweep_and_not_among_the_runs(client_for, going, finished, snapshot, base, mia):
+def test_trials_are_listed_under_their_sweep_and_not_among_runs(client_for, going, finished, snapshot, base, mia):
     alone = make_run(snapshot, mia, base=base, succeeded=False)
     client = client_for(mia)
 
@@ -239,7 +239,7 @@ def test_trials_stand_under_their_sweep_and_not_among_the_runs(client_for, going
     assert [(each, each.ended, each.best) for each, _ in sweeps.context["lines"]] == [(finished, 2, 0.8), (going, 4, 0.9)]
 
 
-def test_the_list_of_sweeps_asks_as_often_for_one_as_for_many(client_for, snapshot, mia):
+def test_the_query_count_of_the_list_does_not_grow_with_sweeps(client_for, snapshot, mia):
     client = client_for(mia)
     assert "No sweeps yet" in client.get("/runs/sweeps/").content.decode()
     make_sweep(snapshot, mia)
@@ -255,7 +255,7 @@ def test_the_list_of_sweeps_asks_as_often_for_one_as_for_many(client_for, snapsh
     assert len(many) == len(one)
 
 
-def test_the_page_of_a_trial_leads_to_its_sweep(client_for, going, mia):
+def test_the_page_of_a_trial_links_to_its_sweep(client_for, going, mia):
     pruned = Run.objects.get(trial=2)
 
     page = client_for(mia).get(f"/runs/{pruned.uuid}/").content.decode()
@@ -299,7 +299,7 @@ def test_the_history_shows_each_score_and_the_best_so_far():
     best, scored, pruned = chart.figure["data"]
     assert (best["x"], best["y"]) == ([1, 3, 4, 4], [0.6, 0.9, 0.9, 0.9])
     assert (scored["x"], scored["y"], pruned["x"], pruned["y"]) == ([1, 3, 4], [0.6, 0.9, 0.8], [2], [0.3])
-    assert chart.told == "Trial 3 is the best, with a macro-F1 of 0.900 on validation."
+    assert chart.alt == "Trial 3 is the best, with a macro-F1 of 0.900 on validation."
     assert chart.rows == [
         [1, "0.6000", "0.6000", ""],
         [2, "0.3000", "", "pruned"],
@@ -321,7 +321,7 @@ def test_parallel_coordinates_place_each_value_on_its_own_axis():
     assert chart.rows[0] == [1, "0.001", "6", "on", "0.6000"]
 
 
-def test_importance_stands_with_the_largest_share_first():
+def test_importance_is_sorted_by_share():
     chart = sweep_charts.importance({"rank": 0.75, "dora": 0.25}, LABELS, trials=12)
 
     assert (chart.lead, chart.figure["data"][0]["y"], chart.figure["data"][0]["x"]) == (
@@ -332,7 +332,7 @@ def test_importance_stands_with_the_largest_share_first():
 
 
 @pytest.mark.postgres
-def test_a_list_of_runs_that_are_all_trials_says_where_they_stand(client_for, snapshot, mia):
+def test_a_list_without_single_runs_links_to_sweeps(client_for, snapshot, mia):
     sweep = make_sweep(snapshot, mia)
     run_trials(sweep)
 

@@ -1,4 +1,4 @@
-"""A whole sweep with the real engine and a tiny model: four trials through the queue, of which the best is evaluated."""
+"""A sweep with the real engine and a tiny model: four trials through the queue; the best is evaluated."""
 
 from __future__ import annotations
 

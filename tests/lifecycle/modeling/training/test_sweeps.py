@@ -1,4 +1,4 @@
-"""A sweep launches one trial after the other, survives what happens to them, and ends with a sentence."""
+"""A sweep launches one trial after another, handles their failures, and ends with a reason."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def started(snapshot, base, actor, **changes) -> Sweep:
 
 
 # ── Starting ────────────────────────────────────────────────────────────────
-def test_a_sweep_keeps_what_is_searched_and_what_stays(snapshot, base, mia):
+def test_a_sweep_stores_its_space_and_fixed_settings(snapshot, base, mia):
     sweep = started(snapshot, base, mia, options={"epochs": 2}, note=" Which rate? ")
 
     assert (sweep.number, sweep.note, sweep.state, sweep.sampler, sweep.seed, sweep.prunes) == (1, "Which rate?", "running", "tpe", 1, True)
@@ -89,7 +89,7 @@ def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_sweep(sn
     assert (Job.objects.filter(kind="training.next_trial").count(), Event.objects.count()) == (1, events)
 
 
-def test_only_who_may_launch_starts_a_sweep(snapshot, base, ana, ravi, gita, omar, aida, otto):
+def test_starting_a_sweep_needs_permission_to_launch(snapshot, base, ana, ravi, gita, omar, aida, otto):
     for person in (ana, ravi, gita, omar, aida, otto):
         with pytest.raises(PermissionDenied):
             started(snapshot, base, person)
@@ -139,11 +139,11 @@ REFUSED = [
 ]  # fmt: skip
 
 
-def test_what_the_engine_does_not_take_is_refused_by_its_field_before_anything_is_queued(snapshot, base, mia):
-    for changes, field, said in REFUSED:
+def test_invalid_settings_are_refused_at_their_fields_before_queueing(snapshot, base, mia):
+    for changes, field, message in REFUSED:
         with pytest.raises(Refused) as refusal:
             started(snapshot, base, mia, **changes)
-        assert refusal.value.fields == {field: [said]}, changes
+        assert refusal.value.fields == {field: [message]}, changes
 
     assert nothing_happened()
 
@@ -155,7 +155,7 @@ def test_a_sweep_without_a_search_is_refused(snapshot, base, mia):
     assert nothing_happened()
 
 
-def test_a_base_that_is_not_there_or_not_of_the_project_starts_nothing(snapshot, project, base, mia):
+def test_a_missing_base_or_one_of_another_project_starts_nothing(snapshot, project, base, mia):
     waiting = BaseModel.objects.create(project=project, name="later", kind="hub", source="a/b")
     elsewhere = make_base(Project.objects.create(name="Elsewhere", slug="elsewhere"))
 
@@ -167,7 +167,7 @@ def test_a_base_that_is_not_there_or_not_of_the_project_starts_nothing(snapshot,
     assert nothing_happened()
 
 
-# ── Going on ────────────────────────────────────────────────────────────────
+# ── Continuing ──────────────────────────────────────────────────────────────
 def test_trials_are_ordinary_runs_one_after_the_other(sweep, mia):
     run_jobs("default")
     first = Run.objects.get()
@@ -185,9 +185,9 @@ def test_trials_are_ordinary_runs_one_after_the_other(sweep, mia):
     run_jobs("default")
 
     second = Run.objects.get(trial=2)
-    told = [search.Trial(search.Outcome.SCORED, params, 0.8, (0.8, 0.8))]
-    assert sweep_queries.told(sweep, [first]) == told
-    assert sweep_queries.params_of(sweep, second) == search.suggest(search.read_space(SPACE), told, sampler="tpe", seed=1, number=2)
+    trials = [search.Trial(search.Outcome.SCORED, params, 0.8, (0.8, 0.8))]
+    assert sweep_queries.ended_trials(sweep, [first]) == trials
+    assert sweep_queries.params_of(sweep, second) == search.suggest(search.read_space(SPACE), trials, sampler="tpe", seed=1, number=2)
 
 
 def test_a_sweep_ends_after_its_trials_and_has_its_best_evaluated_alone(sweep):
@@ -240,7 +240,7 @@ def test_a_lost_worker_of_a_trial_is_followed_by_the_same_trial(sweep):
     assert list(Run.objects.values_list("trial", flat=True).order_by("trial")) == [1, 2]
 
 
-def test_three_failures_in_a_row_stop_it_with_a_sentence(snapshot, base, mia):
+def test_three_failures_in_a_row_stop_it_with_a_reason(snapshot, base, mia):
     sweep = make_sweep(snapshot, mia, trials=9)
     for _ in range(3):
         run_jobs("default")
@@ -255,13 +255,13 @@ def test_three_failures_in_a_row_stop_it_with_a_sentence(snapshot, base, mia):
 
 
 @pytest.mark.postgres
-def test_a_trial_that_somebody_stops_is_no_failure_and_the_next_one_starts(sweep, lee):
+def test_a_stopped_trial_is_no_failure_and_the_next_one_starts(sweep, lee):
     run_jobs("default")
     actions.stop(run_id=Run.objects.get().uuid, actor=lee)
     run_jobs("default")
 
     assert [run.state for run in Run.objects.order_by("trial")] == ["stopped", "queued"]
-    assert sweep_queries.told(sweep, sweep.trials.all())[0].outcome is search.Outcome.FAILED
+    assert sweep_queries.ended_trials(sweep, sweep.trials.all())[0].outcome is search.Outcome.FAILED
 
 
 def test_a_trial_after_the_time_limit_is_not_started(snapshot, base, mia):
@@ -276,7 +276,7 @@ def test_a_trial_after_the_time_limit_is_not_started(snapshot, base, mia):
     assert Run.objects.count() == 1
 
 
-def test_who_lost_their_role_launches_no_other_trial(sweep, project, mia, lee):
+def test_a_user_who_lost_the_role_launches_no_more_trials(sweep, project, mia, lee):
     access.revoke(user=mia, role=Role.ENGINEER, root=project, actor=lee)
 
     run_jobs("default")
@@ -290,7 +290,7 @@ def test_who_lost_their_role_launches_no_other_trial(sweep, project, mia, lee):
 
 
 @pytest.mark.postgres
-def test_a_defect_of_the_job_ends_the_sweep_with_its_sentence(sweep, monkeypatch):
+def test_an_exception_in_the_job_ends_the_sweep_with_its_message(sweep, monkeypatch):
     monkeypatch.setattr(search, "suggest", lambda *args, **named: 1 / 0)
 
     run_jobs("default")
@@ -327,7 +327,7 @@ def test_a_sweep_waits_for_a_paused_trial_and_a_cancelled_one_stops_it(sweep, mi
     assert (trial.state, sweep.state, Run.objects.count()) == ("stopped", "cancelled", 1)
 
 
-def test_a_sweep_ends_where_no_other_settings_are_left(sweep, monkeypatch):
+def test_a_sweep_ends_when_its_space_is_exhausted(sweep, monkeypatch):
     monkeypatch.setattr(search, "suggest", lambda *args, **named: None)
 
     run_jobs("default")
@@ -336,7 +336,7 @@ def test_a_sweep_ends_where_no_other_settings_are_left(sweep, monkeypatch):
     assert (sweep.state, sweep.ending["message"]) == ("finished", "0 of 3 trials finished: every combination has been tried.")
 
 
-def test_a_trial_that_ends_while_its_sweep_is_cancelled_stays_what_it_is(sweep, mia, monkeypatch):
+def test_a_trial_that_ends_while_its_sweep_is_cancelled_keeps_its_state(sweep, mia, monkeypatch):
     run_jobs("default")
     read_before = list(sweep_queries.trials_of(sweep))
     finish_trial(Run.objects.get(), 0.7)
@@ -348,17 +348,17 @@ def test_a_trial_that_ends_while_its_sweep_is_cancelled_stays_what_it_is(sweep, 
     assert (sweep.state, Run.objects.get().state) == ("cancelled", "succeeded")
 
 
-def test_no_name_of_a_person_goes_into_the_chain(sweep, lee):
+def test_no_personal_name_is_in_the_audit_log(sweep, lee):
     run_jobs("default")
 
     actions.cancel_sweep(sweep_id=sweep.uuid, actor=lee)
 
-    told = [event.canonical for event in Event.objects.filter(verb__startswith="training.sweep_")]
-    assert len(told) == 3
-    assert not any(str(lee) in each for each in told)
+    events = [event.canonical for event in Event.objects.filter(verb__startswith="training.sweep_")]
+    assert len(events) == 3
+    assert not any(str(lee) in each for each in events)
 
 
-def test_a_trial_that_is_resumed_after_its_sweep_has_ended_is_a_run_like_any_other(sweep, mia):
+def test_a_trial_resumed_after_its_sweep_ended_is_an_ordinary_run(sweep, mia):
     run_jobs("default")
     trial = Run.objects.get()
     actions.cancel_sweep(sweep_id=sweep.uuid, actor=mia)
@@ -382,7 +382,7 @@ def test_only_engineers_and_leads_cancel(sweep, ana, gita, omar, otto):
 
 
 def test_a_sweep_that_has_ended_is_not_cancelled(sweep, mia):
-    actions.give_up_sweep(sweep.uuid, SweepState.FAILED, "It broke.")
+    actions.end_sweep(sweep.uuid, SweepState.FAILED, "It broke.")
 
     with pytest.raises(Conflict, match=r"Sweep 1 has failed, so it can't be cancelled\."):
         actions.cancel_sweep(sweep_id=sweep.uuid, actor=mia)
@@ -431,11 +431,11 @@ def test_a_sweep_without_a_model_has_failed():
 @pytest.mark.parametrize(
     ("ended", "since", "expected"), [(0, 5.0, None), (2, 0.0, 200.0), (2, 30.0, 170.0), (2, 900.0, 150.0), (6, 9.0, 0.0)]
 )
-def test_what_is_left_follows_the_pace_of_the_trials_that_ended(ended, since, expected):
+def test_the_time_left_follows_the_pace_of_ended_trials(ended, since, expected):
     assert seconds_left(ended=ended, trials=6, seconds=100.0, since_last=since) == expected
 
 
-def test_a_repeat_of_a_trial_belongs_to_no_sweep(sweep, mia):
+def test_a_reproduction_of_a_trial_belongs_to_no_sweep(sweep, mia):
     run_jobs("default")
     first = finish_trial(Run.objects.get(), 0.8)
 

@@ -1,4 +1,4 @@
-"""What pages and the card say of a class that is the answer from a threshold on. Pure."""
+"""Descriptions of class thresholds on pages and the card. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REACHED = {"precision": {"value": 0.61, "low": 0.5, "high": 0.71}, "recall": {"v
 MISSED = REACHED | {"recall": {"value": 0.8, "low": 0.7, "high": 0.88}}
 
 
-def test_the_choice_is_told_with_its_interval_and_with_what_test_says():
+def test_the_threshold_is_shown_with_its_interval_and_the_test_result():
     found = threshold_of(CHOSEN | {"measured": REACHED, "promised": True}, "test")
 
     assert found.kind == "info"
@@ -28,7 +28,7 @@ def test_the_choice_is_told_with_its_interval_and_with_what_test_says():
     assert found.line == f"{found.fact} {found.text}"
 
 
-def test_a_test_split_that_chance_does_not_explain_is_warned_of():
+def test_a_significant_shortfall_on_test_has_a_warning():
     found = threshold_of(CHOSEN | {"measured": MISSED}, "test")
 
     assert found.kind == "warn"
@@ -36,14 +36,14 @@ def test_a_test_split_that_chance_does_not_explain_is_warned_of():
 
 
 @pytest.mark.parametrize("stored", [{"promised": False}, {}])
-def test_without_a_promise_and_in_reports_from_before_there_was_one_it_is_estimated(stored):
+def test_without_a_guarantee_and_in_old_reports_it_is_estimated(stored):
     found = threshold_of(CHOSEN | stored, "test")
 
     assert (found.kind, found.text.endswith(" Estimated: not guaranteed for new rows.")) == ("info", True)
 
 
 @pytest.mark.parametrize(
-    ("operating", "told"),
+    ("operating", "expected"),
     [
         (None, "estimated of 3 labels (a, b, c)"),
         ({"missed": ["c"]}, "estimated of 2 labels (a, b)"),
@@ -51,22 +51,22 @@ def test_without_a_promise_and_in_reports_from_before_there_was_one_it_is_estima
         ({"missed": ["a", "b", "c"], "promised": []}, ""),
     ],
 )
-def test_of_which_classes_a_target_is_promised_is_told_by_name(operating, told):
-    assert promises(operating, ["a", "b", "c"]) == told
+def test_classes_with_a_guaranteed_target_are_named(operating, expected):
+    assert promises(operating, ["a", "b", "c"]) == expected
 
 
-def test_of_many_classes_the_first_five_are_named():
+def test_the_first_five_of_many_classes_are_named():
     assert promises(None, list("abcdefg")) == "estimated of 7 labels (a, b, c, d, e and 2 more)"
 
 
 @pytest.mark.parametrize("measured", [{}, {"measured": MISSED}])
-def test_of_validation_nothing_is_told_twice(measured):
+def test_validation_results_are_not_repeated(measured):
     found = threshold_of(CHOSEN | measured, "validation")
 
     assert (found.kind, "On validation:" in found.text) == ("info", False)
 
 
-def test_a_target_that_no_threshold_reaches_is_said_and_what_was_taken_for_it():
+def test_an_unreachable_target_is_shown_with_its_replacement():
     found = threshold_of(CHOSEN | {"by": "precision", "is_met": False}, "validation")
 
     assert found.kind == "warn"
@@ -82,7 +82,7 @@ def test_a_class_with_few_rows_has_no_threshold():
     )
 
 
-def test_what_no_row_tells_is_not_measured():
+def test_a_value_without_rows_is_not_measured():
     found = threshold_of(CHOSEN | {"measured": REACHED | {"precision": None}}, "test")
 
     assert "with precision not measured (no rows)." in found.text

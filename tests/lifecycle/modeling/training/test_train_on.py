@@ -1,4 +1,4 @@
-"""A run's model is where another run starts: as a base, with rows to rehearse, and with rows that tell what is forgotten."""
+"""Continuing from a run's model: as a base, with rehearsal rows, and with rows that measure forgetting."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.people import make_person
 from tests.support.snapshots import freeze
 from tests.support.training import TEXTS, labeled_dataset, make_run, write_base
 
-launching = import_module("lifecycle.modeling.training.actions.launch")  # the package has a function of this name
+launching = import_module("lifecycle.modeling.training.actions.launch")  # the package has a function with this name
 SHARES = {"train": 60, "validation": 20, "test": 20}
 OTHERS = {
     "card": ["a new card please", "my card again"],
@@ -38,32 +38,32 @@ OTHERS = {
 
 @pytest.fixture
 def first(finished) -> Run:
-    """A run that has succeeded, on cards, refunds and logins."""
+    """A succeeded run on cards, refunds, and logins."""
     return finished
 
 
 @pytest.fixture
 def second(first, project, mia):
-    """A snapshot of another dataset: refunds are gone, travel is new."""
+    """A version of another dataset, without refunds and with travel."""
     return freeze(labeled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
 
 
 @pytest.fixture
 def ready(first, second, mia) -> BaseModel:
-    """The first run's model as a base whose files are kept."""
+    """The first run's model as an imported base."""
     with tempfile.TemporaryDirectory() as folder:
         return actions.keep_base(actions.add_run_base(run=first, actor=mia), write_base(Path(folder) / "merged"))
 
 
 @pytest.fixture
 def of_adapters(base, snapshot, mia) -> Run:
-    """A run whose learnt weights stand beside those of its base."""
+    """A run with adapters outside its base's weights."""
     return make_run(snapshot, mia, base=base, strategy="adapter", splits=())
 
 
 @pytest.fixture
 def continued(ready, second, mia) -> Run:
-    """A run from the first one's model, with what it has forgotten."""
+    """A run from the first run's model, with measured forgetting."""
     run = make_run(second, mia, base=ready, splits=())
     run.result = run.result | {"forgetting": REPORT, "rehearsed": 7}
     run.save()
@@ -97,14 +97,14 @@ def test_a_run_that_has_not_succeeded_leaves_none(waiting, mia):
     assert not BaseModel.objects.filter(kind="run").exists()
 
 
-def test_what_stands_beside_the_weights_is_refused(of_adapters, mia):
+def test_adapters_outside_the_base_weights_are_refused(of_adapters, mia):
     with pytest.raises(Refused, match="Bottleneck adapters doesn't change the base weights"):
         actions.add_run_base(run=of_adapters, actor=mia)
 
     assert not BaseModel.objects.filter(kind="run").exists()
 
 
-def test_who_may_not_train_may_not_make_a_base(first, ana):
+def test_making_a_base_needs_permission_to_train(first, ana):
     with pytest.raises(PermissionDenied):
         actions.add_run_base(run=first, actor=ana)
 
@@ -112,7 +112,7 @@ def test_who_may_not_train_may_not_make_a_base(first, ana):
 
 
 @pytest.mark.engine
-def test_a_model_that_cannot_be_read_fails_with_a_sentence(first, mia):
+def test_an_unreadable_model_fails_with_a_message(first, mia):
     base = actions.add_run_base(run=first, actor=mia)
 
     (job,) = [job for job in run_jobs("default") if job.kind == "training.keep_base"]
@@ -122,7 +122,7 @@ def test_a_model_that_cannot_be_read_fails_with_a_sentence(first, mia):
     assert job.error
 
 
-# ── What it is launched with ────────────────────────────────────────────────
+# ── Launch ──────────────────────────────────────────────────────────────────
 def test_the_settings_begin_with_rehearsal_and_the_head(ready, second, project, mia):
     found = suggesting.suggestion(second, ready, "lora").choices
 
@@ -140,7 +140,7 @@ def test_a_head_that_knows_all_classes_moves_little(ready, first):
     assert found["keep_head"].reason == "The head of Run 1 was trained on all of these labels."
 
 
-def test_a_base_from_outside_has_nothing_to_rehearse(first, second, mia):
+def test_an_external_base_has_nothing_to_rehearse(first, second, mia):
     outside = first.base
     assert not {"rehearsal", "keep_head"} & suggesting.suggestion(second, outside, "lora").choices.keys()
 
@@ -159,7 +159,7 @@ def test_a_head_of_another_pooling_is_refused(ready, second, mia):
     assert Run.objects.count() == 1
 
 
-def test_nobody_starts_from_data_on_which_they_may_not_train(ready, second, project, mia, monkeypatch):
+def test_starting_from_a_run_needs_permission_to_train_on_its_data(ready, second, project, mia, monkeypatch):
     other = make_person("otto2", project=project, role=Role.ENGINEER)
     asked = []
     monkeypatch.setattr(launching, "can", lambda user, action, thing: asked.append((user, action, thing)) or False)
@@ -173,7 +173,7 @@ def test_nobody_starts_from_data_on_which_they_may_not_train(ready, second, proj
 
 
 # ── Rows ────────────────────────────────────────────────────────────────────
-def test_rehearsed_rows_are_earlier_training_rows_of_classes_that_are_still_learnt(ready, first, second, mia, tmp_path):
+def test_rehearsed_rows_are_earlier_training_rows_of_current_classes(ready, first, second, mia, tmp_path):
     run = actions.launch(snapshot=second, base=ready, strategy="lora", actor=mia, options={"rehearsal": 0.2})
 
     folders.prepare(run, tmp_path / "run")
@@ -194,7 +194,7 @@ def test_rows_of_the_new_snapshot_are_neither_rehearsed_nor_measured(ready, firs
 
     folders.prepare(run, tmp_path / "run")
 
-    assert not (tmp_path / "run" / "rehearsal.jsonl").exists()  # every earlier row is in the new snapshot
+    assert not (tmp_path / "run" / "rehearsal.jsonl").exists()  # every earlier row is in the new version
     used = {row.item for split in ("train", "validation") for row in snapshots.rows_of(grown, split)}
     assert set(ids(tmp_path / "run" / "earlier.jsonl")) == set(in_split(first.snapshot, "test", set(TEXTS))) - used
 
@@ -212,13 +212,13 @@ def test_ten_steps_count_the_rows_that_are_rehearsed(ready, second, mia, monkeyp
 
 
 @pytest.mark.postgres
-def test_nothing_is_laid_out_for_a_base_from_outside(first, tmp_path):
+def test_nothing_is_laid_out_for_an_external_base(first, tmp_path):
     folders.prepare(first, tmp_path / "run")
 
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"base", "spec.json", "train.jsonl", "validation.jsonl"}
 
 
-def test_earlier_texts_go_when_the_run_waits(ready, second, mia, tmp_path):
+def test_earlier_texts_are_removed_while_the_run_is_paused(ready, second, mia, tmp_path):
     run = actions.launch(snapshot=second, base=ready, strategy="lora", actor=mia)
     folders.prepare(run, tmp_path / "run")
 
@@ -227,7 +227,7 @@ def test_earlier_texts_go_when_the_run_waits(ready, second, mia, tmp_path):
     assert not list((tmp_path / "run").glob("*.jsonl"))
 
 
-def test_two_sorted_lists_are_told_apart_row_by_row():
+def test_unknown_rows_are_found_in_two_sorted_lists():
     def rows(*names):
         return [ManifestRow(*[name, *[""] * (len(ManifestRow._fields) - 1)]) for name in names]
 
@@ -251,7 +251,7 @@ REPORT = {
 }  # fmt: skip
 
 
-def test_the_page_tells_what_is_forgotten(continued, ready, mia, client_for):
+def test_the_page_shows_forgetting(continued, ready, mia, client_for):
     page = client_for(mia).get(f"/runs/{continued.uuid}/").content.decode()
 
     assert "Run 2 has forgotten some of what Run 1 learned: macro-F1 0.910 before, 0.800 now." in page
@@ -264,7 +264,7 @@ def test_the_page_tells_what_is_forgotten(continued, ready, mia, client_for):
 
 @pytest.mark.parametrize(("low", "high", "interval"), [(-0.2, -0.02, "0.02 to 0.20"), (None, None, f"not{GAP}known")])
 def test_a_difference_is_what_is_now_minus_what_was_before(continued, low, high, interval):
-    """The engine's is positive where the run is better, of a perplexity too."""
+    """The engine's difference is positive if the run is better, also for perplexity."""
     found = {"baseline": 8.0, "candidate": 8.11, "difference": -0.11, "low": low, "high": high, "verdict": "worse"}
     report = {"rows": 40, "labels": 0, "by": "perplexity", "metrics": {"perplexity": found}, "per_class": {}}
     continued.result, continued.spec = continued.result | {"forgetting": report}, continued.spec | {"task": "generation"}
@@ -301,21 +301,21 @@ def test_a_run_is_started_from_a_runs_page(first, mia, client_for, tmp_path):
     assert "Start run" not in waiting
     key = {"key": "7b0a3a4e-58f7-4c5e-8f1e-111111111111", "snapshot": str(first.snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
     assert "Run 1 is being prepared" in client.post("/runs/launch/", key).content.decode()
-    assert Run.objects.count() == 1  # no other base takes its place
+    assert Run.objects.count() == 1  # no other base replaces it
     actions.keep_base(base, write_base(tmp_path / "merged"))
     page = client.get(sent.url).content.decode()
     assert "Rehearsal (share of training rows)" in page
     assert f'<option value="{base.uuid}" selected>Run 1' in page
 
 
-def test_a_run_of_adapters_says_why_no_other_starts_from_it(of_adapters, mia, client_for):
+def test_an_adapter_run_gives_the_reason_why_no_run_can_start_from_it(of_adapters, mia, client_for):
     page = client_for(mia).get(f"/runs/{of_adapters.uuid}/").content.decode()
 
     assert "Bottleneck adapters doesn&#x27;t change the base weights" in page
     assert f"/runs/{of_adapters.uuid}/train-on/" not in page
 
 
-def test_who_may_not_train_is_offered_none(first, ana, client_for):
+def test_without_permission_to_train_it_is_not_offered(first, ana, client_for):
     client = client_for(ana)
 
     assert "Continue training" not in client.get(f"/runs/{first.uuid}/").content.decode()

@@ -1,4 +1,4 @@
-"""Runs that wait for a worker: their priority and place, the device that they ask for, and how people change their mind."""
+"""Queued runs: priority, place, requested device, and changes to them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 URGENT, NORMAL, LATER = Priority
 
 
-def launch(snapshot, base, mia, **said) -> Run:
-    return actions.launch(snapshot=snapshot, base=base, strategy="head", actor=mia, **said)
+def launch(snapshot, base, mia, **options) -> Run:
+    return actions.launch(snapshot=snapshot, base=base, strategy="head", actor=mia, **options)
 
 
 # ── Priorities ──────────────────────────────────────────────────────────────
@@ -76,7 +76,7 @@ def test_a_run_that_waits_for_no_worker_is_not_moved(snapshot, base, mia):
 
 
 @pytest.mark.postgres
-def test_the_page_of_a_waiting_run_tells_its_place_and_moves_it(snapshot, base, mia, client_for):
+def test_the_page_of_a_queued_run_shows_its_place_and_changes_it(snapshot, base, mia, client_for):
     launch(snapshot, base, mia)
     run, client = launch(snapshot, base, mia), client_for(mia)
 
@@ -102,7 +102,7 @@ def test_an_analyst_sees_the_place_and_no_button(snapshot, base, mia, ana, clien
     assert client_for(ana).post(f"/runs/{run.uuid}/priority/", {"priority": "urgent"}).status_code == 403
 
 
-def test_the_list_tells_places_with_as_many_statements_for_many_runs_as_for_one(snapshot, base, mia, client_for):
+def test_the_list_shows_places_with_a_constant_query_count(snapshot, base, mia, client_for):
     client = client_for(mia)
     launch(snapshot, base, mia)
     client.get("/runs/")
@@ -121,7 +121,7 @@ def test_the_list_tells_places_with_as_many_statements_for_many_runs_as_for_one(
     assert "5th in queue, later" in page
 
 
-def test_the_form_takes_a_priority_and_says_normal_where_nothing_is_said(snapshot, base, mia, client_for):
+def test_the_form_accepts_a_priority_and_defaults_to_normal(snapshot, base, mia, client_for):
     client = client_for(mia)
     chosen = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "head"}
     form = client.get("/runs/launch/", chosen).context["form"]
@@ -138,7 +138,7 @@ def test_the_form_takes_a_priority_and_says_normal_where_nothing_is_said(snapsho
 
 
 @pytest.mark.postgres
-def test_the_api_takes_a_priority_and_a_device_and_tells_them(snapshot, base, mia, client_for):
+def test_the_api_accepts_and_returns_a_priority_and_a_device(snapshot, base, mia, client_for):
     client = client_for(mia)
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head"}
 
@@ -153,14 +153,14 @@ def test_the_api_takes_a_priority_and_a_device_and_tells_them(snapshot, base, mi
     assert unknown.json()["fields"] == {"device": ['Must be one of auto, cpu, cuda, got "tpu".']}
 
 
-def test_a_repeat_waits_as_it_is_told(finished, mia, client_for):
+def test_a_reproduction_has_the_requested_priority(finished, mia, client_for):
     made = client_for(mia).post(f"/api/v1/runs/{finished.uuid}/reproduce/", {"priority": "later"}, **JSON)
 
     assert (made.status_code, made.json()["priority"]) == (201, "later")
 
 
 # ── Sweeps ──────────────────────────────────────────────────────────────────
-def test_trials_wait_behind_single_runs_unless_somebody_says_otherwise(snapshot, base, mia):
+def test_trials_wait_behind_single_runs_by_default(snapshot, base, mia):
     sweep = make_sweep(snapshot, mia, base=base)
     urgent = make_sweep(snapshot, mia, base=base, priority=NORMAL)
     run_jobs("default")
@@ -171,7 +171,7 @@ def test_trials_wait_behind_single_runs_unless_somebody_says_otherwise(snapshot,
 
 
 @pytest.mark.postgres
-def test_who_moves_a_trial_moves_those_behind_it(snapshot, base, mia):
+def test_changing_a_trials_priority_changes_the_following_ones(snapshot, base, mia):
     sweep = make_sweep(snapshot, mia, base=base, trials=3)
     run_jobs("default")
     actions.prioritise(run_id=sweep.trials.get().uuid, priority=NORMAL, actor=mia)
@@ -194,7 +194,7 @@ def test_a_sweep_over_the_api_keeps_its_priority(snapshot, base, mia, client_for
 
 
 # ── Devices ─────────────────────────────────────────────────────────────────
-def test_a_launch_asks_for_a_device_only_where_a_worker_with_a_gpu_is_known(snapshot, base, mia, client_for):
+def test_the_launch_form_has_a_device_only_with_a_gpu_worker(snapshot, base, mia, client_for):
     client, url = client_for(mia), f"/runs/launch/?snapshot={snapshot.uuid}&base={base.uuid}&strategy=head"
     before = client.get(url).context["form"].fields
 
@@ -202,17 +202,17 @@ def test_a_launch_asks_for_a_device_only_where_a_worker_with_a_gpu_is_known(snap
     there = client.get(url).context["form"].fields["device"]
     jobs.leave()
     left = client.get(url).context["form"].fields["device"]
-    Worker.objects.all().delete()  # as after a week
+    Worker.objects.all().delete()  # as after a week without workers
 
     assert "device" not in before
     assert [choice for choice, _ in there.choices] == ["auto", "cpu", "cuda"]
     assert there.help_text.startswith("A GPU worker is running.")
     assert left.help_text.startswith("No GPU worker is running: a run that needs one stays queued until one starts.")
     assert "device" not in client.get(url).context["form"].fields
-    assert "device" in client.get(f"{url}&device=cuda").context["form"].fields  # as it was chosen on a page from before
+    assert "device" in client.get(f"{url}&device=cuda").context["form"].fields  # as submitted from an old page
 
 
-def test_settings_that_ask_for_a_gpu_are_taken_over_and_the_form_says_that_such_a_run_waits(snapshot, base, mia, client_for):
+def test_copied_gpu_settings_are_kept_and_the_form_warns_of_waiting(snapshot, base, mia, client_for):
     first = launch(snapshot, base, mia, options={"device": "cuda"})
 
     form = client_for(mia).get(f"/runs/launch/?like={first.uuid}").context["form"]
@@ -220,7 +220,7 @@ def test_settings_that_ask_for_a_gpu_are_taken_over_and_the_form_says_that_such_
     assert form["device"].value() == "cuda"
 
 
-def test_a_run_that_asks_for_a_gpu_waits_and_its_page_says_so(snapshot, base, mia, client_for):
+def test_a_gpu_run_waits_and_its_page_shows_it(snapshot, base, mia, client_for):
     run = launch(snapshot, base, mia, options={"device": "cuda"})
     jobs.announce(["training"], Device.CPU)
 
@@ -232,7 +232,7 @@ def test_a_run_that_asks_for_a_gpu_waits_and_its_page_says_so(snapshot, base, mi
 
 @pytest.fixture
 def given(monkeypatch, mia):
-    """What the engine's process is started with; its run is paused at once."""
+    """The arguments that the engine's process starts with; its run is paused at once."""
     seen = []
 
     def run_child(ctx, verb, folder, on_events, **options):
@@ -246,7 +246,7 @@ def given(monkeypatch, mia):
 
 
 @pytest.mark.postgres
-def test_a_run_that_was_begun_on_a_device_is_resumed_there(snapshot, base, mia, given, monkeypatch):
+def test_a_run_is_resumed_on_its_device(snapshot, base, mia, given, monkeypatch):
     monkeypatch.setattr(devices, "_serving", Serving(Device.GPU, ("0",)))
     run = launch(snapshot, base, mia)
 
@@ -258,7 +258,7 @@ def test_a_run_that_was_begun_on_a_device_is_resumed_there(snapshot, base, mia, 
 
 
 @pytest.mark.parametrize(("environment", "device"), [({"device": "cpu"}, "cpu"), ({}, "cpu"), ({"device": "NVIDIA L4, CUDA 12.8"}, "cuda")])
-def test_a_repeat_trains_on_the_device_of_the_first(environment, device, finished, mia):
+def test_a_reproduction_trains_on_the_original_device(environment, device, finished, mia):
     run = finished
     run.result["environment"] = environment
     run.save(update_fields=["result"])
@@ -272,14 +272,14 @@ def test_a_repeat_trains_on_the_device_of_the_first(environment, device, finishe
     ("kept", "device"),
     [({}, None), ({"precision.json": {"precision": "fp32"}}, "cpu"), ({"precision.json": {}, "device.json": {"device": "cuda"}}, "cuda")],
 )
-def test_a_folder_tells_on_which_device_its_run_was_begun(kept, device, tmp_path):
-    for name, said in kept.items():
-        (tmp_path / name).write_text(json.dumps(said))
+def test_a_folder_stores_the_device_of_its_run(kept, device, tmp_path):
+    for name, content in kept.items():
+        (tmp_path / name).write_text(json.dumps(content))
 
-    assert folders.begun_on(tmp_path) == device
+    assert folders.run_device(tmp_path) == device
 
 
-def test_a_run_whose_worker_has_left_is_in_line_and_can_be_moved(snapshot, base, mia, client_for):
+def test_a_run_without_a_worker_is_queued_and_can_be_moved(snapshot, base, mia, client_for):
     run = launch(snapshot, base, mia)
     job = jobs.claim("training")
     actions.begin(run.uuid)

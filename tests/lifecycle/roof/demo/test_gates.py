@@ -1,4 +1,4 @@
-"""Where a version of the demo does not pass its gates the story stops there, and says which."""
+"""Where a version of the demo fails its gates, the seeding stops there and names them."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_a_version_that_a_gate_holds_back_ends_the_story_with_the_gate(project, 
 
 
 @pytest.mark.postgres
-def test_a_check_that_was_cancelled_is_not_told_as_a_gate_and_is_made_when_the_demo_goes_on(project, mia, ravi):
+def test_a_cancelled_check_is_no_failed_gate_and_is_repeated_when_the_demo_continues(project, mia, ravi):
     version = registry.make_version(project, mia, ravi)
     endpoint = registry.make_endpoint(version.model, mia)
     asked = seed.Stage(None, project), version, endpoint, "mia", "First version for the support inbox."

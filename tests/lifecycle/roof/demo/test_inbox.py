@@ -35,7 +35,7 @@ def test_annotators_disagree_mostly_where_a_message_is_hard():
     assert sum(m.hard for m in messages) == 52
 
 
-def test_an_annotator_says_the_same_of_the_same_message():
+def test_an_annotator_labels_the_same_message_the_same():
     message = inbox.messages(1)[0]
 
     assert inbox.answer(message, "ana") == inbox.answer(message, "ana")

@@ -18,13 +18,13 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def fresh() -> Client:
-    """A browser that never came with the start token."""
+    """A browser without the start token."""
     return Client(SERVER_NAME="localhost")
 
 
 @pytest.fixture
 def client(settings) -> Client:
-    """A browser that came by the printed address."""
+    """A browser that opened the printed address."""
     made, before = Client(SERVER_NAME="localhost"), settings.DEMO
     settings.DEMO = True
     made.get(f"/{start_token.path()}")
@@ -50,7 +50,7 @@ def click(client, username="lee", **extra):
 
 
 @pytest.mark.postgres
-def test_everybody_of_the_demo_can_be_signed_in_as(demo, client):
+def test_one_click_signs_in_as_any_demo_person(demo, client):
     for person in people.PEOPLE:
         assert click(client, person.username)["Location"] == "/"
         assert client.get("/").wsgi_request.user.username == person.username
@@ -113,7 +113,7 @@ def test_an_installation_without_demo_stays_empty(settings):
 
 # ── The start token ─────────────────────────────────────────────────────────
 def test_without_the_start_token_there_is_nothing(demo, fresh):
-    """As whoever comes through a proxy on this machine that says nothing of itself."""
+    """A client behind a proxy on this machine that adds no headers."""
     assert click(fresh).status_code == 404
     assert "_auth_user_id" not in fresh.session
     assert "Gita Rao" not in fresh.get("/accounts/login/").content.decode()

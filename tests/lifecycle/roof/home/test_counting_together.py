@@ -77,7 +77,7 @@ def test_an_installation_counts_in_the_redis_that_its_environment_names(monkeypa
     assert caches["default"]["LOCATION"] == ADDRESS
 
 
-def test_what_stands_in_redis_is_json_and_no_program(processes):
+def test_redis_holds_json_and_no_code(processes):
     cache = processes[0]
     cache.set("history", [1.5, "x", None], 60)
 

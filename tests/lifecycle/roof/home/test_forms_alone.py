@@ -1,9 +1,9 @@
-"""Whoever opens the address of a form, or sends one after signing out elsewhere, is led back to a page."""
+"""The address of a form alone, or a form sent after signing out elsewhere, leads back to a page."""
 
 from __future__ import annotations
 
 
-def test_the_address_of_a_form_answers_with_a_page_that_says_so(mia, client_for):
+def test_the_address_of_a_form_alone_is_a_page_that_explains_it(mia, client_for):
     answer = client_for(mia).get("/access/tokens/create/")
 
     assert (answer.status_code, answer["Allow"]) == (405, "POST")

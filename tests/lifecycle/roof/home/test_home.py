@@ -1,4 +1,4 @@
-"""Everyone lands on a page that says what waits for them; the probes say what is wrong."""
+"""The home page lists a person's tasks; the health probes name what is wrong."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def test_a_visitor_is_sent_to_sign_in(client, db):
     assert client.get("/")["Location"] == "/accounts/login/?next=/"
 
 
-def test_somebody_without_a_role_is_told_who_gives_one(otto, client_for):
+def test_a_person_without_a_role_sees_who_assigns_one(otto, client_for):
     assert "An organisation admin or an ML lead can assign you one." in client_for(otto).get("/").content.decode()
 
 
@@ -91,7 +91,7 @@ def test_a_dead_inference_server_is_named_but_the_site_is_ready(client, well, mo
 
 
 @pytest.mark.django_db
-def test_that_nobody_evaluates_alerts_is_named_but_the_site_is_ready(client, well, monkeypatch):
+def test_unevaluated_alerts_are_named_but_the_site_is_ready(client, well, monkeypatch):
     monkeypatch.setattr(health, "is_evaluation_missed", lambda: True)
 
     answer = client.get("/readyz")
@@ -127,7 +127,7 @@ def test_asking_again_at_once_runs_no_check_and_asking_writes_nothing(client, we
 
 
 @pytest.mark.django_db
-def test_that_nobody_evaluates_raises_nothing_when_somebody_asks(client, settings, monkeypatch, project, mia, ravi, lee, gita, omar):
+def test_reading_the_probe_raises_no_alert(client, settings, monkeypatch, project, mia, ravi, lee, gita, omar):
     endpoints.deployed_endpoint(project)
     monkeypatch.setattr(health.httpx, "get", lambda *_, **__: httpx.Response(200))
     monkeypatch.setattr(watching, "STARTED", timezone.now() - timedelta(hours=1))
@@ -140,7 +140,7 @@ def test_that_nobody_evaluates_raises_nothing_when_somebody_asks(client, setting
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("peer", "headers", "told"),
+    ("peer", "headers", "detailed"),
     [
         ("127.0.0.1", {}, True),
         ("10.0.0.7", {}, False),
@@ -149,24 +149,24 @@ def test_that_nobody_evaluates_raises_nothing_when_somebody_asks(client, setting
         ("10.0.0.7", {"authorization": "Bearer secret-of-prometheus"}, True),
     ],
 )
-def test_details_are_for_this_machine_and_for_holders_of_the_token(client, well, settings, peer, headers, told):
+def test_details_are_for_this_machine_and_for_holders_of_the_token(client, well, settings, peer, headers, detailed):
     settings.METRICS_TOKEN = "secret-of-prometheus"
 
     answer = client.get("/readyz", headers=headers, REMOTE_ADDR=peer)
 
     assert answer.status_code == 200
-    assert {"detail" in check for check in answer.json()["checks"]} == {told}
+    assert {"detail" in check for check in answer.json()["checks"]} == {detailed}
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("name", "told"), [("omar", True), ("lee", True), ("adam", True), ("mia", False), ("aida", False)])
-def test_details_are_for_who_is_told_of_alerts_too_behind_a_proxy(client_for, well, project, name, told):
+@pytest.mark.parametrize(("name", "detailed"), [("omar", True), ("lee", True), ("adam", True), ("mia", False), ("aida", False)])
+def test_details_are_also_for_people_who_get_alerts_behind_a_proxy(client_for, well, project, name, detailed):
     person = make_person(name, project=project, role=PEOPLE.get(name))
     type(person).objects.filter(username="adam").update(is_organisation_admin=True)
 
     answer = client_for(person).get("/readyz", headers={"x-real-ip": "10.0.0.7"})
 
-    assert {"detail" in check for check in answer.json()["checks"]} == {told}
+    assert {"detail" in check for check in answer.json()["checks"]} == {detailed}
 
 
 @pytest.mark.postgres

@@ -1,4 +1,4 @@
-"""/metrics of the site: what it tells, where from, and to whom."""
+"""/metrics of the site: its metrics, their sources, and who may read them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def job(queue, state, now, **fields):
 def test_jobs_and_workers_come_from_the_database(client):
     now = timezone.now()
     job("default", State.QUEUED, now, available_at=now - timedelta(seconds=300))
-    job("default", State.QUEUED, now, available_at=now + timedelta(hours=1))  # not yet: it keeps nobody waiting
+    job("default", State.QUEUED, now, available_at=now + timedelta(hours=1))  # not due yet: no one waits for it
     job("training", State.RUNNING, now, heartbeat_at=now - timedelta(seconds=40))
     job("scans", State.FAILED, now)
     job("scans", State.SUCCEEDED, now)
@@ -91,7 +91,7 @@ def test_a_segment_that_is_taken_in_while_it_is_counted_is_passed_over(client, s
     assert found["scrape_problem", ("part", "ingest")] == 0
 
 
-def test_burn_rates_and_heartbeats_are_told(client, monkeypatch):
+def test_burn_rates_and_heartbeats_are_exported(client, monkeypatch):
     Heartbeat.objects.update_or_create(name=Heartbeat.EVALUATION, defaults={"at": timezone.now() - timedelta(seconds=33)})
     row = {"endpoint": "inbox-prod", "slo": "availability", "window": "1h", "value": 14.4}
     monkeypatch.setattr(metrics, "burn_rates", lambda: [row])
@@ -123,14 +123,14 @@ def test_requests_are_counted_by_room_and_never_by_what_a_visitor_made_up(client
     assert "made-up" not in str(found)
 
 
-def test_a_method_that_nobody_knows_is_no_label(client, rf):
+def test_an_unknown_method_is_no_label(client, rf):
     client.generic("BREW-COFFEE", "/healthz")
 
     assert any(("method", "other") in key for key in scrape(client))
     assert room_of(rf.get("/static/css/x.css")) == "static"
 
 
-def test_a_part_that_fails_is_named_and_the_others_are_told(client, monkeypatch):
+def test_a_failing_part_is_named_and_the_others_are_exported(client, monkeypatch):
     def broken(_now):
         raise OSError
 
@@ -178,7 +178,7 @@ def test_with_a_token_set_only_that_token_reads_them(client, settings):
 def test_several_processes_add_up_through_one_folder(tmp_path):
     count = "from lifecycle.roof.home import counting; counting.requests.labels('home', 'GET', '200').inc(2)"
     totals = "[s.value for f in counting.families() for s in f.samples if s.name.endswith('total')]"
-    tell = f"from lifecycle.roof.home import counting; print({totals})"
+    script = f"from lifecycle.roof.home import counting; print({totals})"
     environment = os.environ | {
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
         "PYTHONPATH": str(ROOT),
@@ -187,9 +187,9 @@ def test_several_processes_add_up_through_one_folder(tmp_path):
     for _ in range(2):
         subprocess.run([sys.executable, "-c", count], env=environment, check=True)
 
-    told = subprocess.run([sys.executable, "-c", tell], env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
 
-    assert told.stdout.strip() == "[4.0]"
+    assert done.stdout.strip() == "[4.0]"
 
 
 @pytest.mark.parametrize(("workers", "shared"), [("1", False), ("2", True)])

@@ -1,4 +1,4 @@
-"""Home says what waits for whom, as a sentence with a link, in the same number of statements however much it is."""
+"""Home lists each person's tasks as sentences with links, in a constant number of statements."""
 
 import pytest
 from django.db import connection
@@ -15,7 +15,7 @@ from tests.support import labeling, registry
 from tests.support.people import make_person, make_project
 
 
-def said(user):
+def tasks_of(user):
     return [(task.fact, task.link, task.url) for task in tasks(user, roles_by_project(user))]
 
 
@@ -33,21 +33,21 @@ def split_queue(project, ana, ravi):
     return queue
 
 
-def test_an_adjudicator_is_told_of_disagreements(split_queue, ravi):
-    assert said(ravi) == [("2 disagreements in November inbox", "Adjudicate items", f"/labeling/{split_queue.uuid}/review/")]
+def test_an_adjudicator_sees_disagreements(split_queue, ravi):
+    assert tasks_of(ravi) == [("2 disagreements in November inbox", "Adjudicate items", f"/labeling/{split_queue.uuid}/review/")]
 
 
-def test_an_analyst_is_told_only_of_queues_with_an_answer_left_for_them(split_queue, ana):
+def test_an_analyst_sees_only_queues_with_annotations_left_for_them(split_queue, ana):
     ben = make_person("ben")
 
-    assert said(ana) == []
-    assert said(ben) == [("1 annotation left in November inbox", "Label items", f"/labeling/{split_queue.uuid}/bench/")]
+    assert tasks_of(ana) == []
+    assert tasks_of(ben) == [("1 annotation left in November inbox", "Label items", f"/labeling/{split_queue.uuid}/bench/")]
 
 
 def test_nothing_waits_in_a_closed_queue(split_queue, ravi):
     Queue.objects.update(state=Queue.State.CLOSED)
 
-    assert said(ravi) == said(make_person("ben")) == []
+    assert tasks_of(ravi) == tasks_of(make_person("ben")) == []
 
 
 def test_an_old_page_does_not_vanish_behind_newer_tickets(project, omar):
@@ -58,14 +58,14 @@ def test_an_old_page_does_not_vanish_behind_newer_tickets(project, omar):
             text="Look.", first_at=now, last_at=now,
         )  # fmt: skip
 
-    assert [fact for fact, _, _ in said(omar)] == ["Alert 0", "Alert 25", "Alert 24", "Alert 23", "Alert 22"]
+    assert [fact for fact, _, _ in tasks_of(omar)] == ["Alert 0", "Alert 25", "Alert 24", "Alert 23", "Alert 22"]
 
 
-def test_whoever_brought_a_file_is_told_to_accept_it(project, ana, mia):
+def test_an_uploader_sees_files_to_accept(project, ana, mia):
     upload = files.receive(files.make_dataset(project, ana), ana, files.csv_bytes([["hello"]], ["text"]), "rows.csv")
 
-    assert said(ana) == [("rows.csv is ready to import", "Review import", f"/datasets/uploads/{upload.uuid}/")]
-    assert said(mia) == []
+    assert tasks_of(ana) == [("rows.csv is ready to import", "Review import", f"/datasets/uploads/{upload.uuid}/")]
+    assert tasks_of(mia) == []
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def trained(project, mia, ravi):
     return registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
 
 
-def test_an_engineer_is_told_of_runs_that_are_not_registered(trained, mia, lee):
-    assert said(mia) == [(f"{trained} isn't registered", "Evaluate and register", f"/runs/{trained.uuid}/")]
-    assert said(lee) == []
+def test_an_engineer_sees_unregistered_runs(trained, mia, lee):
+    assert tasks_of(mia) == [(f"{trained} isn't registered", "Evaluate and register", f"/runs/{trained.uuid}/")]
+    assert tasks_of(lee) == []
 
 
 @pytest.fixture
@@ -88,29 +88,29 @@ def request_in_review(project, mia, lee, ravi, gita):
 def test_a_request_waits_first_for_the_lead_then_for_governance_then_for_on_call(request_in_review, mia, lee, gita, omar):
     ask = (f"Request {request_in_review.number} needs your approval", "Review request", f"/promotions/{request_in_review.uuid}/")
 
-    assert (said(lee), said(gita), said(omar)) == ([ask], [], [])
+    assert (tasks_of(lee), tasks_of(gita), tasks_of(omar)) == ([ask], [], [])
 
     registry.approve(request_in_review, lee)
-    assert (said(lee), said(gita), said(omar)) == ([], [ask], [])
+    assert (tasks_of(lee), tasks_of(gita), tasks_of(omar)) == ([], [ask], [])
 
     registry.approve(request_in_review, gita)
     deploy = (
         f"Request {request_in_review.number} is approved but not deployed", "Deploy version",
         f"/endpoints/{request_in_review.endpoint.uuid}/",
     )  # fmt: skip
-    assert (said(gita), said(omar), said(mia)) == ([], [deploy], [deploy])
+    assert (tasks_of(gita), tasks_of(omar), tasks_of(mia)) == ([], [deploy], [deploy])
 
 
-def test_an_organisation_admin_is_told_of_people_without_a_role(project, ana, adam):
-    assert said(adam) == []
+def test_an_organisation_admin_sees_people_without_a_role(project, ana, adam):
+    assert tasks_of(adam) == []
 
     make_person("otto")
 
-    assert said(adam) == [("1 person without a role", "Assign roles", "/access/projects/")]
+    assert tasks_of(adam) == [("1 person without a role", "Assign roles", "/access/projects/")]
 
 
-def test_an_outsider_is_told_nothing(split_queue, trained, request_in_review, otto):
-    assert said(otto) == []
+def test_an_outsider_sees_nothing(split_queue, trained, request_in_review, otto):
+    assert tasks_of(otto) == []
 
 
 def test_home_takes_the_same_statements_for_one_queue_and_for_many(project, split_queue, ravi, client_for):

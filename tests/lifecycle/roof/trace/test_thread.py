@@ -60,7 +60,7 @@ def test_the_chain_names_who_deployed_and_who_approved(prediction):
     assert people["Approval"] == [verdict.reviewer for verdict in deployment.approval.verdicts.order_by("id")]
 
 
-def test_an_answer_outside_every_deployment_says_so_instead_of_guessing(prediction):
+def test_a_prediction_outside_every_deployment_shows_a_missing_link(prediction):
     prediction.at = prediction.at.replace(year=2001)
 
     chain = queries.prediction_chain(prediction)
@@ -151,7 +151,7 @@ def test_an_item_knows_every_snapshot_run_version_and_deployment_above_it(predic
     assert touched.deployments == [Deployment.objects.get()]
 
 
-def test_an_item_knows_the_runs_that_began_with_a_model_that_learnt_from_it(project, mia, tmp_path):
+def test_an_item_lists_runs_that_start_from_a_model_trained_on_it(project, mia, tmp_path):
     first = make_run(make_snapshot(project, mia, name="firsts"), mia, splits=())
     item = Item.objects.get(dataset=first.snapshot.dataset, digest=next(snapshots.rows_of(first.snapshot, "train")).item)
     others, later = make_snapshot(project, mia, name="others", copies=5), first
@@ -165,41 +165,41 @@ def test_an_item_knows_the_runs_that_began_with_a_model_that_learnt_from_it(proj
     assert [snapshot for snapshot, _, _ in touched.snapshots] == [first.snapshot]
 
 
-def test_a_snapshot_knows_every_run_version_and_deployment_above_it(prediction, mia, client_for):
+def test_a_dataset_version_lists_its_runs_versions_and_deployments(prediction, mia, client_for):
     client, snapshot, version = client_for(mia), prediction.version.run.snapshot, prediction.version
 
-    page = client.get(f"/trace/snapshots/{snapshot.uuid}/").content.decode()
-    told = client.get(f"/api/v1/trace/snapshots/{snapshot.uuid}/").json()
+    page = client.get(f"/trace/dataset-versions/{snapshot.uuid}/").content.decode()
+    response = client.get(f"/api/v1/trace/dataset-versions/{snapshot.uuid}/").json()
 
     for thing in (version.run, version, prediction.endpoint):
         assert f"/{thing.uuid}/" in page
     deployment = Deployment.objects.get()
-    assert told == {"runs": [str(version.run.uuid)], "versions": [str(version.uuid)], "deployments": [str(deployment.uuid)]}
+    assert response == {"runs": [str(version.run.uuid)], "versions": [str(version.uuid)], "deployments": [str(deployment.uuid)]}
 
 
 def test_the_queries_of_what_was_made_of_a_snapshot_do_not_grow(prediction, mia, ravi, client_for):
     client, snapshot = client_for(mia), prediction.version.run.snapshot
-    client.get(f"/trace/snapshots/{snapshot.uuid}/")
+    client.get(f"/trace/dataset-versions/{snapshot.uuid}/")
     with CaptureQueriesContext(connection) as one:
-        client.get(f"/trace/snapshots/{snapshot.uuid}/")
+        client.get(f"/trace/dataset-versions/{snapshot.uuid}/")
     for _ in range(2):
         make_version(snapshot.dataset.project, mia, ravi, snapshot=snapshot)
     with CaptureQueriesContext(connection) as many:
-        page = client.get(f"/trace/snapshots/{snapshot.uuid}/").content.decode()
+        page = client.get(f"/trace/dataset-versions/{snapshot.uuid}/").content.decode()
 
     assert page.count("/versions/") >= 3
     assert len(many) == len(one)
 
 
 def test_a_snapshot_of_others_and_what_was_made_of_it_stay_hidden(prediction, otto, client_for):
-    for path in ("/trace/snapshots/{}/", "/api/v1/trace/snapshots/{}/"):
+    for path in ("/trace/dataset-versions/{}/", "/api/v1/trace/dataset-versions/{}/"):
         assert client_for(otto).get(path.format(prediction.version.run.snapshot.uuid)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/trace/predictions/{}/", "/trace/predictions/{}/neighbours/", "/api/v1/trace/predictions/{}/"])
+@pytest.mark.parametrize("path", ["/trace/predictions/{}/", "/trace/predictions/{}/neighbors/", "/api/v1/trace/predictions/{}/"])
 def test_a_stranger_finds_nothing_and_starts_nothing(prediction, otto, client_for, path):
     client = client_for(otto)
-    method = client.post if "neighbours" in path else client.get
+    method = client.post if "neighbors" in path else client.get
 
     assert method(path.format(prediction.uuid)).status_code == 404
     assert not Job.objects.filter(kind="trace.neighbours").exists()
@@ -209,7 +209,7 @@ def test_a_stranger_finds_nothing_and_starts_nothing(prediction, otto, client_fo
 def test_without_a_text_there_is_no_search(prediction, mia, client_for):
     Prediction.objects.filter(pk=prediction.pk).update(text=None)
 
-    answer = client_for(mia).post(f"/trace/predictions/{prediction.uuid}/neighbours/")
+    answer = client_for(mia).post(f"/trace/predictions/{prediction.uuid}/neighbors/")
 
     assert answer.status_code == 422
     assert "no longer stored" in answer.content.decode()

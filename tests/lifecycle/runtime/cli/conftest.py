@@ -31,8 +31,8 @@ from tests.support.jobs import run_jobs
 
 
 @dataclass
-class Said:
-    """One call. waits: the pauses that it made, in seconds."""
+class Result:
+    """The result of one call. waits: its pauses, in seconds."""
 
     code: int
     out: str
@@ -53,7 +53,7 @@ def _no_login_but_ours(tmp_path, monkeypatch):
 
 
 class SharedConnection(ThreadedWSGIServer):
-    """Answers within the transaction of the test, so that nothing has to be emptied afterwards. One request at a time."""
+    """Serves within the test's transaction, so that no table has to be emptied afterwards. One request at a time."""
 
     busy = threading.Lock()
 
@@ -82,9 +82,9 @@ def _server(django_db_setup):
 
 @pytest.fixture
 def site(db, _server):
-    """The address of a live server on the test's own connection. The command waits for each answer, so that never two threads use it.
+    """The address of a live server on the test's own connection. The command waits for each response, so two threads never use it.
 
-    The connection is given anew: an earlier test with processes of its own may have put another in its place.
+    The connection is set again: an earlier test with its own processes may have replaced it.
     """
     connection = connections["default"]
     connection.inc_thread_sharing()
@@ -99,7 +99,7 @@ def site(db, _server):
 
 @pytest.fixture
 def token():
-    """The secret of a person's new token, written as a row: how one makes a token is tested in `tests/registry/ground/access`."""
+    """Returns a function that creates a user's token as a row and returns its secret; `tests/registry/ground/access` tests the page."""
 
     def make(user: User, *scopes: str) -> str:
         secret, until = TOKEN_PREFIX + secrets.token_urlsafe(32), timezone.now() + timedelta(days=1)
@@ -113,9 +113,9 @@ def token():
 
 @pytest.fixture
 def command(capsys, monkeypatch):
-    """Call the command. Whenever it pauses, what waits in the queue is done; `during` is called first."""
+    """Call the command. `during` is called whenever it pauses; by default it runs the queued jobs."""
 
-    def call(*words: str, stdin: str = "", during=lambda: run_jobs()) -> Said:
+    def call(*words: str, stdin: str = "", during=lambda: run_jobs()) -> Result:
         waits: list[float] = []
 
         def sleep(seconds: float) -> None:
@@ -129,10 +129,10 @@ def command(capsys, monkeypatch):
             code = main(list(words), sleep=sleep)
         except SystemExit as end:
             code = int(end.code or 0)
-        with SharedConnection.busy:  # the last answer is given, and its thread is done with the database
+        with SharedConnection.busy:  # the last response is sent, and its thread is done with the database
             pass
         printed = capsys.readouterr()
-        return Said(code, printed.out, printed.err, waits)
+        return Result(code, printed.out, printed.err, waits)
 
     return call
 
@@ -143,7 +143,7 @@ def _inference_server(tmp_path_factory):
     installation = Installation(tmp_path_factory.mktemp("inference"))
     installation.publish(support=routed(installation.artifact()))
     server = Server(Config(data_dir=installation.folder))
-    server.router.start = lambda: None  # no thread: all is loaded here
+    server.router.start = lambda: None  # no thread: models are loaded here
     server.router.poll()
     while server.router.load_next():
         pass
@@ -159,19 +159,19 @@ def _inference_server(tmp_path_factory):
 
 
 @pytest.fixture
-def asked_server(_inference_server, monkeypatch):
-    """The inference server, whose address the command knows."""
+def inference_server(_inference_server, monkeypatch):
+    """The inference server's address, set in the environment."""
     monkeypatch.setenv("LIFECYCLE_INFERENCE_URL", _inference_server)
     return _inference_server
 
 
 @pytest.fixture
 def as_person(command, token, site, monkeypatch):
-    """Be somebody: their token in the environment, as in a script."""
+    """The command as a user: their token in the environment, as in a script."""
 
-    def become(user: User, *scopes: str):
+    def as_user(user: User, *scopes: str):
         monkeypatch.setenv("LIFECYCLE_URL", site)
         monkeypatch.setenv("LIFECYCLE_TOKEN", token(user, *scopes))
         return command
 
-    return become
+    return as_user

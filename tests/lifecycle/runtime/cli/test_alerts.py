@@ -1,4 +1,4 @@
-"""Alerts are listed, taken, ended and silenced, by how their id begins."""
+"""Alerts are listed, acknowledged, resolved, and silenced, by a prefix of their id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def endpoint(live_endpoint):
 
 @pytest.fixture
 def raised(endpoint):
-    """Raises an alert of a drill rule; the same key is the same alert."""
+    """Returns a function that raises an alert of a drill rule; the same key gives the same alert."""
 
     def make(key: str = "a", severity: str = "page", title: str = "Errors burn") -> Alert:
         return actions.raise_alert(
@@ -41,10 +41,10 @@ def test_the_open_ones_are_listed_and_check_is_1(as_person, omar, raised):
     actions.resolve(alert_id=second.uuid, actor=omar, reason="A known campaign.", seen="firing")
     command = as_person(omar)
 
-    said = command("alerts", "list", "--check")
+    result = command("alerts", "list", "--check")
 
-    assert said.code == 1
-    assert [line.split() for line in said.out.splitlines()] == [
+    assert result.code == 1
+    assert [line.split() for line in result.out.splitlines()] == [
         ["ALERT", "SEVERITY", "STATE", "SINCE", "OCCURRENCES", "TITLE"],
         [start(first), "page", "firing", "2026-11-24", "12:00", "1", "Errors", "burn"],
     ]
@@ -53,19 +53,19 @@ def test_the_open_ones_are_listed_and_check_is_1(as_person, omar, raised):
     assert command("alerts", "list", "--severity", "ticket").out == "No open alerts.\n"
 
 
-def test_nothing_burns_is_0(as_person, omar, endpoint):
-    said = as_person(omar)("alerts", "list", "--check")
+def test_without_alerts_check_is_0(as_person, omar, endpoint):
+    result = as_person(omar)("alerts", "list", "--check")
 
-    assert (said.code, said.out) == (0, "No open alerts.\n")
+    assert (result.code, result.out) == (0, "No open alerts.\n")
 
 
-def test_one_is_shown_by_how_its_id_begins(as_person, omar, endpoint, raised, site):
+def test_one_is_shown_by_a_prefix_of_its_id(as_person, omar, endpoint, raised, site):
     alert = raised()
 
-    said = as_person(omar)("alerts", "show", start(alert))
+    result = as_person(omar)("alerts", "show", start(alert))
 
-    assert said.code == 0
-    assert said.out.splitlines() == [
+    assert result.code == 0
+    assert result.out.splitlines() == [
         "Alert        Errors burn",
         "State        page, firing",
         "Occurrences  1",
@@ -79,7 +79,7 @@ def test_one_is_shown_by_how_its_id_begins(as_person, omar, endpoint, raised, si
     ]
 
 
-def test_taking_and_ending_one(as_person, omar, raised):
+def test_acknowledging_and_resolving_one(as_person, omar, raised):
     alert, command = raised(), as_person(omar)
 
     taken = command("alerts", "ack", start(alert))
@@ -96,17 +96,17 @@ def test_taking_and_ending_one(as_person, omar, raised):
     assert (alert.state, alert.resolution) == ("resolved", "A bad host was taken out.")
 
 
-def test_who_may_not_take_it_is_told_who_may(as_person, mia, raised):
+def test_acknowledging_without_the_role_names_the_role(as_person, mia, raised):
     alert = raised()
 
-    said = as_person(mia)("alerts", "ack", start(alert))
+    result = as_person(mia)("alerts", "ack", start(alert))
 
     alert.refresh_from_db()
-    assert (said.code, said.err) == (1, "Only an ML lead or an on-call can do this.\n")
+    assert (result.code, result.err) == (1, "Only an ML lead or an on-call can do this.\n")
     assert alert.state == "firing"
 
 
-def test_an_id_that_is_none_or_too_short_is_said(as_person, omar, raised):
+def test_an_unknown_or_too_short_id_is_refused(as_person, omar, raised):
     raised()
     command = as_person(omar)
 
@@ -114,14 +114,14 @@ def test_an_id_that_is_none_or_too_short_is_said(as_person, omar, raised):
     assert command("alerts", "ack", "zzzzzzzz").err.startswith("There is no open alert zzzzzzzz, or you don't have access.")
 
 
-def test_an_endpoint_is_silenced_for_a_while_and_talks_again(as_person, omar, endpoint):
+def test_a_silence_of_an_endpoint_starts_and_ends(as_person, omar, endpoint):
     command = as_person(omar)
 
-    said = command("silences", "create", "--endpoint", endpoint.slug, "--for", "2h", "--reason", "Load test.", "--rule", "drift")
+    result = command("silences", "create", "--endpoint", endpoint.slug, "--for", "2h", "--reason", "Load test.", "--rule", "drift")
 
     made = Silence.objects.get()
-    assert said.code == 0, said.err
-    assert said.out.splitlines() == [
+    assert result.code == 0, result.err
+    assert result.out.splitlines() == [
         f"No notifications about inbox/support-inbox-prod until {made.until:%Y-%m-%d %H:%M} UTC.",
         f"End it: lifecycle silences end {made.uuid}",
     ]
@@ -136,9 +136,9 @@ def test_an_endpoint_is_silenced_for_a_while_and_talks_again(as_person, omar, en
 
 
 def test_a_whole_project_is_silenced_by_its_slug(as_person, omar, endpoint, project):
-    said = as_person(omar)("silences", "create", "--project", "inbox", "--for", "1d", "--reason", "Move.")
+    result = as_person(omar)("silences", "create", "--project", "inbox", "--for", "1d", "--reason", "Move.")
 
-    assert said.out.startswith("No notifications about inbox until ")
+    assert result.out.startswith("No notifications about inbox until ")
     assert (Silence.objects.get().project, Silence.objects.get().endpoint) == (project, None)
 
 
@@ -152,24 +152,24 @@ def test_a_whole_project_is_silenced_by_its_slug(as_person, omar, endpoint, proj
         (["--endpoint", "{slug}", "--for", "8d", "--reason", "x"], 1),
     ],
 )
-def test_what_is_no_silence_silences_nothing(as_person, omar, endpoint, words, code):
-    said = as_person(omar)("silences", "create", *(word.format(slug=endpoint.slug) for word in words))
+def test_an_invalid_silence_silences_nothing(as_person, omar, endpoint, words, code):
+    result = as_person(omar)("silences", "create", *(word.format(slug=endpoint.slug) for word in words))
 
-    assert (said.code, said.out) == (code, "")
-    assert said.err
+    assert (result.code, result.out) == (code, "")
+    assert result.err
     assert not Silence.objects.exists()
 
 
-def test_objectives_say_not_measured_before_they_are(as_person, omar, endpoint):
+def test_objectives_show_not_measured_before_the_first_measurement(as_person, omar, endpoint):
     command = as_person(omar)
     assert command("objectives", "list", endpoint.slug).out == ("inbox/support-inbox-prod has no objectives yet. Set them on its page.\n")
 
     actions.set_objective(
         endpoint_id=endpoint.uuid, kind="availability", target=0.995, window_days=30, threshold_ms=None, actor=omar, seen=0
     )
-    said = command("objectives", "list", endpoint.slug)
+    result = command("objectives", "list", endpoint.slug)
 
-    assert said.out.splitlines()[1].split() == ["availability", "99.50", "%", "30", "not", "measured", "not", "measured", "–", "–"]
+    assert result.out.splitlines()[1].split() == ["availability", "99.50", "%", "30", "not", "measured", "not", "measured", "–", "–"]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,6 @@ def test_a_budget_reads_as_on_the_pages(as_person, omar, endpoint, left, days, w
     budget = {"bad": 57, "total": 1000, "allowed": 20.0, "left": left, "burn": 3.0, "days_left": days}
     row = Objective.objects.create(endpoint=endpoint, kind="quality", target=0.98, reading={"budget": budget}, read_at=timezone.now())
 
-    said = as_person(omar)("objectives", "list", endpoint.slug)
+    result = as_person(omar)("objectives", "list", endpoint.slug)
 
-    assert (words.replace("\u00a0", " ") in said.out, line_of(row).said) == (True, words)
+    assert (words.replace("\u00a0", " ") in result.out, line_of(row).text) == (True, words)

@@ -1,4 +1,4 @@
-"""A shadow is started and stopped, and a fault is planted and lifted, by the name of the endpoint."""
+"""A shadow is started and stopped, and a fault is injected and removed, by the endpoint's name."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def test_a_shadow_is_started_and_stopped(as_person, omar, endpoint, version):
     )
 
 
-def test_who_may_not_is_told_who_may_and_nothing_runs(as_person, ravi, endpoint, version):
-    said = as_person(ravi)("shadow", "start", endpoint.slug, "1.2.0")
+def test_without_the_role_nothing_runs_and_the_error_names_it(as_person, ravi, endpoint, version):
+    result = as_person(ravi)("shadow", "start", endpoint.slug, "1.2.0")
 
-    assert (said.code, said.out) == (1, "")
+    assert (result.code, result.out) == (1, "")
     assert not Deployment.objects.filter(arm="shadow").exists()
 
 
-def test_a_fault_is_planted_and_lifted(as_person, omar, endpoint):
+def test_a_fault_is_injected_and_removed(as_person, omar, endpoint):
     endpoints.write_status(drills=True)
     command = as_person(omar)
 
-    planted = command("drill", "inject", endpoint.slug, "stable", "--kind", "error", "--share", "5", "--minutes", "15")
+    injected = command("drill", "inject", endpoint.slug, "stable", "--kind", "error", "--share", "5", "--minutes", "15")
 
     fault = Fault.objects.get()
-    assert planted.code == 0, planted.err
-    assert planted.out.splitlines() == [
+    assert injected.code == 0, injected.err
+    assert injected.out.splitlines() == [
         f"5 % of the requests to 1.0.0 on inbox/support-inbox-prod fail until {fault.until:%Y-%m-%d %H:%M} UTC.",
         "Stop it: lifecycle drill stop inbox/support-inbox-prod stable",
     ]
@@ -71,7 +71,7 @@ def test_a_fault_is_planted_and_lifted(as_person, omar, endpoint):
 
 
 def test_servers_that_run_no_drills_get_no_fault(as_person, omar, endpoint):
-    said = as_person(omar)("drill", "inject", endpoint.slug, "stable", "--kind", "slow", "--share", "5")
+    result = as_person(omar)("drill", "inject", endpoint.slug, "stable", "--kind", "slow", "--share", "5")
 
-    assert (said.code, said.out) == (1, "")
+    assert (result.code, result.out) == (1, "")
     assert not Fault.objects.exists()

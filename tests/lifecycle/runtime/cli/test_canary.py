@@ -20,12 +20,12 @@ EASY = ["--min-requests", "100", "--min-minutes", "0", "--margin", "20"]
 @pytest.fixture
 def approved(live_endpoint):
     """The approved request for 1.1.0, from before requests named a plan."""
-    return endpoints.with_approval(live_endpoint, registry.FROM_BEFORE)
+    return endpoints.with_approval(live_endpoint, registry.NO_PLAN)
 
 
 @pytest.fixture
 def endpoint(approved):
-    """1.0.0 is live and was asked 6,000 times in the last hour."""
+    """1.0.0 is live, with 6,000 requests in the last hour."""
     made = approved.endpoint
     start = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=30)
     MinuteRollup.objects.create(endpoint=made, version=made.alias.version, arm="stable", start=start, requests=6_000, errors=0)
@@ -44,15 +44,15 @@ def canary(endpoint):
     return found and found.share
 
 
-def test_starting_tells_the_time_to_a_decision_first(as_person, omar, endpoint, approved):
-    said = as_person(omar)("canary", "start", str(approved.number), *EASY, "--steps", "10,50,100")
+def test_starting_prints_the_time_to_a_decision_first(as_person, omar, endpoint, approved):
+    result = as_person(omar)("canary", "start", str(approved.number), *EASY, "--steps", "10,50,100")
 
-    forecast = said.err.splitlines()
-    assert said.code == 0, said.err
+    forecast = result.err.splitlines()
+    assert result.code == 0, result.err
     assert forecast[0].split() == ["SHARE", "REQUESTS/H", "NEEDED", "TIME"]
     assert forecast[1].split()[:3] == ["10", "%", "600.0"]
     assert forecast[-1].startswith("All traffic within ")
-    assert said.out.splitlines() == [
+    assert result.out.splitlines() == [
         "1.1.0 answers 10 % of the requests on inbox/support-inbox-prod, beside 1.0.0.",
         "Follow it: lifecycle canary watch inbox/support-inbox-prod",
         "Stop it: lifecycle canary abort inbox/support-inbox-prod --to 1.0.0 --reason …",
@@ -64,10 +64,10 @@ def test_starting_tells_the_time_to_a_decision_first(as_person, omar, endpoint, 
 def test_deploy_with_a_share_is_the_same_with_the_usual_steps(as_person, omar, endpoint, approved):
     MinuteRollup.objects.update(requests=600_000)
 
-    said = as_person(omar)("endpoints", "deploy", str(approved.number), "--share", "10%", "--json")
+    result = as_person(omar)("endpoints", "deploy", str(approved.number), "--share", "10%", "--json")
 
-    assert said.code == 0, said.err
-    assert (said.json["share"], said.json["plan"]["steps"]) == (1000, [1000, 2500, 5000, 10_000])
+    assert result.code == 0, result.err
+    assert (result.json["share"], result.json["plan"]["steps"]) == (1000, [1000, 2500, 5000, 10_000])
     assert canary(endpoint) == 1000
 
 
@@ -82,33 +82,33 @@ def test_a_forecast_starts_nothing_and_is_1_where_it_could_not_start(as_person, 
     assert canary(endpoint) is None
 
 
-def test_a_forecast_says_where_the_same_few_customers_ask_again_and_again(as_person, omar, endpoint, approved):
+def test_a_forecast_warns_of_few_returning_customers(as_person, omar, endpoint, approved):
     for at in range(8):
         Prediction.objects.create(endpoint=endpoint, key=f"{at % 4:016x}", at=timezone.now(), code=200, latency_ms=5.0)
 
-    said = as_person(omar)("canary", "start", str(approved.number), *EASY, "--forecast")
+    result = as_person(omar)("canary", "start", str(approved.number), *EASY, "--forecast")
 
-    assert said.code == 1
-    told = said.out.splitlines()[-2:]
-    assert all(line.startswith("About 4 returning customers send 100") for line in told)
-    assert ("it would never widen" in told[0], "too few for the rule to roll it back" in told[1]) == (True, True)
+    assert result.code == 1
+    warnings = result.out.splitlines()[-2:]
+    assert all(line.startswith("About 4 returning customers send 100") for line in warnings)
+    assert ("it would never widen" in warnings[0], "too few for the rule to roll it back" in warnings[1]) == (True, True)
 
 
 def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar, endpoint, approved):
     MinuteRollup.objects.all().delete()
 
-    said = as_person(omar)("canary", "start", str(approved.number), *EASY)
+    result = as_person(omar)("canary", "start", str(approved.number), *EASY)
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err.splitlines()[-1].startswith("No requests in the last 24 hours, so a canary can't be evaluated.")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines()[-1].startswith("No requests in the last 24 hours, so a canary can't be evaluated.")
     assert (canary(endpoint), Rollout.objects.count()) == (None, 0)
 
 
 def test_status_shows_the_rule_and_both_arms(as_person, omar, endpoint, running, site):
-    said = as_person(omar)("canary", "status", endpoint.slug)
+    result = as_person(omar)("canary", "status", endpoint.slug)
 
-    lines = said.out.splitlines()
-    assert (said.code, said.err) == (0, "")
+    lines = result.out.splitlines()
+    assert (result.code, result.err) == (0, "")
     assert lines[0] == "Canary         1.1.0 beside 1.0.0 on inbox/support-inbox-prod"
     assert lines[1] == "State          running, 5 % of the requests"
     assert lines[2].startswith("The rule says  continue: ")
@@ -122,9 +122,9 @@ def test_status_shows_the_rule_and_both_arms(as_person, omar, endpoint, running,
 
 
 def test_the_endpoints_status_names_the_canary(as_person, omar, endpoint, running):
-    said = as_person(omar)("endpoints", "status", endpoint.slug)
+    result = as_person(omar)("endpoints", "status", endpoint.slug)
 
-    assert "Canary    1.1.0, 5 % of the requests" in said.out.splitlines()
+    assert "Canary    1.1.0, 5 % of the requests" in result.out.splitlines()
 
 
 def test_pause_resume_and_widen(as_person, omar, endpoint, running):
@@ -143,24 +143,24 @@ def test_pause_resume_and_widen(as_person, omar, endpoint, running):
 
 
 def test_widening_before_the_rule_would_needs_a_reason(as_person, omar, endpoint, running):
-    said = as_person(omar)("canary", "widen", endpoint.slug)
+    result = as_person(omar)("canary", "widen", endpoint.slug)
 
-    assert (said.code, said.out) == (1, "")
-    assert "reason" in said.err
+    assert (result.code, result.out) == (1, "")
+    assert "reason" in result.err
     assert canary(endpoint) == 500
 
 
 def test_aborting_gives_all_traffic_to_the_other(as_person, omar, endpoint, running):
-    said = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
+    result = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
 
-    assert (said.code, said.out) == (0, "1.0.0 answers all requests on inbox/support-inbox-prod again; 1.1.0 is stopped.\n")
+    assert (result.code, result.out) == (0, "1.0.0 answers all requests on inbox/support-inbox-prod again; 1.1.0 is stopped.\n")
     assert (canary(endpoint), Rollout.objects.get().state) == (None, "aborted")
 
 
 def test_the_wrong_version_typed_aborts_nothing(as_person, omar, endpoint, running):
-    said = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.1.0", "--reason", "Customers complain.")
+    result = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.1.0", "--reason", "Customers complain.")
 
-    assert (said.code, said.out) == (1, "")
+    assert (result.code, result.out) == (1, "")
     assert canary(endpoint) == 500
 
 
@@ -168,11 +168,11 @@ def test_watching_ends_with_the_canary_and_is_1_where_it_was_stopped(as_person, 
     def stopped():
         actions.abort(rollout_id=running.uuid, actor=omar, seen=Rollout.objects.get().moves, reason="Customers complain.", typed="1.0.0")
 
-    said = as_person(omar)("canary", "watch", endpoint.slug, during=stopped)
+    result = as_person(omar)("canary", "watch", endpoint.slug, during=stopped)
 
-    assert (said.code, said.waits) == (1, [2.0])
-    assert said.err.startswith("1.1.0 running at 5 %: 0 requests, 0 errors. ")
-    assert said.out.splitlines()[:3] == [
+    assert (result.code, result.waits) == (1, [2.0])
+    assert result.err.startswith("1.1.0 running at 5 %: 0 requests, 0 errors. ")
+    assert result.out.splitlines()[:3] == [
         "Canary   1.1.0 beside 1.0.0 on inbox/support-inbox-prod",
         "State    aborted, 5 % of the requests",
         "Because  Customers complain.",
@@ -183,31 +183,31 @@ def test_ctrl_c_leaves_it_running(as_person, omar, endpoint, running):
     def interrupt():
         raise KeyboardInterrupt
 
-    said = as_person(omar)("canary", "watch", endpoint.slug, during=interrupt)
+    result = as_person(omar)("canary", "watch", endpoint.slug, during=interrupt)
 
-    assert (said.code, said.out) == (130, "")
-    assert said.err.splitlines()[-1] == "The canary continues. Watch it: lifecycle canary watch inbox/support-inbox-prod"
+    assert (result.code, result.out) == (130, "")
+    assert result.err.splitlines()[-1] == "The canary continues. Watch it: lifecycle canary watch inbox/support-inbox-prod"
     assert canary(endpoint) == 500
 
 
 def test_an_engineer_aborts_one_too(as_person, mia, endpoint, running):
-    said = as_person(mia)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
+    result = as_person(mia)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
 
-    assert said.code == 0, said.err
+    assert result.code == 0, result.err
     assert (canary(endpoint), Rollout.objects.get().state) == (None, "aborted")
 
 
-def test_where_none_runs_it_is_said(as_person, omar, endpoint):
+def test_without_a_canary_the_commands_are_refused(as_person, omar, endpoint):
     for word in ("status", "watch", "pause", "resume", "widen"):
-        said = as_person(omar)("canary", word, endpoint.slug)
-        assert (said.code, said.err) == (
+        result = as_person(omar)("canary", word, endpoint.slug)
+        assert (result.code, result.err) == (
             1, "No canary runs on inbox/support-inbox-prod. Start one: lifecycle canary start REQUEST\n"
         )  # fmt: skip
 
 
 @pytest.mark.parametrize("share", ["0", "101", "five", "0.001", "-5", ""])
-def test_what_is_no_share_is_a_mistake_in_the_call(as_person, omar, share, project):
-    said = as_person(omar)("endpoints", "deploy", "1", "--share", share)
+def test_an_invalid_share_is_a_usage_error(as_person, omar, share, project):
+    result = as_person(omar)("endpoints", "deploy", "1", "--share", share)
 
-    assert (said.code, said.out) == (2, "")
-    assert "Write a percentage from 0.01 to 100, such as 5 or 0.5%." in said.err or "expected one argument" in said.err
+    assert (result.code, result.out) == (2, "")
+    assert "Write a percentage from 0.01 to 100, such as 5 or 0.5%." in result.err or "expected one argument" in result.err

@@ -15,9 +15,9 @@ def channel(project):
 def test_channels_are_listed_by_host(as_person, omar, project, channel):
     command = as_person(omar)
 
-    said = command("channels", "list")
+    result = command("channels", "list")
 
-    assert [line.split() for line in said.out.splitlines()] == [
+    assert [line.split() for line in result.out.splitlines()] == [
         ["CHANNEL", "KIND", "TO", "TAKES"],
         ["Duty", "webhook", "example.org", "page", "on"],
     ]
@@ -27,9 +27,9 @@ def test_channels_are_listed_by_host(as_person, omar, project, channel):
 def test_one_is_tested_by_name_and_not_again_at_once(as_person, omar, channel, site):
     command = as_person(omar)
 
-    said = command("channels", "test", "Duty")
+    result = command("channels", "test", "Duty")
 
-    assert (said.code, said.out) == (0, f"A test message is on its way over Duty. See how it went: {site}/alerts/channels/\n")
+    assert (result.code, result.out) == (0, f"A test message is on its way over Duty. See how it went: {site}/alerts/channels/\n")
     assert Delivery.objects.get().channel == channel
     again = command("channels", "test", "Duty")
     assert (again.code, again.err) == (
@@ -38,12 +38,12 @@ def test_one_is_tested_by_name_and_not_again_at_once(as_person, omar, channel, s
     assert Delivery.objects.count() == 1
 
 
-def test_who_may_only_look_sends_nothing(as_person, mia, channel):
-    said = as_person(mia)("channels", "test", "Duty")
+def test_sending_a_test_message_needs_the_role(as_person, mia, channel):
+    result = as_person(mia)("channels", "test", "Duty")
 
-    assert (said.code, said.err) == (1, "Only an ML lead or an on-call can do this.\n")
+    assert (result.code, result.err) == (1, "Only an ML lead or an on-call can do this.\n")
     assert not Delivery.objects.exists()
 
 
-def test_without_a_channel_it_is_said_who_adds_one(as_person, omar, project):
+def test_without_a_channel_the_list_names_who_adds_one(as_person, omar, project):
     assert as_person(omar)("channels", "list").out == "No channels. An ML lead or on-call adds one on the alerts page.\n"

@@ -1,4 +1,4 @@
-"""What people agree on is accepted together after a look at a sample, from a shell."""
+"""Annotations that agree are accepted together after a check of a sample, from a shell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def look_through(queue, ravi):
         decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
 
 
-def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person, queue, ravi, site):
+def test_a_check_shows_what_is_pending_draws_a_sample_and_accepts_the_rest(as_person, queue, ravi, site):
     command = as_person(ravi)
     assert command("checks", "show", "Batch 1").out.splitlines() == [
         "6 agreed items wait to be accepted.",
@@ -46,8 +46,8 @@ def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person
 
     shown = command("checks", "show", "Batch 1").out.splitlines()
     assert shown[4:] == ["Reviewed  2 correct, 0 wrong, 0 to go", f"Accept    lifecycle checks accept {queue.uuid}"]
-    said = command("checks", "accept", "Batch 1")
-    assert (said.code, said.out) == (0, "4 items of Batch 1 get their agreed label.\n")
+    result = command("checks", "accept", "Batch 1")
+    assert (result.code, result.out) == (0, "4 items of Batch 1 get their agreed label.\n")
     assert Decision.objects.filter(how="accepted").count() == 4
     assert command("checks", "show", "Batch 1").out == "0 agreed items wait to be accepted.\n"
 
@@ -60,15 +60,15 @@ def test_a_check_is_dropped_and_nothing_is_accepted(as_person, queue, ravi):
     )  # fmt: skip
     command("checks", "draw", "Batch 1")
 
-    said = command("checks", "drop", "Batch 1")
+    result = command("checks", "drop", "Batch 1")
 
-    assert said.out == "The check of Batch 1 is dropped; nothing was accepted.\n"
+    assert result.out == "The check of Batch 1 is dropped; nothing was accepted.\n"
     assert (SpotCheck.objects.get().state, Decision.objects.count()) == ("dropped", 0)
 
 
-def test_who_does_not_review_draws_nothing(as_person, queue, mia):
+def test_drawing_a_sample_needs_the_role(as_person, queue, mia):
     command, before = as_person(mia), Event.objects.count()
 
-    said = command("checks", "draw", "Batch 1")
+    result = command("checks", "draw", "Batch 1")
 
-    assert (said.code, said.out, SpotCheck.objects.count(), Event.objects.count()) == (1, "", 0, before)
+    assert (result.code, result.out, SpotCheck.objects.count(), Event.objects.count()) == (1, "", 0, before)

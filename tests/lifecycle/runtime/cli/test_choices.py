@@ -1,4 +1,4 @@
-"""What the command's own verbs offer by name is what the server knows by that name; plain verbs take it from the API's description."""
+"""Choices of the command's hand-written verbs match the server's; plain verbs take theirs from the API's schema."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KNOWN = OWN | {
 
 
 def options() -> Iterator[tuple[str, set[str]]]:
-    """Each option of an own verb that offers values, by command and name, with the values."""
+    """Each option with choices of a hand-written verb: command and name, and the choices."""
     plain = {verb.name for verb in VERBS}
     for noun in NOUNS:
         for name, verb in getattr(load(noun), "commands", {}).items():
@@ -57,5 +57,5 @@ def test_each_list_of_the_command_is_the_servers_own():
     assert dict(options()) == {name: set(values) for name, values in KNOWN.items()}
 
 
-def test_words_of_the_command_stand_for_what_the_server_knows():
+def test_words_of_the_command_map_to_values_of_the_server():
     assert set(SCANS.values()) == set(scanning.ScanKind.values)

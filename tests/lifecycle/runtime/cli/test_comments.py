@@ -1,4 +1,4 @@
-"""Conversations about items are read, begun, answered and resolved from a shell."""
+"""Comments on items are listed, added, answered, and resolved from a shell."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def without_times(text):
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN", text).splitlines()
 
 
-def test_a_conversation_is_begun_answered_listed_and_resolved(as_person, queue, ana, mia):
+def test_a_comment_is_added_answered_listed_and_resolved(as_person, queue, ana, mia):
     item = queue_items(queue)[0]
     command = as_person(mia)
     assert command("comments", "list", "Batch 1").out == "No such conversations.\n"
 
-    said = command("comments", "write", "Batch 1", "m-1", "@ana which one?")
+    result = command("comments", "write", "Batch 1", "m-1", "@ana which one?")
     first = Comment.objects.get()
-    assert (said.code, said.out, first.item, list(first.mentioned.all())) == (0, f"Comment {first.uuid} added.\n", item, [ana])
+    assert (result.code, result.out, first.item, list(first.mentioned.all())) == (0, f"Comment {first.uuid} added.\n", item, [ana])
     as_person(ana)("comments", "write", "Batch 1", "m-1", "The first.", "--reply-to", str(first.uuid))
 
     listed = as_person(mia)("comments", "list", "Batch 1", "--item", "m-1")
@@ -59,10 +59,10 @@ def test_all_pages_of_conversations_are_listed(as_person, queue, mia, monkeypatc
     assert [rows[0]["first"]["text"], rows[-1]["first"]["text"], len(rows)] == ["Remark 2.", "Remark 0.", 3]
 
 
-def test_somebody_elses_conversation_is_not_resolved_by_an_annotator(as_person, queue, ana, ben):
+def test_an_annotator_does_not_resolve_other_peoples_conversations(as_person, queue, ana, ben):
     made = comment(queue_id=queue.uuid, actor=ana, item_id=queue_items(queue)[0].uuid, text="@ben?")
 
-    said = as_person(ben)("comments", "resolve", "Batch 1", str(made.uuid))
+    result = as_person(ben)("comments", "resolve", "Batch 1", str(made.uuid))
 
     made.refresh_from_db()
-    assert (said.code, made.resolved_at) == (1, None)
+    assert (result.code, made.resolved_at) == (1, None)

@@ -1,4 +1,4 @@
-"""Corrected labels are brought from a shell: told first, then written when somebody accepts them."""
+"""Corrected labels are uploaded from a shell: a dry run first, then saved once accepted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def exported(inbox, mia):
 
 @pytest.fixture
 def sheet(exported, tmp_path):
-    """The file, in which somebody corrected the first label; the second is no class."""
+    """The file with its first label corrected and its second set to an unknown label."""
     path = tmp_path / "corrected.csv"
     rows = list(csv.DictReader(exported.splitlines()))
     rows[0]["label"] = "fees" if rows[0]["label"] != "fees" else "card"
@@ -57,14 +57,14 @@ def test_the_outcomes_are_those_of_the_product():
     assert list(OUTCOMES) == Outcome.values
 
 
-def test_a_file_is_looked_through_and_nothing_is_decided(as_person, inbox, sheet, ravi, site):
+def test_a_dry_run_changes_no_label(as_person, inbox, sheet, ravi, site):
     decided = Decision.objects.count()
 
-    said = as_person(ravi)("corrections", "upload", str(sheet), "--dataset", inbox.slug)
+    result = as_person(ravi)("corrections", "upload", str(sheet), "--dataset", inbox.slug)
 
     made = Correction.objects.get()
-    lines = said.out.splitlines()
-    assert (said.code, said.waits) == (0, [2.0])
+    lines = result.out.splitlines()
+    assert (result.code, result.waits) == (0, [2.0])
     assert lines[0].split() == ["File", "corrected.csv,", "looked"]
     assert [line.split() for line in lines if line.startswith(("Rows", "Changed", "Unknown label"))] == [
         ["Rows", "12"], ["Changed", "1"], ["Unknown", "label", "1"],
@@ -85,9 +85,9 @@ def test_an_earlier_dry_run_is_accepted_once(as_person, inbox, sheet, ravi):
     command("corrections", "upload", str(sheet), "--dataset", inbox.slug)
     made = Correction.objects.get()
 
-    said = command("corrections", "upload", str(made.uuid), "--accept")
+    result = command("corrections", "upload", str(made.uuid), "--accept")
 
-    assert (said.code, said.out) == (
+    assert (result.code, result.out) == (
         0,
         "1 label saved. Left as they are: unchanged 10, unknown label 1.\n",
     )
@@ -102,13 +102,13 @@ def test_a_file_that_no_export_wrote_is_refused_with_what_to_do(as_person, inbox
     path = tmp_path / "other.csv"
     path.write_text("text,label\nhello,card\n")
 
-    said = as_person(ravi)("corrections", "upload", str(path), "--dataset", inbox.slug, "--accept")
+    result = as_person(ravi)("corrections", "upload", str(path), "--dataset", inbox.slug, "--accept")
 
-    assert (said.code, said.out, Correction.objects.get().state) == (1, "", "failed")
-    assert "Export the dataset version as CSV, Excel, JSONL, or Parquet" in said.err
+    assert (result.code, result.out, Correction.objects.get().state) == (1, "", "failed")
+    assert "Export the dataset version as CSV, Excel, JSONL, or Parquet" in result.err
 
 
-def test_mistakes_and_people_without_the_role_bring_nothing(as_person, inbox, sheet, ravi, ana):
+def test_mistakes_and_people_without_the_role_upload_nothing(as_person, inbox, sheet, ravi, ana):
     command, before = as_person(ravi), Event.objects.count()
 
     assert command("corrections", "upload", "nowhere.csv").err == "There is no file nowhere.csv.\n"
@@ -118,7 +118,7 @@ def test_mistakes_and_people_without_the_role_bring_nothing(as_person, inbox, sh
     assert (refused.code, Correction.objects.count()) == (1, 0)
 
 
-def test_a_file_that_waits_is_discarded(as_person, inbox, ravi, lee, mia, sheet):
+def test_a_pending_file_is_discarded(as_person, inbox, ravi, lee, mia, sheet):
     as_person(ravi)("corrections", "upload", str(sheet), "--dataset", inbox.slug)
     found = Correction.objects.get()
 

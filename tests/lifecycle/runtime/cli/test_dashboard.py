@@ -6,10 +6,10 @@ from __future__ import annotations
 def test_the_models_and_what_needs_a_person(as_person, live_endpoint, lee, site):
     command = as_person(lee)
 
-    said = command("dashboard", "--weeks", "4", "--project", "inbox")
+    result = command("dashboard", "--weeks", "4", "--project", "inbox")
 
-    assert said.code == 0, said.err
-    lines = said.out.splitlines()
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
     assert lines[0].endswith(", 4 weeks")
     assert lines[1:3] == ["Promotions  1 requested, 1 approved, 0 in review", f"Page        {site}/dashboard/"]
     assert lines[4].split() == ["ENDPOINT", "VERSION", "HEALTH", "CORRECT", "REQUESTS", "P95", "MS", "DRIFT"]
@@ -18,13 +18,13 @@ def test_the_models_and_what_needs_a_person(as_person, live_endpoint, lee, site)
     assert command("dashboard", "--field", "models.0.health").out == "no traffic\n"
 
 
-def test_somebody_elsewhere_sees_none_of_it(as_person, live_endpoint, otto):
-    said = as_person(otto)("dashboard")
+def test_people_of_other_projects_see_none_of_it(as_person, live_endpoint, otto):
+    result = as_person(otto)("dashboard")
 
-    assert said.code == 0, said.err
-    assert "Nothing deployed yet." in said.out
-    assert "support-inbox-prod" not in said.out
+    assert result.code == 0, result.err
+    assert "Nothing deployed yet." in result.out
+    assert "support-inbox-prod" not in result.out
 
 
-def test_a_period_that_is_none_is_a_mistake_in_the_call(as_person, lee):
+def test_a_period_that_is_none_is_a_usage_error(as_person, lee):
     assert as_person(lee)("dashboard", "--weeks", "5").code == 2

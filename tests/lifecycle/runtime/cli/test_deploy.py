@@ -1,4 +1,4 @@
-"""What is approved goes live, at once or by shares; and back."""
+"""Approved versions are deployed, at once or as a canary, and rolled back."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def live(endpoint):
     return Deployment.objects.get(endpoint=endpoint, arm="stable", ended_at=None).version.semver
 
 
-def test_deploying_brings_it_live_and_says_the_way_back(as_person, omar, endpoint, approved):
-    said = as_person(omar)("endpoints", "deploy", str(approved.number))
+def test_deploying_goes_live_and_prints_how_to_roll_back(as_person, omar, endpoint, approved):
+    result = as_person(omar)("endpoints", "deploy", str(approved.number))
 
-    assert (said.code, said.err) == (0, "")
-    assert said.out == (
+    assert (result.code, result.err) == (0, "")
+    assert result.out == (
         "1.2.0 is live on inbox/support-inbox-prod. "
         "Roll back: lifecycle endpoints roll-back inbox/support-inbox-prod --to 1.1.0 --reason …\n"
     )
@@ -39,50 +39,50 @@ def test_deploying_brings_it_live_and_says_the_way_back(as_person, omar, endpoin
 
 
 def test_as_json_it_is_the_deployment(as_person, omar, endpoint, approved):
-    said = as_person(omar)("endpoints", "deploy", str(approved.uuid), "--json")
+    result = as_person(omar)("endpoints", "deploy", str(approved.uuid), "--json")
 
-    assert (said.code, said.err) == (0, "")
-    assert (said.json["semver"], said.json["arm"], said.json["share"]) == ("1.2.0", "stable", 10_000)
+    assert (result.code, result.err) == (0, "")
+    assert (result.json["semver"], result.json["arm"], result.json["share"]) == ("1.2.0", "stable", 10_000)
 
 
 def test_an_approval_is_used_once(as_person, omar, endpoint, approved):
     command = as_person(omar)
     command("endpoints", "deploy", str(approved.number))
 
-    said = command("endpoints", "deploy", str(approved.number))
+    result = command("endpoints", "deploy", str(approved.number))
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err
+    assert (result.code, result.out) == (1, "")
+    assert result.err
     assert Deployment.objects.filter(endpoint=endpoint).count() == 3
 
 
-def test_what_is_not_approved_is_not_deployed(as_person, omar, project, mia, ravi, endpoint):
+def test_an_unapproved_request_is_not_deployed(as_person, omar, project, mia, ravi, endpoint):
     version = registry.make_version(project, mia, ravi, model=endpoint.model, semver="1.2.0", snapshot=endpoint.alias.version.run.snapshot)
-    asked = registry.asked_request(version, endpoint, mia)
+    request = registry.asked_request(version, endpoint, mia)
 
-    said = as_person(omar)("endpoints", "deploy", str(asked.number))
+    result = as_person(omar)("endpoints", "deploy", str(request.number))
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("This endpoint has no such approval.")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("This endpoint has no such approval.")
     assert live(endpoint) == "1.1.0"
 
 
-def test_who_may_not_deploy_is_told_who_may(as_person, ana, endpoint, approved):
-    said = as_person(ana)("endpoints", "deploy", str(approved.number))
+def test_deploying_without_the_role_names_the_role(as_person, ana, endpoint, approved):
+    result = as_person(ana)("endpoints", "deploy", str(approved.number))
 
-    assert (said.code, said.err) == (1, "Only an ML engineer, an ML lead or an on-call can do this.\n")
+    assert (result.code, result.err) == (1, "Only an ML engineer, an ML lead or an on-call can do this.\n")
     assert live(endpoint) == "1.1.0"
 
 
-def test_status_says_what_answers_and_how_far_the_servers_are(as_person, omar, endpoint, site):
+def test_status_shows_the_live_version_and_the_config_of_each_server(as_person, omar, endpoint, site):
     published = actions.publish()
     endpoints.write_status(epoch=published)
     endpoints.write_status(name="b", epoch=published - 1, problem="")
 
-    said = as_person(omar)("endpoints", "status", endpoint.slug)
+    result = as_person(omar)("endpoints", "status", endpoint.slug)
 
-    assert (said.code, said.err) == (0, "")
-    lines = said.out.splitlines()
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
     assert lines[:4] == [
         "Endpoint       inbox/support-inbox-prod (production)",
         "Live           1.1.0",
@@ -95,46 +95,46 @@ def test_status_says_what_answers_and_how_far_the_servers_are(as_person, omar, e
 
 
 def test_status_as_json_has_the_live_version(as_person, omar, endpoint):
-    said = as_person(omar)("endpoints", "status", endpoint.slug, "--json")
+    result = as_person(omar)("endpoints", "status", endpoint.slug, "--json")
 
-    assert (said.json["live"], said.json["rollback_to"]) == (str(endpoint.alias.version.uuid), "1.0.0")
-    assert [(arm["arm"], arm["semver"]) for arm in said.json["arms"]] == [("stable", "1.1.0")]
+    assert (result.json["live"], result.json["rollback_to"]) == (str(endpoint.alias.version.uuid), "1.0.0")
+    assert [(arm["arm"], arm["semver"]) for arm in result.json["arms"]] == [("stable", "1.1.0")]
 
 
 def test_rolling_back_takes_the_typed_version_and_keeps_the_reason(as_person, omar, endpoint):
-    said = as_person(omar)("endpoints", "roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
+    result = as_person(omar)("endpoints", "roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
 
     now = Deployment.objects.get(endpoint=endpoint, ended_at=None)
-    assert (said.code, said.out, said.err) == (0, "1.0.0 is live on inbox/support-inbox-prod again.\n", "")
+    assert (result.code, result.out, result.err) == (0, "1.0.0 is live on inbox/support-inbox-prod again.\n", "")
     assert (now.version.semver, now.cause, now.reason) == ("1.0.0", "rollback", "Refunds are misread.")
 
 
 def test_the_wrong_version_typed_changes_nothing(as_person, omar, endpoint):
-    said = as_person(omar)("endpoints", "roll-back", endpoint.slug, "--to", "1.1.0", "--reason", "Refunds are misread.")
+    result = as_person(omar)("endpoints", "roll-back", endpoint.slug, "--to", "1.1.0", "--reason", "Refunds are misread.")
 
-    assert (said.code, said.out) == (1, "")
-    assert "1.0.0" in said.err
+    assert (result.code, result.out) == (1, "")
+    assert "1.0.0" in result.err
     assert live(endpoint) == "1.1.0"
 
 
-def test_a_roll_back_without_a_reason_is_a_mistake_in_the_call(as_person, omar, endpoint):
-    said = as_person(omar)("endpoints", "roll-back", endpoint.slug, "--to", "1.0.0")
+def test_a_roll_back_without_a_reason_is_a_usage_error(as_person, omar, endpoint):
+    result = as_person(omar)("endpoints", "roll-back", endpoint.slug, "--to", "1.0.0")
 
-    assert (said.code, said.out) == (2, "")
-    assert "--reason" in said.err
+    assert (result.code, result.out) == (2, "")
+    assert "--reason" in result.err
     assert live(endpoint) == "1.1.0"
 
 
 def test_an_engineer_rolls_nothing_back(as_person, mia, endpoint):
-    said = as_person(mia)("endpoints", "roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
+    result = as_person(mia)("endpoints", "roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
 
-    assert (said.code, said.err) == (1, "Only an ML lead or an on-call can do this.\n")
+    assert (result.code, result.err) == (1, "Only an ML lead or an on-call can do this.\n")
     assert live(endpoint) == "1.1.0"
 
 
 def test_an_endpoint_of_others_is_one_that_is_not_there(as_person, otto, endpoint):
-    said = as_person(otto)("endpoints", "status", endpoint.slug)
+    result = as_person(otto)("endpoints", "status", endpoint.slug)
 
-    assert (said.code, said.err) == (
+    assert (result.code, result.err) == (
         1, "There is no endpoint support-inbox-prod, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
     )  # fmt: skip

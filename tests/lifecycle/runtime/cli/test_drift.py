@@ -25,7 +25,7 @@ def traffic(endpoint):
 
 @pytest.fixture
 def measured(traffic):
-    """The fourth of March, on which all answers were of one class."""
+    """March 4, when all predictions had one label."""
     traffic.measure(3, ONE_SIDED)
 
 
@@ -41,11 +41,11 @@ def test_monitors_and_results_are_called_as_on_the_page():
     assert {each.value: each.label.lower() for each in Mark} == VOCABULARY["mark"]
 
 
-def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpoint, site):
-    said = as_person(omar)("drift", "show", endpoint.slug, "--check")
+def test_not_measured_is_not_shown_as_good(as_person, omar, endpoint, site):
+    result = as_person(omar)("drift", "show", endpoint.slug, "--check")
 
-    assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines() == [
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
         "Endpoint  inbox/support-inbox-prod",
         "Window    not measured yet",
         "Texts     not measured yet",
@@ -58,32 +58,32 @@ def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpo
 
 
 def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, measured):
-    said = as_person(omar)("drift", "show", endpoint.slug)
+    result = as_person(omar)("drift", "show", endpoint.slug)
 
-    found = rows(said.out)
-    assert said.code == 0, said.err
-    assert "Window    2026-03-03 00:00 to 2026-03-04 00:00 UTC, 600 predictions, against 1.0.0" in said.out.splitlines()
+    found = rows(result.out)
+    assert result.code == 0, result.err
+    assert "Window    2026-03-03 00:00 to 2026-03-04 00:00 UTC, 600 predictions, against 1.0.0" in result.out.splitlines()
     assert float(found["predicted label"][1]) > float(found["predicted label"][2])  # PSI, and its limit
     assert found["predicted label"][3].strip() == "PSI"
     as_json = as_person(omar)("drift", "show", endpoint.slug, "--json").json
     assert (as_json["report"]["rows"], as_json["report"]["results"]["label"]["unit"]) == (600, "PSI")
 
 
-def test_measuring_waits_for_the_job_and_says_what_was_found(as_person, omar, endpoint, traffic, site):
+def test_measuring_waits_for_the_job_and_prints_the_result(as_person, omar, endpoint, traffic, site):
     traffic.write(timezone.now().replace(second=0, microsecond=0) - timedelta(hours=5), ONE_SIDED)
 
-    said = as_person(omar)("drift", "measure", endpoint.slug)
+    result = as_person(omar)("drift", "measure", endpoint.slug)
 
-    assert (said.code, said.waits) == (0, [2.0])
-    found = rows(said.out)
+    assert (result.code, result.waits) == (0, [2.0])
+    found = rows(result.out)
     assert float(found["predicted label"][1]) > float(found["predicted label"][2])
-    assert said.out.splitlines()[0].split() == ["Endpoint", "inbox/support-inbox-prod"]
-    assert "600 predictions, against 1.0.0" in said.out
+    assert result.out.splitlines()[0].split() == ["Endpoint", "inbox/support-inbox-prod"]
+    assert "600 predictions, against 1.0.0" in result.out
     assert as_person(omar)("drift", "show", endpoint.slug, "--json").json["report"] is None
-    assert (DriftReport.objects.get().asked, DriftReport.objects.get().rows) == (True, 600)
+    assert (DriftReport.objects.get().requested, DriftReport.objects.get().rows) == (True, 600)
 
 
-def test_check_is_1_while_something_stands_open(as_person, omar, endpoint):
+def test_check_is_1_while_something_is_open(as_person, omar, endpoint):
     Episode.objects.create(
         endpoint=endpoint, version=endpoint.alias.version, monitor="label", value=0.6, limit=0.1, opened_at="2026-03-19T00:00Z"
     )
@@ -96,20 +96,20 @@ def test_check_is_1_while_something_stands_open(as_person, omar, endpoint):
 
 
 def test_history_is_a_line_a_window(as_person, omar, endpoint, measured):
-    said = as_person(omar)("drift", "history", endpoint.slug)
+    result = as_person(omar)("drift", "history", endpoint.slug)
 
-    assert said.code == 0
-    assert said.out.splitlines()[1].split()[:6] == ["2026-03-03", "00:00", "2026-03-04", "00:00", "1.0.0", "600"]
+    assert result.code == 0
+    assert result.out.splitlines()[1].split()[:6] == ["2026-03-03", "00:00", "2026-03-04", "00:00", "1.0.0", "600"]
 
 
-def test_who_may_not_measure_is_told_who_may(as_person, ana, endpoint):
-    said = as_person(ana)("drift", "measure", endpoint.slug)
+def test_measuring_without_the_role_names_the_role(as_person, ana, endpoint):
+    result = as_person(ana)("drift", "measure", endpoint.slug)
 
-    assert (said.code, said.err) == (1, "Only an ML engineer, an ML lead or an on-call can do this.\n")
+    assert (result.code, result.err) == (1, "Only an ML engineer, an ML lead or an on-call can do this.\n")
     assert not DriftReport.objects.exists()
 
 
-def test_words_are_hidden_from_who_does_not_read_texts(as_person, omar, mia, endpoint, measured):
+def test_words_are_hidden_from_people_who_may_not_read_texts(as_person, omar, mia, endpoint, measured):
     TextCheck.objects.create(
         endpoint=endpoint, version=endpoint.alias.version, window_start="2026-03-03T00:00Z", window_end="2026-03-04T00:00Z", rows=60,
         reference_rows=60, state="ok", new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],

@@ -1,4 +1,4 @@
-"""Snapshots and answers come as files: made by a job, fetched, checked by their digest, with what the format cannot hold."""
+"""Dataset versions and annotations are exported by a job, downloaded, and checked by digest; losses of the format are listed."""
 
 from __future__ import annotations
 
@@ -33,20 +33,23 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("format", AnswerFormat.values)
-def test_the_answers_of_a_queue_are_fetched_in_every_format(as_person, queue, mia, here, format):
-    said = as_person(mia)("annotations", "export", "inbox", "--queue", "Batch 1", "--format", format)
+def test_annotations_of_a_queue_are_exported_in_every_format(as_person, queue, mia, here, format):
+    result = as_person(mia)("annotations", "export", "inbox", "--queue", "Batch 1", "--format", format)
 
     made = AnswerExport.objects.get()
     content = (here / made.file_name).read_bytes()
-    assert (said.code, said.waits) == (0, [2.0])
-    assert said.out.splitlines()[:2] == [f"{made.file_name}: 2 items, 2 annotations; {len(content):,} bytes.", f"sha256 {made.blob.digest}"]
+    assert (result.code, result.waits) == (0, [2.0])
+    assert result.out.splitlines()[:2] == [
+        f"{made.file_name}: 2 items, 2 annotations; {len(content):,} bytes.",
+        f"sha256 {made.blob.digest}",
+    ]
     assert (made.queue, hashlib.sha256(content).hexdigest()) == (queue, made.blob.digest)
     losses = [f"  {text} {number}" for text, number in made.dropped.items()]
-    assert said.out.splitlines()[2:] == (["The format can't hold:", *losses] if losses else ["Nothing was left out."])
+    assert result.out.splitlines()[2:] == (["The format can't hold:", *losses] if losses else ["Nothing was left out."])
     assert [path.name for path in here.iterdir()] == [made.file_name]
 
 
-def test_a_file_that_lies_here_is_not_written_over_unless_it_is_named(as_person, queue, mia, here):
+def test_an_existing_file_is_not_overwritten_unless_it_is_named(as_person, queue, mia, here):
     (here / "inbox-prodigy.jsonl").write_text("mine")
     command = as_person(mia)
 
@@ -57,32 +60,32 @@ def test_a_file_that_lies_here_is_not_written_over_unless_it_is_named(as_person,
         "inbox-prodigy.jsonl exists here already. Name the file: --to inbox-prodigy.jsonl, to replace it.",
     )
     assert (here / "inbox-prodigy.jsonl").read_text() == "mine"
-    said = command("annotations", "export", "inbox", "--format", "prodigy", "--to", "inbox-prodigy.jsonl", "--json")
-    assert (said.code, said.json["path"], said.json["queue"]) == (0, "inbox-prodigy.jsonl", None)
+    result = command("annotations", "export", "inbox", "--format", "prodigy", "--to", "inbox-prodigy.jsonl", "--json")
+    assert (result.code, result.json["path"], result.json["queue"]) == (0, "inbox-prodigy.jsonl", None)
     assert (here / "inbox-prodigy.jsonl").read_text() != "mine"
 
 
-def test_a_file_that_came_otherwise_is_not_kept(as_person, queue, mia, here, monkeypatch):
+def test_a_file_with_another_digest_is_not_kept(as_person, queue, mia, here, monkeypatch):
     def download(self, method, path, target):
         target.write(b"something else")
 
     monkeypatch.setattr("lifecycle.runtime.cli.client.Client.download", download)
 
-    said = as_person(mia)("annotations", "export", "inbox", "--format", "prodigy")
+    result = as_person(mia)("annotations", "export", "inbox", "--format", "prodigy")
 
-    assert (said.code, "The download is damaged" in said.err, list(here.iterdir())) == (1, True, [])
+    assert (result.code, "The download is damaged" in result.err, list(here.iterdir())) == (1, True, [])
 
 
-def test_a_snapshot_is_fetched_with_what_its_format_cannot_hold(as_person, project, mia, here):
+def test_a_dataset_version_export_lists_what_its_format_loses(as_person, project, mia, here):
     inbox = make_dataset(project, mia, "Inbox")
     import_texts(inbox, [(f"text {n}", ("card", "cash")[n % 2], f"m-{n}") for n in range(12)], mia, header=("text", "label", "id"))
     freeze(inbox, mia)
 
-    said = as_person(mia)("dataset-versions", "export", f"{inbox.slug}@1", "--format", "fasttext")
+    result = as_person(mia)("dataset-versions", "export", f"{inbox.slug}@1", "--format", "fasttext")
 
     made = Export.objects.get()
-    assert said.code == 0, said.err
-    assert said.out.splitlines() == [
+    assert result.code == 0, result.err
+    assert result.out.splitlines() == [
         f"{made.file_name}: 12 rows; {made.blob.size:,} bytes.",
         f"sha256 {made.blob.digest}",
         "The format can't hold:",
@@ -91,10 +94,10 @@ def test_a_snapshot_is_fetched_with_what_its_format_cannot_hold(as_person, proje
     assert made.left_out
 
 
-def test_who_may_not_export_gets_nothing(as_person, queue, ana, here):
+def test_exporting_needs_the_role(as_person, queue, ana, here):
     command, before = as_person(ana), Event.objects.count()
 
-    said = command("annotations", "export", "inbox", "--format", "prodigy")
+    result = command("annotations", "export", "inbox", "--format", "prodigy")
 
-    assert (said.code, said.out, list(here.iterdir()), Event.objects.count()) == (1, "", [], before)
+    assert (result.code, result.out, list(here.iterdir()), Event.objects.count()) == (1, "", [], before)
     assert not AnswerExport.objects.exists()

@@ -1,4 +1,4 @@
-"""Whatever goes wrong between here and the server is said in one sentence, with what to do, and never as a traceback."""
+"""Connection and server errors are one sentence with what to do, never a traceback."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ HTML = b"<!doctype html><title>Server Error (500)</title><h1>Server Error (500)<
 
 
 class Stub(ThreadingHTTPServer):
-    """Answers with what a test has put there, in turn; the last answer again and again. asked: what came, as (method, path)."""
+    """A server with queued responses; the last one repeats. requests: those received, as (method, path)."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
-        self.answers: list[tuple[int, dict[str, str], bytes]] = []
-        self.asked: list[tuple[str, str]] = []
+        self.responses: list[tuple[int, dict[str, str], bytes]] = []
+        self.requests: list[tuple[str, str]] = []
         self.headers_seen: list[dict[str, str]] = []
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def says(self, status: int, body: object = b"", **headers: str) -> None:
+    def respond(self, status: int, body: object = b"", **headers: str) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, raw))
+        self.responses.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, raw))
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -41,9 +41,9 @@ class Answers(BaseHTTPRequestHandler):
         server = self.server
         assert isinstance(server, Stub)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        server.asked.append((self.command, self.path))
+        server.requests.append((self.command, self.path))
         server.headers_seen.append(dict(self.headers))
-        status, headers, body = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+        status, headers, body = server.responses.pop(0) if len(server.responses) > 1 else server.responses[0]
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(name, value)
@@ -74,194 +74,194 @@ def stub(monkeypatch):
     server.server_close()
 
 
-def test_nobody_answers(command, monkeypatch):
+def test_an_unreachable_server_is_reported(command, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setenv("LIFECYCLE_URL", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_secret")
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.out, said.waits) == (3, "", [0.5, 1.0, 2.0, 4.0])
-    assert said.err == f"http://127.0.0.1:{port} doesn't respond: Connection refused. Is it running, and is the address right?\n"
+    assert (result.code, result.out, result.waits) == (3, "", [0.5, 1.0, 2.0, 4.0])
+    assert result.err == f"http://127.0.0.1:{port} doesn't respond: Connection refused. Is it running, and is the address right?\n"
 
 
-def test_what_may_not_be_done_twice_is_not_sent_twice_when_nobody_answers(command, stub):
-    stub.says(
+def test_a_request_that_may_not_be_repeated_is_not_sent_twice_without_a_response(command, stub):
+    stub.respond(
         200, [{"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "project": "p", "slug": "inbox-prod", "full_name": "inbox/inbox-prod"}]
     )
-    stub.says(200, {"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod", "full_name": "inbox/inbox-prod", "moves": 3})
-    stub.says(502, b"<html>Bad Gateway</html>")
+    stub.respond(200, {"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod", "full_name": "inbox/inbox-prod", "moves": 3})
+    stub.respond(502, b"<html>Bad Gateway</html>")
 
-    said = command("endpoints", "roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
+    result = command("endpoints", "roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
 
-    assert (said.code, said.out, said.waits) == (3, "", [])
-    assert said.err == (
+    assert (result.code, result.out, result.waits) == (3, "", [])
+    assert result.err == (
         f"{stub.url} doesn't respond: its proxy returned 502. It may have been done anyway: check before you send it again.\n"
     )
-    assert [method for method, _ in stub.asked] == ["GET", "GET", "POST"]
+    assert [method for method, _ in stub.requests] == ["GET", "GET", "POST"]
 
 
-def test_401_says_to_log_in_again(command, stub):
-    stub.says(401, {"code": "authentication_failed", "message": "The token is unknown, expired, or revoked.", "fields": {}})
+def test_401_asks_for_a_new_login(command, stub):
+    stub.respond(401, {"code": "authentication_failed", "message": "The token is unknown, expired, or revoked.", "fields": {}})
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err == "The token is unknown, expired, or revoked. Log in again: lifecycle login\n"
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "The token is unknown, expired, or revoked. Log in again: lifecycle login\n"
 
 
 def test_403_is_the_servers_own_sentence(command, stub):
-    stub.says(403, {"code": "permission_denied", "message": "Only an ML lead can do this.", "fields": {}})
+    stub.respond(403, {"code": "permission_denied", "message": "Only an ML lead can do this.", "fields": {}})
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.err) == (1, "Only an ML lead can do this.\n")
+    assert (result.code, result.err) == (1, "Only an ML lead can do this.\n")
 
 
 def test_409_is_the_servers_own_sentence_with_the_fields(command, stub):
-    stub.says(409, {"code": "conflict", "message": "It moved meanwhile. Look again.", "fields": {"seen": ["It is 4 now."]}})
+    stub.respond(409, {"code": "conflict", "message": "It moved meanwhile. Look again.", "fields": {"seen": ["It is 4 now."]}})
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.err) == (1, "It moved meanwhile. Look again.\n  seen: It is 4 now.\n")
+    assert (result.code, result.err) == (1, "It moved meanwhile. Look again.\n  seen: It is 4 now.\n")
 
 
-def test_429_waits_as_long_as_the_server_says_and_goes_on(command, stub):
-    stub.says(429, {"code": "throttled", "message": "Too many.", "fields": {}}, Retry_After="7")
-    stub.says(200, ME)
-    stub.says(200, [])
+def test_429_waits_as_long_as_the_server_asks_and_continues(command, stub):
+    stub.respond(429, {"code": "throttled", "message": "Too many.", "fields": {}}, Retry_After="7")
+    stub.respond(200, ME)
+    stub.respond(200, [])
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.waits, said.err) == (0, [7.0], "")
-    assert said.out.startswith("Mia (mia) at ")
+    assert (result.code, result.waits, result.err) == (0, [7.0], "")
+    assert result.out.startswith("Mia (mia) at ")
 
 
 def test_a_date_in_retry_after_is_read_too(command, stub):
-    stub.says(503, b"", Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True))
-    stub.says(200, ME)
-    stub.says(200, [])
+    stub.respond(503, b"", Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True))
+    stub.respond(200, ME)
+    stub.respond(200, [])
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert said.code == 0
-    assert 17 <= said.waits[0] <= 20
+    assert result.code == 0
+    assert 17 <= result.waits[0] <= 20
 
 
 def test_no_wait_is_longer_than_a_minute_and_the_fifth_refusal_is_the_last(command, stub):
-    stub.says(429, {"code": "throttled", "message": "Request was throttled. Expected available in 3,600 seconds."}, Retry_After="3600")
+    stub.respond(429, {"code": "throttled", "message": "Request was throttled. Expected available in 3,600 seconds."}, Retry_After="3600")
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.waits) == (1, [60.0] * 4)
-    assert said.err == "Request was throttled. Expected available in 3,600 seconds. Try again later.\n"
-    assert len(stub.asked) == 5
-
-
-def test_a_page_of_html_with_500_is_one_sentence(command, stub):
-    stub.says(500, HTML, Content_Type="text/html")
-
-    said = command("whoami")
-
-    assert (said.code, said.out, said.waits) == (1, "", [])
-    assert said.err == f"{stub.url} failed (500) without a reason. Its operator finds the reason in the log.\n"
+    assert (result.code, result.waits) == (1, [60.0] * 4)
+    assert result.err == "Request was throttled. Expected available in 3,600 seconds. Try again later.\n"
+    assert len(stub.requests) == 5
 
 
-def test_an_address_that_is_no_lifecycle_server(command, stub):
-    stub.says(200, b"<!doctype html><title>Router</title>", Content_Type="text/html")
+def test_an_html_error_page_is_one_sentence(command, stub):
+    stub.respond(500, HTML, Content_Type="text/html")
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.err) == (3, f"{stub.url} responds, but isn't a Lifecycle server. Check the address: lifecycle login\n")
+    assert (result.code, result.out, result.waits) == (1, "", [])
+    assert result.err == f"{stub.url} failed (500) without a reason. Its operator finds the reason in the log.\n"
 
 
-def test_json_that_is_not_what_was_asked_for_is_no_traceback(command, stub):
-    stub.says(200, ["something", "else"])
+def test_an_address_of_another_server(command, stub):
+    stub.respond(200, b"<!doctype html><title>Router</title>", Content_Type="text/html")
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.out) == (3, "")
-    assert said.err.startswith("The server's response isn't what this command expects (TypeError: ")
-    assert said.err.endswith("Is the address a Lifecycle server's, and are both of the same version?\n")
+    assert (result.code, result.err) == (3, f"{stub.url} responds, but isn't a Lifecycle server. Check the address: lifecycle login\n")
+
+
+def test_unexpected_json_gives_no_traceback(command, stub):
+    stub.respond(200, ["something", "else"])
+
+    result = command("whoami")
+
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith("The server's response isn't what this command expects (TypeError: ")
+    assert result.err.endswith("Is the address a Lifecycle server's, and are both of the same version?\n")
 
 
 def test_a_redirect_is_not_followed_with_the_token(command, stub):
-    stub.says(301, b"", Location="https://elsewhere.example.org/api/v1/me/")
+    stub.respond(301, b"", Location="https://elsewhere.example.org/api/v1/me/")
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert (said.code, said.err) == (
+    assert (result.code, result.err) == (
         3, f"{stub.url} redirects to https://elsewhere.example.org. Log in with that address: lifecycle login\n"
     )  # fmt: skip
-    assert len(stub.asked) == 1
+    assert len(stub.requests) == 1
 
 
-def test_an_answer_that_breaks_off_is_said_as_such(command, stub):
-    stub.says(200, b'{"user": ', Content_Length="5000")
+def test_a_truncated_response_is_reported(command, stub):
+    stub.respond(200, b'{"user": ', Content_Length="5000")
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert said.code == 3
-    assert said.err == (
+    assert result.code == 3
+    assert result.err == (
         f"{stub.url} broke off its response: peer closed connection without sending complete message body "
         "(received 9 bytes, expected 5000). Check what was done, then try again.\n"
     )
 
 
-def test_what_a_server_says_cannot_move_the_cursor(command, stub):
-    stub.says(403, {"code": "x", "message": "No.\u001b[2J\u001b[1;1HAll is well\r\nDone.", "fields": {"\u001b[1A": ["\u0007"]}})
+def test_server_text_cannot_move_the_cursor(command, stub):
+    stub.respond(403, {"code": "x", "message": "No.\u001b[2J\u001b[1;1HAll is well\r\nDone.", "fields": {"\u001b[1A": ["\u0007"]}})
 
-    said = command("whoami")
+    result = command("whoami")
 
-    assert not any(letter in said.err for letter in "\u001b\r\u0007")
+    assert not any(letter in result.err for letter in "\u001b\r\u0007")
 
 
 def test_with_json_a_refusal_is_json_on_stderr(command, stub):
-    stub.says(409, {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}})
+    stub.respond(409, {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}})
 
-    said = command("whoami", "--json")
+    result = command("whoami", "--json")
 
-    assert (said.code, said.out) == (1, "")
-    assert json.loads(said.err) == {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}}
+    assert (result.code, result.out) == (1, "")
+    assert json.loads(result.err) == {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}}
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--field", "user"]])
-def test_json_holds_nothing_that_a_terminal_obeys_and_loses_no_letter(command, stub, words):
+def test_json_has_no_control_characters_and_loses_no_letter(command, stub, words):
     name = "M\u00fca \u009b2J\x7f\u202e\u2066\ufeff\U000e0041"
-    stub.says(200, {"user": {"name": name, "username": "mia"}, "roles": {}})
-    stub.says(200, [])
+    stub.respond(200, {"user": {"name": name, "username": "mia"}, "roles": {}})
+    stub.respond(200, [])
 
-    said = command("whoami", *words)
+    result = command("whoami", *words)
 
-    assert [letter for letter in said.out if not letter.isprintable() and letter != "\n"] == []
-    user = said.json.get("user", said.json)
+    assert [letter for letter in result.out if not letter.isprintable() and letter != "\n"] == []
+    user = result.json.get("user", result.json)
     assert user["name"] == name
 
 
-def test_with_json_a_refusal_holds_nothing_that_a_terminal_obeys(command, stub):
-    stub.says(403, {"code": "x", "message": "No.\u009b2J\x7f\u202e", "fields": {}})
+def test_with_json_a_refusal_has_no_control_characters(command, stub):
+    stub.respond(403, {"code": "x", "message": "No.\u009b2J\x7f\u202e", "fields": {}})
 
-    said = command("whoami", "--json")
+    result = command("whoami", "--json")
 
-    assert said.err == '{"code": "x", "message": "No.\\u009b2J\\u007f\\u202e", "fields": {}}\n'
+    assert result.err == '{"code": "x", "message": "No.\\u009b2J\\u007f\\u202e", "fields": {}}\n'
 
 
 def test_with_json_an_unreachable_server_is_json_too(command, monkeypatch):
     monkeypatch.setenv("LIFECYCLE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_secret")
 
-    said = command("whoami", "--json")
+    result = command("whoami", "--json")
 
-    assert (said.code, json.loads(said.err)["code"]) == (3, "unreachable")
+    assert (result.code, json.loads(result.err)["code"]) == (3, "unreachable")
 
 
 def test_the_token_goes_in_its_header_and_nowhere_else(command, stub):
-    stub.says(200, ME)
-    stub.says(200, [])
+    stub.respond(200, ME)
+    stub.respond(200, [])
 
     command("whoami")
 
     assert all(headers["Authorization"] == "Bearer lc_secret" for headers in stub.headers_seen)
-    assert "lc_secret" not in str(stub.asked)
+    assert "lc_secret" not in str(stub.requests)

@@ -1,4 +1,4 @@
-"""Feedback on one answer, or on a file of them: sent in batches, gone on with where it stopped, counted once."""
+"""Feedback on one prediction or a file of them: sent in batches, continued where it stopped, counted once."""
 
 from __future__ import annotations
 
@@ -39,62 +39,62 @@ def file(tmp_path):
     return write
 
 
-def test_a_wrong_answer_with_the_right_label(as_person, ana, answered):
-    said = as_person(ana)("feedback", "give", answered[0], "wrong", "--label", "refund")
+def test_a_wrong_prediction_with_the_right_label(as_person, ana, answered):
+    result = as_person(ana)("feedback", "give", answered[0], "wrong", "--label", "refund")
 
     kept = Feedback.objects.get()
-    assert (said.code, said.out, said.err) == (0, "Saved: wrong, refund.\n", "")
+    assert (result.code, result.out, result.err) == (0, "Saved: wrong, refund.\n", "")
     assert (str(kept.prediction.uuid), kept.right, kept.label, kept.user) == (answered[0], False, "refund", ana)
 
 
 def test_the_second_text_of_a_request_is_named_as_predict_prints_it(as_person, ana, answered):
-    said = as_person(ana)("feedback", "give", f"{answered[1]}:1", "right", "--json")
+    result = as_person(ana)("feedback", "give", f"{answered[1]}:1", "right", "--json")
 
-    assert said.json["right"] is True
+    assert result.json["right"] is True
     assert Feedback.objects.get().prediction.text == "too dear"
 
 
 def test_a_label_that_is_close_to_one_is_corrected(as_person, ana, answered):
-    said = as_person(ana)("feedback", "give", answered[0], "wrong", "--label", "refnd")
+    result = as_person(ana)("feedback", "give", answered[0], "wrong", "--label", "refnd")
 
-    assert (said.code, said.out) == (1, "")
-    assert "Did you mean refund?" in said.err
+    assert (result.code, result.out) == (1, "")
+    assert "Did you mean refund?" in result.err
     assert not Feedback.objects.exists()
 
 
-def test_an_answer_that_has_not_arrived_is_waited_for(as_person, ana, endpoint):
+def test_a_prediction_that_has_not_arrived_is_waited_for(as_person, ana, endpoint):
     line = endpoints.spool_line(endpoint)
 
     def arrives():
         endpoints.write_segment(line)
         actions.ingest()
 
-    said = as_person(ana)("feedback", "give", line["uuid"], "right", during=arrives)
+    result = as_person(ana)("feedback", "give", line["uuid"], "right", during=arrives)
 
-    assert (said.code, len(said.waits)) == (0, 1), said.err
+    assert (result.code, len(result.waits)) == (0, 1), result.err
     assert Feedback.objects.get().right
 
 
-def test_one_that_never_arrives_is_not_waited_for_for_ever(as_person, ana, endpoint):
-    said = as_person(ana)("feedback", "give", str(timed_uuid()), "right")
+def test_the_wait_for_a_prediction_is_limited(as_person, ana, endpoint):
+    result = as_person(ana)("feedback", "give", str(timed_uuid()), "right")
 
-    assert (said.code, said.waits) == (1, [5.0] * 4)
+    assert (result.code, result.waits) == (1, [5.0] * 4)
     assert not Feedback.objects.exists()
 
 
-def test_a_file_is_sent_whole_and_again_counts_once(as_person, ana, answered, file):
+def test_a_file_sent_twice_counts_once(as_person, ana, answered, file):
     path = file(
         {"prediction": answered[0], "right": False, "label": "refund"}, "", {"prediction": f"{answered[1]}:1", "right": True},
         {"prediction": answered[1], "index": 0, "right": True},
     )  # fmt: skip
 
-    said = [as_person(ana)("feedback", "send", str(path)) for _ in range(2)]
+    result = [as_person(ana)("feedback", "send", str(path)) for _ in range(2)]
 
-    assert [(each.code, each.out) for each in said] == [(0, "Feedback on 3 predictions is saved.\n")] * 2
+    assert [(each.code, each.out) for each in result] == [(0, "Feedback on 3 predictions is saved.\n")] * 2
     assert Feedback.objects.count() == 3
 
 
-def test_many_lines_go_in_batches_and_a_stop_says_where_to_go_on(as_person, ana, answered, file, monkeypatch):
+def test_many_lines_go_in_batches_and_a_stop_prints_where_to_continue(as_person, ana, answered, file, monkeypatch):
     monkeypatch.setattr(batches, "BATCH", 2)
     path = file(
         {"prediction": answered[0], "right": True}, {"prediction": answered[1], "right": True},
@@ -122,45 +122,45 @@ def test_many_lines_go_in_batches_and_a_stop_says_where_to_go_on(as_person, ana,
         ('{"right": "yes"}', 'Line 2: "right" must be true or false.'),
     ],
 )
-def test_a_line_that_cannot_be_read_is_named_by_its_number(as_person, ana, answered, file, line, error):
+def test_an_unreadable_line_is_named_by_its_number(as_person, ana, answered, file, line, error):
     path = file({"prediction": answered[0], "right": True}, line)
 
-    said = as_person(ana)("feedback", "send", str(path))
+    result = as_person(ana)("feedback", "send", str(path))
 
-    assert (said.code, said.out) == (2, "")
-    assert said.err.splitlines()[-1] == error
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1] == error
     assert not Feedback.objects.exists()
 
 
-def test_what_the_server_finds_wrong_is_named_by_the_line_of_the_file(as_person, ana, answered, file):
+def test_server_errors_are_named_by_line(as_person, ana, answered, file):
     path = file("", {"prediction": answered[0], "right": True}, "", {"prediction": answered[1], "right": True, "label": "x" * 200})
 
-    said = as_person(ana)("feedback", "send", str(path))
+    result = as_person(ana)("feedback", "send", str(path))
 
-    assert said.code == 1
-    assert said.err.splitlines()[-1].startswith("  line 4 label: ")
+    assert result.code == 1
+    assert result.err.splitlines()[-1].startswith("  line 4 label: ")
     assert not Feedback.objects.exists()
 
 
 @pytest.mark.parametrize("words", [[], ["5d0c"], ["5d0c", "right", "--file", "x"], ["--file", "nothing.jsonl"], ["5d0c", "perhaps"]])
-def test_what_cannot_be_meant_is_a_mistake_in_the_call(as_person, ana, project, words):
-    said = as_person(ana)("feedback", "give", *words)
+def test_contradicting_options_are_a_usage_error(as_person, ana, project, words):
+    result = as_person(ana)("feedback", "give", *words)
 
-    assert (said.code, said.out) == (2, "")
-    assert said.err
+    assert (result.code, result.out) == (2, "")
+    assert result.err
 
 
 def test_a_file_that_is_not_there_is_named(as_person, ana, project):
-    said = as_person(ana)("feedback", "send", "nothing.jsonl")
+    result = as_person(ana)("feedback", "send", "nothing.jsonl")
 
-    assert (said.code, said.out) == (2, "")
-    assert "nothing.jsonl can't be read" in said.err
+    assert (result.code, result.out) == (2, "")
+    assert "nothing.jsonl can't be read" in result.err
 
 
 def test_feedback_needs_its_own_scope(as_person, ana, answered):
-    said = as_person(ana, "read", "label")("feedback", "give", answered[0], "right")
+    result = as_person(ana, "read", "label")("feedback", "give", answered[0], "right")
 
-    assert (said.code, said.err) == (
+    assert (result.code, result.err) == (
         1, "This token lacks the scope feedback. Create a token with that scope in your profile, then: lifecycle login\n"
     )  # fmt: skip
     assert not Feedback.objects.exists()

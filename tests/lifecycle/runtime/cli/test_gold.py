@@ -1,4 +1,4 @@
-"""What is known is listed, said, taken back and mixed into a queue from a shell."""
+"""Gold items are listed, set, retired, and mixed into a queue from a shell."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def test_the_states_are_those_of_the_product():
     assert VOCABULARY["gold list state"].keys() == STATES.keys()
 
 
-def test_an_item_is_made_gold_by_the_id_that_it_came_with_listed_and_taken_back(as_person, inbox, ravi):
+def test_an_item_is_made_gold_by_its_external_id_listed_and_retired(as_person, inbox, ravi):
     command = as_person(ravi)
     assert command("gold", "list", "inbox").out == "No such gold items.\n"
 
-    said = command("gold", "set", "inbox", "m-1", "--label", "card", "--explanation", "It is lost.")
+    result = command("gold", "set", "inbox", "m-1", "--label", "card", "--explanation", "It is lost.")
 
     made = Gold.objects.get()
-    assert (said.code, said.out) == (0, "Gold item m-1: card\n")
+    assert (result.code, result.out) == (0, "Gold item m-1: card\n")
     assert (made.item.text, made.label.name, made.explanation, made.set_by) == ("one", "card", "It is lost.", ravi)
     listed = command("gold", "list", "inbox").out.splitlines()
     assert [listed[0].split(), listed[1].split()[:4]] == [
@@ -44,24 +44,24 @@ def test_an_item_is_made_gold_by_the_id_that_it_came_with_listed_and_taken_back(
     assert command("gold", "list", "inbox", "--state", "retired", "--field", "0.explanation").out == "It is lost.\n"
 
 
-def test_an_answer_of_another_task_is_said_as_json_with_names(as_person, project, mia, ravi):
+def test_a_gold_annotation_of_another_task_is_json_with_names(as_person, project, mia, ravi):
     dataset = make_dataset(project, mia, ["pay me back"], slug="spans", name="Spans", task="spans")
     make_schema(dataset, mia)
     item = dataset.items.get()
 
-    said = as_person(ravi)("gold", "set", "spans", str(item.uuid), "--value", '{"spans": [{"start": 0, "end": 3, "label": "transfer"}]}')
+    result = as_person(ravi)("gold", "set", "spans", str(item.uuid), "--value", '{"spans": [{"start": 0, "end": 3, "label": "transfer"}]}')
 
-    assert (said.code, said.out) == (0, f"Gold item {item.uuid}: “pay” transfer\n")
+    assert (result.code, result.out) == (0, f"Gold item {item.uuid}: “pay” transfer\n")
 
 
-def test_mistakes_are_named_and_nothing_is_known(as_person, inbox, ravi, mia, ana):
+def test_mistakes_are_named_and_no_item_becomes_gold(as_person, inbox, ravi, mia, ana):
     command, before = as_person(ravi), Event.objects.count()
 
-    said = command("gold", "set", "inbox", "m-1", "--label", "refund")
+    result = command("gold", "set", "inbox", "m-1", "--label", "refund")
     words = command("gold", "set", "inbox", "m-1", "--value", "card")
     lost = command("gold", "set", "inbox", "m-9", "--label", "card")
 
-    assert (said.code, said.err) == (2, "There is no label refund. Version 1 has: billing, card, transfer.\n")
+    assert (result.code, result.err) == (2, "There is no label refund. Version 1 has: billing, card, transfer.\n")
     assert (words.code, words.err) == (2, "--value takes JSON, such as '{\"labels\": [\"card\"]}'. 'card' isn't JSON.\n")
     assert (lost.code, lost.err.partition(".")[0]) == (1, "There is no item m-9, or you don't have access")
     assert (Gold.objects.count(), Event.objects.count()) == (0, before)
@@ -74,8 +74,8 @@ def test_the_rate_of_a_queue_changes_and_what_is_not_given_stays(as_person, inbo
     queue = make_queue(inbox, mia, gold_rate=5, gold_feedback=True, gold_minimum=80)
     command = as_person(mia)
 
-    said = command("gold", "rate", "Batch 1", "20", "--holds")
-    assert said.out == (
+    result = command("gold", "rate", "Batch 1", "20", "--holds")
+    assert result.out == (
         "Gold in Batch 1: 20 % of each annotator's items; results shown immediately; at least 80 % correct; "
         "annotators below that are paused.\n"
     )
@@ -90,11 +90,11 @@ def test_the_rate_of_a_queue_changes_and_what_is_not_given_stays(as_person, inbo
     assert (too_much.code, Queue.objects.get().gold_rate) == (1, 10)
 
 
-def test_decided_items_become_gold_by_chance(as_person, project, mia, ravi):
+def test_a_random_sample_of_resolved_items_becomes_gold(as_person, project, mia, ravi):
     dataset = imported.make_dataset(project, mia, "Inbox")
     imported.import_texts(dataset, [(f"text {n}", ("card", "cash")[n % 2]) for n in range(12)], mia)
 
-    said = as_person(ravi)("gold", "sample", dataset.slug, "--per-class", "2", "--imported")
+    result = as_person(ravi)("gold", "sample", dataset.slug, "--per-class", "2", "--imported")
 
-    assert (said.code, said.out) == (0, "4 items became gold.\n")
+    assert (result.code, result.out) == (0, "4 items became gold.\n")
     assert sorted(Gold.objects.values_list("label__name", flat=True)) == ["card", "card", "cash", "cash"]

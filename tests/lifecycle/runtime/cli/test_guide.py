@@ -1,4 +1,4 @@
-"""docs/guide/command-line.md says what the command does, and its scripts run as they stand there."""
+"""docs/guide/command-line.md matches the command, and its scripts run as written."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def test_every_call_in_the_guide_is_one_that_the_command_takes(line):
 
 def test_the_guide_has_every_command_and_no_other():
     rows = re.findall(r"^\| (`.+?) \|", GUIDE.partition("## All commands")[2].partition("```")[0], re.MULTILINE)
-    told = {}
+    documented = {}
     for row in rows:
         for part in row.split(";"):
             noun, *verbs = re.findall(r"`([\w-]+)`", part)
-            told[noun] = set(verbs)
+            documented[noun] = set(verbs)
 
-    assert told == {name: set(getattr(load(name), "commands", ())) for name in NOUNS}
+    assert documented == {name: set(getattr(load(name), "commands", ())) for name in NOUNS}
 
 
 def test_the_exit_codes_of_the_guide_are_those_of_the_help():
-    told = re.findall(r"^\| (\d+) \|", GUIDE, re.MULTILINE)
+    codes = re.findall(r"^\| (\d+) \|", GUIDE, re.MULTILINE)
 
-    assert told == re.findall(r"(\d+) [a-z]", CODES)
+    assert codes == re.findall(r"(\d+) [a-z]", CODES)
 
 
 class Shell:
@@ -68,14 +68,14 @@ class Shell:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        haste = folder / "haste"  # Python reads what lies there at its start
+        haste = folder / "haste"  # Python imports sitecustomize from here at its start
         haste.mkdir()
         (haste / "sitecustomize.py").write_text(HASTE)
         more = {"PATH": path, "PYTHONPATH": f"{haste}{os.pathsep}{ROOT}", "PYTHONUNBUFFERED": "1"}
         self.folder, self.environment = folder, os.environ | more | environment
 
     def run(self, name: str, meanwhile) -> tuple[int, str]:
-        """The script that begins with `# ci: name`; while it runs, `meanwhile` does what workers and people do. Its code and output."""
+        """Run the script that begins with `# ci: name`; `meanwhile` plays workers and people. Returns its exit code and output."""
         script = next(block for block in BLOCKS if block.startswith(f"# ci: {name}\n"))
         with (self.folder / "out.txt").open("w+") as out:
             process = subprocess.Popen(["bash", "-c", script], cwd=self.folder, env=self.environment, stdout=out, stderr=subprocess.STDOUT)
@@ -133,11 +133,11 @@ def test_the_deployment_waits_for_the_canary_and_for_alerts(shell, live_endpoint
         endpoint=endpoint, version=endpoint.alias.version, arm="stable", requests=600_000, start=timezone.now() - timedelta(minutes=30)
     )
 
-    def somebody_widens():
+    def widen():
         for rollout in Rollout.objects.filter(state="running"):
             rollouts.widen(rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, reason="The numbers are good.")
 
-    code, out = shell(mia, "read", "deploy", REQUEST=str(approved.number)).run("deploy", somebody_widens)
+    code, out = shell(mia, "read", "deploy", REQUEST=str(approved.number)).run("deploy", widen)
 
     assert code == 0, out
     assert "1.1.0 answers 5 % of the requests on inbox/support-inbox-prod, beside 1.0.0." in out

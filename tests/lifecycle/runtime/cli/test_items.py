@@ -21,9 +21,9 @@ def texts(project, mia):
 def test_items_are_found_over_several_pages_up_to_the_limit(as_person, mia, texts):
     command = as_person(mia)
 
-    said = command("items", "list", texts.slug, "--search", "card", "--limit", "35")
-    assert said.code == 0, said.err
-    lines = said.out.splitlines()
+    result = command("items", "list", texts.slug, "--search", "card", "--limit", "35")
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
     assert [line.split()[:4] for line in (lines[1], lines[-1])] == [
         ["m-39", "card", "number", "39"], ["m-5", "card", "number", "5"],
     ]  # fmt: skip
@@ -33,7 +33,7 @@ def test_items_are_found_over_several_pages_up_to_the_limit(as_person, mia, text
     assert [row["external_id"] for row in command("items", "list", texts.slug, "--search", '"number 7"', "--json").json] == ["m-7"]
 
 
-def test_what_cannot_be_asked_is_told(as_person, mia, texts):
+def test_an_invalid_filter_is_refused(as_person, mia, texts):
     command = as_person(mia)
 
     assert command("items", "export", texts.slug, "--to", "none.csv", "--filter", "split").code == 2
@@ -52,13 +52,13 @@ def test_slices_are_listed_and_used(as_person, mia, texts):
     assert command("items", "list", texts.slug, "--slice", "Transfers").out.splitlines()[1].split()[:3] == ["m-40", "a", "transfer"]
 
 
-def test_all_that_is_found_is_written_to_a_file(as_person, mia, ana, texts, tmp_path):
+def test_matching_items_are_exported_to_a_file(as_person, mia, ana, texts, tmp_path):
     file = tmp_path / "cards.csv"
-    said = as_person(mia)("items", "export", texts.slug, "--search", "card", "--to", str(file))
+    result = as_person(mia)("items", "export", texts.slug, "--search", "card", "--to", str(file))
 
-    assert said.code == 0, said.err
+    assert result.code == 0, result.err
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert said.out.splitlines() == [f"40 items in {file}", f"sha256  {digest}"]
+    assert result.out.splitlines() == [f"40 items in {file}", f"sha256  {digest}"]
     assert [row["id"] for row in csv.DictReader(file.open(newline=""))] == [f"m-{n}" for n in range(40)]
     refused = as_person(ana)("items", "export", texts.slug, "--to", str(tmp_path / "none.csv"))
     assert (refused.code, (tmp_path / "none.csv").exists()) == (1, False)

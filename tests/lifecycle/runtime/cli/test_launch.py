@@ -32,7 +32,7 @@ def run(snapshot, base, mia):
 
 
 def stages(*steps):
-    """Does one step at each pause of the command, and fails when it pauses more often."""
+    """Run one step at each pause of the command; fail when it pauses more often."""
     left = list(steps)
     return lambda: left.pop(0)()
 
@@ -41,12 +41,12 @@ def interrupt():
     raise KeyboardInterrupt
 
 
-def test_launching_says_how_to_follow_it(as_person, mia, snapshot, base, site):
-    said = as_person(mia)("runs", "launch", "inbox@1", "--strategy", "full", "--set", "epochs=3", "--note", "a wider head")
+def test_launching_prints_how_to_follow_it(as_person, mia, snapshot, base, site):
+    result = as_person(mia)("runs", "launch", "inbox@1", "--strategy", "full", "--set", "epochs=3", "--note", "a wider head")
 
     run = Run.objects.get()
-    assert (said.code, said.err) == (0, "")
-    assert said.out == f"Run 1 launched: {site}/runs/{run.uuid}/\nFollow it: lifecycle runs watch 1\n"
+    assert (result.code, result.err) == (0, "")
+    assert result.out == f"Run 1 launched: {site}/runs/{run.uuid}/\nFollow it: lifecycle runs watch 1\n"
     assert (run.snapshot, run.base, run.strategy, run.note, run.spec["epochs"]) == (snapshot, base, "full", "a wider head", 3)
 
 
@@ -64,26 +64,26 @@ def test_watching_shows_progress_and_ends_with_the_scores(as_person, mia, run):
         actions.begin(run.uuid)
         actions.record_events(Run.objects.get(), training.curve_events()[:4])
 
-    said = as_person(mia)("runs", "watch", "1", during=stages(trains, lambda: training.finish_run(Run.objects.get())))
+    result = as_person(mia)("runs", "watch", "1", during=stages(trains, lambda: training.finish_run(Run.objects.get())))
 
-    assert (said.code, said.waits) == (0, [2.0, 2.0])
-    assert said.err.splitlines() == ["Run 1 queued", "Run 1 training: step 40 of 60, loss 0.4000, validation 1.0000"]
-    assert said.out.startswith("Run 1 succeeded after 60 steps, best at step 40. On validation: macro F1 0.")
+    assert (result.code, result.waits) == (0, [2.0, 2.0])
+    assert result.err.splitlines() == ["Run 1 queued", "Run 1 training: step 40 of 60, loss 0.4000, validation 1.0000"]
+    assert result.out.startswith("Run 1 succeeded after 60 steps, best at step 40. On validation: macro F1 0.")
 
 
-def test_a_run_that_ended_early_is_no_success_and_says_why(as_person, mia, run):
+def test_a_run_that_ended_early_fails_with_the_reason(as_person, mia, run):
     broke = {"code": "nan_loss", "message": "The loss became NaN at step 43.", "next_step": "Lower both learning rates."}
 
-    said = as_person(mia)("runs", "watch", "1", during=lambda: training.finish_run(Run.objects.get(), error=broke))
+    result = as_person(mia)("runs", "watch", "1", during=lambda: training.finish_run(Run.objects.get(), error=broke))
 
-    assert said.code == 1
-    assert said.out.endswith(" It ended early: The loss became NaN at step 43. Lower both learning rates.\n")
+    assert result.code == 1
+    assert result.out.endswith(" It ended early: The loss became NaN at step 43. Lower both learning rates.\n")
 
 
 def test_the_model_is_divided_among_processes_by_two_settings(as_person, mia, snapshot, base, site):
-    said = as_person(mia)("runs", "launch", "inbox@1", "--strategy", "full", "--set", "processes=2", "--set", "sharded=true")
+    result = as_person(mia)("runs", "launch", "inbox@1", "--strategy", "full", "--set", "processes=2", "--set", "sharded=true")
 
-    assert said.code == 0, said.error
+    assert result.code == 0, result.error
     assert (Run.objects.get().spec["processes"], Run.objects.get().spec["sharded"]) == (2, True)
 
 
@@ -95,24 +95,24 @@ def test_the_name_of_a_class_stays_a_text_though_it_reads_as_a_number():
 
 
 def test_launch_with_watch_is_both(as_person, mia, snapshot, base, site):
-    said = as_person(mia)("runs", "launch", "inbox@1", "--watch", "--json", during=lambda: training.finish_run(Run.objects.get()))
+    result = as_person(mia)("runs", "launch", "inbox@1", "--watch", "--json", during=lambda: training.finish_run(Run.objects.get()))
 
-    assert (said.code, said.err) == (0, "")
-    assert (said.json["number"], said.json["state"], said.json["best_step"]) == (1, "succeeded", 40)
+    assert (result.code, result.err) == (0, "")
+    assert (result.json["number"], result.json["state"], result.json["best_step"]) == (1, "succeeded", 40)
 
 
 def test_ctrl_c_leaves_the_run_running(as_person, mia, run):
     actions.begin(run.uuid)
 
-    said = as_person(mia)("runs", "watch", "1", during=interrupt)
+    result = as_person(mia)("runs", "watch", "1", during=interrupt)
 
     run.refresh_from_db()
-    assert (said.code, said.out) == (130, "")
-    assert said.err.splitlines()[-1] == "Run 1 continues. Watch it: lifecycle runs watch 1"
+    assert (result.code, result.out) == (130, "")
+    assert result.err.splitlines()[-1] == "Run 1 continues. Watch it: lifecycle runs watch 1"
     assert run.state == "training"
 
 
-def test_sigint_to_the_real_process_ends_the_looking_alone(site, token, mia, run, tmp_path):
+def test_sigint_to_the_real_process_only_ends_the_watching(site, token, mia, run, tmp_path):
     actions.begin(run.uuid)
     environment = os.environ | {"LIFECYCLE_URL": site, "LIFECYCLE_TOKEN": token(mia), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "lifecycle.runtime.cli", "runs", "watch", "1"]
@@ -131,29 +131,29 @@ def test_sigint_to_the_real_process_ends_the_looking_alone(site, token, mia, run
     assert run.state == "training"
 
 
-def test_a_run_that_failed_says_why_and_is_1(as_person, mia, run):
+def test_a_failed_run_prints_why_and_is_1(as_person, mia, run):
     actions.begin(run.uuid)
     actions.fail(run.uuid, "one_class", "All rows have one label.", "Label more.")
 
-    said = as_person(mia)("runs", "watch", "1")
+    result = as_person(mia)("runs", "watch", "1")
 
-    assert (said.code, said.out) == (1, "Run 1 failed: All rows have one label. Label more.\n")
+    assert (result.code, result.out) == (1, "Run 1 failed: All rows have one label. Label more.\n")
 
 
 def test_a_job_is_watched_by_its_uuid(as_person, mia, snapshot, base):
     job = Job.objects.order_by("-id").first()
 
-    said = as_person(mia)("jobs", "watch", str(job.uuid))
+    result = as_person(mia)("jobs", "watch", str(job.uuid))
 
-    assert said.code == 0
-    assert said.out.startswith("The job succeeded.")
+    assert result.code == 0
+    assert result.out.startswith("The job succeeded.")
 
 
 def test_nothing_of_others_is_watched(as_person, otto, run):
-    said = as_person(otto)("runs", "watch", str(run.uuid))
+    result = as_person(otto)("runs", "watch", str(run.uuid))
 
-    assert said.code == 1
-    assert said.err == (
+    assert result.code == 1
+    assert result.err == (
         f"There is no run {run.uuid}, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
     )
 
@@ -162,19 +162,19 @@ def test_runs_are_listed_newest_first_as_a_table(as_person, mia, snapshot, base)
     training.make_run(snapshot, mia, base=base)
     training.make_run(snapshot, mia, base=base, succeeded=False, strategy="full")
 
-    said = as_person(mia)("runs", "list")
+    result = as_person(mia)("runs", "list")
 
-    rows = said.out.splitlines()
+    rows = result.out.splitlines()
     assert rows[0].split() == ["RUN", "PROJECT", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "METRIC", "LAUNCHED", "NOTE"]
     assert rows[1].split()[:4] == ["2", "inbox", "queued", "full"]
     assert rows[2].split()[:6] == ["1", "inbox", "succeeded", "lora", "60", "60"]
     assert [row["number"] for row in as_person(mia)("runs", "list", "--json").json] == [2, 1]
 
 
-def test_no_runs_is_said_as_such(as_person, mia):
-    said = as_person(mia)("runs", "list")
+def test_no_runs_prints_how_to_launch_one(as_person, mia):
+    result = as_person(mia)("runs", "list")
 
-    assert (said.code, said.out) == (0, "No runs yet. Launch one: lifecycle runs launch DATASET@NUMBER\n")
+    assert (result.code, result.out) == (0, "No runs yet. Launch one: lifecycle runs launch DATASET@NUMBER\n")
 
 
 @pytest.mark.parametrize(
@@ -191,54 +191,54 @@ def test_no_runs_is_said_as_such(as_person, mia):
         (["inbox@1", "--base", "gpt"], 1, "The project has no imported base model gpt. It has: tiny-base.\n"),
     ],
 )
-def test_what_cannot_be_launched_is_told_and_starts_nothing(as_person, mia, snapshot, base, words, code, error):
-    said = as_person(mia)("runs", "launch", *words)
+def test_an_invalid_launch_is_refused_and_starts_nothing(as_person, mia, snapshot, base, words, code, error):
+    result = as_person(mia)("runs", "launch", *words)
 
-    assert (said.code, said.out, said.err) == (code, "", error)
+    assert (result.code, result.out, result.err) == (code, "", error)
     assert not Run.objects.exists()
 
 
 def test_a_setting_that_the_engine_does_not_take_is_named_with_its_field(as_person, mia, snapshot, base):
-    said = as_person(mia)("runs", "launch", "inbox@1", "--set", "epochs=0")
+    result = as_person(mia)("runs", "launch", "inbox@1", "--set", "epochs=0")
 
-    assert (said.code, said.out) == (1, "")
-    assert "epochs" in said.err
+    assert (result.code, result.out) == (1, "")
+    assert "epochs" in result.err
     assert not Run.objects.exists()
 
 
-def test_who_may_not_launch_is_told_that_it_is_their_role(as_person, ana, snapshot, base):
-    said = as_person(ana)("runs", "launch", "inbox@1")
+def test_launching_without_the_role_names_the_role(as_person, ana, snapshot, base):
+    result = as_person(ana)("runs", "launch", "inbox@1")
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err == "You can see this dataset version, but not train on it. Your roles: lifecycle whoami\n"
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "You can see this dataset version, but not train on it. Your roles: lifecycle whoami\n"
     assert not Run.objects.exists()
 
 
 # ── In line ─────────────────────────────────────────────────────────────────
 def test_a_run_is_launched_with_a_priority_and_for_a_device(as_person, mia, snapshot, base):
-    said = as_person(mia)("runs", "launch", "inbox@1", "--priority", "urgent", "--device", "cuda")
+    result = as_person(mia)("runs", "launch", "inbox@1", "--priority", "urgent", "--device", "cuda")
 
     run = Run.objects.get()
-    assert said.code == 0
+    assert result.code == 0
     assert (run.job.priority_word, run.job.device, run.spec["device"]) == ("urgent", "cuda", "cuda")
 
 
 @pytest.mark.parametrize("name", ["number", "run", "job"])
-def test_a_waiting_run_is_moved_by_any_of_its_names(as_person, mia, run, name):
+def test_a_queued_run_is_reprioritized_by_any_of_its_names(as_person, mia, run, name):
     called = {"number": ("runs", "1"), "run": ("runs", str(run.uuid)), "job": ("jobs", str(run.job.uuid))}
     noun, one = called[name]
 
-    said = as_person(mia)(noun, "prioritize", one, "urgent")
+    result = as_person(mia)(noun, "prioritize", one, "urgent")
 
     run.job.refresh_from_db()
-    assert (said.code, said.out, run.job.priority_word) == (0, "Urgent, place 1 in the queue.\n", "urgent")
+    assert (result.code, result.out, run.job.priority_word) == (0, "Urgent, place 1 in the queue.\n", "urgent")
 
 
-def test_what_waits_no_more_is_not_moved_and_the_command_says_why(as_person, mia, run):
+def test_a_run_that_is_no_longer_queued_is_not_reprioritized(as_person, mia, run):
     actions.stop(run_id=run.uuid, actor=mia)
 
-    said = as_person(mia)("runs", "prioritize", "1", "urgent")
+    result = as_person(mia)("runs", "prioritize", "1", "urgent")
 
     run.job.refresh_from_db()
-    assert (said.code != 0, run.job.priority_word) == (True, "normal")
-    assert "This job is cancelled, so its priority can't change." in said.err
+    assert (result.code != 0, run.job.priority_word) == (True, "normal")
+    assert "This job is cancelled, so its priority can't change." in result.err

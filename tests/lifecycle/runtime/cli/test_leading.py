@@ -1,4 +1,4 @@
-"""The command shows the score by which models of a task are told apart, and says which it is."""
+"""Lists show the primary metric of each run's task, with its name."""
 
 from __future__ import annotations
 

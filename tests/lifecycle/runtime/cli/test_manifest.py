@@ -16,17 +16,17 @@ def run(project, mia):
 def test_the_manifest_is_printed_and_nothing_else(as_person, mia, run, settings):
     settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
 
-    said = as_person(mia)("runs", "manifest", "1")
+    result = as_person(mia)("runs", "manifest", "1")
 
-    assert (said.code, said.err) == (0, "")
-    made = yaml.safe_load(said.out)
+    assert (result.code, result.err) == (0, "")
+    made = yaml.safe_load(result.out)
     assert (made["kind"], made["metadata"]["name"]) == ("Job", f"lifecycle-run-{run.uuid}")
 
 
 def test_without_an_image_it_is_refused_with_the_setting(as_person, mia, run, settings):
     settings.TRAINING_IMAGE = ""
 
-    said = as_person(mia)("runs", "manifest", "1")
+    result = as_person(mia)("runs", "manifest", "1")
 
-    assert (said.code, said.out) == (1, "")
-    assert "Training on a cluster isn't configured. Set TRAINING_IMAGE to a container image." in said.err
+    assert (result.code, result.out) == (1, "")
+    assert "Training on a cluster isn't configured. Set TRAINING_IMAGE to a container image." in result.err

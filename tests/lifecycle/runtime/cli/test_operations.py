@@ -1,4 +1,4 @@
-"""The command's plain verbs are those of the present API: names, types, choices and sentences."""
+"""The command's plain verbs match the current API: names, types, choices, and help."""
 
 from __future__ import annotations
 

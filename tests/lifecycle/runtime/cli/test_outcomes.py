@@ -1,4 +1,4 @@
-"""Business figures with the model against without it, the cases behind them, and the traffic of an endpoint."""
+"""Business figures with and without the model, the cases behind them, and an endpoint's traffic."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def file(tmp_path):
 def test_cases_are_sent_once_however_often_and_shown_as_a_difference(as_person, mia, endpoint, figure, file):
     command = as_person(mia)
 
-    said = [command("outcomes", "send", endpoint.slug, str(file), "--figure", "Solved at once") for _ in range(2)]
+    result = [command("outcomes", "send", endpoint.slug, str(file), "--figure", "Solved at once") for _ in range(2)]
     shown = command("outcomes", "show", endpoint.slug)
 
-    assert [(each.code, each.out) for each in said] == [(0, "400 outcomes of Solved at once are saved.\n")] * 2, said[0].err
+    assert [(each.code, each.out) for each in result] == [(0, "400 outcomes of Solved at once are saved.\n")] * 2, result[0].err
     assert Outcome.objects.count() == 400
     cells = [cell.strip() for cell in shown.out.splitlines()[1].split("  ") if cell.strip()]
     assert cells[:6] == ["Solved at once", "80.0 %", "200", "40.0 %", "200", "+40.0 points"]
@@ -54,35 +54,35 @@ def test_cases_are_sent_once_however_often_and_shown_as_a_difference(as_person, 
 
 
 def test_a_figure_is_defined(as_person, lee, endpoint):
-    said = as_person(lee)("outcomes", "define", endpoint.slug, "Solved at once", "--kind", "share", "--better", "up", "--hold-out", "10%")
+    result = as_person(lee)("outcomes", "define", endpoint.slug, "Solved at once", "--kind", "share", "--better", "up", "--hold-out", "10%")
 
     made = Kpi.objects.get()
-    assert said.code == 0, said.err
-    assert said.out.splitlines() == [
+    assert result.code == 0, result.err
+    assert result.out.splitlines() == [
         "Solved at once of inbox/support-inbox-prod is compared with a hold-out of 10.0 % of the cases.",
         f"Send outcomes: lifecycle outcomes send inbox/support-inbox-prod cases.jsonl --figure {made.uuid}",
     ]
     assert (made.kind, made.direction, made.holdout_share, made.owner) == ("share", "up", 0.1, lee)
 
 
-def test_who_may_not_define_a_figure_defines_none(as_person, omar, endpoint):
-    said = as_person(omar)("outcomes", "define", endpoint.slug, "Solved", "--kind", "share", "--better", "up", "--hold-out", "10")
+def test_defining_a_figure_needs_the_role(as_person, omar, endpoint):
+    result = as_person(omar)("outcomes", "define", endpoint.slug, "Solved", "--kind", "share", "--better", "up", "--hold-out", "10")
 
-    assert (said.code, said.out) == (1, "")
+    assert (result.code, result.out) == (1, "")
     assert not Kpi.objects.exists()
 
 
-def test_too_few_cases_are_called_so(as_person, mia, endpoint, figure):
-    said = as_person(mia)("outcomes", "show", endpoint.slug)
+def test_too_few_cases_are_reported_as_too_few(as_person, mia, endpoint, figure):
+    result = as_person(mia)("outcomes", "show", endpoint.slug)
 
-    assert said.code == 0
-    assert said.out.rstrip().endswith("not measured")
+    assert result.code == 0
+    assert result.out.rstrip().endswith("not measured")
 
 
-def test_no_figure_is_said_as_such(as_person, mia, endpoint):
-    said = [as_person(mia)("outcomes", word, endpoint.slug) for word in ("show", "list")]
+def test_no_figures_are_reported(as_person, mia, endpoint):
+    result = [as_person(mia)("outcomes", word, endpoint.slug) for word in ("show", "list")]
 
-    assert [(each.code, each.out) for each in said] == [
+    assert [(each.code, each.out) for each in result] == [
         (0, "inbox/support-inbox-prod has no business figures yet. An ML lead defines one.\n")
     ] * 2
 
@@ -96,22 +96,22 @@ def test_no_figure_is_said_as_such(as_person, mia, endpoint):
         ({"prediction": "7"}, "'7' isn't a prediction. Write it as `lifecycle endpoints predict` prints it."),
     ],
 )
-def test_a_line_that_is_no_case_is_named_by_its_number(as_person, mia, endpoint, figure, file, change, error):
+def test_an_invalid_line_is_named_by_its_number(as_person, mia, endpoint, figure, file, change, error):
     lines = [json.loads(line) for line in file.read_text().splitlines()[:2]]
     file.write_text("".join(json.dumps(line) + "\n" for line in (lines[0], lines[1] | change)))
 
-    said = as_person(mia)("outcomes", "send", endpoint.slug, str(file), "--figure", str(figure.uuid))
+    result = as_person(mia)("outcomes", "send", endpoint.slug, str(file), "--figure", str(figure.uuid))
 
-    assert (said.code, said.out) == (2, "")
-    assert said.err.splitlines()[-1] == f"Line 2: {error}"
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1] == f"Line 2: {error}"
     assert not Outcome.objects.exists()
 
 
-def test_a_figure_that_is_not_there_is_named(as_person, mia, endpoint, figure, file):
-    said = as_person(mia)("outcomes", "send", endpoint.slug, str(file), "--figure", "Sales")
+def test_an_unknown_figure_is_named(as_person, mia, endpoint, figure, file):
+    result = as_person(mia)("outcomes", "send", endpoint.slug, str(file), "--figure", "Sales")
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("There is no business figure Sales of inbox/support-inbox-prod, or you don't have access.")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("There is no business figure Sales of inbox/support-inbox-prod, or you don't have access.")
 
 
 def test_traffic_is_summed(as_person, mia, endpoint):
@@ -128,10 +128,10 @@ def test_traffic_is_summed(as_person, mia, endpoint):
         wrong=10,
     )
 
-    said = as_person(mia)("endpoints", "traffic", endpoint.slug, "--since", "6h")
+    result = as_person(mia)("endpoints", "traffic", endpoint.slug, "--since", "6h")
 
-    assert (said.code, said.err) == (0, "")
-    lines = said.out.splitlines()
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
     assert lines[0].startswith("Endpoint      inbox/support-inbox-prod, 20")
     assert lines[1:4] == [
         "Arm           all",
@@ -143,15 +143,15 @@ def test_traffic_is_summed(as_person, mia, endpoint):
 
 
 def test_no_traffic_is_not_shown_as_good(as_person, mia, endpoint):
-    said = as_person(mia)("endpoints", "traffic", endpoint.slug)
+    result = as_person(mia)("endpoints", "traffic", endpoint.slug)
 
-    assert "Availability  not measured" in said.out.splitlines()
-    assert "Latency       – median, – p95, – p99" in said.out.splitlines()
-    assert "Cost          not measured" in said.out.splitlines()
+    assert "Availability  not measured" in result.out.splitlines()
+    assert "Latency       – median, – p95, – p99" in result.out.splitlines()
+    assert "Cost          not measured" in result.out.splitlines()
 
 
-@pytest.mark.parametrize(("kind", "told"), [("number", ["-0.008 EUR", "-0.0001 EUR"]), ("share", ["-0.8 points", "-0.0 points"])])
-def test_a_difference_has_the_digits_of_its_page(kind, told):
+@pytest.mark.parametrize(("kind", "shown"), [("number", ["-0.008 EUR", "-0.0001 EUR"]), ("share", ["-0.8 points", "-0.0 points"])])
+def test_a_difference_has_the_digits_of_its_page(kind, shown):
     each = {"kpi": {"kind": kind, "unit": "EUR"}}
 
-    assert [worth(value, each, "+") for value in (-0.0077, -0.00008)] == told
+    assert [worth(value, each, "+") for value in (-0.0077, -0.00008)] == shown

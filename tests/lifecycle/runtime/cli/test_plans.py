@@ -1,4 +1,4 @@
-"""`lifecycle promote` names the rollout plan; `deploy` goes by it."""
+"""`lifecycle promotions request` names the rollout plan; `deploy` follows it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def test_promote_names_the_plan(as_person, mia, live_endpoint, version, options,
     assert PromotionRequest.objects.latest("pk").plan == plan
 
 
-def test_two_plans_are_a_mistake_in_the_call(as_person, mia, live_endpoint, version):
-    said = as_person(mia)("promotions", "request", "1.1.0", "--endpoint", live_endpoint.slug, "--canary", "--share", "5")
+def test_two_plans_are_a_usage_error(as_person, mia, live_endpoint, version):
+    result = as_person(mia)("promotions", "request", "1.1.0", "--endpoint", live_endpoint.slug, "--canary", "--share", "5")
 
-    assert (said.code, PromotionRequest.objects.count()) == (2, 1)
+    assert (result.code, PromotionRequest.objects.count()) == (2, 1)
 
 
 def test_deploy_goes_by_the_approved_plan(as_person, omar, project, live_endpoint, version):
@@ -54,16 +54,16 @@ def test_deploy_goes_by_the_approved_plan(as_person, omar, project, live_endpoin
     command = as_person(omar)
 
     other = command("canary", "start", str(request.number), "--steps", "20,100")
-    said = command("endpoints", "deploy", str(request.number), "--json")
+    result = command("endpoints", "deploy", str(request.number), "--json")
 
-    assert (other.code, said.code, said.json["plan"]["steps"]) == (1, 0, [1_000, 10_000])
+    assert (other.code, result.code, result.json["plan"]["steps"]) == (1, 0, [1_000, 10_000])
     assert Rollout.objects.get().share == 1_000
 
 
 def test_deploy_gives_the_approved_share(as_person, omar, project, live_endpoint, version):
     request = endpoints.approved(project, live_endpoint, version, plans.by_hand(500))
 
-    said = as_person(omar)("endpoints", "deploy", str(request.number))
+    result = as_person(omar)("endpoints", "deploy", str(request.number))
 
-    assert said.code == 0, said.err
+    assert result.code == 0, result.err
     assert Deployment.objects.get(approval=request).share == 500

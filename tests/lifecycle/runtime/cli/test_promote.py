@@ -1,4 +1,4 @@
-"""A run is registered as a version, and a version's promotion is asked for; deciding is for people, never for a token."""
+"""A run is registered as a version and its promotion requested; people decide, never a token."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def endpoint(model, mia):
 
 
 @pytest.fixture
-def asked(version, endpoint, mia, lee, gita):
+def promotion(version, endpoint, mia, lee, gita):
     """The request is in review."""
     return registry.asked_request(version, endpoint, mia)
 
 
-def test_a_run_is_sealed_and_its_digest_printed(as_person, mia, model, snapshot):
+def test_a_registered_run_prints_its_digest(as_person, mia, model, snapshot):
     run = registry.make_trained_run(snapshot, mia)
 
-    said = as_person(mia)(
+    result = as_person(mia)(
         "models",
         "register",
         str(run.number),
@@ -54,8 +54,8 @@ def test_a_run_is_sealed_and_its_digest_printed(as_person, mia, model, snapshot)
     )
 
     version = ModelVersion.objects.get()
-    assert said.code == 0, said.err
-    assert said.out.splitlines() == [
+    assert result.code == 0, result.err
+    assert result.out.splitlines() == [
         f"Run {run.number} is registered as {model.slug}@1.2.0.",
         f"Root digest  {version.root_digest}",
         f"Next: lifecycle promotions request {model.slug}@1.2.0 --endpoint ENDPOINT",
@@ -63,28 +63,28 @@ def test_a_run_is_sealed_and_its_digest_printed(as_person, mia, model, snapshot)
     assert (version.run, version.semver, version.cards.get().stated["limits"]) == (run, "1.2.0", "English.")
 
 
-def test_a_number_that_is_taken_is_refused_and_nothing_is_sealed(as_person, mia, model, version, snapshot):
+def test_a_taken_version_number_is_refused(as_person, mia, model, version, snapshot):
     run = registry.make_trained_run(snapshot, mia)
 
-    said = as_person(mia)("models", "register", str(run.number), f"{model.slug}@1.0.0")
+    result = as_person(mia)("models", "register", str(run.number), f"{model.slug}@1.0.0")
 
-    assert (said.code, said.out) == (1, "")
-    assert "1.0.0" in said.err
+    assert (result.code, result.out) == (1, "")
+    assert "1.0.0" in result.err
     assert ModelVersion.objects.count() == 1
 
 
 def test_a_version_is_written_with_its_model(as_person, mia):
-    said = as_person(mia)("models", "register", "1", "1.2.0")
+    result = as_person(mia)("models", "register", "1", "1.2.0")
 
-    assert (said.code, said.err) == (2, "'1.2.0' isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0.\n")
+    assert (result.code, result.err) == (2, "'1.2.0' isn't a version. Write MODEL@VERSION, such as support-inbox@1.2.0.\n")
 
 
-def test_promoting_waits_for_the_gates_and_says_who_decides(as_person, mia, lee, gita, version, endpoint, site):
-    said = as_person(mia)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug, "--note", "Better on refunds.")
+def test_promoting_waits_for_the_gates_and_prints_who_decides(as_person, mia, lee, gita, version, endpoint, site):
+    result = as_person(mia)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug, "--note", "Better on refunds.")
 
     request = PromotionRequest.objects.get()
-    lines = said.out.splitlines()
-    assert (said.code, said.waits) == (0, [2.0]), said.err
+    lines = result.out.splitlines()
+    assert (result.code, result.waits) == (0, [2.0]), result.err
     assert lines[0] == f"Request {request.number}: 1.0.0 to inbox/support-inbox-prod"
     assert lines[1].split() == ["GATE", "STATUS", "VALUE", "LIMIT"]
     assert lines[-2:] == [
@@ -97,49 +97,49 @@ def test_promoting_waits_for_the_gates_and_says_who_decides(as_person, mia, lee,
 def test_gates_that_are_not_met_are_1(as_person, mia, project, ravi, lee, gita, model, snapshot, endpoint, site):
     registry.make_version(project, mia, ravi, model=model, snapshot=snapshot, semver="1.1.0", wrong=140)
 
-    said = as_person(mia)("promotions", "request", f"{model.slug}@1.1.0", "--endpoint", endpoint.slug)
+    result = as_person(mia)("promotions", "request", f"{model.slug}@1.1.0", "--endpoint", endpoint.slug)
 
     request = PromotionRequest.objects.get()
-    assert said.code == 1
-    assert " failed " in said.out.splitlines()[2]  # what failed stands first
-    assert said.out.splitlines()[-1] == f"Fix the failures, then re-run the gates on {site}/promotions/{request.uuid}/"
+    assert result.code == 1
+    assert " failed " in result.out.splitlines()[2]  # failed gates first
+    assert result.out.splitlines()[-1] == f"Fix the failures, then re-run the gates on {site}/promotions/{request.uuid}/"
     assert request.status == "draft"
 
 
 def test_promote_as_json_is_the_request(as_person, mia, lee, gita, version, endpoint):
-    said = as_person(mia)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug, "--json")
+    result = as_person(mia)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug, "--json")
 
-    assert (said.code, said.err) == (0, "")
-    assert (said.json["status"], said.json["version"]) == ("in_review", str(version.uuid))
+    assert (result.code, result.err) == (0, "")
+    assert (result.json["status"], result.json["version"]) == ("in_review", str(version.uuid))
 
 
 @pytest.mark.parametrize("word", ["approve", "reject"])
-def test_no_token_decides_and_the_command_says_where_a_person_does(as_person, asked, lee, site, word):
-    said = as_person(lee)("promotions", word, str(asked.number))
+def test_no_token_decides_and_the_command_prints_where_a_person_does(as_person, promotion, lee, site, word):
+    result = as_person(lee)("promotions", word, str(promotion.number))
 
-    asked.refresh_from_db()
-    assert (said.code, said.out) == (1, "")
-    assert said.err == (
+    promotion.refresh_from_db()
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
         "Approvals and rejections are given by people, signed in and with their password, never by a token. "
-        f"Decide on {site}/promotions/{asked.uuid}/\n"
+        f"Decide on {site}/promotions/{promotion.uuid}/\n"
     )
-    assert (asked.status, asked.verdicts.count()) == ("in_review", 0)
+    assert (promotion.status, promotion.verdicts.count()) == ("in_review", 0)
 
 
-def test_the_server_does_not_let_a_token_decide_whatever_the_command_is(site, token, asked, lee):
-    body = {"reason": "Better.", "password": PASSWORD, "seen": asked.subject_digest}
+def test_the_server_accepts_no_approval_by_token(site, token, promotion, lee):
+    body = {"reason": "Better.", "password": PASSWORD, "seen": promotion.subject_digest}
 
     with pytest.raises(ApiRefusal, match="API tokens can't do this") as refused:
-        Client(site, token(lee), prefix="/api/v1").post(f"/promotions/{asked.uuid}/approve/", body)
+        Client(site, token(lee), prefix="/api/v1").post(f"/promotions/{promotion.uuid}/approve/", body)
 
-    asked.refresh_from_db()
+    promotion.refresh_from_db()
     assert refused.value.status == 403
-    assert (asked.status, asked.verdicts.count()) == ("in_review", 0)
+    assert (promotion.status, promotion.verdicts.count()) == ("in_review", 0)
 
 
-def test_who_may_not_ask_is_told_who_may(as_person, ana, version, endpoint):
-    said = as_person(ana)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug)
+def test_promoting_without_the_role_names_the_role(as_person, ana, version, endpoint):
+    result = as_person(ana)("promotions", "request", "1.0.0", "--endpoint", endpoint.slug)
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err == "Only an ML engineer or an ML lead can do this.\n"
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "Only an ML engineer or an ML lead can do this.\n"
     assert not PromotionRequest.objects.exists()

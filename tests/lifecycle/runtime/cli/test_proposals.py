@@ -25,49 +25,49 @@ def proposal(inbox, ana):
     return propose_change(dataset_id=inbox.uuid, actor=ana, text="Say what a card is.")
 
 
-def test_a_proposal_is_made_once_and_listed_with_its_classes(as_person, inbox, ana, mia):
+def test_a_proposal_is_made_once_and_listed_with_its_labels(as_person, inbox, ana, mia):
     command = as_person(ana)
 
-    said = command("proposals", "create", "inbox", "Say what a card is.", "--label", "card")
+    result = command("proposals", "create", "inbox", "Say what a card is.", "--label", "card")
     again = command("proposals", "create", "inbox", "Say what a card is.", "--label", "card")
 
     made = GuidelineProposal.objects.get()
-    assert said.out == again.out == f"Proposed: {made.uuid}. Someone who manages the labels answers it.\n"
+    assert result.out == again.out == f"Proposed: {made.uuid}. Someone who manages the labels answers it.\n"
     listed = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN", as_person(mia)("proposals", "list", "inbox").out)
     assert listed.splitlines() == [f"{made.uuid}  WHEN, ana on version 1, about card", "  Say what a card is."]
 
 
-def test_a_version_takes_proposals_up(as_person, inbox, mia, proposal, tmp_path):
+def test_a_version_accepts_proposals(as_person, inbox, mia, proposal, tmp_path):
     command, path = as_person(mia), tmp_path / "classes.json"
     path.write_text(json.dumps({"guideline": "A card is plastic.", "labels": [{"name": name} for name in ("billing", "card", "transfer")]}))
 
-    said = command("proposals", "accept", "inbox", str(proposal.uuid), "--file", str(path))
+    result = command("proposals", "accept", "inbox", str(proposal.uuid), "--file", str(path))
 
-    assert (said.code, said.out) == (0, "Version 2 of inbox accepts 1 proposal.\n")
+    assert (result.code, result.out) == (0, "Version 2 of inbox accepts 1 proposal.\n")
     proposal.refresh_from_db()
-    assert (proposal.state, proposal.taken_up_in.version, proposal.taken_up_in.guideline) == ("taken_up", 2, "A card is plastic.")
-    assert command("proposals", "list", "inbox", "--state", "taken_up").out.splitlines()[-1] == "  Accepted in version 2."
+    assert (proposal.state, proposal.accepted_in.version, proposal.accepted_in.guideline) == ("accepted", 2, "A card is plastic.")
+    assert command("proposals", "list", "inbox", "--state", "accepted").out.splitlines()[-1] == "  Accepted in version 2."
     assert command("proposals", "list", "inbox").out == "No such proposals.\n"
 
 
 def test_a_proposal_is_declined_with_a_sentence(as_person, inbox, mia, proposal):
     command = as_person(mia)
 
-    said = command("proposals", "decline", str(proposal.uuid), "--answer", "It says so already.")
+    result = command("proposals", "decline", str(proposal.uuid), "--answer", "It says so already.")
 
-    assert said.out == "Declined; ana sees your answer.\n"
+    assert result.out == "Declined; ana sees your answer.\n"
     assert command("proposals", "list", "inbox", "--state", "declined").out.splitlines()[-1] == "  Declined: It says so already."
     again = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
     assert (again.code, again.err) == (1, "This proposal is already declined. Reload the page.\n")
 
 
-def test_who_does_not_manage_labels_answers_nothing(as_person, inbox, ben, proposal):
+def test_answering_proposals_needs_the_role(as_person, inbox, ben, proposal):
     command, before = as_person(ben), Event.objects.count()
 
-    said = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
+    result = command("proposals", "decline", str(proposal.uuid), "--answer", "No.")
 
     proposal.refresh_from_db()
-    assert (said.code, said.out, proposal.state, LabelSchema.objects.count()) == (1, "", "open", 1)
+    assert (result.code, result.out, proposal.state, LabelSchema.objects.count()) == (1, "", "open", 1)
     assert Event.objects.count() == before
 
 

@@ -1,4 +1,4 @@
-"""How far people agree is measured and shown from a shell."""
+"""Inter-annotator agreement is measured and shown from a shell."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_a_measure_is_followed_and_its_figures_are_shown_with_intervals(as_perso
         f"Batch 1 isn't measured yet. Measure it: lifecycle quality measure {queue.uuid}\n"
     )
 
-    said = command("quality", "measure", "Batch 1")
+    result = command("quality", "measure", "Batch 1")
 
-    assert (said.code, said.waits) == (0, [2.0])
-    lines = said.out.splitlines()
+    assert (result.code, result.waits) == (0, [2.0])
+    lines = result.out.splitlines()
     assert lines[0] == "Queue     Batch 1"
     assert lines[2] == "Compared  48 annotations of 24 items with two or more"
     assert lines[3] == "Left      24 annotations. About 0.5 days at this pace."
@@ -46,26 +46,26 @@ def test_a_measure_is_followed_and_its_figures_are_shown_with_intervals(as_perso
     assert (shown.json["edition"], [each["name"] for each in shown.json["people"]]) == (1, ["Ana", "Ben"])
 
 
-def test_too_few_items_are_said_to_be_too_few(as_person, project, mia, ana, ben):
+def test_too_few_items_are_reported_as_too_few(as_person, project, mia, ana, ben):
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2)
     label_items(queue, {ana: ["card", "card"], ben: ["card", "billing"]})
 
-    said = as_person(mia)("quality", "measure", "Batch 1")
+    result = as_person(mia)("quality", "measure", "Batch 1")
 
-    lines = said.out.splitlines()
+    lines = result.out.splitlines()
     assert lines[3] == "Left      0 annotations. All annotations are done."
     line = next(line for line in lines if line.startswith("Pairwise agreement"))
     assert line.split()[2:] == ["–", "–", "2", "Too", "few:", "2", "of", "20", "items."]
-    assert "Ana" not in said.out
+    assert "Ana" not in result.out
 
 
-def test_who_may_not_see_it_measures_nothing(as_person, queue, ana):
-    said = as_person(ana)("quality", "measure", "Batch 1")
+def test_measuring_quality_needs_the_role(as_person, queue, ana):
+    result = as_person(ana)("quality", "measure", "Batch 1")
 
-    assert (said.code, said.out, QualityReport.objects.count()) == (1, "", 0)
+    assert (result.code, result.out, QualityReport.objects.count()) == (1, "", 0)
 
 
-def test_gold_accuracy_says_not_enough_data_below_twenty_items():
+def test_gold_accuracy_shows_not_enough_data_below_twenty_items():
     some = {"gold_done": 19, "gold_right": 18, "gold_interval": None}
     enough = {"gold_done": 40, "gold_right": 36, "gold_interval": [0.7695, 0.9604]}
 
@@ -74,7 +74,7 @@ def test_gold_accuracy_says_not_enough_data_below_twenty_items():
     assert quality.on_gold({"gold_done": 0}) is None
 
 
-def test_estimated_accuracy_has_its_interval_or_says_in_a_word_why_not():
+def test_estimated_accuracy_has_its_interval_or_a_reason_for_none():
     found = {"likely_right": 0.874, "likely_interval": [0.61, 0.97], "likely_why": ""}
 
     assert quality.likely(found) == "87 %, 61 to 97 %"

@@ -1,4 +1,4 @@
-"""Queues are listed with how far they are, opened with every option, paused, resumed and closed from a shell."""
+"""Queues are listed with their progress, opened with every option, paused, resumed, and closed from a shell."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_queues_are_listed_with_how_far_they_are(as_person, project, inbox, mia,
     label_items(queue, {ana: ["card", "card"]})
     make_queue(make_dataset(project, mia, ["four"], name="Outbox", slug="outbox"), mia, overlap=2)
 
-    said = command("queues", "list")
+    result = command("queues", "list")
     one = command("queues", "list", "--dataset", "inbox", "--state", "open", "--json")
 
-    assert [line.split() for line in said.out.splitlines()] == [
+    assert [line.split() for line in result.out.splitlines()] == [
         ["QUEUE", "DATASET", "STATE", "ANNOTATIONS", "DECIDED", "TO", "ADJUDICATE", "TO", "ACCEPT", "DUE"],
         ["Batch", "1", "outbox", "open", "0", "of", "2", "0", "of", "1", "0", "0", "–"],
         ["Batch", "1", "inbox", "open", "2", "of", "3", "2", "of", "3", "0", "0", "2026-12-24"],
@@ -52,10 +52,10 @@ def test_one_queue_is_shown_by_name_by_dataset_and_name_and_by_uuid(as_person, p
     other = make_queue(make_dataset(project, mia, ["four"], name="Outbox", slug="outbox"), mia)
     command = as_person(mia)
 
-    said = command("queues", "show", "inbox/Batch 1")
+    result = command("queues", "show", "inbox/Batch 1")
     unclear = command("queues", "show", "Batch 1")
 
-    assert said.out.splitlines() == [
+    assert result.out.splitlines() == [
         "Queue          Batch 1, open",
         "Dataset        inbox",
         "Annotations    0 of 6, 2 per item",
@@ -81,38 +81,38 @@ def test_a_queue_is_opened_with_all_that_the_api_takes(as_person, inbox, mia, an
     make_schema(inbox, mia)
     chosen = datasets.save_slice(dataset_id=inbox.uuid, actor=mia, name="Short", filters={"q": "two"})
 
-    said = as_person(mia)(
+    result = as_person(mia)(
         "queues", "open", "inbox", "Batch 7", "--slice", "Short", "--overlap", "2", "--order", "random", "--person", "ana",
         "--person", "ben", "--acceptance", "reviewer", "--hidden-share", "50", "--due", "2026-12-24", "--gold-rate", "5",
         "--gold-feedback", "--gold-minimum", "75", "--gold-holds",
     )  # fmt: skip
 
     made = Queue.objects.get()
-    assert (said.code, said.err) == (0, "")
-    lines = said.out.splitlines()
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
     assert (lines[0], lines[-1]) == ("Batch 7 is open: 1 item, 2 annotations to give.", f"Page           {site}/labeling/{made.uuid}/")
     assert (made.source, made.filters, made.overlap, made.order, made.acceptance) == ("slice", chosen.filters, 2, "random", "reviewer")
     assert (made.hidden_share, made.due_on, set(made.people.all())) == (50, date(2026, 12, 24), {ana, ben})
     assert (made.gold_rate, made.gold_feedback, made.gold_minimum, made.gold_holds) == (5, True, 75, True)
 
 
-def test_a_queue_for_somebody_who_may_not_annotate_is_not_opened(as_person, inbox, mia, aida):
+def test_a_queue_assigned_to_a_non_annotator_is_not_opened(as_person, inbox, mia, aida):
     make_schema(inbox, mia)
     command, before = as_person(mia), Event.objects.count()
 
-    said = command("queues", "open", "inbox", "Batch 1", "--person", "aida")
+    result = command("queues", "open", "inbox", "Batch 1", "--person", "aida")
 
-    assert (said.code, said.err.splitlines()[0].partition(". ")[0]) == (1, "There is no annotator aida, or you don't have access")
+    assert (result.code, result.err.splitlines()[0].partition(". ")[0]) == (1, "There is no annotator aida, or you don't have access")
     assert (Queue.objects.count(), Event.objects.count()) == (0, before)
 
 
-def test_what_the_server_refuses_is_told_by_field(as_person, inbox, mia):
+def test_server_errors_are_printed_by_field(as_person, inbox, mia):
     make_queue(inbox, mia)
 
-    said = as_person(mia)("queues", "open", "inbox", "Batch 1", "--overlap", "9", "--due", "soon")
+    result = as_person(mia)("queues", "open", "inbox", "Batch 1", "--overlap", "9", "--due", "soon")
 
-    assert said.code == 1
-    assert [line.partition(":")[0] for line in said.err.splitlines()[1:]] == ["  overlap", "  due_on"]
+    assert result.code == 1
+    assert [line.partition(":")[0] for line in result.err.splitlines()[1:]] == ["  overlap", "  due_on"]
     assert Queue.objects.count() == 1
 
 
@@ -120,9 +120,9 @@ def test_a_queue_is_paused_resumed_and_closed(as_person, inbox, mia, ana):
     queue = make_queue(inbox, mia)
     command = as_person(mia)
 
-    said = [command("queues", word, "Batch 1").out for word in ("pause", "resume", "close")]
+    result = [command("queues", word, "Batch 1").out for word in ("pause", "resume", "close")]
 
-    assert said == ["Batch 1 is paused.\n", "Batch 1 is open again.\n", "Batch 1 is closed.\n"]
+    assert result == ["Batch 1 is paused.\n", "Batch 1 is open again.\n", "Batch 1 is closed.\n"]
     again = command("queues", "resume", "Batch 1")
     assert (again.code, again.err) == (1, "This queue is closed and can no longer become open. Reload the page.\n")
     refused = as_person(ana)("queues", "pause", "Batch 1")
@@ -139,8 +139,8 @@ def test_chosen_items_are_opened_and_a_queue_is_changed(as_person, inbox, mia, a
     queue = Queue.objects.get()
     assert (queue.source, queue.items_total) == ("items", 2)
 
-    said = command("queues", "change", "Two", "--order", "random", "--due", "2026-12-24", "--person", "ana")
-    assert said.code == 0, said.err
+    result = command("queues", "change", "Two", "--order", "random", "--due", "2026-12-24", "--person", "ana")
+    assert result.code == 0, result.err
     queue.refresh_from_db()
     assert (queue.order, queue.due_on, list(queue.people.all())) == ("random", date(2026, 12, 24), [ana])
     assert command("queues", "change", "Two", "--person", "none").code == 0

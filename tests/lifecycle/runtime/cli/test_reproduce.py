@@ -27,35 +27,35 @@ def again(first, mia):
     return training.finish_run(actions.reproduce(run_id=first.uuid, actor=mia, key=uuid4()))
 
 
-def test_running_again_says_how_to_follow_it(as_person, mia, first, site):
-    said = as_person(mia)("runs", "reproduce", "1")
+def test_running_again_prints_how_to_follow_it(as_person, mia, first, site):
+    result = as_person(mia)("runs", "reproduce", "1")
 
     run = Run.objects.get(number=2)
-    assert (said.code, said.err, run.reproduces) == (0, "", first)
-    assert said.out == f"Run 2 repeats run 1: {site}/runs/{run.uuid}/\nFollow it: lifecycle runs watch 2\n"
+    assert (result.code, result.err, run.reproduces) == (0, "", first)
+    assert result.out == f"Run 2 repeats run 1: {site}/runs/{run.uuid}/\nFollow it: lifecycle runs watch 2\n"
 
 
 def test_watching_ends_with_how_the_weights_compare(as_person, mia, again):
-    said = as_person(mia)("runs", "reproduce", "1", "--key", str(again.key), "--watch")
+    result = as_person(mia)("runs", "reproduce", "1", "--key", str(again.key), "--watch")
 
-    assert said.code == 1
-    assert said.err.endswith("Different weights in head.safetensors.\n")
+    assert result.code == 1
+    assert result.err.endswith("Different weights in head.safetensors.\n")
 
 
 def test_equal_weights_end_well(as_person, mia, first, again):
     again.artifact = first.artifact
     again.save(update_fields=["artifact"])
 
-    said = as_person(mia)("runs", "reproduce", "1", "--key", str(again.key), "--watch")
+    result = as_person(mia)("runs", "reproduce", "1", "--key", str(again.key), "--watch")
 
-    assert (said.code, said.err.splitlines()[-1]) == (0, "The same weights, bit for bit.")
+    assert (result.code, result.err.splitlines()[-1]) == (0, "The same weights, bit for bit.")
 
 
-def test_a_run_that_has_not_succeeded_is_refused(as_person, mia, snapshot):
+def test_an_unsuccessful_run_is_not_reproduced(as_person, mia, snapshot):
     training.make_run(snapshot, mia, succeeded=False)
 
-    said = as_person(mia)("runs", "reproduce", "1")
+    result = as_person(mia)("runs", "reproduce", "1")
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("Run 1 has no weights to compare with.")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("Run 1 has no weights to compare with.")
     assert Run.objects.count() == 1

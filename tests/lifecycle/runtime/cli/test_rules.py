@@ -1,4 +1,4 @@
-"""Rules are tried on a sample, put in force, applied and retired from a shell."""
+"""Labeling functions are tried on a sample, published, applied, and retired from a shell."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def inbox(project, mia):
 
 
 def test_a_pattern_is_tried_and_nothing_is_kept(as_person, inbox, mia):
-    said = as_person(mia)("rules", "try", "inbox", "--word", "card", "--word", "lost", "--mode", "all", "--label", "card")
+    result = as_person(mia)("rules", "try", "inbox", "--word", "card", "--word", "lost", "--mode", "all", "--label", "card")
 
-    assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines() == [
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
         "1 of 4 items match (25.0 %).",
         "0 of 0 labeled matches are card: too few to show the precision (below 20).",
         "",
@@ -33,10 +33,10 @@ def test_the_precision_of_a_pattern_comes_with_its_interval(as_person, project, 
     rows = [(f"card {n}", "card" if n < 19 else "billing") for n in range(20)]
     decided_dataset(project, ana, rows, manager=mia)
 
-    said = as_person(mia)("rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card", "--json")
+    result = as_person(mia)("rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card", "--json")
     words = as_person(mia)("rules", "try", "inbox", "--kind", "regex", "--word", r"card \d+", "--label", "card").out.splitlines()
 
-    assert (said.json["measured"]["right"], said.json["measured"]["decided"], said.json["measured"]["precision"]) == (19, 20, 0.95)
+    assert (result.json["measured"]["right"], result.json["measured"]["decided"], result.json["measured"]["precision"]) == (19, 20, 0.95)
     assert words[1] == "19 of 20 labeled matches are card: 95.0 %, 95 % interval 76.4 to 99.1 %."
 
 
@@ -44,8 +44,8 @@ def test_a_rule_is_published_listed_changed_applied_and_retired(as_person, inbox
     command, path = as_person(mia), tmp_path / "words.txt"
     path.write_text("card\nplastic\n")
 
-    said = command("rules", "publish", "inbox", "Cards", "--label", "card", "--word", f"@{path}")
-    assert said.out.splitlines() == [
+    result = command("rules", "publish", "inbox", "Cards", "--label", "card", "--word", f"@{path}")
+    assert result.out.splitlines() == [
         "Cards version 1 is active and pre-labels card.",
         "Apply it: lifecycle rules apply inbox",
     ]

@@ -1,4 +1,4 @@
-"""Where each project counts its own runs, a number alone names several: lists show the project, and PROJECT/NUMBER finds one."""
+"""Each project numbers its own runs, so a number alone is ambiguous: lists show the project, and PROJECT/NUMBER finds one."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def test_a_number_that_two_projects_have_is_refused_with_names_that_work(as_pers
         command("runs", "watch", "claims/1"),
         command("runs", "watch", "1", "--project", "claims"),
     )
-    nobody = command("runs", "watch", "other/1")
+    missing = command("runs", "watch", "other/1")
 
     assert (unclear.code, unclear.err) == (2, "2 projects have a run 1. Choose one of claims/1, inbox/1.\n")
     assert by_name.out == by_option.out == "Run 1 failed: All rows have one label. Label more.\n"
-    assert (nobody.code, nobody.err.startswith("There is no project other, or you don't have access.")) == (1, True)
+    assert (missing.code, missing.err.startswith("There is no project other, or you don't have access.")) == (1, True)
 
 
 def test_lists_name_the_project_and_what_is_printed_next_finds_the_run(as_person, mia, runs):
@@ -72,7 +72,7 @@ def test_a_slug_of_an_endpoint_that_two_projects_have_is_refused_with_names_that
     command = as_person(mia)
 
     unclear, by_name = command("endpoints", "status", "support-triage"), command("endpoints", "status", "claims/support-triage")
-    by_option, nobody = (
+    by_option, missing = (
         command("endpoints", "status", "support-triage", "--project", "claims"),
         command("endpoints", "status", "other/support-triage"),
     )
@@ -82,4 +82,4 @@ def test_a_slug_of_an_endpoint_that_two_projects_have_is_refused_with_names_that
     )  # fmt: skip
     assert by_name.out == by_option.out
     assert by_name.out.splitlines()[0].split() == ["Endpoint", "claims/support-triage", "(production)"]
-    assert (nobody.code, nobody.err.startswith("There is no endpoint other/support-triage, or you don't have access.")) == (1, True)
+    assert (missing.code, missing.err.startswith("There is no endpoint other/support-triage, or you don't have access.")) == (1, True)

@@ -1,4 +1,4 @@
-"""The command starts at once and anywhere: it brings neither Django nor torch, and what takes long to load only where it is used."""
+"""The command starts fast and in any folder: it loads neither Django nor torch, and heavy modules only where they are used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_loads_neither_what_is_heavy_nor_what_draws_and_asks(tmp_path):
+def test_help_loads_neither_heavy_modules_nor_rich_nor_httpx(tmp_path):
     for words in (["--help"], ["runs", "--help"], ["queues", "open", "--help"]):
         done = run("-X", "importtime", "-m", "lifecycle.runtime.cli", *words, cwd=tmp_path)
 
@@ -31,7 +31,7 @@ def test_the_list_of_nouns_loads_no_commands(tmp_path):
     assert "lifecycle.runtime.cli.commands" not in done.stderr
 
 
-def test_verifying_brings_no_django_either(tmp_path):
+def test_verifying_loads_no_django_either(tmp_path):
     done = run(
         "-c",
         "import sys, lifecycle.runtime.cli.trails, lifecycle.runtime.cli.bundles; print('django' in sys.modules, 'torch' in sys.modules)",

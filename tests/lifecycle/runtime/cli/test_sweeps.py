@@ -52,28 +52,28 @@ def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, base, sit
         (["--search", "rank=8,1000"], 1, "rank must be from 1 to 256, got 1000."),
     ],
 )
-def test_what_cannot_be_searched_is_told_and_starts_nothing(as_person, mia, base, words, code, error):
-    said = as_person(mia)("sweeps", "start", "inbox@1", *words)
+def test_an_invalid_search_is_refused_and_starts_nothing(as_person, mia, base, words, code, error):
+    result = as_person(mia)("sweeps", "start", "inbox@1", *words)
 
-    assert (said.code, said.out) == (code, "")
-    assert said.err.startswith(error)
+    assert (result.code, result.out) == (code, "")
+    assert result.err.startswith(error)
     assert not Sweep.objects.exists()
 
 
 def test_a_pruned_trial_is_watched_to_its_end(as_person, mia, snapshot, base):
     run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned")
 
-    said = as_person(mia)("runs", "watch", "2")
+    result = as_person(mia)("runs", "watch", "2")
 
-    assert said.code == 1
-    assert said.out.startswith("Run 2 pruned: Pruned at evaluation 1")
+    assert result.code == 1
+    assert result.out.startswith("Run 2 pruned: Pruned at evaluation 1")
 
 
 def test_nothing_of_others_is_shown(as_person, otto, mia, snapshot, base):
     make_sweep(snapshot, mia, base=base)
 
-    said = as_person(otto)("sweeps", "show", "1")
+    result = as_person(otto)("sweeps", "show", "1")
 
-    assert (said.code, said.err) == (
+    assert (result.code, result.err) == (
         1, "There is no sweep 1, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
     )  # fmt: skip

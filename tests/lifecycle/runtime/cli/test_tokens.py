@@ -1,4 +1,4 @@
-"""Tokens are listed without their secrets, and ended from a shell."""
+"""Tokens are listed without their secrets and revoked from a shell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_ones_own_tokens_are_listed_and_ended(as_person, mia, lee):
     assert list(ApiToken.objects.exclude(revoked_at=None)) == [nightly]
 
 
-def test_an_admin_lists_everybodys(as_person, adam, mia):
+def test_an_admin_lists_everyones(as_person, adam, mia):
     nightly, _ = create_token(user=mia, name="nightly", scopes=["read"], days=9)
 
     assert str(nightly.uuid) in as_person(adam)("tokens", "list", "--all").out

@@ -1,4 +1,4 @@
-"""A file is looked at first and imported when somebody accepts it; a snapshot is frozen from what is decided."""
+"""A file is imported after a dry run, once accepted; a dataset version is created from the labels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def file(tmp_path):
     return path
 
 
-def test_without_accept_nothing_is_imported_and_the_dry_run_says_what_would_be(as_person, mia, inbox, file, site):
-    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug)
+def test_without_accept_nothing_is_imported_and_the_dry_run_is_printed(as_person, mia, inbox, file, site):
+    result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug)
 
     upload = Upload.objects.get()
-    assert (said.code, said.err, said.waits) == (0, "", [])
-    assert said.out.splitlines() == [
+    assert (result.code, result.err, result.waits) == (0, "", [])
+    assert result.out.splitlines() == [
         f"File     rows.csv, {len(CONTENT)} bytes, utf-8",
         "Rows     3: 3 usable, 0 rejected",
         "Columns  text → text, label → label",
@@ -41,12 +41,12 @@ def test_without_accept_nothing_is_imported_and_the_dry_run_says_what_would_be(a
 
 
 def test_accept_imports_it_and_stays_until_the_job_is_done(as_person, mia, inbox, file):
-    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--origin", "help desk")
+    result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--origin", "help desk")
 
     upload = Upload.objects.get()
-    assert (said.code, said.waits) == (0, [2.0])
-    assert said.err == "Waiting for a worker\n"
-    assert said.out.splitlines()[-1] == "Imported 3 new items; 0 duplicates, 0 rejected rows."
+    assert (result.code, result.waits) == (0, [2.0])
+    assert result.err == "Waiting for a worker\n"
+    assert result.out.splitlines()[-1] == "Imported 3 new items; 0 duplicates, 0 rejected rows."
     assert (upload.state, upload.labels_as, upload.origin, Item.objects.count()) == ("imported", "decisions", "help desk", 3)
 
 
@@ -54,39 +54,39 @@ def test_an_earlier_dry_run_is_accepted_by_its_uuid(as_person, mia, inbox, file)
     command = as_person(mia)
     command("datasets", "upload", str(file), "--dataset", inbox.slug)
 
-    said = command("datasets", "upload", str(Upload.objects.get().uuid), "--accept", "--labels-as", "suggestions")
+    result = command("datasets", "upload", str(Upload.objects.get().uuid), "--accept", "--labels-as", "suggestions")
 
-    assert said.code == 0
+    assert result.code == 0
     assert (Upload.objects.get().state, Upload.objects.get().labels_as) == ("imported", "suggestions")
 
 
 def test_json_is_the_upload_as_the_api_gives_it(as_person, mia, inbox, file):
-    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--json")
+    result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--accept", "--json")
 
-    assert (said.code, said.err) == (0, "")
-    assert (said.json["state"], said.json["rows_new"], said.json["rows_duplicate"]) == ("imported", 3, 0)
+    assert (result.code, result.err) == (0, "")
+    assert (result.json["state"], result.json["rows_new"], result.json["rows_duplicate"]) == ("imported", 3, 0)
 
 
-def test_what_is_wrong_with_rows_is_said_line_by_line(as_person, mia, inbox, tmp_path):
+def test_row_errors_are_printed_line_by_line(as_person, mia, inbox, tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("text,label\nmy card is lost,card\n,refund\n")
 
-    said = as_person(mia)("datasets", "upload", str(path), "--dataset", inbox.slug)
+    result = as_person(mia)("datasets", "upload", str(path), "--dataset", inbox.slug)
 
-    assert said.code == 0
-    assert "Rows     2: 1 usable, 1 rejected" in said.out
-    assert [line for line in said.out.splitlines() if line.startswith("Line 3: ")]
+    assert result.code == 0
+    assert "Rows     2: 1 usable, 1 rejected" in result.out
+    assert [line for line in result.out.splitlines() if line.startswith("Line 3: ")]
 
 
 def test_a_file_that_cannot_be_read_is_refused_with_what_to_do(as_person, mia, inbox, tmp_path, site):
     path = tmp_path / "numbers.csv"
     path.write_text("a\n")
 
-    said = as_person(mia)("datasets", "upload", str(path), "--dataset", inbox.slug, "--accept")
+    result = as_person(mia)("datasets", "upload", str(path), "--dataset", inbox.slug, "--accept")
 
     upload = Upload.objects.get()
-    assert (said.code, said.out) == (1, "")
-    assert said.err.splitlines()[-1] == (
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines()[-1] == (
         f"The file can't be imported as it is parsed now. Fix it, or choose how to parse it on {site}/datasets/uploads/{upload.uuid}/"
     )
     assert (upload.state, Item.objects.count()) == ("inspected", 0)
@@ -100,52 +100,52 @@ def test_a_file_that_cannot_be_read_is_refused_with_what_to_do(as_person, mia, i
         (["{folder}", "--dataset", "inbox"], "{folder} isn't a file.\n"),
     ],
 )
-def test_mistakes_in_the_call_are_named_before_anything_is_sent(as_person, mia, file, words, error):
+def test_mistakes_in_the_call_are_refused_before_anything_is_sent(as_person, mia, file, words, error):
     places = {"file": str(file), "folder": str(file.parent)}
 
-    said = as_person(mia)("datasets", "upload", *(word.format(**places) for word in words))
+    result = as_person(mia)("datasets", "upload", *(word.format(**places) for word in words))
 
-    assert (said.code, said.out, said.err) == (2, "", error.format(**places))
+    assert (result.code, result.out, result.err) == (2, "", error.format(**places))
     assert not Upload.objects.exists()
 
 
 def test_a_dataset_of_others_is_one_that_is_not_there(as_person, otto, inbox, file):
-    said = as_person(otto)("datasets", "upload", str(file), "--dataset", inbox.slug)
+    result = as_person(otto)("datasets", "upload", str(file), "--dataset", inbox.slug)
 
-    assert (said.code, said.err) == (
+    assert (result.code, result.err) == (
         1, f"There is no dataset {inbox.slug}, or you don't have access. Check its name, and whose token this is: lifecycle whoami\n"
     )  # fmt: skip
     assert not Upload.objects.exists()
 
 
-def test_a_token_without_the_scope_is_told_which_it_lacks(as_person, mia, inbox, file):
-    said = as_person(mia, "read")("datasets", "upload", str(file), "--dataset", inbox.slug)
+def test_a_token_without_the_scope_gets_an_error_naming_it(as_person, mia, inbox, file):
+    result = as_person(mia, "read")("datasets", "upload", str(file), "--dataset", inbox.slug)
 
-    assert (said.code, said.err) == (
+    assert (result.code, result.err) == (
         1, "This token lacks the scope label. Create a token with that scope in your profile, then: lifecycle login\n"
     )  # fmt: skip
     assert not Upload.objects.exists()
 
 
-def test_freezing_makes_the_next_snapshot_and_says_how_to_train_on_it(as_person, mia, inbox, tmp_path):
+def test_creating_a_dataset_version_prints_how_to_train_on_it(as_person, mia, inbox, tmp_path):
     path = tmp_path / "many.csv"
     path.write_text("text,label\n" + "".join(f"message {at} about cards,{'card' if at % 2 else 'refund'}\n" for at in range(40)))
     command = as_person(mia)
     command("datasets", "upload", str(path), "--dataset", inbox.slug, "--accept")
 
-    said = command("dataset-versions", "create", inbox.slug, "--note", "first")
+    result = command("dataset-versions", "create", inbox.slug, "--note", "first")
 
-    assert said.code == 0, said.err
-    assert said.out.splitlines()[0].startswith(f"{inbox.slug}@1: 40 rows; train ")
-    assert said.out.splitlines()[1] == f"Train on it: lifecycle runs launch {inbox.slug}@1 --watch"
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[0].startswith(f"{inbox.slug}@1: 40 rows; train ")
+    assert result.out.splitlines()[1] == f"Train on it: lifecycle runs launch {inbox.slug}@1 --watch"
     assert inbox.snapshots.get().note == "first"
 
 
 def test_a_dataset_without_decisions_is_not_frozen(as_person, mia, inbox):
-    said = as_person(mia)("dataset-versions", "create", inbox.slug)
+    result = as_person(mia)("dataset-versions", "create", inbox.slug)
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err
+    assert (result.code, result.out) == (1, "")
+    assert result.err
     assert not inbox.snapshots.exists()
 
 
@@ -169,15 +169,15 @@ def test_a_column_of_annotators_and_what_contradicts_are_chosen_in_the_call(as_p
 
 
 def test_a_column_that_the_file_does_not_have_is_named(as_person, mia, inbox, file):
-    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--map", "who=annotator")
+    result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--map", "who=annotator")
 
-    assert (said.code, said.err) == (2, "The file has no column who; it has text, label.\n")
+    assert (result.code, result.err) == (2, "The file has no column who; it has text, label.\n")
 
 
 def test_values_of_the_label_column_are_mapped_from_the_command(as_person, mia, inbox, file):
-    said = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--value", "card=lost card", "--value", "refund=")
+    result = as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--value", "card=lost card", "--value", "refund=")
 
-    assert said.code == 0
-    assert "Values   card → lost card, refund → no label" in said.out.splitlines()
+    assert result.code == 0
+    assert "Values   card → lost card, refund → no label" in result.out.splitlines()
     assert Upload.objects.get().label_values == {"card": "lost card", "refund": ""}
     assert as_person(mia)("datasets", "upload", str(file), "--dataset", inbox.slug, "--value", "card").code == 2

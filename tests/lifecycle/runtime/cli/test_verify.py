@@ -1,4 +1,4 @@
-"""The trail and a version are verified here, from files, with a key that does not come from the server."""
+"""The audit log and a version are verified offline, from files, with a key that doesn't come from the server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def version(project, mia, ravi):
 
 @pytest.fixture
 def key(version, tmp_path):
-    """The public key as whoever runs the installation hands it over."""
+    """A file with the installation's public key."""
     path = tmp_path / "signing.pub.pem"
     path.write_bytes(keys.public_key_path().read_bytes())
     return path
@@ -47,11 +47,11 @@ def events(rows):
     return [row for row in rows if "hash" in row]
 
 
-def test_a_version_is_downloaded_and_holds(as_person, mia, version, name, key):
-    said = as_person(mia)("models", "verify", name, "--key", str(key))
+def test_a_downloaded_version_is_valid(as_person, mia, version, name, key):
+    result = as_person(mia)("models", "verify", name, "--key", str(key))
 
-    lines = said.out.splitlines()
-    assert (said.code, said.err) == (0, "Waiting for a worker\n")
+    lines = result.out.splitlines()
+    assert (result.code, result.err) == (0, "Waiting for a worker\n")
     assert lines[0].endswith("bytes: unchanged since they were signed.")
     assert lines[2] == f"Root digest  {version.root_digest}"
     assert lines[3] == f"Signed with  {version.key_fingerprint}"
@@ -63,13 +63,13 @@ def test_an_export_is_verified_with_no_server_at_all(as_person, command, mia, ve
     monkeypatch.delenv("LIFECYCLE_URL")
     monkeypatch.delenv("LIFECYCLE_TOKEN")
 
-    said = command("models", "verify", "--file", str(kept), "--key", str(key), "--json")
+    result = command("models", "verify", "--file", str(kept), "--key", str(key), "--json")
 
-    assert (said.code, said.json["holds"], said.json["root_digest"]) == (0, True, version.root_digest)
+    assert (result.code, result.json["holds"], result.json["root_digest"]) == (0, True, version.root_digest)
 
 
 @pytest.mark.parametrize("inside", [".safetensors", "model/README.md", "VERIFY.md"])
-def test_one_flipped_byte_does_not_hold(as_person, command, mia, name, key, tmp_path, inside):
+def test_one_flipped_byte_is_invalid(as_person, command, mia, name, key, tmp_path, inside):
     kept, bad = tmp_path / "version.zip", tmp_path / "bad.zip"
     as_person(mia)("models", "verify", name, "--key", str(key), "--save", str(kept))
     with zipfile.ZipFile(kept) as source, zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as target:
@@ -77,72 +77,72 @@ def test_one_flipped_byte_does_not_hold(as_person, command, mia, name, key, tmp_
             data = source.read(entry)
             target.writestr(entry.filename, data[:-1] + bytes([data[-1] ^ 1]) if entry.filename.endswith(inside) else data)
 
-    said = command("models", "verify", "--file", str(bad), "--key", str(key))
+    result = command("models", "verify", "--file", str(bad), "--key", str(key))
 
-    assert (said.code, said.out) == (1, "")
-    assert inside in said.err
+    assert (result.code, result.out) == (1, "")
+    assert inside in result.err
 
 
 @pytest.mark.parametrize("inside", ["model/../../evil", "model//etc/passwd", "model/a\\b"])
-def test_an_archive_that_was_made_to_do_harm_writes_nothing(command, key, tmp_path, inside):
+def test_a_malicious_archive_writes_nothing(command, key, tmp_path, inside):
     bad = tmp_path / "bad.zip"
     with zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as target:
         target.writestr(inside, b"x")
 
-    said = command("models", "verify", "--file", str(bad), "--key", str(key))
+    result = command("models", "verify", "--file", str(bad), "--key", str(key))
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err.endswith("isn't a file of an export. Don't use this file.\n")
-
-
-def test_a_version_without_a_key_is_a_mistake_in_the_call(as_person, mia, name):
-    said = as_person(mia)("models", "verify", name)
-
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("Give the installation's public key with --key.")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.endswith("isn't a file of an export. Don't use this file.\n")
 
 
-def test_another_key_does_not_hold(as_person, mia, name, tmp_path):
+def test_a_version_without_a_key_is_a_usage_error(as_person, mia, name):
+    result = as_person(mia)("models", "verify", name)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Give the installation's public key with --key.")
+
+
+def test_another_key_is_invalid(as_person, mia, name, tmp_path):
     from lifecycle.runtime import bundle
 
     bundle.generate_key(tmp_path / "other.pem")
 
-    said = as_person(mia)("models", "verify", name, "--key", str(bundle.public_path(tmp_path / "other.pem")))
+    result = as_person(mia)("models", "verify", name, "--key", str(bundle.public_path(tmp_path / "other.pem")))
 
-    assert (said.code, said.out) == (1, "")
-    assert said.err
-
-
-def test_the_trail_holds_and_says_how_far_it_is_signed(as_person, lee, version, key, project):
-    said = as_person(lee)("audit", "verify", "--key", str(key))
-
-    assert (said.code, said.err) == (0, "")
-    assert str(project.uuid) in said.out
-    assert "signed up to event" in said.out
+    assert (result.code, result.out) == (1, "")
+    assert result.err
 
 
-def test_without_a_key_it_says_that_no_signature_was_checked(as_person, lee, version):
-    said = as_person(lee)("audit", "verify")
+def test_a_valid_audit_log_shows_how_far_it_is_signed(as_person, lee, version, key, project):
+    result = as_person(lee)("audit", "verify", "--key", str(key))
 
-    assert said.code == 0
-    assert said.out.splitlines()[-1] == "Signatures aren't checked: give the installation's public key with --key."
+    assert (result.code, result.err) == (0, "")
+    assert str(project.uuid) in result.out
+    assert "signed up to event" in result.out
 
 
-def test_an_altered_event_does_not_hold(command, trail):
+def test_without_a_key_the_output_warns_that_no_signature_was_checked(as_person, lee, version):
+    result = as_person(lee)("audit", "verify")
+
+    assert result.code == 0
+    assert result.out.splitlines()[-1] == "Signatures aren't checked: give the installation's public key with --key."
+
+
+def test_an_altered_event_is_invalid(command, trail):
     def alter(rows):
         events(rows)[1]["canonical"] = events(rows)[1]["canonical"].replace('"actor"', '"Actor"', 1)
         return rows
 
     rewrite(trail, alter)
 
-    said = command("audit", "verify", "--file", str(trail), "--json")
+    result = command("audit", "verify", "--file", str(trail), "--json")
 
-    assert said.code == 1
-    assert said.json["holds"] is False
-    assert [chain["fault"] for chain in said.json["chains"].values() if chain["fault"]][0].endswith("It was altered.")
+    assert result.code == 1
+    assert result.json["holds"] is False
+    assert [chain["fault"] for chain in result.json["chains"].values() if chain["fault"]][0].endswith("It was altered.")
 
 
-def test_a_removed_event_is_seen_where_the_chain_is_whole(command, trail):
+def test_a_removed_event_is_detected_in_a_whole_chain(command, trail):
     whole = command("audit", "verify", "--file", str(trail), "--json").json["chains"]
     chain = next(name for name, found in whole.items() if found["state"] == "whole" and found["events"] > 2)
 
@@ -151,12 +151,12 @@ def test_a_removed_event_is_seen_where_the_chain_is_whole(command, trail):
         return [row for row in rows if row is not middle]
 
     rewrite(trail, remove)
-    said = command("audit", "verify", "--file", str(trail), "--json")
+    result = command("audit", "verify", "--file", str(trail), "--json")
 
-    assert said.json["chains"][chain]["state"] == "in parts"  # said, and not called whole
+    assert result.json["chains"][chain]["state"] == "in parts"  # not called whole
 
 
-def test_a_tail_that_was_cut_off_is_known_by_the_checkpoints_that_were_kept(command, trail, key, tmp_path):
+def test_a_truncated_log_is_detected_by_saved_checkpoints(command, trail, key, tmp_path):
     kept = tmp_path / "checkpoints.jsonl"
     first = command("audit", "verify", "--file", str(trail), "--key", str(key), "--checkpoints", str(kept))
     assert first.code == 0, first.out
@@ -171,11 +171,11 @@ def test_a_tail_that_was_cut_off_is_known_by_the_checkpoints_that_were_kept(comm
         return [row for row in rows if row is not newest]
 
     rewrite(trail, cut)
-    said = command("audit", "verify", "--file", str(trail), "--key", str(key), "--checkpoints", str(kept))
+    result = command("audit", "verify", "--file", str(trail), "--key", str(key), "--checkpoints", str(kept))
 
-    assert said.code == 1
-    assert f"{chain}: broken, a signed checkpoint names event " in said.out
-    assert "Its end is missing." in said.out
+    assert result.code == 1
+    assert f"{chain}: broken, a signed checkpoint names event " in result.out
+    assert "Its end is missing." in result.out
 
 
 @pytest.mark.parametrize(
@@ -186,27 +186,27 @@ def test_a_tail_that_was_cut_off_is_known_by_the_checkpoints_that_were_kept(comm
         json.dumps({"hash": "a", "canonical": '{"chain": "\ud800", "seq": 1, "previous": ""}'}),
     ],
 )  # fmt: skip
-def test_what_is_no_export_is_no_traceback(command, tmp_path, content):
+def test_an_invalid_export_gives_no_traceback(command, tmp_path, content):
     path = tmp_path / "trail.jsonl"
     path.write_text(content)
 
-    said = command("audit", "verify", "--file", str(path))
+    result = command("audit", "verify", "--file", str(path))
 
-    assert said.code == (0 if not content else 1)
-    assert "Traceback" not in said.err + said.out
-
-
-def test_a_file_that_is_not_there_is_a_mistake_in_the_call(command, tmp_path):
-    said = command("audit", "verify", "--file", str(tmp_path / "nothing.jsonl"))
-
-    assert (said.code, said.out) == (2, "")
+    assert result.code == (0 if not content else 1)
+    assert "Traceback" not in result.err + result.out
 
 
-def test_who_may_not_export_the_trail_is_told_who_may(as_person, ana, version):
+def test_a_file_that_is_not_there_is_a_usage_error(command, tmp_path):
+    result = command("audit", "verify", "--file", str(tmp_path / "nothing.jsonl"))
+
+    assert (result.code, result.out) == (2, "")
+
+
+def test_exporting_the_audit_log_without_the_role_names_the_role(as_person, ana, version):
     before = Event.objects.filter(verb="audit.exported").count()
 
-    said = as_person(ana)("audit", "verify")
+    result = as_person(ana)("audit", "verify")
 
-    assert (said.code, said.out) == (1, "")
-    assert "can do this." in said.err
+    assert (result.code, result.out) == (1, "")
+    assert "can do this." in result.err
     assert Event.objects.filter(verb="audit.exported").count() == before

@@ -38,8 +38,8 @@ def kept(export, tmp_path):
 
 
 def rewritten(kept, change, *, signed=True):
-    """The export with other bytes: change gives those of an entry, None to leave it out. signed: the whole is signed anew, so that what
-    stands inside is found by its own signature."""
+    """The export with other bytes. change: returns those of an entry, None to leave it out. signed: the whole is signed again, so that a
+    change inside is found by its own signature."""
     folder = kept.with_name("changed")
     with zipfile.ZipFile(kept) as source:
         for entry in source.infolist():
@@ -58,35 +58,35 @@ def verified(command, path, key):
     return command("models", "verify", "--file", str(path), "--key", str(key), "--json")
 
 
-def test_the_card_of_an_export_holds(command, kept, key):
-    said = verified(command, kept, key)
+def test_the_card_of_an_export_is_valid(command, kept, key):
+    result = verified(command, kept, key)
 
-    assert (said.code, said.json["holds"], said.json["card_revision"]) == (0, True, 1)
+    assert (result.code, result.json["holds"], result.json["card_revision"]) == (0, True, 1)
 
 
 @pytest.mark.parametrize("name", ["card/README.md", "card/card.json", "card/model.sig"])
-def test_one_altered_byte_of_the_card_does_not_hold(command, kept, key, name):
+def test_one_altered_byte_of_the_card_is_invalid(command, kept, key, name):
     changed = rewritten(kept, lambda entry, data: data[:-2] + bytes([data[-2] ^ 1]) + data[-1:] if entry == name else data)
 
     assert verified(command, changed, key).code == 1
 
 
 @pytest.mark.parametrize("left_out", ["card/", "card/model.sig"])
-def test_a_card_or_signature_that_was_taken_out_does_not_hold(command, kept, key, left_out):
+def test_a_missing_card_or_signature_is_invalid(command, kept, key, left_out):
     changed = rewritten(kept, lambda entry, data: None if entry.startswith(left_out) else data)
 
     assert verified(command, changed, key).code == 1
 
 
-def test_an_export_without_the_signature_over_all_of_it_does_not_hold(command, kept, key):
+def test_an_export_without_its_overall_signature_is_invalid(command, kept, key):
     changed = rewritten(kept, lambda entry, data: None if entry == "model.sig" else data, signed=False)
 
-    said = verified(command, changed, key)
+    result = verified(command, changed, key)
 
-    assert (said.code, "has no signature" in said.err) == (1, True)
+    assert (result.code, "has no signature" in result.err) == (1, True)
 
 
-def test_a_signed_card_of_another_model_does_not_hold(command, kept, key, tmp_path):
+def test_a_signed_card_of_another_model_is_invalid(command, kept, key, tmp_path):
     folder = tmp_path / "card"
     folder.mkdir()
     (folder / "README.md").write_text("# Another model\n")
@@ -94,18 +94,18 @@ def test_a_signed_card_of_another_model_does_not_hold(command, kept, key, tmp_pa
     bundle.sign(folder, keys.private_key_path())
     changed = rewritten(kept, lambda entry, data: (folder / entry[5:]).read_bytes() if entry.startswith("card/") else data)
 
-    said = verified(command, changed, key)
+    result = verified(command, changed, key)
 
-    assert (said.code, "describes another model" in said.err) == (1, True)
+    assert (result.code, "describes another model" in result.err) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["code/lifecycle_model.py", "transformers/modeling_lifecycle.py", "MLmodel", "requirements.txt"])
-def test_what_no_signature_covers_does_not_hold_beside_folders_that_do(command, kept, key, name):
+def test_unsigned_files_beside_signed_folders_are_invalid(command, kept, key, name):
     changed = rewritten(kept, lambda entry, data: b"import os" if entry == name else data, signed=False)
     with zipfile.ZipFile(changed, "a", zipfile.ZIP_STORED) as forged:
         if name not in forged.namelist():
             forged.writestr(name, "import os")
 
-    said = verified(command, changed, key)
+    result = verified(command, changed, key)
 
-    assert (said.code, name in said.err) == (1, True)
+    assert (result.code, name in result.err) == (1, True)

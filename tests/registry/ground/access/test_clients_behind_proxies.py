@@ -39,7 +39,7 @@ def test_whom_an_attempt_is_counted_against(proxies, count, forwarded, counted):
 
 
 @pytest.mark.parametrize(("count", "forwarded"), [(2, "192.0.2.1"), (1, "no address")])
-def test_a_proxy_that_says_too_little_is_counted_itself(proxies, count, forwarded):
+def test_a_proxy_that_sends_too_little_is_counted_itself(proxies, count, forwarded):
     proxies(count)
     request = RequestFactory().get("/", REMOTE_ADDR=PROXY, HTTP_X_FORWARDED_FOR=forwarded)
 
@@ -60,12 +60,12 @@ def test_who_guesses_behind_a_proxy_ends_their_own_attempts_alone(db, proxies, s
     assert guess("192.0.2.2") is ends_all
 
 
-def test_nobody_is_trusted_unless_a_setting_says_so(settings):
+def test_no_proxy_is_trusted_unless_a_setting_names_it(settings):
     assert (settings.ALLAUTH_TRUSTED_PROXY_COUNT, settings.REST_FRAMEWORK["NUM_PROXIES"]) == (0, 0)
 
 
 @pytest.mark.parametrize(("names", "trusted"), [({"TRUSTED_PROXIES": "2"}, 2), ({"BEHIND_PROXY": "1"}, 1), ({}, 0)])
-def test_as_many_are_trusted_as_the_environment_says(monkeypatch, settings, names, trusted):
+def test_as_many_are_trusted_as_the_environment_sets(monkeypatch, settings, names, trusted):
     for name in ("TRUSTED_PROXIES", "BEHIND_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in names.items():

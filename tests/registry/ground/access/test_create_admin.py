@@ -23,7 +23,7 @@ def test_the_admin_can_sign_in_and_has_no_role(monkeypatch, client):
     assert not User.objects.get().groups.exists()
 
 
-def test_a_weak_password_adds_nobody(monkeypatch):
+def test_a_weak_password_adds_no_one(monkeypatch):
     with pytest.raises(CommandError, match="too short"):
         run(monkeypatch, "short")
 
@@ -31,7 +31,7 @@ def test_a_weak_password_adds_nobody(monkeypatch):
 
 
 @pytest.mark.postgres
-def test_a_name_that_is_taken_adds_nobody(monkeypatch):
+def test_a_name_that_is_taken_adds_no_one(monkeypatch):
     User.objects.create_user("adam")
 
     with pytest.raises(CommandError, match="is taken"):

@@ -82,7 +82,7 @@ def test_a_session_alone_neither_promotes_nor_removes_an_address(session, nora, 
 
 
 @pytest.mark.postgres
-def test_an_address_counts_once_its_link_was_opened_and_the_old_one_is_told(session, nora, django_capture_on_commit_callbacks):
+def test_an_address_counts_once_its_link_was_opened_and_the_old_one_is_notified(session, nora, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         confirmed(session, session.post("/accounts/email/", {"action_add": "", "email": NEW}))
     nora.refresh_from_db()
@@ -227,7 +227,7 @@ def test_guessing_passwords_is_in_the_trail_and_does_not_fill_it(nora, gita):
 
     refused = Event.objects.filter(verb=Verb.SIGN_IN_REFUSED)
     assert [(event.object_id, payload(event)) for event in refused] == [(str(nora.uuid), {"how": "password"})] * 5
-    step_up.confirm_password(nora, PASSWORD)  # guesses of strangers keep nobody from deciding
+    step_up.confirm_password(nora, PASSWORD)  # guesses of strangers keep no one from deciding
 
 
 def test_a_wrong_password_in_a_session_counts_among_the_tries_of_a_decision(session, nora):

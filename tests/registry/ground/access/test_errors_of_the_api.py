@@ -21,7 +21,7 @@ def test_json_over_the_limit_answers_413_in_json(project, mia, client_for):
 
 
 @pytest.mark.parametrize(("refusal", "again"), [(NotReady("It is being fetched."), "5"), (Conflict("It has changed."), None)])
-def test_what_will_be_possible_later_says_when_to_ask_again(refusal, again):
+def test_what_will_be_possible_later_shows_when_to_ask_again(refusal, again):
     answer = api_exception_handler(refusal, {})
 
     assert (answer.status_code, answer.headers.get("Retry-After")) == (refusal.status, again)

@@ -31,8 +31,8 @@ def test_a_snapshot_is_found_by_its_dataset_and_number(client_for, version, ravi
     snapshot = version.run.snapshot
     second = registry.make_snapshot(snapshot.dataset.project, ravi, dataset=snapshot.dataset)
 
-    assert found(client_for(mia), f"snapshots/?dataset={snapshot.dataset.uuid}") == [str(second.uuid), str(snapshot.uuid)]
-    assert found(client_for(mia), f"snapshots/?dataset={snapshot.dataset.uuid}&number=2") == [str(second.uuid)]
+    assert found(client_for(mia), f"dataset-versions/?dataset={snapshot.dataset.uuid}") == [str(second.uuid), str(snapshot.uuid)]
+    assert found(client_for(mia), f"dataset-versions/?dataset={snapshot.dataset.uuid}&number=2") == [str(second.uuid)]
 
 
 def test_a_run_is_found_by_its_number_and_project(client_for, version, mia):
@@ -60,8 +60,8 @@ def test_a_request_is_found_by_its_number_and_project(client_for, version, mia):
     ("path", "field"),
     [
         ("datasets/?project=inbox", "project"),
-        ("snapshots/?number=first", "number"),
-        ("snapshots/?dataset=1", "dataset"),
+        ("dataset-versions/?number=first", "number"),
+        ("dataset-versions/?dataset=1", "dataset"),
         ("runs/?number=0", "number"),
         ("runs/?number=99999999999999999999", "number"),
         ("promotions/?number=-1", "number"),
@@ -90,8 +90,8 @@ LISTS = {
     "/rollouts/": ["state=x", "before=x"],
     "/jobs/": ["mine=x", "before=x"],
     "/datasets/": ["before=x"],
-    "/snapshots/": ["before=x"],
-    "/scanning/": ["before=x"],
+    "/dataset-versions/": ["before=x"],
+    "/data-issues/": ["before=x"],
     "/labeling/": ["before=x"],
     "/runs/": ["before=x"],
     "/runs/sweeps/": ["before=x"],

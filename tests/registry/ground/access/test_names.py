@@ -1,4 +1,4 @@
-"""No two people read the same; who changes a name is in the trail; the user name stands beside it where people approve."""
+"""No two people read the same; who changes a name is in the audit log; the user name is beside it where people approve."""
 
 import json
 
@@ -55,12 +55,12 @@ def test_a_name_that_reads_like_another_is_refused_and_one_that_does_not_is_in_t
     assert (eve.display_name, eve.theme) == ("Eve Stone", "dark")
     event = Event.objects.get(verb=Verb.NAME_CHANGED)
     assert (event.actor, event.object_id) == (str(eve.uuid), str(eve.uuid))
-    said = json.loads(event.canonical)["payload"]
-    assert [len(said[each]) for each in ("old", "new")] == [64, 64]
+    payload = json.loads(event.canonical)["payload"]
+    assert [len(payload[each]) for each in ("old", "new")] == [64, 64]
     assert "Stone" not in event.canonical
 
 
-def test_a_name_with_what_nobody_sees_is_refused_and_ones_own_may_be_kept(db):
+def test_a_name_with_invisible_characters_is_refused_and_ones_own_may_be_kept(db):
     eve = create_user(username="eve", display_name="Eve", email="", password=None, actor=None)
 
     with pytest.raises(Refused):
@@ -88,7 +88,7 @@ def test_the_database_keeps_two_people_from_taking_a_name_at_once(db):
 
 
 @pytest.mark.postgres
-def test_a_user_name_that_was_taken_meanwhile_is_told_at_its_field_and_makes_no_account(db, monkeypatch):
+def test_a_user_name_that_was_taken_meanwhile_is_an_error_at_its_field_and_makes_no_account(db, monkeypatch):
     taken = User.objects.create_user("lee")
     monkeypatch.setattr("registry.ground.access.actions.User.objects", Late(User.objects))
 
@@ -101,7 +101,7 @@ def test_a_user_name_that_was_taken_meanwhile_is_told_at_its_field_and_makes_no_
 
 
 class Late:
-    """Accounts as they look to whoever looked a moment too early: the first look at a user name finds nobody."""
+    """Accounts as seen a moment too early: the first lookup of a user name finds no one."""
 
     def __init__(self, manager):
         self.manager, self.looked = manager, False

@@ -55,7 +55,7 @@ def test_an_admin_adds_a_person_who_can_sign_in(adam, client_for, client):
     assert client.login(username="nora", password="a long enough phrase")
 
 
-def test_a_weak_first_password_adds_nobody(adam, client_for):
+def test_a_weak_first_password_adds_no_one(adam, client_for):
     form = {"username": "nora", "display_name": "Nora", "first_password": "short", "password": PASSWORD}
     answer = client_for(adam).post("/access/people/", form)
 
@@ -85,7 +85,7 @@ def test_only_an_admin_creates_projects(lee, client_for):
     assert not Project.objects.filter(slug="mine").exists()
 
 
-def test_nobody_signs_up_alone(client, db):
+def test_no_one_signs_up_alone(client, db):
     client.post("/accounts/signup/", {"username": "eve", "email": "eve@example.org", "password1": "a long enough phrase"})
 
     assert not User.objects.filter(username="eve").exists()

@@ -1,4 +1,4 @@
-"""`can`, `visible_to` and `who_can` agree, and nobody gets anything from being a superuser."""
+"""`can`, `visible_to` and `who_can` agree, and no one gets anything from being a superuser."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
@@ -32,7 +32,7 @@ def test_every_action_names_roles_and_every_role_has_an_action():
     ("datasets.read_samples", {"ana", "ravi", "mia", "gita"}),
     ("training.launch", {"mia", "lee"}),
 ])  # fmt: skip
-def test_a_role_allows_what_the_table_says(project, ana, ravi, mia, lee, gita, omar, aida, otto, adam, action, allowed):
+def test_a_role_allows_what_the_table_lists(project, ana, ravi, mia, lee, gita, omar, aida, otto, adam, action, allowed):
     everyone = {"ana": ana, "ravi": ravi, "mia": mia, "lee": lee, "gita": gita, "omar": omar, "aida": aida, "otto": otto, "adam": adam}
 
     assert {name for name, person in everyone.items() if policy.can(person, action, project)} == allowed
@@ -46,7 +46,7 @@ def test_a_superuser_without_a_role_sees_and_may_nothing(project):
     assert not policy.can(root, "promotions.approve", project)
 
 
-def test_somebody_who_was_deactivated_may_nothing(project, lee):
+def test_someone_who_was_deactivated_may_nothing(project, lee):
     lee.is_active = False
     lee.save()
 

@@ -48,12 +48,12 @@ def test_an_action_asks_anew_whether_the_role_is_still_there(project, dataset, m
 def test_a_row_that_a_request_was_allowed_to_see_is_read_without_its_grants(dataset, mia):
     Needs("labeling.view", Dataset).check(mia, {"uuid": dataset.uuid})
 
-    with CaptureQueriesContext(connection) as said:
+    with CaptureQueriesContext(connection) as statements:
         assert policy.get_visible(mia, Dataset, "labeling.view", uuid=dataset.uuid) == dataset
     with pytest.raises(Http404):
         policy.get_visible(mia, Dataset.objects.exclude(pk=dataset.pk), "labeling.view", uuid=dataset.uuid)
 
-    assert [("grant" in each["sql"]) for each in said] == [False]
+    assert [("grant" in each["sql"]) for each in statements] == [False]
 
 
 def test_another_person_another_row_and_another_action_are_asked_for(project, dataset, mia, ana):

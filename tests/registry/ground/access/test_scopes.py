@@ -24,10 +24,10 @@ CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 # What moves production, or hides how it is.
 DEPLOY = {
     "alerts/<uuid:uuid>/acknowledge/", "alerts/<uuid:uuid>/resolve/", "channels/", "channels/<uuid:uuid>/change/",
-    "channels/<uuid:uuid>/secret/", "channels/<uuid:uuid>/test/", "deployments/<uuid:uuid>/lift_fault/",
-    "deployments/<uuid:uuid>/plant_fault/", "deployments/<uuid:uuid>/share/", "deployments/<uuid:uuid>/stop_canary/",
-    "deployments/<uuid:uuid>/stop_shadow/", "endpoint-tokens/<uuid:uuid>/", "endpoints/<uuid:uuid>/deploy/",
-    "endpoints/<uuid:uuid>/freeze/", "endpoints/<uuid:uuid>/objectives/", "endpoints/<uuid:uuid>/roll_back/",
+    "channels/<uuid:uuid>/secret/", "channels/<uuid:uuid>/test/", "deployments/<uuid:uuid>/remove-fault/",
+    "deployments/<uuid:uuid>/inject-fault/", "deployments/<uuid:uuid>/share/", "deployments/<uuid:uuid>/stop-canary/",
+    "deployments/<uuid:uuid>/stop-shadow/", "endpoint-tokens/<uuid:uuid>/", "endpoints/<uuid:uuid>/deploy/",
+    "endpoints/<uuid:uuid>/freeze/", "endpoints/<uuid:uuid>/objectives/", "endpoints/<uuid:uuid>/roll-back/",
     "endpoints/<uuid:uuid>/rollouts/forecast/", "endpoints/<uuid:uuid>/shadow/", "freezes/<uuid:uuid>/lift/",
     "objectives/<uuid:uuid>/switch/", "rollouts/", "rollouts/<uuid:uuid>/abort/", "rollouts/<uuid:uuid>/pause/",
     "rollouts/<uuid:uuid>/resume/", "rollouts/<uuid:uuid>/widen/", "silences/", "silences/<uuid:uuid>/end/",
@@ -57,7 +57,7 @@ def test_every_change_has_a_scope_or_is_for_people():
     assert {path for path, scopes in found.items() if Scope.DEPLOY in scopes} == DEPLOY
     assert {path for path, scopes in found.items() if None in scopes} == {
         "projects/<uuid:uuid>/members/", "promotions/<uuid:uuid>/approve/", "promotions/<uuid:uuid>/reject/",
-        "retraining/<uuid:uuid>/approve/", "retraining/<uuid:uuid>/decline/", "retraining/<uuid:uuid>/insist/",
+        "retraining/<uuid:uuid>/approve/", "retraining/<uuid:uuid>/decline/", "retraining/<uuid:uuid>/override/",
         "retraining/<uuid:uuid>/retry/", "role-proposals/<uuid:uuid>/confirm/", "role-proposals/<uuid:uuid>/end/",
     }  # fmt: skip
     assert set().union(*found.values()) == {None, *Scope} - {Scope.INFER}
@@ -155,7 +155,7 @@ def test_an_admin_sees_tokens_of_others_without_their_secrets_and_ends_them(proj
     assert Event.objects.get(verb=Verb.TOKEN_REVOKED).actor == str(adam.uuid)
 
 
-def test_an_admins_token_ends_no_token_of_another_and_anybodys_ends_their_own(adam, mia):
+def test_an_admins_token_ends_no_token_of_another_and_anyones_ends_their_own(adam, mia):
     token, secret = create_token(user=mia, name="nightly", scopes=["read"], days=1)
     _, admins = create_token(user=adam, name="robot", scopes=Scope.values, days=1)
 

@@ -1,4 +1,4 @@
-"""What somebody who means harm tries at the doors: roles for oneself, HEAD in place of GET, guesses at once, other people's trails."""
+"""What an attacker tries: roles for oneself, HEAD in place of GET, guesses at once, other people's trails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.people import PASSWORD, make_person, make_project
 @pytest.mark.postgres
 @pytest.mark.parametrize(("who", "held"), [("lee", [Role.LEAD]), ("adam", [])])
 @pytest.mark.parametrize("by", ["page", "api"])
-def test_nobody_gives_a_role_to_themself(project, request, client_for, who, held, by):
+def test_no_one_gives_a_role_to_themself(project, request, client_for, who, held, by):
     person = request.getfixturevalue(who)
     client = client_for(person)
 
@@ -112,7 +112,7 @@ def test_guesses_sent_at_once_get_no_more_tries_than_one_after_the_other():
         return "in"
 
     with ThreadPoolExecutor(12) as pool:
-        said = list(pool.map(guess, range(24)))
+        answers = list(pool.map(guess, range(24)))
 
-    assert said.count("Wrong password. Nothing was changed.") == step_up.TRIES
-    assert said.count("Too many wrong passwords or codes.") == 24 - step_up.TRIES
+    assert answers.count("Wrong password. Nothing was changed.") == step_up.TRIES
+    assert answers.count("Too many wrong passwords or codes.") == 24 - step_up.TRIES

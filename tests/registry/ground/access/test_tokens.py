@@ -107,7 +107,7 @@ def test_the_page_shows_a_new_secret_once(mia, client_for):
 
 
 @pytest.mark.postgres
-def test_nobody_revokes_the_token_of_another(mia, ana, client_for):
+def test_no_one_revokes_the_token_of_another(mia, ana, client_for):
     token, _ = create_token(user=mia, name="nightly", scopes=["read"], days=1)
 
     assert client_for(ana).post(f"/access/tokens/{token.uuid}/revoke/").status_code == 404

@@ -132,7 +132,7 @@ def test_equal_content_is_the_same_folder(model, tmp_path):
 
 
 def test_the_signature_is_no_part_of_the_folder(model):
-    """The signature stands over the folder's digest, so the digest cannot stand over the signature."""
+    """The signature covers the folder's digest, so the digest cannot cover the signature."""
     before = actions.put_folder(model)
     (model / "model.sig").write_text("{}")
 
@@ -186,7 +186,7 @@ def test_a_lost_race_keeps_the_winner_and_leaves_nothing_behind(model, tmp_path,
     assert sorted(path.name for path in target.parent.iterdir()) == ["model"]
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_behind(model, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing_behind(model, tmp_path, monkeypatch):
     kept = actions.put_folder(model)
 
     def full(_source: str, _target: str) -> None:

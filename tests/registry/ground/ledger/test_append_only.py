@@ -1,4 +1,4 @@
-"""History refuses to be changed, whoever asks and by whatever road."""
+"""History can't be changed, by anyone or any route."""
 
 from unittest import mock
 
@@ -15,7 +15,7 @@ from registry.ground.ledger.verbs import Verb
 
 pytestmark = pytest.mark.postgres
 
-# Whoever adds or removes a table here changes what the product promises: say why in the commit.
+# Adding or removing a table here changes what the product promises: give the reason in the commit.
 IMMUTABLE = {
     "access.project",
     "artifacts.blob", "artifacts.folder",

@@ -56,7 +56,7 @@ def test_each_state_of_a_chain_is_signed_once_as_a_row_and_a_line(chain, file):
 
 
 @pytest.mark.parametrize("place", [0, 2], ids=["before", "after"])
-def test_a_line_that_contradicts_another_is_found_wherever_it_stands(chain, file, place):
+def test_a_line_that_contradicts_another_is_found_wherever_it_is(chain, file, place):
     lines = file.read_text().splitlines()
     file.write_text("\n".join([*lines[:place], forged(chain), *lines[place:]]) + "\n")
 
@@ -108,7 +108,7 @@ def test_a_deleted_row_is_found(chain, file):
     assert found() == [("checkpoint-not-in-database", f"{file}, line 2")]
 
 
-def test_a_row_and_a_line_that_are_both_gone_are_found_by_a_kept_copy(chain, file, tmp_path):
+def test_a_row_and_a_line_that_are_both_missing_are_found_by_a_kept_copy(chain, file, tmp_path):
     kept = tmp_path / "kept.jsonl"
     kept.write_text(file.read_text())
     file.unlink()
@@ -199,7 +199,7 @@ def test_a_marker_excuses_the_newest_checkpoint_alone(chain, file):
 
 
 @pytest.mark.parametrize("name", ["!", "../../elsewhere", "00000000-0000-0000-0000-000000000000"])
-def test_a_chain_that_nobody_recorded_to_is_not_signed_and_keeps_no_other_from_it(project, chain, name):
+def test_a_chain_without_events_is_not_signed_and_does_not_block_others(project, chain, name):
     Chain.objects.create(name=name, seq=1)
     with transaction.atomic():
         record(None, Verb.DATASET_CREATED, project, project=project.uuid)

@@ -32,6 +32,6 @@ def test_a_lost_key_is_asked_for_and_not_made_anew(lost):
     assert not lost.exists()
 
 
-def test_verification_says_that_the_key_is_gone(lost):
+def test_verification_reports_that_the_key_is_missing(lost):
     with pytest.raises(CommandError, match="Restore it from the key backup"):
         call_command("verify_audit")

@@ -1,4 +1,4 @@
-"""A name is bound to the events that it stood in: it can be erased, and not altered; whoever is renamed keeps their name of then."""
+"""A name is bound to its events: it can be erased, but not altered; renamed people keep their former name there."""
 
 import json
 

@@ -47,7 +47,7 @@ def test_an_altered_column_is_found_though_the_bytes_are_whole(chain):
     assert found() == [("columns-differ", at(chain, 4))]
 
 
-def test_an_altered_event_whose_hash_was_mended_breaks_the_next_one(chain):
+def test_an_altered_event_whose_hash_was_recomputed_breaks_the_next_one(chain):
     event = Event.objects.get(chain=chain, seq=3)
     forged = event.canonical.replace('"number":1', '"number":9')
     behind_its_back("UPDATE ledger_event SET canonical = %s, hash = %s WHERE id = %s", forged, rules.event_hash(forged), event.pk)
@@ -114,12 +114,12 @@ def test_a_replaced_chain_is_found_by_a_signed_checkpoint(chain, project):
     assert found() == [("chain-replaced", at(chain, 6))]
 
 
-def write_event(chain: str, *, project: str | None, **said: object) -> None:
-    """The first event of a chain, as somebody writes it into the tables who knows how it is hashed."""
+def write_event(chain: str, *, project: str | None, **payload: object) -> None:
+    """The first event of a chain, as written into the tables by someone who knows how it is hashed."""
     document = {
         "chain": chain, "seq": 1, "at": timezone.now().isoformat(timespec="microseconds"), "verb": Verb.DATASET_CREATED, "actor": "system",
         "object_type": "datasets.dataset", "object_id": chain, "project": project, "payload": {}, "names": {},
-        "form": rules.FORM, "previous": rules.GENESIS, **said,
+        "form": rules.FORM, "previous": rules.GENESIS, **payload,
     }  # fmt: skip
     canonical = bundle.canonical_json(document).decode()
     columns = {name: document[name] for name in ("chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project")}
@@ -217,7 +217,7 @@ def test_one_damaged_value_is_one_fault_and_all_else_is_verified(chain, project,
 
 
 @pytest.mark.postgres
-def test_the_command_says_what_it_walked(chain):
+def test_the_command_reports_what_it_walked(chain):
     checkpoints.sign_checkpoints()
     out = io.StringIO()
 

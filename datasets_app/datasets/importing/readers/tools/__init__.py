@@ -1,6 +1,6 @@
 """What labeling tools export as JSON: doccano, Label Studio, Prodigy, Argilla; annotations and predictions.
 
-Each conversion makes an object flat: the text under this name, everything else under its own, so that it becomes metadata.
+Each conversion flattens an object: the text is named "text", everything else keeps its name and becomes metadata.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.tools.argilla import from_argilla
 from datasets_app.datasets.importing.readers.tools.doccano import from_doccano
 from datasets_app.datasets.importing.readers.tools.label_studio import from_label_studio, is_short
-from datasets_app.datasets.importing.readers.tools.parts import Taken, Unfit
+from datasets_app.datasets.importing.readers.tools.parts import Parsed, Unfit
 from datasets_app.datasets.importing.readers.tools.prodigy import from_prodigy
 from datasets_app.datasets.importing.report import Problem
 
 TOOLS = ("labelstudio", "doccano", "prodigy", "argilla")
-MEND = "Export it from the tool again, or remove the object."
+FIX = "Export it from the tool again, or remove the object."
 STAYS = "No action needed: it stays in the file and is included in exports in the same format."
-CONVERT: dict[str, Callable[[Pairs, Member], Taken]] = {
+CONVERT: dict[str, Callable[[Pairs, Member], Parsed]] = {
     "doccano": from_doccano, "labelstudio": lambda found, member: from_label_studio(found),
     "prodigy": lambda found, member: from_prodigy(found), "argilla": lambda found, member: from_argilla(found),
 }  # fmt: skip
@@ -32,7 +32,7 @@ def header(member: Member, reading: Reading) -> Header:
 
 
 def records(member: Member, reading: Reading) -> Iterator[Found]:
-    """The objects of one file as they are, with their lines or their places in the list."""
+    """The unconverted objects of one file, with their line numbers or positions in the list."""
     yield from objects(member, reading.encoding, as_list=as_list(member, reading))
 
 
@@ -42,25 +42,25 @@ def as_list(member: Member, reading: Reading) -> bool:
 
 
 def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
-    """A row for each object, and a notice where something stays in the file alone, once for each kind."""
+    """A row for each object, and one notice for each kind of ignored content."""
     where = "Object" if as_list(member, reading) else "Line"
-    convert, told = CONVERT[reading.parser], set[str]()
+    convert, reported = CONVERT[reading.parser], set[str]()
     for number, found in records(member, reading):
         if isinstance(found, Problem):
             yield found
             continue
         try:
-            taken = convert(found, member)
+            parsed = convert(found, member)
         except Unfit as unfit:
-            yield Problem(number, unfit.code, f"{where} {number:,} {unfit.said}", MEND)
+            yield Problem(number, unfit.code, f"{where} {number:,} {unfit.sentence}", FIX)
             continue
-        for left in taken.left:
-            if left not in told:
-                told.add(left)
-                sentence = f"{where} {number:,} {left}; these are ignored in the whole file."
+        for what in parsed.ignored:
+            if what not in reported:
+                reported.add(what)
+                sentence = f"{where} {number:,} {what}; these are ignored in the whole file."
                 yield Problem(number, "left_out", sentence, STAYS, notice=True)
-        row = row_of(number, taken.values, where)
-        yield row if isinstance(row, Problem) else row._replace(brought=taken.brought)
+        row = row_of(number, parsed.values, where)
+        yield row if isinstance(row, Problem) else row._replace(raw=parsed.raw)
 
 
 def recognise(found: Pairs) -> str:

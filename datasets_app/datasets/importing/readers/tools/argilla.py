@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
 from datasets_app.datasets.importing.readers.shapes import Answer
-from datasets_app.datasets.importing.readers.tools.parts import UNKNOWN, Taken, listed, name_of, names_cell, share, spans_cell, taken
+from datasets_app.datasets.importing.readers.tools.parts import UNKNOWN, Parsed, listed, name_of, names_cell, parsed, share, spans_cell
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 SKIPPED, STANDING = "discarded", ("submitted", "")
@@ -32,13 +32,13 @@ class Response(NamedTuple):
     status: str
 
 
-def from_argilla(found: Pairs) -> Taken:
+def from_argilla(found: Pairs) -> Parsed:
     """One record, flattened or not."""
     return from_nested(found) if isinstance(found.get("fields"), Pairs) else from_flat(found)
 
 
-def from_nested(found: Pairs) -> Taken:
-    """A record as `to_dict(flatten=False)` gives it."""
+def from_nested(found: Pairs) -> Parsed:
+    """A record from `to_dict(flatten=False)`."""
     responses = [
         Response(question, each.get("value"), cell_of(each.get("user_id")), cell_of(each.get("status")))
         for question, given in pairs_of(found.get("responses")) for each in listed(given) if isinstance(each, Pairs)
@@ -50,25 +50,25 @@ def from_nested(found: Pairs) -> Taken:
     rest = {key: found[key] for key in OWN[1:] if found.get(key)}
     values = Pairs({"id": cell_of(found.get("id"))} | dict(pairs_of(found.get("fields"))) | rest)
     values |= {f"metadata.{key}": value for key, value in pairs_of(found.get("metadata"))}
-    return taken(values, answers_of(responses), guesses, left_of(responses))
+    return parsed(values, answers_of(responses), guesses, ignored_in(responses))
 
 
-def from_flat(found: Pairs) -> Taken:
-    """A record as `to_dict(flatten=True)` gives it."""
+def from_flat(found: Pairs) -> Parsed:
+    """A record from `to_dict(flatten=True)`."""
     questions = [key.removesuffix(".responses") for key in found if key.endswith(".responses")]
     questions += [name for key in found if key.endswith(".suggestion") and (name := key.removesuffix(".suggestion")) not in questions]
     responses, guesses = [], []
     for question in questions:
-        said = listed(found.get(f"{question}.responses"))
+        values = listed(found.get(f"{question}.responses"))
         users, states = (listed(found.get(f"{question}.responses.{part}")) for part in ("users", "status"))
         responses += [
             Response(question, value, cell_of(users[at]) if at < len(users) else "", cell_of(states[at]) if at < len(states) else "")
-            for at, value in enumerate(said)
+            for at, value in enumerate(values)
         ]  # fmt: skip
         if (value := found.get(f"{question}.suggestion")) not in (None, ""):
             guesses.append(guess_of(question, value, found.get(f"{question}.suggestion.score"), found.get(f"{question}.suggestion.agent")))
     others = {key: value for key, value in found.items() if not any(key == each or key.startswith(f"{each}.") for each in questions)}
-    return taken(Pairs({"id": cell_of(found.get("id"))} | others), answers_of(responses), guesses, left_of(responses))
+    return parsed(Pairs({"id": cell_of(found.get("id"))} | others), answers_of(responses), guesses, ignored_in(responses))
 
 
 def pairs_of(value: Any) -> Iterable[tuple[str, Any]]:
@@ -89,13 +89,13 @@ def answers_of(responses: Sequence[Response]) -> list[Answer]:
     return [Answer(person, cells, skipped=not cells and SKIPPED in states) for person, (cells, states) in people.items()]
 
 
-def left_of(responses: Sequence[Response]) -> list[str]:
-    """What is not taken."""
+def ignored_in(responses: Sequence[Response]) -> list[str]:
+    """Descriptions of ignored content."""
     return [DRAFTS] if any(each.status not in (*STANDING, SKIPPED) for each in responses) else []
 
 
 def guess_of(question: str, value: Any, score: Any, agent: Any) -> Answer:
-    """What an agent suggests."""
+    """An agent's suggestion."""
     return Answer(name_of(agent) or "a model", {question: cell(value)}, score=share(score))
 
 

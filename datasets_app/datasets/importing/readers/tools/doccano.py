@@ -13,7 +13,7 @@ from typing import Any
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
 from datasets_app.datasets.importing.readers.shapes import Answer
 from datasets_app.datasets.importing.readers.sources import Member
-from datasets_app.datasets.importing.readers.tools.parts import Taken, name_of, names_cell, spans_cell, taken
+from datasets_app.datasets.importing.readers.tools.parts import Parsed, name_of, names_cell, parsed, spans_cell
 from lifecycle.runtime.task_types.inputs import Cell
 
 NAMES = ("label", "labels", "cats")
@@ -23,7 +23,7 @@ WHOLE = re.compile(r"all|unknown|data|(part|chunk|shard|file|data)s?[-_ ]?\d+([-
 
 
 def person_of(member: Member) -> str:
-    """Whose file it is; empty for a file of its own, for that of all, and for one of a split."""
+    """The user of a file in a zip; empty for a project-wide file, one of a split, or a file outside a zip."""
     stem = member.name.rpartition("/")[2].rpartition(".")[0]
     return "" if member.split or WHOLE.fullmatch(stem) else name_of(stem)
 
@@ -33,7 +33,7 @@ def is_exported(found: Pairs, members: Iterable[Member]) -> bool:
     return "Comments" in found or any(person_of(member) for member in members if member.name)
 
 
-def from_doccano(found: Pairs, member: Member) -> Taken:
+def from_doccano(found: Pairs, member: Member) -> Parsed:
     """One example."""
     cells: dict[str, Cell] = {}
     for key in NAMES:
@@ -47,7 +47,7 @@ def from_doccano(found: Pairs, member: Member) -> Taken:
     for column, keys in (("label", NAMES), ("entities", SPANS)):
         if any(key in found for key in keys):
             values[column] = ""
-    return taken(values, [Answer(person_of(member), cells)] if cells else [])
+    return parsed(values, [Answer(person_of(member), cells)] if cells else [])
 
 
 def labels_in(value: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
     {"id", "data": {…}, "meta": {…}, "annotations": [{"completed_by", "result": [region, …], …}], "predictions": [{"model_version", …}]}
 
-A region answers the question that its from_name names. Regions of other kinds than those read here are ignored.
+A region answers the question named by its from_name. Unsupported types of regions are ignored.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from datasets_app.datasets.importing.readers.jsons import Number, Pairs, cell_of
 from datasets_app.datasets.importing.readers.shapes import Answer
 from datasets_app.datasets.importing.readers.tools.parts import (
     UNKNOWN,
-    Taken,
+    Parsed,
     Unfit,
     flag,
     listed,
     name_of,
     names_cell,
+    parsed,
     share,
     spans_cell,
-    taken,
     texts_cell,
 )  # fmt: skip
 from lifecycle.runtime.task_types.contents import dialogue
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
-TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")  # beside the data, which a bare task is all of
+TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")  # next to the data; a bare task is all data
 MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
-SPOKEN = {"role", "author", "speaker"}  # of an annotation, not of a response to be ranked
+SPEAKER_KEYS = {"role", "author", "speaker"}  # keys of a chat message, not of a response to rank
 SPAN_TYPES = ("labels", "hypertextlabels")
 SIDES = {"left": "first", "right": "second"}
 BARE = "has predictions as bare numbers without labels"
 
 
-def from_label_studio(found: Pairs) -> Taken:
+def from_label_studio(found: Pairs) -> Parsed:
     """One task, or one row of JSON_MIN."""
     if is_short(found):
         return from_short(found)
@@ -49,18 +49,18 @@ def from_label_studio(found: Pairs) -> Taken:
     values = Pairs({"id": cell_of(found.get("id"))})
     values |= data_columns(data)
     values |= {"meta": found["meta"]} if found.get("meta") else {}
-    left: list[str] = []
+    ignored: list[str] = []
     places = option_places(data)
-    answers = [answer_of(each, data, values, places, left) for each in annotations]
+    answers = [answer_of(each, data, values, places, ignored) for each in annotations]
     predictions = listed(found.get("predictions"))
     if any(not isinstance(each, Pairs) for each in predictions):
-        left.append(BARE)
-    guesses = [guess_of(each, data, values, places, left) for each in predictions if isinstance(each, Pairs)]
-    return taken(values, named_apart(answers), guesses, left)
+        ignored.append(BARE)
+    guesses = [guess_of(each, data, values, places, ignored) for each in predictions if isinstance(each, Pairs)]
+    return parsed(values, number_unknown(answers), guesses, ignored)
 
 
 def with_dialogue(data: Pairs, annotations: Sequence[Pairs]) -> Pairs:
-    """The data of a task; of a chat that began empty, with what the first annotator and the model wrote to each other."""
+    """The data of a task; an empty chat gets the messages between its first annotator and the model."""
     empty = next((key for key, value in data.items() if value in ([], None, "")), "")
     if not empty or any(dialogue.turns(value) for value in data.values()):
         return data
@@ -78,43 +78,43 @@ def data_columns(data: Pairs) -> Pairs:
     columns = Pairs()
     for key, value in data.items():
         items = [each for each in listed(value) if isinstance(each, Pairs)]
-        options = items and len(items) == len(value) and all("id" in each and not each.keys() & SPOKEN for each in items)
+        options = items and len(items) == len(value) and all("id" in each and not each.keys() & SPEAKER_KEYS for each in items)
         columns["text" if key == "text" else f"data.{key}"] = [option_text(each) for each in items] if options else value
     return columns
 
 
 def option_text(option: Mapping[str, Any]) -> str:
-    """What is read of one of several responses to be ranked."""
+    """The text of one of several responses to rank."""
     return next((cell_of(option[key]) for key in ("body", "text", "title", "html") if option.get(key)), "")
 
 
 def option_places(data: Mapping[str, Any]) -> dict[str, int]:
-    """The place of each response to be ranked, by its id."""
+    """The position of each response to rank, by its id."""
     lists = [each for value in data.values() if (each := [option for option in listed(value) if isinstance(option, Pairs)])]
     return {cell_of(option["id"]): place for options in lists for place, option in enumerate(options) if "id" in option}
 
 
-def answer_of(annotation: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], left: list[str]) -> Answer:
-    """What one annotation says."""
+def answer_of(annotation: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]) -> Answer:
+    """One annotation as an answer."""
     by = annotation.get("completed_by")
     person = (
         next((name for key in ("email", "username", "id") if (name := name_of(by.get(key)))), "") if isinstance(by, Pairs) else name_of(by)
     )
     return Answer(
-        person or UNKNOWN, cells_of(listed(annotation.get("result")), data, columns, places, left),
+        person or UNKNOWN, cells_of(listed(annotation.get("result")), data, columns, places, ignored),
         skipped=flag(annotation, "was_cancelled"), gold=flag(annotation, "ground_truth"), seconds=cell_of(annotation.get("lead_time")),
         at=cell_of(annotation.get("created_at")),
     )  # fmt: skip
 
 
-def guess_of(prediction: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], left: list[str]) -> Answer:
-    """What a model says."""
-    cells = cells_of(listed(prediction.get("result")), data, columns, places, left)
+def guess_of(prediction: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]) -> Answer:
+    """One prediction as an answer."""
+    cells = cells_of(listed(prediction.get("result")), data, columns, places, ignored)
     return Answer(name_of(prediction.get("model_version")) or "a model", cells, score=share(prediction.get("score")))
 
 
-def named_apart(answers: Sequence[Answer]) -> Iterator[Answer]:
-    """Annotators whom the file does not name are different people."""
+def number_unknown(answers: Sequence[Answer]) -> Iterator[Answer]:
+    """Number annotators without a name, who are different people."""
     seen: Counter[str] = Counter()
     for each in answers:
         seen[each.person] += 1
@@ -124,14 +124,14 @@ def named_apart(answers: Sequence[Answer]) -> Iterator[Answer]:
             yield each
 
 
-def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping[str, int], left: list[str]) -> dict[str, Cell]:
-    """The answers in the regions of one result, by question. left: called with what is skipped."""
+def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping[str, int], ignored: list[str]) -> dict[str, Cell]:
+    """The answers in the regions of one result, by question. ignored: appended to for each unsupported region."""
     regions: dict[str, list[tuple[CellKind, Any]]] = {}
     for region in result:
         read = read_region(region, places, data) if isinstance(region, Pairs) else None
         if read is None:
             kind = cell_of(region.get("type")) if isinstance(region, Pairs) else ""
-            left.append(f"has regions of type {kind[:40] or 'unknown'}")
+            ignored.append(f"has regions of type {kind[:40] or 'unknown'}")
             continue
         name = cell_of(region.get("from_name")) or "label"
         regions.setdefault(f"{name} (annotation)" if name in columns else name, []).append(read)
@@ -139,7 +139,7 @@ def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping
 
 
 def read_region(region: Pairs, places: Mapping[str, int], data: Pairs) -> tuple[CellKind, Any] | None:
-    """What a region says, by what kind of answer it is; None for one that is not read here."""
+    """The kind and value of a region's answer; None for an unsupported region."""
     kind, value = region.get("type"), region.get("value")
     if not isinstance(value, Pairs):
         return None
@@ -148,7 +148,7 @@ def read_region(region: Pairs, places: Mapping[str, int], data: Pairs) -> tuple[
     if kind == "paragraphlabels":
         return spans_of(kind, in_text(value, data))
     if "start" in value or "startOffset" in value:
-        return None  # about a part of the text
+        return None  # about part of the text
     if kind == "choices" and isinstance(value.get("choices"), list):
         return CellKind.NAMES, value["choices"]
     if kind == "textarea" and isinstance(value.get("text"), list | str):
@@ -163,7 +163,7 @@ def read_region(region: Pairs, places: Mapping[str, int], data: Pairs) -> tuple[
 
 
 def spans_of(kind: str, value: Pairs) -> tuple[CellKind, Any] | None:
-    """A span for each label of a region. Offsets into HTML are taken where the region says its place in the text."""
+    """A span for each label of a region. Offsets into HTML need the region's offsets in the text."""
     where = value.get("globalOffsets") if "startOffset" in value else value
     labels = listed(value.get(kind))
     if not isinstance(where, Pairs) or not labels or not isinstance(where.get("start"), Number):
@@ -173,7 +173,7 @@ def spans_of(kind: str, value: Pairs) -> tuple[CellKind, Any] | None:
 
 
 def in_text(value: Pairs, data: Pairs) -> Pairs:
-    """A region of a dialogue with its places in the text that the dialogue becomes; as it is where it has none."""
+    """A region of a dialogue with offsets into the dialogue's text; unchanged if it has none."""
     turns: list[Any] = next((each for each in data.values() if dialogue.turns(each)), [])
     try:
         first, last, start, end = (int(str(value.get(key))) for key in ("start", "end", "startOffset", "endOffset"))
@@ -188,7 +188,7 @@ def in_text(value: Pairs, data: Pairs) -> Pairs:
 
 
 def ranking_of(ranker: Any, places: Mapping[str, int]) -> tuple[CellKind, Any] | None:
-    """The places of the responses, the best first: ids in order, alone or as the one list of an object."""
+    """The positions of the responses, best first, from a list of ids or an object with one such list."""
     if isinstance(ranker, Pairs) and len(ranker) == 1:
         (ranker,) = ranker.values()
     ids = [cell_of(each) for each in listed(ranker)]
@@ -217,7 +217,7 @@ def is_short(found: Pairs) -> bool:
     return "annotation_id" in found and "annotator" in found and "data" not in found
 
 
-def from_short(found: Pairs) -> Taken:
+def from_short(found: Pairs) -> Parsed:
     """A row of JSON_MIN is one annotation. Data and annotations can only be distinguished by their form, or by a person."""
     rest = {key: value for key, value in found.items() if key not in MIN_KEYS}
     cells = {key: short_cell(value) for key, value in rest.items()}
@@ -226,7 +226,7 @@ def from_short(found: Pairs) -> Taken:
     by = found.get("annotator")
     person = name_of(by.get("email", by.get("id"))) if isinstance(by, Pairs) else name_of(by)
     answer = Answer(person or UNKNOWN, cells, seconds=cell_of(found.get("lead_time")), at=cell_of(found.get("created_at")))
-    return taken(values, [answer])
+    return parsed(values, [answer])
 
 
 def short_cell(value: Any) -> Cell:

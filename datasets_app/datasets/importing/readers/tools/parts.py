@@ -1,4 +1,4 @@
-"""What the readers of labeling tools share: an object of the file becomes flat values, plus annotations and predictions."""
+"""Shared by the readers of labeling tools: an object of the file becomes flat values, annotations, and predictions."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of, json_text
-from datasets_app.datasets.importing.readers.shapes import Answer, Brought
+from datasets_app.datasets.importing.readers.shapes import Answer, RawLabeling
 from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 PERSON_LIMIT = 100
-SHOWN = 200  # characters of an answer in the column of its question, which is only looked at
-UNKNOWN = "unknown"  # an annotator whom the file does not name
+SHOWN = 200  # characters of an answer in the column of its question, which is only for review
+UNKNOWN = "unknown"  # an annotator without a name in the file
 
 
 class Unfit(Exception):
-    """An object that cannot become a row. Has the code of the problem and its text."""
+    """An object that can't become a row. Has the problem's code and sentence."""
 
-    def __init__(self, code: str, said: str) -> None:
-        super().__init__(said)
-        self.code, self.said = code, said
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code, self.sentence = code, sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """An object as a row to be. left: what it holds that is kept in the file alone, each reported once per file."""
+class Parsed:
+    """An object as a row. ignored: descriptions of content that isn't imported, each reported once per file."""
 
     values: Pairs
-    brought: Brought
-    left: tuple[str, ...] = ()
+    raw: RawLabeling
+    ignored: tuple[str, ...] = ()
 
 
-def taken(values: Pairs, answers: Iterable[Answer], guesses: Iterable[Answer] = (), left: Iterable[str] = ()) -> Taken:
-    """With a column for each question that shows its answers."""
-    brought = Brought(tuple(answers), tuple(guesses))
+def parsed(values: Pairs, answers: Iterable[Answer], guesses: Iterable[Answer] = (), ignored: Iterable[str] = ()) -> Parsed:
+    """A parsed object, with a column for each question that shows its answers."""
+    raw = RawLabeling(tuple(answers), tuple(guesses))
     shown: dict[str, list[str]] = {}
-    for each in (*brought.answers, *brought.guesses):
+    for each in (*raw.answers, *raw.guesses):
         for column, cell in each.cells.items():
             if cell.kind != CellKind.PLAIN:
                 shown.setdefault(column, []).append(f"{each.person}: {cell.text}" if each.person else cell.text)
     values = Pairs(values)
-    values |= {column: "; ".join(told)[:SHOWN] for column, told in shown.items()}
-    return Taken(values, brought, tuple(left))
+    values |= {column: "; ".join(cells)[:SHOWN] for column, cells in shown.items()}
+    return Parsed(values, raw, tuple(ignored))
 
 
 def name_of(value: Any) -> str:
-    """A person or a model by name, in characters that can be shown; empty for none."""
+    """The name of a person or model, in printable characters; empty for none."""
     word = " ".join(cell_of(value).split())
     return "".join(character for character in word if character.isprintable())[:PERSON_LIMIT]
 
@@ -57,7 +57,7 @@ def names_cell(names: Iterable[Any]) -> Cell:
 
 
 def texts_cell(texts: Iterable[Any]) -> Cell:
-    """Texts that were written."""
+    """Generated texts."""
     return Cell(CellKind.TEXTS, json_text([cell_of(each) for each in texts]))
 
 
@@ -76,10 +76,10 @@ def share(value: Any) -> float | None:
 
 
 def flag(found: Mapping[str, Any], name: str) -> bool:
-    """Whether the object says yes under this name."""
+    """Whether this key of the object is true."""
     return found.get(name) is True
 
 
 def listed(value: Any) -> list[Any]:
-    """A list as it is; anything else is none."""
+    """A list unchanged; empty for anything else."""
     return value if isinstance(value, list) else []

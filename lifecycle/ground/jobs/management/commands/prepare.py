@@ -27,7 +27,7 @@ class Command(BaseCommand):
     help = "Create folders, keys, tables, and static files, and seed an empty database."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do what is missing and say so."""
+        """Create what is missing and print it."""
         settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):

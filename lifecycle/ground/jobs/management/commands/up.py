@@ -45,21 +45,21 @@ class Command(BaseCommand):
 
 
 class Announcer:
-    """Says the address once, when the web process answers."""
+    """Prints the address once, when the web process responds."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._next = time.monotonic() + 0.5
-        self._said = False
+        self._announced = False
 
     def tick(self) -> None:
-        """Look twice a second until it has been said."""
-        if self._said or time.monotonic() < self._next:
+        """Check twice a second until it is printed."""
+        if self._announced or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 0.5
         if answers(settings.PORT):
-            self._said = True
-            self._supervisor.say(f"Lifecycle is ready at http://localhost:{settings.PORT}/{entrance()} (Ctrl-C stops it).")
+            self._announced = True
+            self._supervisor.write(f"Lifecycle is ready at http://localhost:{settings.PORT}/{entrance()} (Ctrl-C stops it).")
 
 
 def answers(port: int) -> bool:
@@ -118,12 +118,12 @@ def inference_servers(config: inference.Config) -> tuple[socket.socket, dict[str
     return listening, {process: handed | {"INFERENCE_NAME": name} for process, name in names.items()}
 
 
-# The demo's canary fails in a drill, and its dashboard shows what answers cost; a real installation says both itself.
+# The demo's canary fails in a drill, and its dashboard shows costs; a real installation sets both itself.
 DEMO_ALSO = {"INFERENCE_DRILLS": "1", "PRICE_PER_CORE_HOUR": "0.05"}
 
 
 def environment() -> dict[str, str]:
-    """What every process gets: this Python first in the path, the same data folder and ports."""
+    """The environment of every process: this Python first in the path, the same data folder and ports."""
     own = Path(sys.executable).parent
     return (
         (DEMO_ALSO if settings.DEMO else {})

@@ -26,19 +26,19 @@ SPARE_THREADS = 3  # free for periodic tasks and for bells while jobs run
 log = logging.getLogger(__name__)
 
 
-def heard(queue: str, device: Device) -> str:
-    """The broker's queue that a worker of this device listens to."""
+def bell_queue(queue: str, device: Device) -> str:
+    """The broker's queue for workers of this device."""
     return bells(queue, device)[0]
 
 
 def ring_all(queues: list[str], device: Device) -> None:
     """Wake ourselves for what was queued while no worker ran."""
     for queue in queues:
-        ring(queue, heard(queue, device))
+        ring(queue, bell_queue(queue, device))
 
 
 def give_signs(queues: list[str], device: Device, end: threading.Event) -> None:
-    """Say every 15 s that this worker is there, until it ends; a database that is away is told the next time."""
+    """Write a heartbeat every 15 s until the worker ends; if the database is down, the next one is written."""
     while True:
         try:
             actions.announce(queues, device)
@@ -53,7 +53,7 @@ def give_signs(queues: list[str], device: Device, end: threading.Event) -> None:
 
 
 def chosen_device(text: str) -> Serving:
-    """What this worker is to serve. Raises CommandError where the machine has no such GPU: it would take runs and fail every one."""
+    """What this worker serves. Raises CommandError where the machine has no such GPU: it would take runs and fail every one."""
     try:
         wanted = devices.read(text, os.environ.get("CUDA_VISIBLE_DEVICES"))
     except ValueError as error:
@@ -67,14 +67,14 @@ def chosen_device(text: str) -> Serving:
 
 
 def quiet() -> None:
-    """Leave to the log what jobs say: no banner, no line for each bell, no lecture to containers that run as root."""
+    """Keep the log to what jobs write: no banner, no line for each bell, no warning to containers that run as root."""
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.connection"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 class Command(BaseCommand):
-    """Threads, since the heavy work is done by child processes; so a SIGTERM reaches the handlers, which let go of their jobs."""
+    """Uses threads, since child processes do the heavy work; so a SIGTERM reaches the handlers, which release their jobs."""
 
     help = "Run jobs of one or more queues until SIGTERM, then requeue resumable jobs."
 
@@ -89,19 +89,19 @@ class Command(BaseCommand):
         trains = Queue.TRAINING in queues
         if options["device"] and not trains:
             raise CommandError("--device needs a training worker: add the queue training.")
-        what = chosen_device(options["device"] or settings.TRAINING_DEVICE) if trains else Serving()
-        devices.serve(what)
+        serving = chosen_device(options["device"] or settings.TRAINING_DEVICE) if trains else Serving()
+        devices.serve(serving)
         end = threading.Event()
-        signs = threading.Thread(target=give_signs, args=[queues, what.device, end], name="signs", daemon=True)
+        signs = threading.Thread(target=give_signs, args=[queues, serving.device, end], name="signs", daemon=True)
         signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
         signals.worker_ready.connect(lambda **_: signs.start(), weak=False)
-        signals.worker_ready.connect(lambda **_: ring_all(queues, what.device), weak=False)
+        signals.worker_ready.connect(lambda **_: ring_all(queues, serving.device), weak=False)
         quiet()
         threads = sum(SLOTS[Queue(queue)] for queue in queues) + SPARE_THREADS
-        listened = ",".join(heard(queue, what.device) for queue in queues)
+        bell_queues = ",".join(bell_queue(queue, serving.device) for queue in queues)
         try:
             app.start(
-                ["--quiet", "worker", "--queues", listened, "--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO",
+                ["--quiet", "worker", "--queues", bell_queues, "--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO",
                  "--hostname", f"{'-'.join(queues)}-{os.getpid()}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
             )  # fmt: skip
         finally:

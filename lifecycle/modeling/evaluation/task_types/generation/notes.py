@@ -37,9 +37,9 @@ def lead(report: Mapping[str, Any]) -> Note | None:
         return None
     left = unbeaten(found)
     name = strongest(left or found)
-    text, base = stands(name, found[name]), ""
+    text, base = comparison_text(name, found[name]), ""
     if name != UNTUNED and UNTUNED in found:
-        base = f" {stands(UNTUNED, found[UNTUNED])}"
+        base = f" {comparison_text(UNTUNED, found[UNTUNED])}"
     if not left:
         return Note("ok", "This run beats every baseline.", f"{text}{base}")
     if found[name]["verdict"] == "worse":
@@ -48,7 +48,7 @@ def lead(report: Mapping[str, Any]) -> Note | None:
     return Note("warn", "This run isn't clearly better than a baseline.", f"{text}{base} A larger split would give a clearer answer.")
 
 
-def stands(name: str, found: Mapping[str, Any]) -> str:
+def comparison_text(name: str, found: Mapping[str, Any]) -> str:
     """The comparison with one baseline as a sentence."""
     reached = f"{BASELINES[name]} reaches {LEADING.one} of {decimals(found['baseline'], 3)}, this run {decimals(found['candidate'], 3)}"
     low, high = (signed(found[end] or 0.0, 3) for end in ("low", "high"))
@@ -60,7 +60,7 @@ def copied(report: Mapping[str, Any]) -> Note | None:
     found = report.get("copied")
     if not found:
         return None
-    words, rows, of = found["words"], found["rows"], report["rows"]
+    words, rows, total = found["words"], found["rows"], report["rows"]
     beside = (
         f"{percent(found['reference_share'])} of this split's references do too, although no model wrote them; their longest match is "
         f"{count(found['reference_longest'])} words. Text that also occurs in the row's prompt isn't counted."
@@ -68,7 +68,7 @@ def copied(report: Mapping[str, Any]) -> Note | None:
     if not rows:
         fact = f"No response shares {words} or more consecutive words with a training response."
         return Note("ok", fact, f"The longest match is {count(found['longest'])} words. {beside}")
-    which = f"{count(rows)} of {count(of)} responses ({percent(found['share'])})"
+    which = f"{count(rows)} of {count(total)} responses ({percent(found['share'])})"
     fact = f"{which} share {words} or more consecutive words with a training response."
     kind = "bad" if found["share"] > 2 * found["reference_share"] and rows > 1 else "warn"
     return Note(kind, fact, f"The longest match is {count(found['longest'])} words. {beside}")
@@ -113,8 +113,8 @@ def unended(report: Mapping[str, Any]) -> str:
     found = report.get("cut_answers") or {}
     if not found.get("rows"):
         return ""
-    of, longest = count(report["rows"]), count(report["max_new_tokens"])
-    text = f"{count(found['rows'])} of {of} responses ({percent(found['share'])}) were truncated at {longest} tokens without an end token."
+    n, longest = count(report["rows"]), count(report["max_new_tokens"])
+    text = f"{count(found['rows'])} of {n} responses ({percent(found['share'])}) were truncated at {longest} tokens without an end token."
     if found.get("base_rows") is not None:
         base = found["base_rows"]
         text += f" Before fine-tuning, {count(base) if base else 'none'} of the base's responses {'was' if base == 1 else 'were'}."

@@ -137,11 +137,11 @@ class TextPage(ReportPage[TextRow]):
     def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[TextRow]) -> list[TextLine]:
         """Rows with prompts, references, and the training responses that they copy."""
         readable = may_read(viewer, evaluation)
-        learnt = snapshots.items_at(evaluation.snapshot, "train", {row.copied.row for row in rows}) if readable else {}
-        digests = [row.item for row in rows] + list(learnt.values())
+        train_items = snapshots.items_at(evaluation.snapshot, "train", {row.copied.row for row in rows}) if readable else {}
+        digests = [row.item for row in rows] + list(train_items.values())
         items = queries.items_by_digest(evaluation, digests)
         contents = snapshots.learned_rows_of(evaluation.snapshot, digests) if readable else {}
-        return [text_line(evaluation, row, items, contents, learnt.get(row.copied.row, "")) for row in rows]
+        return [text_line(evaluation, row, items, contents, train_items.get(row.copied.row, "")) for row in rows]
 
     def changed(self, viewer: User, a: Evaluation, b: Evaluation) -> list[Any]:
         """The rows that changed most, worse ones first, with the text of both models."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.rules import Answer, Change
-from lifecycle.modeling.evaluation.task_types.rows import GONE, ReportRows, chance, refuse_wordless, unanswered
+from lifecycle.modeling.evaluation.task_types.rows import ERASED, ReportRows, chance, refuse_wordless, unanswered
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.contents.dialogue import ASSISTANT, turns_before
 from lifecycle.runtime.task_types.generation.measures import METRICS, TextAnswers
@@ -117,7 +117,7 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
             raise Refused(text, next_step="Choose a row with a response.")
         row = snapshots.learned_rows_of(evaluation.snapshot, [item]).get(item)
         if row is None:
-            raise Refused(GONE)
+            raise Refused(ERASED)
         turns = turns_before(row)
         refuse_wordless([each["content"] for each in turns if each["role"] != ASSISTANT] if turns else [row["text"]])
         if turns:

@@ -10,7 +10,7 @@ from typing import Any
 from lifecycle.modeling.evaluation import charts, queries
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.task_types.multi_label.rows import ENTRY as ROWS
-from lifecycle.modeling.evaluation.task_types.page import Read, Says
+from lifecycle.modeling.evaluation.task_types.page import AttributionTexts, Read
 from lifecycle.modeling.evaluation.task_types.single_label.page import LABEL, LabelPage
 from lifecycle.modeling.evaluation.threshold_words import Question, Thresholds, words_of
 from lifecycle.modeling.training.thresholds import promises
@@ -42,9 +42,9 @@ class SetThresholds(Thresholds):
         found = {each["label"]: each["threshold"] for each in evaluation.report["per_class"]}
         if label not in found:
             return "predicting each label from its own threshold"
-        spec, learnt_from = evaluation.run.spec, evaluation.run.snapshot
-        there = f"validation of v{learnt_from.number}"
-        if learnt_from.counts["labels"].get(label, {}).get("validation", 0) < THRESHOLD_ROWS:
+        spec, snapshot = evaluation.run.spec, evaluation.run.snapshot
+        there = f"validation of v{snapshot.number}"
+        if snapshot.counts["labels"].get(label, {}).get("validation", 0) < THRESHOLD_ROWS:
             why = f"because fewer than {THRESHOLD_ROWS} rows of {there} have the label"
         elif spec.get("operating_point", "f1") == "f1":
             why = f"chosen on {there} for the best F1"
@@ -69,7 +69,7 @@ class SetPage(LabelPage):
     flips = "Changed predictions are shown with their F1 before and after, and with the confidence of the most confident changed label."
     threshold = SetThresholds()
     wrong = "Texts with any wrong label count."
-    says = Says(
+    attribution = AttributionTexts(
         "a label", "Label", "Each label is explained separately: a word can support one and oppose another.", "True labels", sure=False
     )
     read_as = "replaced by"
@@ -103,8 +103,8 @@ class SetPage(LabelPage):
 def promises_of(evaluation: Evaluation) -> str:
     """The labels with a guaranteed precision or recall; empty if none was requested."""
     spec = evaluation.run.spec
-    asked = spec.get("operating_point", "f1") != "f1"
-    return promises(evaluation.run.result.get("operating"), spec["labels"]) if asked else ""
+    has_target = spec.get("operating_point", "f1") != "f1"
+    return promises(evaluation.run.result.get("operating"), spec["labels"]) if has_target else ""
 
 
 ENTRY = SetPage(ROWS)

@@ -176,8 +176,8 @@ def length(report: Mapping[str, Any]) -> Note | None:
         return None
     interval = (report.get("intervals") or {}).get("longer_surplus") or {}
     low, high = interval.get("low") or 0.0, interval.get("high") or 0.0
-    of = f"In {count(report['apart'])} pairs of different length, annotators prefer the longer response in {percent(people)}"
-    text = f"{of}, the model in {percent(model)}; 95{GAP}% interval of the difference: {points(low)} to {points(high)} points."
+    shares = f"In {count(report['apart'])} pairs of different length, annotators prefer the longer response in {percent(people)}"
+    text = f"{shares}, the model in {percent(model)}; 95{GAP}% interval of the difference: {points(low)} to {points(high)} points."
     if low > 0:
         step = "Label more pairs whose shorter response is better, or check the scores of short responses."
         return Note("warn", "The model prefers longer responses more often than annotators do.", f"{text} {step}")

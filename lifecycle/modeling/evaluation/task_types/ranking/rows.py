@@ -13,7 +13,7 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.ground.compute import warm
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.rules import Answer
-from lifecycle.modeling.evaluation.task_types.rows import GONE, ReportRows, refuse_wordless, unanswered
+from lifecycle.modeling.evaluation.task_types.rows import ERASED, ReportRows, refuse_wordless, unanswered
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.task_types.ranking.measures import RankedAnswers, in_order
 
@@ -68,7 +68,7 @@ class RankedRows(ReportRows[RankedAnswers, RankedRow]):
             raise unanswered()
         row = snapshots.learned_rows_of(evaluation.snapshot, [item]).get(item)
         if row is None:
-            raise Refused(GONE)
+            raise Refused(ERASED)
         refuse_wordless([row["text"], *row["responses"]])
         return row
 

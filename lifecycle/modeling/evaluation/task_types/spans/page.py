@@ -11,7 +11,7 @@ from lifecycle.modeling.evaluation import charts, queries, rules
 from lifecycle.modeling.evaluation.models import Evaluation
 from lifecycle.modeling.evaluation.parts import may_read
 from lifecycle.modeling.evaluation.rules import Answer, Change
-from lifecycle.modeling.evaluation.task_types.page import Line, Note, Read, ReportPage, Says, by_label, line_of, matrix, why
+from lifecycle.modeling.evaluation.task_types.page import AttributionTexts, Line, Note, Read, ReportPage, by_label, line_of, matrix, why
 from lifecycle.modeling.evaluation.task_types.spans.rows import ENTRY as ROWS
 from lifecycle.modeling.evaluation.task_types.spans.rows import NOTHING, NOTHING_FOUND, SpanRow, answer
 from lifecycle.modeling.evaluation.threshold_words import GOALS, Question, Thresholds
@@ -121,7 +121,7 @@ class SpanPage(ReportPage[SpanRow]):
         "of": "Spans",
         "meant": "Fixed and broken count texts in which only one of the two models gets exactly the right spans of the label.",
     }
-    says = Says("a span", "Span", "Each span is explained in its place; its own words aren't left out.", "True spans")
+    attribution = AttributionTexts("a span", "Span", "Each span is explained in its place; its own words aren't left out.", "True spans")
     loss = "the mean negative log-probability of the tags of its words, or of their pieces where spans end within words"
     flips = "Changed predictions are shown with their F1 before and after, and with the confidence of the most confident changed span."
     threshold = SpanThresholds()

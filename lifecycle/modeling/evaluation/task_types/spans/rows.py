@@ -21,7 +21,7 @@ from lifecycle.runtime.task_types.spans.measures import ENTRY as MEASURES
 from lifecycle.runtime.task_types.spans.measures import Match, SpanPredictions, matches
 from lifecycle.runtime.task_types.spans.tagging import Found, Span
 
-NOTHING = "–"  # stands for a missing label: no true span, or no predicted one
+NOTHING = "–"  # a missing label: no true span, or no predicted one
 NOTHING_FOUND = "The model predicted no spans in this text, so there's nothing to explain."
 
 
@@ -83,8 +83,8 @@ class SpanRows(ReportRows[SpanPredictions, SpanRow]):
         first, second = MEASURES.shared(one, two)
         before, after = MEASURES.some(one, first), MEASURES.under(MEASURES.some(two, second), one.labels)
         found: dict[str, Turned] = {label: {} for label in one.labels}
-        for item, truth, mine, new in zip(before.ids, before.truth, before.found, after.found, strict=True):
-            sides = {*truth}, {each.span for each in mine}, {each.span for each in new}
+        for item, truth, old, new in zip(before.ids, before.truth, before.found, after.found, strict=True):
+            sides = {*truth}, {each.span for each in old}, {each.span for each in new}
             for number, label in enumerate(one.labels):
                 wanted, was, now = ({span for span in side if span[2] == number} for side in sides)
                 if (was == wanted) != (now == wanted):

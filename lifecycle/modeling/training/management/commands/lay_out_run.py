@@ -1,4 +1,4 @@
-"""`manage.py lay_out_run RUN`: spec, rows and base of a run in its folder, for another machine to train."""
+"""`manage.py lay_out_run RUN`: write a run's spec, rows, and base to its folder, for training on another machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FREE = (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
 
 
 class Command(BaseCommand):
-    """The texts stay in the folder until the run is resumed and has taken up what was trained."""
+    """The texts stay in the folder until the run is resumed and has imported the result."""
 
     help = "Export the folder of a paused, stopped, or failed run so that another machine can train it."
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("run", type=UUID, help="the run's UUID, as in its page's URL")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Write the folder and print where it is."""
+        """Write the folder and print its path."""
         run = Run.objects.select_related("snapshot", "base__folder").filter(uuid=options["run"]).first()
         if run is None:
             raise CommandError("Run not found.")

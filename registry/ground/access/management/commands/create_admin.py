@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--password-stdin", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make the person and say where to sign in."""
+        """Create the person and print where to sign in."""
         password = (
             sys.stdin.readline().rstrip("\n") if options["password_stdin"] else getpass.getpass("Password (at least 12 characters): ")
         )
