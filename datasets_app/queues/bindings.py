@@ -30,7 +30,7 @@ def bind() -> None:
     registry.register(JobKind("queues.fill", "Fill labeling queue", run_fill, url=queue_url))
     registry.register(JobKind("queues.reorder", "Reorder labeling queue", run_reorder, url=queue_url))
     schedule.every(60, "datasets_app.queues.tasks.sweep")
-    schedule.every(30, "datasets_app.queues.tasks.tell_labels")
+    schedule.every(30, "datasets_app.queues.tasks.send_labels")
     topics.register(LABELED, "Annotations", for_programs=True)
     topics.register(CHANGED, "Resolved labels", for_programs=True)
     navigation.register(

@@ -15,6 +15,6 @@ def sweep() -> int:
 
 
 @shared_task  # type: ignore[untyped-decorator]
-def tell_labels() -> int:
+def send_labels() -> int:
     """Send labels and annotations to webhooks."""
     return webhooks.send_labels(timezone.now())

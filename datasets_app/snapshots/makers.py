@@ -70,7 +70,7 @@ def deciders_of(found: QuerySet[Decision]) -> set[str]:
     People in events count in addition to people in rows: neither alone clears a person."""
     corrected = corrections_of(found)
     people: list[QuerySet[Any, Any]] = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
-    people += [corrected.values_list("brought_by"), corrected.filter(accepted_by__isnull=False).values_list("accepted_by")]
+    people += [corrected.values_list("uploaded_by"), corrected.filter(accepted_by__isnull=False).values_list("accepted_by")]
     annotated = found.exclude(queue__in=imported_queues(found)).filter(annotations__isnull=False)
     named = User.objects.filter(pk__in=[pk for (pk,) in annotated.values_list("annotations__user").union(*people)])
     imported = Item.objects.filter(pk__in=found.filter(IMPORTED).values("item"))
@@ -130,7 +130,7 @@ def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
             events = Event.objects.filter(object_id__in=ids[at : at + AT_ONCE]).order_by().values_list("verb", "actor").distinct()
             people.update(actor for did, actor in events if did == verb)
         if verb == Verb.LABELS_CORRECTED:
-            people.update(event.payload["brought_by"] for events in accounts.events_of(ids, {verb}).values() for event in events)
+            people.update(event.payload["uploaded_by"] for events in accounts.events_of(ids, {verb}).values() for event in events)
     return people - {SYSTEM}
 
 

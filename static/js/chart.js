@@ -107,14 +107,14 @@
     );
   };
 
-  /** What a chart shows, in words: under it and for those who do not see it. @param {HTMLElement} plot @param {{lead: string, caption: string}} said */
-  const tell = (plot, said) => {
-    plot.setAttribute("aria-label", `${said.lead} ${said.caption}`.trim());
+  /** What a chart shows, in words: under it and for those who do not see it. @param {HTMLElement} plot @param {{lead: string, caption: string}} text */
+  const describe = (plot, text) => {
+    plot.setAttribute("aria-label", `${text.lead} ${text.caption}`.trim());
     const words = plot.closest("figure")?.querySelector("figcaption");
     if (!words) return;
     const lead = document.createElement("strong");
-    lead.textContent = said.lead;
-    words.replaceChildren(lead, ` ${said.caption}`);
+    lead.textContent = text.lead;
+    words.replaceChildren(lead, ` ${text.caption}`);
   };
 
   /** Ask for the points since the last ones; the answer names the next address, or null at the end. @param {HTMLElement} plot @param {string} url @param {number} since */
@@ -133,7 +133,7 @@
               // drawn anew: its axes, labels and finding move with the points
               figures.set(plot, news.chart.figure);
               draw(plot);
-              tell(plot, news.chart);
+              describe(plot, news.chart);
             } else if (news.traces.length && news.x.some((/** @type {any[]} */ points) => points.length)) {
               news.traces.forEach((/** @type {number} */ trace, /** @type {number} */ at) => {
                 figure.data[trace].x.push(...news.x[at]);

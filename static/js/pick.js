@@ -15,13 +15,13 @@
       ticked = all.filter((box) => box.checked).length;
     const every = /** @type {HTMLInputElement | null} */ (found.querySelector("[data-pick-all]"));
     const button = found.querySelector("button"),
-      told = found.querySelector("[role=status]");
+      status = found.querySelector("[role=status]");
     if (every) {
       every.checked = ticked > 0 && ticked === all.length;
       every.indeterminate = ticked > 0 && ticked < all.length;
     }
     found.querySelector("[data-pick-every]")?.removeAttribute("hidden");
-    if (told) told.textContent = ticked ? `${ticked} selected` : "";
+    if (status) status.textContent = ticked ? `${ticked} selected` : "";
     const why = {
       "aria-disabled": "true",
       title: found.dataset.pick || "",

@@ -4,7 +4,7 @@
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const tell = () => dispatchEvent(new Event("theme"));
+  const notify = () => dispatchEvent(new Event("theme"));
 
   /** @param {string} theme */
   const store = (theme) => {
@@ -23,7 +23,7 @@
     if (!(event.target instanceof Element) || !event.target.closest("[data-theme-toggle]")) return;
     root.dataset.theme = isDark() ? "light" : "dark";
     store(root.dataset.theme);
-    tell();
+    notify();
   });
-  system.addEventListener("change", tell);
+  system.addEventListener("change", notify);
 })();

@@ -1,5 +1,5 @@
 // @ts-check
-/* Toasts go after 6 s, not while they are hovered or focused; errors stay. Lost connections and failed answers are told here. */
+/* Toasts go after 6 s, not while they are hovered or focused; errors stay. Lost connections and failed responses are reported here. */
 (() => {
   const corner = document.getElementById("toasts");
   if (!corner) return;

@@ -18,6 +18,7 @@ BANNED = (
     "speaks", "spoke", "stands", "taken back", "taken up", "tells", "told", "weights that learn", "what came of", "what it hits", "whoever",
     "words that speak",
 )  # fmt: skip
+NAMES = re.compile(r"(?<![a-z])(told|said|saying|brought|learnt|mends?|mended|nobody|somebody|whoever)(?![a-z])", re.IGNORECASE)
 PHRASE = re.compile(rf"\b({'|'.join(map(re.escape, BANNED))})\b", re.IGNORECASE)
 LOGGED = re.compile(r"\w+=|[a-z_]+ \w+=")
 
@@ -68,5 +69,20 @@ def test_what_people_read_is_plain_english():
                 continue
             lines = strings(path) if path.suffix == ".py" else texts(path)
             found += [f"{name}:{line}: {match[0]!r} in {text[:80]!r}" for line, text in lines for match in PHRASE.finditer(text)]
+
+    assert not found, "\n".join(found)
+
+
+def test_code_is_in_the_terms_of_the_field():
+    """Names, docstrings, comments, and keys of the product's code, scripts, and templates."""
+    found = []
+    for folder in (*PRODUCT, "templates", "static"):
+        for path in sorted((ROOT / folder).rglob("*.*")):
+            name = path.relative_to(ROOT).as_posix()
+            if path.suffix not in {".py", ".html", ".js"} or name.startswith(EXAMPLES):
+                continue
+            found += [
+                f"{name}:{line}: {text.strip()[:120]}" for line, text in enumerate(path.read_text().splitlines(), 1) if NAMES.search(text)
+            ]
 
     assert not found, "\n".join(found)

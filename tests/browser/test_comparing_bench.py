@@ -76,7 +76,7 @@ def test_a_text_is_written_beside_its_source(bench_of, make, ana):
     expect(page.locator("#write")).to_have_value("")
 
 
-def test_a_draft_is_mended_and_the_difference_shown(bench_of, make, ana):
+def test_a_draft_is_edited_and_the_difference_shown(bench_of, make, ana):
     queue = make("generation", ["A long report."])
     (item,) = queue_items(queue)
     suggest_values(

@@ -24,7 +24,7 @@ def queue(project, mia, ana):
     make_run(snapshot, mia, splits=())
     texts = [f"my {word} question {n}" for n in range(12) for word in ("card", "refund", "login")]
     add_items(snapshot.dataset, mia, texts)
-    made = make_queue(snapshot.dataset, mia, order="learnt")
+    made = make_queue(snapshot.dataset, mia, order="model")
     for item in queue_items(made)[:12]:
         answer(made, ana, item, item.text.split()[1])
     with pytest.MonkeyPatch.context() as patched:

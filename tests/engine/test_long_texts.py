@@ -34,7 +34,7 @@ def test_sets_of_long_sequences_pass_fewer_at_a_time():
 
 @pytest.mark.parametrize(("tokens", "rows", "wanted"), [(1, 8, 8), (128, 8, 8), (256, 8, 8), (512, 8, 2), (9000, 8, 1), (0, 8, 8)])
 def test_rows_of_so_many_tokens_that_learn_at_a_time(tokens, rows, wanted):
-    assert rows_within(tokens, rows, memory.LEARNT_SQUARES) == wanted
+    assert rows_within(tokens, rows, memory.TRAINED_SQUARES) == wanted
 
 
 def test_without_a_bound_all_rows_pass():
@@ -65,7 +65,7 @@ def test_a_run_of_long_texts_makes_the_same_steps_a_few_rows_at_a_time(calm_fold
     train_here(plain)
     whole = list(seen)
     seen.clear()
-    monkeypatch.setattr(memory, "LEARNT_SQUARES", 2 * 8**2)  # two rows of eight tokens, with begin and end
+    monkeypatch.setattr(memory, "TRAINED_SQUARES", 2 * 8**2)  # two rows of eight tokens, with begin and end
 
     result = train_here(short)
 

@@ -194,7 +194,7 @@ def test_what_is_decided_becomes_gold_and_a_model_learns_from_it(desk: Desk, tea
     page.get_by_role("button", name="Add gold items").click()
     expect(page.get_by_role("table", name="Gold items")).to_be_visible()
 
-    team.queue = open_queue(page, team.dataset, "New messages", upload="new.csv", people="2 people", order="learnt", gold=25)
+    team.queue = open_queue(page, team.dataset, "New messages", upload="new.csv", people="2 people", order="model", gold=25)
     page.get_by_role("button", name="Train now").click()
     expect(page.get_by_text("Accuracy, cross-validated")).to_be_visible(timeout=240_000)
     look(page, "")
@@ -320,7 +320,7 @@ def test_words_of_wnut17_are_marked_by_keys_alone(desk: Desk, team: Team, tmp_pa
     assert team.queue_now(queue)["items_decided"] == 2
 
 
-def test_a_dialogue_is_mended_and_a_better_response_chosen(desk: Desk, team: Team, tmp_path: Path):
+def test_a_dialogue_is_corrected_and_a_better_response_chosen(desk: Desk, team: Team, tmp_path: Path):
     rows = json.loads((team.folder / "llms_instruction" / "instruction-data-with-preference.json").read_text(encoding="utf-8"))[:1]
     asked = [f"{row['instruction']} {row['input']}" for row in rows]
     turns = [

@@ -24,7 +24,7 @@ def test_the_dry_run_names_lines_and_mends_and_nothing_appears_before_acceptance
     assert [(each["line"], each["code"]) for each in found["report"]["dry_run"]["problems"]] == [(3, "empty_text"), (5, "ragged")]
     for problem in found["report"]["dry_run"]["problems"]:
         assert problem["sentence"] in page
-        assert problem["mend"] in page
+        assert problem["fix"] in page
     assert story["ana"].api("GET", f"datasets/{story.dataset}/items/")["results"] == []
 
 

@@ -210,7 +210,7 @@ class Lived:
         run_ok("default")
         scan(dataset, ravi)
         with words_alone():
-            learnt = open_queue(dataset_id=dataset.uuid, actor=mia, name="Learnt", order="learnt")
+            learnt = open_queue(dataset_id=dataset.uuid, actor=mia, name="Learnt", order="model")
             label_items(learnt, {ana: ["card", "billing"] * 4}, queue_items(learnt)[:8])
             learn(queue_id=learnt.uuid, actor=mia)
             run_ok("default")

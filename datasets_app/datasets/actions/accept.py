@@ -78,7 +78,7 @@ def check_acceptable(upload: Upload, labels_as: str, default_split: str | None, 
     if found.get("blocked", True):
         first = next((problem for problem in found.get("problems", []) if problem["blocks"]), None)
         raise Refused(
-            first["sentence"] if first else "The file hasn't been checked yet.", next_step=first["mend"] if first else "Check it first."
+            first["sentence"] if first else "The file hasn't been checked yet.", next_step=first["fix"] if first else "Check it first."
         )
     if labels_as not in Upload.Labels.values:
         raise Refused(

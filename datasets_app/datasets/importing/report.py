@@ -59,7 +59,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem with a file. line: from 1; 0 for the file as a whole. mend: the fix.
+    """A problem with a file. line: from 1; 0 for the file as a whole. fix: how to solve it.
 
     blocks: the file cannot be imported until it's fixed; otherwise only the row is left out. member: the file inside an archive.
     notice: no row is wrong; part of the file isn't imported.
@@ -68,7 +68,7 @@ class Problem:
     line: int
     code: str
     sentence: str
-    mend: str
+    fix: str
     blocks: bool = False
     member: str = ""
     notice: bool = False

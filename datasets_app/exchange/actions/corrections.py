@@ -57,7 +57,7 @@ def upload_corrections(*, dataset: Dataset, actor: User, content: Iterable[bytes
     with temp_file(content) as path:
         blob = store(path)
     with transaction.atomic():
-        correction = Correction.objects.create(dataset=dataset, blob=blob, file_name=clean_name(file_name), brought_by=actor)
+        correction = Correction.objects.create(dataset=dataset, blob=blob, file_name=clean_name(file_name), uploaded_by=actor)
         enqueue(CHECK, correction, actor)
     return correction
 
@@ -77,7 +77,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     take_moved: also overwrite labels changed after the export. Raises PermissionDenied, Refused (nothing would change), or Conflict
     (not checked, already accepted, another file is being written, labels were removed since the upload).
     """
-    rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob", "brought_by")
+    rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob", "uploaded_by")
     correction = rows.get(uuid=correction_id)
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=correction.dataset_id)
     policy.require(actor, "labeling.decide", correction)
@@ -98,7 +98,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     job = enqueue(WRITE, correction, actor)
     ledger.record(
         actor, Verb.CORRECTIONS_ACCEPTED, correction, project=correction.dataset.project.uuid, dataset=correction.dataset.uuid,
-        file=correction.blob.digest, brought_by=correction.brought_by.uuid, take_moved=take_moved,
+        file=correction.blob.digest, uploaded_by=correction.uploaded_by.uuid, take_moved=take_moved,
     )  # fmt: skip
     return job
 
@@ -129,7 +129,7 @@ def discard_corrections(*, correction_id: UUID, actor: User) -> Correction:
     correction.save(update_fields=["state", "ended_at"])
     ledger.record(
         actor, Verb.CORRECTIONS_DISCARDED, correction, project=correction.dataset.project.uuid, dataset=correction.dataset.uuid,
-        file=correction.blob.digest, brought_by=correction.brought_by.uuid,
+        file=correction.blob.digest, uploaded_by=correction.uploaded_by.uuid,
     )  # fmt: skip
     return correction
 
@@ -144,7 +144,7 @@ def run_check(ctx: JobContext) -> None:
     found, seen = Sum(), Seen()
     with opened(correction) as (path, how):
         for batch in reading.lines_of(path, how):
-            for each in reading.resolve(correction, batch, correction.brought_by, classes):
+            for each in reading.resolve(correction, batch, correction.uploaded_by, classes):
                 add(found, seen.judged(each), classes)
             ctx.progress(found.rows, stage="Checking the file", unit="rows")
             ctx.raise_if_cancelled()
@@ -177,7 +177,7 @@ class Seen:
 
 def correction_of(ctx: JobContext) -> Correction:
     """The file of a job."""
-    rows = Correction.objects.select_related("dataset__project", "blob", "brought_by", "accepted_by")
+    rows = Correction.objects.select_related("dataset__project", "blob", "uploaded_by", "accepted_by")
     return rows.get(uuid=ctx.args["correction"])
 
 
@@ -194,11 +194,11 @@ def opened(correction: Correction) -> Iterator[tuple[Path, Reading]]:
 
 def add(found: Sum, each: Found, classes: Classes) -> None:
     """Count a row, and keep it if it is among the first of its outcome."""
-    case: dict[str, Any] = {"line": each.line.line, "item": str(each.item.uuid) if each.item else "", "told": each.message}
+    case: dict[str, Any] = {"line": each.line.line, "item": str(each.item.uuid) if each.item else "", "message": each.message}
     pair = None
     if each.facts and each.outcome != Outcome.UNCHANGED:
         pair = (classes.words(each.facts.current), classes.words(each.value))
-        case |= {"now": pair[0], "said": pair[1]}
+        case |= {"now": pair[0], "in_file": pair[1]}
     kept = case if each.outcome not in (Outcome.CHANGED, Outcome.UNCHANGED, Outcome.UNKNOWN_LABEL) else None
     found.add(each.outcome, pair=pair if each.outcome == Outcome.CHANGED else None, unknown=each.unknown, case=kept)
 
@@ -262,7 +262,7 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
         ledger.record(
             actor, Verb.LABELS_CORRECTED, correction, project=correction.dataset.project.uuid, dataset=correction.dataset.uuid,
             file=correction.blob.digest, rows=len(made), digest=digest_of({"decisions": [each.digest for each in made]}),
-            brought_by=correction.brought_by.uuid,
+            uploaded_by=correction.uploaded_by.uuid,
         )  # fmt: skip
     ctx.checkpoint({"rows": rows, "counts": dict(counts)})
 

@@ -34,7 +34,7 @@ class Correction(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.LOOKING)
     report = models.JSONField(default=dict, help_text='{"look", "written"}: counts by outcome, classes old and new, first cases; "error"')
     take_moved = models.BooleanField(default=False, help_text="whether rows whose label changed after the export are written too")
-    brought_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    uploaded_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     accepted_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True)

@@ -81,18 +81,18 @@ class Found:
 
 def corrections(dataset: Dataset) -> QuerySet[Correction]:
     """The files of a dataset, newest first."""
-    return Correction.objects.filter(dataset=dataset).select_related("brought_by", "accepted_by").order_by("-id")
+    return Correction.objects.filter(dataset=dataset).select_related("uploaded_by", "accepted_by").order_by("-id")
 
 
 def get_correction(user: User, uuid: UUID) -> Correction:
     """One file that the user may see. Raises Http404."""
-    rows = Correction.objects.select_related("dataset__project", "blob", "brought_by", "accepted_by")
+    rows = Correction.objects.select_related("dataset__project", "blob", "uploaded_by", "accepted_by")
     return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
 
 
 def may_discard(user: User, correction: Correction) -> bool:
     """Whether the user may discard the file: as its uploader or an ML lead."""
-    return correction.brought_by_id == user.pk or policy.can(user, "labeling.discard_corrections", correction)
+    return correction.uploaded_by_id == user.pk or policy.can(user, "labeling.discard_corrections", correction)
 
 
 def writing_now(dataset: Dataset) -> Correction | None:
@@ -124,7 +124,7 @@ def lines_of(path: Path, reading: Reading) -> Iterator[list[Line]]:
     header = readers.header(path, reading)
     for problem in header.problems:
         if problem.blocks:
-            raise Refused(problem.sentence, next_step=problem.mend)
+            raise Refused(problem.sentence, next_step=problem.fix)
     column = label_column(header.columns)
     rows = (line_of(row, column, reading.parser) for row in readers.read_rows(path, reading) if isinstance(row, Row) or not row.notice)
     while batch := list(islice(rows, BATCH)):

@@ -78,9 +78,9 @@ class Migration(migrations.Migration):
                 ('items_agreed', models.PositiveIntegerField(default=0, help_text='complete and unanimous, waiting for an adjudicator to accept them')),
                 ('items_disputed', models.PositiveIntegerField(default=0, help_text='complete, not unanimous, not resolved yet')),
                 ('disputes_total', models.PositiveIntegerField(default=0, help_text='items with disagreement, resolved or not')),
-                ('source', models.CharField(choices=[('undecided', 'Unlabeled items'), ('all', 'All items'), ('upload', 'Items of one upload'), ('items', 'Selected items'), ('slice', 'Items of a slice'), ('brought', 'Annotated items of one upload')], default='undecided', help_text='which items it takes', max_length=10)),
+                ('source', models.CharField(choices=[('undecided', 'Unlabeled items'), ('all', 'All items'), ('upload', 'Items of one upload'), ('items', 'Selected items'), ('slice', 'Items of a slice'), ('imported', 'Annotated items of one upload')], default='undecided', help_text='which items it takes', max_length=10)),
                 ('filters', models.JSONField(help_text='filters of the slice when the queue was opened; evaluated as `created_by` sees the data', null=True)),
-                ('order', models.CharField(choices=[('given', 'Import order'), ('random', 'Random'), ('uncertain', 'Least confident pre-labels first'), ('learnt', 'Least confident for the built-in model first'), ('disputed', 'Most disagreement first')], default='given', help_text='the order of items', max_length=10)),
+                ('order', models.CharField(choices=[('given', 'Import order'), ('random', 'Random'), ('uncertain', 'Least confident pre-labels first'), ('model', 'Least confident for the built-in model first'), ('disputed', 'Most disagreement first')], default='given', help_text='the order of items', max_length=10)),
                 ('acceptance', models.CharField(choices=[('rule', 'Label agreed items immediately'), ('reviewer', 'Agreed items wait for an adjudicator')], default='rule', max_length=8)),
                 ('due_on', models.DateField(help_text='due date; the queue stays open after it', null=True)),
                 ('filled_at', models.DateTimeField(help_text='when all slots had been made', null=True)),
@@ -348,7 +348,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='slot',
-            constraint=models.UniqueConstraint(condition=models.Q(('user__isnull', False)), fields=('queue', 'item', 'user'), name='nobody_judges_twice'),
+            constraint=models.UniqueConstraint(condition=models.Q(('user__isnull', False)), fields=('queue', 'item', 'user'), name='one_slot_per_annotator'),
         ),
         migrations.AddConstraint(
             model_name='slotskip',

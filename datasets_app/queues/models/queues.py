@@ -33,13 +33,13 @@ class Queue(models.Model):
         UPLOAD = "upload", "Items of one upload"
         ITEMS = "items", "Selected items"
         SLICE = "slice", "Items of a slice"
-        IMPORTED = "brought", "Annotated items of one upload"
+        IMPORTED = "imported", "Annotated items of one upload"
 
     class Order(models.TextChoices):
         GIVEN = "given", "Import order"
         RANDOM = "random", "Random"
         UNCERTAIN = "uncertain", "Least confident pre-labels first"
-        MODEL = "learnt", "Least confident for the built-in model first"
+        MODEL = "model", "Least confident for the built-in model first"
         DISPUTED = "disputed", "Most disagreement first"
 
     class Acceptance(models.TextChoices):
@@ -133,7 +133,7 @@ class Slot(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["queue", "item", "user"], condition=Q(user__isnull=False), name="nobody_judges_twice"),
+            models.UniqueConstraint(fields=["queue", "item", "user"], condition=Q(user__isnull=False), name="one_slot_per_annotator"),
         ]
         indexes = [
             models.Index(fields=["queue", "priority", "id"], condition=Q(state=0), name="slot_open"),

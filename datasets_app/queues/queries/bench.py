@@ -39,7 +39,7 @@ class BenchItem:
     """One item for the page and its script. ranks: (label, score) of pre-labels; empty if there are none or they are hidden.
 
     slot, suggestion: masked keys. content: the chat, or the responses in the order shown to this person. proposed: a pre-labeled value.
-    note: the adjudicator's comment if the item was returned. said: this person's previous annotation if undone or returned. talk: open
+    note: the adjudicator's comment if the item was returned. previous: this person's previous annotation if undone or returned. talk: open
     comments to this person, and their own. Labels are given by their uuid in the queue's schema.
     """
 
@@ -55,7 +55,7 @@ class BenchItem:
     content: dict[str, Any]
     proposed: Value | None
     note: str
-    said: Value | None
+    previous: Value | None
     flagged: bool
     talk: list[dict[str, Any]]
 
@@ -103,7 +103,7 @@ def bench_item(queue: Queue, slot: Slot, shown: Shown, earlier: dict[int, Value]
         slot=mask(slot.pk, "slot"), token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
         name=item.digest[:8] if queue.mixes_gold else item.external_id or item.digest[:8], ranks=shown.labels, source=shown.source,
         suggestion=mask(shown.suggestion, "suggestion") if shown.suggestion else None,
-        content={}, proposed=shown.proposed, note=remarks.notes.get(item.pk, ""), said=earlier.get(item.pk),
+        content={}, proposed=shown.proposed, note=remarks.notes.get(item.pk, ""), previous=earlier.get(item.pk),
         flagged=item.pk in remarks.flags, talk=remarks.talk.get(item.pk, []),
     )  # fmt: skip
 

@@ -83,7 +83,7 @@ def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, 
         "widget": widget, "layout": widget.layout(few=few), "shown": shown, "map": kind.labels_texts and not few,
         "documents": widget.options(labels), "guideline": None if kind.has_labels else guideline_html(queue.schema),
         "stage": readable(first["content"]) if first else {},
-        "posted": widget.buttons(first) if first else [], **widget.fields(first["said"] if first else None, "", {}),
+        "posted": widget.buttons(first) if first else [], **widget.fields(first["previous"] if first else None, "", {}),
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at % DIGITS} for at, label in enumerate(order, start=1)],
         "columns": class_map(labels), "progress": queries.progress(queue, request.user),
         "last": last, "last_words": words(value_of(last), names_in(queue.schema)) if last else "",
@@ -146,19 +146,19 @@ def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     )  # fmt: skip
     result = gold_result(annotation.queue, annotation)
     if result and not wants_json(request):
-        return HttpResponseRedirect(f"{reverse('queues:bench', args=[uuid])}?told={annotation.uuid}")
+        return HttpResponseRedirect(f"{reverse('queues:bench', args=[uuid])}?result={annotation.uuid}")
     more = {"gold": result_data(result)} if result else {}
     return saved(request, annotation.queue, data, annotation=str(annotation.uuid), **more)
 
 
 def result_data(result: GoldResult) -> dict[str, Any]:
     """The result on gold, for the script."""
-    return {"right": result.right, "said": result.given, "known": result.known, "explanation": result.explanation, "text": result.text}
+    return {"right": result.right, "given": result.given, "known": result.known, "explanation": result.explanation, "text": result.text}
 
 
 def last_result(request: SignedInRequest, queue: Queue) -> GoldResult | None:
     """The gold result of the annotation in the URL, for pages without JavaScript."""
-    key = as_key(request.GET.get("told", ""))
+    key = as_key(request.GET.get("result", ""))
     if key is None or not queue.gold_feedback:
         return None
     answer = Annotation.objects.filter(queue=queue, user=request.user, uuid=key).select_related("item", "label").first()

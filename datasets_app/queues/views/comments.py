@@ -62,7 +62,7 @@ def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         end=data["end"], quote=data["quote"].replace("\r\n", "\n") or None,
     )  # fmt: skip
     if wants_json(request):
-        return JsonResponse({"said": True, "comment": comment_data(made, request.user)})
+        return JsonResponse({"saved": True, "comment": comment_data(made, request.user)})
     toast(request, "Comment added")
     return way_back(uuid, made, data)
 

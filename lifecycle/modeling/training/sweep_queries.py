@@ -38,7 +38,7 @@ def get_sweep(user: Person, uuid: UUID) -> Sweep:
 
 
 def trials_of(sweep: Sweep) -> QuerySet[Run]:
-    """The trials of a sweep in order. Whoever may see a sweep may see its trials."""
+    """The trials of a sweep, in order. Who may see a sweep may see its trials."""
     return sweep.trials.select_related("snapshot__dataset", "project").order_by("trial")
 
 

@@ -28,7 +28,7 @@ VOCABULARY: dict[str, dict[Any, str]] = {  # labels of values; those that reques
         "label": "predicted label", "confidence": "confidence", "length": "length", "oov": "unknown words", "accuracy": "accuracy",
         "words": "words", "meaning": "embeddings",
     },
-    "source": {"brought": "annotated items of one upload"},
+    "source": {"imported": "annotated items of one upload"},
     "fault": {"error": "fail", "slow": "are slow"},
     "decision": {"continue": "continue", "promote": "widen", "hold": "hold", "rollback": "roll back"},
     "gold list state": {

@@ -17,7 +17,7 @@ EVALUATION_BATCH = 64
 # Attention memory grows with rows × tokens²: at most so much at a time where all of it is in host memory. Training keeps it, and more, of
 # every layer for the backward pass.
 SQUARES = 64 * 128**2
-LEARNT_SQUARES = 32 * 128**2
+TRAINED_SQUARES = 32 * 128**2
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         if ids is None or self.args.device.type != devices.CPU or self.spec.strategy.kind == "head":
             return self.parts.rows
         sequences = ids.numel() // max(1, len(ids) * ids.shape[-1])  # of a row
-        return memory.rows_within(ids.shape[-1], self.parts.rows, memory.LEARNT_SQUARES * self.team.size // max(1, sequences))
+        return memory.rows_within(ids.shape[-1], self.parts.rows, memory.TRAINED_SQUARES * self.team.size // max(1, sequences))
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
         """The loss of a part, as much as it counts in its batch."""

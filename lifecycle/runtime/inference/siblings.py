@@ -72,12 +72,12 @@ class Siblings:
 def as_values(family: Metric) -> dict[str, Any]:
     """A family as a JSON object."""
     samples = [[each.name, each.labels, each.value] for each in family.samples]
-    return {"name": family.name, "told": family.documentation, "type": family.type, "samples": samples}
+    return {"name": family.name, "help": family.documentation, "type": family.type, "samples": samples}
 
 
 def from_values(values: dict[str, Any]) -> Metric:
     """The family of a JSON object."""
-    made = Metric(values["name"], values["told"], values["type"])
+    made = Metric(values["name"], values["help"], values["type"])
     for name, labels, value in values["samples"]:
         made.add_sample(name, labels, value)
     return made

@@ -123,8 +123,9 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
 
 
 def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Whose work a run or one that it comes from is, as sorted uuids by part. asking: whose work the request is on its own; one from before
-    launches told who is behind them tells it too, and who overrode it and requests promotion is only its requester: its digest holds.
+    """Whose work a run, or one it comes from, is: sorted uuids by part. asking: whose work the request itself is. A request from before
+    launches stored who is behind them lists these too. A person who overrode the comparison and requests promotion counts only as the
+    requester, so the digest stays the same.
     """
     found = training.workers_of(run)
     behind, overrode = {*asking.get("behind", ()), *map(str, found.behind)}, {*map(str, found.overrode)} - {*asking["requester"]}

@@ -37,7 +37,7 @@
   let options = [];
   let count = Number($("bar").value);
 
-  /** What an answer lacks, said beside the button until it is there. */
+  /** What an annotation lacks, beside the button until it is there. */
   const missing = $("missing");
   /** @type {HTMLElement | null} */
   let lacking = null;
@@ -73,7 +73,7 @@
     },
   });
 
-  /** Where people are told how they did, the next item waits until it is known whether there is something to tell. */
+  /** If annotators see gold results, the next item waits for the result of this one. */
   const feedback = bench.dataset.feedback === "yes";
   let pausing = false;
   const goOn = () => {
@@ -82,14 +82,14 @@
     show(true);
     focusField();
   };
-  /** @param {{right: boolean, said: string, known: string, explanation: string, text: string}} told */
-  const tellGold = (told) => {
-    $("gold-verdict").replaceChildren(state(told.right ? "ok" : "bad", told.right ? "Correct" : "Wrong"));
-    $("gold-text").replaceChildren(inert(told.text));
-    $("gold-said").replaceChildren(named(told.said));
-    $("gold-known").replaceChildren(named(told.known));
-    $("gold-why").replaceChildren(inert(told.explanation));
-    $("gold-why").hidden = !told.explanation;
+  /** @param {{right: boolean, given: string, known: string, explanation: string, text: string}} result */
+  const showGold = (result) => {
+    $("gold-verdict").replaceChildren(state(result.right ? "ok" : "bad", result.right ? "Correct" : "Wrong"));
+    $("gold-text").replaceChildren(inert(result.text));
+    $("gold-given").replaceChildren(named(result.given));
+    $("gold-known").replaceChildren(named(result.known));
+    $("gold-why").replaceChildren(inert(result.explanation));
+    $("gold-why").hidden = !result.explanation;
     $("gold-dialog").showModal();
     $("gold-on").focus();
   };
@@ -97,7 +97,7 @@
 
   /** Keeps what was done to the item on the screen, before another takes its place. */
   const stash = () => {
-    if (hand[0] && widget?.value) hand[0].said = widget.value();
+    if (hand[0] && widget?.value) hand[0].previous = widget.value();
   };
   addEventListener("beforeunload", (event) => {
     if (hand.length && widget?.dirty?.()) event.preventDefault();
@@ -107,7 +107,7 @@
     if (!coarse.matches) (widget?.field ?? find).focus({ preventScroll: true });
   };
   const state = (kind, text) => element("span", { class: `st ${kind}` }, named(text));
-  const tell = (kind, text) => say.replaceChildren(state(kind, text));
+  const setStatus = (kind, text) => say.replaceChildren(state(kind, text));
 
   const post = /** @type {any} */ (window).sender({
     saved: (body) => {
@@ -115,7 +115,7 @@
       if (String(body.version ?? bench.dataset.version) !== bench.dataset.version) $("changed").hidden = false;
       for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item);
       progress(body);
-      if (body.gold) tellGold(body.gold);
+      if (body.gold) showGold(body.gold);
       else if (pausing && body.annotation) goOn();
       else if (!pausing && hand.length <= (body.items ?? []).length) show(true);
     },
@@ -334,7 +334,7 @@
     complete();
     find.value = filled = "";
     options = shown();
-    const chosen = item.said?.label;
+    const chosen = item.previous?.label;
     active = Math.max(0, options.indexOf(chosen));
     if (chosen && !options.includes(chosen)) {
       find.value = filled = byId.get(chosen)?.name ?? "";
@@ -377,8 +377,8 @@
     if (hand[0] === item) draw();
     focusField();
   };
-  /** @param {Record<string, string>} fields @param {string} words @param {any} said */
-  const send = (fields, words, said) => {
+  /** @param {Record<string, string>} fields @param {string} words @param {any} value */
+  const send = (fields, words, value) => {
     const item = hand[0];
     if (!item || undoing || pausing) return;
     if (post.full) {
@@ -390,9 +390,9 @@
       return;
     }
     hand.shift();
-    item.said = said;
+    item.previous = value;
     $("last-text").replaceChildren(inert(cut(item.text, 120)));
-    tell("ok", words);
+    setStatus("ok", words);
     announce.textContent = `Saved as ${words}`;
     $("undo").hidden = false;
     post.send(
@@ -423,7 +423,7 @@
       if (at >= 0) hand.splice(at, 1);
       hand.unshift(item);
     }
-    tell("off", `Undone: ${text}`);
+    setStatus("off", `Undone: ${text}`);
     announce.textContent = `Undone: ${text}`;
     show(true);
     focusField();
@@ -461,8 +461,8 @@
     const item = hand[0];
     if (!item || post.full) return;
     hand.shift();
-    item.said = null;
-    tell("off", "Skipped");
+    item.previous = null;
+    setStatus("off", "Skipped");
     announce.textContent = "Skipped";
     $("undo").hidden = false;
     post.send(bench.dataset.skip, { slot: String(item.slot), reason, seconds: seconds() }, { item });
@@ -478,7 +478,7 @@
       item.flagged = on;
       if (hand[0] === item) $("flag").setAttribute("aria-pressed", String(on));
       announce.textContent = on ? "Flagged for a reviewer" : "Flag removed";
-      tell(on ? "warn" : "off", announce.textContent);
+      setStatus(on ? "warn" : "off", announce.textContent);
     } catch (error) {
       dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: /** @type {Error} */ (error).message } }));
     }
@@ -573,7 +573,7 @@
     const item = hand.find((each) => each.item === $("comment-form").elements.item.value);
     item?.talk.push(event.detail);
     talk(hand[0]);
-    tell("ok", "Comment added");
+    setStatus("ok", "Comment added");
     announce.textContent = "Comment added";
   });
   $("known-form")?.addEventListener("submit", async (event) => {

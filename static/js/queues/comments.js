@@ -10,11 +10,11 @@
   const complain = (form, text) => {
     form.querySelector(".err")?.remove();
     if (!text) return;
-    const told = document.createElement("span");
-    told.className = "err";
-    told.setAttribute("role", "alert");
-    told.textContent = text;
-    form.querySelector(".field")?.append(told);
+    const error = document.createElement("span");
+    error.className = "err";
+    error.setAttribute("role", "alert");
+    error.textContent = text;
+    form.querySelector(".field")?.append(error);
     form.querySelector("textarea")?.focus();
   };
 

@@ -12,10 +12,10 @@
     list.setAttribute("role", "listbox");
     list.setAttribute("aria-label", "People");
     list.hidden = true;
-    const told = document.createElement("span");
-    told.className = "vh";
-    told.setAttribute("role", "status");
-    field.after(list, told);
+    const status = document.createElement("span");
+    status.className = "vh";
+    status.setAttribute("role", "status");
+    field.after(list, status);
     field.setAttribute("aria-autocomplete", "list");
     field.setAttribute("aria-controls", list.id);
     let active = 0;
@@ -78,7 +78,7 @@
           }),
         );
         list.hidden = !people.length;
-        told.textContent = people.length
+        status.textContent = people.length
           ? `${people.length} ${people.length === 1 ? "person" : "people"}: arrow keys select, Enter inserts`
           : "No one with access has this name";
         people.length ? mark() : field.removeAttribute("aria-activedescendant");

@@ -6,7 +6,7 @@
 
   /** The prompt, a text or a dialogue, and the responses side by side. @param {any} content @param {(at: number) => string} title */
   const stage = (content, title) => {
-    const said = (what) =>
+    const prompt = (what) =>
       typeof what === "string"
         ? [element("article", {}, element("h2", {}, "Prompt"), written(what))]
         : what.map((turn) =>
@@ -23,7 +23,10 @@
     );
     document
       .getElementById("utter")
-      ?.replaceChildren(...(content.prompt ? said(content.prompt) : []), element("div", { class: "sides" }, ...sides));
+      ?.replaceChildren(
+        ...(content.prompt ? prompt(content.prompt) : []),
+        element("div", { class: "sides" }, ...sides),
+      );
   };
   return { stage };
 })();

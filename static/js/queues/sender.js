@@ -1,5 +1,5 @@
 // @ts-check
-/* Sends answers one after the other. What fails is kept, said, and sent again on demand; after 3 unsaved answers nothing more is taken. */
+/* Sends answers one after the other. What fails is kept, reported, and sent again on demand; after 3 unsaved answers nothing more is taken. */
 (() => {
   const LIMIT = 3;
 
@@ -60,7 +60,7 @@
       busy = false;
     };
 
-    /** What the page holds, told with everything that is sent. @type {() => Record<string, string>} */
+    /** The page's state, sent with every request. @type {() => Record<string, string>} */
     let held = () => ({});
 
     const again = () => {
@@ -112,9 +112,9 @@
         return waiting.map((job) => job.fields.slot);
       },
       again,
-      /** @param {() => Record<string, string>} tell */
-      holding: (tell) => {
-        held = tell;
+      /** @param {() => Record<string, string>} state */
+      holding: (state) => {
+        held = state;
       },
       /** @param {string} url @param {Record<string, string>} fields @param {any} what */
       send: (url, fields, what) => {

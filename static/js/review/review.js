@@ -41,10 +41,10 @@
       event.preventDefault();
       pick(button);
     });
-  /** Another answer than those of the annotators is decided. @param {string} value @param {string} told */
-  const decide = (value, told) => {
+  /** Another answer than those of the annotators is decided. @param {string} value @param {string} caption */
+  const decide = (value, caption) => {
     confirm.value = value;
-    text.textContent = told;
+    text.textContent = caption;
     if (reason.value === proposed) reason.value = "";
     mark();
   };
@@ -96,10 +96,10 @@
   });
   mark();
 
-  /** Marks spans in the text, from the likely answer on. @param {HTMLInputElement} other @param {(value: string, told: string) => void} done */
+  /** Marks spans in the text, from the likely answer on. @param {HTMLInputElement} other @param {(value: string, caption: string) => void} done */
   function edit(other, done) {
     const { element, named } = /** @type {any} */ (window).words;
-    const { text: marked, said, classes } = JSON.parse(document.getElementById("case")?.textContent ?? "{}");
+    const { text: marked, previous, classes } = JSON.parse(document.getElementById("case")?.textContent ?? "{}");
     const byId = new Map(classes.map((each) => [each.id, each]));
     const ranks = /** @type {HTMLElement} */ (document.getElementById("ranks"));
     const DIGITS = "1234567890";
@@ -122,7 +122,7 @@
         }),
       );
     };
-    const item = { text: marked, said };
+    const item = { text: marked, previous };
     const widget = /** @type {any} */ (window).widgets[page.dataset.task ?? ""]({
       byId,
       classes,
@@ -132,14 +132,14 @@
         done(JSON.stringify(value), `Resolve as ${words} and continue`);
         confirm.focus();
       },
-      announce: (told) => {
-        /** @type {HTMLElement} */ (document.getElementById("said")).textContent = begun ? told : "";
+      announce: (caption) => {
+        /** @type {HTMLElement} */ (document.getElementById("span-status")).textContent = begun ? caption : "";
       },
     });
     widget.show(item);
     draw();
     begun = true;
-    display = (value) => widget.show({ ...item, said: value });
+    display = (value) => widget.show({ ...item, previous: value });
     /** @param {string} id */
     const take = (id) => {
       widget.choose(id);
@@ -184,9 +184,9 @@
     const row = document.createElement("li");
     const who = document.createElement("strong");
     who.textContent = "You";
-    const said = document.createElement("bdi");
-    said.textContent = text;
-    row.append(who, " ", said);
+    const content = document.createElement("bdi");
+    content.textContent = text;
+    row.append(who, " ", content);
     document.getElementById("talk")?.append(row);
     dispatchEvent(new CustomEvent("toast", { detail: { kind: "ok", text: "Comment added" } }));
   });

@@ -77,7 +77,7 @@ def dataset(project, mia):
 
 @pytest.fixture
 def queue(dataset, mia):
-    return make_queue(dataset, mia, schema=("billing", "card"), order="learnt", hidden_share=0)
+    return make_queue(dataset, mia, schema=("billing", "card"), order="model", hidden_share=0)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_it_learns_from_decisions_and_what_is_unclear_comes_first(labeled, mia, 
 
 
 def test_every_open_slot_has_a_place_of_its_item_and_answered_ones_keep_theirs(dataset, mia, ana, ben):
-    queue = make_queue(dataset, mia, schema=("billing", "card"), order="learnt", overlap=2)
+    queue = make_queue(dataset, mia, schema=("billing", "card"), order="model", overlap=2)
     for user in (ana, ben):
         label(queue, user, range(10))
 
@@ -223,7 +223,7 @@ def test_too_few_labels_teach_nothing_and_the_order_stays_as_given(begun, mia, a
 
 
 def test_answers_count_before_they_are_decided_where_people_agree(dataset, mia, ana, ben):
-    queue = make_queue(dataset, mia, schema=("billing", "card"), order="learnt", overlap=3)
+    queue = make_queue(dataset, mia, schema=("billing", "card"), order="model", overlap=3)
     label(queue, ana, range(6))
     items = queue_items(queue)
     answer(queue, ben, items[0], "billing")
@@ -279,7 +279,7 @@ def test_a_large_queue_is_scored_part_by_part(labeled, mia, monkeypatch):
 
 def test_multi_label_texts_are_trained_on_too(project, mia, ana):
     dataset = make_dataset(project, mia, [*TEXTS, "card bill"], task="multi_label")
-    queue = make_queue(dataset, mia, schema=("billing", "card"), order="learnt", hidden_share=0)
+    queue = make_queue(dataset, mia, schema=("billing", "card"), order="model", hidden_share=0)
     for item in queue_items(queue)[:10]:
         say(queue, ana, item, {"labels": ["card"] if item.text in CARD else ["billing"]})
 
@@ -321,7 +321,7 @@ def test_the_tick_leaves_other_queues_alone(labeled, change):
 def test_imported_labels_are_trained_on_before_any_annotation(project, mia):
     dataset = datasets.make_dataset(project, mia)
     datasets.import_texts(dataset, [(text, "card" if text in CARD else "billing") for text in TEXTS[:24]], mia)
-    queue = make_queue(dataset, mia, order="learnt", source="all")
+    queue = make_queue(dataset, mia, order="model", source="all")
 
     assert learn_due(timezone.now()) == 1
     run_ok("default")
@@ -332,7 +332,7 @@ def test_imported_labels_are_trained_on_before_any_annotation(project, mia):
 
 
 def test_a_new_queue_is_ordered_without_annotations(trained, mia):
-    other = make_queue(trained.dataset, mia, name="Batch 2", order="learnt")
+    other = make_queue(trained.dataset, mia, name="Batch 2", order="model")
 
     assert learn_due(later()) == 1
     run_ok("default")
@@ -388,7 +388,7 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
             make_schema(dataset, mia, ("card",))
 
         with pytest.raises(Refused, match="The queue wasn't created.") as refusal:
-            open_queue(dataset_id=dataset.uuid, actor=mia, name="new", order="learnt")
+            open_queue(dataset_id=dataset.uuid, actor=mia, name="new", order="model")
 
         assert refusal.value.fields == {
             "order": ["The built-in model works for single-label and multi-label tasks only; this dataset has another task."]

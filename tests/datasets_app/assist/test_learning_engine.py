@@ -23,7 +23,7 @@ MONEY = ["I want my money back", "Can I get a refund?", "Please return the payme
 def test_it_learns_meanings_from_ten_texts(project, mia, ana, warm_engine):
     open_ = ["The bank card still did not show up", "Refund me", "Give back what I paid for the card"]
     dataset = make_dataset(project, mia, [*CARD, *MONEY, *open_])
-    queue = make_queue(dataset, mia, schema=("card", "money"), order="learnt")
+    queue = make_queue(dataset, mia, schema=("card", "money"), order="model")
     for item in queue_items(queue)[:10]:
         answer(queue, ana, item, "card" if item.text in CARD else "money")
 

@@ -71,7 +71,7 @@ def test_all_classes_whose_rules_hit_a_text_are_suggested_together(of_several, s
     first, second, third, _ = held(queue, ana)
     assert (sorted(first["ranks"]), first["source"]) == ([("card", None), ("lost", None)], "Rules: Cards, Lost")
     assert (second["ranks"], second["source"]) == ([("lost", None)], "Rule: Lost")
-    assert (third["ranks"], third["suggestion"], first["said"]) == ([], None, None)
+    assert (third["ranks"], third["suggestion"], first["previous"]) == ([], None, None)
 
 
 def test_a_label_of_two_functions_is_listed_once_with_the_better_score(of_several, several, mia, ana):
@@ -154,7 +154,7 @@ def test_a_rule_marks_every_match_in_code_points(of_marked, marked, mia, ana):
     assert rename(row.value, names) == {"spans": [{"start": 5, "end": 12, "label": "TOPIC"}, {"start": 19, "end": 29, "label": "TOPIC"}]}
     assert words(row.value, names, TEXTS[2]) == "“firemen” TOPIC, “firetrucks” TOPIC"
     shown = held(queue, ana)[2]
-    assert (texts(shown), shown["source"], shown["said"]) == ([("firemen", "TOPIC"), ("firetrucks", "TOPIC")], "Rule: Fire", None)
+    assert (texts(shown), shown["source"], shown["previous"]) == ([("firemen", "TOPIC"), ("firetrucks", "TOPIC")], "Rule: Fire", None)
     assert (suggesting.reach([rule])[rule.pk].items, suggesting.reach([rule])[rule.pk].hits) == (4, 1)
     assert not Annotation.objects.exists()
 

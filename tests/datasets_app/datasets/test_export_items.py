@@ -175,7 +175,7 @@ def test_labels_corrected_in_the_file_can_be_imported_as_corrections(inbox, mia,
     file = io.StringIO(newline="")
     csv.writer(file).writerows([header, rows[0], rows[2]])
 
-    correction = upload_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="mended.csv")
+    correction = upload_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="corrected.csv")
     run_ok("default")
     correction.refresh_from_db()
     assert (correction.state, correction.report["look"]["counts"]) == ("looked", {"changed": 1, "unchanged": 1})

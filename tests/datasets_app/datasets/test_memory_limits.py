@@ -130,7 +130,7 @@ def test_a_file_over_the_limit_is_rejected_by_its_dry_run_and_nothing_is_importe
     assert [each for each in found["problems"] if each["code"] == "memory"] == [
         {
             "line": 1, "code": "memory", "sentence": "Reading the file takes more than 100 MB of memory, so it's rejected.",
-            "mend": "Write it again with pyarrow, polars, or datasets, in smaller row groups, or export CSV or JSONL.",
+            "fix": "Write it again with pyarrow, polars, or datasets, in smaller row groups, or export CSV or JSONL.",
             "blocks": True, "member": "", "notice": False,
         }
     ]  # fmt: skip

@@ -145,7 +145,7 @@ def test_unknown_label_names_are_listed_with_the_nearest(dataset, table, ravi):
 
     assert found.report["look"]["unknown"] == [["Cahs", 1, "cash"], ["zebra", 1, ""]]
     assert found.report["look"]["counts"] == {"unknown_label": 2, "unreadable": 1}
-    assert found.report["look"]["cases"]["unreadable"][0]["told"] == "Line 4: The row has no label."
+    assert found.report["look"]["cases"]["unreadable"][0]["message"] == "Line 4: The row has no label."
 
 
 def test_rows_of_unknown_items_are_counted(dataset, table, ravi):
@@ -168,7 +168,7 @@ def test_a_label_changed_after_the_export_is_left_out_unless_chosen(dataset, tab
 
     assert found.report["look"]["counts"] == {"moved": 1, "changed": 1}
     case = found.report["look"]["cases"]["moved"][0]
-    assert (case["line"], case["now"], case["said"]) == (2, "fees", "cash")
+    assert (case["line"], case["now"], case["in_file"]) == (2, "fees", "cash")
     assert (labels(dataset)["=text 0"], labels(dataset)["=text 1"]) == ("fees", "card")
 
     accept(upload(dataset, ravi, packed(rows), "again.csv"), ravi, take_moved=True)

@@ -125,7 +125,7 @@ def test_new_annotations_are_appended_to_exported_items(project_of_spans, mia, a
     items = list(project_of_spans.items.order_by("id"))
     queue = make_queue(project_of_spans, mia, source="all")
     say(queue, ana, items[1], {"spans": [{"start": 0, "end": 6, "label": "LOC"}]}, seconds=3)
-    imported = Queue.objects.get(source="brought")
+    imported = Queue.objects.get(source="imported")
     labels = {label.name: str(label.stable_id) for label in queue.schema.labels.all()}
     value = {"spans": [{"start": 0, "end": 4, "label": labels["ORG"]}]}
     decide(queue_id=imported.uuid, item_id=items[0].uuid, actor=ravi, value=value, reason="it is a firm")
@@ -149,7 +149,7 @@ def test_a_queue_is_exported_with_its_own_items_and_annotations_only(project_of_
     queue = make_queue(project_of_spans, mia, source="items", item_ids=[items[1].pk])
 
     assert tasks_in(exported(project_of_spans, mia, "labelstudio", queue)) == [PROJECT[1]]
-    assert tasks_in(exported(project_of_spans, mia, "labelstudio", Queue.objects.get(source="brought"))) == PROJECT
+    assert tasks_in(exported(project_of_spans, mia, "labelstudio", Queue.objects.get(source="imported"))) == PROJECT
 
 
 def test_a_label_studio_export_is_imported_as_the_same_data(project_of_spans, project, mia):

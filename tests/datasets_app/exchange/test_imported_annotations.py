@@ -73,7 +73,7 @@ def test_everyones_annotations_are_imported_and_resolved_by_the_usual_rule(datas
         ("pos", "single", str(mia)), ("pos", "unanimous", str(mia)), None, None, ("neg", "imported", str(mia)), None,
     ]  # fmt: skip
     queue = Queue.objects.get()
-    assert (queue.name, queue.state, queue.source, queue.upload_id) == ("Annotations in project.json", "closed", "brought", upload.pk)
+    assert (queue.name, queue.state, queue.source, queue.upload_id) == ("Annotations in project.json", "closed", "imported", upload.pk)
     assert (queue.overlap, queue.items_total, queue.slots_total, queue.slots_done) == (2, 5, 7, 7)
     assert (queue.items_decided, queue.items_disputed, queue.disputes_total) == (3, 1, 1)
     assert [dispute.item for dispute in Dispute.objects.all()] == [items["3"]]
@@ -116,7 +116,7 @@ def test_the_dry_run_names_the_people_and_the_nearest_class(dataset, mia, ana):
 
     found = upload.report["dry_run"]
     assert (found["people"], found["accounts"], found["labels"]) == ({"ana@x.org": 1, "7": 1}, {"ana@x.org": str(ana)}, {"postive": 1})
-    assert [(each["sentence"], each["mend"]) for each in found["problems"]] == [
+    assert [(each["sentence"], each["fix"]) for each in found["problems"]] == [
         ("'postive' isn't a label of this dataset yet. Accepting the file adds it.", "Did you mean 'positive'?")
     ]
 

@@ -125,7 +125,7 @@ def test_the_uploader_or_a_lead_discards_a_file_once(correction, name, request):
     assert (correction.state, correction.ended_at is not None) == ("discarded", True)
     (event,) = events("labeling.corrections_discarded")
     assert (event["actor"], event["payload"]["file"]) == (str(actor.uuid), correction.blob.digest)
-    assert event["payload"]["brought_by"] == str(correction.brought_by.uuid)
+    assert event["payload"]["uploaded_by"] == str(correction.uploaded_by.uuid)
 
 
 @pytest.mark.parametrize("name", ["rose", "ana", "mia", "aida"])
@@ -154,7 +154,7 @@ def test_a_lead_may_view_and_discard_files_but_not_accept_them(correction, lee, 
     client, page = client_for(lee), reverse("exchange:correction", args=[correction.uuid])
     listed = reverse("exchange:corrections", args=[correction.dataset.uuid])
     assert listed in client.get(reverse("schemas:schema", args=[correction.dataset.uuid])).content.decode()
-    assert 'id="bring"' not in client.get(listed).content.decode()
+    assert 'id="upload"' not in client.get(listed).content.decode()
     shown = client.get(page).content.decode()
     assert "Discard this file?" in shown
     assert reverse("exchange:accept_corrections", args=[correction.uuid]) not in shown

@@ -34,7 +34,7 @@ def test_annotations_of_others_are_not_on_the_page(project, mia, ana, ravi, clie
 
     shown = page.context["items"]
     assert [row["text"] for row in shown] == ["one", "two"]
-    assert [(row["said"], row["note"], row["ranks"]) for row in shown] == [(None, "", []), (None, "", [])]
+    assert [(row["previous"], row["note"], row["ranks"]) for row in shown] == [(None, "", []), (None, "", [])]
     assert b"surely the last" not in page.content
     assert b"Ana" not in page.content
 

@@ -103,7 +103,7 @@ def test_a_new_day_alone_orders_nothing(queue, mia):
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"), [({"order": "alphabetical"}, "order"), ({"order": "learnt"}, "order"), ({"people": ["otto"]}, "people")]
+    ("asked", "field"), [({"order": "alphabetical"}, "order"), ({"order": "model"}, "order"), ({"people": ["otto"]}, "people")]
 )
 def test_invalid_settings_are_refused_and_change_nothing(queue, mia, request, asked, field):
     people = [request.getfixturevalue(name) for name in asked.pop("people", [])]
@@ -177,7 +177,7 @@ def test_the_page_changes_a_queue_and_shows_errors(queue, mia, ana, client_for):
     page = reverse("queues:queue", args=[queue.uuid])
     assert f'action="{url}"' in client.get(page).content.decode()
     assert f'action="{url}"' not in client_for(ana).get(page).content.decode()
-    assert 'value="learnt"' not in client.get(page).content.decode()
+    assert 'value="model"' not in client.get(page).content.decode()
 
     sent = client.post(url, {"order": "random", "due_on": "2030-05-01", "people": [str(ana.uuid)]})
     assert (sent.status_code, sent["Location"]) == (302, page)

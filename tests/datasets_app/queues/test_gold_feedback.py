@@ -36,7 +36,7 @@ def test_the_script_gets_the_result(queue, ana, client_for, label, right):
 
     saved = client_for(ana).post(reverse("queues:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()
 
-    assert saved["gold"] == {"right": right, "said": label, "known": "card", "explanation": "It names a card.", "text": "known"}
+    assert saved["gold"] == {"right": right, "given": label, "known": "card", "explanation": "It names a card.", "text": "known"}
 
 
 def test_other_items_have_no_result(queue, ana, client_for):
@@ -58,7 +58,7 @@ def test_without_the_script_the_next_page_shows_the_result(queue, ana, ben, clie
     assert b"Your last annotation was billing; the gold label is card." in page.content
     assert b"It names a card." in page.content
     assert b"gold label is card" not in client_for(ben).get(address).content
-    assert client_for(ana).get(f"{reverse('queues:bench', args=[queue.uuid])}?told=nonsense").status_code == 200
+    assert client_for(ana).get(f"{reverse('queues:bench', args=[queue.uuid])}?result=nonsense").status_code == 200
 
 
 @pytest.mark.postgres

@@ -191,7 +191,7 @@ def test_undo_returns_gold_like_any_item(queue, ana, client_for):
 
     assert [each["item"]["text"].split()[0] for each in answers] == ["text", "gold"]
     assert shape({**answers[0], "item": None}) == shape({**answers[1], "item": None})
-    assert {(each["done"], each["total"], each["item"]["said"] is not None) for each in answers} == {(0, 57, True)}
+    assert {(each["done"], each["total"], each["item"]["previous"] is not None) for each in answers} == {(0, 57, True)}
 
 
 def test_the_saved_annotation_does_not_reveal_its_result(queue, ana, client_for):

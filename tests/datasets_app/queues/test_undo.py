@@ -41,7 +41,7 @@ def test_undo_shows_the_item_with_its_label_preselected(queue, ana):
 
     shown = bench_items(queue, claim(queue_id=queue.uuid, actor=ana), ana)
     assert undone.annotation.label.name == "card"
-    assert (shown[0]["text"], shown[0]["said"]) == ("text 0", says(queue.schema.labels.get(name="card")))
+    assert (shown[0]["text"], shown[0]["previous"]) == ("text 0", says(queue.schema.labels.get(name="card")))
     queue.refresh_from_db()
     assert (queue.slots_done, queue.items_decided, Seat.objects.get().labeled) == (0, 0, 0)
 

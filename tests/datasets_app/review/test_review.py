@@ -98,7 +98,7 @@ def test_a_returned_item_comes_first_to_the_same_people_with_the_comment(queue, 
     assert (queue.slots_done, queue.items_disputed, queue.disputes_total) == (2, 0, 0)
     slots = claim(queue_id=queue.uuid, actor=ana)
     shown = bench_items(queue, slots, ana)
-    assert [(row["text"], row["note"], row["said"]) for row in shown] == [("one", "Read rule 2.", says(label(queue, "card")))]
+    assert [(row["text"], row["note"], row["previous"]) for row in shown] == [("one", "Read rule 2.", says(label(queue, "card")))]
     assert release(queue_id=queue.uuid, actor=ana) == 0
 
     label_items(queue, {ana: ["billing"], lee: ["billing"]}, [item])

@@ -82,10 +82,10 @@ def refused(statement: str, *params: object) -> None:
 @pytest.mark.postgres
 def test_whose_a_file_is_never_changes(uploaded, corrected, mia, rosa, omar):
     refused("UPDATE datasets_upload SET uploaded_by_id = %s", omar.pk)
-    refused("UPDATE exchange_correction SET brought_by_id = %s", omar.pk)
+    refused("UPDATE exchange_correction SET uploaded_by_id = %s", omar.pk)
 
     assert Upload.objects.get(pk=uploaded.pk).uploaded_by == mia
-    assert Correction.objects.get().brought_by == rosa
+    assert Correction.objects.get().uploaded_by == rosa
 
 
 def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_rows_name(uploaded, mia, ana, omar, lee, gita):
@@ -98,7 +98,7 @@ def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_ro
 
 def test_who_uploaded_corrections_answers_for_them_beside_whom_the_rows_name(corrected, mia, ana, ravi, rosa, omar, lee, gita):
     snapshot = corrected.dataset.snapshots.get()
-    behind_its_back("UPDATE exchange_correction SET brought_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
+    behind_its_back("UPDATE exchange_correction SET uploaded_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
     behind_its_back("UPDATE queues_decision SET by_id = %s", omar.pk)
 
     assert makers.deciders(snapshot) == uuids(ana, ravi, rosa, omar, lee, gita)

@@ -20,7 +20,7 @@ def header(member: Member, reading: Reading) -> Header:
     with open_text(member, reading.encoding) as file:
         for _, cells in cells_of(Lines(file), reading):
             if isinstance(cells, Problem):
-                return Header((), (Problem(cells.line, cells.code, cells.sentence, cells.mend, blocks=True),))
+                return Header((), (Problem(cells.line, cells.code, cells.sentence, cells.fix, blocks=True),))
             return named(cells) if reading.has_header else numbered(len(cells))
     return Header(())
 

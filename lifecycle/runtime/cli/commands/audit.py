@@ -26,7 +26,7 @@ def verify(
 ) -> int | None:
     """Verify the audit log on this machine: every hash, the order, and the signed checkpoints.
 
-    Take the key from whoever runs the installation, not from the server.
+    Take the key from the people who run the installation, not from the server.
     """
     result: int | None = importlib.import_module("lifecycle.runtime.cli.trails").verify(session, key, file, save, checkpoints)
     return result

@@ -86,8 +86,8 @@ def dry_run(session: Session, found: dict[str, Any]) -> list[str | Table]:
         parts.append(f"{plain(name)}: not a label, {count(number, 'row')}" + (f". Did you mean {near}?" if near else ""))
     for name, words in OUTCOMES.items():
         for row in look.get("cases", {}).get(name, [])[:CASES]:
-            change = f": now {row['now']}, in the file {row['said']}" if "now" in row else ""
-            parts.append(f"Line {row['line']:,}: {plain(row['told']) or words}{plain(change)}")
+            change = f": now {row['now']}, in the file {row['in_file']}" if "now" in row else ""
+            parts.append(f"Line {row['line']:,}: {plain(row['message']) or words}{plain(change)}")
     return parts
 
 

@@ -121,7 +121,7 @@ def dry_run(found: dict[str, Any]) -> list[str | Table]:
     ])]  # fmt: skip
     problems = report.get("problems", [])
     for each in problems[:PROBLEMS_SHOWN]:
-        lines.append(f"{'Line ' + format(each['line'], ',') if each['line'] else 'File'}: {plain(each['sentence'])} {plain(each['mend'])}")
+        lines.append(f"{'Line ' + format(each['line'], ',') if each['line'] else 'File'}: {plain(each['sentence'])} {plain(each['fix'])}")
     rest = sum(report.get("counts", {}).values()) - len(problems[:PROBLEMS_SHOWN])
     return [*lines, f"… and {count(rest, 'more problem')}."] if rest > 0 else lines
 

@@ -13,7 +13,7 @@
     /** @type {any[]} */
     let turns = [];
     const areas = () => /** @type {HTMLTextAreaElement[]} */ ([...box.querySelectorAll("textarea")]);
-    /** The dialogue as it stands. */
+    /** The current dialogue. */
     const value = () => {
       const written = new Map(areas().map((area) => [Number(area.dataset.turn), area.value]));
       return { messages: turns.map((turn, at) => (written.has(at) ? { ...turn, content: written.get(at) } : turn)) };
@@ -35,7 +35,7 @@
       value,
       dirty: () => areas().some((area) => area.value !== turns[Number(area.dataset.turn)].content),
       show: (it) => {
-        turns = it.said?.messages ?? it.proposed?.messages ?? it.content.messages ?? [];
+        turns = it.previous?.messages ?? it.proposed?.messages ?? it.content.messages ?? [];
         if (turns.at(-1)?.role !== "assistant") turns = [...turns, { role: "assistant", content: "" }];
         box.replaceChildren(
           ...turns.map((turn, at) => {

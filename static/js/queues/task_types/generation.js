@@ -65,7 +65,7 @@
       dirty: () => area.value.trim() !== "" && area.value !== draft,
       show: (it) => {
         draft = it.proposed?.text ?? "";
-        area.value = it.said?.text ?? draft;
+        area.value = it.previous?.text ?? draft;
         compare();
         return false;
       },

@@ -15,7 +15,7 @@
     const name = (id) => byId.get(id)?.name ?? "";
     const names = () => [...ticked].map(name).sort().join(", ");
 
-    const tell = () => {
+    const report = () => {
       /** @type {HTMLElement} */ (document.getElementById("ticked")).replaceChildren(
         ...[...ticked]
           .sort((a, b) => name(a).localeCompare(name(b)))
@@ -31,22 +31,22 @@
     return {
       value: () => ({ labels: [...ticked] }),
       show: (it) => {
-        ticked = new Set(it.said?.labels ?? []);
+        ticked = new Set(it.previous?.labels ?? []);
         sure = false;
-        tell();
+        report();
         return false;
       },
       choose: (id) => {
         sure = false;
         ticked.has(id) ? ticked.delete(id) : ticked.add(id);
         announce(`${name(id)} ${ticked.has(id) ? "selected" : "not selected"}, ${ticked.size} selected`);
-        tell();
+        report();
       },
       save: () => {
         if (!item()) return;
         if (!ticked.size && !sure) {
           sure = true;
-          tell();
+          report();
           announce("No label is selected. Press Enter again to save that no label applies.");
           return;
         }

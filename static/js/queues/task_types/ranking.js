@@ -12,17 +12,17 @@
     /** @type {number[]} places on the screen, the best first */
     let ranked = [];
     const count = () => item()?.content.responses.length ?? 0;
-    const tell = () => {
+    const report = () => {
       const left = count() - ranked.length;
       const button = /** @type {HTMLElement} */ (document.getElementById("save-text"));
       button.textContent = left ? `${left} to rank` : `Save ${ranked.map(letter).join(" > ")}`;
     };
     return {
       show: (it) => {
-        const back = it.said?.ranking ?? [];
+        const back = it.previous?.ranking ?? [];
         ranked = back.map((number) => it.content.order.indexOf(number));
         stage(it.content, (at) => `Response ${letter(at)}`);
-        tell();
+        report();
         return true;
       },
       choose: (id) => {
@@ -32,7 +32,7 @@
         if (ranked.length === count() - 1)
           ranked.push([...Array(count()).keys()].find((each) => !ranked.includes(each)) ?? 0);
         announce(ranked.length ? `Ranking: ${ranked.map(letter).join(", ")}` : "Nothing ranked");
-        tell();
+        report();
       },
       save: () => {
         if (!item() || ranked.length < count()) {
@@ -45,7 +45,7 @@
       key: (event) => {
         if (event.key !== "Backspace" || !ranked.length) return false;
         ranked = ranked.length === count() ? ranked.slice(0, -2) : ranked.slice(0, -1);
-        tell();
+        report();
         draw();
         return true;
       },

@@ -359,13 +359,13 @@
         text = it.text;
         map = offsets(text);
         words = wordsOf(text);
-        const said = (it.said?.spans ?? []).map((span) => ({
+        const previous = (it.previous?.spans ?? []).map((span) => ({
           start: map.units(span.start),
           end: map.units(span.end),
           label: span.label,
           origin: "yours",
         }));
-        const taken = new Set(said.map((span) => `${span.start} ${span.end} ${span.label}`));
+        const taken = new Set(previous.map((span) => `${span.start} ${span.end} ${span.label}`));
         const offered = (it.proposed?.spans ?? []).map((span) => ({
           start: map.units(span.start),
           end: map.units(span.end),
@@ -373,7 +373,7 @@
           origin: "suggested",
           score: span.score,
         }));
-        spans = [...said, ...offered.filter((span) => !taken.has(`${span.start} ${span.end} ${span.label}`))].sort(
+        spans = [...previous, ...offered.filter((span) => !taken.has(`${span.start} ${span.end} ${span.label}`))].sort(
           inOrder,
         );
         [from, to, held, exact] = [0, 0, -1, null];
@@ -400,9 +400,9 @@
           hold(rest);
           return;
         }
-        const said = value();
-        const count = said.spans.length;
-        send(said, count ? `${count} ${count === 1 ? "span" : "spans"}` : "no spans");
+        const current = value();
+        const count = current.spans.length;
+        send(current, count ? `${count} ${count === 1 ? "span" : "spans"}` : "no spans");
       },
       dress: (node, id) => node.classList.add(String(colour.get(id))),
       /** @param {KeyboardEvent} event @returns {boolean} whether it was taken */

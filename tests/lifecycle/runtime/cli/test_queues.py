@@ -146,4 +146,4 @@ def test_chosen_items_are_opened_and_a_queue_is_changed(as_person, inbox, mia, a
     assert command("queues", "change", "Two", "--person", "none").code == 0
     queue.refresh_from_db()
     assert (queue.order, queue.due_on, queue.people.count()) == ("random", date(2026, 12, 24), 0)
-    assert command("queues", "change", "Two", "--order", "learnt").code == 1
+    assert command("queues", "change", "Two", "--order", "model").code == 1
