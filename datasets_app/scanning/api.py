@@ -60,7 +60,10 @@ class ScansOut(serializers.Serializer[Any]):
 
 
 class FindingOut(RowOut[Finding]):
-    """A finding about an item or a group. given, suggested: label names. labels: resolved labels of the group."""
+    """A finding about an item or a group. given, suggested: label names. labels: resolved labels of the group.
+
+    The three are empty while you are to label one of its items in a queue.
+    """
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     status = serializers.ChoiceField(choices=Status.choices)
@@ -76,6 +79,11 @@ class FindingOut(RowOut[Finding]):
             "uuid", "dataset", "kind", "status", "score", "item", "group", "size", "given", "suggested", "labels", "reason", "decided_by",
             "decided_at", "queue",
         ]  # fmt: skip
+
+    def to_representation(self, instance: Finding) -> dict[str, Any]:
+        """The fields, without labels that the reader must not see."""
+        found = super().to_representation(instance)
+        return found | {"given": None, "suggested": None, "labels": {}} if instance.hides_labels else found
 
 
 class ScanGroupMemberOut(serializers.Serializer[GroupMember]):
@@ -166,11 +174,12 @@ def start_scan(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 )
 def list_findings(request: Request, uuid: UUID) -> Response:
     """Findings of one kind and status, by keyset."""
-    query = read(FindingsIn, request.query_params)
-    rows = queries.ranked(datasets.get_dataset(request.user, uuid), query["kind"], query["status"], query["after"])
+    query, dataset = read(FindingsIn, request.query_params), datasets.get_dataset(request.user, uuid)
+    rows = queries.ranked(dataset, query["kind"], query["status"], query["after"])
     found = list(rows.select_related(*queries.RELATED)[: PAGE + 1])
     last = found[PAGE - 1] if len(found) > PAGE else None
-    return Response({"results": FindingOut(found[:PAGE], many=True).data, "after": f"{last.score!r}:{last.pk}" if last else None})
+    shown = queries.for_reader(request.user, dataset, found[:PAGE])
+    return Response({"results": FindingOut(shown, many=True).data, "after": f"{last.score!r}:{last.pk}" if last else None})
 
 
 @operation("POST", "scanning_send", Needs("scanning.send", Dataset, see="scanning.view"), takes=SendIn, gives=QueueOut, status=201)
@@ -182,7 +191,8 @@ def send(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 @operation("GET", "scanning_finding", Needs("scanning.view", Finding), gives=OneFindingOut)
 def one_finding(request: Request, uuid: UUID) -> object:
     """One finding, with the items of its group."""
-    return queries.get_finding(request.user, uuid)
+    found = queries.get_finding(request.user, uuid)
+    return queries.for_reader(request.user, found.dataset, [found])[0]
 
 
 @operation("POST", "scanning_confirm", Needs("scanning.judge", Finding, see="scanning.view"), takes=JudgeIn, gives=FindingOut)

@@ -109,6 +109,8 @@ class Finding(models.Model):
     last_scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+", help_text="the last scan that found it")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    hides_labels = False  # set by queries.for_reader, for a person who is to label one of its items
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["dataset", "kind", "key"], name="one_finding_per_doubt"),

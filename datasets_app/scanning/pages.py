@@ -92,9 +92,10 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     found = list(rows[: PAGE + 1])
     here = reverse("scanning:dataset", args=[dataset.uuid])
     last = found[PAGE - 1] if len(found) > PAGE else None
+    shown = queries.for_reader(user, dataset, found[:PAGE])
     following = link(here, kind, status, after=f"{last.score!r}:{last.pk}") if last else ""
     return {
-        "dataset": dataset, "kind": kind, "status": status, "about": ABOUT[kind], "lines": list_lines(found[:PAGE]),
+        "dataset": dataset, "kind": kind, "status": status, "about": ABOUT[kind], "lines": list_lines(shown),
         "tabs": [
             {"label": each.label, "url": link(here, each, Status.OPEN), "current": each == kind, "count": tallies[each].open}
             for each in Kind
@@ -188,6 +189,7 @@ def dataset_steps(dataset: Dataset) -> list[Step]:
 def detail(user: User, uuid: UUID) -> Context:
     """One finding: its texts with their labels, its status, and the available actions."""
     finding = queries.get_finding(user, uuid)
+    queries.for_reader(user, finding.dataset, [finding])
     members = queries.members(finding.group, MEMBERS) if finding.group else []
     keys = [member.item_id for member in members] or [finding.item_id or 0]
     labels = queries.labels_of(keys)
@@ -219,6 +221,6 @@ def summary(finding: Finding) -> str:
     return f"These {size} texts are linked by similarities of {numbers.decimals(finding.score, 2)} or more."
 
 
-def item_lines(item: Item) -> list[tuple[Finding, str]]:
+def item_lines(user: User, item: Item) -> list[tuple[Finding, str]]:
     """The findings of an item, with the mark of their status."""
-    return [(row, MARKS[Status(row.status)]) for row in queries.of_item(item)]
+    return [(row, MARKS[Status(row.status)]) for row in queries.for_reader(user, item.dataset, queries.of_item(item))]

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.queues.models.decisions import Decision
-from datasets_app.queues.queries.decisions import current_decisions, standing
+from datasets_app.queues.queries.decisions import asking, current_decisions, standing
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
 from datasets_app.scanning.rules import FOUND_BY, Kind, ScanState, Status
 from datasets_app.schemas.models.schemas import Label
@@ -48,6 +48,18 @@ def ranked(dataset: Dataset, kind: str, status: str, after: Place | None = None)
     """The findings of one kind and status, most likely problems first, after a position."""
     rows = Finding.objects.filter(dataset=dataset, kind=kind, status=status).order_by("-score", "-id")
     return rows.filter(Q(score__lt=after.score) | Q(score=after.score, pk__lt=after.key)) if after else rows
+
+
+def for_reader(user: User, dataset: Dataset, found: list[Finding]) -> list[Finding]:
+    """Findings of a dataset with `hides_labels` set if a queue asks this person about one of their items."""
+    if found:
+        slots = asking(user, dataset)
+        members = GroupMember.objects.filter(group=OuterRef(OuterRef("group"))).values("item")
+        asked = Exists(slots.filter(item=OuterRef("item"))) | Exists(slots.filter(item__in=members))
+        hidden = set(Finding.objects.filter(asked, pk__in=[row.pk for row in found]).values_list("pk", flat=True))
+        for row in found:
+            row.hides_labels = row.pk in hidden
+    return found
 
 
 def of_item(item: Item) -> list[Finding]:

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.queues.queries.decisions import is_asked
 from datasets_app.scanning import actions, pages
 from datasets_app.scanning.forms import DismissForm, JudgeForm, ScanForm, SendForm
 from datasets_app.scanning.models import Finding
@@ -103,5 +102,4 @@ def onward(request: SignedInRequest, row: Finding) -> HttpResponse:
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The findings of an item: a part of the item's page."""
     row = datasets.get_item(request.user, uuid)
-    context = {"item": row, "lines": pages.item_lines(row), "shows_labels": not is_asked(row, request.user)}
-    return respond(request, "datasets_app/scanning/item.html", "item", context)
+    return respond(request, "datasets_app/scanning/item.html", "item", {"item": row, "lines": pages.item_lines(request.user, row)})

@@ -58,21 +58,24 @@ class History:
     suggestions: list[Suggestion]
 
 
-def is_asked(item: Item, user: User) -> bool:
-    """Whether this person is to annotate the item in a queue, now or when they claim, and so must not see others' annotations.
+def asking(user: User, dataset: Dataset) -> QuerySet[Slot]:
+    """Slots of items of the dataset that this person is to annotate, now or when they claim, and whose labels they must not see.
 
     Released and skipped items count. For label managers only items that they hold count.
     """
-    here = Slot.objects.filter(queue=OuterRef("queue"), item=item, user=user, state=Slot.State.DONE)
-    named = Queue.people.through.objects.filter(queue=OuterRef("queue"))
-    for_them = ~Exists(named) | Exists(named.filter(user=user))
-    waits = for_them & ~Exists(here) & Q(state=Slot.State.OPEN) | Q(state=Slot.State.CLOSED, is_gold=True, user=user)
-    held = Q(user=user, state=Slot.State.LEASED)
-    found = item.slots.filter(held | waits & ~Q(queue__state=Queue.State.CLOSED)).values_list("state", flat=True)
-    states = set(found)
-    if not states or Slot.State.LEASED in states:
-        return bool(states)
-    return policy.can(user, "labeling.annotate", item) and not policy.can(user, "labeling.manage", item)
+    asked = Q(user=user, state=Slot.State.LEASED)
+    if not policy.can(user, "labeling.manage", dataset) and policy.can(user, "labeling.annotate", dataset):
+        done = Slot.objects.filter(queue=OuterRef("queue"), item=OuterRef("item"), user=user, state=Slot.State.DONE)
+        named = Queue.people.through.objects.filter(queue=OuterRef("queue"))
+        for_them = ~Exists(named) | Exists(named.filter(user=user))
+        waits = for_them & ~Exists(done) & Q(state=Slot.State.OPEN) | Q(state=Slot.State.CLOSED, is_gold=True, user=user)
+        asked |= waits & ~Q(queue__state=Queue.State.CLOSED)
+    return Slot.objects.filter(asked, queue__dataset=dataset)
+
+
+def is_asked(item: Item, user: User) -> bool:
+    """Whether a queue asks this person about the item; see `asking`."""
+    return asking(user, item.dataset).filter(item=item).exists()
 
 
 def history_of(item: Item, *, reads: bool) -> History:

@@ -11,6 +11,7 @@ from cleanlab.filter import find_label_issues
 from django.urls import reverse
 
 from datasets_app.assist import embeddings
+from datasets_app.queues.actions.managing import close_queue
 from datasets_app.queues.models import Decision
 from datasets_app.scanning import actions, guessing
 from datasets_app.scanning.actions import label_errors
@@ -83,14 +84,25 @@ def test_an_injected_error_is_found_with_the_right_label_and_no_label_changes(sc
     assert Tally.objects.get().open == 1
 
 
-def test_labels_are_hidden_on_the_item_from_an_annotator_whom_a_queue_asks_about_it(scanned, dataset, ana, ravi, client_for):
-    address = reverse("scanning:item", args=[Finding.objects.get().item.uuid])
-    actions.send(dataset_id=dataset.uuid, kind="label_error", actor=ravi, name="Errors")
-    run_ok("default")
-    pages = [client_for(user).get(address, HTTP_HX_REQUEST="true").content for user in (ana, ravi)]
+def test_labels_are_hidden_from_an_annotator_whom_a_queue_asks_about_the_item(scanned, dataset, ana, ravi, mia, client_for):
+    found = Finding.objects.get()
+    parts = [reverse("scanning:item", args=[found.item.uuid]), reverse("scanning:finding", args=[found.uuid])]
+    parts.append(reverse("scanning:dataset", args=[dataset.uuid]) + "?kind=label_error")
+    one, many = f"/api/v1/data-issues/{found.uuid}/", f"/api/v1/datasets/{dataset.uuid}/data-issues/?kind=label_error"
 
-    assert [b"Label error" in page for page in pages] == [True, True]
-    assert [b"cash" in page or b"card" in page for page in pages] == [False, True]
+    def shown(user) -> tuple[list[bool], list[tuple[str | None, str | None]]]:
+        client = client_for(user)
+        pages = [client.get(part, HTTP_HX_REQUEST="true").content.replace(WRONG[0].encode(), b"") for part in parts]
+        rows = [client.get(one).json(), *client.get(many).json()["results"]]
+        return [b"cash" in page or b"card" in page for page in pages], [(row["given"], row["suggested"]) for row in rows]
+
+    open_to_all = ([True] * 3, [("cash", "card")] * 2)
+    assert [shown(user) for user in (ana, ravi, mia)] == [open_to_all] * 3
+    queue = actions.send(dataset_id=dataset.uuid, kind="label_error", actor=ravi, name="Errors")
+    run_ok("default")
+    assert [shown(user) for user in (ana, ravi, mia)] == [([False] * 3, [(None, None)] * 2), open_to_all, open_to_all]
+    close_queue(queue_id=queue.uuid, actor=mia)
+    assert shown(ana) == open_to_all
 
 
 @pytest.mark.usefixtures("_here")

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.queues.models import Queue
-from datasets_app.scanning import pages
+from datasets_app.scanning import actions, pages
 from datasets_app.scanning.models import Finding, Scan
 from lifecycle.ground.jobs.models import Job
 from lifecycle.ui import numbers
@@ -185,7 +185,7 @@ def test_the_page_takes_the_same_number_of_statements_for_any_number(few_and_man
     client = client_for(ravi)
     for dataset in few_and_many:
         client.get(of(dataset, f"?kind={kind}"))
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(16):
             client.get(of(dataset, f"?kind={kind}"), **HTMX)
 
 
@@ -212,7 +212,7 @@ def test_a_finding_takes_the_same_number_of_statements_for_any_group(project, an
     for finding in Finding.objects.select_related("group"):
         url = reverse("scanning:finding", args=[finding.uuid])
         client.get(url)
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(11):
             assert client.get(url, **HTMX).content.decode().count("like the first text") == finding.group.size - 1
 
     assert sorted(Finding.objects.values_list("group__size", flat=True)) == [2, 9]
@@ -258,3 +258,22 @@ def test_the_page_shows_the_features_of_the_scan(encoder, expected):
 
     assert found["Features"].startswith(expected)
     assert found["Estimated wrong labels"] == numbers.percent(0.05, 1)
+
+
+def test_the_labels_of_a_group_are_hidden_while_a_queue_asks_about_one_of_its_texts(scanned, ana, ravi, client_for):
+    dataset = scanned
+    actions.send(dataset_id=dataset.uuid, kind="label_conflict", actor=ravi, name="Conflicts", limit=2)
+    run_ok("default")
+    sent = Finding.objects.get(kind="label_conflict", queue__isnull=False)
+    one = reverse("scanning:finding", args=[sent.uuid])
+
+    shown = [{row["uuid"]: row["labels"] for row in found(client_for(user), dataset)} for user in (ana, ravi)]
+    pages = [client_for(user).get(one).content for user in (ana, ravi)]
+
+    assert [labels[str(sent.uuid)] for labels in shown] == [{}, {"card": 1, "cash": 1}]
+    assert [sum(bool(labels) for labels in each.values()) for each in shown] == [2, 3]
+    assert [b">card<" in page for page in pages] == [False, True]
+
+
+def found(client, dataset) -> list[dict[str, object]]:
+    return client.get(f"/api/v1/datasets/{dataset.uuid}/data-issues/?kind=label_conflict").json()["results"]
