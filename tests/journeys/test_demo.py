@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +35,15 @@ def test_its_canary_was_taken_back_by_the_rule(demo: Product):
 
     assert (rollout["state"], rollout["ended_by"]) == ("rolled_back", None)
     assert rollout["reason"].startswith("Too many failed requests")
+
+
+def test_its_invented_messages_are_marked_as_synthetic(demo: Product):
+    ana = person(demo, "ana")
+    (dataset,) = ana.api("GET", "datasets/")["results"]
+    links = set(re.findall(r"/datasets/uploads/([0-9a-f-]{36})/", ana.page(f"/datasets/{dataset['uuid']}/")))
+    found = {upload["file_name"]: upload["provenance"]["synthetic"] for upload in (ana.api("GET", f"uploads/{uuid}/") for uuid in links)}
+
+    assert (found["history-2026.csv"], found["november-inbox.csv"]) == (True, True)
 
 
 def test_its_drift_led_to_a_proposal_whose_texts_wait_for_labels(demo: Product):

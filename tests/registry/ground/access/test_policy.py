@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import Model
 from django.http import Http404
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from guardian.shortcuts import assign_perm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,16 @@ from tests.support.people import make_person, make_project
 def test_every_action_names_roles_and_every_role_has_an_action():
     assert all(action.roles for action in roles.ACTIONS.values())
     assert {role for action in roles.ACTIONS.values() for role in action.roles} == set(Role)
+    labels = [action.label for action in roles.ACTIONS.values()]
+    assert (len(set(labels)), all(labels)) == (len(labels), True)
+
+
+@pytest.mark.django_db
+def test_the_page_of_a_project_lists_who_may_do_what(project, mia, client_for):
+    shown = dict(client_for(mia).get(reverse("access:project", args=[project.uuid])).context["table"])
+
+    assert shown["Adjudicate"] == [role == Role.ADJUDICATOR for role in Role]
+    assert list(shown) == [action.label for action in roles.ACTIONS.values()]
 
 
 @pytest.mark.parametrize(("action", "allowed"), [
