@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lifecycle.ground.remembered import cache
@@ -14,7 +14,7 @@ from lifecycle.modeling.evaluation.task_types.rows import ReportRows
 from lifecycle.runtime.refusals import Refused
 from lifecycle.runtime.statistics import significance
 from lifecycle.runtime.statistics.intervals import Interval, p_value
-from lifecycle.runtime.statistics.metrics import as_change, no_op
+from lifecycle.runtime.statistics.metrics import Done, as_change, no_op
 from lifecycle.runtime.statistics.verdicts import Verdict, verdict
 from lifecycle.runtime.task_types.by_key.measures import measures_of, metrics_of
 from lifecycle.ui.numbers import GAP, count, decimals, signed
@@ -23,7 +23,6 @@ from registry.ground.ledger.rules import digest_of
 LARGE = 10_000  # maximum rows in a request; they take 4 s on one core, with 77 classes or 5
 OF_ROWS = frozenset({"accuracy", "subset_accuracy", "exact_texts"})  # shares of rows, which differ only by fixed and broken ones
 LISTED = 30  # changed items that are stored and shown
-Progress = Callable[[int, int], None]
 
 
 def is_large(a: Evaluation, b: Evaluation) -> bool:
@@ -62,9 +61,9 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     }
 
 
-def computed(a: Evaluation, b: Evaluation, progress: Progress | None = None) -> dict[str, Any]:
+def computed(a: Evaluation, b: Evaluation, progress: Done = no_op) -> dict[str, Any]:
     """The comparison of two evaluations, without text. progress: called with resamples done and their total. Raises as paired_report."""
-    return judged(_report(a, b, progress or no_op), key_of(a))
+    return judged(_report(a, b, progress), key_of(a))
 
 
 def key_of(a: Evaluation) -> str:
@@ -116,7 +115,7 @@ def in_order(kept: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def paired(a: Evaluation, b: Evaluation, progress: Progress) -> tuple[Any, Any, dict[str, Any]]:
+def paired(a: Evaluation, b: Evaluation, progress: Done) -> tuple[Any, Any, dict[str, Any]]:
     """The predictions of both, and their comparison on shared rows. Raises Refused."""
     check_dataset(a, b)
     first, second = queries.rows_of(a), queries.rows_of(b)
@@ -149,7 +148,7 @@ def check_clusters(found: Mapping[str, Any]) -> None:
         raise Refused(text, next_step="Add other rows to this split, create a new dataset version, and evaluate both on it.")
 
 
-def _report(a: Evaluation, b: Evaluation, progress: Progress) -> dict[str, Any]:
+def _report(a: Evaluation, b: Evaluation, progress: Done) -> dict[str, Any]:
     first, second, found = paired(a, b, progress)
     metrics, leading = rules.finite(found["metrics"]), key_of(a)
     report = {

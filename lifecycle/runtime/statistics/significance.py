@@ -11,7 +11,6 @@ import scipy  # its parts are loaded when they are first used
 Name = TypeVar("Name", str, int)
 
 EXACT_BELOW = 25
-ALPHA = 0.05  # a p-value below this is significant
 Z_ALPHA, Z_POWER = 1.959964, 0.841621  # of the normal distribution: 95 % on two sides, 80 % power
 
 
